@@ -1,0 +1,90 @@
+"""One settings object, read once from the environment (``SMARTBREED_…``).
+
+Every variable has a default; an unusable value stops the start with a sentence
+that names the variable and what was received.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from smartbreed.errors import SettingError
+
+PREFIX = "SMARTBREED_"
+#: The model that ships with the package.
+EMBEDDED_BUNDLE = Path(__file__).parent / "assets"
+
+
+class Settings(BaseSettings):
+    """All settings. Field names are the variable names without the prefix, in lower case."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    home: Path = Field(
+        default=Path("~/.smartbreed"),
+        description="Folder of all state: database, blobs, embedded Hub, caches.",
+    )
+    model: str = Field(
+        default="",
+        description="Model bundle: a folder or a Hub repo `owner/name[@revision]`; empty: the embedded one.",
+    )
+    database_url: str = Field(
+        default="",
+        description="SQLAlchemy URL; empty: SQLite under SMARTBREED_HOME.",
+    )
+    gallery: str = Field(
+        default="",
+        description="Dataset repo (or local dataset folder) the example pictures come from; empty: none.",
+    )
+    max_bytes: int = Field(
+        default=30_000_000, ge=1_000, le=1_000_000_000, description="Largest photo accepted, in bytes."
+    )
+    max_pixels: int = Field(
+        default=100_000_000, ge=10_000, le=1_000_000_000, description="Largest photo accepted, in pixels."
+    )
+    max_photos: int = Field(default=32, ge=1, le=1_000, description="Most photos in one request.")
+    top_k: int = Field(default=5, ge=1, le=1_000, description="Breeds listed for each pet.")
+    threads: int = Field(
+        default=0, ge=0, le=256, description="Interpreters run side by side; 0: one a CPU core."
+    )
+    salt: str = Field(
+        default="",
+        description="Secret mixed into the hash that stands for a flagger; empty: one is made and kept.",
+    )
+    log_level: str = Field(
+        default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR."
+    )
+
+    @property
+    def home_dir(self) -> Path:
+        return self.home.expanduser().absolute()
+
+    @property
+    def bundle_source(self) -> str:
+        """The bundle to load: what was asked for, or the embedded one."""
+        return self.model or str(EMBEDDED_BUNDLE)
+
+    @property
+    def resolved_database_url(self) -> str:
+        return self.database_url or f"sqlite:///{self.home_dir / 'smartbreed.db'}"
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the environment.
+
+    Raises:
+        SettingError: a variable holds something unusable; the message names it
+            and what was received.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        problems = [
+            f"{PREFIX}{str(e['loc'][0]).upper()}: {e['msg']}. Received: {e['input']!r}"
+            for e in error.errors()
+        ]
+        raise SettingError("; ".join(problems)) from None

@@ -1,0 +1,205 @@
+"""The one database of the app: engine, transactions, and what all its tables share.
+
+SQLite by default, tuned so that a committed row survives a power cut (WAL with
+``synchronous=FULL``); a PostgreSQL URL works as it is. Rooms with tables of their
+own derive them from `Base`, open transactions with `read` and `write`, and add a
+migration (see `smartbreed.feedback.migrations`).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event, exc
+from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+
+from smartbreed.errors import SettingError, StorageError
+
+#: How long a writer waits for the others, in milliseconds.
+BUSY_TIMEOUT_MS = 15_000
+#: Any number no other program uses as an advisory lock in the same PostgreSQL database.
+_ADVISORY_LOCK = 0x5B_1AB
+#: Execution option that makes a transaction take SQLite's write lock when it begins.
+_BEGIN = "smartbreed_begin"
+
+Sessions = sessionmaker[Session]
+
+
+class Base(DeclarativeBase):
+    """Base of every table; constraints have predictable names, so migrations can alter them."""
+
+    metadata = sa.MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class UtcDateTime(sa.TypeDecorator[dt.datetime]):
+    """An aware moment, kept in UTC. SQLite forgets time zones, so both directions restore it."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: dt.datetime | None, dialect: sa.Dialect) -> dt.datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"A stored time needs a time zone. Received: {value!r}")
+        return value.astimezone(dt.UTC)
+
+    def process_result_value(self, value: dt.datetime | None, dialect: sa.Dialect) -> dt.datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
+
+
+def make_engine(url: str, *, foreign_keys: bool = True) -> sa.Engine:
+    """An engine for a SQLAlchemy URL; nothing is opened yet.
+
+    Args:
+        url: ``sqlite:////path/to/file`` or ``postgresql+driver://…``.
+        foreign_keys: whether SQLite enforces them (only migrations need them off).
+
+    Raises:
+        SettingError: not a URL, a driver that is not installed, or a database in
+            memory, which would lose every flag.
+    """
+    try:
+        parsed = sa.make_url(url)
+        file = parsed.database or ":memory:"
+        in_memory = ":memory:" in file or parsed.query.get("mode") == "memory"
+        if parsed.get_backend_name() == "sqlite" and in_memory:
+            raise SettingError(
+                f"SMARTBREED_DATABASE_URL: a database in memory would lose every flag. Received: {parsed!s}"
+            )
+        engine = sa.create_engine(parsed, pool_pre_ping=parsed.get_backend_name() != "sqlite")
+    except ModuleNotFoundError as error:
+        raise SettingError(
+            f"SMARTBREED_DATABASE_URL: the database driver {error.name!r} is not installed."
+        ) from error
+    except exc.ArgumentError:
+        # The text may hold a password, so it is not repeated.
+        raise SettingError(
+            "SMARTBREED_DATABASE_URL: not a database URL like sqlite:////home/me/sb.db."
+        ) from None
+    if engine.dialect.name == "sqlite":
+        _tune_sqlite(engine, foreign_keys)
+    return engine
+
+
+def make_sessions(engine: sa.Engine) -> Sessions:
+    """Sessions whose objects stay readable after the commit; use them through `read` and `write`."""
+    return sessionmaker(engine, expire_on_commit=False)
+
+
+@contextmanager
+def read(sessions: Sessions) -> Iterator[Session]:
+    """A session that sees one moment of the database and waits for no writer.
+
+    Raises:
+        StorageError: the database refused.
+    """
+    with database_errors(), sessions() as session:
+        yield session
+
+
+@contextmanager
+def write(sessions: Sessions) -> Iterator[Session]:
+    """A session that is the only writer, in any process, from its first line to its commit.
+
+    Waiting at the start is what makes read-then-write safe: a SQLite transaction that
+    begins with a read and then writes fails at once when another writer was faster.
+    Commits when the block ends, rolls back when it raises.
+
+    Raises:
+        StorageError: the database refused, or stayed busy for `BUSY_TIMEOUT_MS`.
+    """
+    with database_errors(), sessions() as session:
+        take_write_lock(session.connection(execution_options={_BEGIN: "IMMEDIATE"}))
+        yield session
+        session.commit()
+
+
+@contextmanager
+def write_connection(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Like `write`, without the ORM."""
+    with database_errors(), engine.connect() as plain:
+        connection = plain.execution_options(**{_BEGIN: "IMMEDIATE"})
+        with connection.begin():
+            take_write_lock(connection)
+            yield connection
+
+
+def take_write_lock(connection: sa.Connection) -> None:
+    """Keep other writers out until the transaction ends (SQLite has done so at its beginning)."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+
+
+@contextmanager
+def database_errors() -> Iterator[None]:
+    """Translate what SQLAlchemy and its drivers raise inside the block.
+
+    Raises:
+        StorageError: with a sentence that holds no SQL and no values.
+    """
+    try:
+        yield
+    except exc.SQLAlchemyError as error:
+        raise StorageError(f"The database refused: {_reason(error)}.") from error
+
+
+def _reason(error: exc.SQLAlchemyError) -> str:
+    text = str(error.orig if isinstance(error, exc.DBAPIError) else error).lower()
+    for sign, reason in (
+        ("disk is full", "the disk is full; free some space and try again"),
+        ("locked", "it is busy; try again in a moment"),
+        ("malformed", "its file is damaged; restore it from a backup"),
+        ("not a database", "its file is damaged; restore it from a backup"),
+        ("readonly", "it is read-only; check the owner of SMARTBREED_HOME"),
+        ("unable to open", "its file cannot be opened; check that its folder exists and may be written"),
+        ("disk i/o", "the disk reported a fault or has no space left"),
+        ("no such table", "it has no tables yet; start the app once to make them"),
+    ):
+        if sign in text:
+            return reason
+    return f"unexpected {type(error).__name__}; the log says more"
+
+
+def _tune_sqlite(engine: sa.Engine, foreign_keys: bool) -> None:
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: sqlite3.Connection, record: Any) -> None:
+        # The driver begins no transaction before SELECT or DDL; `on_begin` does.
+        connection.isolation_level = None
+        connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        _enter_wal(connection)
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute(f"PRAGMA foreign_keys={'ON' if foreign_keys else 'OFF'}")
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get(_BEGIN, 'DEFERRED')}")
+
+
+def _enter_wal(connection: sqlite3.Connection) -> None:
+    """Two processes that switch a new file to WAL at once get "locked" without the usual wait."""
+    give_up = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > give_up:
+                raise
+            time.sleep(0.01)

@@ -1,0 +1,220 @@
+"""Saving what people say about the model's answers, so that no confirmed flag is ever lost.
+
+The order is the promise: check everything, flush the photo to the disk, commit the
+row, and only then answer. A crash in between leaves at most a photo without a row,
+which `smartbreed.feedback.outbox` removes.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import hmac
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from smartbreed.errors import FlagError, RequestError
+from smartbreed.feedback.blobs import BlobStore
+from smartbreed.feedback.database import Sessions, make_engine, make_sessions, read, write
+from smartbreed.feedback.disk import disk_errors, make_dirs
+from smartbreed.feedback.migrate import migrate
+from smartbreed.feedback.request import CheckedFlag, FlagRequest, check
+from smartbreed.feedback.salt import hash_token, load_salt
+from smartbreed.feedback.tables import STATES, Flag
+from smartbreed.images import sample_encoding
+
+if TYPE_CHECKING:  # pydantic costs 0.3 s, and only the type is needed
+    from smartbreed.config import Settings
+
+__all__ = ["FlagRequest", "FlagService", "Receipt", "open_feedback"]
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """Proof that a flag is on the disk.
+
+    Attributes:
+        flag_id: the row's ULID.
+        sample_id: sha256 of the photo's canonical encoding.
+        created: False when the same person had already said the same.
+    """
+
+    flag_id: str
+    sample_id: str
+    created: bool
+
+
+class FlagService:
+    """The door to the flags; safe for any number of threads and processes.
+
+    Args:
+        sessions: from `smartbreed.feedback.database.make_sessions`, on a migrated database.
+        blobs: where the photos go.
+        salt: secret of the flaggers' hashes.
+    """
+
+    def __init__(self, sessions: Sessions, blobs: BlobStore, salt: bytes) -> None:
+        self.sessions = sessions
+        self.blobs = blobs
+        self._salt = salt
+
+    def save(self, request: FlagRequest) -> Receipt:
+        """Save one flag; when this returns, photo and row survive a power cut.
+
+        Sending the same again is harmless and returns the first receipt's ids; a flag
+        that was withdrawn becomes pending again.
+
+        Raises:
+            FlagError: the request is of no use (see `smartbreed.feedback.request.check`).
+            PhotoError: the photo cannot be encoded.
+            StorageError: disk or database refused; there is no row.
+        """
+        checked = check(request)
+        data, _ = sample_encoding(request.pixels)
+        sample_id = self.blobs.put(data)
+        flagger = hash_token(self._salt, request.flagger_token)
+        key = _dedupe_key(checked, sample_id, flagger)
+        with write(self.sessions) as session:
+            if not self.blobs.exists(sample_id):
+                # Somebody erased the same photo since; erasers hold this lock, so it stays now.
+                self.blobs.put(data)
+            flag = session.scalar(sa.select(Flag).where(Flag.dedupe_key == key))
+            created = flag is None or flag.state == "withdrawn"
+            if flag is None:
+                flag = _row(checked, sample_id, flagger, key)
+                session.add(flag)
+            elif created:
+                flag.state, flag.published_at, flag.flagged_at = "pending", None, _now()
+            session.flush()
+            receipt = Receipt(flag.id, sample_id, created)
+        return receipt
+
+    def count(self, state: str | None = None) -> int:
+        """Number of flags, of all states or of one.
+
+        Raises:
+            RequestError: ``unknown_state``.
+            StorageError: the database refused.
+        """
+        if state is not None and state not in STATES:
+            raise RequestError("unknown_state", f"A state is one of {', '.join(STATES)}. Received: {state!r}")
+        query = sa.select(sa.func.count()).select_from(Flag)
+        with read(self.sessions) as session:
+            return session.scalar(query if state is None else query.where(Flag.state == state)) or 0
+
+    def recent(self, limit: int = 50) -> list[Flag]:
+        """The newest flags of all states, newest first; at most `limit`, which is held to 1…1000."""
+        query = (
+            sa.select(Flag).order_by(Flag.flagged_at.desc(), Flag.id.desc()).limit(max(1, min(limit, 1000)))
+        )
+        with read(self.sessions) as session:
+            return list(session.scalars(query))
+
+    def withdraw(self, flag_id: str, flagger_token: str) -> None:
+        """Take a flag back; only who sent it can. Doing it twice is harmless.
+
+        A flag already published keeps its `published_at`, which tells the publisher to
+        take it out of the dataset.
+
+        Raises:
+            FlagError: ``unknown_flag`` (404), also for somebody else's, so ids cannot be guessed.
+            StorageError: the database refused.
+        """
+        flagger = hash_token(self._salt, flagger_token)
+        with write(self.sessions) as session:
+            flag = _find(session, flag_id)
+            if not hmac.compare_digest(flag.flagger, flagger):
+                raise _unknown()
+            flag.state = "withdrawn"
+
+    def erase(self, flag_id: str) -> None:
+        """Delete a flag and, when no other flag uses it, its photo; for maintainers.
+
+        What is already published stays published: see the publisher.
+
+        Raises:
+            FlagError: ``unknown_flag`` (404).
+            StorageError: disk or database refused.
+        """
+        with write(self.sessions) as session:
+            flag = _find(session, flag_id)
+            sample_id = flag.sample_id
+            session.delete(flag)
+        # Only after the commit, or a crash here would leave a row without its photo; and
+        # under the lock again, since the same photo may have been flagged in between.
+        with write(self.sessions) as session:
+            if session.scalar(sa.select(Flag.id).where(Flag.sample_id == sample_id).limit(1)) is None:
+                self.blobs.delete(sample_id)
+
+    def close(self) -> None:
+        """Close the idle database connections; the service still works and opens new ones."""
+        with self.sessions() as session:
+            bind = session.get_bind()
+        if isinstance(bind, sa.Engine):
+            bind.dispose()
+
+
+def open_feedback(settings: Settings) -> FlagService:
+    """The flags of this installation: makes the folder, the tables and the salt where they are missing.
+
+    Raises:
+        SettingError: ``SMARTBREED_DATABASE_URL`` is of no use.
+        StorageError: disk or database refused.
+    """
+    blobs = BlobStore(settings.home_dir / "blobs")
+    with disk_errors("The folder SMARTBREED_HOME cannot be made"):
+        make_dirs(blobs.root)
+    migrate(settings.resolved_database_url)
+    blobs.sweep_tmp()
+    return FlagService(make_sessions(make_engine(settings.resolved_database_url)), blobs, load_salt(settings))
+
+
+def _row(checked: CheckedFlag, sample_id: str, flagger: str, key: str) -> Flag:
+    x0, y0, x1, y1 = checked.box or (None, None, None, None)
+    return Flag(
+        sample_id=sample_id,
+        photo_width=checked.photo_width,
+        photo_height=checked.photo_height,
+        x0=x0,
+        y0=y0,
+        x1=x1,
+        y1=y1,
+        pet_index=checked.pet_index,
+        predicted=checked.predicted,
+        probability=checked.probability,
+        label=checked.label,
+        label_text=checked.label_text,
+        verdict=checked.verdict,
+        species=checked.species,
+        model_revision=checked.model_revision,
+        flagged_at=_now(),
+        consent=True,
+        flagger=flagger,
+        note=checked.note,
+        dedupe_key=key,
+    )
+
+
+def _dedupe_key(checked: CheckedFlag, sample_id: str, flagger: str) -> str:
+    # JSON keeps neighbouring fields apart, which plain joining would not.
+    said = [flagger, sample_id, checked.box, checked.verdict, checked.label, checked.label_text]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
+
+def _find(session: Session, flag_id: str) -> Flag:
+    flag = session.get(Flag, flag_id)
+    if flag is None:
+        raise _unknown()
+    return flag
+
+
+def _unknown() -> FlagError:
+    return FlagError("unknown_flag", "There is no such flag of yours.", status=404)
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)

@@ -1,0 +1,40 @@
+"""Housekeeping of the outbox: photos on the disk that no flag refers to.
+
+A photo is flushed before its row is committed, so a crash in between leaves a photo
+without a row. The other way round cannot happen.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import sqlalchemy as sa
+
+from smartbreed.feedback.blobs import BlobStore
+from smartbreed.feedback.database import Sessions, write
+from smartbreed.feedback.tables import Flag
+
+#: Photos judged in one transaction; nobody can save a flag meanwhile, so it stays short.
+_BATCH = 100
+
+
+def collect_orphans(blobs: BlobStore, sessions: Sessions, *, older_than_s: float = 3600.0) -> int:
+    """Delete photos without a flag, and unfinished files; how many photos went.
+
+    Safe while flags are being saved: the database's write lock is held from the look
+    to the deletion, and a saver that finds its photo gone writes it again.
+
+    Args:
+        older_than_s: age in seconds below which a photo may still be waiting for its row.
+
+    Raises:
+        StorageError: disk or database refused; calling again goes on.
+    """
+    blobs.sweep_tmp(older_than_s)
+    names = blobs.older_than(older_than_s)
+    deleted = 0
+    while batch := list(islice(names, _BATCH)):
+        with write(sessions) as session:
+            used = set(session.scalars(sa.select(Flag.sample_id).where(Flag.sample_id.in_(batch))))
+            deleted += sum(blobs.delete(name) for name in batch if name not in used)
+    return deleted

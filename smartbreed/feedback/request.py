@@ -1,0 +1,208 @@
+"""What a person may send as a flag, and the checks it has to pass.
+
+Everything is checked before anything is stored, so a refused flag leaves no trace.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smartbreed.breeds import resolve
+from smartbreed.errors import FlagError
+from smartbreed.feedback.tables import VERDICTS
+
+Box = tuple[float, float, float, float]
+
+#: Longest texts kept, in characters after cleaning.
+MAX_LABEL_TEXT = 80
+MAX_NOTE = 500
+MAX_REVISION = 200
+_SPECIES = ("dog", "cat")
+_NUMBERS = (int, float, np.integer, np.floating)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlagRequest:
+    """One word on one pet.
+
+    Attributes:
+        pixels: the upright photo, uint8, height × width × 3, RGB.
+        verdict: one of `smartbreed.feedback.tables.VERDICTS`.
+        model_revision: the model that was judged.
+        consent: whether the person agreed to the photo being kept and published.
+        flagger_token: anything stable that stands for the person; only a salted hash is kept.
+        box: ``(x0, y0, x1, y1)`` in pixels; None for the whole photo.
+        pet_index: place of the pet in the identification's list, from 0.
+        predicted: breed id the model gave.
+        probability: of `predicted`, in [0, 1].
+        species: ``"dog"``, ``"cat"`` or None; a label decides it when there is one.
+        label: the right breed: its id, name or an alias.
+        label_text: the person's own words for a breed the catalogue lacks.
+        note: a remark to the maintainers.
+    """
+
+    pixels: NDArray[np.uint8]
+    verdict: str
+    model_revision: str
+    consent: bool
+    flagger_token: str
+    box: Box | None = None
+    pet_index: int | None = None
+    predicted: str | None = None
+    probability: float | None = None
+    species: str | None = None
+    label: str | None = None
+    label_text: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedFlag:
+    """A request that passed: texts cleaned, the box clipped, the label a breed id."""
+
+    photo_width: int
+    photo_height: int
+    box: Box | None
+    pet_index: int | None
+    predicted: str | None
+    probability: float | None
+    species: str | None
+    verdict: str
+    label: str | None
+    label_text: str | None
+    model_revision: str
+    note: str | None
+
+
+def check(request: FlagRequest) -> CheckedFlag:
+    """Check and clean a request.
+
+    What contradicts itself is settled in favour of the person: a "wrong" whose label is
+    the prediction is kept as "correct" (the page may have shown only the group), and a
+    pet that is none has no label.
+
+    Raises:
+        FlagError: ``consent_required``, ``unknown_verdict``, ``flagger_required``,
+            ``bad_photo``, ``bad_box``, ``bad_pet_index``, ``bad_probability``,
+            ``unknown_species``, ``label_required``, ``unknown_breed`` or ``text_too_long``.
+    """
+    if request.consent is not True:
+        raise FlagError(
+            "consent_required", "Tick that the photo may be kept and published, or it is not saved."
+        )
+    if request.verdict not in VERDICTS:
+        raise FlagError(
+            "unknown_verdict", f"A verdict is one of {', '.join(VERDICTS)}. Received: {request.verdict!r:.50}"
+        )
+    if not request.flagger_token:
+        raise FlagError("flagger_required", "A flag needs a token that stands for the person who sends it.")
+    width, height = _photo_size(request.pixels)
+    index = request.pet_index
+    if index is not None and not (isinstance(index, (int, np.integer)) and 0 <= index < 10_000):
+        raise FlagError("bad_pet_index", f"A pet's number starts at 0. Received: {index!r:.50}")
+    probability = request.probability
+    # Not a number fails here too.
+    if probability is not None and not (isinstance(probability, _NUMBERS) and 0 <= probability <= 1):
+        raise FlagError(
+            "bad_probability", f"A probability lies between 0 and 1. Received: {probability!r:.50}"
+        )
+    if request.species not in (None, *_SPECIES):
+        raise FlagError("unknown_species", f"A species is dog or cat. Received: {request.species!r:.50}")
+    verdict, label, label_text, species = _label(request)
+    return CheckedFlag(
+        photo_width=width,
+        photo_height=height,
+        box=None if request.box is None else clip_box(request.box, width, height),
+        pet_index=None if index is None else int(index),
+        predicted=_clean(request.predicted, MAX_LABEL_TEXT, "The predicted breed"),
+        probability=None if probability is None else float(probability),
+        species=species,
+        verdict=verdict,
+        label=label,
+        label_text=label_text,
+        model_revision=_clean(request.model_revision, MAX_REVISION, "The model's revision") or "unknown",
+        note=_clean(request.note, MAX_NOTE, "The note"),
+    )
+
+
+def clip_box(box: Box, width: int, height: int) -> Box:
+    """The part of `box` inside a photo, in hundredths of a pixel.
+
+    Raises:
+        FlagError: ``bad_box``: not four finite numbers, or under a pixel wide or high inside the photo.
+    """
+    try:
+        x0, y0, x1, y1 = (float(value) for value in box)
+    except (TypeError, ValueError, OverflowError):
+        x0 = y0 = x1 = y1 = math.nan
+    if not all(map(math.isfinite, (x0, y0, x1, y1))):
+        raise FlagError("bad_box", f"A box is four numbers x0, y0, x1, y1. Received: {box!r:.100}")
+    # Rounding lets the same box collapse after a trip through JSON or a browser.
+    x0, x1 = (round(min(max(x, 0.0), width), 2) for x in (x0, x1))
+    y0, y1 = (round(min(max(y, 0.0), height), 2) for y in (y0, y1))
+    if x1 - x0 < 1 or y1 - y0 < 1:
+        raise FlagError(
+            "bad_box", f"The box is empty inside the photo of {width}×{height}. Received: {box!r:.100}"
+        )
+    return (x0, y0, x1, y1)
+
+
+def _photo_size(pixels: NDArray[np.uint8]) -> tuple[int, int]:
+    """Width and height in pixels."""
+    array = isinstance(pixels, np.ndarray)
+    if not array or pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
+        raise FlagError("bad_photo", "A flag needs the photo as uint8 pixels, height × width × 3.")
+    return int(pixels.shape[1]), int(pixels.shape[0])
+
+
+def _label(request: FlagRequest) -> tuple[str, str | None, str | None, str | None]:
+    """Verdict, breed id, free text and species, made to agree with each other."""
+    verdict = request.verdict
+    if verdict == "not_a_pet":
+        return verdict, None, None, None
+    if verdict == "correct":
+        if not request.predicted:
+            raise FlagError("label_required", "There is no prediction to agree with; say which breed it is.")
+        breed = resolve(request.predicted)
+        # A retrained model may know breeds this catalogue lacks; they keep their id.
+        label = breed.id if breed else _clean(request.predicted, MAX_LABEL_TEXT, "The predicted breed")
+        return verdict, label, None, breed.species if breed else request.species
+    name = _clean(request.label, MAX_LABEL_TEXT, "The breed")
+    text = _clean(request.label_text, MAX_LABEL_TEXT, "The breed in your own words")
+    if name is None and text is not None and (breed := resolve(text)):
+        name, text = breed.id, None  # it is in the catalogue after all
+    if name is None:
+        if verdict == "wrong" and text is None:
+            raise FlagError("label_required", "Say which breed it is, or describe it in your own words.")
+        return verdict, None, text, request.species
+    if (breed := resolve(name)) is None:
+        raise FlagError(
+            "unknown_breed", f"No breed of that name; choose one, or use your own words. Received: {name!r}"
+        )
+    if verdict == "wrong" and breed.id == request.predicted:
+        verdict = "correct"
+    return verdict, breed.id, text, breed.species
+
+
+def _clean(text: str | None, limit: int, what: str) -> str | None:
+    """`text` in one line without control, formatting or surrogate characters; None when nothing is left.
+
+    Those characters can reorder what a reviewer reads, and lone surrogates cannot be stored.
+    """
+    if text is None:
+        return None
+    if len(text) > 10 * limit:  # do not clean a megabyte to refuse it
+        raise FlagError("text_too_long", f"{what} is too long: at most {limit} characters.")
+    visible = "".join(
+        " " if unicodedata.category(c) == "Cc" else "" if unicodedata.category(c)[0] == "C" else c
+        for c in text
+    )
+    cleaned = " ".join(unicodedata.normalize("NFC", visible).split())
+    if len(cleaned) > limit:
+        raise FlagError("text_too_long", f"{what} is too long: at most {limit} characters.")
+    return cleaned or None

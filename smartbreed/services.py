@@ -1,0 +1,172 @@
+"""Everything the doors (page, API, MCP, command line) share: settings → loaded services.
+
+A door turns its own arguments into calls of this module and its answers into
+what the caller expects; no door does any identifying of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from smartbreed.config import Settings
+from smartbreed.errors import PhotoError, RequestError, SmartBreedError
+from smartbreed.feedback.flags import FlagRequest, FlagService, Receipt, open_feedback
+from smartbreed.images import Photo, read_photo
+from smartbreed.vision.bundle import load_bundle
+from smartbreed.vision.deeper import DeepExplainer
+from smartbreed.vision.identify import Identifier
+from smartbreed.vision.results import Failure, Identification, Pet
+
+log = logging.getLogger(__name__)
+
+Source = bytes | str | Path | Image.Image
+
+
+class Services:
+    """The loaded model and the feedback room, each opened on first use.
+
+    Args:
+        settings: as `smartbreed.config.load_settings` returns them.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @cached_property
+    def identifier(self) -> Identifier:
+        repo = "" if self.settings.model else "embedded"
+        bundle = load_bundle(self.settings.bundle_source, repo=repo)
+        return Identifier(bundle, threads=self.settings.threads, top_k=self.settings.top_k)
+
+    @cached_property
+    def flags(self) -> FlagService:
+        return open_feedback(self.settings)
+
+    @cached_property
+    def deeper(self) -> DeepExplainer:
+        return DeepExplainer(self.identifier.bundle.folder)
+
+    def read(self, source: Source | None, name: str = "") -> Photo:
+        """A photo within the limits of the settings.
+
+        Raises:
+            PhotoError: with a code of `smartbreed.errors.PHOTO_CODES`.
+        """
+        if source is None or source == "":
+            raise PhotoError("no_photo", "No photo was sent; choose one and try again.")
+        return read_photo(
+            source, name=name, max_bytes=self.settings.max_bytes, max_pixels=self.settings.max_pixels
+        )
+
+    def identify(
+        self,
+        source: Source | None,
+        *,
+        name: str = "",
+        whole: bool = False,
+        top_k: int | None = None,
+        score: float | None = None,
+    ) -> Identification | Failure:
+        """One photo to its answer; what cannot be read becomes a `Failure`, never an exception."""
+        try:
+            photo = self.read(source, name)
+        except PhotoError as error:
+            return Failure(name or _base_name(source), error)
+        return self.identifier.identify(photo, whole=whole, top_k=top_k, score=score)
+
+    def identify_many(
+        self,
+        sources: Sequence[tuple[Source, str]],
+        *,
+        whole: bool = False,
+        top_k: int | None = None,
+        score: float | None = None,
+    ) -> list[Identification | Failure]:
+        """Many ``(source, name)``, answers in order; one bad photo does not spoil the others.
+
+        Raises:
+            RequestError: more photos than the settings allow.
+        """
+        if len(sources) > self.settings.max_photos:
+            raise RequestError(
+                "too_many_photos",
+                f"At most {self.settings.max_photos} photos at once. Received: {len(sources)}.",
+            )
+        answers: list[Identification | Failure | None] = []
+        photos: list[Photo] = []
+        for source, name in sources:
+            try:
+                photos.append(self.read(source, name))
+                answers.append(None)
+            except PhotoError as error:
+                answers.append(Failure(name or _base_name(source), error))
+        found = iter(self.identifier.identify_many(photos, whole=whole, top_k=top_k, score=score))
+        return [next(found) if answer is None else answer for answer in answers]
+
+    def pet_of(self, answer: Identification, number: int) -> Pet:
+        """Pet ``number`` (from 1) of an answer.
+
+        Raises:
+            RequestError: there is no such pet.
+        """
+        if not 1 <= number <= len(answer.pets):
+            raise RequestError(
+                "no_such_pet", f"This photo shows {len(answer.pets)} pets; pet {number} is not one of them."
+            )
+        return answer.pets[number - 1]
+
+    def flag(
+        self,
+        photo: Photo,
+        answer: Identification,
+        *,
+        number: int | None,
+        verdict: str,
+        label: str = "",
+        label_text: str = "",
+        consent: bool = False,
+        flagger: str = "",
+    ) -> Receipt:
+        """Save what a person says about pet ``number`` (from 1; None: the photo as a whole), durably.
+
+        Raises:
+            FlagError, RequestError: what was said makes no sense, or consent is missing.
+            StorageError: the disk or the database refused; nothing was saved.
+        """
+        pet = None if number is None else self.pet_of(answer, number)
+        request = FlagRequest(
+            pixels=photo.pixels,
+            box=pet.box if pet else None,
+            pet_index=number,
+            predicted=pet.breeds[0].id if pet else None,
+            probability=pet.breeds[0].probability if pet else None,
+            species=pet.species if pet else None,
+            verdict=verdict,
+            label=label,
+            label_text=label_text,
+            model_revision=answer.model.revision,
+            consent=consent,
+            flagger_token=flagger or hashlib.sha256(photo.sha256.encode()).hexdigest(),
+        )
+        return self.flags.save(request)
+
+
+def _base_name(source: Any) -> str:
+    return Path(source).name if isinstance(source, (str, Path)) and len(str(source)) < 4096 else ""
+
+
+def explain_failure(error: Exception) -> SmartBreedError:
+    """Any exception as one with a code and a sentence; unexpected ones are logged with their type alone."""
+    if isinstance(error, SmartBreedError):
+        return error
+    log.error("unexpected %s", type(error).__name__, exc_info=error)
+    return SmartBreedError(
+        "internal", "Something went wrong on our side; nothing was saved. Please try again."
+    )

@@ -1,0 +1,44 @@
+"""Photos from the visitor's disk, camera or clipboard, handed on unopened.
+
+A gr.Image would open each file with Pillow before our code runs, so that a damaged
+photo ends in a traceback and a HEIC one in an error. A gr.Gallery of file paths
+leaves files as they came; `smartbreed.images.read_photo` is the only one to open
+them. (A component class of our own would do too, but gradio writes a ``.pyi`` file
+beside the source of every subclass when it is imported.)
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+#: Path of a temporary file, and the name to show for it.
+Upload = tuple[str, str]
+
+#: What the browser's file dialog offers; anything may be dropped, and is judged by its bytes.
+_OFFERED = ["image", ".heic", ".heif", ".avif", ".tif", ".tiff", ".jxl", ".jp2"]
+
+
+def photo_input() -> gr.Gallery:
+    """The place to drop, choose, take or paste photos."""
+    return gr.Gallery(
+        label="Photos",
+        show_label=False,
+        interactive=True,
+        sources=["upload", "webcam", "clipboard"],
+        type="filepath",
+        file_types=None,
+        height=260,
+        columns=4,
+        allow_preview=False,
+        object_fit="cover",
+        buttons=[],
+        elem_id="photo-input",
+    )
+
+
+def uploads(value: list[tuple[Any, str | None]] | None) -> tuple[Upload, ...]:
+    """What the gallery hands over as ``(path, name)``; gradio keeps the file's own name in the path."""
+    return tuple((str(path), Path(str(path)).name) for path, _ in value or [])

@@ -1,0 +1,212 @@
+"""The pipeline: photo → detector → crops → classifier → Identification."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from smartbreed.errors import BundleError, RequestError
+from smartbreed.images import Photo
+from smartbreed.vision.boxes import with_margin
+from smartbreed.vision.bundle import Bundle, load_bundle
+from smartbreed.vision.classifier import Classifier, Outputs
+from smartbreed.vision.detector import Detection, Detector
+from smartbreed.vision.explain import grad_cam, overlay
+from smartbreed.vision.results import Identification, Pet
+from smartbreed.vision.runtime import default_threads
+from smartbreed.vision.verdict import Judge
+
+#: Side of the square overlay pictures, pixels.
+OVERLAY_SIZE = 320
+
+
+class Identifier:
+    """A loaded model; safe to use from many threads at once.
+
+    Args:
+        bundle: a verified bundle.
+        threads: photos worked on at once; 0: one a core.
+        top_k: breeds listed for each pet unless a call says otherwise.
+
+    Raises:
+        BundleError: a network does not load, or the bundle's self-test fails.
+    """
+
+    def __init__(self, bundle: Bundle, *, threads: int = 0, top_k: int = 5) -> None:
+        self.bundle = bundle
+        self.threads = threads or default_threads()
+        self.top_k = top_k
+        self.classifier = Classifier(bundle, self.threads)
+        self.detector = Detector(bundle, self.threads) if bundle.config.detector else None
+        self.judge = Judge(bundle.config.classifier)
+        self._index = {label: i for i, label in enumerate(self.judge.labels)}
+        self._bias = np.array(bundle.config.classifier.bias or np.zeros(len(self._index)), np.float32)
+        self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="identify")
+        self._self_test()
+
+    @classmethod
+    def load(cls, folder: str | Path, *, threads: int = 0, top_k: int = 5) -> Identifier:
+        """Load the bundle in ``folder``."""
+        return cls(load_bundle(folder), threads=threads, top_k=top_k)
+
+    @property
+    def labels(self) -> list[str]:
+        """Breed ids in the order of the logits."""
+        return self.judge.labels
+
+    def identify(
+        self, photo: Photo, *, whole: bool = False, top_k: int | None = None, score: float | None = None
+    ) -> Identification:
+        """Every pet of one photo.
+
+        Args:
+            photo: as `smartbreed.images.read_photo` returns it.
+            whole: take the whole picture as the subject; always so without a detector.
+            top_k: breeds to list, at least 1.
+            score: smallest detector score, 0…1; default: the bundle's.
+        """
+        started = time.perf_counter()
+        picture = photo.to_pil()
+        detections, taken_whole = self._find(picture, whole, score)
+        pets = tuple(self._pet(picture, found, taken_whole, top_k) for found in detections)
+        return self._answer(photo, pets, time.perf_counter() - started, taken_whole)
+
+    def identify_many(
+        self,
+        photos: Sequence[Photo],
+        *,
+        whole: bool = False,
+        top_k: int | None = None,
+        score: float | None = None,
+    ) -> list[Identification]:
+        """Every pet of every photo, in order: all photos, then all crops, spread over the interpreters."""
+        started = time.perf_counter()
+        pictures = [photo.to_pil() for photo in photos]
+        found = list(self._pool.map(lambda picture: self._find(picture, whole, score), pictures))
+        jobs = [(n, detection) for n, (detections, _) in enumerate(found) for detection in detections]
+        crops = list(
+            self._pool.map(lambda job: self._pet(pictures[job[0]], job[1], found[job[0]][1], top_k), jobs)
+        )
+        share = (time.perf_counter() - started) / max(len(photos), 1)
+        answers = []
+        for n, photo in enumerate(photos):
+            pets = tuple(pet for (owner, _), pet in zip(jobs, crops, strict=True) if owner == n)
+            answers.append(self._answer(photo, pets, share, found[n][1]))
+        return answers
+
+    def combine(self, answers: Sequence[Identification], *, top_k: int | None = None) -> Pet:
+        """One better answer from several photos of the same pet: the mean of the best pet's logits of each.
+
+        Raises:
+            RequestError: no photo shows a pet.
+        """
+        pets = [answer.pets[0] for answer in answers if answer.pets]
+        if not pets:
+            raise RequestError("no_pet", "None of these photos shows a pet, so there is nothing to combine.")
+        return self._named(
+            pets[0].box, pets[0].crop, pets[0].score,
+            Outputs(
+                np.mean([pet.logits for pet in pets], axis=0),
+                pets[0].class_maps,
+                np.mean([pet.embedding for pet in pets], axis=0),
+            ),
+            top_k,
+        )  # fmt: skip
+
+    def label_index(self, breed: str) -> int:
+        """Position of a breed id in the logits.
+
+        Raises:
+            RequestError: this model does not know it.
+        """
+        if breed not in self._index:
+            raise RequestError("unknown_breed", f"This model knows no breed with the id {breed[:60]!r}.")
+        return self._index[breed]
+
+    def heat(self, pet: Pet, breed: str | None = None) -> np.ndarray:
+        """Grad-CAM of a pet for ``breed`` (default: its first guess): float32 ``(7, 7)`` in 0…1."""
+        index = self.label_index(breed or pet.breeds[0].id)
+        return grad_cam(pet.class_maps, index, float(self._bias[index]))
+
+    def crop(self, photo: Photo, pet: Pet, size: int = OVERLAY_SIZE) -> np.ndarray:
+        """What the classifier saw, in its true proportions: uint8, longest side ``size``."""
+        x0, y0, x1, y1 = pet.crop
+        factor = size / max(x1 - x0, y1 - y0)
+        shape = (max(1, round((x1 - x0) * factor)), max(1, round((y1 - y0) * factor)))
+        return np.asarray(
+            photo.to_pil().resize(shape, Image.Resampling.BILINEAR, box=pet.crop, reducing_gap=2.0)
+        )
+
+    def explain(
+        self, photo: Photo, pet: Pet, breed: str | None = None, size: int = OVERLAY_SIZE
+    ) -> np.ndarray:
+        """The crop under its Grad-CAM, aligned with `crop`; uint8."""
+        return overlay(self.crop(photo, pet, size), self.heat(pet, breed))
+
+    def _find(self, picture: Image.Image, whole: bool, score: float | None) -> tuple[list[Detection], bool]:
+        if whole or self.detector is None:
+            return [Detection((0.0, 0.0, float(picture.width), float(picture.height)), 1.0)], True
+        return self.detector.detect(picture, score), False
+
+    def _pet(self, picture: Image.Image, found: Detection, whole: bool, top_k: int | None) -> Pet:
+        margin = 0.0 if whole else self.classifier.config.margin
+        crop = with_margin(np.array(found.box), margin, picture.width, picture.height)
+        return self._named(found.box, crop, found.score, self.classifier.classify(picture, crop), top_k)
+
+    def _named(
+        self,
+        box: tuple[float, float, float, float],
+        crop: tuple[float, float, float, float],
+        score: float,
+        outputs: Outputs,
+        top_k: int | None,
+    ) -> Pet:
+        probabilities = self.classifier.probabilities(outputs.logits)
+        species, verdict, breeds, group = self.judge.judge(probabilities, top_k or self.top_k)
+        return Pet(
+            box,
+            crop,
+            score,
+            species,
+            verdict,
+            breeds,
+            group,
+            outputs.logits,
+            outputs.class_maps,
+            outputs.embedding,
+        )
+
+    def _answer(self, photo: Photo, pets: tuple[Pet, ...], seconds: float, whole: bool) -> Identification:
+        return Identification(
+            photo.name,
+            photo.sha256,
+            photo.width,
+            photo.height,
+            pets,
+            self.bundle.version,
+            seconds * 1000,
+            whole,
+        )
+
+    def _self_test(self) -> None:
+        """Run the classifier on a fixed picture: a runtime that computes something else must not serve."""
+        expected = self.bundle.config.self_test.get("logits")
+        logits = self.classifier.run(self_test_picture(self.classifier.config.input_size)).logits
+        if logits.shape != (len(self._index),) or not np.isfinite(logits).all():
+            raise BundleError(f"The model answers {logits.shape} logits for {len(self._index)} labels.")
+        if expected is not None and not np.allclose(logits[: len(expected)], expected, rtol=0.05, atol=0.05):
+            raise BundleError(
+                "The model fails its self-test: it does not compute what it did when it was exported."
+            )
+
+
+def self_test_picture(size: int) -> np.ndarray:
+    """uint8 ``(size, size, 3)``: gradients and stripes that any machine draws alike."""
+    y, x = np.mgrid[:size, :size]
+    stripes = ((x // 7 + y // 11) % 2) * 96
+    return np.stack([(x * 255 // size), (y * 255 // size), 80 + stripes], axis=2).astype(np.uint8)

@@ -1,0 +1,1 @@
+"""Network builders. One architecture a file, the file named after it."""

@@ -1,0 +1,56 @@
+"""Make probabilities mean what they say, and choose from which one on to say it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from smartbreed.vision.classifier import softmax
+
+
+def negative_log_likelihood(logits: np.ndarray, labels: np.ndarray, temperature: float) -> float:
+    """Mean of −log p(true label); logits ``(n, c)``, labels ``(n,)``."""
+    likelihood = softmax(logits / temperature)[np.arange(len(labels)), labels]
+    return float(-np.log(np.maximum(likelihood, 1e-12)).mean())
+
+
+def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
+    """Temperature of least negative log-likelihood, 0.2…5 (Guo et al. 2017, https://arxiv.org/abs/1706.04599)."""
+    low, high = np.log(0.2), np.log(5.0)
+    golden = (np.sqrt(5) - 1) / 2
+    for _ in range(40):  # golden-section search: the loss has one valley in log T
+        a, b = high - golden * (high - low), low + golden * (high - low)
+        if negative_log_likelihood(logits, labels, np.exp(a)) < negative_log_likelihood(
+            logits, labels, np.exp(b)
+        ):
+            high = b
+        else:
+            low = a
+    return float(np.exp((low + high) / 2))
+
+
+def expected_calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> float:
+    """Mean gap of confidence and accuracy over equal-width bins, weighted by their share (0…1)."""
+    index = np.minimum((confidence * bins).astype(int), bins - 1)
+    gap = 0.0
+    for b in range(bins):
+        inside = index == b
+        if inside.any():
+            gap += inside.mean() * abs(confidence[inside].mean() - right[inside].mean())
+    return float(gap)
+
+
+def precision_threshold(confidence: np.ndarray, right: np.ndarray, precision: float) -> float:
+    """Smallest threshold at which answers at or above it are right in at least ``precision`` of cases.
+
+    Args:
+        confidence: ``(n,)`` in 0…1.
+        right: ``(n,)`` bool.
+        precision: 0…1.
+
+    Returns:
+        The threshold; 1.0 when none is good enough.
+    """
+    order = np.argsort(-confidence, kind="stable")
+    running = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
+    enough = np.flatnonzero(running >= precision)
+    return float(confidence[order][enough[-1]]) if len(enough) else 1.0
