@@ -98,13 +98,13 @@ def run_usual(photos: list[bytes]) -> dict[str, Any]:
     from tf_keras_vis.utils.scores import CategoricalScore
 
     from smartbreed.config import load_settings
+    from smartbreed.services import open_bundle
     from smartbreed.vision.boxes import decode, non_maximum_suppression, ssd_anchors
-    from smartbreed.vision.bundle import load_bundle
     from smartbreed.vision.explain import overlay
     from training.architectures.mobilenet_v2 import build_classifier
     from training.architectures.ssd_mobilenet_v1 import build_detector
 
-    bundle = load_bundle(load_settings().bundle_source)
+    bundle = open_bundle(load_settings())
     detector = build_detector()
     detector.load_weights(bundle.path("detector.weights.h5"))
     classifier = build_classifier(len(bundle.config.classifier.labels))
@@ -142,7 +142,7 @@ EMPTY_APP = """
 import gradio as gr
 with gr.Blocks() as demo:
     gr.Markdown("empty")
-demo.launch(prevent_thread_lock=True, quiet=True)
+demo.launch(quiet=True)
 """
 
 
@@ -219,7 +219,7 @@ def main(
     for _ in range(rounds):
         for name in results:
             results[name].append(child(name, data, photos))
-    times = {name: sum((r["times"] for r in runs), []) for name, runs in results.items()}
+    times = {name: [t for r in runs for t in r["times"]] for name, runs in results.items()}
     table = Table(title=f"bytes → Identification with overlays, {photos} photographs × {rounds}")
     for heading in ("", "p50 ms", "p95 ms", "images/s", "peak MB", "outside the networks"):
         table.add_column(heading, justify="right" if heading else "left")
@@ -235,8 +235,10 @@ def main(
         f"ours is {np.percentile(times['usual'], 50) / np.percentile(times['ours'], 50):.1f}× as fast at p50"
     )
     if app:
-        commands = {"an empty Blocks app": [sys.executable, "-c", EMPTY_APP + "\nimport time\ntime.sleep(600)"],
-                    "app.py": [sys.executable, "app.py"]}  # fmt: skip
+        commands = {
+            "an empty Blocks app": [sys.executable, "-c", EMPTY_APP],
+            "app.py": [sys.executable, "app.py"],
+        }
         starts: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
         for turn in range(3):
             for offset, (name, command) in enumerate(commands.items()):
@@ -245,7 +247,7 @@ def main(
         for heading in ("", "seconds to the first page", "resident MB"):
             table.add_column(heading, justify="right" if heading else "left")
         medians = {
-            name: tuple(statistics.median(column) for column in zip(*rows, strict=True))
+            name: [statistics.median(column) for column in zip(*rows, strict=True)]
             for name, rows in starts.items()
         }
         for name, (seconds, megabytes) in medians.items():

@@ -64,11 +64,6 @@ class Settings(BaseSettings):
         return self.home.expanduser().absolute()
 
     @property
-    def bundle_source(self) -> str:
-        """The bundle to load: what was asked for, or the embedded one."""
-        return self.model or str(EMBEDDED_BUNDLE)
-
-    @property
     def resolved_database_url(self) -> str:
         return self.database_url or f"sqlite:///{self.home_dir / 'smartbreed.db'}"
 

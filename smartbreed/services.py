@@ -15,11 +15,12 @@ from typing import Any
 
 from PIL import Image
 
-from smartbreed.config import Settings
-from smartbreed.errors import PhotoError, RequestError, SmartBreedError
+from smartbreed.config import EMBEDDED_BUNDLE, Settings
+from smartbreed.errors import BundleError, PhotoError, RequestError, SmartBreedError
 from smartbreed.feedback.flags import FlagRequest, FlagService, Receipt, open_feedback
+from smartbreed.hub.client import fetch_bundle, parse_repo
 from smartbreed.images import Photo, read_photo
-from smartbreed.vision.bundle import load_bundle
+from smartbreed.vision.bundle import Bundle, load_bundle
 from smartbreed.vision.deeper import DeepExplainer
 from smartbreed.vision.identify import Identifier
 from smartbreed.vision.results import Failure, Identification, Pet
@@ -41,8 +42,7 @@ class Services:
 
     @cached_property
     def identifier(self) -> Identifier:
-        repo = "" if self.settings.model else "embedded"
-        bundle = load_bundle(self.settings.bundle_source, repo=repo)
+        bundle = open_bundle(self.settings)
         return Identifier(bundle, threads=self.settings.threads, top_k=self.settings.top_k)
 
     @cached_property
@@ -156,6 +156,23 @@ class Services:
             flagger_token=flagger or hashlib.sha256(photo.sha256.encode()).hexdigest(),
         )
         return self.flags.save(request)
+
+
+def open_bundle(settings: Settings) -> Bundle:
+    """The bundle the settings ask for: a folder, a Hub repo, or the embedded one.
+
+    Raises:
+        BundleError: it is not there, cannot be reached or does not verify.
+    """
+    if not settings.model:
+        return load_bundle(EMBEDDED_BUNDLE, repo="embedded")
+    if Path(settings.model).expanduser().is_dir():
+        return load_bundle(Path(settings.model).expanduser())
+    named = parse_repo(settings.model)
+    if named is None or settings.model.startswith((".", "/", "~")):
+        raise BundleError(f"There is no model bundle at {settings.model}: it is no folder and no repo id.")
+    fetched = fetch_bundle(*named, settings.home_dir / "hub-cache")
+    return load_bundle(fetched.folder, repo=fetched.repo, revision=fetched.revision)
 
 
 def _base_name(source: Any) -> str:

@@ -138,8 +138,8 @@ def main(
             "version": version,
             "classifier": section,
             "detector": {
-                "file": "detector.tflite", "weights": "detector.weights.h5", "architecture": "ssd_mobilenet_v1",
-                "input_size": 300, "scale": 1 / 127.5, "offset": -1.0,
+                "file": "detector.tflite", "weights": "detector.weights.h5",
+                "architecture": "ssd_mobilenet_v1", "input_size": 300, "scale": 1 / 127.5, "offset": -1.0,
                 "species": ["cat", "dog"], "score": 0.4, "overlap": 0.5, "most": 20,
             },
             "parents": [],

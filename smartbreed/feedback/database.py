@@ -187,6 +187,13 @@ def _tune_sqlite(engine: sa.Engine, foreign_keys: bool) -> None:
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute(f"PRAGMA foreign_keys={'ON' if foreign_keys else 'OFF'}")
 
+    @event.listens_for(engine, "reset")
+    def on_reset(connection: sqlite3.Connection, record: Any, state: Any) -> None:
+        # A COMMIT refused for a full or busy disk leaves the transaction open, and SQLAlchemy
+        # (2.1.9) takes it for closed: pooled like that, it would lock out every writer.
+        if connection.in_transaction:
+            connection.rollback()
+
     @event.listens_for(engine, "begin")
     def on_begin(connection: sa.Connection) -> None:
         connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get(_BEGIN, 'DEFERRED')}")

@@ -37,7 +37,7 @@ def annotate(photo: Photo, pets: tuple[Pet, ...]) -> tuple[Annotated, dict[str, 
     return (np.asarray(picture), annotations), colours
 
 
-def thumbnail(photo: Photo, size: int = 240) -> np.ndarray:
+def thumbnail(photo: Photo, size: int = 180) -> np.ndarray:
     """uint8, longest side at most ``size``."""
     picture = photo.to_pil()
     picture.thumbnail((size, size), Image.Resampling.BILINEAR, reducing_gap=2.0)

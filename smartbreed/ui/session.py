@@ -7,6 +7,7 @@ gigabyte): their temporary files are read again when a flag or another view need
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import numpy as np
 from smartbreed.errors import PhotoError, RequestError, SmartBreedError
 from smartbreed.images import Photo
 from smartbreed.services import Services
+from smartbreed.ui.drawing import thumbnail
 from smartbreed.ui.photo_input import Upload
 from smartbreed.vision.results import Failure, Identification, Pet
 
@@ -32,13 +34,14 @@ class Options:
     combine: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class View:
     """One photo, or several of one pet taken together, and its answer."""
 
     path: str
     name: str
     answer: Identification | Failure
+    thumbnail: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +91,7 @@ def look(services: Services, uploads: Sequence[Upload], options: Options) -> tup
     """Identify photos.
 
     Returns:
-        The session, and the photo of its first view unless that could not be used.
+        The session, and the photo if it was a single one that could be used.
 
     Raises:
         RequestError: too many photos at once.
@@ -98,21 +101,21 @@ def look(services: Services, uploads: Sequence[Upload], options: Options) -> tup
         raise RequestError("too_many_photos", f"At most {most} photos at once. Received: {len(uploads)}.")
     # Each worker lets go of its photo before it takes the next, unlike a batch, which holds all.
     with ThreadPoolExecutor(min(services.identifier.threads, len(uploads)) or 1) as pool:
-        views = list(pool.map(lambda upload: _look_at(services, upload, options), uploads))
+        seen = list(pool.map(lambda upload: _look_at(services, upload, options, len(uploads) == 1), uploads))
+    views = [view for view, _ in seen]
     if options.combine and len(views) > 1:
         views = _combined(services, views, options) + views
-    session = Session(tuple(uploads), options, tuple(views))
-    return session, read_view(services, views[0]) if session.answer else None
+    return Session(tuple(uploads), options, tuple(views)), seen[0][1] if seen else None
 
 
-def _look_at(services: Services, upload: Upload, options: Options) -> View:
+def _look_at(services: Services, upload: Upload, options: Options, keep: bool) -> tuple[View, Photo | None]:
     path, name = upload
     try:
         photo = services.read(Path(path), name)
         answer = services.identifier.identify(photo, whole=options.whole, top_k=options.top_k, score=options.score)
     except PhotoError as error:
-        return View(path, name, Failure(name, error))
-    return View(path, name, answer, thumbnail(photo))
+        return View(path, name, Failure(name, error)), None
+    return View(path, name, answer, thumbnail(photo)), photo if keep else None
 
 
 def read_view(services: Services, view: View) -> Photo:
@@ -163,4 +166,4 @@ def _combined(services: Services, views: list[View], options: Options) -> list[V
         return []
     time = sum(answer.milliseconds for answer in answers)
     answer = replace(answers[0], pets=(pet,), combined=len(answers), milliseconds=time)
-    return [View(seen[0].path, f"{len(answers)} photos together", answer)]
+    return [View(seen[0].path, f"{len(answers)} photos together", answer, seen[0].thumbnail)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -43,12 +43,14 @@ class Thresholds(_Section):
 class ClassifierConfig(_Section):
     """How to feed the classifier: pixels become ``x * scale + offset``.
 
+    ``architecture`` and ``alpha`` (its width multiplier) say how to rebuild the Keras network.
     ``bias`` is that of the class-map layer, one a label (none: all 0); Grad-CAM does not count it.
     """
 
     file: str = "classifier.tflite"
     weights: str = ""
     architecture: str = "mobilenet_v2"
+    alpha: float = Field(default=1.0, gt=0, le=2)
     input_size: int = Field(ge=32, le=1024)
     scale: float = 1 / 127.5
     offset: float = -1.0
@@ -142,7 +144,8 @@ def load_bundle(folder: str | Path, *, repo: str = "", revision: str = "") -> Bu
         raise BundleError(f"The model bundle uses {name} but {CONFIG} lists no sha256 for it.")
     for name, expected in config.files.items():
         path = folder / name
-        if not path.resolve().is_relative_to(folder.resolve()):
+        # By name, not by where a link leads: the Hub client's cache links into its own blob folder.
+        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
             raise BundleError(f"The model bundle lists a file outside its folder: {name}.")
         if not path.is_file():
             raise BundleError(f"The model bundle is incomplete: {name} is missing.")

@@ -1,0 +1,2 @@
+from fastapi import APIRouter
+def build_router(services): return APIRouter()

@@ -1,0 +1,43 @@
+"""The web page as gr.Blocks, and how it wants to be launched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from smartbreed.config import Settings
+from smartbreed.services import Services
+from smartbreed.ui.identify_page import IdentifyPage
+from smartbreed.ui.theme import SmartBreedTheme
+
+_HERE = Path(__file__).parent
+#: Temporary files are looked through this often and deleted at this age, in seconds.
+_CACHE = (300, 3600)
+
+
+def build_app(services: Services) -> gr.Blocks:
+    """The page, ready to get API endpoints added and to be launched with `launch_options`."""
+    with gr.Blocks(title="SmartBreed", analytics_enabled=False, delete_cache=_CACHE) as app:
+        page = IdentifyPage(services)
+        if services.settings.gallery:
+            found = [page.examples_box, page.examples_heading, page.gallery]
+            app.load(page.load_examples, None, found, show_progress="hidden", api_visibility="private")
+    return app
+
+
+def launch_options(settings: Settings) -> dict[str, Any]:
+    """Keyword arguments for ``Blocks.launch`` that belong to the page: since gradio 6 its look is given there."""
+    script = (_HERE / "page.js").read_text(encoding="utf-8")
+    return {
+        "theme": SmartBreedTheme(),
+        "css_paths": _HERE / "style.css",
+        "head": f'<meta name="description" content="Which breed is it?"><script>{script}</script>',
+        "favicon_path": str(_HERE / "logo.svg"),
+        "footer_links": ["api"],
+        "run_history": False,  # photos of visitors are not kept in their browser's storage
+        "ssr_mode": False,  # needs node, and gains a page this small nothing
+        "max_file_size": settings.max_bytes,
+        "show_error": False,
+    }

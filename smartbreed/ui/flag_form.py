@@ -1,0 +1,211 @@
+"""The buttons under a card with which a person says what the model got right or wrong.
+
+Nothing is thanked for before it is saved: `FlagForm` shows its thanks only with the
+receipt of `Services.flag` in hand.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from smartbreed.breeds import BREEDS
+from smartbreed.errors import FlagError, PhotoError, SmartBreedError
+from smartbreed.services import Services, explain_failure
+from smartbreed.ui import cards
+from smartbreed.ui.session import Session, read_view
+
+#: Value of the dropdown for a breed the catalogue lacks.
+OTHER = "other"
+
+Updates = dict[Any, Any]
+
+
+def breed_choices() -> list[tuple[str, str]]:
+    """``(name and aliases, id)`` of every breed, so that searching finds the aliases too, and "another breed"."""
+    names = [
+        (f"{breed.name} ({', '.join(breed.aliases)})" if breed.aliases else breed.name, breed.id)
+        for breed in sorted(BREEDS.values(), key=lambda breed: breed.name.casefold())
+    ]
+    return [*names, ("A breed that is not listed (other, unknown, mixed) …", OTHER)]
+
+
+def new_browser_state() -> gr.BrowserState:
+    """What this browser remembers: that its owner agreed, and a random token that stands for them.
+
+    The "secret" only scrambles the text in the browser, which knows it too; it is fixed
+    so that a restart of the server does not make people be asked again.
+    """
+    return gr.BrowserState(None, storage_key="smartbreed-flags", secret="smartbreed-flags")
+
+
+def remembered(browser: Any) -> tuple[bool, str]:
+    """``(consent, token)`` of a browser's state, which may hold anything."""
+    if not isinstance(browser, dict):
+        return False, ""
+    token = browser.get("token")
+    return browser.get("consent") is True, token if isinstance(token, str) and 16 <= len(token) <= 100 else ""
+
+
+class FlagForm:
+    """The form of one card, or of the photo as a whole.
+
+    Args:
+        services: saves the flags.
+        session: the visitor's `Session`.
+        browser: from `new_browser_state`.
+        number_of: pet number (from 1) in the session shown; None: the form is the photo's.
+        name: distinguishes this form's elements from those of other cards.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        session: gr.State,
+        browser: gr.BrowserState,
+        number_of: Callable[[Session], int] | None,
+        name: str,
+    ) -> None:
+        self.services = services
+        self.session = session
+        self.browser = browser
+        self.number_of = number_of
+        self.name = name
+        self.verdict = gr.State("")
+        self.receipt = gr.State("")
+        verdicts = [("correct", "That’s right"), ("wrong", "Wrong breed"), ("not_a_pet", "Not a pet"),
+                    ("unsure", "I can’t tell either")]  # fmt: skip
+        if number_of is None:
+            verdicts = [("missed", "A pet was missed")]
+        with gr.Row(elem_classes="sb-verdicts", elem_id=f"{name}-verdicts") as self.buttons_row:
+            self.buttons = {
+                verdict: gr.Button(text, size="sm", min_width=60, elem_id=f"{name}-{verdict.replace('_', '-')}")
+                for verdict, text in verdicts
+            }
+        with gr.Column(visible=False, elem_classes="sb-form", elem_id=f"{name}-form") as self.panel:
+            self.heading = gr.HTML()
+            self.breed = gr.Dropdown(
+                breed_choices(), value=None, label="Which breed is it?", elem_id=f"{name}-breed",
+                info="Type to search; older and everyday names work too.",
+            )  # fmt: skip
+            self.words = gr.Textbox(
+                label="In your own words", max_length=80, visible=False, elem_id=f"{name}-words",
+                placeholder="For instance: Mudi, or Labrador and Poodle mix",
+            )  # fmt: skip
+            self.consent = gr.Checkbox(
+                label="I agree that this photo and my answer are kept and published", elem_id=f"{name}-consent"
+            )
+            gr.HTML(cards.consent())
+            with gr.Row(elem_classes="sb-actions"):
+                self.save = gr.Button("Save my answer", variant="primary", size="sm", elem_id=f"{name}-save")
+                self.cancel = gr.Button("Cancel", size="sm", elem_id=f"{name}-cancel")
+        self.status = gr.HTML(elem_classes="sb-live", elem_id=f"{name}-status")
+        self.undo = gr.Button(
+            "Take it back", size="sm", visible=False, elem_classes="sb-link", elem_id=f"{name}-undo"
+        )
+        self.outputs = [
+            self.verdict, self.receipt, self.buttons_row, self.panel, self.heading, self.breed, self.words,
+            self.consent, self.save, self.status, self.undo,
+        ]  # fmt: skip
+
+    def reset(self, status: str = "") -> Updates:
+        """Back to the buttons, as for a new photo."""
+        return {
+            self.verdict: "",
+            self.receipt: "",
+            self.buttons_row: gr.update(visible=True),
+            self.panel: gr.update(visible=False),
+            self.breed: gr.update(value=None),
+            self.words: gr.update(value="", visible=False),
+            self.status: status,
+            self.undo: gr.update(visible=False),
+        }
+
+    def wire(self) -> None:
+        """Attach the events; all of them are the page's own and hidden from the API."""
+        quiet: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": None, "show_progress": "hidden"}
+        outputs = [*self.outputs, self.browser]
+        # A control that vanishes under the keyboard's focus would throw it back to the top of the page.
+        focus: dict[str, Any] = {"fn": None, "js": f"() => smartbreed.focus('{self.name}')"}
+        for verdict, button in self.buttons.items():
+            button.click(self._chooser(verdict), [self.session, self.browser], outputs, **quiet).then(**focus)
+        self.breed.input(lambda breed: gr.update(visible=breed == OTHER), self.breed, self.words, **quiet)
+        answer = [self.session, self.browser, self.verdict, self.breed, self.words, self.consent]
+        self.save.click(self._save, answer, outputs, **quiet).then(**focus)
+        self.cancel.click(self.reset, None, self.outputs, **quiet).then(**focus)
+        self.undo.click(self._take_back, [self.receipt, self.browser], self.outputs, **quiet).then(**focus)
+
+    def _chooser(self, verdict: str) -> Callable[[Session, Any], Updates]:
+        def choose(session: Session, browser: Any) -> Updates:
+            agreed, _ = remembered(browser)
+            if agreed and verdict in ("correct", "not_a_pet", "unsure"):
+                return self._save(session, browser, verdict, None, "", True)
+            headings = {
+                "correct": "Good to hear. Shall it be kept as an example?",
+                "wrong": "Thank you for looking closely.",
+                "not_a_pet": "Not a pet, then.",
+                "unsure": "It is not clear to you either; that is worth knowing too.",
+                "missed": "Which pet was missed?",
+            }
+            return {
+                self.verdict: verdict,
+                self.buttons_row: gr.update(visible=False),
+                self.panel: gr.update(visible=True),
+                self.heading: f"<h4>{cards.escape(headings[verdict])}</h4>",
+                self.breed: gr.update(
+                    visible=verdict in ("wrong", "missed"), value=None,
+                    label="Which breed is it?" if verdict == "wrong" else "Which breed is it? (if you know)",
+                ),
+                self.words: gr.update(visible=False, value=""),
+                self.consent: agreed,
+                self.status: "",
+                self.undo: gr.update(visible=False),
+            }  # fmt: skip
+
+        return choose
+
+    def _save(
+        self, session: Session, browser: Any, verdict: str, breed: str | None, words: str, consent: bool
+    ) -> Updates:
+        _, token = remembered(browser)
+        token = token or secrets.token_urlsafe(24)
+        memory = {"consent": consent is True, "token": token}
+        try:
+            if session.answer is None:
+                raise PhotoError("not_found", "This page is no longer up to date; add your photo again.")
+            if not consent:
+                raise FlagError(
+                    "consent_required", "Please tick that the photo may be kept; without that nothing is saved."
+                )
+            receipt = self.services.flag(
+                read_view(self.services, session.view),
+                session.answer,
+                number=self.number_of(session) if self.number_of else None,
+                verdict=verdict,
+                label="" if breed in (None, OTHER) else str(breed),
+                label_text=words if breed == OTHER else "",
+                consent=True,
+                flagger=token,
+            )
+        except Exception as error:
+            return self._failed(explain_failure(error))
+        return {
+            **self.reset(cards.thanks(receipt.created)),
+            self.receipt: receipt.flag_id,
+            self.buttons_row: gr.update(visible=False),
+            self.undo: gr.update(visible=True),
+            self.browser: memory,
+        }
+
+    def _failed(self, error: SmartBreedError) -> Updates:
+        return {self.status: cards.problem(error)}
+
+    def _take_back(self, receipt: str, browser: Any) -> Updates:
+        try:
+            self.services.flags.withdraw(receipt, remembered(browser)[1])
+        except Exception as error:
+            return self._failed(explain_failure(error))
+        return self.reset(cards.note("Taken back; nothing of it will be used."))

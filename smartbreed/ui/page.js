@@ -1,0 +1,99 @@
+// What gradio's components lack: names for pictures, live regions, a heat-map handle for the keyboard,
+// and a place for the focus when the control that had it disappears.
+(() => {
+  const visible = (element) => element && element.offsetParent !== null;
+
+  function nameImages() {
+    document.querySelectorAll(".sb-card").forEach((card) => {
+      const text = card.querySelector(".sb-pet")?.dataset.alt;
+      const breed = card.querySelector(".sb-caption b")?.textContent;
+      if (!text) return;
+      card.querySelectorAll(".sb-slider img").forEach((image, n) => {
+        const alt = n === 0 ? `The pet as the model saw it: ${text}` : `The same picture with what speaks for ${breed} in bright colours`;
+        if (image.alt !== alt) image.alt = alt;
+      });
+    });
+    const result = document.querySelector("#status h2")?.textContent?.trim();
+    document.querySelectorAll("#photo-result .base-image").forEach((image) => {
+      const alt = `Your photo with a numbered box for each pet: ${result}`;
+      if (image.alt !== alt) image.alt = alt;
+    });
+    // The frames repeat what the base picture's text says.
+    document.querySelectorAll("#photo-result .mask").forEach((image) => {
+      if (image.alt !== "") image.alt = "";
+    });
+  }
+
+  function announce() {
+    document.querySelectorAll(".sb-live:not([aria-live])").forEach((element) => {
+      element.setAttribute("aria-live", "polite");
+      element.setAttribute("role", "status");
+    });
+  }
+
+  function slide(handle, step) {
+    const wrap = handle.parentElement.getBoundingClientRect();
+    const grip = handle.getBoundingClientRect();
+    const from = grip.left + grip.width / 2;
+    const to = Math.min(Math.max(from + step * wrap.width, wrap.left), wrap.right);
+    const at = { bubbles: true, cancelable: true, view: window, clientY: wrap.top + wrap.height / 2 };
+    handle.dispatchEvent(new MouseEvent("mousedown", { ...at, clientX: from }));
+    window.dispatchEvent(new MouseEvent("mousemove", { ...at, clientX: to }));
+    window.dispatchEvent(new MouseEvent("mouseup", { ...at, clientX: to }));
+    handle.setAttribute("aria-valuenow", String(Math.round(((to - wrap.left) / wrap.width) * 100)));
+  }
+
+  function handles() {
+    document.querySelectorAll('.sb-slider [data-testid="slider"]:not([tabindex])').forEach((handle) => {
+      handle.tabIndex = 0;
+      handle.setAttribute("role", "slider");
+      handle.setAttribute("aria-label", "Border between the photo and its heat map");
+      handle.setAttribute("aria-valuemin", "0");
+      handle.setAttribute("aria-valuemax", "100");
+      handle.setAttribute("aria-valuenow", "50");
+      handle.addEventListener("keydown", (event) => {
+        const step = { ArrowLeft: -0.1, ArrowRight: 0.1, Home: -1, End: 1 }[event.key];
+        if (step === undefined) return;
+        event.preventDefault();
+        slide(handle, step);
+      });
+    });
+  }
+
+  window.smartbreed = {
+    focus(name) {
+      setTimeout(() => {
+        const form = document.getElementById(`${name}-form`);
+        const inside = visible(form) && form.querySelector("input:not([disabled]), textarea");
+        const undo = document.getElementById(`${name}-undo`);
+        const target = inside || (visible(undo) && undo) || document.querySelector(`#${name}-verdicts button`);
+        target?.focus({ preventScroll: false });
+      }, 60);
+    },
+    toResult() {
+      setTimeout(() => {
+        const status = document.getElementById("status");
+        const box = status?.getBoundingClientRect();
+        const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+        if (box && (box.top > innerHeight * 0.7 || box.bottom < 0))
+          (document.getElementById("photo-result") || status).scrollIntoView({ behavior: calm ? "auto" : "smooth", block: "start" });
+      }, 120);
+    },
+    toPet(index) {
+      document.getElementById(`pet-${index + 1}`)?.scrollIntoView({ behavior: "smooth", block: "nearest" });
+    },
+  };
+
+  let due = false;
+  const refresh = () => {
+    due = false;
+    nameImages();
+    announce();
+    handles();
+  };
+  new MutationObserver(() => {
+    if (due) return;
+    due = true;
+    requestAnimationFrame(refresh);
+  }).observe(document, { childList: true, subtree: true });
+})();

@@ -1,0 +1,139 @@
+"""The card of one pet: what it is, how sure, where the model looked, and the flag buttons."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from smartbreed.breeds import get_breed
+from smartbreed.errors import RequestError
+from smartbreed.services import Services, explain_failure
+from smartbreed.ui import cards
+from smartbreed.ui.flag_form import FlagForm, Updates
+from smartbreed.ui.session import Session, network_input
+from smartbreed.ui.sentences import percent
+from smartbreed.vision.explain import overlay
+from smartbreed.vision.results import Pet
+
+GRAD_CAM = "Grad-CAM"
+#: Slow methods, run on demand in a process of their own.
+DEEPER = ("Grad-CAM++", "Score-CAM", "SmoothGrad")
+METHODS = (GRAD_CAM, *DEEPER)
+
+
+class PetCard:
+    """One card of the fixed pool; which pet it shows follows from its place and the session.
+
+    Args:
+        services: explains and saves.
+        session: the visitor's `Session`.
+        browser: what the browser remembers, for the flags.
+        place: position in the pool, from 0.
+    """
+
+    def __init__(self, services: Services, session: gr.State, browser: gr.BrowserState, place: int) -> None:
+        self.services = services
+        self.session = session
+        self.place = place
+        name = f"pet-{place + 1}"
+        with gr.Column(visible=False, elem_id=name, elem_classes="sb-card") as self.box:
+            with gr.Row(elem_classes="sb-card-row"):
+                with gr.Column(scale=5, min_width=220, elem_classes="sb-look"):
+                    self.slider = gr.ImageSlider(
+                        format="jpeg", show_label=False, interactive=False, buttons=[], slider_position=50,
+                        max_height=360, elem_id=f"{name}-look", elem_classes="sb-slider", container=False,
+                    )  # fmt: skip
+                    self.caption = gr.HTML(elem_classes="sb-live")
+                with gr.Column(scale=6, min_width=250):
+                    self.text = gr.HTML(elem_id=f"{name}-text")
+                    self.breed = gr.Dropdown(
+                        [], label="Show what speaks for", elem_id=f"{name}-explain", elem_classes="sb-explain"
+                    )
+                    self.deeper = gr.Button("", size="sm", visible=False, elem_id=f"{name}-deeper")
+            self.form = FlagForm(services, session, browser, self.number, name)
+        self.outputs = [self.box, self.slider, self.caption, self.text, self.breed, self.deeper, *self.form.outputs]
+
+    def number(self, session: Session) -> int:
+        """Number (from 1) of the pet on this card."""
+        return session.first + self.place + 1
+
+    def hide(self) -> Updates:
+        return {self.box: gr.update(visible=False)}
+
+    def show(self, session: Session, method: str) -> Updates:
+        """Fill the card with its pet, or hide it when there is none."""
+        answer, number = session.answer, self.number(session)
+        if answer is None or number > len(answer.pets):
+            return self.hide()
+        pet = session.pet(number)
+        first = pet.breeds[0]
+        return {
+            self.box: gr.update(visible=True),
+            self.slider: self._look(session, number, first.id),
+            self.caption: cards.caption(first.name, GRAD_CAM),
+            self.text: cards.pet_text(pet, number, answer.combined),
+            self.breed: gr.update(choices=self._breeds(pet), value=first.id),
+            self.deeper: self.offer(method),
+            **self.form.reset(),
+        }
+
+    def offer(self, method: str) -> Any:
+        """The button of the slow explanation, shown only when one is chosen."""
+        return gr.update(visible=method in DEEPER, value=f"Explain with {method} (takes a while)")
+
+    def wire(self, method: gr.Radio) -> None:
+        """Attach the card's events; hidden from the API."""
+        self.breed.input(
+            self._explain, [self.session, self.breed], [self.slider, self.caption],
+            show_progress="hidden", api_visibility="private", concurrency_limit=None, trigger_mode="always_last",
+        )  # fmt: skip
+        # One at a time in a queue of its own, so that whoever just wants an answer never waits for it.
+        self.deeper.click(
+            self._explain_deeper, [self.session, self.breed, method], [self.slider, self.caption],
+            show_progress="full", show_progress_on=self.slider, api_visibility="private",
+            concurrency_id="deeper", concurrency_limit=1,
+        )  # fmt: skip
+        self.form.wire()
+
+    def _explain(self, session: Session, breed: str) -> Updates:
+        try:
+            look = self._look(session, self.number(session), breed)
+        except Exception as error:
+            return {self.caption: cards.problem(explain_failure(error))}
+        return {self.slider: look, self.caption: cards.caption(get_breed(breed).name, GRAD_CAM)}
+
+    def _explain_deeper(
+        self, session: Session, breed: str, method: str, progress: gr.Progress = gr.Progress()  # noqa: B008
+    ) -> Updates:
+        try:
+            number = self.number(session)
+            index = self.services.identifier.label_index(breed)
+            pixels = network_input(self.services, session, number)
+            progress(0, desc=f"Starting {method}")
+            heat = self.services.deeper.explain(
+                pixels, index, method, lambda fraction, text: progress(fraction, desc=text)
+            )
+            crop = session.crops[number - 1]
+        except Exception as error:
+            return {self.caption: cards.problem(explain_failure(error))}
+        return {self.slider: (crop, overlay(crop, heat)), self.caption: cards.caption(get_breed(breed).name, method)}
+
+    def _look(self, session: Session, number: int, breed: str) -> tuple[Any, Any]:
+        pet = session.pet(number)
+        if number > len(session.crops):
+            raise RequestError("no_such_pet", "This page is no longer up to date; add your photo again.")
+        crop = session.crops[number - 1]
+        return crop, overlay(crop, self.services.identifier.heat(pet, breed))
+
+    def _breeds(self, pet: Pet) -> list[tuple[str, str]]:
+        """The pet's likeliest breeds, then all others the model knows; aliases can be searched for."""
+        likely = {guess.id: f"{guess.name} · {percent(guess.probability)}" for guess in pet.breeds}
+        others = sorted(
+            (get_breed(label) for label in self.services.identifier.labels if label not in likely),
+            key=lambda breed: breed.name.casefold(),
+        )
+        return [(text, breed) for breed, text in likely.items()] + [
+            (f"{breed.name} ({', '.join(breed.aliases)})" if breed.aliases else breed.name, breed.id)
+            for breed in others
+        ]

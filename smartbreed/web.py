@@ -1,0 +1,183 @@
+"""The server: the page, the Gradio endpoints, MCP and REST on one port.
+
+Built on ``Blocks.launch`` rather than on ``gr.mount_gradio_app``: only a launched
+app checks that a file argument was uploaded by a visitor (gradio's
+``processing_utils._check_allowed`` lets every path pass until ``has_launched``).
+The REST routes are handed to the same FastAPI app and come before Gradio's own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from smartbreed.config import load_settings
+from smartbreed.errors import SettingError, SmartBreedError
+from smartbreed.services import Services
+
+if TYPE_CHECKING:  # importing gradio takes seconds; wrong settings are told before that
+    import gradio as gr
+
+log = logging.getLogger(__name__)
+
+PORT = 7860
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where to listen."""
+
+    host: str
+    port: int
+
+
+def main() -> int:
+    """``python app.py`` and ``smartbreed serve``: serve until told to stop.
+
+    Returns:
+        The exit status: 0 after SIGTERM or SIGINT, 2 when a setting, the model or the
+        port is unusable, which one line on stderr then says.
+    """
+    try:
+        settings = load_settings()
+        address = read_address()
+        _prepare(settings.log_level)
+        services = Services(settings)
+        services.identifier  # noqa: B018 - loads the model: a broken one must stop the start
+        services.flags  # noqa: B018 - likewise the database, and the first flag is not slow
+        serve(services, address)
+    except SmartBreedError as error:
+        print(f"smartbreed: {error.message}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def serve(services: Services, address: Address, **options: Any) -> None:
+    """Serve until SIGTERM or SIGINT, then stop cleanly.
+
+    Args:
+        services: with a model that loads.
+        address: where to listen.
+        options: for ``Blocks.launch``, instead of those of the page.
+
+    Raises:
+        SettingError: the address is taken or not ours.
+    """
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with _uploads_folder():
+        started = time.perf_counter()
+        blocks = build_server(services)
+        url = launch(blocks, services, address, **options)
+        log.info(
+            "serving on %s (MCP: %sgradio_api/mcp/, REST: %sapi/docs), started in %.1f s",
+            url, url, url, time.perf_counter() - started,
+        )  # fmt: skip
+        stop.wait()
+        log.info("stopping")
+        blocks.close(verbose=False)
+        services.flags.close()
+
+
+def build_server(services: Services) -> gr.Blocks:
+    """The page with the named endpoints in it, ready for `launch`."""
+    from smartbreed.api.endpoints import add_endpoints
+    from smartbreed.ui.app import build_app
+
+    blocks = build_app(services)
+    with blocks:
+        add_endpoints(services)
+    return blocks
+
+
+def launch(blocks: gr.Blocks, services: Services, address: Address, **options: Any) -> str:
+    """Start serving in a thread.
+
+    Returns:
+        The address to open, with a slash at its end.
+
+    Raises:
+        SettingError: the address is taken or not ours.
+    """
+    from smartbreed.api.mcp import answer_in_json
+    from smartbreed.api.rest import build_router
+    from smartbreed.ui.app import launch_options
+
+    settings = services.settings
+    arguments: dict[str, Any] = {
+        **launch_options(settings),
+        "server_name": address.host,
+        "server_port": address.port,
+        # A photo somewhat too large still arrives, and gets the same answer as at every other door.
+        "max_file_size": 2 * settings.max_bytes,
+        "app_kwargs": {"routes": list(build_router(services).routes)},
+        "mcp_server": True,
+        "enable_monitoring": False,
+        "share": False,
+        "quiet": True,
+        "prevent_thread_lock": True,
+        **options,
+    }
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # stdout is for data; `serve` says where we are
+            _, url, _ = blocks.launch(**arguments)
+    except OSError:
+        raise SettingError(
+            f"GRADIO_SERVER_PORT, GRADIO_SERVER_NAME: cannot listen there; is the port taken? "
+            f"Received: {address.port} on {address.host}"
+        ) from None
+    if blocks.mcp_server_obj is None:
+        raise SettingError("The MCP server cannot start; install gradio with its extra: gradio[mcp].")
+    answer_in_json(blocks.mcp_server_obj)
+    return str(url)
+
+
+def read_address() -> Address:
+    """The address that ``GRADIO_SERVER_NAME`` and ``GRADIO_SERVER_PORT`` ask for.
+
+    A Hugging Face Space is reached from outside its container, so there the default
+    is every interface.
+
+    Raises:
+        SettingError: the port is no port.
+    """
+    text = os.environ.get("GRADIO_SERVER_PORT", str(PORT))
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65_535):
+        raise SettingError(f"GRADIO_SERVER_PORT: a port is a number from 1 to 65535. Received: {text!r}")
+    host = os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if os.environ.get("SPACE_ID") else "127.0.0.1")
+    return Address(host, int(text))
+
+
+def _prepare(level: str) -> None:
+    """What must be settled before gradio is imported."""
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    # Libraries log addresses and arguments at INFO; only ours says what it means to say.
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("smartbreed").setLevel(level)
+
+
+@contextlib.contextmanager
+def _uploads_folder() -> Iterator[None]:
+    """A folder for uploads that only we can read and that goes when we go, unless one is set."""
+    if os.environ.get("GRADIO_TEMP_DIR"):
+        yield
+        return
+    folder = tempfile.mkdtemp(prefix="smartbreed-")
+    os.environ["GRADIO_TEMP_DIR"] = folder
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

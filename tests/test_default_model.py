@@ -1,0 +1,85 @@
+"""The model that ships does on real photographs what its card says."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from smartbreed.breeds import BREEDS
+from smartbreed.config import EMBEDDED_BUNDLE
+from smartbreed.images import read_photo
+from smartbreed.vision.bundle import load_bundle
+from smartbreed.vision.identify import Identifier
+
+PETS = Path(__file__).parents[2] / "shared" / "data" / "pets"
+needs_photographs = pytest.mark.skipif(
+    not PETS.exists(), reason="needs the photographs of ../shared/data/pets"
+)
+
+
+@pytest.fixture(scope="module")
+def identifier() -> Identifier:
+    return Identifier.load(EMBEDDED_BUNDLE)
+
+
+def rows(config: str, count: int) -> list[dict]:
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(PETS / config / "test-00000-of-00001.parquet")
+    step = max(1, len(table) // count)
+    return table.take(list(range(0, len(table), step))).to_pylist()[:count]
+
+
+def test_the_bundle_is_small_and_complete() -> None:
+    bundle = load_bundle(EMBEDDED_BUNDLE)
+    assert sum(p.stat().st_size for p in EMBEDDED_BUNDLE.iterdir()) <= 32e6
+    for name in ("classifier.tflite", "detector.tflite", "classifier.weights.h5", "detector.weights.h5",
+                 "replay.npz", "README.md"):  # fmt: skip
+        assert bundle.path(name).is_file()
+    assert [label.id for label in bundle.config.classifier.labels] == list(BREEDS)
+    assert {label.group for label in bundle.config.classifier.labels} == {b.group for b in BREEDS.values()}
+
+
+@needs_photographs
+def test_crops_are_named(identifier: Identifier) -> None:
+    sample = rows("breeds", 300)
+    crops = [np.asarray(Image.open(io.BytesIO(row["image"]["bytes"])).convert("RGB")) for row in sample]
+    logits = np.stack([identifier.classifier.run(crop).logits for crop in crops])
+    labels = np.array([row["breed"] for row in sample])
+    # Three standard deviations below what the card measures on all of the split.
+    assert (logits.argmax(1) == labels).mean() >= 0.80
+    assert (np.argsort(-logits, 1)[:, :5] == labels[:, None]).any(1).mean() >= 0.96
+
+
+@needs_photographs
+def test_pets_of_whole_photographs_are_found(identifier: Identifier) -> None:
+    sample = rows("scenes", 40)
+    found = species = 0
+    for row in sample:
+        answer = identifier.identify(read_photo(row["image"]["bytes"]))
+        found += bool(answer.pets)
+        species += bool(answer.pets) and answer.pets[0].species == ("cat", "dog")[row["species"][0]]
+    assert found >= 38
+    assert species >= 38
+
+
+@needs_photographs
+def test_two_pets_in_one_photo_are_two_pets(identifier: Identifier) -> None:
+    photos = [Image.open(io.BytesIO(row["image"]["bytes"])).convert("RGB") for row in rows("scenes", 12)]
+    right = 0
+    for first, second in zip(photos[::2], photos[1::2], strict=True):
+        both = Image.new("RGB", (640, 320))
+        both.paste(first.resize((320, 320)), (0, 0))
+        both.paste(second.resize((320, 320)), (320, 0))
+        boxes = [pet.box for pet in identifier.identify(read_photo(both)).pets]
+        right += any(b[2] < 360 for b in boxes) and any(b[0] > 280 for b in boxes)
+    assert right >= 5
+
+
+@pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (120, 160, 90)])
+def test_an_empty_picture_has_no_pet(identifier: Identifier, colour: tuple[int, int, int]) -> None:
+    assert identifier.identify(read_photo(Image.new("RGB", (400, 300), colour))).pets == ()

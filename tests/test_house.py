@@ -1,0 +1,106 @@
+"""The house keeps its shape: imports go one way, and nothing heavy is imported to serve."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+HEAVY = {"tensorflow", "keras", "tf_keras_vis", "datasets", "matplotlib"}
+
+#: What each room may import of ours; order is the direction in which data moves.
+ROOMS = {
+    "errors": set(),
+    "config": {"errors"},
+    "breeds": set(),
+    "colour": {"errors"},
+    "decoding": {"errors", "colour"},
+    "images": {"errors", "colour", "decoding"},
+    "vision": {"errors", "config", "breeds", "images"},
+    "feedback": {"errors", "config", "breeds", "images"},
+    "hub": {"errors", "config"},
+    "services": {"errors", "config", "breeds", "images", "vision", "feedback", "hub"},
+}
+
+
+def imports(path: Path, *, top_level: bool) -> set[str]:
+    """Absolute module names a file imports, anywhere or outside functions only."""
+    tree = ast.parse(path.read_text())
+    nodes = ast.walk(tree) if not top_level else _outside_functions(tree)
+    names: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+    return names
+
+
+def _outside_functions(node: ast.AST) -> list[ast.AST]:
+    found: list[ast.AST] = []
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            found += [child, *_outside_functions(child)]
+    return found
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(ROOT / "smartbreed").parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_rooms_import_only_what_is_above_them(room: str) -> None:
+    for path in (ROOT / "smartbreed").rglob("*.py"):
+        if room_of(path) != room:
+            continue
+        ours = {
+            name.split(".")[1] for name in imports(path, top_level=False) if name.startswith("smartbreed.")
+        }
+        assert ours <= ROOMS[room] | {room}, f"{path.name} reaches into {ours - ROOMS[room] - {room}}"
+
+
+def test_smartbreed_never_imports_training_and_nothing_heavy_at_import() -> None:
+    for path in [*(ROOT / "smartbreed").rglob("*.py"), ROOT / "app.py"]:
+        anywhere = {name.split(".")[0] for name in imports(path, top_level=False)}
+        assert not anywhere & {"training", "tensorflow", "keras", "tf_keras_vis"}, path
+        assert not {name.split(".")[0] for name in imports(path, top_level=True)} & HEAVY, path
+
+
+def test_files_stay_readable_in_one_sitting() -> None:
+    long = {
+        str(path.relative_to(ROOT)): lines
+        for folder in ("smartbreed", "training", "benchmarks")
+        for path in (ROOT / folder).rglob("*.py")
+        if (lines := len(path.read_text().splitlines())) > 300
+    }
+    assert not long
+
+
+def test_every_setting_is_in_the_readme() -> None:
+    from smartbreed.config import PREFIX, Settings
+
+    readme = (ROOT / "README.md").read_text()
+    missing = [name for name in Settings.model_fields if f"`{PREFIX}{name.upper()}`" not in readme]
+    assert not missing
+
+
+def test_every_direct_dependency_has_a_reason() -> None:
+    reasons = (ROOT / "docs" / "dependencies.md").read_text().lower()
+    for file in ("requirements.txt", "requirements-dev.txt"):
+        for line in (ROOT / file).read_text().splitlines():
+            if line and line[0] not in "#-":
+                assert "==" in line, f"{line} is not pinned"
+                assert line.split("==")[0].split("[")[0].lower() in reasons, line
+
+
+def test_importing_the_pipeline_is_quick_and_light() -> None:
+    code = (
+        "import sys, smartbreed.services; "
+        f"print(sorted(m for m in {sorted(HEAVY | {'gradio', 'pandas'})} if m in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
