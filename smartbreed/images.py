@@ -158,7 +158,7 @@ def sample_encoding(pixels: Pixels) -> tuple[bytes, str]:
     if max(pixels.shape) > _MAX_JPEG_SIDE:
         data = encode_png(pixels)
     else:
-        data = _save(pixels, "JPEG", quality=95, subsampling="4:4:4", optimize=True)
+        data = _save(pixels, "JPEG", quality=95, subsampling="4:4:4")
     return data, hashlib.sha256(data).hexdigest()
 
 

@@ -9,6 +9,7 @@ migration (see `smartbreed.feedback.migrations`).
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ from sqlalchemy import event, exc
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 from smartbreed.errors import SettingError, StorageError
+
+log = logging.getLogger(__name__)
 
 #: How long a writer waits for the others, in milliseconds.
 BUSY_TIMEOUT_MS = 15_000
@@ -83,7 +86,9 @@ def make_engine(url: str, *, foreign_keys: bool = True) -> sa.Engine:
             raise SettingError(
                 f"SMARTBREED_DATABASE_URL: a database in memory would lose every flag. Received: {parsed!s}"
             )
-        engine = sa.create_engine(parsed, pool_pre_ping=parsed.get_backend_name() != "sqlite")
+        # What people wrote must not turn up in a log when a statement fails.
+        remote = parsed.get_backend_name() != "sqlite"
+        engine = sa.create_engine(parsed, hide_parameters=True, pool_pre_ping=remote)
     except ModuleNotFoundError as error:
         raise SettingError(
             f"SMARTBREED_DATABASE_URL: the database driver {error.name!r} is not installed."
@@ -157,11 +162,12 @@ def database_errors() -> Iterator[None]:
     try:
         yield
     except exc.SQLAlchemyError as error:
-        raise StorageError(f"The database refused: {_reason(error)}.") from error
+        text = str(error.orig if isinstance(error, exc.DBAPIError) else error)
+        log.error("%s: %s", type(error).__name__, text.partition("\n")[0])  # the next lines hold values
+        raise StorageError(f"The database refused: {_reason(text.lower())}.") from error
 
 
-def _reason(error: exc.SQLAlchemyError) -> str:
-    text = str(error.orig if isinstance(error, exc.DBAPIError) else error).lower()
+def _reason(text: str) -> str:
     for sign, reason in (
         ("disk is full", "the disk is full; free some space and try again"),
         ("locked", "it is busy; try again in a moment"),
@@ -174,7 +180,7 @@ def _reason(error: exc.SQLAlchemyError) -> str:
     ):
         if sign in text:
             return reason
-    return f"unexpected {type(error).__name__}; the log says more"
+    return "for a reason it has logged"
 
 
 def _tune_sqlite(engine: sa.Engine, foreign_keys: bool) -> None:

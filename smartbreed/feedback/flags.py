@@ -206,7 +206,8 @@ def _dedupe_key(checked: CheckedFlag, sample_id: str, flagger: str) -> str:
 
 
 def _find(session: Session, flag_id: str) -> Flag:
-    flag = session.get(Flag, flag_id)
+    # Text that cannot be an id may not even be storable, and the driver would choke on it.
+    flag = session.get(Flag, flag_id) if flag_id.isascii() and flag_id.isalnum() else None
     if flag is None:
         raise _unknown()
     return flag

@@ -41,9 +41,7 @@ def migrate(url: str) -> None:
         if _is_current_now(engine):
             return
         with write_connection(engine) as connection:
-            # Asked again under the lock: another process may have been faster.
-            if not sa.inspect(connection).has_table("alembic_version") or not _is_current(connection):
-                _upgrade(connection)
+            _upgrade(connection)  # does nothing when another process was faster
     finally:
         engine.dispose()
 

@@ -37,7 +37,7 @@ class FlagRequest:
         consent: whether the person agreed to the photo being kept and published.
         flagger_token: anything stable that stands for the person; only a salted hash is kept.
         box: ``(x0, y0, x1, y1)`` in pixels; None for the whole photo.
-        pet_index: place of the pet in the identification's list, from 0.
+        pet_index: number of the pet in the identification's list, from 1.
         predicted: breed id the model gave.
         probability: of `predicted`, in [0, 1].
         species: ``"dog"``, ``"cat"`` or None; a label decides it when there is one.
@@ -103,8 +103,8 @@ def check(request: FlagRequest) -> CheckedFlag:
         raise FlagError("flagger_required", "A flag needs a token that stands for the person who sends it.")
     width, height = _photo_size(request.pixels)
     index = request.pet_index
-    if index is not None and not (isinstance(index, (int, np.integer)) and 0 <= index < 10_000):
-        raise FlagError("bad_pet_index", f"A pet's number starts at 0. Received: {index!r:.50}")
+    if index is not None and not (isinstance(index, (int, np.integer)) and 1 <= index <= 10_000):
+        raise FlagError("bad_pet_index", f"A pet's number starts at 1. Received: {index!r:.50}")
     probability = request.probability
     # Not a number fails here too.
     if probability is not None and not (isinstance(probability, _NUMBERS) and 0 <= probability <= 1):

@@ -94,7 +94,7 @@ def make() -> Make:
             "predicted": "birman",
             "probability": 0.7,
             "species": "cat",
-            "pet_index": 0,
+            "pet_index": 1,
             "box": (1.0, 2.0, 30.0, 31.0),
             "model_revision": "0123abc",
             "consent": True,

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 from alembic import context
 
 import smartbreed.feedback.tables  # noqa: F401 - puts the room's own tables into the metadata
-from smartbreed.feedback.database import Base
+from smartbreed.feedback.database import Base, UtcDateTime
+
+
+def render_item(kind: str, item: Any, _: Any) -> str | Literal[False]:
+    """How a draft spells our own type: as the plain one beneath, since a revision imports no code."""
+    return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, UtcDateTime) else False
+
 
 connection = context.config.attributes.get("connection")
 if connection is None:
     raise RuntimeError("Use smartbreed.feedback.migrate; alembic has no database of its own here.")
-# Batch mode: SQLite cannot alter a constraint in place, so the table is copied.
-context.configure(connection=connection, target_metadata=Base.metadata, render_as_batch=True)
+context.configure(
+    connection=connection,
+    target_metadata=Base.metadata,
+    render_as_batch=True,  # SQLite cannot alter a constraint in place, so the table is copied
+    render_item=render_item,
+)
 with context.begin_transaction():
     context.run_migrations()

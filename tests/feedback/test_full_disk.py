@@ -1,0 +1,67 @@
+"""A disk that is full, pretended and real: refused cleanly, nothing confirmed is lost."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+from sqlalchemy.engine.default import DefaultDialect
+
+from smartbreed.config import Settings
+from smartbreed.errors import StorageError
+from smartbreed.feedback.flags import FlagRequest, FlagService, open_feedback
+
+Make = Callable[..., FlagRequest]
+
+
+def test_a_full_disk_in_the_database_leaves_no_row(
+    service: FlagService, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> NoReturn:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DefaultDialect, "do_commit", refuse)
+        with pytest.raises(StorageError, match="disk is full"):
+            service.save(make())
+    assert service.count() == 0
+    assert service.save(make()).created
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real filesystem of 1 MiB, where root may mount one."""
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    if os.getuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder]).returncode:
+        pytest.skip("no filesystem can be mounted here")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def test_a_disk_that_is_really_full(tiny_disk: Path, settings: Settings, make: Make) -> None:
+    ballast = tiny_disk / "ballast"
+    ballast.write_bytes(bytes(300_000))
+    service = open_feedback(settings.model_copy(update={"home": tiny_disk / "home"}))
+    receipts, refusals = [], []
+    for seed in range(120):
+        try:
+            receipts.append(service.save(make(seed, pixels=make(seed).pixels.repeat(1 + seed % 20, axis=0))))
+        except StorageError as error:  # now in the photo, now in the database
+            refusals.append(error.message)
+    assert len(receipts) > 5
+    assert len(refusals) > 5
+    assert all(re.search("disk|space", message) for message in refusals)
+    assert not list(service.blobs.root.rglob("*.tmp"))
+    ballast.unlink()
+    receipts.append(service.save(make(1000)))
+    assert {flag.id for flag in service.recent(1000)} == {receipt.flag_id for receipt in receipts}
+    for receipt in receipts:
+        service.blobs.get(receipt.sample_id)
+    service.close()
