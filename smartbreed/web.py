@@ -14,24 +14,29 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smartbreed.config import load_settings
 from smartbreed.errors import SettingError, SmartBreedError
-from smartbreed.services import Services
+from smartbreed.quiet import native_silence
 
-if TYPE_CHECKING:  # importing gradio takes seconds; wrong settings are told before that
+if TYPE_CHECKING:  # importing these takes seconds; wrong settings are told before that
     import gradio as gr
+
+    from smartbreed.services import Services
 
 log = logging.getLogger(__name__)
 
 PORT = 7860
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 @dataclass(frozen=True)
@@ -42,19 +47,30 @@ class Address:
     port: int
 
 
-def main() -> int:
+def main(*, model: str | None = None, host: str | None = None, port: int | None = None) -> int:
     """``python app.py`` and ``smartbreed serve``: serve until told to stop.
+
+    Args:
+        model: instead of ``SMARTBREED_MODEL``.
+        host: instead of ``GRADIO_SERVER_NAME``.
+        port: instead of ``GRADIO_SERVER_PORT``.
 
     Returns:
         The exit status: 0 after SIGTERM or SIGINT, 2 when a setting, the model or the
         port is unusable, which one line on stderr then says.
     """
+    for number in _SIGNALS:
+        signal.signal(number, _leave)
     try:
-        settings = load_settings()
-        address = read_address()
+        settings = load_settings(**({} if model is None else {"model": model}))
+        address = read_address(host, port)
+        check_free(address)
         _prepare(settings.log_level)
+        from smartbreed.services import Services
+
         services = Services(settings)
-        services.identifier  # noqa: B018 - loads the model: a broken one must stop the start
+        with native_silence():
+            services.identifier  # noqa: B018 - loads the model: a broken one must stop the start
         services.flags  # noqa: B018 - likewise the database, and the first flag is not slow
         serve(services, address)
     except SmartBreedError as error:
@@ -75,12 +91,12 @@ def serve(services: Services, address: Address, **options: Any) -> None:
         SettingError: the address is taken or not ours.
     """
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
     with _uploads_folder():
         started = time.perf_counter()
         blocks = build_server(services)
         url = launch(blocks, services, address, **options)
+        for number in _SIGNALS:
+            signal.signal(number, lambda *_: stop.set())
         log.info(
             "serving on %s (MCP: %sgradio_api/mcp/, REST: %sapi/docs), started in %.1f s",
             url, url, url, time.perf_counter() - started,
@@ -111,18 +127,21 @@ def launch(blocks: gr.Blocks, services: Services, address: Address, **options: A
     Raises:
         SettingError: the address is taken or not ours.
     """
+    from gradio.utils import get_upload_folder
+
     from smartbreed.api.mcp import answer_in_json
     from smartbreed.api.rest import build_router
     from smartbreed.ui.app import launch_options
 
     settings = services.settings
+    router = build_router(services, uploads=Path(get_upload_folder()))
     arguments: dict[str, Any] = {
         **launch_options(settings),
         "server_name": address.host,
         "server_port": address.port,
         # A photo somewhat too large still arrives, and gets the same answer as at every other door.
         "max_file_size": 2 * settings.max_bytes,
-        "app_kwargs": {"routes": list(build_router(services).routes)},
+        "app_kwargs": {"routes": list(router.routes)},
         "mcp_server": True,
         "enable_monitoring": False,
         "share": False,
@@ -134,30 +153,62 @@ def launch(blocks: gr.Blocks, services: Services, address: Address, **options: A
         with contextlib.redirect_stdout(io.StringIO()):  # stdout is for data; `serve` says where we are
             _, url, _ = blocks.launch(**arguments)
     except OSError:
-        raise SettingError(
-            f"GRADIO_SERVER_PORT, GRADIO_SERVER_NAME: cannot listen there; is the port taken? "
-            f"Received: {address.port} on {address.host}"
-        ) from None
+        raise _unusable(address) from None
     if blocks.mcp_server_obj is None:
         raise SettingError("The MCP server cannot start; install gradio with its extra: gradio[mcp].")
     answer_in_json(blocks.mcp_server_obj)
     return str(url)
 
 
-def read_address() -> Address:
+def read_address(host: str | None = None, port: int | None = None) -> Address:
     """The address that ``GRADIO_SERVER_NAME`` and ``GRADIO_SERVER_PORT`` ask for.
 
     A Hugging Face Space is reached from outside its container, so there the default
-    is every interface.
+    is every interface. What is given goes before both.
 
     Raises:
         SettingError: the port is no port.
     """
-    text = os.environ.get("GRADIO_SERVER_PORT", str(PORT))
+    text = os.environ.get("GRADIO_SERVER_PORT", str(PORT)) if port is None else str(port)
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65_535):
         raise SettingError(f"GRADIO_SERVER_PORT: a port is a number from 1 to 65535. Received: {text!r}")
-    host = os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if os.environ.get("SPACE_ID") else "127.0.0.1")
+    # Gradio reads the variable itself when it is imported.
+    os.environ["GRADIO_SERVER_PORT"] = text
+    host = (
+        host
+        or os.environ.get("GRADIO_SERVER_NAME")
+        or ("0.0.0.0" if os.environ.get("SPACE_ID") else "127.0.0.1")
+    )
     return Address(host, int(text))
+
+
+def check_free(address: Address) -> None:
+    """Fail at once where `launch` would fail too, but only after seconds of importing.
+
+    Raises:
+        SettingError: the address is taken or not ours.
+    """
+    try:
+        for family, kind, _, _, where in socket.getaddrinfo(
+            address.host.strip("[]"), address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        ):
+            with socket.socket(family, kind) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(where)
+    except OSError:
+        raise _unusable(address) from None
+
+
+def _unusable(address: Address) -> SettingError:
+    return SettingError(
+        "GRADIO_SERVER_NAME, GRADIO_SERVER_PORT: cannot listen there; the port may be taken. "
+        f"Received: {address.host!r}, {address.port}"
+    )
+
+
+def _leave(number: int, frame: object) -> None:
+    """Told to stop before anything is served: no need to finish starting first."""
+    raise SystemExit(128 + number)
 
 
 def _prepare(level: str) -> None:
@@ -165,7 +216,9 @@ def _prepare(level: str) -> None:
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     # Libraries log addresses and arguments at INFO; only ours says what it means to say.
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(
+        level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
+    )
     logging.getLogger("smartbreed").setLevel(level)
 
 

@@ -17,12 +17,13 @@ import typer
 from smartbreed.breeds import get_breed
 from smartbreed.config import EMBEDDED_BUNDLE
 from smartbreed.images import Photo
+from smartbreed.vision.boxes import iou
 from smartbreed.vision.bundle import FORMAT, write_config
 from smartbreed.vision.classifier import softmax
 from smartbreed.vision.identify import Identifier, self_test_picture
 from training.architectures.mobilenet_v2 import build_classifier
 from training.architectures.ssd_mobilenet_v1 import build_detector
-from training.calibration import fit_temperature, precision_threshold
+from training.calibration import fit_logistic, fit_temperature, precision_threshold
 from training.data import Crops, Scene, held_back, load_crops, load_scenes
 from training.export import round_to_half, save_half_weights, to_litert
 from training.replay import choose, save_replay
@@ -34,6 +35,8 @@ PRECISION = 0.95
 #: At most this share of the held-back pet-less photographs may be called a breed when taken as a pet.
 CALLED_A_BREED = 0.05
 REPLAY_PER_BREED = 40
+#: Detector score from which on the classifier is asked for its opinion.
+CANDIDATE = 0.1
 
 
 def as_photo(pixels: np.ndarray, name: str = "") -> Photo:
@@ -63,23 +66,46 @@ def verdict_thresholds(
     return {"breed": round(breed, 4), "group": round(group, 4)}
 
 
-def detector_threshold(scores_pets: list[float], scores_empty: list[float]) -> float:
-    """Smallest score that at most 1% of pet-less pictures reach, within what 99% of the pets reach.
+def pet_threshold(pets: list[float], empty: list[float]) -> float:
+    """Smallest probability that at most 2% of pet-less pictures reach, within what 99% of the pets reach.
 
     Args:
-        scores_pets: best score of a right box (0 if none) of each held-back photograph with a pet.
-        scores_empty: best score of each held-back pet-less photograph.
+        pets: best probability of a right box (0 if none) of each held-back photograph with a pet.
+        empty: best probability of each held-back pet-less photograph.
     """
-    wanted = float(np.quantile(scores_empty, 0.99)) + 0.01
-    allowed = float(np.quantile(scores_pets, 0.01))
-    return round(float(np.clip(wanted, 0.2, max(0.2, min(allowed, 0.7)))), 3)
+    ranked = sorted(empty, reverse=True)
+    allowed_alarms = int(0.02 * len(ranked))
+    wanted = ranked[allowed_alarms] + 1e-3 if len(ranked) > allowed_alarms else 0.0
+    return round(float(np.clip(min(wanted, np.quantile(pets, 0.01)), 0.2, 0.95)), 4)
 
 
-def best_scores(identifier: Identifier, scenes: list[Scene]) -> list[float]:
-    """Best detection score of each scene; 0 where nothing was found."""
-    assert identifier.detector is not None
-    found = [identifier.detector.detect(as_photo(s.image).to_pil(), 0.05) for s in scenes]
-    return [max((d.score for d in detections), default=0.0) for detections in found]
+def candidates_of(identifier: Identifier, scene: Scene) -> list[tuple[float, float, bool]]:
+    """``(detector logit, largest breed logit, right)`` of every candidate box of a scene."""
+    rows = []
+    for pet in identifier.identify(as_photo(scene.image), score=CANDIDATE).pets:
+        right = len(scene.boxes) > 0 and iou(np.array([pet.box]), scene.boxes).max() >= 0.5
+        score = min(max(pet.score, 1e-6), 1 - 1e-6)
+        rows.append((float(np.log(score / (1 - score))), float(pet.logits.max()), bool(right)))
+    return rows
+
+
+def confirmation(identifier: Identifier, scenes: list[Scene]) -> tuple[dict[str, float], float]:
+    """The second look's weights and the threshold on its probability, from held-back scenes."""
+    found = [candidates_of(identifier, scene) for scene in scenes]
+    # A doubtful box beside a true pet may be a part of it: neither a fair example of a pet nor of none.
+    rows = np.array([r for s, c in zip(scenes, found, strict=True) for r in c if r[2] or not len(s.boxes)])
+    (detector, breed), bias = fit_logistic(rows[:, :2], rows[:, 2] > 0)
+
+    def best(candidates: list[tuple[float, float, bool]], *, right_only: bool) -> float:
+        chances = [detector * d + breed * b + bias for d, b, right in candidates if right or not right_only]
+        return float(1 / (1 + np.exp(-max(chances)))) if chances else 0.0
+
+    threshold = pet_threshold(
+        [best(c, right_only=True) for s, c in zip(scenes, found, strict=True) if len(s.boxes)],
+        [best(c, right_only=False) for s, c in zip(scenes, found, strict=True) if not len(s.boxes)],
+    )
+    weights = {"candidate": CANDIDATE, "detector": detector, "classifier": breed, "bias": bias}
+    return {key: round(float(value), 4) for key, value in weights.items()}, threshold
 
 
 def classifier_section(crops: Crops, bias: np.ndarray) -> dict[str, Any]:
@@ -161,10 +187,7 @@ def main(
             softmax(logits / section["temperature"]), validation.labels, groups,
             softmax(np.stack(whole) / section["temperature"]),
         )  # fmt: skip
-        config["detector"]["score"] = detector_threshold(
-            best_scores(identifier, [s for s in scenes if len(s.boxes)]),
-            best_scores(identifier, empty_scenes),
-        )
+        config["detector"]["confirm"], config["detector"]["score"] = confirmation(identifier, scenes)
         picture = self_test_picture(section["input_size"])
         config["self_test"] = {
             "logits": [round(float(value), 4) for value in identifier.classifier.run(picture).logits]

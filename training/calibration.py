@@ -28,6 +28,28 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     return float(np.exp((low + high) / 2))
 
 
+def fit_logistic(features: np.ndarray, right: np.ndarray, ridge: float = 1.0) -> tuple[np.ndarray, float]:
+    """Logistic regression by Newton's method.
+
+    Args:
+        features: ``(n, d)``.
+        right: ``(n,)`` bool.
+        ridge: weight of the squared coefficients; keeps separable data finite.
+
+    Returns:
+        Coefficients ``(d,)`` and bias.
+    """
+    inputs = np.concatenate([features, np.ones((len(features), 1))], axis=1)
+    penalty = np.diag([ridge] * features.shape[1] + [1e-6])
+    weights = np.zeros(inputs.shape[1])
+    for _ in range(50):
+        chance = 1 / (1 + np.exp(-np.clip(inputs @ weights, -30, 30)))
+        gradient = inputs.T @ (chance - right) + penalty @ weights
+        curvature = inputs.T @ (inputs * (chance * (1 - chance))[:, None]) + penalty
+        weights -= np.linalg.solve(curvature, gradient)
+    return weights[:-1], float(weights[-1])
+
+
 def expected_calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> float:
     """Mean gap of confidence and accuracy over equal-width bins, weighted by their share (0…1)."""
     index = np.minimum((confidence * bins).astype(int), bins - 1)

@@ -34,7 +34,7 @@ MODULES = 4100
 
 
 def take_stdout() -> BinaryIO:
-    """Keep stdout for our messages alone: whatever is printed, by Python or by C++, goes to stderr from now on."""
+    """Keep stdout for our messages alone: what Python or C++ code prints from now on goes to stderr."""
     ours = os.fdopen(os.dup(1), "wb")
     sys.stdout.flush()
     os.dup2(2, 1)
@@ -79,7 +79,7 @@ def load(folder: Path, report: Report) -> Explanations:
     import numpy as np
 
     from smartbreed.vision.bundle import load_bundle
-    from smartbreed.vision.identify import self_test_picture
+    from smartbreed.vision.identify import agrees, self_test_picture
     from smartbreed.vision.pixels import to_input
 
     report(0.0, "Checking the model's files")
@@ -92,15 +92,16 @@ def load(folder: Path, report: Report) -> Explanations:
     report(0.85, "Loading the network")
     model = rebuild_classifier(bundle)
     report(0.95, "Testing the network")
-    expected = bundle.config.self_test.get("logits")
     picture = self_test_picture(config.input_size)
     logits = np.asarray(model.predict_on_batch(to_input(picture, config.scale, config.offset))["logits"])[0]
-    if expected is not None and not np.allclose(logits, expected, rtol=0.05, atol=0.05):
+    if not agrees(logits, bundle.config.self_test.get("logits")):
         raise BundleError(f"{config.weights} of the model bundle is not the network that answers here.")
     return Explanations(model, config.scale, config.offset)
 
 
-def answer(explain: Explanations, request: dict[str, Any], body: bytes, report: Report) -> tuple[list[int], bytes]:
+def answer(
+    explain: Explanations, request: dict[str, Any], body: bytes, report: Report
+) -> tuple[list[int], bytes]:
     """Shape and bytes of the heat map."""
     import numpy as np
 
@@ -115,8 +116,10 @@ def failure(error: Exception) -> dict[str, str]:
         return error.as_dict()
     traceback.print_exception(error)
     if isinstance(error, ImportError):
-        name = error.name or "a package"
-        message = f"Deeper explanations cannot load {name} on the server; run `pip install tensorflow tf-keras-vis`."
+        message = (
+            f"Deeper explanations cannot load {error.name or 'a package'} on the server; "
+            "run `pip install tensorflow tf-keras-vis`."
+        )
         return {"code": "not_installed", "message": message}
     return {"code": "explanation_failed", "message": "The deeper explanation could not be computed."}
 
@@ -128,9 +131,7 @@ def part(report: Report, start: float, end: float) -> Report:
 
 def reporter(replies: BinaryIO, number: int) -> Report:
     """Progress messages about request ``number``."""
-    return lambda share, text: write_frame(
-        replies, {"id": number, "progress": round(share, 3), "text": text}
-    )
+    return lambda share, text: write_frame(replies, {"id": number, "progress": round(share, 3), "text": text})
 
 
 def serve(folder: Path, replies: BinaryIO, requests: queue.SimpleQueue[Frame]) -> None:

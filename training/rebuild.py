@@ -1,7 +1,8 @@
-"""Rebuild the Keras network of a bundle: architecture in code, weights from ``.weights.h5``, nothing unpickled."""
+"""Rebuild the Keras network of a bundle: architecture in code, weights from its file, nothing unpickled."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from types import MappingProxyType
 
@@ -38,8 +39,11 @@ def rebuild_classifier(bundle: Bundle) -> keras.Model:
         len(config.labels), input_size=config.input_size, alpha=config.alpha
     )
     try:
-        model.load_weights(weights)
-    except (ValueError, KeyError, OSError):
+        with warnings.catch_warnings():
+            # Keras only warns where the file lacks a layer, and leaves that one random.
+            warnings.simplefilter("error", UserWarning)
+            model.load_weights(weights)
+    except (ValueError, KeyError, OSError, UserWarning):
         raise BundleError(
             f"{config.weights} of the model bundle does not fit {config.architecture} "
             f"with {len(config.labels)} labels."

@@ -22,7 +22,7 @@ def match(
     """Targets of one picture.
 
     An anchor answers for the box it overlaps best when their IoU is at least
-    ``threshold``; every box gets at least its best anchor.
+    ``threshold``; every box gets at least the best anchor that no box before it took.
 
     Args:
         boxes: ``(n, 4)`` in 0…1; species: ``(n,)``.
@@ -42,6 +42,7 @@ def match(
     for index in range(len(boxes)):
         anchor = overlaps[:, index].argmax()
         best[anchor], score[anchor] = index, 1.0
+        overlaps[anchor] = -1  # taken: small pets side by side often fit the same anchor best
     positive = score >= threshold
     targets[(score >= 0.4) & ~positive, -1] = 0
     targets[positive, :4] = encode(boxes[best[positive]], anchors[positive])

@@ -92,6 +92,19 @@ def check_text(value: Any, name: str) -> str:
     return value
 
 
+def check_photos(value: Any, most: int) -> list[Any]:
+    """Several photos, of whatever form.
+
+    Raises:
+        RequestError: ``bad_photos``, ``too_many_photos``.
+    """
+    if not isinstance(value, list):
+        raise RequestError("bad_photos", f"photos is a list, each entry one photo. Received: {_shown(value)}")
+    if len(value) > most:
+        raise RequestError("too_many_photos", f"At most {most} photos at once. Received: {len(value)}.")
+    return value
+
+
 def _number(value: Any) -> float | None:
     """``value`` as a finite number, None for anything else."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):

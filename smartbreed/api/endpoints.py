@@ -8,8 +8,8 @@ the sentence, an MCP client a result with ``isError``.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -17,37 +17,23 @@ import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
-from smartbreed.api.arguments import check_flag, check_pet, check_score, check_text, check_top_k
+from smartbreed.api.arguments import check_flag, check_pet, check_photos, check_score, check_text, check_top_k
 from smartbreed.api.breeds import breed_list
+from smartbreed.api.described import describe
 from smartbreed.api.gate import Gate, gate_for
-from smartbreed.api.intake import CallerError, guard
+from smartbreed.api.intake import answering, guard
+from smartbreed.api.many import identify_all
 from smartbreed.api.photos import Given, receive
 from smartbreed.errors import PhotoError
 from smartbreed.images import Photo, encode_jpeg
-from smartbreed.services import Services, explain_failure
+from smartbreed.services import Services
 from smartbreed.vision.results import Failure, Identification
 
 Json = dict[str, Any]
 
-#: What the API page says of each argument; MCP clients read the docstrings.
-_PHOTO = "an uploaded file (handle_file), a web address, a data URL or base64"
-_DESCRIPTIONS = {
-    "photo": _PHOTO,
-    "photos": f"a list; each is {_PHOTO}",
-    "whole": "take the whole picture as the pet instead of looking for pets in it",
-    "top_k": "how many breeds to list for each pet, from 1",
-    "score": "smallest score of a find, 0 to 1; empty: the model's own",
-    "pet": "number of the pet in the answer of /identify, from 1",
-    "breed": "id of the breed to explain, as /breeds lists it; empty: the first guess",
-    "verdict": "correct, wrong, not_a_pet or unsure",
-    "label": "the right breed: its id, name or an alias",
-    "label_text": "the breed in your own words, when the list lacks it",
-    "consent": "must be true: the photo may be kept and published for training",
-}
-
 
 def add_endpoints(services: Services) -> None:
-    """Add ``/identify``, ``/identify_many``, ``/explain``, ``/flag`` and ``/breeds`` to the Blocks being built.
+    """Add ``/identify``, ``/identify_many``, ``/explain``, ``/flag`` and ``/breeds`` to the Blocks.
 
     Call it inside ``with gr.Blocks()``, once.
     """
@@ -59,29 +45,20 @@ def add_endpoints(services: Services) -> None:
         event = gr.api(function, api_name=function.__name__, queue=False)
         fn = blocks.fns[event["id"]]
         own.add(fn._id)
-        names = list(function.__annotations__)
-        for name, component in zip(names, fn.inputs, strict=False):
-            component.label = name
-            component._api_info["additional_description"] = _DESCRIPTIONS[name]
-        for component in fn.outputs:
-            component.label = "answer"
+        describe(fn, function.__name__, [name for name in function.__annotations__ if name != "return"])
     guard(blocks, own)
 
 
-def _endpoints(
-    services: Services, gate: Gate, blocks: gr.Blocks
-) -> list[Callable[..., Awaitable[Any]]]:
+def _endpoints(services: Services, gate: Gate, blocks: gr.Blocks) -> list[Callable[..., Awaitable[Any]]]:
     default_top_k = services.settings.top_k
 
     async def given(value: Any) -> Given:
-        return await receive(
-            value, uploads=Path(get_upload_folder()), max_bytes=services.settings.max_bytes
-        )
+        return await receive(value, uploads=Path(get_upload_folder()), max_bytes=services.settings.max_bytes)
 
     async def opened(value: Any, whole: bool, score: float | None) -> tuple[Photo, Identification] | Failure:
         return await gate.run(_open, services, await given(value), whole, score)
 
-    @_answering
+    @answering
     async def identify(
         photo: gr.FileData | str, whole: bool = False, top_k: int = default_top_k, score: float | None = None
     ) -> Json:
@@ -92,13 +69,16 @@ def _endpoints(
         when only its family of breeds is certain, else "unknown".
 
         Args:
-            photo: The photo: a web address, a data URL or base64 of a JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF file.
-            whole: Take the whole picture as the pet instead of looking for pets in it. For photos already cropped.
+            photo: A web address, a data URL or base64 of a JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF.
+            whole: Take the whole picture as the pet, as for a photo already cropped.
             top_k: How many breeds to list for each pet, from 1.
             score: Smallest score of a find, 0 to 1. Leave it out for the model's own.
 
         Returns:
-            {"image", "sha256", "width", "height", "pets": [{"box": [x0, y0, x1, y1] in pixels, "score", "species", "verdict", "breeds": [{"id", "name", "probability"}], "group"}], "model", "milliseconds"}; {"image", "error": {"code", "message"}} for a photo that cannot be used.
+            {"image", "sha256", "width", "height", "pets", "model", "milliseconds"}
+            where a pet is {"box": pixels x0, y0, x1, y1; "score", "species", "verdict", "breeds", "group"}
+            breeds and group are made of {"id", "name", "probability"}
+            and a photo that cannot be used gives {"image", "error": {"code", "message"}}
         """
         options = {
             "whole": check_flag(whole, "whole"),
@@ -111,7 +91,7 @@ def _endpoints(
         answer = await gate.run(services.identify, item.source, name=item.name, **options)
         return answer.as_dict()
 
-    @_answering
+    @answering
     async def identify_many(
         photos: list[gr.FileData | str],
         whole: bool = False,
@@ -132,13 +112,16 @@ def _endpoints(
         Returns:
             A list with, for each photo, what identify answers.
         """
-        return await identify_all(services, gate, [await given(photo) for photo in _list(photos)], {
+        options = {
             "whole": check_flag(whole, "whole"),
             "top_k": check_top_k(top_k),
             "score": check_score(score),
-        })
+        }
+        values = check_photos(photos, services.settings.max_photos)
+        items = await asyncio.gather(*(given(value) for value in values))
+        return await identify_all(services, gate, items, options)
 
-    @_answering
+    @answering
     async def explain(
         photo: gr.FileData | str,
         pet: int = 1,
@@ -159,7 +142,8 @@ def _endpoints(
             score: As it was for identify.
 
         Returns:
-            A JPEG picture; {"image", "error": {"code", "message"}} for a photo that cannot be used.
+            a JPEG picture
+            and for a photo that cannot be used {"image", "error": {"code", "message"}}
         """
         number, wanted = check_pet(pet), check_text(breed, "breed").strip()
         if wanted:
@@ -173,9 +157,10 @@ def _endpoints(
         name = f"{Path(picture.name).stem or 'photo'}-{wanted or animal.breeds[0].id}.jpg"
         path = save_bytes_to_cache(encode_jpeg(pixels), name, get_upload_folder())
         blocks.upload_file_set.add(path)  # so that it is deleted in time, as uploads are
-        return {"path": path, "orig_name": name, "mime_type": "image/jpeg", "meta": {"_type": "gradio.FileData"}}  # type: ignore
+        meta = {"_type": "gradio.FileData"}
+        return {"path": path, "orig_name": name, "mime_type": "image/jpeg", "meta": meta}  # type: ignore
 
-    @_answering
+    @answering
     async def flag(
         photo: gr.FileData | str,
         pet: int | None = None,
@@ -194,7 +179,7 @@ def _endpoints(
         Args:
             photo: The photo: a web address, a data URL or base64.
             pet: Number of the pet in the answer of identify, from 1. Leave it out for the photo as a whole.
-            verdict: "correct", "wrong", "not_a_pet" or "unsure".
+            verdict: "correct", "wrong", "not_a_pet", "missed" (a pet in the photo was not found) or "unsure".
             label: The right breed when the verdict is "wrong": its id, name or an alias.
             label_text: The breed in your own words, when the list of breeds lacks it.
             consent: Must be true: the photo may be kept and published for training.
@@ -202,7 +187,9 @@ def _endpoints(
             score: As it was for identify.
 
         Returns:
-            {"flag_id", "sample_id", "created"}; created is false when the same was said before. {"image", "error": {"code", "message"}} for a photo that cannot be used.
+            {"flag_id", "sample_id", "created"}
+            created is false when the same was said before
+            and a photo that cannot be used gives {"image", "error": {"code", "message"}}
         """
         said = {
             "number": check_pet(pet),
@@ -217,27 +204,16 @@ def _endpoints(
         receipt = await gate.run(services.flag, *found, **said)
         return {"flag_id": receipt.flag_id, "sample_id": receipt.sample_id, "created": receipt.created}
 
-    @_answering
+    @answering
     async def breeds() -> list[Json]:
         """List every breed this model can name, cats first.
 
         Returns:
             [{"id", "name", "aliases", "species", "group"}]
         """
-        return breed_list(services.identifier)
+        return breed_list(services.identifier.bundle)
 
     return [identify, identify_many, explain, flag, breeds]
-
-
-async def identify_all(
-    services: Services, gate: Gate, items: list[Given], options: dict[str, Any]
-) -> list[Json]:
-    """Identify the usable ones of ``items`` together and put every answer in its place."""
-    usable = [(item.source, item.name) for item in items if item.error is None]
-    found = iter(await gate.run(services.identify_many, usable, **options))
-    return [
-        (next(found) if item.error is None else Failure(item.name, item.error)).as_dict() for item in items
-    ]
 
 
 def _open(
@@ -251,25 +227,3 @@ def _open(
     except PhotoError as error:
         return Failure(item.name, error)
     return photo, services.identifier.identify(photo, whole=whole, score=score)
-
-
-def _list(value: Any) -> list[Any]:
-    if isinstance(value, list):
-        return value
-    raise CallerError("photos is a list, each entry one photo.", "bad_photos")
-
-
-def _answering(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    """Turn what a function raises into a sentence for the caller."""
-
-    @wraps(function)
-    async def answer(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return await function(*args, **kwargs)
-        except gr.Error:
-            raise
-        except Exception as error:
-            known = explain_failure(error)
-            raise CallerError(known.message, known.code) from None
-
-    return answer

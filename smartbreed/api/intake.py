@@ -10,9 +10,13 @@ sentence for the caller and one line without private data in the log.
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
+from functools import wraps
 from typing import Any
 
 import gradio as gr
+
+from smartbreed.services import explain_failure
 
 log = logging.getLogger(__name__)
 
@@ -67,3 +71,19 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict) and "path" in value:
         return {key: item for key, item in value.items() if key != "meta"}
     return value
+
+
+def answering(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """Turn what a function raises into a sentence for the caller."""
+
+    @wraps(function)
+    async def answer(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return await function(*args, **kwargs)
+        except gr.Error:
+            raise
+        except Exception as error:
+            known = explain_failure(error)
+            raise CallerError(known.message, known.code) from None
+
+    return answer

@@ -19,7 +19,7 @@ def answer_in_json(server: GradioMCPServer) -> None:
     postprocess = server.postprocess_output_data
 
     def to_content(data: Any, root_url: str) -> list[Any]:
-        return postprocess([_text(value) for value in data], root_url)
+        return list(postprocess([_text(value) for value in data], root_url))
 
     server.postprocess_output_data = to_content  # type: ignore[method-assign]
 

@@ -63,9 +63,9 @@ async def receive(value: Any, *, uploads: Path, max_bytes: int) -> Given:
                 f"Received: {type(value).__name__}",
             )
         if value[:8].lower().startswith(("http://", "https://")):
-            path = _earlier_upload(value, uploads)
-            if path is not None:
-                return Given(path, name or clean_name(path.name))
+            earlier = _earlier_upload(value, uploads)
+            if earlier is not None:
+                return Given(earlier, name or clean_name(earlier.name))
             data, found = await fetch(value, max_bytes=max_bytes)
             return Given(data, name or clean_name(found))
         return Given(decode_base64(value, max_bytes=max_bytes), name)

@@ -8,15 +8,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 from smartbreed.errors import BundleError
+from smartbreed.hub import session
 
-#: Seconds any single request may take to connect or to send its next bytes: the library's
-#: default is none, so a server that accepts and never answers would hang it for ever.
-TIMEOUT = 20.0
 _REPO = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
 
 
@@ -33,26 +29,6 @@ def parse_repo(source: str) -> tuple[str, str] | None:
     """``owner/name[@revision]`` → ``(repo, revision)``, ``main`` unless given; None if it is no repo id."""
     found = _REPO.fullmatch(source)
     return (found["repo"], found["revision"] or "main") if found else None
-
-
-@cache
-def _cap_timeouts() -> None:
-    import httpx2
-    from huggingface_hub import set_client_factory
-    from huggingface_hub.utils._http import hf_request_event_hook
-
-    def cap(request: Any) -> None:
-        timeout = request.extensions.get("timeout") or {}
-        request.extensions["timeout"] = {
-            part: min(timeout.get(part) or TIMEOUT, TIMEOUT) for part in ("connect", "read", "write", "pool")
-        }
-
-    def factory() -> httpx2.Client:
-        return httpx2.Client(
-            event_hooks={"request": [hf_request_event_hook, cap]}, follow_redirects=True, timeout=TIMEOUT
-        )
-
-    set_client_factory(factory)
 
 
 def fetch_bundle(repo: str, revision: str, cache_dir: Path) -> FetchedBundle:
@@ -78,7 +54,7 @@ def fetch_bundle(repo: str, revision: str, cache_dir: Path) -> FetchedBundle:
         RevisionNotFoundError,
     )
 
-    _cap_timeouts()
+    session.install()
     try:
         folder = Path(snapshot_download(repo, revision=revision, cache_dir=cache_dir, max_workers=4))
     except RevisionNotFoundError:

@@ -28,16 +28,17 @@ def build_app(services: Services) -> gr.Blocks:
 
 
 def launch_options(settings: Settings) -> dict[str, Any]:
-    """Keyword arguments for ``Blocks.launch`` that belong to the page: since gradio 6 its look is given there."""
+    """What ``Blocks.launch`` needs for the page; since gradio 6 that is where its look is given."""
     script = (_HERE / "page.js").read_text(encoding="utf-8")
     return {
         "theme": SmartBreedTheme(),
         "css_paths": _HERE / "style.css",
-        "head": f'<meta name="description" content="Which breed is it?"><script>{script}</script>',
+        "head": f"<script>{script}</script>",
         "favicon_path": str(_HERE / "logo.svg"),
+        "i18n": gr.I18n(en={"upload_text.drop_gallery": "Drop photos here"}),
         "footer_links": ["api"],
         "run_history": False,  # photos of visitors are not kept in their browser's storage
         "ssr_mode": False,  # needs node, and gains a page this small nothing
-        "max_file_size": settings.max_bytes,
+        "max_file_size": settings.max_bytes,  # of an upload, before our own check sees it
         "show_error": False,
     }

@@ -22,12 +22,15 @@ def colour(number: int) -> str:
 
 def escape(text: str) -> str:
     """Safe inside gr.HTML, which also runs its content through a template engine."""
-    return html.escape(text).translate({ord("{"): "&#123;", ord("}"): "&#125;", ord("$"): "&#36;", ord("`"): "&#96;"})
+    return html.escape(text).translate(
+        {ord("{"): "&#123;", ord("}"): "&#125;", ord("$"): "&#36;", ord("`"): "&#96;"}
+    )
 
 
 def header() -> str:
+    logo = _LOGO.read_text(encoding="utf-8")
     return (
-        f'<header class="sb-header"><span class="sb-logo" aria-hidden="true">{_LOGO.read_text(encoding="utf-8")}</span>'
+        f'<header class="sb-header"><span class="sb-logo" aria-hidden="true">{logo}</span>'
         "<div><h1>SmartBreed</h1>"
         "<p>Every cat and dog in your photo: found, named, and explained.</p></div></header>"
     )
@@ -38,7 +41,8 @@ def pet_text(pet: Pet, number: int, combined: int = 1) -> str:
     bars = "".join(
         f'<li><span class="sb-name">{escape(guess.name)}</span>'
         f'<span class="sb-percent">{percent(guess.probability)}</span>'
-        f'<span class="sb-bar" aria-hidden="true"><i style="width:{max(guess.probability * 100, 0.7):.1f}%"></i></span></li>'
+        f'<span class="sb-bar" aria-hidden="true"><i style="width:{max(guess.probability, 0.007):.1%}"></i>'
+        "</span></li>"
         for guess in pet.breeds
     )
     group = ""
@@ -47,9 +51,10 @@ def pet_text(pet: Pet, number: int, combined: int = 1) -> str:
     elif pet.verdict == "unknown":
         group = '<p class="sb-note">None of these is likely enough to be an answer.</p>'
     together = f'<span class="sb-tag">{combined} photos combined</span>' if combined > 1 else ""
+    said = escape(sentence(pet))
     return (
-        f'<div class="sb-pet sb-{pet.verdict}" style="--pet:{colour(number)}" data-alt="{escape(sentence(pet))}">'
-        f'<h3><span class="sb-number" aria-label="Pet {number}">{number}</span>{escape(sentence(pet))}{together}</h3>'
+        f'<div class="sb-pet sb-{pet.verdict}" style="--pet:{colour(number)}" data-alt="{said}">'
+        f'<h3><span class="sb-number" aria-label="Pet {number}">{number}</span>{said}{together}</h3>'
         f'<ol class="sb-bars" aria-label="Most likely breeds">{bars}</ol>{group}</div>'
     )
 
@@ -71,8 +76,14 @@ def status(answer: Identification) -> str:
             "I can take the whole picture as the pet.</p>"
         )
     elif answer.combined > 1:
-        detail = "<p>Taken as pictures of the same pet and averaged, which is more reliable than any one of them.</p>"
-    name = f'<span class="sb-file">{escape(answer.image)}</span>' if answer.image and answer.combined == 1 else ""
+        detail = (
+            "<p>Taken as pictures of the same pet; their average is more reliable than any one of them.</p>"
+        )
+    name = (
+        f'<span class="sb-file">{escape(answer.image)}</span>'
+        if answer.image and answer.combined == 1
+        else ""
+    )
     return f'<div class="sb-status"><h2>{escape(found(answer))}{name}</h2>{detail}</div>'
 
 
@@ -90,9 +101,8 @@ def welcome() -> str:
 def failure(error: SmartBreedError, name: str = "") -> str:
     """A photo that cannot be used: the error's own sentence."""
     file = f'<span class="sb-file">{escape(name)}</span>' if name else ""
-    return (
-        f'<div class="sb-status sb-failed"><h2>This photo did not work{file}</h2><p>{escape(error.message)}</p></div>'
-    )
+    said = escape(error.message)
+    return f'<div class="sb-status sb-failed"><h2>This photo did not work{file}</h2><p>{said}</p></div>'
 
 
 def problem(error: SmartBreedError) -> str:
@@ -114,11 +124,12 @@ def consent() -> str:
     """What is stored when a person flags."""
     return (
         '<details class="sb-consent"><summary>What is saved, and what becomes of it?</summary>'
-        "<p>The photo without its metadata (no place, date or camera), the boxes, what the model said and what you "
-        "say, and a random number of this browser turned into a code, so that your answers can be told from other "
-        "people’s. No name, no address.</p>"
-        "<p>Answers are reviewed and join a public dataset that the next model learns from. So please flag only "
-        "photos that are yours to share, without people in them. You can take an answer back.</p></details>"
+        "<p>The photo without its metadata (no place, date or camera), the boxes, what the model said and "
+        "what you say, and a random number of this browser turned into a code, so that your answers can be "
+        "told from other people’s. No name, no address.</p>"
+        "<p>Answers are reviewed and join a public dataset that the next model learns from. So please flag "
+        "only photos that are yours to share, without people in them. You can take an answer back.</p>"
+        "</details>"
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -22,7 +24,8 @@ def annotate(photo: Photo, pets: tuple[Pet, ...]) -> tuple[Annotated, dict[str, 
 
     gradio draws boxes it is given filled at half strength, which hides the pet; masks leave it free.
     """
-    factor = min(1.0, SHOWN_SIZE / max(photo.width, photo.height))
+    # Small photos are enlarged, or their frames would look coarse beside those of large ones.
+    factor = min(2.0, SHOWN_SIZE / max(photo.width, photo.height))
     size = (max(1, round(photo.width * factor)), max(1, round(photo.height * factor)))
     picture = photo.to_pil().resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
     draw = ImageDraw.Draw(picture)
@@ -41,6 +44,15 @@ def thumbnail(photo: Photo, size: int = 180) -> np.ndarray:
     """uint8, longest side at most ``size``."""
     picture = photo.to_pil()
     picture.thumbnail((size, size), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    return np.asarray(picture)
+
+
+@cache
+def no_thumbnail(size: int = 120) -> np.ndarray:
+    """Stands for a photo that could not be used."""
+    picture = Image.new("RGB", (size, size), "#f1dcd5")
+    draw = ImageDraw.Draw(picture)
+    draw.text((size / 2, size / 2), "!", fill="#8a2413", font=ImageFont.load_default(size / 2), anchor="mm")
     return np.asarray(picture)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import gradio as gr
 from PIL import Image
 
+from smartbreed.breeds import get_breed
 from smartbreed.config import Settings
 from smartbreed.ui.photo_input import Upload
 
@@ -50,7 +51,9 @@ class Examples:
             folder = self.settings.home_dir / "examples"
             folder.mkdir(parents=True, exist_ok=True)
             found = []
-            for number, (picture, caption) in enumerate(islice(_pictures(self.settings.gallery), _HOW_MANY), 1):
+            for number, (picture, caption) in enumerate(
+                islice(_pictures(self.settings.gallery), _HOW_MANY), 1
+            ):
                 path = folder / f"{number}.jpg"
                 picture = picture.convert("RGB")
                 picture.thumbnail((_SIDE, _SIDE))
@@ -74,16 +77,22 @@ def shipped() -> list[Upload]:
 
 
 def _pictures(source: str) -> Iterator[tuple[Image.Image, str]]:
-    """Pictures of the first split of a dataset, each with a caption of its own or none."""
+    """Pictures of the first split of a dataset's first configuration, each with what it is said to show."""
     # Takes seconds to import, and most installations never need it.
+    from datasets import ClassLabel, get_dataset_config_names, load_dataset
     from datasets import Image as ImageFeature
-    from datasets import load_dataset
 
     local = Path(source).expanduser()
+    where = str(local) if local.exists() else source
+    names = get_dataset_config_names(where)
     # Streaming: a handful of pictures must not download a dataset.
-    splits = load_dataset(str(local) if local.exists() else source, streaming=True)
+    splits = load_dataset(where, "default" if "default" in names else names[0], streaming=True)
     split = splits[next(iter(splits))]
-    column = next(name for name, feature in split.features.items() if isinstance(feature, ImageFeature))
-    captions = [name for name in ("caption", "name", "title") if name in split.features]
-    for row in split:
-        yield row[column], str(row[captions[0]]) if captions else ""
+    features = split.features
+    column = next(name for name, feature in features.items() if isinstance(feature, ImageFeature))
+    said = next((name for name in ("caption", "label", "breed", "name", "title") if name in features), None)
+    for number, row in enumerate(split, 1):
+        label = row[said] if said else None
+        if isinstance(label, int) and isinstance(features[said], ClassLabel):
+            label = features[said].int2str(label)
+        yield row[column], get_breed(str(label)).name if label else f"Example {number}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import gradio as gr
@@ -17,6 +18,7 @@ from smartbreed.errors import FlagError, PhotoError, SmartBreedError
 from smartbreed.services import Services, explain_failure
 from smartbreed.ui import cards
 from smartbreed.ui.session import Session, read_view
+from smartbreed.vision.results import Pet
 
 #: Value of the dropdown for a breed the catalogue lacks.
 OTHER = "other"
@@ -24,8 +26,9 @@ OTHER = "other"
 Updates = dict[Any, Any]
 
 
+@cache
 def breed_choices() -> list[tuple[str, str]]:
-    """``(name and aliases, id)`` of every breed, so that searching finds the aliases too, and "another breed"."""
+    """``(name and aliases, id)`` of every breed, so that a search finds aliases too; last, another breed."""
     names = [
         (f"{breed.name} ({', '.join(breed.aliases)})" if breed.aliases else breed.name, breed.id)
         for breed in sorted(BREEDS.values(), key=lambda breed: breed.name.casefold())
@@ -82,13 +85,15 @@ class FlagForm:
             verdicts = [("missed", "A pet was missed")]
         with gr.Row(elem_classes="sb-verdicts", elem_id=f"{name}-verdicts") as self.buttons_row:
             self.buttons = {
-                verdict: gr.Button(text, size="sm", min_width=60, elem_id=f"{name}-{verdict.replace('_', '-')}")
+                verdict: gr.Button(
+                    text, size="sm", min_width=60, elem_id=f"{name}-{verdict.replace('_', '-')}"
+                )
                 for verdict, text in verdicts
             }
         with gr.Column(visible=False, elem_classes="sb-form", elem_id=f"{name}-form") as self.panel:
             self.heading = gr.HTML()
             self.breed = gr.Dropdown(
-                breed_choices(), value=None, label="Which breed is it?", elem_id=f"{name}-breed",
+                [], value=None, label="Which breed is it?", elem_id=f"{name}-breed",
                 info="Type to search; older and everyday names work too.",
             )  # fmt: skip
             self.words = gr.Textbox(
@@ -96,7 +101,8 @@ class FlagForm:
                 placeholder="For instance: Mudi, or Labrador and Poodle mix",
             )  # fmt: skip
             self.consent = gr.Checkbox(
-                label="I agree that this photo and my answer are kept and published", elem_id=f"{name}-consent"
+                label="I agree that this photo and my answer are kept and published",
+                elem_id=f"{name}-consent",
             )
             gr.HTML(cards.consent())
             with gr.Row(elem_classes="sb-actions"):
@@ -107,6 +113,7 @@ class FlagForm:
             "Take it back", size="sm", visible=False, elem_classes="sb-link", elem_id=f"{name}-undo"
         )
         self.outputs = [
+            *self.buttons.values(),
             self.verdict, self.receipt, self.buttons_row, self.panel, self.heading, self.breed, self.words,
             self.consent, self.save, self.status, self.undo,
         ]  # fmt: skip
@@ -124,9 +131,25 @@ class FlagForm:
             self.undo: gr.update(visible=False),
         }
 
+    def offer(self, pet: Pet) -> Updates:
+        """Buttons that fit what was said about a pet.
+
+        "That's right" would be kept as the likeliest breed, so where no breed was named
+        nobody can be made to agree to one.
+        """
+        named = pet.verdict == "breed"
+        return {
+            self.buttons["correct"]: gr.update(visible=named),
+            self.buttons["wrong"]: gr.update(value="Wrong breed" if named else "I know the breed"),
+        }
+
     def wire(self) -> None:
         """Attach the events; all of them are the page's own and hidden from the API."""
-        quiet: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": None, "show_progress": "hidden"}
+        quiet: dict[str, Any] = {
+            "api_visibility": "private",
+            "concurrency_limit": None,
+            "show_progress": "hidden",
+        }
         outputs = [*self.outputs, self.browser]
         # A control that vanishes under the keyboard's focus would throw it back to the top of the page.
         focus: dict[str, Any] = {"fn": None, "js": f"() => smartbreed.focus('{self.name}')"}
@@ -145,7 +168,7 @@ class FlagForm:
                 return self._save(session, browser, verdict, None, "", True)
             headings = {
                 "correct": "Good to hear. Shall it be kept as an example?",
-                "wrong": "Thank you for looking closely.",
+                "wrong": "Thank you for helping it learn.",
                 "not_a_pet": "Not a pet, then.",
                 "unsure": "It is not clear to you either; that is worth knowing too.",
                 "missed": "Which pet was missed?",
@@ -156,7 +179,7 @@ class FlagForm:
                 self.panel: gr.update(visible=True),
                 self.heading: f"<h4>{cards.escape(headings[verdict])}</h4>",
                 self.breed: gr.update(
-                    visible=verdict in ("wrong", "missed"), value=None,
+                    visible=verdict in ("wrong", "missed"), value=None, choices=breed_choices(),
                     label="Which breed is it?" if verdict == "wrong" else "Which breed is it? (if you know)",
                 ),
                 self.words: gr.update(visible=False, value=""),
@@ -178,7 +201,8 @@ class FlagForm:
                 raise PhotoError("not_found", "This page is no longer up to date; add your photo again.")
             if not consent:
                 raise FlagError(
-                    "consent_required", "Please tick that the photo may be kept; without that nothing is saved."
+                    "consent_required",
+                    "Please tick that the photo may be kept; without that nothing is saved.",
                 )
             receipt = self.services.flag(
                 read_view(self.services, session.view),

@@ -11,12 +11,13 @@ import gradio as gr
 from smartbreed.images import Photo
 from smartbreed.services import Services, explain_failure
 from smartbreed.ui import cards
-from smartbreed.ui.drawing import annotate
+from smartbreed.ui.drawing import annotate, no_thumbnail
 from smartbreed.ui.examples import Examples
 from smartbreed.ui.flag_form import FlagForm, Updates, new_browser_state
-from smartbreed.ui.pet_card import GRAD_CAM, METHODS, PetCard
+from smartbreed.ui.pet_card import PetCard
 from smartbreed.ui.photo_input import Upload, photo_input, uploads
-from smartbreed.ui.session import Options, Session, at_view, look, read_view
+from smartbreed.ui.session import Session, at_view, look, read_view
+from smartbreed.ui.settings_panel import SettingsPanel, options
 from smartbreed.vision.results import Failure, Identification
 
 #: Cards made in advance: showing and hiding them is faster and steadier than making new ones.
@@ -37,7 +38,7 @@ class IdentifyPage:
         self.browser = new_browser_state()
         gr.HTML(cards.header())
         with gr.Row(elem_classes="sb-columns"):
-            with gr.Column(scale=5, min_width=300, elem_classes="sb-left"):
+            with gr.Column(scale=4, min_width=290, elem_classes="sb-left"):
                 self._left()
             with gr.Column(scale=7, min_width=320, elem_classes="sb-right"):
                 self._right()
@@ -46,38 +47,30 @@ class IdentifyPage:
 
     def _left(self) -> None:
         self.input = photo_input()
-        self._settings()
+        self.settings = SettingsPanel(self.services)
         with gr.Column(visible=False, elem_id="photo-result") as self.photo_box:
-            self.photo = gr.AnnotatedImage(format="jpeg", show_label=False, buttons=["fullscreen"], elem_id="photo")
+            self.photo = gr.AnnotatedImage(
+                format="jpeg",
+                label="Your photo, pets numbered",
+                show_label=False,
+                buttons=["fullscreen"],
+                elem_id="photo",
+            )
             self.strip = gr.Gallery(
-                visible=False, interactive=False, allow_preview=False, columns=5, height="auto", show_label=False,
-                object_fit="cover", buttons=[], elem_id="strip",
+                visible=False, interactive=False, allow_preview=False, columns=4, height="auto",
+                show_label=False, object_fit="cover", buttons=[], elem_id="strip", label="Your photos",
             )  # fmt: skip
             self.missed = FlagForm(self.services, self.session, self.browser, None, "photo")
             self.restart = gr.Button("Start over", size="sm", elem_classes="sb-link", elem_id="restart")
 
-    def _settings(self) -> None:
-        detector = self.services.identifier.bundle.config.detector
-        with gr.Accordion("Settings", open=False, elem_id="settings"):
-            self.whole = gr.Checkbox(label="Use the whole picture, without looking for pets first")
-            self.combine = gr.Checkbox(label="These photos all show the same pet: combine them")
-            self.top_k = gr.Slider(
-                1, 10, value=min(self.services.settings.top_k, 10), step=1, label="Breeds listed for each pet"
-            )
-            self.score = gr.Slider(
-                0.1, 0.9, value=round(detector.score, 2) if detector else 0.5, step=0.05,
-                label="How sure to be that something is a pet", visible=detector is not None,
-                info="Lower finds more pets, and more that are none.",
-            )  # fmt: skip
-            self.method = gr.Radio(
-                METHODS, value=GRAD_CAM, label="Explanation",
-                info="Grad-CAM is instant. The others look deeper, take a while, and are started on each card.",
-            )  # fmt: skip
-
     def _right(self) -> None:
         self.status = gr.HTML(cards.welcome(), elem_id="status", elem_classes="sb-live")
         self.whole_now = gr.Button(
-            "Use the whole picture", variant="primary", visible=False, elem_id="whole-now", elem_classes="sb-narrow"
+            "Use the whole picture",
+            variant="primary",
+            visible=False,
+            elem_id="whole-now",
+            elem_classes="sb-narrow",
         )
         self.cards = [PetCard(self.services, self.session, self.browser, place) for place in range(CARDS)]
         with gr.Row(visible=False, elem_id="pager") as self.pager:
@@ -88,7 +81,7 @@ class IdentifyPage:
             self.examples_heading = gr.HTML(_heading(heading))
             self.gallery = gr.Gallery(
                 found, interactive=False, allow_preview=False, columns=4, height="auto", show_label=False,
-                object_fit="cover", buttons=[], elem_id="examples-gallery",
+                object_fit="cover", buttons=[], elem_id="examples-gallery", label="Examples",
             )  # fmt: skip
 
     def _wire(self) -> None:
@@ -97,40 +90,48 @@ class IdentifyPage:
             self.pager, self.earlier, self.later, self.footer, self.examples_box,
             *self.missed.outputs, *(output for card in self.cards for output in card.outputs),
         ]  # fmt: skip
-        settings = [self.top_k, self.score, self.whole, self.combine, self.method]
+        settings = [self.settings.method, *self.settings.inputs]
+        shown = [self.session, self.settings.method]
         # Not one at a time, as gradio has it: the identifier shares its interpreters out by itself.
         event: dict[str, Any] = {
-            "outputs": outputs, "api_visibility": "private", "concurrency_limit": 8, "concurrency_id": "identify",
-            "show_progress": "minimal", "show_progress_on": self.status,
+            "outputs": outputs, "api_visibility": "private", "concurrency_limit": 8,
+            "concurrency_id": "identify", "show_progress": "minimal", "show_progress_on": self.status,
         }  # fmt: skip
-        to_result: dict[str, Any] = {"fn": None, "js": "() => smartbreed.toResult()"}
-        self.input.upload(self._uploaded, [self.input, *settings], **event).then(**to_result)
+        to_result: dict[str, Any] = {
+            "fn": None,
+            "js": "() => smartbreed.toResult()",
+            "api_visibility": "private",
+        }
+        # Not .upload, which a photo from the camera or the clipboard does not trigger.
+        self.input.change(self._added, [self.input, self.session, *settings], **event).then(**to_result)
         self.gallery.select(self._example, settings, **event).then(**to_result)
-        self.whole_now.click(self._whole, [self.session, self.method], **event).then(**to_result)
-        self.strip.select(self._choose, [self.session, self.method], **event)
-        self.earlier.click(partial(self._page, -CARDS), [self.session, self.method], **event).then(**to_result)
-        self.later.click(partial(self._page, CARDS), [self.session, self.method], **event).then(**to_result)
+        self.whole_now.click(self._whole, shown, **event).then(**to_result)
+        self.strip.select(self._choose, shown, **event)
+        self.earlier.click(partial(self._page, -CARDS), shown, **event).then(**to_result)
+        self.later.click(partial(self._page, CARDS), shown, **event).then(**to_result)
         again = [self.session, *settings]
-        for changed in (self.top_k.change, self.score.change, self.whole.input, self.combine.input):
+        for changed in self.settings.changes:
             changed(self._again, again, trigger_mode="always_last", **event)
         self.restart.click(self._restart, **event)
         offers: dict[str, Any] = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}
-        self.method.change(
+        self.settings.method.change(
             lambda method: [card.offer(method) for card in self.cards],
-            self.method, [card.deeper for card in self.cards], **offers,
+            self.settings.method, [card.deeper for card in self.cards], **offers,
         )  # fmt: skip
         for card in self.cards:
-            card.wire(self.method)
+            card.wire(self.settings.method)
         self.missed.wire()
 
     def load_examples(self) -> tuple[Any, Any, Any]:
-        """Values of `examples_box`, `examples_heading` and `gallery`; may take seconds, and runs after the page is up."""
+        """Values of `examples_box`, `examples_heading` and `gallery`; may take seconds."""
         heading, found = self.examples.get()
         return gr.update(visible=bool(found)), _heading(heading), found
 
-    def _uploaded(self, value: Any, *settings: Any) -> Updates:
+    def _added(self, value: Any, session: Session, *settings: Any) -> Updates:
         files = uploads(value)
-        return {self.input: None, **self._look(files, *settings)} if files else {self.input: None}
+        if not files:  # the input was emptied, by the line below
+            return {self.session: session}
+        return {self.input: None, **self._look(files, *settings)}
 
     def _example(self, *settings: Any, event: gr.SelectData) -> Updates:
         found = self.examples.get()[1]
@@ -140,11 +141,9 @@ class IdentifyPage:
     def _again(self, session: Session, *settings: Any) -> Updates:
         return self._look(session.uploads, *settings) if session.uploads else {self.session: session}
 
-    def _look(
-        self, files: tuple[Upload, ...], top_k: float, score: float, whole: bool, combine: bool, method: str
-    ) -> Updates:
+    def _look(self, files: tuple[Upload, ...], method: str, *settings: Any) -> Updates:
         try:
-            session, photo = look(self.services, files, Options(int(top_k), float(score), whole, combine))
+            session, photo = look(self.services, files, options(*settings))
             return self._show(session, 0, method, photo)
         except Exception as error:
             return {self.status: cards.failure(explain_failure(error))}
@@ -194,8 +193,7 @@ class IdentifyPage:
             self.photo_box: gr.update(visible=photo is not None or len(session.views) > 1),
             self.photo: gr.update(visible=False),
             self.strip: gr.update(
-                value=[(view.thumbnail, view.name) for view in session.views],
-                visible=len(session.views) > 1, selected_index=index,
+                value=_thumbnails(session), visible=len(session.views) > 1, selected_index=index
             ),
             self.whole_now: gr.update(visible=session.answer is not None and not session.answer.pets),
             self.footer: cards.footer(session.answer, self._version()),
@@ -224,6 +222,14 @@ class IdentifyPage:
 
     def _version(self) -> str:
         return self.services.identifier.bundle.version.version
+
+
+def _thumbnails(session: Session) -> list[tuple[Any, str]]:
+    if len(session.views) < 2:
+        return []
+    return [
+        (no_thumbnail() if view.thumbnail is None else view.thumbnail, view.name) for view in session.views
+    ]
 
 
 def _heading(text: str) -> str:

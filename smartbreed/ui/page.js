@@ -13,7 +13,7 @@
         if (image.alt !== alt) image.alt = alt;
       });
     });
-    const result = document.querySelector("#status h2")?.textContent?.trim();
+    const result = document.querySelector("#status h2")?.firstChild?.textContent?.trim();
     document.querySelectorAll("#photo-result .base-image").forEach((image) => {
       const alt = `Your photo with a numbered box for each pet: ${result}`;
       if (image.alt !== alt) image.alt = alt;
@@ -25,7 +25,7 @@
   }
 
   function announce() {
-    document.querySelectorAll(".sb-live:not([aria-live])").forEach((element) => {
+    document.querySelectorAll(".block.sb-live:not([aria-live])").forEach((element) => {
       element.setAttribute("aria-live", "polite");
       element.setAttribute("role", "status");
     });
@@ -64,9 +64,15 @@
     focus(name) {
       setTimeout(() => {
         const form = document.getElementById(`${name}-form`);
-        const inside = visible(form) && form.querySelector("input:not([disabled]), textarea");
         const undo = document.getElementById(`${name}-undo`);
-        const target = inside || (visible(undo) && undo) || document.querySelector(`#${name}-verdicts button`);
+        if (visible(form) && form.contains(document.activeElement)) return; // someone is faster than the server
+        if (form) {
+          // Not its first field: a dropdown opens when it gets the focus and would cover the question.
+          form.tabIndex = -1;
+          form.setAttribute("role", "group");
+          form.setAttribute("aria-label", form.querySelector("h4")?.textContent ?? "");
+        }
+        const target = [form, undo].find(visible) ?? document.querySelector(`#${name}-verdicts button`);
         target?.focus({ preventScroll: false });
       }, 60);
     },
@@ -79,10 +85,42 @@
           (document.getElementById("photo-result") || status).scrollIntoView({ behavior: calm ? "auto" : "smooth", block: "start" });
       }, 120);
     },
-    toPet(index) {
-      document.getElementById(`pet-${index + 1}`)?.scrollIntoView({ behavior: "smooth", block: "nearest" });
-    },
   };
+
+  // Gradio turns away what the browser does not call an image: HEIC on many systems, or a file without an
+  // ending. Only the bytes tell, so everything is passed on as some image and the server answers for it.
+  const relabelled = (files) => {
+    const transfer = new DataTransfer();
+    for (const file of files)
+      transfer.items.add(file.type.startsWith("image/") ? file : new File([file], file.name, { type: "image/unknown" }));
+    return transfer.files;
+  };
+  const hand = (input, files) => {
+    input.files = relabelled(files);
+    input.dispatchEvent(new Event("change", { bubbles: true }));
+  };
+  document.addEventListener("change", (event) => {
+    const input = event.target;
+    if (!input.matches?.('#photo-input input[type="file"]')) return;
+    if ([...input.files].every((file) => file.type.startsWith("image/"))) return;
+    event.stopImmediatePropagation();
+    hand(input, input.files);
+  }, true);
+  document.addEventListener("drop", (event) => {
+    const input = event.target.closest?.("#photo-input")?.querySelector('input[type="file"]');
+    if (!input || !event.dataTransfer?.files.length) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    hand(input, event.dataTransfer.files);
+  }, true);
+
+  // A name under the photo leads to its card.
+  document.addEventListener("click", (event) => {
+    const item = event.target.closest?.("#photo .legend-item");
+    if (!item) return;
+    const place = [...item.parentElement.children].indexOf(item) % document.querySelectorAll(".sb-card").length;
+    document.querySelectorAll(".sb-card")[place]?.scrollIntoView({ block: "nearest" });
+  });
 
   let due = false;
   const refresh = () => {

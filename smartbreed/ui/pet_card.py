@@ -11,15 +11,14 @@ from smartbreed.errors import RequestError
 from smartbreed.services import Services, explain_failure
 from smartbreed.ui import cards
 from smartbreed.ui.flag_form import FlagForm, Updates
-from smartbreed.ui.session import Session, network_input
 from smartbreed.ui.sentences import percent
+from smartbreed.ui.session import Session, network_input
+from smartbreed.vision.deeper import METHODS
 from smartbreed.vision.explain import overlay
 from smartbreed.vision.results import Pet
 
-GRAD_CAM = "Grad-CAM"
-#: Slow methods, run on demand in a process of their own.
-DEEPER = ("Grad-CAM++", "Score-CAM", "SmoothGrad")
-METHODS = (GRAD_CAM, *DEEPER)
+#: The instant method; the others of `METHODS` run on demand, in a process of their own.
+GRAD_CAM = "gradcam"
 
 
 class PetCard:
@@ -41,8 +40,9 @@ class PetCard:
             with gr.Row(elem_classes="sb-card-row"):
                 with gr.Column(scale=5, min_width=220, elem_classes="sb-look"):
                     self.slider = gr.ImageSlider(
-                        format="jpeg", show_label=False, interactive=False, buttons=[], slider_position=50,
-                        max_height=360, elem_id=f"{name}-look", elem_classes="sb-slider", container=False,
+                        format="jpeg", label="Where the model looked", show_label=False, interactive=False,
+                        buttons=[], slider_position=50, max_height=360, container=False,
+                        elem_id=f"{name}-look", elem_classes="sb-slider",
                     )  # fmt: skip
                     self.caption = gr.HTML(elem_classes="sb-live")
                 with gr.Column(scale=6, min_width=250):
@@ -52,7 +52,15 @@ class PetCard:
                     )
                     self.deeper = gr.Button("", size="sm", visible=False, elem_id=f"{name}-deeper")
             self.form = FlagForm(services, session, browser, self.number, name)
-        self.outputs = [self.box, self.slider, self.caption, self.text, self.breed, self.deeper, *self.form.outputs]
+        self.outputs = [
+            self.box,
+            self.slider,
+            self.caption,
+            self.text,
+            self.breed,
+            self.deeper,
+            *self.form.outputs,
+        ]
 
     def number(self, session: Session) -> int:
         """Number (from 1) of the pet on this card."""
@@ -71,22 +79,24 @@ class PetCard:
         return {
             self.box: gr.update(visible=True),
             self.slider: self._look(session, number, first.id),
-            self.caption: cards.caption(first.name, GRAD_CAM),
+            self.caption: cards.caption(first.name, METHODS[GRAD_CAM]),
             self.text: cards.pet_text(pet, number, answer.combined),
             self.breed: gr.update(choices=self._breeds(pet), value=first.id),
             self.deeper: self.offer(method),
             **self.form.reset(),
+            **self.form.offer(pet),
         }
 
     def offer(self, method: str) -> Any:
         """The button of the slow explanation, shown only when one is chosen."""
-        return gr.update(visible=method in DEEPER, value=f"Explain with {method} (takes a while)")
+        return gr.update(visible=method != GRAD_CAM, value=f"Explain with {METHODS[method]} (takes a while)")
 
     def wire(self, method: gr.Radio) -> None:
         """Attach the card's events; hidden from the API."""
         self.breed.input(
             self._explain, [self.session, self.breed], [self.slider, self.caption],
-            show_progress="hidden", api_visibility="private", concurrency_limit=None, trigger_mode="always_last",
+            show_progress="hidden", api_visibility="private", concurrency_limit=None,
+            trigger_mode="always_last",
         )  # fmt: skip
         # One at a time in a queue of its own, so that whoever just wants an answer never waits for it.
         self.deeper.click(
@@ -101,23 +111,30 @@ class PetCard:
             look = self._look(session, self.number(session), breed)
         except Exception as error:
             return {self.caption: cards.problem(explain_failure(error))}
-        return {self.slider: look, self.caption: cards.caption(get_breed(breed).name, GRAD_CAM)}
+        return {self.slider: look, self.caption: cards.caption(get_breed(breed).name, METHODS[GRAD_CAM])}
 
     def _explain_deeper(
-        self, session: Session, breed: str, method: str, progress: gr.Progress = gr.Progress()  # noqa: B008
+        self,
+        session: Session,
+        breed: str,
+        method: str,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> Updates:
         try:
             number = self.number(session)
             index = self.services.identifier.label_index(breed)
             pixels = network_input(self.services, session, number)
-            progress(0, desc=f"Starting {method}")
+            progress(0, desc=f"Starting {METHODS[method]}")
             heat = self.services.deeper.explain(
                 pixels, index, method, lambda fraction, text: progress(fraction, desc=text)
             )
             crop = session.crops[number - 1]
         except Exception as error:
             return {self.caption: cards.problem(explain_failure(error))}
-        return {self.slider: (crop, overlay(crop, heat)), self.caption: cards.caption(get_breed(breed).name, method)}
+        return {
+            self.slider: (crop, overlay(crop, heat)),
+            self.caption: cards.caption(get_breed(breed).name, METHODS[method]),
+        }
 
     def _look(self, session: Session, number: int, breed: str) -> tuple[Any, Any]:
         pet = session.pet(number)

@@ -17,8 +17,9 @@ import gradio as gr
 #: Path of a temporary file, and the name to show for it.
 Upload = tuple[str, str]
 
-#: What the browser's file dialog offers; anything may be dropped, and is judged by its bytes.
-_OFFERED = ["image", ".heic", ".heif", ".avif", ".tif", ".tiff", ".jxl", ".jp2"]
+#: What the browser's file dialog offers. "file" makes gradio's server pass on everything, and
+#: page.js its browser part: a file is judged by its bytes alone and refused with our own sentence.
+_OFFERED = ["image", ".heic", ".heif", ".avif", ".tif", ".tiff", "file"]
 
 
 def photo_input() -> gr.Gallery:
@@ -29,7 +30,7 @@ def photo_input() -> gr.Gallery:
         interactive=True,
         sources=["upload", "webcam", "clipboard"],
         type="filepath",
-        file_types=None,
+        file_types=_OFFERED,
         height=260,
         columns=4,
         allow_preview=False,

@@ -11,7 +11,7 @@ _SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", 
 
 
 def sentence(pet: Pet) -> str:
-    """"Border Terrier, quite sure" · "A schnauzer; the size is unclear" · "A cat, but no breed I know"."""
+    """ "Border Terrier, quite sure" · "A schnauzer; the size is unclear" · "A cat, but no breed I know"."""
     first = pet.breeds[0]
     if pet.verdict == "breed":
         if first.probability >= _SURE:
@@ -38,7 +38,7 @@ def short_name(pet: Pet) -> str:
 
 
 def found(answer: Identification) -> str:
-    """"Two pets found" · "No pet found" · "Three photos, one answer"."""
+    """ "Two pets found" · "No pet found" · "Three photos, one answer"."""
     if answer.combined > 1:
         return f"{count(answer.combined).capitalize()} photos, one answer"
     if answer.whole:
@@ -52,7 +52,7 @@ def count(number: int) -> str:
 
 
 def percent(probability: float) -> str:
-    """"62 %"; never "0 %" or "100 %" for what is neither."""
+    """ "62 %"; never "0 %" or "100 %" for what is neither."""
     if 0 < probability < 0.005:
         return "< 1 %"
     if 0.995 <= probability < 1:

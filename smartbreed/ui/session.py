@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +41,7 @@ class View:
     path: str
     name: str
     answer: Identification | Failure
-    thumbnail: np.ndarray | None = None
+    thumbnail: np.ndarray | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,7 @@ class Session:
     views: tuple[View, ...] = ()
     index: int = 0
     first: int = 0
-    crops: tuple[np.ndarray, ...] = ()
+    crops: tuple[np.ndarray, ...] = field(default=(), repr=False)
 
     @property
     def view(self) -> View:
@@ -112,7 +112,9 @@ def _look_at(services: Services, upload: Upload, options: Options, keep: bool) -
     path, name = upload
     try:
         photo = services.read(Path(path), name)
-        answer = services.identifier.identify(photo, whole=options.whole, top_k=options.top_k, score=options.score)
+        answer = services.identifier.identify(
+            photo, whole=options.whole, top_k=options.top_k, score=options.score
+        )
     except PhotoError as error:
         return View(path, name, Failure(name, error)), None
     return View(path, name, answer, thumbnail(photo)), photo if keep else None

@@ -76,6 +76,15 @@ def iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.asarray(np.divide(common, union, out=np.zeros_like(common), where=union > 0))
 
 
+def share_inside(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Share of each box that lies inside each other: ``(n, 4)``, ``(m, 4)`` → ``(n, m)`` in 0…1."""
+    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    common = np.clip(high - low, 0, None).prod(axis=2)
+    whole = np.broadcast_to(area(boxes)[:, None], common.shape)
+    return np.asarray(np.divide(common, whole, out=np.zeros_like(common), where=whole > 0))
+
+
 def non_maximum_suppression(
     boxes: np.ndarray, scores: np.ndarray, threshold: float, limit: int
 ) -> np.ndarray:

@@ -61,6 +61,20 @@ class ClassifierConfig(_Section):
     thresholds: Thresholds
 
 
+class Confirmation(_Section):
+    """How detector and classifier decide together whether a box holds a pet.
+
+    Its probability is ``sigmoid(detector * logit(s) + classifier * m + bias)`` for the detector's
+    score ``s`` (at least ``candidate``) and the largest breed logit ``m``: what looks like a dog to
+    the detector but like no breed at all to the classifier is no dog.
+    """
+
+    candidate: float = Field(gt=0, lt=1)
+    detector: float = Field(gt=0)
+    classifier: float = Field(ge=0)
+    bias: float
+
+
 class DetectorConfig(_Section):
     """How to feed the detector and read its boxes."""
 
@@ -72,6 +86,7 @@ class DetectorConfig(_Section):
     offset: float = -1.0
     species: tuple[str, ...] = ("cat", "dog")
     score: float = Field(gt=0, lt=1)
+    confirm: Confirmation | None = None
     overlap: float = Field(gt=0, le=1)
     most: int = Field(default=20, ge=1)
 

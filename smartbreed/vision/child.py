@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import threading
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -43,7 +43,7 @@ class Child:
     """
 
     def __init__(self, command: Sequence[str], *, cwd: Path, environment: Mapping[str, str]) -> None:
-        self._stderr = tempfile.TemporaryFile()
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the child
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -66,7 +66,7 @@ class Child:
         """Whether it still runs."""
         return self._process.poll() is None
 
-    def ask(self, header: Mapping[str, Any], body: bytes, timeout: float) -> Iterator[Frame]:
+    def ask(self, header: Mapping[str, Any], body: bytes, timeout: float) -> Generator[Frame]:
         """Send a request and yield its replies, without end: the caller knows which one is the last.
 
         Close the iterator when done. Replies to an earlier request that nobody
@@ -85,8 +85,13 @@ class Child:
         assert stdout is not None
         number = next(self._numbers)
         late = threading.Event()
-        # Killing ends every read and write on its pipes, so nothing here can block for longer.
-        watch = threading.Timer(timeout, lambda: (late.set(), self._process.kill()))
+
+        def stop() -> None:
+            # Killing ends every read and write on its pipes, so nothing below can block for longer.
+            late.set()
+            self._process.kill()
+
+        watch = threading.Timer(timeout, stop)
         watch.daemon = True
         watch.start()
         try:

@@ -86,7 +86,7 @@ class DeepExplainer:
     def explain(
         self, pixels: np.ndarray, index: int, method: str, progress: Progress | None = None
     ) -> np.ndarray:
-        """Where the network looked. Blocks for seconds; the first time for as long as tensorflow takes to load.
+        """Where the network looked. Takes seconds, the first time as long as tensorflow takes to load.
 
         Args:
             pixels: uint8 ``(size, size, 3)``, the crop at the network's input size.
@@ -95,7 +95,8 @@ class DeepExplainer:
             progress: told what happens; an exception it raises ends the explanation, not the child.
 
         Returns:
-            float32 ``(h, w)`` in 0…1, read-only: the feature map's size for the CAMs, the input's for SmoothGrad.
+            float32 ``(h, w)`` in 0…1, read-only; as large as the feature map for the CAMs, as the
+            input for SmoothGrad.
 
         Raises:
             RequestError: unknown method, no such label, or pixels of another shape.
@@ -103,10 +104,14 @@ class DeepExplainer:
             BundleError: the bundle's Keras weights cannot be used.
         """
         self._check(pixels, index, method)
-        key = (hashlib.sha256(np.ascontiguousarray(pixels)).hexdigest(), index, method)
+        key = (hashlib.sha256(pixels.tobytes()).hexdigest(), index, method)
         report = progress or (lambda fraction, text: None)
         if (known := self._recall(key)) is not None:
             return known
+        if not self._bundle.config.classifier.weights:
+            raise UnavailableError(
+                "no_weights", "This model comes without Keras weights, which deeper explanations need."
+            )
         if missing := missing_packages():
             names = " and ".join(missing)
             raise UnavailableError(
@@ -138,7 +143,9 @@ class DeepExplainer:
             )
         config = self._bundle.config.classifier
         if not 0 <= index < len(config.labels):
-            raise RequestError("unknown_breed", f"This model knows {len(config.labels)} breeds; {index} is none.")
+            raise RequestError(
+                "unknown_breed", f"This model knows {len(config.labels)} breeds. Received: {index}"
+            )
         shape = (config.input_size, config.input_size, 3)
         if pixels.dtype != np.uint8 or pixels.shape != shape:
             raise RequestError(
@@ -156,10 +163,12 @@ class DeepExplainer:
         child = self._wake()
         request = {"method": method, "index": index, "shape": pixels.shape}
         try:
-            with closing(child.ask(request, np.ascontiguousarray(pixels).tobytes(), self._timeout)) as replies:
+            with closing(child.ask(request, pixels.tobytes(), self._timeout)) as replies:
                 for header, body in replies:
                     if "error" in header:
                         log.warning("no %s explanation: %s\n%s", method, header["error"], child.last_words())
+                        with self._state:
+                            self._stop()  # what failed to load or to compute starts afresh
                         raise _as_error(**header["error"])
                     if "progress" not in header:
                         heat = np.frombuffer(body, np.float32).reshape(header["shape"])
@@ -180,7 +189,7 @@ class DeepExplainer:
         if lost.timed_out:
             return UnavailableError(
                 "explanation_timeout",
-                f"The explanation took longer than {self._timeout:.0f} seconds and was stopped; please try again.",
+                f"The explanation took over {self._timeout:.0f} seconds and was stopped; please try again.",
             )
         return UnavailableError(
             "explanation_failed", "The deeper explanation ended unexpectedly; please try again."
@@ -191,7 +200,8 @@ class DeepExplainer:
         with self._state:
             if self._closed:
                 raise UnavailableError(
-                    "explanation_closed", "This model has just been replaced; please identify the photo again."
+                    "explanation_closed",
+                    "This model has just been replaced; please identify the photo again.",
                 )
             if self._resting is not None:
                 self._resting.cancel()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
+from smartbreed.errors import BundleError
 from smartbreed.vision.boxes import decode, non_maximum_suppression, ssd_anchors
 from smartbreed.vision.bundle import Bundle, DetectorConfig
 from smartbreed.vision.pixels import resample, to_input
@@ -35,6 +37,24 @@ class Detector:
         self._network = Network(bundle.path(self.config.file), threads)
         self._anchors = ssd_anchors()
 
+    def check(self, picture: np.ndarray) -> None:
+        """Run once on any uint8 ``(h, w, 3)``.
+
+        Raises:
+            BundleError: the network does not answer a box and a score for each species at every anchor.
+        """
+        config, shapes = self.config, {}
+        with contextlib.suppress(ValueError, RuntimeError):  # then it counts as one without outputs
+            shapes = {name: value.shape for name, value in self._run(Image.fromarray(picture)).items()}
+        anchors = len(self._anchors)
+        if shapes != {"boxes": (1, anchors, 4), "scores": (1, anchors, len(config.species))}:
+            raise BundleError(f"{config.file} of the model bundle is no detector of its size.")
+
+    def _run(self, picture: Image.Image) -> dict[str, np.ndarray]:
+        config = self.config
+        pixels = resample(picture, (0, 0, *picture.size), (config.input_size, config.input_size))
+        return self._network(to_input(pixels, config.scale, config.offset))
+
     def detect(self, picture: Image.Image, score: float | None = None) -> list[Detection]:
         """Pets of an RGB picture, best first.
 
@@ -44,8 +64,7 @@ class Detector:
         """
         config = self.config
         smallest = config.score if score is None else min(max(score, 0.01), 0.99)
-        pixels = resample(picture, (0, 0, *picture.size), (config.input_size, config.input_size))
-        output = self._network(to_input(pixels, config.scale, config.offset))
+        output = self._run(picture)
         # Compare logits: the sigmoid is only needed for the few that pass.
         logits = output["scores"][0].max(axis=1)
         likely = np.flatnonzero(logits >= np.log(smallest / (1 - smallest)))

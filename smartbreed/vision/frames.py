@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 Frame = tuple[dict[str, Any], bytes]
 
@@ -15,7 +15,7 @@ _PREFIX = struct.Struct(">4sII")
 MAX_HEADER, MAX_BODY = 1 << 16, 1 << 26
 
 
-def write_frame(stream: BinaryIO, header: dict[str, Any], body: bytes = b"") -> None:
+def write_frame(stream: IO[bytes], header: dict[str, Any], body: bytes = b"") -> None:
     """Write one message and flush it.
 
     Raises:
@@ -26,7 +26,7 @@ def write_frame(stream: BinaryIO, header: dict[str, Any], body: bytes = b"") -> 
     stream.flush()
 
 
-def read_frame(stream: BinaryIO) -> Frame | None:
+def read_frame(stream: IO[bytes]) -> Frame | None:
     """The next message; None where the stream ends between two messages.
 
     Raises:

@@ -15,6 +15,7 @@ from smartbreed.images import Photo
 from smartbreed.vision.boxes import with_margin
 from smartbreed.vision.bundle import Bundle, load_bundle
 from smartbreed.vision.classifier import Classifier, Outputs
+from smartbreed.vision.confirm import confirmed, smallest_candidate
 from smartbreed.vision.detector import Detection, Detector
 from smartbreed.vision.explain import grad_cam, overlay
 from smartbreed.vision.results import Identification, Pet
@@ -68,12 +69,13 @@ class Identifier:
             photo: as `smartbreed.images.read_photo` returns it.
             whole: take the whole picture as the subject; always so without a detector.
             top_k: breeds to list, at least 1.
-            score: smallest detector score, 0…1; default: the bundle's.
+            score: smallest probability that a box is a pet, 0…1; default: the bundle's.
         """
         started = time.perf_counter()
         picture = photo.to_pil()
         detections, taken_whole = self._find(picture, whole, score)
-        pets = tuple(self._pet(picture, found, taken_whole, top_k) for found in detections)
+        candidates = [self._pet(picture, found, taken_whole, top_k) for found in detections]
+        pets = self._confirmed(candidates, taken_whole, score)
         return self._answer(photo, pets, time.perf_counter() - started, taken_whole)
 
     def identify_many(
@@ -95,7 +97,8 @@ class Identifier:
         share = (time.perf_counter() - started) / max(len(photos), 1)
         answers = []
         for n, photo in enumerate(photos):
-            pets = tuple(pet for (owner, _), pet in zip(jobs, crops, strict=True) if owner == n)
+            candidates = [pet for (owner, _), pet in zip(jobs, crops, strict=True) if owner == n]
+            pets = self._confirmed(candidates, found[n][1], score)
             answers.append(self._answer(photo, pets, share, found[n][1]))
         return answers
 
@@ -151,7 +154,12 @@ class Identifier:
     def _find(self, picture: Image.Image, whole: bool, score: float | None) -> tuple[list[Detection], bool]:
         if whole or self.detector is None:
             return [Detection((0.0, 0.0, float(picture.width), float(picture.height)), 1.0)], True
-        return self.detector.detect(picture, score), False
+        return self.detector.detect(picture, smallest_candidate(self.detector.config, score)), False
+
+    def _confirmed(self, candidates: list[Pet], whole: bool, score: float | None) -> tuple[Pet, ...]:
+        if whole or self.detector is None:
+            return tuple(candidates)
+        return confirmed(self.detector.config, candidates, score)
 
     def _pet(self, picture: Image.Image, found: Detection, whole: bool, top_k: int | None) -> Pet:
         margin = 0.0 if whole else self.classifier.config.margin
@@ -194,15 +202,32 @@ class Identifier:
         )
 
     def _self_test(self) -> None:
-        """Run the classifier on a fixed picture: a runtime that computes something else must not serve."""
-        expected = self.bundle.config.self_test.get("logits")
-        logits = self.classifier.run(self_test_picture(self.classifier.config.input_size)).logits
+        """Run on a fixed picture: files or a runtime that compute something else must not serve."""
+        config = self.classifier.config
+        picture = self_test_picture(config.input_size)
+        try:
+            logits = self.classifier.run(picture).logits
+        except (ValueError, RuntimeError, KeyError, IndexError):
+            raise BundleError(f"{config.file} of the model bundle is no classifier of its size.") from None
         if logits.shape != (len(self._index),) or not np.isfinite(logits).all():
             raise BundleError(f"The model answers {logits.shape} logits for {len(self._index)} labels.")
-        if expected is not None and not np.allclose(logits[: len(expected)], expected, rtol=0.05, atol=0.05):
+        if self._bias.shape != logits.shape:
+            raise BundleError(f"The model bundle has {len(self._bias)} bias values for {len(logits)} labels.")
+        if not agrees(logits, self.bundle.config.self_test.get("logits")):
             raise BundleError(
                 "The model fails its self-test: it does not compute what it did when it was exported."
             )
+        if self.detector is not None:
+            self.detector.check(picture)
+
+
+def agrees(logits: np.ndarray, expected: object) -> bool:
+    """Whether ``logits`` are, within rounding, those that a bundle's self-test expects (None: anything)."""
+    try:
+        wanted = logits if expected is None else np.asarray(expected, np.float32)
+    except (ValueError, TypeError):
+        return False
+    return wanted.shape == logits.shape and bool(np.allclose(logits, wanted, rtol=0.05, atol=0.05))
 
 
 def self_test_picture(size: int) -> np.ndarray:

@@ -31,7 +31,7 @@ class Pet:
     Attributes:
         box: x0, y0, x1, y1 in pixels of the upright photo.
         crop: the box the classifier looked at (the box and a margin), likewise.
-        score: how sure the detector is, 0…1; 1 when the whole picture was taken.
+        score: probability that this is a pet, 0…1; 1 when the whole picture was taken.
         species: ``cat`` or ``dog``, decided by the breed probabilities.
         verdict: ``breed`` when the first guess is likely enough, ``group`` when only its
             group is, else ``unknown``.

@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from smartbreed.hub.client import parse_repo
+from smartbreed.hub.embedded import serving
+from smartbreed.hub.names import RepoName
+from smartbreed.hub.store import HubStore
 
-SHA = "0123456789abcdef0123456789abcdef01234567"
-#: Opens the bundle in a fresh process: the library reads HF_ENDPOINT once, at import.
+REPO = "pets/breeds"
+#: Opens bundles in a fresh process: the library reads HF_ENDPOINT once, at import.
 OPEN = """
-import json
+import json, sys
 from smartbreed.config import load_settings
 from smartbreed.errors import SmartBreedError
 from smartbreed.services import open_bundle
-try:
-    bundle = open_bundle(load_settings())
-    print(json.dumps(bundle.version.as_dict()))
-except SmartBreedError as error:
-    print(json.dumps(error.as_dict()))
+for model in sys.argv[1:]:
+    try:
+        print(json.dumps(open_bundle(load_settings(model=model)).version.as_dict()))
+    except SmartBreedError as error:
+        print(json.dumps(error.as_dict()))
 """
 
 
@@ -48,62 +49,54 @@ def repo(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def hub(repo: Path) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    script = Path(__file__).with_name("readonly_hub.py")
-    process = subprocess.Popen([sys.executable, str(script), str(repo), str(port), SHA])
-    try:
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.kill()
-        process.wait()
+def sha(store: HubStore, repo: Path) -> str:
+    """The full id of the commit that holds the bundle."""
+    store.create_repo(REPO)
+    return push(store, repo)
 
 
-def open_model(model: str, endpoint: str, home: Path) -> dict[str, str]:
-    environment = {
-        **os.environ,
-        "SMARTBREED_MODEL": model,
-        "SMARTBREED_HOME": str(home),
-        "HF_ENDPOINT": endpoint,
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", OPEN], env=environment, capture_output=True, text=True, timeout=120, check=True
+@pytest.fixture
+def endpoint(store: HubStore, sha: str) -> Iterator[str]:
+    with serving(store) as endpoint:
+        yield endpoint
+
+
+def push(store: HubStore, folder: Path) -> str:
+    changes = [store.put_text(path.name, path.read_bytes()) for path in folder.iterdir()]
+    return store.commit(RepoName("model", *REPO.split("/")), "main", changes, title="the bundle").oid
+
+
+def open_models(endpoint: str, home: Path, *models: str) -> list[dict[str, str]]:
+    environment = {**os.environ, "SMARTBREED_HOME": str(home), "HF_ENDPOINT": endpoint}
+    command = [sys.executable, "-c", OPEN, *models]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_a_repo_is_downloaded_verified_and_named_by_its_full_sha(
+    endpoint: str, sha: str, tmp_path: Path
+) -> None:
+    opened, no_repo, no_revision = open_models(
+        endpoint, tmp_path / "home", "pets/breeds", "pets/none", "pets/breeds@v9"
     )
-    return dict(json.loads(done.stdout.splitlines()[-1]))
-
-
-def test_a_repo_is_downloaded_verified_and_named_by_its_full_sha(hub: str, tmp_path: Path) -> None:
-    answer = open_model("pets/breeds", hub, tmp_path / "home")
-    assert answer == {"repo": "pets/breeds", "revision": SHA, "version": "3.1.4"}
+    assert opened == {"repo": "pets/breeds", "revision": sha, "version": "3.1.4"}
+    assert "no model repo" in no_repo["message"]
+    assert "no revision v9" in no_revision["message"]
     # Once downloaded it opens by its sha with the Hub gone.
-    assert open_model(f"pets/breeds@{SHA}", "http://127.0.0.1:9", tmp_path / "home")["revision"] == SHA
+    by_sha, unknown, no_folder = open_models(
+        "http://127.0.0.1:9", tmp_path / "home", f"pets/breeds@{sha}", "pets/other", "./nowhere"
+    )
+    assert by_sha["revision"] == sha
+    assert "could not be reached" in unknown["message"]
+    assert "no folder" in no_folder["message"]
 
 
-def test_a_changed_file_is_refused(hub: str, repo: Path, tmp_path: Path) -> None:
+def test_a_changed_file_is_refused(endpoint: str, store: HubStore, repo: Path, tmp_path: Path) -> None:
     (repo / "classifier.tflite").write_bytes(b"something else")
-    answer = open_model("pets/breeds", hub, tmp_path / "home")
+    push(store, repo)
+    (answer,) = open_models(endpoint, tmp_path / "home", "pets/breeds")
     assert answer["code"] == "bad_bundle"
     assert "classifier.tflite" in answer["message"]
-
-
-@pytest.mark.parametrize(
-    ("model", "said"), [("pets/none", "no model repo"), ("pets/breeds@v9", "no revision v9")]
-)
-def test_what_is_not_there_is_named(hub: str, tmp_path: Path, model: str, said: str) -> None:
-    assert said in open_model(model, hub, tmp_path / "home")["message"]
-
-
-def test_a_dead_hub_and_a_wrong_folder_are_sentences(tmp_path: Path) -> None:
-    assert "could not be reached" in open_model("pets/breeds", "http://127.0.0.1:9", tmp_path)["message"]
-    assert "no folder" in open_model("./nowhere", "http://127.0.0.1:9", tmp_path)["message"]
 
 
 def test_repo_ids() -> None:

@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smartbreed.vision.classifier import softmax
-from training.build_bundle import detector_threshold, verdict_thresholds
+from training.build_bundle import pet_threshold, verdict_thresholds
 from training.calibration import (
     expected_calibration_error,
+    fit_logistic,
     fit_temperature,
     negative_log_likelihood,
     precision_threshold,
@@ -70,8 +71,23 @@ def test_thresholds_keep_most_empty_pictures_from_being_called_a_breed() -> None
     assert (empty.max(1) > thresholds["breed"]).mean() <= 0.05
 
 
-def test_detector_threshold_lies_between_the_empty_and_the_pets() -> None:
-    threshold = detector_threshold([0.9, 0.8, 0.95] * 50, [0.05, 0.1, 0.3] * 50)
+def test_pet_threshold_lies_between_the_empty_and_the_pets() -> None:
+    threshold = pet_threshold([0.9, 0.8, 0.95] * 50, [0.05, 0.1, 0.3] * 50)
     assert 0.3 < threshold < 0.8
     # Where they overlap, the pets win: a missed pet is worse than a box too many.
-    assert detector_threshold([0.4] * 100, [0.6] * 100) <= 0.4
+    assert pet_threshold([0.4] * 100, [0.6] * 100) <= 0.4
+
+
+def test_logistic_regression_finds_the_weights_that_made_the_data() -> None:
+    rng = np.random.default_rng(2)
+    features = rng.normal(size=(20000, 2)) * 2
+    chance = 1 / (1 + np.exp(-(0.6 * features[:, 0] + 1.1 * features[:, 1] - 0.5)))
+    weights, bias = fit_logistic(features, rng.random(20000) < chance)
+    assert weights == pytest.approx([0.6, 1.1], abs=0.06)
+    assert bias == pytest.approx(-0.5, abs=0.06)
+
+
+def test_logistic_regression_stays_finite_on_separable_data() -> None:
+    weights, bias = fit_logistic(np.array([[-1.0], [1.0]] * 20), np.array([False, True] * 20))
+    assert np.isfinite([*weights, bias]).all()
+    assert weights[0] > 0

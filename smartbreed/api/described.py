@@ -1,0 +1,66 @@
+"""What Gradio's API page says of the endpoints; MCP clients read the docstrings instead."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from smartbreed.feedback.tables import VERDICTS
+
+_FORMS = "An uploaded file (handle_file), a web address, a data URL or base64."
+_PARAMETERS = {
+    "photo": _FORMS,
+    "photos": f"A list. {_FORMS}",
+    "whole": "Take the whole picture as the pet instead of looking for pets in it.",
+    "top_k": "How many breeds to list for each pet, from 1.",
+    "score": "Smallest score of a find, 0 to 1. None: the model's own.",
+    "pet": "Number of the pet in the answer of /identify, from 1.",
+    "breed": "Id of the breed to explain, as /breeds lists it. Empty: the first guess.",
+    "verdict": f"One of {', '.join(VERDICTS)}.",
+    "label": "The right breed: its id, name or an alias.",
+    "label_text": "The breed in your own words, when the list lacks it.",
+    "consent": "Must be true: the photo may be kept and published for training.",
+}
+#: The page shows this as ``handle_file('rex.jpg')``.
+_FILE = {"path": "rex.jpg", "url": "rex.jpg", "meta": {"_type": "gradio.FileData"}}
+_EXAMPLES: dict[str, Any] = {"photo": _FILE, "photos": [_FILE], "verdict": "correct", "consent": True}
+_OBJECT = {"type": "object", "additionalProperties": {}}
+_FAILURE = 'for a photo that cannot be used {"image", "error": {"code", "message"}}'
+_ANSWERS: dict[str, dict[str, Any]] = {
+    "identify": {
+        **_OBJECT,
+        "description": '{"image", "sha256", "width", "height", "pets": [{"box", "score", "species", '
+        '"verdict", "breeds": [{"id", "name", "probability"}], "group"}], "model", "milliseconds"}; '
+        + _FAILURE,
+    },
+    "identify_many": {
+        "type": "array",
+        "items": _OBJECT,
+        "description": "for each photo, in order, what /identify answers",
+    },
+    "explain": {"type": "object", "description": f"the path of a JPEG picture; {_FAILURE}"},
+    "flag": {**_OBJECT, "description": f'{{"flag_id", "sample_id", "created"}}; {_FAILURE}'},
+    "breeds": {
+        "type": "array",
+        "items": _OBJECT,
+        "description": '[{"id", "name", "aliases", "species", "group"}]',
+    },
+}
+
+
+def describe(event: Any, endpoint: str, parameters: list[str]) -> None:
+    """Give an event of ``gr.api`` the texts that its signature cannot hold.
+
+    Args:
+        event: Gradio's record of it, ``blocks.fns[…]``.
+        endpoint: name of the function.
+        parameters: names of its arguments, in order.
+    """
+    for name, component in zip(parameters, event.inputs, strict=True):
+        component.label = name
+        component._api_info["additional_description"] = _PARAMETERS[name]
+        if name in _EXAMPLES:
+            example = _EXAMPLES[name]
+            component.example_payload = component.example_value = lambda example=example: example
+    for component in event.outputs:
+        component.label = "answer"
+        component._api_info = dict(_ANSWERS[endpoint])

@@ -1,0 +1,1 @@
+"""The commands of ``smartbreed``, one noun a file; heavy imports wait until a command runs."""

@@ -1,0 +1,52 @@
+"""``smartbreed breeds``: what the model can name."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from smartbreed.commands.common import (
+    SOME_FAILED,
+    JsonOption,
+    ModelOption,
+    ends_well,
+    open_model,
+    say,
+    settings_with,
+)
+
+
+def breeds(
+    search: Annotated[
+        str | None,
+        typer.Argument(metavar="[SEARCH]", help="Only breeds of this name or alias, misspelt or not."),
+    ] = None,
+    as_json: JsonOption = False,
+    model: ModelOption = None,
+) -> None:
+    """List the breeds the model can name; the exit status is 1 when none matches."""
+    with ends_well():
+        from smartbreed.api.breeds import breed_list
+        from smartbreed.breeds import BREEDS
+        from smartbreed.breeds import search as find
+
+        found = breed_list(open_model(settings_with(model=model)))
+        if search is not None:
+            wanted = {breed.id: rank for rank, breed in enumerate(find(search, len(BREEDS)))}
+            known = [breed for breed in found if breed["id"] in wanted]
+            found = sorted(known, key=lambda breed: wanted[breed["id"]])
+        if not found:
+            say(f"no breed of this model is called anything like {search!r}.")
+            raise typer.Exit(SOME_FAILED)
+        if as_json:
+            for breed in found:
+                print(json.dumps(breed))
+        else:
+            from smartbreed.commands.table import print_table
+
+            print_table(
+                ("id", "name", "species", "also called"),
+                [(b["id"], b["name"], b["species"], ", ".join(b["aliases"])) for b in found],
+            )

@@ -1,0 +1,90 @@
+"""What every command does alike: settings, the model, and how it ends when something is wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from smartbreed.errors import SmartBreedError
+
+if TYPE_CHECKING:
+    from smartbreed.config import Settings
+    from smartbreed.vision.bundle import Bundle
+
+#: Exit statuses beside 0.
+SOME_FAILED = 1
+MISUSE = 2
+#: As a shell says of a program that SIGPIPE ended.
+BROKEN_PIPE = 141
+INTERRUPTED = 130
+
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="DIR",
+        help="Model bundle: a folder, or a Hub repo owner/name[@revision]. Default: SMARTBREED_MODEL.",
+        show_default=False,
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
+
+
+def say(text: str) -> None:
+    """A line for the person, on stderr."""
+    print(f"smartbreed: {text}", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def ends_well() -> Iterator[None]:
+    """Turn our errors into one line on stderr and a status; stay quiet about a reader who went away."""
+    try:
+        yield
+        sys.stdout.flush()
+    except SmartBreedError as error:
+        say(error.message)
+        raise typer.Exit(MISUSE) from None
+    except BrokenPipeError:
+        # The interpreter flushes stdout once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        raise typer.Exit(BROKEN_PIPE) from None
+    except KeyboardInterrupt:
+        say("interrupted.")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def settings_with(**overrides: Any) -> Settings:
+    """The settings, with options of the command line before the environment.
+
+    Raises:
+        SettingError: a variable holds something unusable.
+    """
+    from smartbreed.config import load_settings
+
+    return load_settings(**{name: value for name, value in overrides.items() if value is not None})
+
+
+def open_model(settings: Settings) -> Bundle:
+    """The bundle the settings ask for.
+
+    Raises:
+        BundleError: it is not there or does not verify.
+    """
+    from smartbreed.config import EMBEDDED_BUNDLE
+    from smartbreed.vision.bundle import load_bundle
+
+    # The database and the Hub's client take longer to import than a photo to identify.
+    if not settings.model:
+        return load_bundle(EMBEDDED_BUNDLE, repo="embedded")
+    folder = Path(settings.model).expanduser()
+    if folder.is_dir():
+        return load_bundle(folder)
+    from smartbreed.services import open_bundle
+
+    return open_bundle(settings)

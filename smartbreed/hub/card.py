@@ -1,0 +1,89 @@
+"""The YAML at the head of a README.md, from people and programs nobody vouches for."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import re
+from functools import lru_cache
+from typing import Any
+
+import yaml  # type: ignore[import-untyped]
+
+#: Characters of a README that are looked at, and of its head: the parser is slow, about 50 kB a second.
+MAX_CARD = 1_000_000
+_MAX_HEAD = 100_000
+_MAX_NODES = 50_000
+_HEAD = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)^---[ \t]*$", re.DOTALL | re.MULTILINE)
+
+
+class CardError(ValueError):
+    """The head of a README is not usable YAML; the text says why."""
+
+
+def front_matter(text: str) -> dict[str, Any]:
+    """The metadata of a README as plain JSON values; empty when it has none.
+
+    Raises:
+        CardError: not YAML, not a mapping, or far too much of it.
+    """
+    found = _HEAD.match(text[:MAX_CARD])
+    card = {} if found is None else _kept(found[1])
+    if isinstance(card, CardError):
+        raise CardError(str(card))
+    return dict(card)
+
+
+@lru_cache(maxsize=32)
+def _kept(head: str) -> dict[str, Any] | CardError:
+    """Bad ones are kept too: every look at a repo reads its card."""
+    try:
+        return _parse(head)
+    except CardError as error:
+        return error
+
+
+def _parse(head: str) -> dict[str, Any]:
+    if len(head) > _MAX_HEAD:
+        raise CardError(f"The metadata is over {_MAX_HEAD} characters")
+    try:
+        value = yaml.safe_load(head)
+    except yaml.YAMLError as error:
+        raise CardError(" ".join(str(error).split())[:300]) from None
+    except (RecursionError, ValueError, OverflowError):
+        raise CardError("The metadata cannot be read") from None
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise CardError("The metadata must be a mapping of names to values")
+    plain: dict[str, Any] = _Plain()(value)
+    return plain
+
+
+class _Plain:
+    """Rebuild a YAML value for JSON. Anchors may make a few lines of YAML into gigabytes: count."""
+
+    def __init__(self) -> None:
+        self._left = _MAX_NODES
+
+    def __call__(self, value: object, depth: int = 0) -> Any:
+        self._left -= 1
+        if self._left < 0 or depth > 40:
+            raise CardError("The metadata is too large or too deep")
+        if isinstance(value, dict):
+            return {_text(str(key)): self(inner, depth + 1) for key, inner in value.items()}
+        if isinstance(value, list | tuple | set):
+            return [self(inner, depth + 1) for inner in value]
+        if isinstance(value, dt.date):
+            return value.isoformat()
+        if isinstance(value, float) and not math.isfinite(value):
+            return str(value)
+        if isinstance(value, int) and abs(value) >= 1 << 63:
+            raise CardError("The metadata has a number that is too large")
+        if isinstance(value, int | float | None):
+            return value
+        return _text(str(value))
+
+
+def _text(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()

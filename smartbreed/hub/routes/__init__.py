@@ -1,0 +1,1 @@
+"""What the embedded Hub answers, one file per concern; each has a table ``ROUTES``."""

@@ -1,0 +1,65 @@
+"""The HTTP client ``huggingface_hub`` uses in this process: time-outs, and Hubs mounted in it."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import httpx2
+
+#: Seconds any single request may take to connect or to send its next bytes: the library's
+#: default is none, so a server that accepts and never answers would hang it for ever.
+TIMEOUT = 20.0
+
+_guard = threading.Lock()
+_mounted: dict[str, httpx2.BaseTransport] = {}
+_installed = False
+
+
+def install() -> None:
+    """Make ``huggingface_hub`` use `make_client`; once, further calls change nothing."""
+    global _installed
+    from huggingface_hub import set_client_factory
+
+    with _guard:
+        if not _installed:
+            set_client_factory(make_client)
+            _installed = True
+
+
+def mount(host: str, transport: httpx2.BaseTransport) -> None:
+    """Send requests for `host` through `transport` instead of the network."""
+    global _installed
+    with _guard:
+        _mounted[host] = transport
+        _installed = False  # clients that exist do not know the transport: make them anew
+    install()
+
+
+def unmount(host: str) -> None:
+    """Undo `mount`."""
+    global _installed
+    with _guard:
+        _mounted.pop(host, None)
+        _installed = False
+    install()
+
+
+def make_client() -> httpx2.Client:
+    """A client as the library's own, with time-outs and the mounted Hubs."""
+    import httpx2
+    from huggingface_hub.utils._http import hf_request_event_hook
+
+    def cap(request: Any) -> None:
+        timeout = request.extensions.get("timeout") or {}
+        request.extensions["timeout"] = {
+            part: min(timeout.get(part) or TIMEOUT, TIMEOUT) for part in ("connect", "read", "write", "pool")
+        }
+
+    return httpx2.Client(
+        event_hooks={"request": [hf_request_event_hook, cap]},
+        follow_redirects=True,
+        timeout=TIMEOUT,
+        mounts={f"all://{host}": transport for host, transport in _mounted.items()},
+    )

@@ -1,0 +1,152 @@
+"""What only the REST door has: methods, limits while the body streams, documentation."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import socket
+import time
+
+import httpx
+from server import MAX_BYTES
+
+
+def test_health(curl, client) -> None:
+    status, health = curl("api/health")
+    assert status == 200
+    assert set(health) == {"status", "version", "model", "flags"}
+    assert health["status"] == "ok"
+    assert set(health["model"]) == {"repo", "revision", "version"}
+    assert health["flags"]["pending"] >= 0
+
+
+def test_methods_and_paths(server, curl) -> None:
+    for path, method, status in [
+        ("api/identify", "GET", 405),
+        ("api/identify", "PUT", 405),
+        ("api/breeds", "POST", 405),
+        ("api/nothing", "GET", 404),
+        ("api/identify/x", "POST", 404),
+    ]:
+        found, answer = curl(path, "-X", method)
+        assert found == status, path
+        assert answer["error"]["code"] in ("method_not_allowed", "no_such_page")
+    assert httpx.get(server.url + "api/identify").headers["allow"] == "POST"
+    assert httpx.head(server.url + "api/health").status_code == 200
+    assert httpx.get(server.url + "api", follow_redirects=True).url.path == "/api/docs"
+    assert httpx.get(server.url).status_code == 200  # the page is still there
+
+
+def test_broken_bodies(curl) -> None:
+    json_type = ("-H", "Content-Type: application/json")
+    multipart = ("-H", "Content-Type: multipart/form-data; boundary=x")
+    for arguments in [
+        (*json_type, "-d", "{"),
+        (*json_type, "-d", "[]"),
+        (*json_type, "-d", '"text"'),
+        (*json_type, "-d", '{"image": {"path": "/etc/passwd"}}'),
+        (*json_type, "-d", "[" * 100_000),
+        ("-H", "Content-Type: multipart/form-data", "-d", "x"),
+        (*multipart, "-d", "nonsense"),
+        (
+            *multipart,
+            "-d",
+            '--x\r\nContent-Disposition: form-data; name="photo"; filename="a.jpg"\r\n\r\nabc',
+        ),
+    ]:
+        status, answer = curl("api/identify", *arguments)
+        assert (status, answer["error"]["code"]) == (400, "bad_body"), arguments
+    status, answer = curl("api/identify", *json_type, "-d", '{"images": "x"}')
+    assert (status, answer["error"]["code"]) == (422, "bad_photos")
+
+
+def test_a_file_name_is_only_a_name(curl, photo) -> None:
+    status, answer = curl("api/identify", "-F", f"photo=@{photo};filename=../../etc/\x1b[31mrex.jpg")
+    assert (status, answer["image"]) == (200, "[31mrex.jpg")
+
+
+def test_an_announced_flood_is_refused_before_it_is_sent(server) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    connection.putrequest("POST", "/api/identify")
+    connection.putheader("Content-Type", "image/jpeg")
+    connection.putheader("Content-Length", str(10**12))
+    connection.endheaders()
+    answer = connection.getresponse()
+    assert answer.status == 413
+    assert json.loads(answer.read())["error"]["code"] == "too_many_bytes"
+    connection.close()
+
+
+def test_an_unannounced_flood_is_not_kept(curl, server, tmp_path) -> None:
+    flood = tmp_path / "flood.jpg"
+    flood.write_bytes(b"\xff\xd8\xff" + bytes(40 * MAX_BYTES))
+    before = memory(server)
+    for arguments in [
+        ("-H", "Content-Type: image/jpeg", "-H", "Transfer-Encoding: chunked", "--data-binary", f"@{flood}"),
+        ("-H", "Transfer-Encoding: chunked", "-F", f"photo=@{flood}"),
+        ("-F", f"photo=@{flood}"),
+    ]:
+        status, answer = curl("api/identify", *arguments)
+        assert (status, answer["error"]["code"]) == (413, "too_many_bytes")
+    assert memory(server) - before < 20 * MAX_BYTES
+
+
+def memory(server) -> int:
+    """Bytes the server holds."""
+    with open(f"/proc/{server.process.pid}/status") as status:
+        return int(re.findall(r"VmRSS:\s*(\d+)", status.read())[0]) * 1024
+
+
+def test_a_caller_who_hangs_up(server, curl) -> None:
+    for body in (b"--x\r\nContent-Disposition: form-data; name=photo; filename=a\r\n\r\n", b"\xff\xd8\xff"):
+        kind = b"multipart/form-data; boundary=x" if body[:2] == b"--" else b"image/jpeg"
+        with socket.create_connection(("127.0.0.1", server.port)) as caller:
+            caller.sendall(
+                b"POST /api/identify HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\nContent-Type: "
+                + kind + b"\r\n\r\n" + body
+            )  # fmt: skip
+            time.sleep(0.2)
+    assert curl("api/health")[0] == 200
+
+
+def test_the_description(server, curl) -> None:
+    status, page = curl("api/openapi.json")
+    assert status == 200
+    assert set(page["paths"]) == {"/api/identify", "/api/breeds", "/api/health"}
+    identify = page["paths"]["/api/identify"]["post"]
+    assert set(identify["requestBody"]["content"]) == {
+        "multipart/form-data", "image/*", "application/octet-stream", "application/json",
+    }  # fmt: skip
+    assert {parameter["name"] for parameter in identify["parameters"]} == {"whole", "top_k", "score"}
+    assert set(identify["responses"]) >= {"200", "400", "413", "415", "422"}
+    # Every reference leads somewhere.
+    names = set(page["components"]["schemas"])
+    assert set(re.findall(r"#/components/schemas/(\w+)", json.dumps(page))) <= names
+
+
+def test_the_page_needs_nothing_from_elsewhere(server) -> None:
+    answer = httpx.get(server.url + "api/docs")
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "POST" in answer.text
+    assert "/api/identify" in answer.text
+    assert f"curl -F photo=@rex.jpg {server.url}api/identify" in answer.text
+    assert not re.search(r"<(script|link|img|iframe)\b|url\(|@import", answer.text)
+
+
+def test_work_leaves_the_event_loop_free(server, photo) -> None:
+    """While photos are looked at, other requests are answered."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    def identify(_: int) -> int:
+        files = [("photos", (f"{n}.jpg", photo.read_bytes())) for n in range(32)]
+        return httpx.post(server.url + "api/identify", files=files, timeout=60).status_code
+
+    with ThreadPoolExecutor(3) as pool:
+        running = pool.map(identify, range(3))
+        time.sleep(0.1)
+        started = time.perf_counter()
+        assert httpx.get(server.url + "api/breeds", timeout=30).status_code == 200
+        waited = time.perf_counter() - started
+        assert list(running) == [200] * 3
+    assert waited < 3

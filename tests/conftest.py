@@ -1,0 +1,112 @@
+"""Fixtures of more than one room: real photographs, bad ones, and a server."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from server import MAX_BYTES, Server
+
+PETS = Path(__file__).parents[2] / "shared" / "data" / "pets"
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Three real photographs with a pet in each, as files."""
+    table = PETS / "scenes" / "test-00000-of-00001.parquet"
+    if not table.exists():
+        pytest.skip("needs the photographs of ../shared/data/pets")
+    import pyarrow.parquet as pq
+
+    rows = pq.read_table(table, columns=["image", "kind"]).to_pylist()
+    shown = [row for row in rows if row["kind"] != "negative"]
+    folder = tmp_path_factory.mktemp("photos")
+    paths = []
+    for n, row in enumerate(shown[:: len(shown) // 3][:3]):
+        paths.append(folder / f"rex {n}.jpg")
+        paths[-1].write_bytes(row["image"]["bytes"])
+    return paths
+
+
+@pytest.fixture(scope="session")
+def photo(photos: list[Path]) -> Path:
+    """One real photograph with a pet in it."""
+    return photos[0]
+
+
+@dataclass(frozen=True)
+class Bad:
+    """A file that is no usable photo, and the code every door must answer."""
+
+    path: Path
+    code: str
+    status: int
+
+
+#: Name of the case, suffix, code, status; the bytes are made by `bad_photos`.
+BAD = {
+    "empty": (".jpg", "empty", 400),
+    "text": (".jpg", "unsupported_format", 415),
+    "truncated": (".jpg", "truncated", 422),
+    "huge": (".png", "too_many_pixels", 413),
+    "too_many_bytes": (".jpg", "too_many_bytes", 413),
+    "tiny": (".png", "too_small", 422),
+}
+
+
+@pytest.fixture(scope="session")
+def bad_photos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Bad]:
+    """Every kind of file that cannot be used, by name."""
+    folder = tmp_path_factory.mktemp("bad")
+    jpeg = _jpeg()
+    content = {
+        "empty": b"",
+        "text": b"I am a letter, not a photograph.\n" * 10,
+        "truncated": jpeg[: len(jpeg) // 2],
+        "huge": _png_header(60_000, 60_000),
+        "too_many_bytes": jpeg + bytes(MAX_BYTES),
+        "tiny": _png_header(3, 3),
+    }
+    found = {}
+    for name, (suffix, code, status) in BAD.items():
+        path = folder / f"{name}{suffix}"
+        path.write_bytes(content[name])
+        found[name] = Bad(path, code, status)
+    return found
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A running server with an empty home."""
+    running = Server(tmp_path_factory.mktemp("server"))
+    running.wait_until_ready()
+    yield running
+    running.stop()
+
+
+def _jpeg() -> bytes:
+    import numpy as np
+
+    from smartbreed.images import encode_jpeg
+
+    noise = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    return encode_jpeg(noise.repeat(8, 0).repeat(8, 1))
+
+
+def _png_header(width: int, height: int) -> bytes:
+    """A PNG that claims a size and holds next to nothing."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b"\0"))
+        + chunk(b"IEND", b"")
+    )
