@@ -67,7 +67,7 @@ def verdict_thresholds(
 
 
 def pet_threshold(pets: list[float], empty: list[float]) -> float:
-    """Smallest probability that at most 2% of pet-less pictures reach, within what 99% of the pets reach.
+    """Smallest probability that at most 2% of pet-less pictures reach, within what 98% of the pets reach.
 
     Args:
         pets: best probability of a right box (0 if none) of each held-back photograph with a pet.
@@ -76,7 +76,7 @@ def pet_threshold(pets: list[float], empty: list[float]) -> float:
     ranked = sorted(empty, reverse=True)
     allowed_alarms = int(0.02 * len(ranked))
     wanted = ranked[allowed_alarms] + 1e-3 if len(ranked) > allowed_alarms else 0.0
-    return round(float(np.clip(min(wanted, np.quantile(pets, 0.01)), 0.2, 0.95)), 4)
+    return round(float(np.clip(min(wanted, np.quantile(pets, 0.02)), 0.2, 0.95)), 4)
 
 
 def candidates_of(identifier: Identifier, scene: Scene) -> list[tuple[float, float, bool]]:
