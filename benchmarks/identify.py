@@ -98,7 +98,7 @@ def run_usual(photos: list[bytes]) -> dict[str, Any]:
     from tf_keras_vis.utils.scores import CategoricalScore
 
     from smartbreed.config import load_settings
-    from smartbreed.services import open_bundle
+    from smartbreed.models import open_bundle
     from smartbreed.vision.boxes import decode, non_maximum_suppression, ssd_anchors
     from smartbreed.vision.explain import overlay
     from training.architectures.mobilenet_v2 import build_classifier

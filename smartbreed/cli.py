@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from smartbreed import __version__
-from smartbreed.commands import flags
+from smartbreed.commands import flags, hub
 from smartbreed.commands.breeds import breeds
 from smartbreed.commands.common import ModelOption
 from smartbreed.commands.identify import identify
@@ -27,6 +27,7 @@ app = typer.Typer(
 app.command()(identify)
 app.command()(breeds)
 app.add_typer(flags.app, name="flags")
+app.add_typer(hub.app, name="hub")
 
 
 @app.command()

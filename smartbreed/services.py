@@ -15,12 +15,11 @@ from typing import Any
 
 from PIL import Image
 
-from smartbreed.config import EMBEDDED_BUNDLE, Settings
-from smartbreed.errors import BundleError, PhotoError, RequestError, SmartBreedError
+from smartbreed.config import Settings
+from smartbreed.errors import PhotoError, RequestError, SmartBreedError
 from smartbreed.feedback.flags import FlagRequest, FlagService, Receipt, open_feedback
-from smartbreed.hub.client import fetch_bundle, parse_repo
 from smartbreed.images import Photo, read_photo
-from smartbreed.vision.bundle import Bundle, load_bundle
+from smartbreed.models import open_bundle
 from smartbreed.vision.deeper import DeepExplainer
 from smartbreed.vision.identify import Identifier
 from smartbreed.vision.results import Failure, Identification, Pet
@@ -117,9 +116,9 @@ class Services:
             RequestError: there is no such pet.
         """
         if not 1 <= number <= len(answer.pets):
-            raise RequestError(
-                "no_such_pet", f"This photo shows {len(answer.pets)} pets; pet {number} is not one of them."
-            )
+            count = len(answer.pets)
+            shown = f"{count or 'no'} pet{'' if count == 1 else 's'}"
+            raise RequestError("no_such_pet", f"This photo shows {shown}. Received: pet {number}.")
         return answer.pets[number - 1]
 
     def flag(
@@ -156,23 +155,6 @@ class Services:
             flagger_token=flagger or hashlib.sha256(photo.sha256.encode()).hexdigest(),
         )
         return self.flags.save(request)
-
-
-def open_bundle(settings: Settings) -> Bundle:
-    """The bundle the settings ask for: a folder, a Hub repo, or the embedded one.
-
-    Raises:
-        BundleError: it is not there, cannot be reached or does not verify.
-    """
-    if not settings.model:
-        return load_bundle(EMBEDDED_BUNDLE, repo="embedded")
-    if Path(settings.model).expanduser().is_dir():
-        return load_bundle(Path(settings.model).expanduser())
-    named = parse_repo(settings.model)
-    if named is None or settings.model.startswith((".", "/", "~")):
-        raise BundleError(f"There is no model bundle at {settings.model}: it is no folder and no repo id.")
-    fetched = fetch_bundle(*named, settings.home_dir / "hub-cache")
-    return load_bundle(fetched.folder, repo=fetched.repo, revision=fetched.revision)
 
 
 def _base_name(source: Any) -> str:

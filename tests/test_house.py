@@ -23,7 +23,8 @@ ROOMS = {
     "vision": {"errors", "config", "breeds", "images"},
     "feedback": {"errors", "config", "breeds", "images"},
     "hub": {"errors", "config"},
-    "services": {"errors", "config", "breeds", "images", "vision", "feedback", "hub"},
+    "models": {"errors", "config", "vision", "hub"},
+    "services": {"errors", "config", "breeds", "images", "vision", "feedback", "models"},
 }
 
 

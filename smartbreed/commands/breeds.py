@@ -12,7 +12,6 @@ from smartbreed.commands.common import (
     JsonOption,
     ModelOption,
     ends_well,
-    open_model,
     say,
     settings_with,
 )
@@ -31,8 +30,9 @@ def breeds(
         from smartbreed.api.breeds import breed_list
         from smartbreed.breeds import BREEDS
         from smartbreed.breeds import search as find
+        from smartbreed.models import open_bundle
 
-        found = breed_list(open_model(settings_with(model=model)))
+        found = breed_list(open_bundle(settings_with(model=model)))
         if search is not None:
             wanted = {breed.id: rank for rank, breed in enumerate(find(search, len(BREEDS)))}
             known = [breed for breed in found if breed["id"] in wanted]

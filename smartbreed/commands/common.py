@@ -6,7 +6,6 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,7 +14,6 @@ from smartbreed.errors import SmartBreedError
 
 if TYPE_CHECKING:
     from smartbreed.config import Settings
-    from smartbreed.vision.bundle import Bundle
 
 #: Exit statuses beside 0.
 SOME_FAILED = 1
@@ -68,23 +66,3 @@ def settings_with(**overrides: Any) -> Settings:
     from smartbreed.config import load_settings
 
     return load_settings(**{name: value for name, value in overrides.items() if value is not None})
-
-
-def open_model(settings: Settings) -> Bundle:
-    """The bundle the settings ask for.
-
-    Raises:
-        BundleError: it is not there or does not verify.
-    """
-    from smartbreed.config import EMBEDDED_BUNDLE
-    from smartbreed.vision.bundle import load_bundle
-
-    # The database and the Hub's client take longer to import than a photo to identify.
-    if not settings.model:
-        return load_bundle(EMBEDDED_BUNDLE, repo="embedded")
-    folder = Path(settings.model).expanduser()
-    if folder.is_dir():
-        return load_bundle(folder)
-    from smartbreed.services import open_bundle
-
-    return open_bundle(settings)

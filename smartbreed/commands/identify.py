@@ -20,7 +20,6 @@ from smartbreed.commands.common import (
     JsonOption,
     ModelOption,
     ends_well,
-    open_model,
     say,
     settings_with,
 )
@@ -78,6 +77,7 @@ def _answers(
     """Answers in order; at most a few photos are in memory, however many there are."""
     from smartbreed.errors import PhotoError
     from smartbreed.images import read_photo
+    from smartbreed.models import open_bundle
     from smartbreed.quiet import native_silence
     from smartbreed.vision.identify import Identifier
     from smartbreed.vision.results import Failure
@@ -86,7 +86,7 @@ def _answers(
     # An interpreter that is never used would still be built.
     threads = min(settings.threads or default_threads(), len(sources))
     with native_silence():
-        identifier = Identifier(open_model(settings), threads=threads, top_k=settings.top_k)
+        identifier = Identifier(open_bundle(settings), threads=threads, top_k=settings.top_k)
 
     def work(source: Source) -> Identification | Failure:
         name = "".join(c for c in source.name if c.isprintable())

@@ -22,7 +22,7 @@ OPEN = """
 import json, sys
 from smartbreed.config import load_settings
 from smartbreed.errors import SmartBreedError
-from smartbreed.services import open_bundle
+from smartbreed.models import open_bundle
 for model in sys.argv[1:]:
     try:
         print(json.dumps(open_bundle(load_settings(model=model)).version.as_dict()))
