@@ -214,7 +214,7 @@ def main(
         pictures = photographs(data, photos)
         print(json.dumps({"ours": run_ours, "usual": run_usual}[side](pictures)))
         return
-    console = Console()
+    console = Console(width=110)
     results: dict[str, list[dict[str, Any]]] = {"ours": [], "usual": []}
     for _ in range(rounds):
         for name in results:

@@ -49,6 +49,10 @@ def render_card(config: dict[str, Any]) -> str:
     values["breeds"] = len(section["labels"])
     values["breed_rows"] = _breed_rows(metrics["classifier"]["per_breed"])
     runs = config.get("training", {})
+    balance = runs.get("classifier", {}).get("balance")
+    values["balance"] = (
+        f"{balance['rounds']} passes over the cats with as many dogs" if balance else "nothing more"
+    )
     for name in ("classifier", "detector"):
         epochs = runs.get(name, {}).get("epochs", [])
         values[f"{name}_epochs"] = len(epochs)

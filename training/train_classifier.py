@@ -156,8 +156,8 @@ def main(
     teacher: Annotated[
         Path | None, typer.Option(help="uint8 ImageNet classifier (.tflite) as second teacher.")
     ] = None,
-    epochs: Annotated[int, typer.Option(help="Epochs of fine-tuning.")] = 6,
-    rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 3e-5,
+    epochs: Annotated[int, typer.Option(help="Epochs of fine-tuning.")] = 4,
+    rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 4e-5,
     batch: Annotated[int, typer.Option(help="Batch size.")] = 32,
     seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 7,
     teacher_weight: Annotated[float, typer.Option(help="Share of the teachers in a dog's target.")] = 0.6,

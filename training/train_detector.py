@@ -129,7 +129,7 @@ def main(
     ],
     init: Annotated[Path, typer.Option(help="SSD MobileNet v1 0.75 COCO weights (.npz).")],
     out: Annotated[Path, typer.Option(help="Run directory.")] = Path("runs/detector"),
-    epochs: Annotated[int, typer.Option(help="Epochs of 2,500 composed scenes.")] = 14,
+    epochs: Annotated[int, typer.Option(help="Epochs of 2,500 composed scenes.")] = 10,
     rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 1.5e-4,
     batch: Annotated[int, typer.Option(help="Batch size.")] = 16,
     seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 7,
