@@ -21,8 +21,10 @@ ROOMS = {
     "decoding": {"errors", "colour"},
     "images": {"errors", "colour", "decoding"},
     "vision": {"errors", "config", "breeds", "images"},
-    "feedback": {"errors", "config", "breeds", "images"},
-    "hub": {"errors", "config"},
+    "durable": {"errors"},
+    "sqlite": set(),
+    "feedback": {"errors", "config", "breeds", "images", "durable", "sqlite"},
+    "hub": {"errors", "config", "durable", "sqlite"},
     "models": {"errors", "config", "vision", "hub"},
     "services": {"errors", "config", "breeds", "images", "vision", "feedback", "models"},
 }

@@ -11,7 +11,6 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -21,6 +20,7 @@ from sqlalchemy import event, exc
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 from smartbreed.errors import SettingError, StorageError
+from smartbreed.sqlite import enter_wal, reason
 
 log = logging.getLogger(__name__)
 
@@ -164,23 +164,7 @@ def database_errors() -> Iterator[None]:
     except exc.SQLAlchemyError as error:
         text = str(error.orig if isinstance(error, exc.DBAPIError) else error)
         log.error("%s: %s", type(error).__name__, text.partition("\n")[0])  # the next lines hold values
-        raise StorageError(f"The database refused: {_reason(text.lower())}.") from error
-
-
-def _reason(text: str) -> str:
-    for sign, reason in (
-        ("disk is full", "the disk is full; free some space and try again"),
-        ("locked", "it is busy; try again in a moment"),
-        ("malformed", "its file is damaged; restore it from a backup"),
-        ("not a database", "its file is damaged; restore it from a backup"),
-        ("readonly", "it is read-only; check the owner of SMARTBREED_HOME"),
-        ("unable to open", "its file cannot be opened; check that its folder exists and may be written"),
-        ("disk i/o", "the disk reported a fault or has no space left"),
-        ("no such table", "it has no tables yet; start the app once to make them"),
-    ):
-        if sign in text:
-            return reason
-    return "for a reason it has logged"
+        raise StorageError(f"The database refused: {reason(text.lower())}.") from error
 
 
 def _tune_sqlite(engine: sa.Engine, foreign_keys: bool) -> None:
@@ -189,7 +173,7 @@ def _tune_sqlite(engine: sa.Engine, foreign_keys: bool) -> None:
         # The driver begins no transaction before SELECT or DDL; `on_begin` does.
         connection.isolation_level = None
         connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-        _enter_wal(connection)
+        enter_wal(connection, BUSY_TIMEOUT_MS / 1000)
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute(f"PRAGMA foreign_keys={'ON' if foreign_keys else 'OFF'}")
 
@@ -203,16 +187,3 @@ def _tune_sqlite(engine: sa.Engine, foreign_keys: bool) -> None:
     @event.listens_for(engine, "begin")
     def on_begin(connection: sa.Connection) -> None:
         connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get(_BEGIN, 'DEFERRED')}")
-
-
-def _enter_wal(connection: sqlite3.Connection) -> None:
-    """Two processes that switch a new file to WAL at once get "locked" without the usual wait."""
-    give_up = time.monotonic() + BUSY_TIMEOUT_MS / 1000
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > give_up:
-                raise
-            time.sleep(0.01)

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from smartbreed.durable import disk_errors, make_dirs
 from smartbreed.errors import FlagError, RequestError
 from smartbreed.feedback.blobs import BlobStore
 from smartbreed.feedback.database import Sessions, make_engine, make_sessions, read, write
-from smartbreed.feedback.disk import disk_errors, make_dirs
 from smartbreed.feedback.migrate import migrate
 from smartbreed.feedback.request import CheckedFlag, FlagRequest, check
 from smartbreed.feedback.salt import hash_token, load_salt

@@ -10,8 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from smartbreed.durable import disk_errors, make_dirs, sweep_tmp, sync_dir, write_tmp
 from smartbreed.errors import StorageError
-from smartbreed.feedback.disk import disk_errors, make_dirs, sweep_tmp, sync_dir, write_tmp
 
 if TYPE_CHECKING:  # pydantic costs 0.3 s, and only the type is needed
     from smartbreed.config import Settings

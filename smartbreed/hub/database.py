@@ -13,12 +13,12 @@ import os
 import secrets
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from smartbreed.errors import StorageError
+from smartbreed.sqlite import enter_wal, reason
 
 log = logging.getLogger(__name__)
 
@@ -153,7 +153,7 @@ class Database:
                         self._idle.append(db)
         except sqlite3.Error as error:
             log.error("%s: %s", type(error).__name__, error)
-            raise StorageError(f"The Hub's database refused: {_reason(str(error).lower())}.") from error
+            raise StorageError(f"The Hub's database refused: {reason(str(error).lower())}.") from error
 
     def _take(self) -> sqlite3.Connection:
         with self._guard:
@@ -162,35 +162,7 @@ class Database:
             if self._idle:
                 return self._idle.pop()
         db = sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-        _enter_wal(db)
+        enter_wal(db, BUSY_SECONDS)
         for pragma in ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
             db.execute(f"PRAGMA {pragma}")
         return db
-
-
-def _enter_wal(db: sqlite3.Connection) -> None:
-    """Two processes that switch a new file to WAL at once get "locked" without the usual wait."""
-    give_up = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            db.execute("PRAGMA journal_mode=WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > give_up:
-                raise
-            time.sleep(0.01)
-
-
-def _reason(text: str) -> str:
-    for sign, reason in (
-        ("full", "the disk is full; free some space and try again"),
-        ("locked", "it is busy; try again in a moment"),
-        ("malformed", "its file is damaged; restore it from a backup"),
-        ("not a database", "its file is damaged; restore it from a backup"),
-        ("readonly", "it is read-only; check the owner of SMARTBREED_HOME"),
-        ("unable to open", "its file cannot be opened; check that its folder exists and may be written"),
-        ("disk i/o", "the disk reported a fault or has no space left"),
-    ):
-        if sign in text:
-            return reason
-    return "for a reason it has logged"

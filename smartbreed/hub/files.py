@@ -7,33 +7,21 @@ mtime, which keeps garbage collection away from uploads that are under way.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
+from smartbreed.durable import disk_errors, make_dirs, sync_dir
 from smartbreed.errors import StorageError
 from smartbreed.hub.names import is_sha256
 
-
-@contextmanager
-def disk_errors() -> Iterator[None]:
-    """Turn an `OSError` into a `StorageError` whose sentence holds no path."""
-    try:
-        yield
-    except OSError as error:
-        reason = {
-            errno.ENOSPC: "the disk is full; free some space and try again",
-            errno.EDQUOT: "the disk quota is used up; free some space and try again",
-            errno.EROFS: "the disk is read-only",
-            errno.EACCES: "this program may not write there; check the owner of SMARTBREED_HOME",
-        }.get(error.errno or 0, f"the disk refused ({error.strerror or 'unknown fault'})")
-        raise StorageError(f"The Hub could not use its files: {reason}.") from error
+#: How a sentence about a disk that refused begins.
+DISK = "The Hub could not use its files"
 
 
 class Files:
@@ -49,9 +37,9 @@ class Files:
     def __init__(self, root: Path) -> None:
         self._blobs = root / "blobs"
         self._tmp = root / "tmp"
-        with disk_errors():
+        with disk_errors(DISK):
             for folder in (root, self._blobs, self._tmp):
-                _make_dir(folder)
+                make_dirs(folder)
 
     def path(self, sha256: str) -> Path:
         """Where a content lies or would lie.
@@ -80,11 +68,11 @@ class Files:
     def claim(self, sha256: str) -> int | None:
         """Like `size`, and begins the content's grace period anew: somebody is about to use it."""
         path = self.path(sha256)
-        with disk_errors():
+        with disk_errors(DISK):
             try:
                 os.utime(path)
                 # The process that renamed it may not have flushed the folder yet.
-                _sync_dir(path.parent)
+                sync_dir(path.parent)
                 return path.stat().st_size
             except FileNotFoundError:
                 return None
@@ -114,7 +102,7 @@ class Files:
         Raises:
             StorageError: missing or damaged.
         """
-        with disk_errors():
+        with disk_errors(DISK):
             data = self.path(sha256).read_bytes()
         if hashlib.sha256(data).hexdigest() != sha256:
             raise StorageError(f"The stored file {sha256[:12]} is damaged; restore it from a backup.")
@@ -131,13 +119,13 @@ class Files:
     def delete(self, sha256: str) -> int:
         """Remove a content for good; how many bytes went, 0 when it was not there."""
         path = self.path(sha256)
-        with disk_errors():
+        with disk_errors(DISK):
             try:
                 size = path.stat().st_size
                 path.unlink()
             except FileNotFoundError:
                 return 0
-            _sync_dir(path.parent)
+            sync_dir(path.parent)
         return size
 
     def older_than(self, seconds: float) -> Iterator[str]:
@@ -152,7 +140,7 @@ class Files:
         """Delete what a crash left half-written; how many files went."""
         newest = time.time() - older_than_s
         swept = 0
-        with disk_errors():
+        with disk_errors(DISK):
             for path in self._tmp.glob("*.tmp"):
                 with suppress(FileNotFoundError):
                     if path.stat().st_mtime <= newest:
@@ -171,7 +159,7 @@ class Writer:
         self.size = 0
 
     def __enter__(self) -> Writer:
-        with disk_errors():
+        with disk_errors(DISK):
             self._file = os.fdopen(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
         return self
 
@@ -181,7 +169,7 @@ class Writer:
         Raises:
             StorageError: the disk refused.
         """
-        with disk_errors():
+        with disk_errors(DISK):
             self._file.write(data)
         self._hash.update(data)
         self.size += len(data)
@@ -200,12 +188,12 @@ class Writer:
         if self.sha256 != sha256:
             raise ValueError(f"The bytes have sha256 {self.sha256}, not {sha256}")
         target = self._files.path(sha256)
-        with disk_errors():
+        with disk_errors(DISK):
             self._file.flush()
             os.fsync(self._file.fileno())
-            _make_dir(target.parent)
+            make_dirs(target.parent)
             os.replace(self._path, target)
-            _sync_dir(target.parent)
+            sync_dir(target.parent)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -214,19 +202,3 @@ class Writer:
             self._file.close()
         with suppress(OSError):
             self._path.unlink()
-
-
-def _make_dir(folder: Path) -> None:
-    if not folder.is_dir():
-        _make_dir(folder.parent)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        _sync_dir(folder.parent)
-
-
-def _sync_dir(folder: Path) -> None:
-    """Flush a folder's entries: before that a renamed file may vanish in a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

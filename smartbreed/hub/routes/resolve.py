@@ -8,7 +8,8 @@ from urllib.parse import quote
 
 from starlette.responses import FileResponse, Response
 
-from smartbreed.hub.files import disk_errors
+from smartbreed.durable import disk_errors
+from smartbreed.hub.files import DISK
 from smartbreed.hub.problems import no_entry
 from smartbreed.hub.routing import Call, Route, Table
 
@@ -37,7 +38,7 @@ def resolve(call: Call) -> Response:
     if _known(call.request.headers.get("if-none-match", ""), etag):
         return Response(status_code=304, headers=headers)
     path = call.store.files.path(blob.sha256)
-    with disk_errors():
+    with disk_errors(DISK):
         facts = os.stat(path)
     return FileResponse(path, headers=headers, media_type=_media_type(name, lfs=blob.lfs), stat_result=facts)
 
