@@ -28,7 +28,6 @@ WEIGHTS ?= ../shared/weights
 train: $(VENV)/.installed
 	$(BIN)/python -m training.train_classifier --data $(DATA) --init $(WEIGHTS)/mobilenet_v2_1.0_224_imagenet.npz \
 	  --teacher $(WEIGHTS)/mobilenet_edgetpu_224_1.0_uint8.tflite
-	$(BIN)/python -m training.balance_species --data $(DATA)
 	$(BIN)/python -m training.train_detector --data $(DATA) --init $(WEIGHTS)/ssd_mobilenet_v1_0.75_300_coco.npz
 	$(BIN)/python -m training.build_bundle --data $(DATA)
 	$(BIN)/python -m training.evaluate --data $(DATA)

@@ -24,11 +24,10 @@ from smartbreed.vision.identify import Identifier, self_test_picture
 from training.architectures.mobilenet_v2 import build_classifier
 from training.architectures.ssd_mobilenet_v1 import build_detector
 from training.calibration import fit_logistic, fit_temperature, precision_threshold
-from training.data import Crops, Scene, held_back, load_crops, load_scenes
+from training.data import HELD_BACK, Crops, Scene, held_back, load_crops, load_scenes, split_scenes
 from training.export import round_to_half, save_half_weights, to_litert
 from training.replay import choose, save_replay
-from training.train_classifier import HELD_BACK, embed, embed_logits
-from training.train_detector import split_scenes
+from training.train_classifier import embed, embed_logits
 
 #: Of the answers given as a breed (as a group), at least this share is right on the held-back data.
 PRECISION = 0.95

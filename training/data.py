@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+#: Shares never trained on, to calibrate on: of the crops, of the scenes with pets, of those without.
+HELD_BACK, HELD_BACK_PETS, HELD_BACK_NEGATIVES = 0.05, 0.1, 0.25
+
 
 @dataclass(frozen=True)
 class Crops:
@@ -113,3 +116,16 @@ def held_back(hashes: list[str], fraction: float) -> np.ndarray:
         fraction: share to hold back, 0…1.
     """
     return np.array([int(value[:8], 16) / 0xFFFFFFFF < fraction for value in hashes])
+
+
+def split_scenes(scenes: list[Scene]) -> tuple[list[Scene], list[Scene]]:
+    """(training, held back), by content hash."""
+    hashes = [scene.sha256 for scene in scenes]
+    pets, negatives = held_back(hashes, HELD_BACK_PETS), held_back(hashes, HELD_BACK_NEGATIVES)
+    kept = [
+        bool(n if scene.kind == "negative" else p)
+        for scene, p, n in zip(scenes, pets, negatives, strict=True)
+    ]
+    return [s for s, k in zip(scenes, kept, strict=True) if not k], [
+        s for s, k in zip(scenes, kept, strict=True) if k
+    ]

@@ -13,10 +13,9 @@ from smartbreed.config import EMBEDDED_BUNDLE
 from smartbreed.vision.bundle import CONFIG, load_bundle, write_config
 from smartbreed.vision.identify import Identifier
 from training.card import write_card
-from training.data import load_crops, load_scenes
+from training.data import load_crops, load_scenes, split_scenes
 from training.metrics import classifier_logits, classifier_metrics, detector_metrics, pipeline_metrics
 from training.plots import per_breed, reliability
-from training.train_detector import split_scenes
 
 PLOTS = Path("docs/plots")
 

@@ -17,64 +17,24 @@ from typing import Annotated, Any
 import keras
 import numpy as np
 import typer
-from keras import ops
 
 from training.architectures.mobilenet_v2 import build_classifier
+from training.batches import CropBatches, oversampled, scale
 from training.crop_augmentation import CropAugmentation
-from training.data import Crops, held_back, load_crops
+from training.data import HELD_BACK, Crops, held_back, load_crops, load_scenes, split_scenes
+from training.fit import FitSettings, TowardsStart, fit, freeze_till
 from training.imagenet import CATS, imagenet_classes
 from training.initial_weights import imagenet_mobilenet_v2, load_mobilenet_v2, read_npz
+from training.mixing import Mixing
+from training.outliers import outlier_crops
 from training.teachers import edgetpu_probabilities, restricted_softmax, soft_targets
 
-HELD_BACK = 0.05
 #: Weight of the squared distance of the head from its start (L2-SP, Li et al. 2018,
 #: https://arxiv.org/abs/1802.01483): a hundred pictures a breed know less than ImageNet's thousand.
 TOWARDS_START = 2e-3
 #: Points on the line from the start to the fine-tuned weights tried in the end (Wortsman et al. 2022,
 #: https://arxiv.org/abs/2109.01903); the best on held-back data is kept.
 BLENDS = (0.6, 0.8, 1.0)
-
-
-def scale(images: np.ndarray) -> np.ndarray:
-    """uint8 0…255 → float32 -1…1, the networks' preprocessing."""
-    return images.astype(np.float32) / 127.5 - 1.0
-
-
-class TowardsStart(keras.Model):  # type: ignore[misc]
-    """A model pulled towards where the kernel of one of its layers stood when `anchor` was called."""
-
-    def anchor(self, kernel: Any) -> None:
-        self.pulled, self.origin = kernel, ops.convert_to_tensor(np.asarray(kernel.value))
-
-    def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
-        distance = ops.sum(ops.square(ops.convert_to_tensor(self.pulled) - self.origin))
-        return super().compute_loss(*args, **kwargs) + TOWARDS_START * distance
-
-
-class CropBatches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Shuffled, augmented batches; the same seed gives the same batches."""
-
-    def __init__(self, images: np.ndarray, targets: np.ndarray, batch: int, seed: int) -> None:
-        super().__init__(workers=1, max_queue_size=8)
-        self.images, self.targets, self.batch, self.seed = images, targets, batch, seed
-        self.augment = CropAugmentation()
-        self.epoch = 0
-        self._shuffle()
-
-    def _shuffle(self) -> None:
-        self.order = np.random.default_rng((self.seed, self.epoch)).permutation(len(self.images))
-
-    def __len__(self) -> int:
-        return len(self.images) // self.batch
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        rng = np.random.default_rng((self.seed, self.epoch, index))
-        chosen = self.order[index * self.batch : (index + 1) * self.batch]
-        return scale(np.stack([self.augment(self.images[i], rng) for i in chosen])), self.targets[chosen]
-
-    def on_epoch_end(self) -> None:
-        self.epoch += 1
-        self._shuffle()
 
 
 def embed(
@@ -104,7 +64,7 @@ def fit_head(
     inputs = keras.Input((embeddings.shape[1],))
     head = TowardsStart(inputs, dense(inputs))
     dense.set_weights(list(start))
-    head.anchor(dense.kernel)
+    head.anchor(dense.kernel, TOWARDS_START)
     steps = epochs * -(-len(embeddings) // 256)
     head.compile(
         keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(1e-3, steps)),
@@ -128,6 +88,37 @@ def start_head(
     for label, number in rows.items():
         start_kernel[:, label], start_bias[label] = kernel[:, number], bias[number]
     return start_kernel, start_bias
+
+
+def start_from_frozen(
+    model: keras.Model,
+    crops: Crops,
+    arrays: dict[str, np.ndarray],
+    teacher: Path | None,
+    weight: float,
+    smoothing: float,
+    seed: int,
+) -> np.ndarray:
+    """Fit the head on the frozen backbone; returns the soft targets ``(count, classes)``."""
+    known = imagenet_classes(crops)
+    clean = embed(model, crops.images)
+    classes = np.array(list(known.values()))
+    opinions = restricted_softmax(clean, arrays["predictions/kernel"], arrays["predictions/bias"], classes)
+    if teacher:
+        opinions = (opinions + edgetpu_probabilities(teacher, crops.images, classes)) / 2
+    columns = {label: column for column, label in enumerate(known)}
+    targets = soft_targets(
+        crops.labels, len(crops.names), opinions, columns, weight=weight, smoothing=smoothing
+    )
+    augmented = embed(model, crops.images, CropAugmentation(), seed)
+    fit_head(
+        model,
+        np.concatenate([clean, augmented]),
+        np.concatenate([targets] * 2),
+        start_head(crops, arrays, known),
+        20,
+    )
+    return targets
 
 
 def accuracy(model: keras.Model, crops: Crops) -> dict[str, float]:
@@ -156,8 +147,12 @@ def main(
     teacher: Annotated[
         Path | None, typer.Option(help="uint8 ImageNet classifier (.tflite) as second teacher.")
     ] = None,
-    epochs: Annotated[int, typer.Option(help="Epochs of fine-tuning.")] = 4,
-    rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 4e-5,
+    epochs: Annotated[int, typer.Option(help="Epochs of fine-tuning.")] = 12,
+    rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 8e-5,
+    freeze: Annotated[str, typer.Option(help="Last layer that stays as it is.")] = "block_2_add",
+    cats: Annotated[float, typer.Option(help="How often a cat is shown an epoch.")] = 2.5,
+    mixup: Annotated[float, typer.Option(help="Share of batches blended.")] = 0.2,
+    cutmix: Annotated[float, typer.Option(help="Share of batches cut and mixed.")] = 0.2,
     batch: Annotated[int, typer.Option(help="Batch size.")] = 32,
     seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 7,
     teacher_weight: Annotated[float, typer.Option(help="Share of the teachers in a dog's target.")] = 0.6,
@@ -179,57 +174,39 @@ def main(
     arrays = read_npz(init) if init else imagenet_mobilenet_v2()
     model = build_classifier(len(crops.names))
     load_mobilenet_v2(model, arrays)
-    known = imagenet_classes(crops)
 
-    clean = embed(model, crops.images)
-    classes = np.array(list(known.values()))
-    opinions = restricted_softmax(clean, arrays["predictions/kernel"], arrays["predictions/bias"], classes)
-    if teacher:
-        opinions = (opinions + edgetpu_probabilities(teacher, crops.images, classes)) / 2
-    columns = {label: column for column, label in enumerate(known)}
-    targets = soft_targets(
-        crops.labels, len(crops.names), opinions, columns, weight=teacher_weight, smoothing=smoothing
-    )
-    augmented = embed(model, crops.images, CropAugmentation(), seed)
-    fit_head(
-        model,
-        np.concatenate([clean, augmented]),
-        np.concatenate([targets] * 2),
-        start_head(crops, arrays, known),
-        20,
-    )
+    targets_path, head_path = out / "targets.npy", out / "head.weights.h5"
+    if head_path.exists():  # written last: a killed run goes on from here
+        model.load_weights(head_path)
+        targets = np.load(targets_path)
+    else:
+        targets = start_from_frozen(model, crops, arrays, teacher, teacher_weight, smoothing, seed)
+        np.save(targets_path, targets)
+        model.save_weights(head_path)
     log["head"] = accuracy(model, validation)
     print("head on the frozen backbone, held-back data:", log["head"], flush=True)
-    model.save_weights(out / "head.weights.h5")
 
-    batches = CropBatches(crops.images, targets, batch, seed)
-    steps = epochs * len(batches)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        rate / 20, steps, alpha=0.02, warmup_target=rate, warmup_steps=min(200, steps // 10)
+    strangers = outlier_crops(
+        [s.image for s in split_scenes(load_scenes(data, "train"))[0] if not len(s.boxes)], seed
     )
-    student = TowardsStart(model.input, model.output["logits"])
-    student.anchor(model.get_layer("class_maps").kernel)
+    flat = np.full((len(strangers), len(crops.names)), 1 / len(crops.names), np.float32)
+    times = np.concatenate([np.where(crops.species == 0, cats, 1.0), np.ones(len(strangers))])
+    batches = CropBatches(
+        np.concatenate([crops.images, strangers]), np.concatenate([targets, flat]), batch, seed,
+        draw=oversampled(times), augment=CropAugmentation(), mixing=Mixing(mixup=mixup, cutmix=cutmix),
+    )  # fmt: skip
     start = model.get_weights()
-    optimizer = keras.optimizers.AdamW(
-        schedule, weight_decay=1e-4, use_ema=True, ema_momentum=0.998, clipnorm=1.0
-    )
-    student.compile(optimizer, keras.losses.CategoricalCrossentropy(from_logits=True), jit_compile=False)
-
-    def checkpoint(epoch: int, logs: dict[str, float]) -> None:
-        # Judge and keep the averaged weights, then go on from the raw ones.
-        raw = student.get_weights()
-        optimizer.finalize_variable_values(student.trainable_variables)
-        entry = {"epoch": epoch + 1, "loss": float(logs["loss"]), **accuracy(model, validation)}
-        entry["seconds"] = round(time.time() - log["started"])
-        log["epochs"].append(entry)
-        print(entry, flush=True)
-        model.save_weights(out / "classifier.weights.h5")
-        (out / "training.json").write_text(json.dumps(log, indent=1))
-        student.set_weights(raw)
-
-    student.fit(
-        batches, epochs=epochs, verbose=2, callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=checkpoint)]
-    )
+    print(f"{freeze_till(model, freeze)} layers frozen, {len(batches)} steps an epoch", flush=True)
+    student = TowardsStart(model.input, model.output["logits"])
+    settings = FitSettings(epochs=epochs, rate=rate, average=0.999, towards_start=TOWARDS_START)
+    student.anchor(model.get_layer("class_maps").kernel, settings.towards_start)
+    log["epochs"] = fit(
+        student, batches, settings, out,
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+        judge=lambda: accuracy(model, validation),
+        save=model.save_weights,
+    )  # fmt: skip
+    model.save_weights(out / "classifier.weights.h5")
     model.load_weights(out / "classifier.weights.h5")
     tuned, best = model.get_weights(), -1.0
     for share in BLENDS:

@@ -20,18 +20,17 @@ from PIL import Image
 
 from smartbreed.vision.boxes import decode, non_maximum_suppression, ssd_anchors
 from training.architectures.ssd_mobilenet_v1 import build_detector
-from training.data import Scene, held_back, load_crops, load_scenes
+from training.batches import scale
+from training.data import HELD_BACK_PETS, Scene, held_back, load_crops, load_scenes, split_scenes
 from training.detection_metrics import Detections, average_precision, false_alarm_rate, recall
 from training.initial_weights import load_plain, read_npz
 from training.scene_augmentation import SceneComposer
 from training.ssd_loss import SSDLoss, match
-from training.train_classifier import scale
 
 #: COCO's numbers of the classes kept, in our order (cat, dog).
 COCO_COLUMNS = (17, 18)
 COCO_CLASSES = 91
 SIZE = 300
-HELD_BACK_PETS, HELD_BACK_NEGATIVES = 0.1, 0.25
 
 
 def coco_start(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -41,19 +40,6 @@ def coco_start(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         values = arrays[key].reshape(*arrays[key].shape[:-1], -1, COCO_CLASSES)
         arrays[key] = values[..., list(COCO_COLUMNS)].reshape(*arrays[key].shape[:-1], -1)
     return arrays
-
-
-def split_scenes(scenes: list[Scene]) -> tuple[list[Scene], list[Scene]]:
-    """(training, held back), by content hash."""
-    hashes = [scene.sha256 for scene in scenes]
-    pets, negatives = held_back(hashes, HELD_BACK_PETS), held_back(hashes, HELD_BACK_NEGATIVES)
-    kept = [
-        bool(n if scene.kind == "negative" else p)
-        for scene, p, n in zip(scenes, pets, negatives, strict=True)
-    ]
-    return [s for s, k in zip(scenes, kept, strict=True) if not k], [
-        s for s, k in zip(scenes, kept, strict=True) if k
-    ]
 
 
 def detect(
