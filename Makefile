@@ -26,10 +26,12 @@ bench: $(VENV)/.installed-dev
 DATA ?= ../shared/data/pets
 WEIGHTS ?= ../shared/weights
 train: $(VENV)/.installed
-	$(BIN)/python -m training.train_classifier --data $(DATA) --init $(WEIGHTS)/mobilenet_v2_1.0_224_imagenet.npz \
-	  --teacher $(WEIGHTS)/mobilenet_edgetpu_224_1.0_uint8.tflite
-	$(BIN)/python -m training.train_detector --data $(DATA) --init $(WEIGHTS)/ssd_mobilenet_v1_0.75_300_coco.npz
-	$(BIN)/python -m training.build_bundle --data $(DATA)
+	$(BIN)/python -m training.train detector --set data.source=$(DATA) --to export \
+	  --set model.start=$(WEIGHTS)/ssd_mobilenet_v1_0.75_300_coco.npz
+	$(BIN)/python -m training.train breeds --set data.source=$(DATA) --to export \
+	  --set model.start=$(WEIGHTS)/mobilenet_v2_1.0_224_imagenet.npz --set export.detector=runs/detector/bundle \
+	  --set "distil.teachers=[{kind: imagenet_head}, {kind: tflite, file: $(WEIGHTS)/mobilenet_edgetpu_224_1.0_uint8.tflite}]"
+	$(BIN)/python -m training.install runs/breeds/bundle
 	$(BIN)/python -m training.evaluate --data $(DATA)
 
 evaluate: $(VENV)/.installed

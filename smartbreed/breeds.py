@@ -20,6 +20,8 @@ from types import MappingProxyType
 from typing import Literal, cast
 
 Species = Literal["cat", "dog"]
+#: Of what a model may name; empty for what is neither.
+AnySpecies = Literal["cat", "dog", ""]
 
 _TABLE = Path(__file__).with_name("breeds.csv")
 #: Longest text that is compared; the longest name has 30 characters.
@@ -36,14 +38,14 @@ class Breed:
         id: the model's label in snake_case, such as ``boston_bull``.
         name: the name in use today, such as ``Boston Terrier``.
         aliases: older and everyday names; no two breeds share one.
-        species: ``cat`` or ``dog``.
+        species: ``cat`` or ``dog``; empty only for a label of a model that names other things.
         group: a key of `GROUPS`, or ``""`` for a breed outside the catalogue.
     """
 
     id: str
     name: str
     aliases: tuple[str, ...]
-    species: Species
+    species: AnySpecies
     group: str
 
 
@@ -119,7 +121,7 @@ GROUPS: Mapping[str, Group] = MappingProxyType({group.id: group for group in _GR
 BREEDS: Mapping[str, Breed] = MappingProxyType(_load())
 
 
-def get_breed(breed_id: str, *, species: Species = "dog") -> Breed:
+def get_breed(breed_id: str, *, species: AnySpecies = "dog") -> Breed:
     """The breed of an id, whatever model it comes from.
 
     Args:
@@ -137,22 +139,39 @@ def get_breed(breed_id: str, *, species: Species = "dog") -> Breed:
     return Breed(breed_id, string.capwords(words) or breed_id, (), species, "")
 
 
-def resolve(text: str) -> Breed | None:
+def breed_of_label(label: str, name: str = "", species: AnySpecies = "", group: str = "") -> Breed:
+    """The breed behind a model's label.
+
+    What the label says goes before the catalogue, which adds aliases and what the label leaves
+    out; a model may have learnt breeds that the catalogue lacks.
+    """
+    known = get_breed(label, species=species)
+    return Breed(label, name or known.name, known.aliases, species or known.species, group or known.group)
+
+
+def resolve(text: str, others: Iterable[Breed] = ()) -> Breed | None:
     """The one breed that a text names, by id, name or alias; ``None`` if there is none.
 
     Case, accents, spaces, hyphens and other punctuation make no difference, and
     "cat" or "dog" may follow: ``"siamese cat"``, ``"SHIH-TZU"``, ``"xolo"``.
+
+    Args:
+        text: anything a person typed.
+        others: breeds that a model knows; those the catalogue knows too add nothing.
     """
     words = _words(text)
-    found = _index().get("".join(words))
+    index: Mapping[str, Breed] = _index()
+    if more := [breed for breed in others if breed.id not in BREEDS]:
+        index = {"".join(term): breed for breed in more for term in _terms_of(breed)} | dict(index)
+    found = index.get("".join(words))
     if found is None and len(words) > 1 and words[-1] in ("cat", "dog"):
-        found = _index().get("".join(words[:-1]))
+        found = index.get("".join(words[:-1]))
         if found is not None and found.species != words[-1]:
             return None
     return found
 
 
-def search(text: str, limit: int = 10) -> list[Breed]:
+def search(text: str, limit: int = 10, others: Iterable[Breed] = ()) -> list[Breed]:
     """Breeds that a text may mean, likeliest first.
 
     Exact matches come first, then names that begin with the text, then those with
@@ -163,6 +182,7 @@ def search(text: str, limit: int = 10) -> list[Breed]:
     Args:
         text: anything a person typed; only its first 80 characters count.
         limit: most breeds to return; below 1 gives none.
+        others: breeds that a model knows and the catalogue may lack.
 
     Returns:
         At most ``limit`` breeds, none twice; empty for a text without letters or digits.
@@ -171,10 +191,12 @@ def search(text: str, limit: int = 10) -> list[Breed]:
     words = _words(text)
     if not words or limit < 1:
         return []
-    named = resolve(text)
+    more = {breed.id: breed for breed in others if breed.id not in BREEDS}
+    named = resolve(text, more.values())
+    known = {**_terms(), **{breed: _terms_of(breed) for breed in more.values()}}
     ranked = sorted(
         (rank, position > 0, breed.name, breed.id)
-        for breed, terms in _terms().items()
+        for breed, terms in known.items()
         for position, term in enumerate(terms)
         if (rank := _rank(words, term)) is not None
     )
@@ -182,7 +204,7 @@ def search(text: str, limit: int = 10) -> list[Breed]:
     found |= dict.fromkeys(breed_id for *_, breed_id in ranked)
     if len(found) < limit:
         found |= dict.fromkeys(_close("".join(words), limit))
-    return [BREEDS[breed_id] for breed_id in list(found)[:limit]]
+    return [more.get(breed_id) or BREEDS[breed_id] for breed_id in list(found)[:limit]]
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -195,10 +217,11 @@ def _words(text: str) -> tuple[str, ...]:
 @cache
 def _terms() -> dict[Breed, tuple[tuple[str, ...], ...]]:
     """For each breed the words of its name, then of its id, then of each alias."""
-    return {
-        breed: tuple(_words(term) for term in (breed.name, breed.id, *breed.aliases))
-        for breed in BREEDS.values()
-    }
+    return {breed: _terms_of(breed) for breed in BREEDS.values()}
+
+
+def _terms_of(breed: Breed) -> tuple[tuple[str, ...], ...]:
+    return tuple(_words(term) for term in (breed.name, breed.id, *breed.aliases))
 
 
 @cache

@@ -11,10 +11,12 @@ from typing import Annotated
 import typer
 
 from smartbreed import __version__
-from smartbreed.commands import flags, hub
+from smartbreed.commands import flags, hub, models, review
 from smartbreed.commands.breeds import breeds
 from smartbreed.commands.common import ModelOption
+from smartbreed.commands.deploy import deploy
 from smartbreed.commands.identify import identify
+from smartbreed.commands.retrain import retrain
 
 app = typer.Typer(
     name="smartbreed",
@@ -26,8 +28,12 @@ app = typer.Typer(
 )
 app.command()(identify)
 app.command()(breeds)
+app.command()(retrain)
+app.command()(deploy)
 app.add_typer(flags.app, name="flags")
 app.add_typer(hub.app, name="hub")
+app.add_typer(models.app, name="models")
+app.add_typer(review.app, name="review")
 
 
 @app.command()

@@ -15,6 +15,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from smartbreed.errors import SettingError
 
 PREFIX = "SMARTBREED_"
+#: What a repo of a Hub may be called.
+REPO_ID = r"^[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}$"
 #: The model that ships with the package.
 EMBEDDED_BUNDLE = Path(__file__).parent / "assets"
 
@@ -30,7 +32,8 @@ class Settings(BaseSettings):
     )
     model: str = Field(
         default="",
-        description="Model bundle: a folder or a Hub repo `owner/name[@revision]`; empty: the embedded one.",
+        description="Model bundle: a folder or a Hub repo `owner/name[@revision]`; "
+        "empty: the embedded one and newer releases of SMARTBREED_MODEL_REPO.",
     )
     database_url: str = Field(
         default="",
@@ -54,6 +57,73 @@ class Settings(BaseSettings):
     salt: str = Field(
         default="",
         description="Secret mixed into the hash that stands for a flagger; empty: one is made and kept.",
+    )
+    hub: str = Field(
+        default="",
+        pattern=r"^(|embedded|https?://[^\s/]+\S*)$",
+        description="Which Hub: `embedded` (under SMARTBREED_HOME) or its web address; "
+        "empty: that of HF_ENDPOINT or HF_TOKEN when either is set, else the embedded one.",
+    )
+    dataset: str = Field(
+        default="smartbreed/flags",
+        pattern=REPO_ID,
+        description="Dataset repo `owner/name` that flags are published to.",
+    )
+    model_repo: str = Field(
+        default="smartbreed/pets",
+        pattern=REPO_ID,
+        description="Model repo `owner/name` that releases go to and come from.",
+    )
+    watch: float = Field(
+        default=60.0,
+        ge=0.0,
+        le=86_400.0,
+        description="Seconds between looks at the model repo for a newer release; 0: never.",
+    )
+    webhook_secret: str = Field(
+        default="",
+        repr=False,
+        description="Secret that the Hub's webhooks must send along; empty: webhooks are not answered.",
+    )
+    publish_every: int = Field(
+        default=300,
+        ge=0,
+        le=7 * 86_400,
+        description="Seconds between publishing what is waiting; 0: never by itself.",
+    )
+    publish_size: int = Field(
+        default=50, ge=1, le=100_000, description="Flags waiting that are published at once."
+    )
+    retrain_after: int = Field(
+        default=0,
+        ge=0,
+        le=1_000_000,
+        description="Newly accepted photos that start a retraining by themselves; 0: none do.",
+    )
+    retrain_every: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=8_760.0,
+        description="Hours between retrainings that start by themselves, if anything was accepted; 0: never.",
+    )
+    maintainer_password: str = Field(
+        default="",
+        repr=False,
+        description="Opens the maintainers' pages (at least 8 characters); empty: they are open "
+        "while the app listens on this machine only, and closed otherwise.",
+    )
+    agreements: int = Field(
+        default=2,
+        ge=0,
+        le=100,
+        description="People who have to say the same of a pet for that to be accepted without a maintainer, "
+        "at least 2; 0: never.",
+    )
+    daily_flags: int = Field(
+        default=50,
+        ge=1,
+        le=1_000_000,
+        description="Flags of one person a day that count by themselves; those beyond are kept for review.",
     )
     log_level: str = Field(
         default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR."

@@ -80,6 +80,18 @@ class FlagError(SmartBreedError):
     status = 422
 
 
+class MaintainerError(SmartBreedError):
+    """Something only maintainers may do, asked for by somebody who is not known to be one."""
+
+    status = 403
+
+
+class ReviewError(SmartBreedError):
+    """A decision that was not taken, and why."""
+
+    status = 422
+
+
 class StorageError(SmartBreedError):
     """The disk or the database refused; nothing was half-written."""
 
@@ -93,3 +105,25 @@ class UnavailableError(SmartBreedError):
     """A feature that needs something not installed or not reachable here."""
 
     status = 503
+
+
+class HubCallError(SmartBreedError):
+    """A call to a Hub that failed, and what that means.
+
+    Attributes:
+        kind: ``retry`` (later, the same again; the outcome may be unknown), ``stale`` (look
+            again: somebody else was faster), ``no_repo``, ``no_entry`` (revision or file) or
+            ``refused`` (a person has to do something first).
+        answered: HTTP status the Hub gave; 0 when it gave none.
+        retry_after_s: seconds the Hub asked to wait, if it did.
+    """
+
+    status = 503
+
+    def __init__(
+        self, kind: str, message: str, *, answered: int = 0, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__("hub_" + kind, message)
+        self.kind = kind
+        self.answered = answered
+        self.retry_after_s = retry_after_s

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -15,16 +16,30 @@ from typing import Any
 
 from PIL import Image
 
+from smartbreed.breeds import BREEDS
 from smartbreed.config import Settings
 from smartbreed.errors import PhotoError, RequestError, SmartBreedError
 from smartbreed.feedback.flags import FlagRequest, FlagService, Receipt, open_feedback
 from smartbreed.images import Photo, read_photo
-from smartbreed.models import open_bundle
+from smartbreed.maintainer import Maintainers
+from smartbreed.models.live import LiveModel
+from smartbreed.publishing.publisher import Publisher
+from smartbreed.publishing.service import open_publisher
+from smartbreed.publishing.status import PublishingStatus
+from smartbreed.retraining.accepted import LEARNT, accepted_pets, parse_learnt, waiting_for
+from smartbreed.retraining.job import Job
+from smartbreed.retraining.jobs import Jobs
+from smartbreed.retraining.releases import Releases
+from smartbreed.retraining.triggers import Triggers
+from smartbreed.review.service import ReviewService
 from smartbreed.vision.deeper import DeepExplainer
 from smartbreed.vision.identify import Identifier
 from smartbreed.vision.results import Failure, Identification, Pet
 
 log = logging.getLogger(__name__)
+
+#: How long a retraining waits for another process that is publishing, in seconds.
+_PATIENCE_S = 30.0
 
 Source = bytes | str | Path | Image.Image
 
@@ -40,17 +55,100 @@ class Services:
         self.settings = settings
 
     @cached_property
+    def model(self) -> LiveModel:
+        return LiveModel(self.settings)
+
+    @property
     def identifier(self) -> Identifier:
-        bundle = open_bundle(self.settings)
-        return Identifier(bundle, threads=self.settings.threads, top_k=self.settings.top_k)
+        """What answers now. Another may take its place at any time: take it once a request."""
+        return self.model.current.identifier
 
     @cached_property
     def flags(self) -> FlagService:
         return open_feedback(self.settings)
 
     @cached_property
+    def publisher(self) -> Publisher:
+        return open_publisher(self.settings, self.flags)
+
+    def publishing(self) -> PublishingStatus:
+        """Where the flags are on their way into the dataset; asks the database only.
+
+        Raises:
+            StorageError: the database refused.
+        """
+        return self.publisher.status()
+
+    @cached_property
+    def maintainers(self) -> Maintainers:
+        return Maintainers(self.settings)
+
+    @cached_property
+    def review(self) -> ReviewService:
+        return ReviewService(self.flags, self.settings)
+
+    @property
+    def introduction(self) -> tuple[str, str]:
+        """Title and line of a model that introduces itself; two empty texts for ours."""
+        config = self.identifier.bundle.config
+        return (config.name, config.about) if config.about else ("", "")
+
+    @property
     def deeper(self) -> DeepExplainer:
-        return DeepExplainer(self.identifier.bundle.folder)
+        """Of what answers now."""
+        return self.model.current.deeper
+
+    @cached_property
+    def retraining(self) -> Jobs:
+        jobs = Jobs(self.settings)
+        jobs.on_end.append(self._after_retraining)
+        return jobs
+
+    @cached_property
+    def releases(self) -> Releases:
+        return Releases(self.settings)
+
+    @cached_property
+    def triggers(self) -> Triggers:
+        settings = self.settings
+        return Triggers(
+            self.retraining,
+            lambda: self.accepted().total(),
+            lambda trigger: self.retrain(trigger=trigger),
+            after=settings.retrain_after,
+            every_h=settings.retrain_every,
+        )
+
+    def accepted(self) -> Counter[str]:
+        """Accepted photos that the newest version has not learnt from, by the name of the breed.
+
+        Raises:
+            StorageError: the database refused.
+        """
+        learnt = self.releases.learnt()
+        if learnt is None:  # no Hub has ever answered: what is served here is the best guess
+            path = self.identifier.bundle.folder / LEARNT
+            learnt = parse_learnt(path.read_bytes() if path.is_file() else None)
+        found = waiting_for(accepted_pets(self.flags.sessions), learnt)
+        return Counter(name or (BREEDS[breed].name if breed in BREEDS else breed) for breed, name in found)
+
+    def retrain(self, mode: str = "head", *, publish: bool = True, trigger: str = "hand") -> Job:
+        """Start a retraining on all that has been accepted until now.
+
+        Raises:
+            RequestError, UnavailableError, StorageError: as `Jobs.start` has them.
+        """
+        self.retraining.check_free()
+        accepted = self.accepted().total()
+        # It learns from the dataset. What a Hub refuses now, the next retraining finds.
+        self.publisher.run(by_hand=True, patience_s=_PATIENCE_S)
+        return self.retraining.start(mode, publish=publish, trigger=trigger, accepted=accepted)
+
+    def _after_retraining(self, job: Job) -> None:
+        if job.state == "released":
+            self.releases.forget()
+            if "model" in self.__dict__:
+                self.model.poke()
 
     def read(self, source: Source | None, name: str = "") -> Photo:
         """A photo within the limits of the settings.
@@ -98,6 +196,7 @@ class Services:
                 "too_many_photos",
                 f"At most {self.settings.max_photos} photos at once. Received: {len(sources)}.",
             )
+        identifier = self.identifier
         answers: list[Identification | Failure | None] = []
         photos: list[Photo] = []
         for source, name in sources:
@@ -106,7 +205,7 @@ class Services:
                 answers.append(None)
             except PhotoError as error:
                 answers.append(Failure(name or _base_name(source), error))
-        found = iter(self.identifier.identify_many(photos, whole=whole, top_k=top_k, score=score))
+        found = iter(identifier.identify_many(photos, whole=whole, top_k=top_k, score=score))
         return [next(found) if answer is None else answer for answer in answers]
 
     def pet_of(self, answer: Identification, number: int) -> Pet:
@@ -146,12 +245,13 @@ class Services:
             pet_index=number,
             predicted=pet.breeds[0].id if pet else None,
             probability=pet.breeds[0].probability if pet else None,
-            species=pet.species if pet else None,
+            species=(pet.species or None) if pet else None,
             verdict=verdict,
             label=label,
             label_text=label_text,
             model_revision=answer.model.revision,
             consent=consent,
+            more_breeds=answer.labels.breeds if answer.labels else (),
             flagger_token=flagger or hashlib.sha256(photo.sha256.encode()).hexdigest(),
         )
         return self.flags.save(request)

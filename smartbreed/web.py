@@ -90,9 +90,14 @@ def serve(services: Services, address: Address, **options: Any) -> None:
     Raises:
         SettingError: the address is taken or not ours.
     """
+    from smartbreed.models.watcher import Watcher
+    from smartbreed.publishing.background import start_publishing
+    from smartbreed.review.signals import Background
+
     stop = threading.Event()
     with _uploads_folder():
         started = time.perf_counter()
+        services.maintainers.listening_on(address.host)
         blocks = build_server(services)
         url = launch(blocks, services, address, **options)
         for number in _SIGNALS:
@@ -101,9 +106,21 @@ def serve(services: Services, address: Address, **options: Any) -> None:
             "serving on %s (MCP: %sgradio_api/mcp/, REST: %sapi/docs), started in %.1f s",
             url, url, url, time.perf_counter() - started,
         )  # fmt: skip
+        watcher = Watcher(services.model)
+        watcher.start()
+        publishing = start_publishing(services.publisher, services.settings)
+        reviewing = Background(services.review, lambda: services.identifier)
+        reviewing.start()
+        services.retraining.adopt()
+        services.triggers.start()
         stop.wait()
         log.info("stopping")
+        services.triggers.close()
+        services.retraining.close()
+        reviewing.stop()
+        watcher.stop()
         blocks.close(verbose=False)
+        publishing.stop()
         services.flags.close()
 
 
@@ -129,8 +146,10 @@ def launch(blocks: gr.Blocks, services: Services, address: Address, **options: A
     """
     from gradio.utils import get_upload_folder
 
+    from smartbreed.api.maintainer import build_maintainer_router
     from smartbreed.api.mcp import answer_in_json
     from smartbreed.api.rest import build_router
+    from smartbreed.api.webhooks import build_webhook_router
     from smartbreed.ui.app import launch_options
 
     settings = services.settings
@@ -141,7 +160,13 @@ def launch(blocks: gr.Blocks, services: Services, address: Address, **options: A
         "server_port": address.port,
         # A photo somewhat too large still arrives, and gets the same answer as at every other door.
         "max_file_size": 2 * settings.max_bytes,
-        "app_kwargs": {"routes": list(router.routes)},
+        "app_kwargs": {
+            "routes": [
+                *build_maintainer_router(services).routes,
+                *build_webhook_router(services).routes,
+                *router.routes,
+            ]
+        },
         "mcp_server": True,
         "enable_monitoring": False,
         "share": False,

@@ -13,15 +13,25 @@ def negative_log_likelihood(logits: np.ndarray, labels: np.ndarray, temperature:
     return float(-np.log(np.maximum(likelihood, 1e-12)).mean())
 
 
-def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """Temperature of least negative log-likelihood, 0.2…5 (Guo et al. 2017, https://arxiv.org/abs/1706.04599)."""
+def fit_temperature(logits: np.ndarray, labels: np.ndarray, *, prior: float = 0.0) -> float:
+    """Temperature of least negative log-likelihood, 0.2…5 (Guo et al. 2017, https://arxiv.org/abs/1706.04599).
+
+    Args:
+        logits: ``(n, c)``.
+        labels: ``(n,)``.
+        prior: how many pictures' worth of pull towards 1; a dozen pictures that are all named right
+            would otherwise ask for certainty.
+    """
+
+    def loss(temperature: float) -> float:
+        pull = prior * np.log(temperature) ** 2 / len(labels)
+        return negative_log_likelihood(logits, labels, temperature) + float(pull)
+
     low, high = np.log(0.2), np.log(5.0)
     golden = (np.sqrt(5) - 1) / 2
     for _ in range(40):  # golden-section search: the loss has one valley in log T
         a, b = high - golden * (high - low), low + golden * (high - low)
-        if negative_log_likelihood(logits, labels, np.exp(a)) < negative_log_likelihood(
-            logits, labels, np.exp(b)
-        ):
+        if loss(np.exp(a)) < loss(np.exp(b)):
             high = b
         else:
             low = a
@@ -59,6 +69,31 @@ def expected_calibration_error(confidence: np.ndarray, right: np.ndarray, bins: 
         if inside.any():
             gap += inside.mean() * abs(confidence[inside].mean() - right[inside].mean())
     return float(gap)
+
+
+def adaptive_calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> float:
+    """The same over bins that hold equally many answers (Nguyen & O'Connor 2015, https://arxiv.org/abs/1508.05154).
+
+    Equal-width bins put nearly every answer of a sure network into the last one; these look everywhere alike.
+    """
+    order = np.argsort(confidence, kind="stable")
+    gaps = [
+        len(part) * abs(confidence[part].mean() - right[part].mean())
+        for part in np.array_split(order, bins)
+        if len(part)
+    ]
+    return float(sum(gaps) / max(len(confidence), 1))
+
+
+def brier_score(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """Mean squared distance of the probabilities from the truth, 0…2 (Brier 1950).
+
+    Args:
+        probabilities: ``(n, c)``, each row summing to 1.
+        labels: ``(n,)``.
+    """
+    true = probabilities[np.arange(len(labels)), labels]
+    return float(((probabilities**2).sum(1) - 2 * true + 1).mean())
 
 
 def precision_threshold(confidence: np.ndarray, right: np.ndarray, precision: float) -> float:

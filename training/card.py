@@ -3,65 +3,93 @@
 from __future__ import annotations
 
 from pathlib import Path
-from string import Template
 from typing import Any
 
-from smartbreed.breeds import get_breed
+from training.card_tables import TABLES
+from training.card_text import Figures, render
 
 TEMPLATE = Path(__file__).with_name("card_template.md")
+#: Name of the default bundle; its card says more about data and training than a recipe's can.
+DEFAULT = "smartbreed-pets-133"
+#: What the estimate of energy and carbon assumes; nobody measured it.
+ASSUMED = {"watts": 40, "kilograms_per_kwh": 0.45}
+#: Plots the card shows, in this order, with what they show.
+PLOTS = {
+    "reliability.png": "Reliability diagram",
+    "coverage.png": "Accuracy against the share of pictures that get an answer",
+    "confused_labels.png": "The breeds most often confused",
+    "confusion.png": "Confusion matrix",
+    "groups.png": "Families",
+    "hardest_breeds.png": "The hardest breeds",
+    "roc.png": "ROC curve",
+    "robustness.png": "Worse photographs",
+    "forms.png": "Size, speed and accuracy of the exported forms",
+    "freeze_till.png": "What freezing layers does",
+}
+#: Phrases of the template whose digits are names, definitions or facts of others, never results of ours.
+STATED = (
+    "apache-2.0", "CC BY-SA 4.0", "IoU .5", "AP .5:.95", "1×1", "95% interval", "MobileNet v1 0.75",
+    "120 of the 121 dog breeds", "about 40 near-duplicate pairs", "15 bins", "top-1", "top-3", "top-5",
+    "Top-1", "Top-5",
+)  # fmt: skip
 
 
-def _percent(value: float) -> str:
-    return f"{100 * value:.1f}%"
+def measured(config: dict[str, Any]) -> dict[str, Any]:
+    """Everything a card may quote: the bundle's ``config.json`` and what follows from it by arithmetic."""
+    training = config.get("training") or {}
+    minutes = {name: _minutes(log) for name, log in training.items() if isinstance(log, dict)}
+    known = {name: value for name, value in minutes.items() if value}
+    hours = sum(known.values()) / 60
+    kwh = hours * ASSUMED["watts"] / 1000
+    return {
+        **config,
+        "label_count": len(config["classifier"]["labels"]),
+        "epochs": {n: len(log.get("epochs", [])) for n, log in training.items() if isinstance(log, dict)},
+        "minutes": known,
+        "cost": {"hours": hours, "kwh": kwh, "kilograms": kwh * ASSUMED["kilograms_per_kwh"]}
+        if known
+        else {},
+        "assumed": ASSUMED,
+        "default": config["name"] == DEFAULT,
+        "other": config["name"] != DEFAULT,
+    }
 
 
-def _breed_rows(per_breed: dict[str, float]) -> str:
-    names = {name: get_breed(name) for name in per_breed}
-    rows = sorted(per_breed, key=lambda name: (names[name].species, names[name].name))
-    return "\n".join(f"| {names[n].name} | {names[n].species} | {per_breed[n]:.2f} |" for n in rows)
-
-
-def render_card(config: dict[str, Any]) -> str:
+def render_card(
+    config: dict[str, Any], *, plots: str = "", found: frozenset[str] = frozenset(), marked: bool = False
+) -> str:
     """The card as Markdown with the Hub's metadata on top.
 
     Args:
         config: a bundle's ``config.json`` with ``metrics`` as `training.evaluate` measured them.
+        plots: path of the plots' folder as seen from the card.
+        found: names of the plots there.
+        marked: wrap every measured figure in marks, for `training.card_text.typed_numbers`.
 
     Raises:
         KeyError: the template asks for a figure that no run produced.
     """
-    metrics = config["metrics"]
-    values: dict[str, Any] = {"name": config["name"], "version": config["version"]}
-    for part in ("classifier", "detector", "pipeline"):
-        for key, value in metrics[part].items():
-            if isinstance(value, float):
-                values[f"{part}_{key}"] = f"{value:.4f}"
-                values[f"{part}_{key}_percent"] = _percent(value)
-            elif isinstance(value, (int, str)):
-                values[f"{part}_{key}"] = value
-    low, high = metrics["classifier"]["top1_interval"]
-    values["classifier_top1_low"], values["classifier_top1_high"] = f"{low:.3f}", f"{high:.3f}"
-    section = config["classifier"]
-    values["temperature"] = section["temperature"]
-    values["breed_threshold"], values["group_threshold"] = (
-        section["thresholds"][k] for k in ("breed", "group")
-    )
-    values["breeds"] = len(section["labels"])
-    values["breed_rows"] = _breed_rows(metrics["classifier"]["per_breed"])
-    runs = config.get("training", {})
-    balance = runs.get("classifier", {}).get("balance")
-    values["balance"] = (
-        f"{balance['rounds']} passes over the cats with as many dogs" if balance else "nothing more"
-    )
-    for name in ("classifier", "detector"):
-        epochs = runs.get(name, {}).get("epochs", [])
-        values[f"{name}_epochs"] = len(epochs)
-        values[f"{name}_minutes"] = round(epochs[-1]["seconds"] / 60) if epochs else 0
-    return Template(TEMPLATE.read_text()).substitute(values)
+    values = measured(config)
+    values["default"], values["other"] = values["default"] or None, values["other"] or None
+    shown = [f"![{text}]({plots}/{name})" for name, text in PLOTS.items() if name in found]
+    values["plots"] = "\n".join(shown)
+    return render(TEMPLATE.read_text(), Figures(values, marked=marked), TABLES)
 
 
 def write_card(config: dict[str, Any], paths: list[Path]) -> None:
-    """Write the same card to every path."""
-    text = render_card(config)
+    """Write the card to every path; it shows the plots in ``docs/plots`` or ``plots`` beside it.
+
+    Raises:
+        KeyError: it needs a figure that no run produced.
+    """
     for path in paths:
-        path.write_text(text)
+        folder = next((f for f in ("docs/plots", "plots") if (path.parent / f).is_dir()), "")
+        names = frozenset(p.name for p in (path.parent / folder).glob("*.png")) if folder else frozenset()
+        path.write_text(render_card(config, plots=folder, found=names))
+
+
+def _minutes(log: dict[str, Any]) -> int:
+    """Minutes a training run took, by its log; 0 where it does not say."""
+    epochs = log.get("epochs") or [{}]
+    seconds = log.get("seconds") or epochs[-1].get("seconds") or 0
+    return round(float(seconds) / 60)

@@ -49,6 +49,12 @@ def average_precision(
     return float(np.append(precision, 0.0)[points].mean())
 
 
+def coco_map(truths: Sequence[np.ndarray], detections: Sequence[Detections]) -> float:
+    """Mean of `average_precision` over the IoU thresholds .5, .55, … .95: COCO's main figure."""
+    thresholds = np.linspace(0.5, 0.95, 10).round(2)
+    return float(np.mean([average_precision(truths, detections, float(t)) for t in thresholds]))
+
+
 def recall(
     truths: Sequence[np.ndarray], detections: Sequence[Detections], threshold: float, score: float
 ) -> float:

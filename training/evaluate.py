@@ -3,63 +3,120 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
-from smartbreed.breeds import get_breed
 from smartbreed.config import EMBEDDED_BUNDLE
-from smartbreed.vision.bundle import CONFIG, load_bundle, write_config
-from smartbreed.vision.identify import Identifier
+from smartbreed.errors import SmartBreedError
+from smartbreed.vision.bundle import CONFIG, write_config
 from training.card import write_card
-from training.data import load_crops, load_scenes, split_scenes
-from training.metrics import classifier_logits, classifier_metrics, detector_metrics, pipeline_metrics
-from training.plots import per_breed, reliability
+from training.data import Crops, Scene, load_crops, load_scenes, split_scenes
+from training.evaluation import evaluate_bundle
+from training.evaluation.bundle_scores import rounded, write_scores
+from training.evaluation.check import difference
 
+#: Where the plots of the default model stand for everybody to see.
 PLOTS = Path("docs/plots")
-
-
-def rounded(value: Any) -> Any:
-    """Every float of a nested value to four places."""
-    if isinstance(value, dict):
-        return {key: rounded(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [rounded(item) for item in value]
-    return round(value, 4) if isinstance(value, float) else value
+#: Pictures the robustness curves are measured on, and those of --quick.
+ROBUSTNESS, QUICK_ROBUSTNESS, QUICK = 600, 60, 300
+#: Training crops and scenes that int8 ranges are taken from.
+CALIBRATION = 320
 
 
 def main(
     data: Annotated[str, typer.Option(help="Dataset repo or folder.")],
     bundle: Annotated[Path, typer.Option(help="The bundle to judge.")] = EMBEDDED_BUNDLE,
+    out: Annotated[Path, typer.Option(help="Folder for scores, plots and sheets of mistakes.")] = Path(
+        "runs/evaluation"
+    ),
     card: Annotated[Path, typer.Option(help="The model card to write.")] = Path("model_card.md"),
+    plots: Annotated[Path, typer.Option(help="Folder the plots are copied to.")] = PLOTS,
+    robustness: Annotated[
+        int, typer.Option(help="Pictures for the robustness curves; 0: none.")
+    ] = ROBUSTNESS,
+    forms: Annotated[bool, typer.Option(help="Export and measure float32, float16 and int8.")] = True,
+    ship: Annotated[
+        bool, typer.Option(help="Put the forms that the rule chooses into the bundle, then judge it.")
+    ] = False,
     write: Annotated[bool, typer.Option(help="Write card, plots and the bundle's metrics.")] = True,
+    quick: Annotated[bool, typer.Option(help="A few pictures, no forms; writes only to --out.")] = False,
+    check: Annotated[
+        bool, typer.Option(help="Write nothing; exit with 1 if the bundle's stored figures differ.")
+    ] = False,
 ) -> None:
     """Print every figure as JSON; with --write also the card, its plots and the bundle's metrics."""
-    identifier = Identifier(load_bundle(bundle))
+    write = write and not quick and not check
+    try:
+        crops, scenes, empty, train = read(data, quick)
+        form_table: dict[str, Any] | None = None
+        if forms and not quick and not check:
+            form_table = measure_forms(bundle, data, crops, scenes, ship and write)
+        scores = evaluate_bundle(
+            bundle, crops, out, scenes=scenes, empty=empty, trained=train,
+            robustness=QUICK_ROBUSTNESS if quick and robustness else robustness,
+        )  # fmt: skip
+        if form_table:
+            scores["forms"] = rounded(form_table)
+            draw_forms(form_table, out / "plots")
+            write_scores(out, scores)
+    except SmartBreedError as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(1) from None
+    print(json.dumps(scores, indent=1, ensure_ascii=False))
+    config = json.loads((bundle / CONFIG).read_text())
+    if check and (sentence := difference(config.get("metrics", {}), scores)):
+        print(sentence, file=sys.stderr)
+        raise typer.Exit(1)
+    if write:
+        plots.mkdir(parents=True, exist_ok=True)
+        for plot in sorted((out / "plots").glob("*.png")):
+            shutil.copyfile(plot, plots / plot.name)
+        config["metrics"] = scores
+        write_card(config, [card, bundle / "README.md"])
+        write_config(bundle, config)
+
+
+def read(data: str, quick: bool) -> tuple[Crops, list[Scene], list[Scene], list[str]]:
+    """(test crops, test scenes, held-back pet-less photographs, original files of the training crops)."""
+    from training.data.rows import read_rows
+
     crops = load_crops(data, "test")
     scenes = [scene for scene in load_scenes(data, "test") if len(scene.boxes)]
     empty = [scene for scene in split_scenes(load_scenes(data, "train"))[1] if not len(scene.boxes)]
-    logits = classifier_logits(identifier, crops.images)
-    metrics = rounded(
-        {
-            "classifier": classifier_metrics(identifier, crops, logits),
-            "detector": detector_metrics(identifier, scenes, empty),
-            "pipeline": pipeline_metrics(identifier, scenes),
-        }
-    )
-    print(json.dumps(metrics, indent=1))
-    if not write:
-        return
-    PLOTS.mkdir(parents=True, exist_ok=True)
-    probabilities = identifier.classifier.probabilities(logits)
-    reliability(probabilities.max(1), probabilities.argmax(1) == crops.labels, PLOTS / "reliability.png")
-    named = {get_breed(name).name: value for name, value in metrics["classifier"]["per_breed"].items()}
-    per_breed(named, PLOTS / "hardest_breeds.png")
-    config = json.loads((bundle / CONFIG).read_text())
-    config["metrics"] = metrics
-    write_card(config, [card, bundle / "README.md"])
-    write_config(bundle, config)
+    train = [row["source_id"] for row in read_rows(data, "breeds", "train")[1]]
+    if quick:
+        crops = crops.take(np.linspace(0, len(crops) - 1, min(QUICK, len(crops))).round().astype(int))
+        scenes, empty = scenes[:20], empty[:20]
+    return crops, scenes, empty, train
+
+
+def measure_forms(bundle: Path, data: str, crops: Crops, scenes: list[Scene], ship: bool) -> dict[str, Any]:
+    """The table of forms; with ``ship`` the chosen ones go into the bundle."""
+    from training.evaluation.form_scores import Calibration, exported_forms, form_scores
+    from training.evaluation.form_scores import ship as put
+
+    train, photographs = load_crops(data, "train"), split_scenes(load_scenes(data, "train"))[0]
+    some = np.linspace(0, len(train) - 1, min(CALIBRATION, len(train))).round().astype(int)
+    calibration = Calibration(train.images[some], [scene.image for scene in photographs[:CALIBRATION]])
+    with exported_forms(bundle, calibration) as paths:
+        scores = form_scores(bundle, paths, crops, scenes)
+        if ship:
+            for line in put(bundle, paths, scores):
+                print(f"now ships {line}", file=sys.stderr)
+    return scores
+
+
+def draw_forms(scores: dict[str, Any], folder: Path) -> None:
+    """``forms.png``."""
+    from training.plots import forms
+
+    tables: dict[str, Any] = {name: scores[name] for name in ("classifier", "detector") if name in scores}
+    forms(tables, folder / "forms.png")
 
 
 if __name__ == "__main__":

@@ -23,8 +23,6 @@ from smartbreed.vision.pixels import to_input
 
 Report = Callable[[float, str], None]
 
-#: Last layer of the backbone, whose maps the CAMs weigh.
-FEATURES = "Conv_1"
 #: Channels that Score-CAM masks the picture with, those that vary most over it, and how many at once.
 CHANNELS, BATCH = 64, 16
 #: Noisy copies that SmoothGrad averages over, and the noise as a share of the picture's range.
@@ -56,15 +54,22 @@ class CompiledModel:
         return self._run(images[0])
 
 
+def features_layer(model: keras.Model) -> str:
+    """Name of the last layer of the backbone, whose maps the CAMs weigh: what the class maps are made of."""
+    features = model.get_layer("class_maps").input
+    return str(next(layer.name for layer in model.layers if layer.output is features))
+
+
 class Explanations:
     """Heat maps of one network.
 
     Args:
-        model: a classifier with an output ``logits`` and a layer `FEATURES`.
+        model: a classifier under the class-map head, with an output ``logits``.
         scale, offset: its preprocessing, ``x * scale + offset``.
     """
 
     def __init__(self, model: keras.Model, scale: float, offset: float) -> None:
+        self._features = features_layer(model)
         self._model = CountedModel(inputs=model.input, outputs=model.output["logits"])
         self._scale, self._offset = scale, offset
         self._compiled = CompiledModel(self._model)
@@ -92,7 +97,7 @@ class Explanations:
             Gradcam(self._model)(
                 lambda logits: logits[:, index],
                 image,
-                penultimate_layer=FEATURES,
+                penultimate_layer=self._features,
                 expand_cam=False,
                 normalize_cam=False,
             )
@@ -106,7 +111,7 @@ class Explanations:
                 # The method takes exp(score) as a factor, which cancels out; a score of 0 cannot overflow.
                 lambda logits: logits[:, index] - tf.stop_gradient(logits[:, index]),
                 image,
-                penultimate_layer=FEATURES,
+                penultimate_layer=self._features,
                 expand_cam=False,
                 normalize_cam=False,
             )
@@ -125,7 +130,7 @@ class Explanations:
             Scorecam(self._model)(
                 lambda probabilities: probabilities[:, index],
                 image,
-                penultimate_layer=FEATURES,
+                penultimate_layer=self._features,
                 expand_cam=False,
                 normalize_cam=False,
                 max_N=CHANNELS,

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from types import MappingProxyType
 
 import keras
 
 from smartbreed.errors import BundleError, UnavailableError
 from smartbreed.vision.bundle import Bundle
-from training.architectures.mobilenet_v2 import build_classifier
-
-#: Builders of classifiers by the name in ``config.json``; each takes ``classes, input_size=, alpha=``.
-CLASSIFIERS: MappingProxyType[str, Callable[..., keras.Model]] = MappingProxyType(
-    {"mobilenet_v2": build_classifier}
-)
+from training.backbones import BACKBONES
 
 
 def rebuild_classifier(bundle: Bundle) -> keras.Model:
@@ -28,14 +21,14 @@ def rebuild_classifier(bundle: Bundle) -> keras.Model:
     config = bundle.config.classifier
     if not config.weights:
         raise UnavailableError("no_weights", "This model comes without Keras weights.")
-    if config.architecture not in CLASSIFIERS:
+    if config.architecture not in BACKBONES:
         raise BundleError(
             f"The model bundle's classifier has an architecture unknown here. Received: {config.architecture}"
         )
     weights = bundle.path(config.weights)
     if not weights.name.endswith(".weights.h5"):  # the only format Keras reads without running anything
         raise BundleError(f"{config.weights} of the model bundle is not named .weights.h5.")
-    model = CLASSIFIERS[config.architecture](
+    model = BACKBONES[config.architecture](
         len(config.labels), input_size=config.input_size, alpha=config.alpha
     )
     try:

@@ -14,16 +14,39 @@ def choose(embeddings: np.ndarray, labels: np.ndarray, per_label: int, seed: int
     return np.concatenate(chosen)
 
 
-def save_replay(path: Path, embeddings: np.ndarray, labels: np.ndarray, names: list[str]) -> None:
-    """Write embeddings as int8 with one scale a row: value ≈ int8 * scale."""
-    scales = np.abs(embeddings).max(1, keepdims=True) / 127
-    np.savez_compressed(
-        path,
-        embeddings=np.round(embeddings / np.maximum(scales, 1e-12)).astype(np.int8),
-        scales=scales.astype(np.float32),
-        labels=labels.astype(np.int16),
-        names=np.array(names),
-    )
+def to_int8(embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """int8 ``(n, d)`` and float32 scales ``(n, 1)``: value ≈ int8 * scale."""
+    scales = np.abs(embeddings).max(1, keepdims=True, initial=0.0) / 127
+    values = np.round(embeddings / np.maximum(scales, 1e-12)).astype(np.int8)
+    return values, scales.astype(np.float32)
+
+
+def save_replay(
+    path: Path,
+    embeddings: np.ndarray,
+    labels: np.ndarray,
+    names: list[str],
+    origins: np.ndarray | None = None,
+) -> None:
+    """Write embeddings as int8 with one scale a row: value ≈ int8 * scale.
+
+    Args:
+        path: the ``.npz`` to write.
+        embeddings: ``(n, d)``.
+        labels: index into ``names``, ``(n,)``.
+        names: breed ids.
+        origins: key of the accepted sample each row is of, or ``""`` for the base dataset.
+    """
+    values, scales = to_int8(embeddings)
+    arrays = {
+        "embeddings": values,
+        "scales": scales,
+        "labels": labels.astype(np.int16),
+        "names": np.array(names),
+    }
+    if origins is not None and (origins != "").any():
+        arrays["origins"] = origins.astype("<U16")
+    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
 
 
 def load_replay(path: Path) -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -31,3 +54,11 @@ def load_replay(path: Path) -> tuple[np.ndarray, np.ndarray, list[str]]:
     with np.load(path, allow_pickle=False) as archive:
         embeddings = archive["embeddings"].astype(np.float32) * archive["scales"]
         return embeddings, archive["labels"].astype(np.int64), [str(name) for name in archive["names"]]
+
+
+def load_origins(path: Path) -> np.ndarray:
+    """Key of the accepted sample each row is of, or ``""``; ``(n,)``."""
+    with np.load(path, allow_pickle=False) as archive:
+        if "origins" in archive.files:
+            return np.asarray(archive["origins"].astype(str))
+        return np.full(len(archive["labels"]), "", "<U16")

@@ -65,12 +65,14 @@ def detect(
 
 
 def judge(model: keras.Model, scenes: list[Scene]) -> dict[str, float]:
-    """AP50, AP75 and recall of the photographs with pets, false alarms of those without."""
+    """COCO's mAP (mean AP over IoU .5, .55 … .95), AP50, AP75 and recall; false alarms without a pet."""
     pets = [scene for scene in scenes if len(scene.boxes)]
     empty = [scene for scene in scenes if not len(scene.boxes)]
     truths = [s.boxes / np.array([s.image.shape[1], s.image.shape[0]] * 2, np.float32) for s in pets]
     found, alarms = detect(model, [s.image for s in pets]), detect(model, [s.image for s in empty])
-    result = {f"ap{int(t * 100)}": round(average_precision(truths, found, t), 4) for t in (0.5, 0.75)}
+    by_overlap = {t: average_precision(truths, found, t / 100) for t in range(50, 100, 5)}
+    result = {"map": round(float(np.mean(list(by_overlap.values()))), 4)}
+    result |= {f"ap{t}": round(by_overlap[t], 4) for t in (50, 75)}
     for score in (0.3, 0.4, 0.5, 0.6):
         result[f"recall@{score}"] = round(recall(truths, found, 0.5, score), 4)
         result[f"false_alarms@{score}"] = round(false_alarm_rate(alarms, score), 4)
@@ -104,6 +106,10 @@ class SceneBatches(keras.utils.PyDataset):  # type: ignore[misc]
         samples = [self.composer.draw(rng) for _ in range(self.batch)]
         targets = [match(s.boxes, s.species, self.anchors, self.corners, 2) for s in samples]
         return scale(np.stack([s.pixels for s in samples])), np.stack(targets)
+
+    def start_epoch(self, epoch: int) -> None:
+        """Draw the scenes of ``epoch``, counting from 0; a resumed run starts in the middle."""
+        self.epoch = epoch
 
     def on_epoch_end(self) -> None:
         self.epoch += 1

@@ -27,6 +27,7 @@ from smartbreed.api.photos import Given, receive
 from smartbreed.errors import PhotoError
 from smartbreed.images import Photo, encode_jpeg
 from smartbreed.services import Services
+from smartbreed.vision.identify import Identifier
 from smartbreed.vision.results import Failure, Identification
 
 Json = dict[str, Any]
@@ -55,8 +56,10 @@ def _endpoints(services: Services, gate: Gate, blocks: gr.Blocks) -> list[Callab
     async def given(value: Any) -> Given:
         return await receive(value, uploads=Path(get_upload_folder()), max_bytes=services.settings.max_bytes)
 
-    async def opened(value: Any, whole: bool, score: float | None) -> tuple[Photo, Identification] | Failure:
-        return await gate.run(_open, services, await given(value), whole, score)
+    async def opened(
+        value: Any, whole: bool, score: float | None, model: Identifier
+    ) -> tuple[Photo, Identification] | Failure:
+        return await gate.run(_open, services, await given(value), whole, score, model)
 
     @answering
     async def identify(
@@ -146,14 +149,15 @@ def _endpoints(services: Services, gate: Gate, blocks: gr.Blocks) -> list[Callab
             and for a photo that cannot be used {"image", "error": {"code", "message"}}
         """
         number, wanted = check_pet(pet), check_text(breed, "breed").strip()
+        model = services.identifier  # another may take its place meanwhile
         if wanted:
-            services.identifier.label_index(wanted)
-        found = await opened(photo, check_flag(whole, "whole"), check_score(score))
+            model.label_index(wanted)
+        found = await opened(photo, check_flag(whole, "whole"), check_score(score), model)
         if isinstance(found, Failure):
             return found.as_dict()  # type: ignore[return-value]
         picture, answer = found
         animal = services.pet_of(answer, number or 1)
-        pixels = await gate.run(services.identifier.explain, picture, animal, wanted or None)
+        pixels = await gate.run(model.explain, picture, animal, wanted or None)
         name = f"{Path(picture.name).stem or 'photo'}-{wanted or animal.breeds[0].id}.jpg"
         path = save_bytes_to_cache(encode_jpeg(pixels), name, get_upload_folder())
         blocks.upload_file_set.add(path)  # so that it is deleted in time, as uploads are
@@ -198,7 +202,7 @@ def _endpoints(services: Services, gate: Gate, blocks: gr.Blocks) -> list[Callab
             "label_text": check_text(label_text, "label_text"),
             "consent": check_flag(consent, "consent"),
         }
-        found = await opened(photo, check_flag(whole, "whole"), check_score(score))
+        found = await opened(photo, check_flag(whole, "whole"), check_score(score), services.identifier)
         if isinstance(found, Failure):
             return found.as_dict()
         receipt = await gate.run(services.flag, *found, **said)
@@ -217,7 +221,7 @@ def _endpoints(services: Services, gate: Gate, blocks: gr.Blocks) -> list[Callab
 
 
 def _open(
-    services: Services, item: Given, whole: bool, score: float | None
+    services: Services, item: Given, whole: bool, score: float | None, model: Identifier
 ) -> tuple[Photo, Identification] | Failure:
     """The photo and what is in it, for endpoints that go on with one of its pets."""
     if item.error:
@@ -226,4 +230,4 @@ def _open(
         photo = services.read(item.source, item.name)
     except PhotoError as error:
         return Failure(item.name, error)
-    return photo, services.identifier.identify(photo, whole=whole, score=score)
+    return photo, model.identify(photo, whole=whole, score=score)

@@ -22,7 +22,7 @@ class Pet(BaseModel):
 
     box: list[float] = Field(description="x0, y0, x1, y1 in pixels of the upright photo.")
     score: float = Field(description="How sure the detector is, 0 to 1; 1 when the whole picture was taken.")
-    species: Literal["cat", "dog"]
+    species: Literal["cat", "dog", ""] = Field(description="Empty when the model names other things.")
     verdict: Literal["breed", "group", "unknown"] = Field(
         description="What can be said: one breed, only its group, or neither."
     )
@@ -85,7 +85,7 @@ class Breed(BaseModel):
     id: str = Field(examples=["boston_bull"])
     name: str = Field(examples=["Boston Terrier"])
     aliases: list[str]
-    species: Literal["cat", "dog"]
+    species: Literal["cat", "dog", ""]
     group: str
 
 

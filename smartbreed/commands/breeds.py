@@ -31,12 +31,16 @@ def breeds(
         from smartbreed.breeds import BREEDS
         from smartbreed.breeds import search as find
         from smartbreed.models import open_bundle
+        from smartbreed.vision.labels import Labels
 
-        found = breed_list(open_bundle(settings_with(model=model)))
+        bundle = open_bundle(settings_with(model=model))
+        found = breed_list(bundle)
         if search is not None:
-            wanted = {breed.id: rank for rank, breed in enumerate(find(search, len(BREEDS)))}
-            known = [breed for breed in found if breed["id"] in wanted]
-            found = sorted(known, key=lambda breed: wanted[breed["id"]])
+            known = Labels(bundle.config.classifier).breeds
+            most = len(BREEDS) + len(known)
+            wanted = {breed.id: rank for rank, breed in enumerate(find(search, most, known))}
+            matching = [breed for breed in found if breed["id"] in wanted]
+            found = sorted(matching, key=lambda breed: wanted[breed["id"]])
         if not found:
             say(f"no breed of this model is called anything like {search!r}.")
             raise typer.Exit(SOME_FAILED)

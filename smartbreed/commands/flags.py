@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from smartbreed.commands.common import JsonOption, ends_well, settings_with
+from smartbreed.commands.publish import publish, status
 
 if TYPE_CHECKING:
     from smartbreed.feedback.tables import Flag
 
-app = typer.Typer(help="Look at what visitors flagged.", no_args_is_help=True)
+app = typer.Typer(help="Look at what visitors flagged, and publish it.", no_args_is_help=True)
+app.command()(publish)
+app.command()(status)
 
 _FIELDS = ("id", "flagged_at", "state", "verdict", "predicted", "label", "label_text", "sample_id")
 

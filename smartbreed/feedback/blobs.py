@@ -25,10 +25,12 @@ class BlobStore:
 
     Args:
         root: folder of the store, created with its first blob.
+        what: what a blob is, for messages.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, what: str = "photo") -> None:
         self.root = root
+        self._what = what
         self._tmp = root / "tmp"
 
     def path(self, sha256: str) -> Path:
@@ -58,7 +60,7 @@ class BlobStore:
         """
         sha256 = hashlib.sha256(data).hexdigest()
         target = self.path(sha256)
-        with disk_errors("The photo was not saved"):
+        with disk_errors(f"The {self._what} was not saved"):
             if _read(target) == data:
                 # The process that renamed it may not have flushed the folders yet.
                 for folder in target.parents[:3]:
@@ -78,12 +80,12 @@ class BlobStore:
             StorageError: missing, unreadable or damaged.
             ValueError: not a blob's name.
         """
-        with disk_errors("The stored photo cannot be read"):
+        with disk_errors(f"The stored {self._what} cannot be read"):
             data = _read(self.path(sha256))
         if data is None:
-            raise StorageError(f"The stored photo {sha256[:12]} is missing.")
+            raise StorageError(f"The stored {self._what} {sha256[:12]} is missing.")
         if hashlib.sha256(data).hexdigest() != sha256:
-            raise StorageError(f"The stored photo {sha256[:12]} is damaged; restore it from a backup.")
+            raise StorageError(f"The stored {self._what} {sha256[:12]} is damaged; restore it from a backup.")
         return data
 
     def delete(self, sha256: str) -> bool:
@@ -93,7 +95,7 @@ class BlobStore:
             StorageError: the disk refused.
         """
         target = self.path(sha256)
-        with disk_errors("The stored photo was not deleted"):
+        with disk_errors(f"The stored {self._what} was not deleted"):
             try:
                 target.unlink()
             except FileNotFoundError:

@@ -134,7 +134,7 @@ class FlagService:
     def erase(self, flag_id: str) -> None:
         """Delete a flag and, when no other flag uses it, its photo; for maintainers.
 
-        What is already published stays published: see the publisher.
+        What is already published leaves the dataset with the next run of the publisher.
 
         Raises:
             FlagError: ``unknown_flag`` (404).

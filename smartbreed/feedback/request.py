@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from smartbreed.breeds import resolve
+from smartbreed.breeds import Breed, resolve
 from smartbreed.errors import FlagError
 from smartbreed.feedback.tables import VERDICTS
 
@@ -44,6 +44,7 @@ class FlagRequest:
         label: the right breed: its id, name or an alias.
         label_text: the person's own words for a breed the catalogue lacks.
         note: a remark to the maintainers.
+        more_breeds: those the model knows; it may have learnt some that the catalogue lacks.
     """
 
     pixels: NDArray[np.uint8]
@@ -59,6 +60,7 @@ class FlagRequest:
     label: str | None = None
     label_text: str | None = None
     note: str | None = None
+    more_breeds: tuple[Breed, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,25 +170,25 @@ def _label(request: FlagRequest) -> tuple[str, str | None, str | None, str | Non
     if verdict == "correct":
         if not request.predicted:
             raise FlagError("label_required", "There is no prediction to agree with; say which breed it is.")
-        breed = resolve(request.predicted)
+        breed = resolve(request.predicted, request.more_breeds)
         # A retrained model may know breeds this catalogue lacks; they keep their id.
         label = breed.id if breed else _clean(request.predicted, MAX_LABEL_TEXT, "The predicted breed")
-        return verdict, label, None, breed.species if breed else request.species
+        return verdict, label, None, (breed.species or None) if breed else request.species
     name = _clean(request.label, MAX_LABEL_TEXT, "The breed")
     text = _clean(request.label_text, MAX_LABEL_TEXT, "The breed in your own words")
-    if name is None and text is not None and (breed := resolve(text)):
+    if name is None and text is not None and (breed := resolve(text, request.more_breeds)):
         name, text = breed.id, None  # it is in the catalogue after all
     if name is None:
         if verdict == "wrong" and text is None:
             raise FlagError("label_required", "Say which breed it is, or describe it in your own words.")
         return verdict, None, text, request.species
-    if (breed := resolve(name)) is None:
+    if (breed := resolve(name, request.more_breeds)) is None:
         raise FlagError(
             "unknown_breed", f"No breed of that name; choose one, or use your own words. Received: {name!r}"
         )
     if verdict == "wrong" and breed.id == request.predicted:
         verdict = "correct"
-    return verdict, breed.id, text, breed.species
+    return verdict, breed.id, text, breed.species or None
 
 
 def _clean(text: str | None, limit: int, what: str) -> str | None:

@@ -1,72 +1,232 @@
 """The only place that talks to a Hub, always through ``huggingface_hub``.
 
-``HF_ENDPOINT`` and ``HF_TOKEN`` choose the Hub; nothing else of this project
-knows where it is.
+`connect` gives the client of the Hub that the settings name; the functions here do with it
+what the rooms need. Each raises a `smartbreed.errors.HubCallError` whose ``kind`` says what
+the failure means, and none retries by itself: the caller knows what may wait.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+import datetime as dt
+import tempfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from smartbreed.errors import BundleError
-from smartbreed.hub import session
+from smartbreed.errors import HubCallError
+from smartbreed.hub.connection import Hub, chosen_hub, connect, embedded_store
+from smartbreed.hub.download import FetchedBundle, download_snapshot, fetch_bundle, parse_repo
+from smartbreed.hub.retry import hub_errors, pause_s
 
-_REPO = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+__all__ = [
+    "FetchedBundle",
+    "Hub",
+    "HubCallError",
+    "RemoteFile",
+    "RepoState",
+    "chosen_hub",
+    "commit_files",
+    "connect",
+    "delete_repo",
+    "download_file",
+    "download_snapshot",
+    "embedded_store",
+    "ensure_repo",
+    "erase_contents",
+    "fetch_bundle",
+    "file_at",
+    "list_commits",
+    "list_files",
+    "list_tags",
+    "parse_repo",
+    "pause_s",
+    "read_file",
+    "repo_state",
+    "tag",
+]
+
+RepoType = Literal["model", "dataset", "space"]
 
 
-@dataclass(frozen=True)
-class FetchedBundle:
-    """A bundle's files on this disk: their folder, the repo and the full commit sha they are of."""
+class RepoState(NamedTuple):
+    """Where a branch stands.
 
-    folder: Path
-    repo: str
-    revision: str
+    Attributes:
+        sha: full id of its newest commit.
+        created: when the repo was made; another value later means another repo of that name.
+    """
 
-
-def parse_repo(source: str) -> tuple[str, str] | None:
-    """``owner/name[@revision]`` → ``(repo, revision)``, ``main`` unless given; None if it is no repo id."""
-    found = _REPO.fullmatch(source)
-    return (found["repo"], found["revision"] or "main") if found else None
+    sha: str
+    created: dt.datetime | None
 
 
-def fetch_bundle(repo: str, revision: str, cache_dir: Path) -> FetchedBundle:
-    """Download a model repo's files, or take them from the cache when the Hub cannot be reached.
+class RemoteFile(NamedTuple):
+    """A file of a repo; `sha256` is known of large files only, `oid` is git's id of what git stores."""
 
-    The library may return an incomplete folder in the second case: the caller must
-    verify every file, as `smartbreed.vision.bundle.load_bundle` does.
+    path: str
+    size: int
+    oid: str
+    sha256: str | None
 
-    Args:
-        repo: ``owner/name``.
-        revision: branch, tag or commit.
-        cache_dir: where downloads are kept.
+
+def ensure_repo(api: HfApi, repo: str, repo_type: RepoType, *, private: bool = False) -> None:
+    """Make a repo unless it is there."""
+    with hub_errors(repo):
+        api.create_repo(repo, repo_type=repo_type, private=private, exist_ok=True)
+
+
+def repo_state(api: HfApi, repo: str, repo_type: RepoType, revision: str = "main") -> RepoState:
+    """Where a revision stands now.
 
     Raises:
-        BundleError: no such repo or revision, or no way to reach it; the message says which.
+        HubCallError: ``no_repo``, ``no_entry`` for a revision that is not there, and the others.
     """
-    import httpx2
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import (
-        HfHubHTTPError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
+    with hub_errors(repo):
+        info = api.repo_info(repo, repo_type=repo_type, revision=revision)
+    return RepoState(str(info.sha), getattr(info, "created_at", None))
 
-    session.install()
+
+def list_files(
+    api: HfApi, repo: str, repo_type: RepoType, revision: str, folder: str | None = None
+) -> dict[str, RemoteFile]:
+    """Every file of a revision, by path; nothing when the folder is not there."""
+    from huggingface_hub.hf_api import RepoFile
+
+    found: dict[str, RemoteFile] = {}
     try:
-        folder = Path(snapshot_download(repo, revision=revision, cache_dir=cache_dir, max_workers=4))
-    except RevisionNotFoundError:
-        raise BundleError(f"The model repo {repo} has no revision {revision}.") from None
-    except RepositoryNotFoundError:
-        raise BundleError(
-            f"There is no model repo {repo}, or this token (HF_TOKEN) may not read it."
-        ) from None
-    except (LocalEntryNotFoundError, HfHubHTTPError, httpx2.HTTPError, OSError):
-        raise BundleError(
-            f"The model repo {repo} could not be reached and {revision} is not in the cache; "
-            "check the network and HF_ENDPOINT, or name a folder."
-        ) from None
-    # A snapshot's folder is named by the full commit sha.
-    return FetchedBundle(folder, repo, folder.name)
+        with hub_errors(repo):
+            for item in api.list_repo_tree(
+                repo, folder, repo_type=repo_type, revision=revision, recursive=True
+            ):
+                if isinstance(item, RepoFile):
+                    sha256 = item.lfs.sha256 if item.lfs else None
+                    found[item.path] = RemoteFile(item.path, item.size, item.blob_id, sha256)
+    except HubCallError as error:
+        if error.kind != "no_entry" or folder is None:
+            raise
+    return found
+
+
+def file_at(api: HfApi, repo: str, repo_type: RepoType, path: str, revision: str) -> RemoteFile | None:
+    """One file of a revision; None when it is not there."""
+    from huggingface_hub.hf_api import RepoFile
+
+    with hub_errors(repo):
+        for item in api.get_paths_info(repo, [path], repo_type=repo_type, revision=revision):
+            if isinstance(item, RepoFile):
+                return RemoteFile(item.path, item.size, item.blob_id, item.lfs.sha256 if item.lfs else None)
+    return None
+
+
+def commit_files(
+    api: HfApi,
+    repo: str,
+    repo_type: RepoType,
+    files: Mapping[str, bytes | Path],
+    *,
+    title: str,
+    message: str = "",
+    parent: str | None = None,
+    delete: Iterable[str] = (),
+) -> str:
+    """One commit to ``main``; files that are there already with the same content add nothing.
+
+    Args:
+        files: content by path in the repo.
+        parent: full sha the branch must stand at; None: wherever it stands.
+        delete: paths of files to delete.
+
+    Returns:
+        The full sha of the commit.
+
+    Raises:
+        HubCallError: ``stale`` when the branch stands elsewhere. After ``retry`` the commit may
+            have been applied: look, or send the same again.
+    """
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+    added = [
+        CommitOperationAdd(path, str(content) if isinstance(content, Path) else content)
+        for path, content in files.items()
+    ]
+    deleted = [CommitOperationDelete(path, is_folder=False) for path in delete]
+    with hub_errors(repo):
+        made = api.create_commit(
+            repo,
+            [*added, *deleted],
+            repo_type=repo_type,
+            commit_message=title,
+            commit_description=message,
+            parent_commit=parent,
+            num_threads=2,
+        )
+    return str(made.oid)
+
+
+def tag(api: HfApi, repo: str, repo_type: RepoType, name: str, revision: str, message: str = "") -> None:
+    """Tag a revision; a tag of that name stays where it is."""
+    with hub_errors(repo):
+        api.create_tag(
+            repo, tag=name, revision=revision, tag_message=message, repo_type=repo_type, exist_ok=True
+        )
+
+
+def list_tags(api: HfApi, repo: str, repo_type: RepoType) -> dict[str, str]:
+    """Full sha by tag."""
+    with hub_errors(repo):
+        refs = api.list_repo_refs(repo, repo_type=repo_type)
+    return {ref.name: str(ref.target_commit) for ref in refs.tags}
+
+
+def list_commits(api: HfApi, repo: str, repo_type: RepoType, revision: str = "main") -> list[tuple[str, str]]:
+    """Full sha and title of every commit of a revision, newest first."""
+    with hub_errors(repo):
+        commits = api.list_repo_commits(repo, repo_type=repo_type, revision=revision)
+    return [(commit.commit_id, commit.title) for commit in commits]
+
+
+def commit_dates(api: HfApi, repo: str, repo_type: RepoType) -> dict[str, dt.datetime]:
+    """When each commit of ``main`` was made, by its full sha."""
+    with hub_errors(repo):
+        commits = api.list_repo_commits(repo, repo_type=repo_type)
+    return {commit.commit_id: commit.created_at for commit in commits}
+
+
+def download_file(api: HfApi, repo: str, repo_type: RepoType, path: str, revision: str, folder: Path) -> Path:
+    """One file of a revision into a folder; nothing goes into the user's cache."""
+    with hub_errors(repo):
+        return Path(api.hf_hub_download(repo, path, repo_type=repo_type, revision=revision, local_dir=folder))
+
+
+def read_file(api: HfApi, repo: str, repo_type: RepoType, path: str, revision: str) -> bytes | None:
+    """The bytes of a small file; None when it is not there."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="smartbreed-") as folder:
+            return download_file(api, repo, repo_type, path, revision, Path(folder)).read_bytes()
+    except HubCallError as error:
+        if error.kind == "no_entry":
+            return None
+        raise
+
+
+def erase_contents(api: HfApi, repo: str, repo_type: RepoType, contents: Iterable[str]) -> int:
+    """Take large files out of every commit of a repo, by their sha256; how many were there.
+
+    Commits after them get new ids. The embedded Hub removes the bytes at once, huggingface.co
+    in its own time; copies that others have downloaded are not reached.
+    """
+    wanted = set(contents)
+    with hub_errors(repo):
+        found = [item for item in api.list_lfs_files(repo, repo_type=repo_type) if item.file_oid in wanted]
+        if found:
+            api.permanently_delete_lfs_files(repo, found, repo_type=repo_type)
+    return len(found)
+
+
+def delete_repo(api: HfApi, repo: str, repo_type: RepoType) -> None:
+    """Delete a repo with all its history, if it is there."""
+    with hub_errors(repo):
+        api.delete_repo(repo, repo_type=repo_type, missing_ok=True)

@@ -7,6 +7,7 @@ ways, with a few chunks in flight, so a large file is never whole in memory.
 from __future__ import annotations
 
 import asyncio
+import os
 import queue
 import threading
 from collections.abc import Iterator
@@ -30,6 +31,7 @@ class InProcessTransport(httpx2.BaseTransport):
         self._app = app
         self._guard = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._owner = 0
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """Run one request; returns when its headers are there.
@@ -48,7 +50,8 @@ class InProcessTransport(httpx2.BaseTransport):
 
     def _started(self) -> asyncio.AbstractEventLoop:
         with self._guard:
-            if self._loop is None:
+            if self._loop is None or self._owner != os.getpid():  # a fork takes no threads along
+                self._owner = os.getpid()
                 self._loop = asyncio.new_event_loop()
                 threading.Thread(target=self._loop.run_forever, name="hub-in-process", daemon=True).start()
             return self._loop

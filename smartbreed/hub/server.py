@@ -20,7 +20,7 @@ from smartbreed.errors import SmartBreedError
 from smartbreed.hub.access import Access
 from smartbreed.hub.bodies import parse_form, parse_json, read_body
 from smartbreed.hub.problems import HubError
-from smartbreed.hub.routes import account, commits, erasing, lfs, listings, repos, resolve
+from smartbreed.hub.routes import account, commits, erasing, lfs, listings, repos, resolve, spaces
 from smartbreed.hub.routing import (
     Call,
     Limits,
@@ -46,6 +46,7 @@ _TABLE: Table = {
     **lfs.ROUTES,
     **resolve.ROUTES,
     **erasing.ROUTES,
+    **spaces.ROUTES,
 }
 _VERBS = {verb for _, verb in _TABLE}
 

@@ -51,6 +51,11 @@ def make_client() -> httpx2.Client:
     import httpx2
     from huggingface_hub.utils._http import hf_request_event_hook
 
+    def check(request: Any) -> None:
+        # HF_HUB_OFFLINE is about the network, which a Hub mounted in this process does not need.
+        if request.url.host not in _mounted:
+            hf_request_event_hook(request)
+
     def cap(request: Any) -> None:
         timeout = request.extensions.get("timeout") or {}
         request.extensions["timeout"] = {
@@ -58,7 +63,7 @@ def make_client() -> httpx2.Client:
         }
 
     return httpx2.Client(
-        event_hooks={"request": [hf_request_event_hook, cap]},
+        event_hooks={"request": [check, cap]},
         follow_redirects=True,
         timeout=TIMEOUT,
         mounts={f"all://{host}": transport for host, transport in _mounted.items()},

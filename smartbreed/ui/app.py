@@ -10,7 +10,10 @@ import gradio as gr
 from smartbreed.config import Settings
 from smartbreed.services import Services
 from smartbreed.ui.identify_page import IdentifyPage
+from smartbreed.ui.review_page import ReviewPage
 from smartbreed.ui.theme import SmartBreedTheme
+from smartbreed.ui.tour_page import TourPage
+from smartbreed.ui.train_page import TrainPage
 
 _HERE = Path(__file__).parent
 #: Temporary files are looked through this often and deleted at this age, in seconds.
@@ -19,20 +22,33 @@ _CACHE = (300, 3600)
 
 def build_app(services: Services) -> gr.Blocks:
     """The page, ready to get API endpoints added and to be launched with `launch_options`."""
-    with gr.Blocks(title="SmartBreed", analytics_enabled=False, delete_cache=_CACHE) as app:
+    with gr.Blocks(
+        title=services.introduction[0] or "SmartBreed", analytics_enabled=False, delete_cache=_CACHE
+    ) as app:
         page = IdentifyPage(services)
+        app.load(
+            page.show_unpublished, None, page.unpublished, show_progress="hidden", api_visibility="private"
+        )
         if services.settings.gallery:
             found = [page.examples_box, page.examples_heading, page.gallery]
             app.load(page.load_examples, None, found, show_progress="hidden", api_visibility="private")
+    with app.route("How it learns", "/tour", show_in_navbar=False):
+        TourPage(services).load(app)
+    with app.route("Retrain", "/train", show_in_navbar=False):
+        TrainPage(services).load(app)
+    with app.route("Review", "/review", show_in_navbar=False):
+        ReviewPage(services).load(app)
+    app.current_page = ""  # what is added later belongs to the front page again
     return app
 
 
 def launch_options(settings: Settings) -> dict[str, Any]:
     """What ``Blocks.launch`` needs for the page; since gradio 6 that is where its look is given."""
-    script = (_HERE / "page.js").read_text(encoding="utf-8")
+    names = ("page.js", "circle.js", "review.js", "maintainer.js")
+    script = "".join((_HERE / name).read_text(encoding="utf-8") for name in names)
     return {
         "theme": SmartBreedTheme(),
-        "css_paths": _HERE / "style.css",
+        "css_paths": [_HERE / "style.css", _HERE / "circle.css", _HERE / "review.css"],
         "head": f"<script>{script}</script>",
         "favicon_path": str(_HERE / "logo.svg"),
         "i18n": gr.I18n(en={"upload_text.drop_gallery": "Drop photos here"}),

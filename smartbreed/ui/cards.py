@@ -27,12 +27,19 @@ def escape(text: str) -> str:
     )
 
 
-def header() -> str:
+def header(title: str = "", about: str = "") -> str:
+    """The head of a page.
+
+    Args:
+        title: of a model that introduces itself; empty: ours.
+        about: its line; empty: ours.
+    """
     logo = _LOGO.read_text(encoding="utf-8")
+    about = about or "Every cat and dog in your photo: found, named, and explained."
     return (
         f'<header class="sb-header"><span class="sb-logo" aria-hidden="true">{logo}</span>'
-        "<div><h1>SmartBreed</h1>"
-        "<p>Every cat and dog in your photo: found, named, and explained.</p></div></header>"
+        f"<div><h1>{escape(title or 'SmartBreed')}</h1>"
+        f"<p>{escape(about)}</p></div></header>"
     )
 
 
@@ -87,7 +94,17 @@ def status(answer: Identification) -> str:
     return f'<div class="sb-status"><h2>{escape(found(answer))}{name}</h2>{detail}</div>'
 
 
-def welcome() -> str:
+def welcome(pets: bool = True) -> str:
+    """What to do here.
+
+    Args:
+        pets: the model finds pets; else it takes whole pictures of whatever it knows.
+    """
+    if not pets:
+        return (
+            '<div class="sb-status sb-welcome"><h2>What is it?</h2><p>Add a picture: you will see what it '
+            "shows, or an honest “I don’t know”, where the model looked, and a way to put it right.</p></div>"
+        )
     return (
         '<div class="sb-status sb-welcome"><h2>Which breed is it?</h2>'
         "<p>Add a photo and you will see</p>"
@@ -110,10 +127,18 @@ def problem(error: SmartBreedError) -> str:
     return f'<p class="sb-problem" role="alert">{escape(error.message)}</p>'
 
 
-def thanks(created: bool) -> str:
+def thanks(created: bool, waiting: int = 0) -> str:
     """Shown only after the answer lies on the disk."""
     text = "Your answer is saved." if created else "You had told us so before, and it is saved."
-    return f'<p class="sb-thanks"><b>Thank you!</b> {text} Corrections like yours become the next model.</p>'
+    return (
+        f'<p class="sb-thanks"><b>Thank you!</b> {text} Corrections like yours become the next model.</p>'
+        f"{unpublished(waiting)}"
+    )
+
+
+def unpublished(waiting: int) -> str:
+    """What of all answers is safe here and not in the dataset yet; nothing when nothing is."""
+    return note(f"Saved here, waiting to be published ({waiting}).") if waiting else ""
 
 
 def note(text: str) -> str:
@@ -134,11 +159,19 @@ def consent() -> str:
 
 
 def footer(answer: Identification | None, version: str) -> str:
-    """Which model answered and how long it took."""
+    """Which model answered and how long it took.
+
+    Args:
+        answer: the one shown; None: there is none yet.
+        version: of the model that answers now.
+    """
     if answer is None:
         return f'<p class="sb-footer">Model {escape(version)}</p>'
     model = answer.model
+    changed = ""
+    if model.version != version:
+        changed = f" · version {escape(version)} answers now; add the photo again to ask it"
     return (
         f'<p class="sb-footer">Answered by {escape(model.repo)} {escape(model.version)} '
-        f"(revision <code>{escape(model.revision[:10])}</code>) in {answer.milliseconds:.0f} ms</p>"
+        f"(revision <code>{escape(model.revision[:10])}</code>) in {answer.milliseconds:.0f} ms{changed}</p>"
     )

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import gradio as gr
 
-from smartbreed.breeds import BREEDS
+from smartbreed.breeds import BREEDS, Breed
 from smartbreed.errors import FlagError, PhotoError, SmartBreedError
 from smartbreed.services import Services, explain_failure
 from smartbreed.ui import cards
@@ -26,12 +26,19 @@ OTHER = "other"
 Updates = dict[Any, Any]
 
 
-@cache
-def breed_choices() -> list[tuple[str, str]]:
-    """``(name and aliases, id)`` of every breed, so that a search finds aliases too; last, another breed."""
+@lru_cache(maxsize=4)
+def breed_choices(known: tuple[Breed, ...] = ()) -> list[tuple[str, str]]:
+    """``(name and aliases, id)`` of every breed, so that a search finds aliases too; last, another breed.
+
+    Args:
+        known: what the model names. Where none of it is in the catalogue, the model is about
+            something else, and only its own labels are offered.
+    """
+    ours = any(breed.id in BREEDS for breed in known) or not known
+    every = {**(BREEDS if ours else {}), **{breed.id: breed for breed in known}}
     names = [
         (f"{breed.name} ({', '.join(breed.aliases)})" if breed.aliases else breed.name, breed.id)
-        for breed in sorted(BREEDS.values(), key=lambda breed: breed.name.casefold())
+        for breed in sorted(every.values(), key=lambda breed: breed.name.casefold())
     ]
     return [*names, ("A breed that is not listed (other, unknown, mixed) …", OTHER)]
 
@@ -51,6 +58,20 @@ def remembered(browser: Any) -> tuple[bool, str]:
         return False, ""
     token = browser.get("token")
     return browser.get("consent") is True, token if isinstance(token, str) and 16 <= len(token) <= 100 else ""
+
+
+def _known(session: Session) -> tuple[Breed, ...]:
+    """What the model that answered can name."""
+    answer = session.answer
+    return answer.labels.breeds if answer and answer.labels else ()
+
+
+def waiting(services: Services) -> int:
+    """How many answers are saved here and not in the dataset yet; 0 when that cannot be said."""
+    try:
+        return services.publishing().waiting
+    except SmartBreedError:
+        return 0
 
 
 class FlagForm:
@@ -131,8 +152,8 @@ class FlagForm:
             self.undo: gr.update(visible=False),
         }
 
-    def offer(self, pet: Pet) -> Updates:
-        """Buttons that fit what was said about a pet.
+    def offer(self, pet: Pet, known: tuple[Breed, ...] = ()) -> Updates:
+        """Buttons that fit what was said about a pet, by a model that knows these breeds.
 
         "That's right" would be kept as the likeliest breed, so where no breed was named
         nobody can be made to agree to one.
@@ -179,7 +200,8 @@ class FlagForm:
                 self.panel: gr.update(visible=True),
                 self.heading: f"<h4>{cards.escape(headings[verdict])}</h4>",
                 self.breed: gr.update(
-                    visible=verdict in ("wrong", "missed"), value=None, choices=breed_choices(),
+                    visible=verdict in ("wrong", "missed"), value=None,
+                    choices=breed_choices(_known(session)),
                     label="Which breed is it?" if verdict == "wrong" else "Which breed is it? (if you know)",
                 ),
                 self.words: gr.update(visible=False, value=""),
@@ -217,7 +239,7 @@ class FlagForm:
         except Exception as error:
             return self._failed(explain_failure(error))
         return {
-            **self.reset(cards.thanks(receipt.created)),
+            **self.reset(cards.thanks(receipt.created, waiting(self.services))),
             self.receipt: receipt.flag_id,
             self.buttons_row: gr.update(visible=False),
             self.undo: gr.update(visible=True),

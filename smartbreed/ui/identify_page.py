@@ -10,10 +10,10 @@ import gradio as gr
 
 from smartbreed.images import Photo
 from smartbreed.services import Services, explain_failure
-from smartbreed.ui import cards
+from smartbreed.ui import cards, nav
 from smartbreed.ui.drawing import annotate, no_thumbnail
 from smartbreed.ui.examples import Examples
-from smartbreed.ui.flag_form import FlagForm, Updates, new_browser_state
+from smartbreed.ui.flag_form import FlagForm, Updates, new_browser_state, waiting
 from smartbreed.ui.pet_card import PetCard
 from smartbreed.ui.photo_input import Upload, photo_input, uploads
 from smartbreed.ui.session import Session, at_view, look, read_view
@@ -36,13 +36,15 @@ class IdentifyPage:
         self.examples = Examples(services.settings)
         self.session = gr.State(Session(), time_to_live=3600)
         self.browser = new_browser_state()
-        gr.HTML(cards.header())
+        title, about = services.introduction
+        gr.HTML(nav.header("identify", maintainers=services.maintainers.reachable, title=title, about=about))
         with gr.Row(elem_classes="sb-columns"):
             with gr.Column(scale=4, min_width=290, elem_classes="sb-left"):
                 self._left()
             with gr.Column(scale=7, min_width=320, elem_classes="sb-right"):
                 self._right()
         self.footer = gr.HTML(cards.footer(None, self._version()))
+        self.unpublished = gr.HTML(elem_id="unpublished")
         self._wire()
 
     def _left(self) -> None:
@@ -64,7 +66,7 @@ class IdentifyPage:
             self.restart = gr.Button("Start over", size="sm", elem_classes="sb-link", elem_id="restart")
 
     def _right(self) -> None:
-        self.status = gr.HTML(cards.welcome(), elem_id="status", elem_classes="sb-live")
+        self.status = gr.HTML(self._welcome(), elem_id="status", elem_classes="sb-live")
         self.whole_now = gr.Button(
             "Use the whole picture",
             variant="primary",
@@ -122,6 +124,10 @@ class IdentifyPage:
             card.wire(self.settings.method)
         self.missed.wire()
 
+    def show_unpublished(self) -> str:
+        """Value of `unpublished`, at this moment."""
+        return cards.unpublished(waiting(self.services))
+
     def load_examples(self) -> tuple[Any, Any, Any]:
         """Values of `examples_box`, `examples_heading` and `gallery`; may take seconds."""
         heading, found = self.examples.get()
@@ -173,7 +179,7 @@ class IdentifyPage:
     def _restart(self) -> Updates:
         return {
             self.session: Session(),
-            self.status: cards.welcome(),
+            self.status: self._welcome(),
             self.photo_box: gr.update(visible=False),
             self.whole_now: gr.update(visible=False),
             self.pager: gr.update(visible=False),
@@ -219,6 +225,9 @@ class IdentifyPage:
 
     def _cards(self, session: Session, method: str) -> Updates:
         return {key: value for card in self.cards for key, value in card.show(session, method).items()}
+
+    def _welcome(self) -> str:
+        return cards.welcome(self.services.identifier.detector is not None)
 
     def _version(self) -> str:
         return self.services.identifier.bundle.version.version

@@ -6,7 +6,6 @@ from typing import Any
 
 import gradio as gr
 
-from smartbreed.breeds import get_breed
 from smartbreed.errors import RequestError
 from smartbreed.services import Services, explain_failure
 from smartbreed.ui import cards
@@ -81,10 +80,10 @@ class PetCard:
             self.slider: self._look(session, number, first.id),
             self.caption: cards.caption(first.name, METHODS[GRAD_CAM]),
             self.text: cards.pet_text(pet, number, answer.combined),
-            self.breed: gr.update(choices=self._breeds(pet), value=first.id),
+            self.breed: gr.update(choices=_breeds(session, pet), value=first.id),
             self.deeper: self.offer(method),
             **self.form.reset(),
-            **self.form.offer(pet),
+            **self.form.offer(pet, session.labels.breeds),
         }
 
     def offer(self, method: str) -> Any:
@@ -109,9 +108,10 @@ class PetCard:
     def _explain(self, session: Session, breed: str) -> Updates:
         try:
             look = self._look(session, self.number(session), breed)
+            name = session.labels.breed(breed).name
         except Exception as error:
             return {self.caption: cards.problem(explain_failure(error))}
-        return {self.slider: look, self.caption: cards.caption(get_breed(breed).name, METHODS[GRAD_CAM])}
+        return {self.slider: look, self.caption: cards.caption(name, METHODS[GRAD_CAM])}
 
     def _explain_deeper(
         self,
@@ -122,10 +122,13 @@ class PetCard:
     ) -> Updates:
         try:
             number = self.number(session)
-            index = self.services.identifier.label_index(breed)
-            pixels = network_input(self.services, session, number)
+            labels, answer = session.labels, session.answer
+            assert answer is not None  # it has labels
+            model = self.services.model.served_by(answer.model)
+            index = labels.index(breed)
+            pixels = network_input(self.services, model.identifier, session, number)
             progress(0, desc=f"Starting {METHODS[method]}")
-            heat = self.services.deeper.explain(
+            heat = model.deeper.explain(
                 pixels, index, method, lambda fraction, text: progress(fraction, desc=text)
             )
             crop = session.crops[number - 1]
@@ -133,7 +136,7 @@ class PetCard:
             return {self.caption: cards.problem(explain_failure(error))}
         return {
             self.slider: (crop, overlay(crop, heat)),
-            self.caption: cards.caption(get_breed(breed).name, METHODS[method]),
+            self.caption: cards.caption(labels.breed(breed).name, METHODS[method]),
         }
 
     def _look(self, session: Session, number: int, breed: str) -> tuple[Any, Any]:
@@ -141,16 +144,18 @@ class PetCard:
         if number > len(session.crops):
             raise RequestError("no_such_pet", "This page is no longer up to date; add your photo again.")
         crop = session.crops[number - 1]
-        return crop, overlay(crop, self.services.identifier.heat(pet, breed))
+        # From the answer's own class maps and labels: the model may have been replaced since.
+        return crop, overlay(crop, session.labels.heat(pet.class_maps, breed))
 
-    def _breeds(self, pet: Pet) -> list[tuple[str, str]]:
-        """The pet's likeliest breeds, then all others the model knows; aliases can be searched for."""
-        likely = {guess.id: f"{guess.name} · {percent(guess.probability)}" for guess in pet.breeds}
-        others = sorted(
-            (get_breed(label) for label in self.services.identifier.labels if label not in likely),
-            key=lambda breed: breed.name.casefold(),
-        )
-        return [(text, breed) for breed, text in likely.items()] + [
-            (f"{breed.name} ({', '.join(breed.aliases)})" if breed.aliases else breed.name, breed.id)
-            for breed in others
-        ]
+
+def _breeds(session: Session, pet: Pet) -> list[tuple[str, str]]:
+    """The pet's likeliest breeds, then all others its model knows; aliases can be searched for."""
+    likely = {guess.id: f"{guess.name} · {percent(guess.probability)}" for guess in pet.breeds}
+    others = sorted(
+        (breed for breed in session.labels.breeds if breed.id not in likely),
+        key=lambda breed: breed.name.casefold(),
+    )
+    return [(text, breed) for breed, text in likely.items()] + [
+        (f"{breed.name} ({', '.join(breed.aliases)})" if breed.aliases else breed.name, breed.id)
+        for breed in others
+    ]

@@ -24,6 +24,8 @@ def sentence(pet: Pet) -> str:
             group = GROUPS[pet.group.id]
             return f"{group.phrase}; {group.unclear}"
         return f"Possibly {pet.group.name}, but I am not certain"
+    if not pet.species:  # a model of something else
+        return "Nothing that I know for certain"
     return f"{_article(pet.species)} {pet.species}, but no breed I know"
 
 
@@ -34,7 +36,7 @@ def short_name(pet: Pet) -> str:
     if pet.verdict == "group" and pet.group.id in GROUPS:
         words = GROUPS[pet.group.id].phrase.split(" ", 1)[-1]
         return words[:1].upper() + words[1:]
-    return pet.species.capitalize()
+    return pet.species.capitalize() or "Unknown"
 
 
 def found(answer: Identification) -> str:
@@ -42,7 +44,8 @@ def found(answer: Identification) -> str:
     if answer.combined > 1:
         return f"{count(answer.combined).capitalize()} photos, one answer"
     if answer.whole:
-        return "The whole picture, taken as one pet"
+        pets = all(pet.species for pet in answer.pets)
+        return "The whole picture, taken as one pet" if pets else "The whole picture"
     return f"{count(len(answer.pets)).capitalize()} {'pet' if len(answer.pets) < 2 else 'pets'} found"
 
 

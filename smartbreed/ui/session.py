@@ -18,6 +18,8 @@ from smartbreed.images import Photo
 from smartbreed.services import Services
 from smartbreed.ui.drawing import thumbnail
 from smartbreed.ui.photo_input import Upload
+from smartbreed.vision.identify import Identifier
+from smartbreed.vision.labels import Labels
 from smartbreed.vision.results import Failure, Identification, Pet
 
 #: Longest side of the crop shown on a card, pixels; sharp on a phone's dense screen.
@@ -75,6 +77,17 @@ class Session:
             return None
         return self.view.answer
 
+    @property
+    def labels(self) -> Labels:
+        """What the model that gave the answer shown calls things; it may have been replaced since.
+
+        Raises:
+            RequestError: nothing is shown.
+        """
+        if self.answer is None or self.answer.labels is None:
+            raise RequestError("no_such_pet", "This page is no longer up to date; add your photo again.")
+        return self.answer.labels
+
     def pet(self, number: int) -> Pet:
         """Pet ``number`` (from 1) of the view shown.
 
@@ -99,22 +112,24 @@ def look(services: Services, uploads: Sequence[Upload], options: Options) -> tup
     most = services.settings.max_photos
     if len(uploads) > most:
         raise RequestError("too_many_photos", f"At most {most} photos at once. Received: {len(uploads)}.")
+    model = services.identifier  # one for all of them: another may take its place meanwhile
     # Each worker lets go of its photo before it takes the next, unlike a batch, which holds all.
-    with ThreadPoolExecutor(min(services.identifier.threads, len(uploads)) or 1) as pool:
-        seen = list(pool.map(lambda upload: _look_at(services, upload, options, len(uploads) == 1), uploads))
+    with ThreadPoolExecutor(min(model.threads, len(uploads)) or 1) as pool:
+        alone = len(uploads) == 1
+        seen = list(pool.map(lambda upload: _look_at(services, model, upload, options, alone), uploads))
     views = [view for view, _ in seen]
     if options.combine and len(views) > 1:
-        views = _combined(services, views, options) + views
+        views = _combined(model, views, options) + views
     return Session(tuple(uploads), options, tuple(views)), seen[0][1] if seen else None
 
 
-def _look_at(services: Services, upload: Upload, options: Options, keep: bool) -> tuple[View, Photo | None]:
+def _look_at(
+    services: Services, model: Identifier, upload: Upload, options: Options, keep: bool
+) -> tuple[View, Photo | None]:
     path, name = upload
     try:
         photo = services.read(Path(path), name)
-        answer = services.identifier.identify(
-            photo, whole=options.whole, top_k=options.top_k, score=options.score
-        )
+        answer = model.identify(photo, whole=options.whole, top_k=options.top_k, score=options.score)
     except PhotoError as error:
         return View(path, name, Failure(name, error)), None
     return View(path, name, answer, thumbnail(photo)), photo if keep else None
@@ -147,21 +162,25 @@ def at_view(services: Services, session: Session, index: int, photo: Photo | Non
     return replace(session, crops=crops)
 
 
-def network_input(services: Services, session: Session, number: int) -> np.ndarray:
-    """What the network saw of a pet: uint8 ``(224, 224, 3)``."""
+def network_input(services: Services, model: Identifier, session: Session, number: int) -> np.ndarray:
+    """What the network saw of a pet: uint8 ``(size, size, 3)``.
+
+    Args:
+        model: the one that answered.
+    """
     # Imported here: the page needs it for slow explanations only.
     from smartbreed.vision.pixels import resample
 
-    size = services.identifier.classifier.config.input_size
+    size = model.classifier.config.input_size
     photo = read_view(services, session.view)
     return resample(photo.to_pil(), session.pet(number).crop, (size, size))
 
 
-def _combined(services: Services, views: list[View], options: Options) -> list[View]:
+def _combined(model: Identifier, views: list[View], options: Options) -> list[View]:
     seen = [view for view in views if isinstance(view.answer, Identification) and view.answer.pets]
     answers = [view.answer for view in seen if isinstance(view.answer, Identification)]
     try:
-        pet = services.identifier.combine(answers, top_k=options.top_k)
+        pet = model.combine(answers, top_k=options.top_k)
     except SmartBreedError:
         return []  # no photo shows a pet: each view says so by itself
     if len(answers) < 2:

@@ -2,6 +2,21 @@
 
 ``config.json`` names every other file with its sha256; a bundle with a missing,
 changed or unlisted-but-needed file is refused. Nothing in it is ever unpickled.
+
+Rules for whoever writes a bundle (`write_config` writes the sums):
+
+* ``format`` is `FORMAT`. Format 1 is read as well; a newer one is refused.
+* ``name`` and ``version`` (``1.2.0``) are required. With ``about`` the bundle introduces itself:
+  the page's title is then ``name`` and the line under it ``about``. Without it, it is SmartBreed.
+* A label needs an ``id`` (unique, never changed later). ``name`` is what people read; empty, the
+  catalogue's name, or the id made readable. ``species`` (``cat``, ``dog``, or empty for what is no
+  pet) and ``group`` (one of `smartbreed.breeds.GROUPS`, any other family, or empty) are optional.
+* ``detector`` is optional: without it (or ``null``) the whole picture is classified.
+* ``parents`` says what it was made from: ``{"repo", "revision", "version"}`` each.
+* Files: ``.tflite`` networks, ``.weights.h5`` weights, ``.npz`` arrays of plain numbers and texts,
+  and documents. Programs, pickles and whole Keras models (``.keras``, other ``.h5``), which may
+  hold code, are refused: see `smartbreed.vision.contents`.
+* ``self_test.logits`` are the classifier's on `smartbreed.vision.identify.self_test_picture`.
 """
 
 from __future__ import annotations
@@ -12,97 +27,42 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
 from smartbreed.errors import BundleError
+from smartbreed.vision.bundle_config import (
+    CONFIG,
+    FORMAT,
+    BundleConfig,
+    ClassifierConfig,
+    Confirmation,
+    DetectorConfig,
+    Label,
+    Parent,
+    Thresholds,
+    parse_config,
+)
+from smartbreed.vision.contents import check_contents
 from smartbreed.vision.results import ModelVersion
 
-CONFIG = "config.json"
-FORMAT = 1
+__all__ = [
+    "CONFIG",
+    "FORMAT",
+    "Bundle",
+    "BundleConfig",
+    "ClassifierConfig",
+    "Confirmation",
+    "DetectorConfig",
+    "Label",
+    "Parent",
+    "Thresholds",
+    "load_bundle",
+    "parse_config",
+    "read_config",
+    "sha256_of",
+    "write_config",
+]
 
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class Label(_Section):
-    """One class of the classifier."""
-
-    id: str = Field(min_length=1)
-    species: str = Field(min_length=1)
-    group: str = ""
-
-
-class Thresholds(_Section):
-    """Smallest calibrated probabilities for the verdicts ``breed`` and ``group``."""
-
-    breed: float = Field(ge=0, le=1)
-    group: float = Field(ge=0, le=1)
-
-
-class ClassifierConfig(_Section):
-    """How to feed the classifier: pixels become ``x * scale + offset``.
-
-    ``architecture`` and ``alpha`` (its width multiplier) say how to rebuild the Keras network.
-    ``bias`` is that of the class-map layer, one a label (none: all 0); Grad-CAM does not count it.
-    """
-
-    file: str = "classifier.tflite"
-    weights: str = ""
-    architecture: str = "mobilenet_v2"
-    alpha: float = Field(default=1.0, gt=0, le=2)
-    input_size: int = Field(ge=32, le=1024)
-    scale: float = 1 / 127.5
-    offset: float = -1.0
-    margin: float = Field(default=0.05, ge=0, le=1)
-    temperature: float = Field(default=1.0, gt=0)
-    labels: tuple[Label, ...] = Field(min_length=1)
-    bias: tuple[float, ...] = ()
-    thresholds: Thresholds
-
-
-class Confirmation(_Section):
-    """How detector and classifier decide together whether a box holds a pet.
-
-    Its probability is ``sigmoid(detector * logit(s) + classifier * m + bias)`` for the detector's
-    score ``s`` (at least ``candidate``) and the largest breed logit ``m``: what looks like a dog to
-    the detector but like no breed at all to the classifier is no dog.
-    """
-
-    candidate: float = Field(gt=0, lt=1)
-    detector: float = Field(gt=0)
-    classifier: float = Field(ge=0)
-    bias: float
-
-
-class DetectorConfig(_Section):
-    """How to feed the detector and read its boxes."""
-
-    file: str = "detector.tflite"
-    weights: str = ""
-    architecture: str = "ssd_mobilenet_v1"
-    input_size: int = Field(ge=32, le=2048)
-    scale: float = 1 / 127.5
-    offset: float = -1.0
-    species: tuple[str, ...] = ("cat", "dog")
-    score: float = Field(gt=0, lt=1)
-    confirm: Confirmation | None = None
-    overlap: float = Field(gt=0, le=1)
-    most: int = Field(default=20, ge=1)
-
-
-class BundleConfig(_Section):
-    """``config.json``."""
-
-    format: int
-    name: str
-    version: str
-    classifier: ClassifierConfig
-    detector: DetectorConfig | None = None
-    parents: tuple[str, ...] = ()
-    metrics: dict[str, Any] = {}
-    self_test: dict[str, Any] = {}
-    files: dict[str, str]
+#: Longest ``config.json`` read, in bytes; the one of 133 breeds has 26 000.
+_LONGEST_CONFIG = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -142,18 +102,7 @@ def load_bundle(folder: str | Path, *, repo: str = "", revision: str = "") -> Bu
         BundleError: something is missing, malformed or changed; the message names it.
     """
     folder = Path(folder)
-    try:
-        text = (folder / CONFIG).read_bytes()
-    except OSError:
-        raise BundleError(f"There is no model bundle at {folder}: {CONFIG} cannot be read.") from None
-    try:
-        config = BundleConfig.model_validate_json(text)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise BundleError(f"{CONFIG} of the model bundle is not usable: {where}: {first['msg']}.") from None
-    if config.format != FORMAT:
-        raise BundleError(f"The model bundle has format {config.format}; this version reads format {FORMAT}.")
+    text, config = read_config(folder)
     needed = {config.classifier.file} | ({config.detector.file} if config.detector else set())
     for name in sorted(needed - set(config.files)):
         raise BundleError(f"The model bundle uses {name} but {CONFIG} lists no sha256 for it.")
@@ -166,8 +115,26 @@ def load_bundle(folder: str | Path, *, repo: str = "", revision: str = "") -> Bu
             raise BundleError(f"The model bundle is incomplete: {name} is missing.")
         if sha256_of(path) != expected:
             raise BundleError(f"The model bundle was changed: {name} does not match its sha256.")
+        check_contents(path, name)
+    for name in sorted(needed):
+        if not name.endswith(".tflite"):
+            raise BundleError(f"The model bundle names {name} as a network; only .tflite files are run.")
     identity = revision or hashlib.sha256(text).hexdigest()
     return Bundle(folder, config, ModelVersion(repo or folder.resolve().name, identity, config.version))
+
+
+def read_config(folder: Path) -> tuple[bytes, BundleConfig]:
+    """``config.json`` as it is and as it reads, upgraded from an older format; no other file is looked at.
+
+    Raises:
+        BundleError: it is missing, malformed, too old or too new; the message says which.
+    """
+    try:
+        with (folder / CONFIG).open("rb") as file:
+            text = file.read(_LONGEST_CONFIG)
+    except OSError:
+        raise BundleError(f"There is no model bundle at {folder}: {CONFIG} cannot be read.") from None
+    return text, parse_config(text)
 
 
 def write_config(folder: Path, config: dict[str, Any]) -> None:

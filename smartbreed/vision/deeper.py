@@ -15,8 +15,8 @@ import os
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -71,6 +71,8 @@ class DeepExplainer:
         self._child: Child | None = None
         self._resting: threading.Timer | None = None
         self._closed = False
+        self._retired = False
+        self._asked = 0  # explanations under way or waiting
         self._known: OrderedDict[tuple[str, int, str], np.ndarray] = OrderedDict()
 
     @cached_property
@@ -118,9 +120,8 @@ class DeepExplainer:
                 "not_installed",
                 f"Deeper explanations need {names} on the server; run `pip install {' '.join(missing)}`.",
             )
-        with self._turns.take(
-            lambda before: report(0.0, f"Waiting for another visitor's explanation ({before} before yours)")
-        ):
+        said = "Waiting for another visitor's explanation ({} before yours)"
+        with self._staying(), self._turns.take(lambda before: report(0.0, said.format(before))):
             if (known := self._recall(key)) is not None:  # the other visitor asked the same
                 return known
             heat = self._ask(pixels, index, method, report)
@@ -130,11 +131,35 @@ class DeepExplainer:
                 self._known.popitem(last=False)
         return heat
 
+    def retire(self) -> None:
+        """Another model answers now: finish what was asked, take no more, and stop the child."""
+        with self._state:
+            self._retired = True
+            if self._asked == 0:
+                self._closed = True
+                self._stop()
+
     def close(self) -> None:
         """Stop the child; a running explanation fails and no other can be asked for."""
         with self._state:
             self._closed = True
             self._stop()
+
+    @contextmanager
+    def _staying(self) -> Iterator[None]:
+        """Keep `retire` from ending what was asked before it."""
+        with self._state:
+            if self._retired:
+                raise _replaced()
+            self._asked += 1
+        try:
+            yield
+        finally:
+            with self._state:
+                self._asked -= 1
+                if self._retired and self._asked == 0:
+                    self._closed = True
+                    self._stop()
 
     def _check(self, pixels: np.ndarray, index: int, method: str) -> None:
         if method not in METHODS:
@@ -199,10 +224,7 @@ class DeepExplainer:
         """The child, started if need be, and safe from being stopped for idleness."""
         with self._state:
             if self._closed:
-                raise UnavailableError(
-                    "explanation_closed",
-                    "This model has just been replaced; please identify the photo again.",
-                )
+                raise _replaced()
             if self._resting is not None:
                 self._resting.cancel()
                 self._resting = None
@@ -237,6 +259,12 @@ class DeepExplainer:
         if self._child is not None:
             self._child.close()
             self._child = None
+
+
+def _replaced() -> UnavailableError:
+    return UnavailableError(
+        "explanation_closed", "This model has just been replaced; please identify the photo again."
+    )
 
 
 def _as_error(code: str, message: str) -> SmartBreedError:

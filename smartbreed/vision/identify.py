@@ -17,7 +17,8 @@ from smartbreed.vision.bundle import Bundle, load_bundle
 from smartbreed.vision.classifier import Classifier, Outputs
 from smartbreed.vision.confirm import confirmed, smallest_candidate
 from smartbreed.vision.detector import Detection, Detector
-from smartbreed.vision.explain import grad_cam, overlay
+from smartbreed.vision.explain import overlay
+from smartbreed.vision.labels import Labels
 from smartbreed.vision.results import Identification, Pet
 from smartbreed.vision.runtime import default_threads
 from smartbreed.vision.verdict import Judge
@@ -44,9 +45,8 @@ class Identifier:
         self.top_k = top_k
         self.classifier = Classifier(bundle, self.threads)
         self.detector = Detector(bundle, self.threads) if bundle.config.detector else None
-        self.judge = Judge(bundle.config.classifier)
-        self._index = {label: i for i, label in enumerate(self.judge.labels)}
-        self._bias = np.array(bundle.config.classifier.bias or np.zeros(len(self._index)), np.float32)
+        self.known = Labels(bundle.config.classifier)
+        self.judge = Judge(bundle.config.classifier, self.known)
         self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="identify")
         self._self_test()
 
@@ -127,14 +127,11 @@ class Identifier:
         Raises:
             RequestError: this model does not know it.
         """
-        if breed not in self._index:
-            raise RequestError("unknown_breed", f"This model knows no breed with the id {breed[:60]!r}.")
-        return self._index[breed]
+        return self.known.index(breed)
 
     def heat(self, pet: Pet, breed: str | None = None) -> np.ndarray:
         """Grad-CAM of a pet for ``breed`` (default: its first guess): float32 ``(7, 7)`` in 0…1."""
-        index = self.label_index(breed or pet.breeds[0].id)
-        return grad_cam(pet.class_maps, index, float(self._bias[index]))
+        return self.known.heat(pet.class_maps, breed or pet.breeds[0].id)
 
     def crop(self, photo: Photo, pet: Pet, size: int = OVERLAY_SIZE) -> np.ndarray:
         """What the classifier saw, in its true proportions: uint8, longest side ``size``."""
@@ -199,6 +196,7 @@ class Identifier:
             self.bundle.version,
             seconds * 1000,
             whole,
+            labels=self.known,
         )
 
     def _self_test(self) -> None:
@@ -209,10 +207,11 @@ class Identifier:
             logits = self.classifier.run(picture).logits
         except (ValueError, RuntimeError, KeyError, IndexError):
             raise BundleError(f"{config.file} of the model bundle is no classifier of its size.") from None
-        if logits.shape != (len(self._index),) or not np.isfinite(logits).all():
-            raise BundleError(f"The model answers {logits.shape} logits for {len(self._index)} labels.")
-        if self._bias.shape != logits.shape:
-            raise BundleError(f"The model bundle has {len(self._bias)} bias values for {len(logits)} labels.")
+        labels, bias = len(self.known.ids), len(self.known.bias)
+        if logits.shape != (labels,) or not np.isfinite(logits).all():
+            raise BundleError(f"The model answers {logits.shape} logits for {labels} labels.")
+        if bias != labels:
+            raise BundleError(f"The model bundle has {bias} bias values for {labels} labels.")
         if not agrees(logits, self.bundle.config.self_test.get("logits")):
             raise BundleError(
                 "The model fails its self-test: it does not compute what it did when it was exported."

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from smartbreed.errors import SmartBreedError
+
+if TYPE_CHECKING:
+    from smartbreed.vision.labels import Labels
 
 Verdict = Literal["breed", "group", "unknown"]
 
@@ -32,7 +35,8 @@ class Pet:
         box: x0, y0, x1, y1 in pixels of the upright photo.
         crop: the box the classifier looked at (the box and a margin), likewise.
         score: probability that this is a pet, 0…1; 1 when the whole picture was taken.
-        species: ``cat`` or ``dog``, decided by the breed probabilities.
+        species: ``cat`` or ``dog``, decided by the breed probabilities; empty when the model
+            names other things.
         verdict: ``breed`` when the first guess is likely enough, ``group`` when only its
             group is, else ``unknown``.
         breeds: the top-k guesses, most likely first.
@@ -89,6 +93,7 @@ class Identification:
         milliseconds: time spent on this photo (its share, in a batch).
         whole: the whole picture was taken as the subject.
         combined: number of photos of one pet this answer was averaged over; 1 normally.
+        labels: what the model that answered calls things; None only in tests.
     """
 
     image: str
@@ -100,6 +105,7 @@ class Identification:
     milliseconds: float
     whole: bool = False
     combined: int = 1
+    labels: Labels | None = field(default=None, repr=False, compare=False)
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON of the contract; ``whole`` and ``combined`` appear only when they are not the default."""

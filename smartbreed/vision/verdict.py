@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from smartbreed.breeds import GROUPS, get_breed
 from smartbreed.vision.bundle import ClassifierConfig
+from smartbreed.vision.labels import Labels
 from smartbreed.vision.results import Guess, Verdict
 
 
@@ -13,22 +13,22 @@ class Judge:
     """Knows which labels form which group and species.
 
     Args:
-        config: labels and thresholds of the classifier.
+        config: thresholds of the classifier.
+        known: its labels; default: made from `config`.
     """
 
-    def __init__(self, config: ClassifierConfig) -> None:
+    def __init__(self, config: ClassifierConfig, known: Labels | None = None) -> None:
+        known = known or Labels(config)
         self.thresholds = config.thresholds
-        self.labels = [label.id for label in config.labels]
-        self.names = [get_breed(label.id).name for label in config.labels]
-        self.species = sorted({label.species for label in config.labels})
+        self.labels = list(known.ids)
+        self.names = [breed.name for breed in known.breeds]
+        self.group_name = known.group_name
+        self.species: list[str] = sorted({label.species for label in config.labels})
         self._species = np.array([self.species.index(label.species) for label in config.labels])
         # A label without a group is a group of its own.
         members = [label.group or label.id for label in config.labels]
         self.groups = sorted(set(members))
         self._groups = np.array([self.groups.index(member) for member in members])
-
-    def group_name(self, group: str) -> str:
-        return GROUPS[group].name if group in GROUPS else get_breed(group).name
 
     def judge(self, probabilities: np.ndarray, top_k: int) -> tuple[str, Verdict, tuple[Guess, ...], Guess]:
         """``(species, verdict, breeds, group)`` of one pet.

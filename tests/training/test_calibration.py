@@ -91,3 +91,19 @@ def test_logistic_regression_stays_finite_on_separable_data() -> None:
     weights, bias = fit_logistic(np.array([[-1.0], [1.0]] * 20), np.array([False, True] * 20))
     assert np.isfinite([*weights, bias]).all()
     assert weights[0] > 0
+
+
+def test_without_empty_pictures_or_families_the_thresholds_stay_sensible() -> None:
+    chance = np.tile([0.8, 0.1, 0.1], (12, 1))
+    nothing = np.zeros((0, 3))
+    always_right = verdict_thresholds(chance, np.zeros(12, int), np.arange(3), nothing)
+    assert always_right == {"breed": 0.8, "group": 0.8}
+    never_right = verdict_thresholds(chance, np.ones(12, int), np.arange(3), nothing)
+    assert never_right == {"breed": 0.95, "group": 0.95}
+
+
+def test_a_few_pictures_do_not_ask_for_certainty() -> None:
+    logits = np.eye(3)[np.arange(12) % 3] * 4.0
+    labels = np.arange(12) % 3
+    assert fit_temperature(logits, labels) < 0.25
+    assert 0.4 < fit_temperature(logits, labels, prior=4.0) < 1.0

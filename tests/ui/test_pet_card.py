@@ -67,7 +67,7 @@ def test_another_breed_is_explained_at_once(page: IdentifyPage, session: Session
 
 def test_a_deeper_explanation_gets_the_networks_own_input(page: IdentifyPage, session: Session) -> None:
     card, deeper = page.cards[0], Deeper()
-    page.services.__dict__["deeper"] = deeper
+    page.services.model.current.__dict__["deeper"] = deeper
     breed = session.pet(1).breeds[0]
     told: list[Any] = []
     updates = card._explain_deeper(
@@ -83,7 +83,9 @@ def test_a_deeper_explanation_gets_the_networks_own_input(page: IdentifyPage, se
 
 def test_what_is_not_installed_is_said(page: IdentifyPage, session: Session) -> None:
     card = page.cards[0]
-    page.services.__dict__["deeper"] = Deeper(UnavailableError("missing", "Install tensorflow for this."))
+    page.services.model.current.__dict__["deeper"] = Deeper(
+        UnavailableError("missing", "Install tensorflow for this.")
+    )
     updates = card._explain_deeper(
         session, session.pet(1).breeds[0].id, "smoothgrad", progress=lambda fraction, desc: None
     )

@@ -82,7 +82,7 @@ def test_a_malformed_config(bundle_copy: Path, text: bytes, word: str) -> None:
 @pytest.mark.parametrize(
     ("change", "word"),
     [
-        (lambda c: c.update(format=2), "format 2"),
+        (lambda c: c.update(format=3), "format 3"),
         (lambda c: c["classifier"].update(labels=[]), "classifier.labels"),
         (lambda c: c["classifier"].update(temperature=0), "classifier.temperature"),
         (lambda c: c["classifier"].update(input_size=100_000), "classifier.input_size"),
@@ -173,7 +173,7 @@ def test_nothing_is_unpickled(bundle_copy: Path, monkeypatch: pytest.MonkeyPatch
 
     for name in ("load", "loads", "Unpickler"):
         monkeypatch.setattr(pickle, name, trap)
-    Identifier.load(bundle_copy)
+    refused(bundle_copy, "replay.npz", "pickled")
     from training.replay import load_replay
 
     with pytest.raises((ValueError, KeyError)):

@@ -1,0 +1,1 @@
+"""Whole stories to run; see README.md beside this file."""

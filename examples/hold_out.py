@@ -1,0 +1,64 @@
+"""A model that has never heard of one breed: what it takes to see a new one being learnt."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from smartbreed.vision.bundle import CONFIG, load_bundle, write_config
+from training.retraining.keras_head import replace_weights
+from training.retraining.litert_head import read_head, replace_head
+
+
+def hold_out(source: Path, target: Path, breed: str) -> None:
+    """Copy a bundle without one breed: gone from the head, the labels, the memory and the gate's pictures.
+
+    Args:
+        source: a bundle whose head is float.
+        target: a folder to make.
+        breed: id of one of its labels.
+    """
+    bundle = load_bundle(source)
+    labels = [label.id for label in bundle.config.classifier.labels]
+    gone = labels.index(breed)
+    shutil.copytree(source, target)
+    config = json.loads((target / CONFIG).read_bytes())
+    classifier = config["classifier"]
+
+    old = read_head(bundle.path(classifier["file"]).read_bytes())
+    head = old.without(gone)
+    (target / classifier["file"]).write_bytes(
+        replace_head(bundle.path(classifier["file"]).read_bytes(), head)
+    )
+    if classifier.get("weights"):
+        replace_weights(bundle.path(classifier["weights"]), target / classifier["weights"], old, head)
+
+    del classifier["labels"][gone]
+    for values in (classifier.get("bias"), config["self_test"].get("logits")):
+        if values:
+            del values[gone]
+    config["metrics"] = {}  # of another model
+    for name in ("replay.npz", "gate.npz"):
+        if (target / name).exists():
+            _forget(target / name, breed)
+    write_config(target, config)
+    load_bundle(target)
+
+
+def _forget(path: Path, breed: str) -> None:
+    """Take a breed's rows out of a file of embeddings."""
+    with np.load(path, allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    names = [str(name) for name in arrays["names"]]
+    gone = names.index(breed)
+    kept = arrays["labels"] != gone
+    count = len(kept)
+    for name, values in arrays.items():
+        if name != "names" and values.ndim and len(values) == count:
+            arrays[name] = values[kept]
+    arrays["labels"] = np.where(arrays["labels"] > gone, arrays["labels"] - 1, arrays["labels"])
+    arrays["names"] = np.array(names[:gone] + names[gone + 1 :])
+    np.savez_compressed(path, **arrays)

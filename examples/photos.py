@@ -1,0 +1,73 @@
+"""Photographs with labels: a folder of folders, or the shared pets dataset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
+
+
+@dataclass(frozen=True)
+class Photos:
+    """Encoded pictures by label.
+
+    Attributes:
+        teach: to be flagged.
+        judge: kept aside; nobody learns from them.
+    """
+
+    teach: dict[str, list[bytes]]
+    judge: dict[str, list[bytes]]
+
+
+def read_photos(folder: Path, breed: str, teach: int, others: int = 4) -> Photos:
+    """Pictures of one breed to teach, and of every breed to judge by.
+
+    Args:
+        folder: ``<label>/*.jpg``, or the layout of ../shared/data/pets.
+        breed: the label that is taught.
+        teach: how many of its pictures are flagged.
+        others: at most so many pictures of each other breed.
+
+    Raises:
+        SystemExit: there is nothing to read; the text says what was looked for.
+    """
+    if (folder / "breeds").is_dir():
+        return _read_shared(folder / "breeds", breed, teach, others)
+    found = {
+        path.name: sorted(file for file in path.iterdir() if file.suffix.lower() in _SUFFIXES)
+        for path in sorted(folder.iterdir() if folder.is_dir() else [])
+        if path.is_dir()
+    }
+    mine = found.get(breed, [])
+    if len(mine) < teach + 5:
+        raise SystemExit(
+            f"{folder} needs a folder {breed} with at least {teach + 5} photographs. Received: {len(mine)}"
+        )
+    judge = {label: [file.read_bytes() for file in files[:others]] for label, files in found.items()}
+    judge[breed] = [file.read_bytes() for file in mine[teach:]]
+    return Photos({breed: [file.read_bytes() for file in mine[:teach]]}, judge)
+
+
+def _read_shared(folder: Path, breed: str, teach: int, others: int) -> Photos:
+    import pyarrow.parquet as pq
+
+    lines = (folder.parent / "breeds.txt").read_text(encoding="utf-8").splitlines()
+    names = [line.split("\t")[-1] for line in lines if line]  # species, tab, breed
+    if breed not in names:
+        raise SystemExit(f"{folder.parent / 'breeds.txt'} lists the breeds. Received: {breed!r}")
+    wanted: list[bytes] = []
+    for file in sorted(folder.glob("train-*.parquet")):
+        if len(wanted) < teach:
+            rows = pq.read_table(
+                file, columns=["image", "breed"], filters=[("breed", "=", names.index(breed))]
+            )
+            wanted += [row["bytes"] for row in rows["image"].to_pylist()]
+    judge: dict[str, list[bytes]] = {name: [] for name in names}
+    for file in sorted(folder.glob("test-*.parquet")):
+        for row in pq.read_table(file, columns=["image", "breed"]).to_pylist():
+            mine = judge[names[row["breed"]]]
+            if names[row["breed"]] == breed or len(mine) < others:
+                mine.append(row["image"]["bytes"])
+    return Photos({breed: wanted[:teach]}, judge)

@@ -1,0 +1,100 @@
+"""The whole circle in numbers, gathered from the rooms that each know a part of it.
+
+Pages and commands ask here; nothing here changes anything. A room that cannot
+answer (a dead Hub, a locked database) costs its own numbers, not the page.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from smartbreed.errors import SmartBreedError
+from smartbreed.models.source import EMBEDDED
+from smartbreed.retraining.overview import Release, Serving, Waiting
+from smartbreed.retraining.releases import CONFIG, parse, release_of
+
+if TYPE_CHECKING:
+    from smartbreed.models.live import ModelStatus
+    from smartbreed.services import Services
+
+#: However many people look, everything is counted no more often, in seconds.
+FRESH_S = 2.0
+_known: WeakKeyDictionary[Services, tuple[float, Waiting]] = WeakKeyDictionary()
+
+
+def serving(services: Services) -> Serving:
+    """What answers now, and why."""
+    status = services.model.status()
+    return Serving(
+        version=status.version,
+        revision=status.revision,
+        repo=status.repo,
+        breeds=len(services.identifier.bundle.config.classifier.labels),
+        since=status.loaded_at,
+        chosen=status.chosen,
+        problem=status.problem,
+    )
+
+
+def waiting(services: Services) -> Waiting:
+    """What is on its way through the circle; at most `FRESH_S` old, and never raises."""
+    now = time.monotonic()
+    known = _known.get(services)
+    if known is None or now - known[0] >= FRESH_S:
+        known = _known[services] = (now, _count(services))
+    return known[1]
+
+
+def _count(services: Services) -> Waiting:
+    try:
+        stats = services.review.stats()
+        publishing = services.publishing()
+        found = services.accepted()
+        newest = services.releases.known()
+        return Waiting(
+            accepted=found.total(),
+            since=newest[0].version if newest else services.model.status().version,
+            breeds=tuple(found.most_common()),
+            flags=stats.decided + stats.open,
+            published=publishing.published,
+            reviewed=stats.decided,
+            undecided=stats.open,
+            pending=publishing.waiting + publishing.decisions,
+            parked=publishing.parked,
+            problem=publishing.problem or "",
+            details=(*publishing.problems, *(f"{path}: {why}" for path, why in publishing.foreign.items())),
+            published_at=publishing.success_at,
+        )
+    except SmartBreedError as error:
+        return Waiting(problem=error.message)
+
+
+def releases(services: Services) -> list[Release]:
+    """Every version known here, the newest first; with what answers now, released or not."""
+    status = services.model.status()
+    bad = {one.revision: one for one in status.bad}
+    found = [
+        replace(
+            one, served=_serves(status, one), bad=bad[one.revision].reason if one.revision in bad else one.bad
+        )
+        for one in services.releases.known()
+    ]
+    listed = {one.revision for one in found}
+    found += [
+        Release(one.version or "?", one.revision, bad=one.reason)
+        for one in status.bad
+        if one.revision not in listed
+    ]
+    if not any(one.served for one in found):
+        config = parse((services.identifier.bundle.folder / CONFIG).read_bytes())
+        found.append(release_of(config, status.version, status.revision, served=True))
+    return found
+
+
+def _serves(status: ModelStatus, release: Release) -> bool:
+    if status.repo in ("", EMBEDDED):  # the same model, published as the parent of its successors
+        return status.version == release.version
+    return status.revision == release.revision

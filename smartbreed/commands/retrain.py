@@ -1,0 +1,104 @@
+"""``smartbreed retrain``: start a retraining and watch it to its end."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from smartbreed.commands.common import SOME_FAILED, JsonOption, ends_well, say, settings_with
+
+if TYPE_CHECKING:
+    from smartbreed.retraining.job import Job
+    from smartbreed.services import Services
+
+#: Seconds between two looks at the progress.
+_LOOK_S = 0.2
+
+
+def retrain(
+    mode: Annotated[
+        str, typer.Option(help="head: quick, teaches the last layer; full: fine-tunes everything, hours.")
+    ] = "head",
+    no_publish: Annotated[
+        bool, typer.Option("--no-publish", help="Only see whether it would pass; release nothing.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make the next version of the model of what has been accepted; Ctrl-C stops it.
+
+    Exit status: 0 when it came to its end, whether or not the new model passed; 1 when it broke off.
+    """
+    with ends_well():
+        from smartbreed.services import Services
+
+        services = Services(settings_with())
+        job = services.retrain(mode, publish=not no_publish)
+        try:
+            ended = _watch(services, job)
+        except KeyboardInterrupt:
+            services.retraining.cancel()
+            services.retraining.wait(job.order.id, 30)
+            raise
+        finally:
+            services.flags.close()
+        if as_json:
+            print(json.dumps(_values(ended), ensure_ascii=False))
+        else:
+            _tell(ended)
+        if ended.progress.result is None:
+            raise typer.Exit(SOME_FAILED)
+
+
+def _watch(services: Services, job: Job) -> Job:
+    """Say each stage as it begins and, on a terminal, how far it is."""
+    terminal = sys.stderr.isatty()
+    told = ""
+    while True:
+        now = services.retraining.wait(job.order.id, _LOOK_S) or job
+        active = next((step for step in now.progress.steps() if step.state == "active"), None)
+        if active is not None:
+            share = "" if active.share is None else f" {active.share:4.0%}"
+            if terminal:
+                print(f"\r\x1b[2K{active.title}{share} {now.progress.message[:60]}", end="", file=sys.stderr)
+            elif active.name != told:
+                say(f"{active.title} …")
+            told = active.name
+        if not now.running:
+            if terminal:
+                print("\r\x1b[2K", end="", file=sys.stderr)
+            return now
+
+
+def _tell(job: Job) -> None:
+    result = job.progress.result
+    print(job.sentence)
+    if result is not None:
+        if result.learnt:
+            print(f"learnt: {', '.join(result.learnt)}")
+        for reason in result.reasons:
+            print(f"- {reason}")
+        if result.report:
+            print(f"report: {result.report}")
+    elif job.last_words:
+        say(f"its last words:\n{job.last_words}")
+
+
+def _values(job: Job) -> dict[str, Any]:
+    result = job.progress.result
+    return {
+        "id": job.order.id,
+        "mode": job.order.mode,
+        "state": job.state,
+        "message": job.sentence,
+        "seconds": round(job.seconds, 1),
+        "passed": bool(result and result.passed),
+        "published": bool(result and result.published),
+        "version": result.version if result else "",
+        "revision": result.revision if result else "",
+        "learnt": list(result.learnt) if result else [],
+        "reasons": list(result.reasons) if result else [],
+        "report": result.report if result else "",
+    }

@@ -1,0 +1,103 @@
+"""Decisions of reviewers on their way into the dataset."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from smartbreed.feedback.database import UtcDateTime
+from smartbreed.feedback.schema import KEYS
+from smartbreed.publishing.sources import Row, unclaimed
+
+#: The review room's table by its contract; this room must not import that one.
+_decisions = sa.table(
+    "decisions",
+    *(
+        sa.column(name, sa.String)
+        for name in (
+            "decision_id", "flag_id", "sample_id", "decision", "label", "name", "species", "group",
+            "reviewer", "reason", "state",
+        )
+    ),
+    sa.column("decided_at", UtcDateTime),
+    sa.column("published_at", UtcDateTime),
+)  # fmt: skip
+
+
+class DecisionSource:
+    """Decisions of reviewers; without the review room's table there are none."""
+
+    config = "reviews"
+
+    def waiting(self, session: Session, limit: int) -> list[str]:
+        if not _has_decisions(session):
+            return []
+        columns = _decisions.c
+        query = (
+            sa.select(columns.decision_id)
+            .where(columns.state == "pending", unclaimed(self.config, columns.decision_id))
+            .order_by(columns.decision_id)
+            .limit(limit)
+        )
+        return list(session.scalars(query))
+
+    def count_waiting(self, session: Session) -> int:
+        if not _has_decisions(session):
+            return 0
+        columns = _decisions.c
+        query = sa.select(sa.func.count()).select_from(_decisions).where(columns.state == "pending")
+        return session.scalar(query.where(unclaimed(self.config, columns.decision_id))) or 0
+
+    def row(self, session: Session, row_id: str) -> Row | None:
+        found = (
+            session.execute(sa.select(_decisions).where(_decisions.c[KEYS[self.config]] == row_id))
+            .mappings()
+            .first()
+        )
+        if found is None or found["state"] != "pending":
+            return None
+        return {name: value for name, value in found.items() if name not in ("state", "published_at")}
+
+    def still_waiting(self, session: Session, ids: Sequence[str]) -> set[str]:
+        columns = _decisions.c
+        query = sa.select(columns.decision_id).where(columns.decision_id.in_(ids), columns.state == "pending")
+        return set(session.scalars(query))
+
+    def usable(self, row_id: str, session: Session) -> bool:
+        return True
+
+    def mark_published(self, session: Session, ids: Sequence[str], moment: dt.datetime) -> None:
+        self._mark(session, ids, "published", moment)
+
+    def mark_waiting(self, session: Session, ids: Sequence[str]) -> None:
+        self._mark(session, ids, "pending", None)
+
+    def said_again(self, session: Session) -> list[str]:
+        return []
+
+    def to_remove(self, session: Session) -> list[str]:
+        return []  # a decision is taken back by another one, "undo"
+
+    @staticmethod
+    def _mark(session: Session, ids: Sequence[str], state: str, moment: dt.datetime | None) -> None:
+        session.execute(
+            sa.update(_decisions)
+            .where(_decisions.c.decision_id.in_(ids))
+            .values(state=state, published_at=moment)
+        )
+
+
+def _has_decisions(session: Session) -> bool:
+    # Asked each time: the answer is a query of the catalogue, and a migration may run meanwhile.
+    return sa.inspect(session.connection()).has_table("decisions")
+
+
+def count_decisions(session: Session, flag_id: str) -> int:
+    """How many decisions there are on a flag."""
+    if not _has_decisions(session):
+        return 0
+    query = sa.select(sa.func.count()).select_from(_decisions).where(_decisions.c.flag_id == flag_id)
+    return session.scalar(query) or 0

@@ -1,0 +1,73 @@
+"""How many accepted photos wait for the next version, from the decisions in the app's own database.
+
+The trainer reads the *dataset*, which follows the database by minutes; a retraining
+started here publishes first, so both then know the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from collections.abc import Sequence
+
+from smartbreed.feedback.database import Sessions, read
+from smartbreed.feedback.tables import Flag
+from smartbreed.review.ledger import flags_by_id, latest_decisions
+from smartbreed.review.tables import Decision
+
+#: File of a bundle that says from which samples it has learnt.
+LEARNT = "learnt.json"
+#: Decisions that make a photo one to learn from.
+_ACCEPTING = ("accept", "relabel", "new_breed")
+
+
+def accepted_pets(sessions: Sessions) -> dict[str, tuple[str, str]]:
+    """Everything accepted: ``(breed id, name)`` by `sample_key`, each pet of a photo once.
+
+    Of several flags of one pet, the one decided last gives the label.
+
+    Raises:
+        StorageError: the database refused.
+    """
+    with read(sessions) as session:
+        accepting = [
+            decision for decision in latest_decisions(session).values() if decision.decision in _ACCEPTING
+        ]
+        flags = flags_by_id(session, [decision.flag_id for decision in accepting])
+        found: dict[str, tuple[str, str]] = {}
+        for decision in sorted(accepting, key=lambda row: (row.decided_at, row.decision_id)):
+            flag = flags.get(decision.flag_id)
+            label = "" if flag is None or flag.state == "withdrawn" else _label(decision, flag)
+            if flag is not None and label:
+                found[sample_key(flag.sample_id, flag.box)] = (label, decision.name or "")
+    return found
+
+
+def waiting_for(accepted: dict[str, tuple[str, str]], learnt: dict[str, str]) -> list[tuple[str, str]]:
+    """What of `accepted` a version has not learnt, or learnt as something else; see `parse_learnt`."""
+    return [(label, name) for key, (label, name) in accepted.items() if learnt.get(key) != label]
+
+
+def parse_learnt(text: bytes | None) -> dict[str, str]:
+    """Breed id by `sample_key` of all a version knows, from its `LEARNT`; empty where that is of no use."""
+    try:
+        values = json.loads(text or b"{}")
+        parts = [values[part] for part in ("samples", "held_out") if isinstance(values.get(part), dict)]
+    except (ValueError, AttributeError, RecursionError):
+        return {}
+    return {str(key): str(label) for part in parts for key, label in part.items()}
+
+
+def sample_key(sample_id: str, box: Sequence[float] | None) -> str:
+    """16 hex digits that stand for one pet of one photo, as `training.retraining.samples` makes them."""
+    # The dataset keeps corners as float32.
+    corners = ",".join(f"{struct.unpack('f', struct.pack('f', value))[0]:.1f}" for value in box or ())
+    return hashlib.sha256(f"{sample_id} {corners}".encode()).hexdigest()[:16]
+
+
+def _label(decision: Decision, flag: Flag) -> str:
+    if decision.decision == "accept":
+        said = flag.predicted if flag.verdict == "correct" else flag.label
+        return decision.label or said or ""
+    return decision.label or ""

@@ -1,0 +1,234 @@
+"""The door to the review: queue, decisions, undo, known answers, counts.
+
+Safe for any number of maintainers, threads and processes: a decision is taken only while its
+flag is open, under the write lock, so of two who decide the same flag the second is told.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from smartbreed.config import Settings
+from smartbreed.errors import ReviewError
+from smartbreed.feedback.database import read, write
+from smartbreed.feedback.flags import FlagRequest, FlagService
+from smartbreed.review import ledger, trust
+from smartbreed.review.checks import at_odds, few, for_all, not_open, unknown
+from smartbreed.review.gold import mark, unmark
+from smartbreed.review.queue import Filters, Item, build, items
+from smartbreed.review.rulings import NewBreed, Ruling, accept, applied
+from smartbreed.review.settling import settle
+from smartbreed.review.stats import Stats, count
+from smartbreed.review.tables import GOLD, Decision, Gold
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of an order.
+
+    Attributes:
+        decisions: the rows it made, all of them in one transaction.
+        skipped: flag id → why nothing was decided about it.
+    """
+
+    decisions: tuple[Decision, ...]
+    skipped: Mapping[str, str]
+
+
+class ReviewService:
+    """Reviews the flags of one installation.
+
+    Args:
+        flags: where they are.
+        settings: caps and agreements.
+        clock: the time; tests bring their own.
+    """
+
+    def __init__(
+        self, flags: FlagService, settings: Settings, clock: Callable[[], dt.datetime] | None = None
+    ) -> None:
+        self.flags = flags
+        self.sessions = flags.sessions
+        self.cap = settings.daily_flags
+        self.agreements = settings.agreements
+        self._clock = clock or (lambda: dt.datetime.now(dt.UTC))
+
+    def queue(self, filters: Filters | None = None) -> list[Item]:
+        """The flags that pass, most useful first.
+
+        Raises:
+            ReviewError: a filter makes no sense.
+            StorageError: the database refused.
+        """
+        with read(self.sessions) as session:
+            return build(session, filters or Filters(), ledger.introduced(session), self.cap)[0]
+
+    def top(self, filters: Filters, limit: int) -> tuple[list[Item], int]:
+        """The most useful flags that pass, at most ``limit``, and how many pass; quicker than all of them.
+
+        Raises:
+            ReviewError: a filter makes no sense.
+        """
+        with read(self.sessions) as session:
+            return build(session, filters, ledger.introduced(session), self.cap, limit)
+
+    def item(self, flag_id: str) -> Item:
+        """One flag with everything about it.
+
+        Raises:
+            ReviewError: ``unknown_flag``, also for a withdrawn one.
+        """
+        with read(self.sessions) as session:
+            flag = ledger.flags_by_id(session, [flag_id]).get(flag_id)
+            if flag is None or flag.state == "withdrawn":
+                raise unknown(flag_id)
+            latest = ledger.latest_decisions(session)
+            return items(session, [flag], latest, ledger.introduced(session), self.cap)[0]
+
+    def current(self, flag_ids: Sequence[str]) -> dict[str, str]:
+        """State of those of these flags that exist and were not taken back."""
+        with read(self.sessions) as session:
+            flags = ledger.flags_by_id(session, flag_ids)
+            latest = ledger.latest_decisions(session, list(flags))
+            return {
+                flag_id: ledger.outcome(latest.get(flag_id))
+                for flag_id, flag in flags.items()
+                if flag.state != "withdrawn"
+            }
+
+    def history(self, flag_id: str) -> list[Decision]:
+        """Everything decided about a flag, oldest first."""
+        with read(self.sessions) as session:
+            return ledger.history(session, flag_id)
+
+    def new_breeds(self) -> dict[str, NewBreed]:
+        """Breeds that decisions introduced, by id."""
+        with read(self.sessions) as session:
+            return ledger.introduced(session)
+
+    def decide(
+        self, flag_ids: Sequence[str], ruling: Ruling, reviewer: str, *, together: bool = False
+    ) -> Outcome:
+        """Decide open flags, all in one transaction.
+
+        What goes for several pictures of one pet: accepting, relabelling and a new breed give all
+        the same label; rejecting goes only for those that say the same.
+
+        Args:
+            ruling: from `smartbreed.review.rulings`.
+            reviewer: from `smartbreed.maintainer.Maintainers.reviewer`.
+            together: the flags are pictures of one pet, and the decision is about the first of them.
+
+        Raises:
+            ReviewError: nothing could be decided; the message says why of the first flag.
+            StorageError: the database refused; nothing was decided.
+        """
+        ids = few(flag_ids)
+        skipped: dict[str, str] = {}
+        made: list[Decision] = []
+        with write(self.sessions) as session:
+            flags = ledger.flags_by_id(session, ids)
+            latest = ledger.latest_decisions(session, ids)
+            new = ledger.introduced(session)
+            first = flags.get(ids[0])
+            if together and ruling.decision == "accept" and first is not None:
+                ruling = for_all(applied(ruling, first))
+            now = self._clock()
+            for flag_id in ids:
+                flag, last = flags.get(flag_id), latest.get(flag_id)
+                problem = not_open(flag, last, new) or at_odds(flag, first, ruling, together)
+                if flag is None or problem:
+                    skipped[flag_id] = problem
+                    continue
+                try:
+                    made.append(ledger.append(session, flag, applied(ruling, flag), reviewer, last, now))
+                except ReviewError as error:
+                    skipped[flag_id] = error.message
+            if not made:
+                raise ReviewError("not_decided", skipped[ids[0]], status=409)
+            session.flush()
+            trust.refresh(session, {flags[row.flag_id].flagger for row in made}, now)
+        return Outcome(tuple(made), skipped)
+
+    def undo(
+        self, flag_ids: Sequence[str], reviewer: str, *, only: Sequence[str] | None = None, reason: str = ""
+    ) -> Outcome:
+        """Take the latest decisions of these flags back; they are open again.
+
+        Args:
+            only: decision ids that must still be the latest, so that nobody else's is taken back.
+
+        Raises:
+            ReviewError: nothing could be undone; the message says why of the first flag.
+        """
+        ids = few(flag_ids)
+        skipped: dict[str, str] = {}
+        made: list[Decision] = []
+        with write(self.sessions) as session:
+            flags = ledger.flags_by_id(session, ids)
+            latest = ledger.latest_decisions(session, ids)
+            now = self._clock()
+            for flag_id in ids:
+                flag, last = flags.get(flag_id), latest.get(flag_id)
+                if flag is None:
+                    skipped[flag_id] = unknown(flag_id).message
+                elif last is None or last.decision == "undo":
+                    skipped[flag_id] = f"Nothing is decided about flag {flag_id}."
+                elif only is not None and last.decision_id not in only:
+                    skipped[flag_id] = f"Somebody decided flag {flag_id} anew since; nothing was taken back."
+                else:
+                    ruling = Ruling("undo", reason=reason or None)
+                    made.append(ledger.append(session, flag, ruling, reviewer, last, now))
+                    unmark(session, flag_id)  # an answer taken back is no known one
+            if not made:
+                raise ReviewError("not_decided", skipped[ids[0]], status=409)
+            session.flush()
+            trust.refresh(session, {flags[row.flag_id].flagger for row in made}, now)
+        return Outcome(tuple(made), skipped)
+
+    def settle(self) -> list[Decision]:
+        """Take the decisions that need no maintainer; cheap when there are none."""
+        with write(self.sessions) as session:
+            return settle(session, agreements=self.agreements, cap=self.cap, now=self._clock())
+
+    def set_gold(self, flag_id: str, reviewer: str, *, gold: bool = True) -> None:
+        """Make a decided flag's pet one whose answer is known, or no longer.
+
+        Raises:
+            ReviewError: ``unknown_flag``, or ``not_decided`` while nobody decided it.
+        """
+        with write(self.sessions) as session:
+            if gold:
+                mark(session, flag_id, reviewer, self._clock())
+            else:
+                unmark(session, flag_id)
+
+    def add_gold(self, request: FlagRequest, reviewer: str) -> str:
+        """Bring in a photo whose answer is known, as an ordinary flag that is accepted at once.
+
+        Args:
+            request: with a label or the verdict ``not_a_pet``; who flags is put in its place.
+
+        Returns:
+            The flag's id.
+
+        Raises:
+            FlagError, PhotoError: the request is of no use.
+            ReviewError: the same photo was brought in before.
+        """
+        receipt = self.flags.save(replace(request, flagger_token="gold", consent=True))
+        self.decide([receipt.flag_id], accept("A known answer."), GOLD)
+        self.set_gold(receipt.flag_id, reviewer)
+        return receipt.flag_id
+
+    def is_gold(self, flag_id: str) -> bool:
+        """Whether a flag's answer is a known one."""
+        with read(self.sessions) as session:
+            return session.get(Gold, flag_id) is not None
+
+    def stats(self) -> Stats:
+        """Where the review stands."""
+        with read(self.sessions) as session:
+            return count(session, self.cap)

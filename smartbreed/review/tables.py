@@ -1,0 +1,106 @@
+"""Tables of the review: decisions, what the model makes of a flag, known answers, trust."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from smartbreed.feedback.database import Base, UtcDateTime
+from smartbreed.feedback.tables import new_id
+
+#: What can be decided about a flag; ``undo`` takes the decision before it back.
+DECISIONS = ("accept", "relabel", "reject", "new_breed", "undo")
+#: Where a decision stands on its way into the dataset.
+STATES = ("pending", "published")
+#: Reviewers who are no person.
+AGREEMENT, GOLD = "agreement", "gold"
+
+
+class Decision(Base):
+    """One decision on one flag; columns as in the dataset's configuration ``reviews``."""
+
+    __tablename__ = "decisions"
+    __table_args__ = (
+        sa.CheckConstraint(sa.column("decision").in_(DECISIONS), "decision"),
+        sa.CheckConstraint(sa.column("state").in_(STATES), "state"),
+        # Two decisions on one flag are never of one moment, or nobody could say which is the later.
+        sa.UniqueConstraint("flag_id", "decided_at"),
+        sa.Index(None, "state", "decision_id"),
+    )
+
+    decision_id: Mapped[str] = mapped_column(sa.String(26), primary_key=True, default=new_id)
+    #: No foreign key: when a flag is erased, what was decided about it stays.
+    flag_id: Mapped[str] = mapped_column(sa.String(26))
+    sample_id: Mapped[str] = mapped_column(sa.String(64), index=True)
+    decision: Mapped[str] = mapped_column(sa.String(16))
+    #: Breed id the sample has from now on; null for none (rejected, undone, no pet).
+    label: Mapped[str | None] = mapped_column(sa.String(80))
+    #: Display name, species and group of a new breed.
+    name: Mapped[str | None] = mapped_column(sa.String(80))
+    species: Mapped[str | None] = mapped_column(sa.String(8))
+    group: Mapped[str | None] = mapped_column(sa.String(80))
+    #: Salted hash of a maintainer's session, or ``agreement`` or ``gold``.
+    reviewer: Mapped[str] = mapped_column(sa.String(64))
+    reason: Mapped[str | None] = mapped_column(sa.String(500))
+    decided_at: Mapped[dt.datetime] = mapped_column(UtcDateTime)
+    state: Mapped[str] = mapped_column(sa.String(16), default="pending")
+    published_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
+
+
+class Signals(Base):
+    """What a model makes of a flagged pet; made again when another model is served."""
+
+    __tablename__ = "signals"
+
+    flag_id: Mapped[str] = mapped_column(
+        sa.String(26), sa.ForeignKey("flags.id", ondelete="CASCADE"), primary_key=True
+    )
+    #: Revision of that model.
+    model: Mapped[str] = mapped_column(sa.String(200), index=True)
+    #: float16, of unit length.
+    embedding: Mapped[bytes | None]
+    #: 64-bit difference hash of the crop, 16 hex digits.
+    phash: Mapped[str | None] = mapped_column(sa.String(16))
+    #: JSON ``[[breed id, probability], …]``, likeliest first.
+    top: Mapped[str | None] = mapped_column(sa.Text)
+    #: All in [0, 1]; see `smartbreed.review.look`.
+    uncertainty: Mapped[float | None]
+    suspicion: Mapped[float | None]
+    novelty: Mapped[float | None]
+    #: Probability of the label given; null when the model does not know it.
+    given: Mapped[float | None]
+    #: Share of the nearest known examples that have the label given.
+    support: Mapped[float | None]
+    #: Why there is nothing above.
+    problem: Mapped[str | None] = mapped_column(sa.String(300))
+    looked_at: Mapped[dt.datetime] = mapped_column(UtcDateTime)
+
+
+class Gold(Base):
+    """A pet whose answer is known: flags of the same pet are judged by it."""
+
+    __tablename__ = "gold"
+    __table_args__ = (sa.Index(None, "sample_id"),)
+
+    #: The flag it was made of.
+    flag_id: Mapped[str] = mapped_column(
+        sa.String(26), sa.ForeignKey("flags.id", ondelete="CASCADE"), primary_key=True
+    )
+    sample_id: Mapped[str] = mapped_column(sa.String(64))
+    #: Breed id; null: there is no pet.
+    label: Mapped[str | None] = mapped_column(sa.String(80))
+    reviewer: Mapped[str] = mapped_column(sa.String(64))
+    marked_at: Mapped[dt.datetime] = mapped_column(UtcDateTime)
+
+
+class Trust(Base):
+    """How often a flagger was right where the answer is known; derived from decisions."""
+
+    __tablename__ = "trust"
+
+    flagger: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    right: Mapped[int]
+    wrong: Mapped[int]
+    updated_at: Mapped[dt.datetime] = mapped_column(UtcDateTime)

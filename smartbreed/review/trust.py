@@ -1,0 +1,128 @@
+"""How far a flagger's word counts by itself: a daily cap, and a record of right and wrong answers.
+
+A flagger's record is what is known about their answers: those that a maintainer decided and
+those on gold items. Decisions by agreement do not count, or two friends could vouch for each
+other. The share of right answers has the posterior Beta(1 + right, 1 + wrong).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from smartbreed.feedback.tables import Flag
+from smartbreed.review.answers import answer_of
+from smartbreed.review.ledger import newest
+from smartbreed.review.tables import AGREEMENT, Decision, Trust
+
+#: Share of right answers that is good enough.
+GOOD = 0.7
+#: Probability of being below it from which a flagger is not trusted, and of being above it from
+#: which they are.
+LOW, HIGH = 0.9, 0.85
+#: Known answers below which nobody is distrusted.
+_FEWEST = 3
+
+#: Flaggers in one query.
+_BATCH = 500
+
+Level = Literal["new", "low", "trusted"]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A flagger's record."""
+
+    right: int = 0
+    wrong: int = 0
+
+    @property
+    def level(self) -> Level:
+        """``trusted``, ``low``, or ``new`` when the record does not say yet."""
+        below = beta_below(GOOD, 1 + self.right, 1 + self.wrong)
+        if self.right + self.wrong >= _FEWEST and below >= LOW:
+            return "low"
+        return "trusted" if 1.0 - below >= HIGH else "new"
+
+
+def beta_below(x: float, a: int, b: int) -> float:
+    """Probability that a Beta(a, b) variable is at most ``x``, for whole a, b ≥ 1 and 0 < x < 1.
+
+    The binomial tail it equals is summed in logarithms, so that large counts do not overflow.
+    """
+    n = a + b - 1
+    logs = (
+        math.lgamma(n + 1) - math.lgamma(j + 1) - math.lgamma(n - j + 1)
+        + j * math.log(x) + (n - j) * math.log1p(-x)
+        for j in range(a, n + 1)
+    )  # fmt: skip
+    return min(1.0, math.fsum(map(math.exp, logs)))
+
+
+def standings(session: Session, flaggers: Iterable[str]) -> dict[str, Standing]:
+    """Records of those who have one."""
+    rows = session.scalars(sa.select(Trust).where(Trust.flagger.in_(set(flaggers))))
+    return {row.flagger: Standing(row.right, row.wrong) for row in rows}
+
+
+def refresh(session: Session, flaggers: Iterable[str], now: dt.datetime) -> None:
+    """Count the records of these flaggers anew, from all that is decided about their flags."""
+    last = newest()
+    people = sorted(set(flaggers))
+    for start in range(0, len(people), _BATCH):
+        some = people[start : start + _BATCH]
+        decided = session.execute(
+            sa.select(Flag, Decision)
+            .join(last, last.c.flag_id == Flag.id)
+            .join(Decision, sa.and_(Decision.flag_id == Flag.id, Decision.decided_at == last.c.moment))
+            .where(Flag.flagger.in_(some))
+        )
+        judged = Counter((flag.flagger, judge(flag, decision)) for flag, decision in decided)
+        for person in some:
+            _write(session, person, judged[person, True], judged[person, False], now)
+
+
+def _write(session: Session, flagger: str, right: int, wrong: int, now: dt.datetime) -> None:
+    row = session.get(Trust, flagger)
+    if row is None:
+        session.add(Trust(flagger=flagger, right=right, wrong=wrong, updated_at=now))
+    elif (row.right, row.wrong) != (right, wrong):
+        row.right, row.wrong, row.updated_at = right, wrong, now
+
+
+def judge(flag: Flag, decision: Decision) -> bool | None:
+    """Whether a flag turned out right; None where that does not follow."""
+    if decision.reviewer == AGREEMENT or decision.decision == "undo":
+        return None
+    if decision.decision == "accept":
+        return True
+    if decision.decision == "new_breed":  # whoever said that it is none of the listed was right
+        return True if flag.label_text and not flag.label else None if answer_of(flag) is None else False
+    if answer_of(flag) is None and not (flag.label_text and decision.decision == "reject"):
+        return None  # unsure, a missed pet without a name, own words made a breed of the catalogue
+    return False
+
+
+def over_cap(session: Session, cap: int) -> set[str]:
+    """Ids of the flags beyond each flagger's first ``cap`` of a UTC day, whatever became of those."""
+    busy = sa.select(Flag.flagger).group_by(Flag.flagger).having(sa.func.count() > cap)
+    rows = session.execute(
+        sa.select(Flag.id, Flag.flagger, Flag.flagged_at)
+        .where(Flag.flagger.in_(busy))
+        .order_by(Flag.flagged_at, Flag.id)
+    )
+    counted: dict[tuple[str, dt.date], int] = {}
+    beyond = set()
+    for flag_id, flagger, moment in rows:
+        day = (flagger, moment.date())
+        counted[day] = counted.get(day, 0) + 1
+        if counted[day] > cap:
+            beyond.add(flag_id)
+    return beyond

@@ -1,0 +1,29 @@
+// Times on the pages about learning: in the visitor's own zone, and a clock that runs between two looks at the server.
+(() => {
+  const two = (number) => String(number).padStart(2, "0");
+  const span = (seconds) => {
+    const whole = Math.max(0, Math.round(seconds));
+    if (whole < 60) return `${whole} s`;
+    if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+    return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+  };
+
+  function localTimes() {
+    document.querySelectorAll("time[datetime]:not([data-local])").forEach((element) => {
+      const moment = new Date(element.dateTime);
+      element.dataset.local = "yes";
+      if (Number.isNaN(moment.getTime())) return;
+      const today = new Date().toDateString() === moment.toDateString();
+      const day = `${moment.getFullYear()}-${two(moment.getMonth() + 1)}-${two(moment.getDate())}`;
+      element.title = element.textContent;
+      element.textContent = `${today ? "today" : day} ${two(moment.getHours())}:${two(moment.getMinutes())}`;
+    });
+  }
+
+  setInterval(() => {
+    localTimes();
+    document.querySelectorAll(".sb-clock[data-since]").forEach((element) => {
+      element.textContent = span(Date.now() / 1000 - Number(element.dataset.since));
+    });
+  }, 500);
+})();

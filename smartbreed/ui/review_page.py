@@ -1,0 +1,237 @@
+"""The maintainers' page for reviewing flags, one by one or many at once. Layout and wiring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import gradio as gr
+
+from smartbreed.errors import MaintainerError, ReviewError
+from smartbreed.review import rulings
+from smartbreed.review.queue import Filters
+from smartbreed.review.rulings import Ruling
+from smartbreed.services import Services, explain_failure
+from smartbreed.ui import nav, review_cards, review_told
+from smartbreed.ui.maintainer_form import gate_html, sign_out
+from smartbreed.ui.review_actions import Acts
+from smartbreed.ui.review_desk import Desk, after, chosen_ids, fill, taken_back, turn
+from smartbreed.ui.review_filters import FilterBar
+from smartbreed.ui.review_show import show
+
+Updates = dict[Any, Any]
+#: What the list's choice of breeds shows before one is chosen.
+_NO_BREED = ("Another breed …", "")
+#: What an order of the page does: desk and reviewer in, the next desk and what to say out.
+Act = Callable[..., tuple[Desk, str]]
+
+
+class ReviewPage:
+    """Must be made inside ``with blocks.route(…)``.
+
+    Args:
+        services: whose flags, and the model that explains them.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        gr.HTML(nav.header("review", maintainers=services.maintainers.reachable))
+        self.gate = gr.HTML(visible=False, elem_id="review-gate")
+        self.desk = gr.State(Desk())
+        self.checked = gr.Textbox(visible=False)
+        with gr.Column(visible=False, elem_id="review") as self.main:
+            self.progress = gr.HTML(elem_id="review-progress", elem_classes="sb-live")
+            self.filters = FilterBar()
+            self.message = gr.HTML(elem_id="review-message", elem_classes="sb-live")
+            with gr.Column(elem_id="review-one") as self.one:
+                self.acts = Acts()
+            with gr.Column(visible=False, elem_id="review-many") as self.many:
+                self._many()
+            self.empty = gr.HTML(visible=False)
+            self.leave = gr.HTML(sign_out(), visible=False)
+        self._wire()
+
+    def _many(self) -> None:
+        with gr.Row(elem_classes="sb-bulk"):
+            self.all = gr.Button("Choose all", size="sm", elem_id="review-all")
+            self.bulk_accept = gr.Button("Accept", size="sm", variant="primary", elem_id="review-bulk-accept")
+            self.bulk_reject = gr.Button("Reject", size="sm", elem_id="review-bulk-reject")
+            self.bulk_breed = gr.Dropdown(
+                [_NO_BREED], value="", show_label=False, label="Relabel as", container=False, min_width=200,
+                elem_id="review-bulk-breed",
+            )  # fmt: skip
+            self.bulk_relabel = gr.Button("Relabel", size="sm", elem_id="review-bulk-relabel")
+            self.bulk_undo = gr.Button("Take back", size="sm", elem_id="review-bulk-undo")
+        self.list = gr.HTML(elem_id="review-list")
+
+    def _wire(self) -> None:
+        acts, bar = self.acts, self.filters
+        self.outputs = [
+            self.desk, self.gate, self.main, self.progress, self.message, self.one, self.many, self.empty,
+            self.leave, self.list, self.bulk_breed, *acts.outputs, *bar.outputs,
+        ]  # fmt: skip
+        self.event: dict[str, Any] = {
+            "outputs": self.outputs, "api_visibility": "private", "show_progress": "hidden",
+            "concurrency_limit": 4, "concurrency_id": "review",
+        }  # fmt: skip
+        both = [acts.together, acts.reason]
+        self._on(acts.accept.click, self._decide(rulings.accept), both)
+        self._on(acts.reject.click, self._decide(rulings.reject), both)
+        self._on(acts.breed.input, self._relabel, [acts.breed, *both])
+        self._on(acts.introduce.click, self._new_breed, [*acts.new_breed, *both])
+        self._on(acts.undo.click, self._undo, [])
+        self._on(acts.next.click, partial(self._turn, 1), [])
+        self._on(acts.previous.click, partial(self._turn, -1), [])
+        self._on(acts.gold.click, self._gold, [])
+        chosen = "(desk, view, ids, ...rest) => [desk, view, smartbreedReview.checked(), ...rest]"
+        self._on(self.bulk_accept.click, self._bulk(rulings.accept), [self.checked], js=chosen)
+        self._on(self.bulk_reject.click, self._bulk(rulings.reject), [self.checked], js=chosen)
+        self._on(self.bulk_relabel.click, self._bulk_relabel, [self.checked, self.bulk_breed], js=chosen)
+        self._on(self.bulk_undo.click, self._bulk_undo, [self.checked], js=chosen)
+        self.all.click(None, js="() => smartbreedReview.all()", api_visibility="private")
+        for changed in bar.changes:
+            self._on(changed, self._filter, bar.inputs)
+        acts.wire()
+
+    def load(self, blocks: gr.Blocks) -> None:
+        """Fill the page when somebody opens it."""
+        handler = self._guarded(lambda desk, reviewer: (fill(self.services.review, desk, desk.filters), ""))
+        blocks.load(handler, [self.desk, self.filters.view], **self.event)
+
+    def _on(self, event: Any, act: Act, inputs: list[Any], **more: Any) -> None:
+        event(self._guarded(act), [self.desk, self.filters.view, *inputs], **self.event, **more).then(
+            None, js="() => smartbreedReview.settle()", api_visibility="private"
+        )
+
+    def _guarded(self, act: Act) -> Callable[..., Updates]:
+        """An event handler: only for maintainers, and with every failure as a sentence."""
+
+        # gradio fills in a request only before arguments of any number.
+        def handle(request: gr.Request, desk: Desk, view: str, *values: Any) -> Updates:
+            try:
+                session = self.services.maintainers.require(request)
+            except MaintainerError:
+                return self._outside(request)
+            try:
+                desk, told = act(desk, self.services.maintainers.reviewer(session), *values)
+            except ReviewError as error:
+                told = review_cards.problem(error)
+                if error.code == "not_decided":  # somebody was faster: show what there is now
+                    desk = fill(self.services.review, desk, desk.filters)
+            except Exception as error:
+                return {self.message: review_cards.problem(explain_failure(error))}
+            try:
+                return self._inside(desk, view, told)
+            except Exception as error:  # what was decided is decided, and can be taken back
+                return {self.desk: desk, self.message: review_cards.problem(explain_failure(error))}
+
+        return handle
+
+    def _outside(self, request: gr.Request) -> Updates:
+        entry = self.services.maintainers.entry(request)
+        return {
+            self.gate: gr.update(value=gate_html(entry), visible=True),
+            self.main: gr.update(visible=False),
+        }
+
+    def _inside(self, desk: Desk, view: str, told: str) -> Updates:
+        shown = show(self.services, desk, view == "list")
+        one = view != "list" and desk.item is not None
+        password = bool(self.services.settings.maintainer_password)
+        return {
+            self.desk: desk,
+            self.gate: gr.update(visible=False),
+            self.main: gr.update(visible=True),
+            self.progress: shown.progress,
+            self.message: told,
+            self.one: gr.update(visible=one),
+            self.many: gr.update(visible=view == "list" and bool(desk.items)),
+            self.empty: gr.update(value=review_cards.empty(desk.narrowed), visible=not desk.items),
+            self.leave: gr.update(visible=password),
+            self.list: shown.listed,
+            self.bulk_breed: gr.update(choices=[_NO_BREED, *shown.breeds], value=""),
+            **self.acts.show(desk, shown),
+            **self.filters.show(shown.flaggers),
+        }
+
+    def _decide(self, ruling: Callable[[str], Ruling]) -> Act:
+        def act(desk: Desk, reviewer: str, together: bool, reason: str) -> tuple[Desk, str]:
+            return self._carry_out(desk, ruling(reason), reviewer, together)
+
+        return act
+
+    def _relabel(
+        self, desk: Desk, reviewer: str, breed: str, together: bool, reason: str
+    ) -> tuple[Desk, str]:
+        if not breed:
+            return desk, ""
+        ruling = rulings.relabel(breed, self.services.review.new_breeds(), reason)
+        return self._carry_out(desk, ruling, reviewer, together)
+
+    def _new_breed(
+        self, desk: Desk, reviewer: str, name: str, key: str, species: str, group: str | None,
+        together: bool, reason: str,
+    ) -> tuple[Desk, str]:  # fmt: skip
+        known = self.services.review.new_breeds()
+        ruling = rulings.new_breed(name, species or "", group or "", known, key, reason)
+        return self._carry_out(desk, ruling, reviewer, together)
+
+    def _carry_out(self, desk: Desk, ruling: Ruling, reviewer: str, together: bool) -> tuple[Desk, str]:
+        if desk.item is None:
+            return desk, ""
+        ids = [desk.item.id, *(item.id for item in desk.alike if together)]
+        review = self.services.review
+        outcome = review.decide(ids, ruling, reviewer, together=len(ids) > 1)
+        return after(review, desk, outcome), review_told.told(outcome, review.new_breeds())
+
+    def _undo(self, desk: Desk, reviewer: str) -> tuple[Desk, str]:
+        """Take back what was done last here or, where a decided flag is shown, what was decided about it."""
+        review = self.services.review
+        if desk.item is not None and desk.item.state != "open":
+            made = review.undo([desk.item.id], reviewer).decisions
+        elif desk.orders:
+            last = desk.orders[-1]
+            desk = replace(desk, orders=desk.orders[:-1])
+            made = review.undo(last.flag_ids, reviewer, only=last.decision_ids).decisions
+        else:
+            return desk, review_told.note("There is nothing of yours to take back.")
+        return taken_back(review, desk, made), review_told.undone(len(made))
+
+    def _turn(self, step: int, desk: Desk, reviewer: str) -> tuple[Desk, str]:
+        return turn(self.services.review, desk, step), ""
+
+    def _gold(self, desk: Desk, reviewer: str) -> tuple[Desk, str]:
+        if desk.item is None:
+            return desk, ""
+        review = self.services.review
+        gold = not review.is_gold(desk.item.id)
+        review.set_gold(desk.item.id, reviewer, gold=gold)
+        return desk, review_told.gold(gold)
+
+    def _filter(self, desk: Desk, reviewer: str, state: str, verdict: str, breed: str, flagger: str) -> Any:
+        filters = Filters(state or "open", verdict or "", breed or "", flagger or "")
+        return fill(self.services.review, desk, filters), ""
+
+    def _bulk(self, ruling: Callable[[], Ruling]) -> Act:
+        def act(desk: Desk, reviewer: str, checked: str) -> tuple[Desk, str]:
+            return self._carry_out_all(desk, ruling(), reviewer, checked)
+
+        return act
+
+    def _bulk_relabel(self, desk: Desk, reviewer: str, checked: str, breed: str) -> tuple[Desk, str]:
+        if not breed:
+            raise ReviewError("none_chosen", "Choose the breed first.")
+        ruling = rulings.relabel(breed, self.services.review.new_breeds())
+        return self._carry_out_all(desk, ruling, reviewer, checked)
+
+    def _carry_out_all(self, desk: Desk, ruling: Ruling, reviewer: str, checked: str) -> tuple[Desk, str]:
+        review = self.services.review
+        outcome = review.decide(chosen_ids(checked), ruling, reviewer)
+        return after(review, desk, outcome), review_told.told(outcome, review.new_breeds())
+
+    def _bulk_undo(self, desk: Desk, reviewer: str, checked: str) -> tuple[Desk, str]:
+        review = self.services.review
+        made = review.undo(chosen_ids(checked), reviewer).decisions
+        return taken_back(review, desk, made), review_told.undone(len(made))

@@ -1,0 +1,100 @@
+"""What the review page shows for a desk: everything that is read or drawn for it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from smartbreed.review.answers import label_of
+from smartbreed.review.queue import Item
+from smartbreed.review.rulings import NewBreed, breed_name
+from smartbreed.services import Services
+from smartbreed.ui import review_cards
+from smartbreed.ui.flag_form import breed_choices
+from smartbreed.ui.review_desk import Desk
+from smartbreed.ui.review_pictures import Views, thumbnail, views
+from smartbreed.ui.sentences import percent
+
+#: Flags in the list with their thumbnails; more are a scroll that nobody makes.
+LISTED = 48
+#: Near-duplicates shown beside a flag.
+ALIKE = 6
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Values for the page's parts; HTML unless said otherwise.
+
+    Attributes:
+        breeds: ``(text, id)`` to choose from, the model's likeliest first.
+        flaggers: ``(text, hash)`` of the people in the list, who flagged most first.
+        acceptable: whether the flag shown names something that can be accepted.
+        gold: whether its answer is a known one.
+        species: what the model takes it for.
+    """
+
+    progress: str
+    pictures: str
+    words: str
+    listed: str
+    breeds: list[tuple[str, str]]
+    flaggers: list[tuple[str, str]]
+    acceptable: bool
+    gold: bool
+    species: str
+
+
+def show(services: Services, desk: Desk, as_list: bool) -> Shown:
+    """Read and draw it.
+
+    Raises:
+        StorageError: the database refused.
+    """
+    review = services.review
+    new = review.new_breeds()
+
+    def name(breed: str | None) -> str:
+        return breed_name(breed, new)
+
+    item = desk.item
+    seen = Views() if item is None or as_list else views(services, item)
+    few = [] if as_list else desk.alike[:ALIKE]
+    alike = review_cards.strip(few, _thumbnails(services, few), len(desk.alike) - len(few))
+    people = Counter(item.flag.flagger for item in desk.items).most_common(30)
+    return Shown(
+        progress=review_cards.progress(
+            review.stats(), desk.place, 0 if as_list else len(desk.items), desk.here
+        ),
+        pictures="" if item is None or as_list else review_cards.pictures(item, seen, name, alike),
+        words="" if item is None or as_list else review_cards.words(item, seen, name),
+        listed=_list(services, desk, name) if as_list else "",
+        breeds=_breeds(new, seen),
+        flaggers=[(f"{person[:8]} ({count})", person) for person, count in people],
+        acceptable=item is not None and (label_of(item.flag) is not None or item.flag.verdict == "not_a_pet"),
+        gold=item is not None and item.state != "open" and review.is_gold(item.id),
+        species=seen.pet.species if seen.pet else "",
+    )
+
+
+def _list(services: Services, desk: Desk, name: review_cards.Name) -> str:
+    listed = desk.items[:LISTED]
+    more = len(desk.items) - len(listed) + desk.beyond
+    return review_cards.rows(listed, _thumbnails(services, listed), name, more)
+
+
+def _thumbnails(services: Services, items: Sequence[Item]) -> dict[str, str]:
+    with ThreadPoolExecutor(services.identifier.threads) as pool:
+        thumbs = list(pool.map(lambda item: thumbnail(services, item), items))
+    return {item.id: thumb for item, thumb in zip(items, thumbs, strict=True)}
+
+
+def _breeds(new: Mapping[str, NewBreed], seen: Views) -> list[tuple[str, str]]:
+    likely = {
+        guess.id: f"{guess.name} · {percent(guess.probability)}"
+        for guess in (seen.pet.breeds if seen.pet else ())
+    }
+    introduced = [(f"{breed.name} (new)", breed.id) for breed in new.values() if breed.id not in likely]
+    others = [(text, breed) for text, breed in breed_choices()[:-1] if breed not in likely]
+    return [*((text, breed) for breed, text in likely.items()), *introduced, *others]

@@ -1,0 +1,214 @@
+"""The maintainers' page for retraining: what waits, a button, live progress, versions. Layout and wiring."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from smartbreed import circle
+from smartbreed.retraining.job import Job
+from smartbreed.services import Services, explain_failure
+from smartbreed.ui import cards, nav, train_cards, train_tables
+from smartbreed.ui.maintainer_form import gate_html
+from smartbreed.ui.train_report import gate
+
+#: Seconds between two looks at the server, while one runs and otherwise.
+_BUSY_S, _IDLE_S = 1.0, 5.0
+
+Updates = dict[Any, Any]
+
+
+class TrainPage:
+    """Must be made inside ``with blocks.route(…)``.
+
+    Args:
+        services: what it shows and starts.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self.home = services.settings.home_dir
+        gr.HTML(nav.header("train", maintainers=services.maintainers.reachable))
+        self.closed = gr.HTML(visible=False, elem_id="closed")
+        self.seen = gr.State("")
+        self.timer = gr.Timer(_IDLE_S)
+        self.live = gr.HTML("", elem_classes=["sb-live", "sb-aloud"])
+        with gr.Column(visible=False, elem_id="train") as self.main:
+            gr.HTML(train_cards.intro())
+            with gr.Row(elem_classes="sb-columns"):
+                with gr.Column(scale=4, min_width=290, elem_classes="sb-train-main"):
+                    self.serving = gr.HTML(elem_id="serving")
+                    self.waiting = gr.HTML(elem_id="waiting")
+                with gr.Column(scale=7, min_width=320, elem_classes="sb-train-main"):
+                    self._run()
+            self._versions()
+        self._wire()
+
+    def _run(self) -> None:
+        with gr.Column(elem_classes="sb-card", elem_id="run"):
+            self.outcome = gr.HTML(visible=False, elem_id="outcome")
+            self.progress = gr.HTML(visible=False, elem_id="progress")
+            self.plots = gr.HTML(visible=False, elem_id="plots")
+            self.mode = gr.Radio(
+                train_cards.modes([]),
+                value="head",
+                label="How to retrain",
+                info="Quick teaches the last layer, new breeds included, and is right for most corrections. "
+                "Full fine-tunes the whole network.",
+                elem_id="mode",
+                elem_classes="sb-mode",
+            )
+            with gr.Row(elem_classes="sb-actions"):
+                self.start = gr.Button("Retrain now", variant="primary", elem_id="retrain")
+                self.cancel = gr.Button("Stop it", visible=False, elem_id="cancel")
+            self.problem = gr.HTML(elem_classes="sb-live")
+
+    def _versions(self) -> None:
+        gr.HTML('<h2 class="sb-section">Versions</h2>')
+        self.chart = gr.HTML(visible=False, elem_id="chart")
+        self.versions = gr.HTML(elem_id="versions")
+        with gr.Row(elem_classes="sb-actions", elem_id="choose"):
+            self.choice = gr.Dropdown(
+                [], label="Answer with another version", elem_id="choice", filterable=False, min_width=220
+            )
+            self.use = gr.Button("Use this version", elem_id="use")
+            self.back = gr.Button("Go back to the one before", elem_id="back")
+        self.chosen = gr.HTML(elem_classes="sb-live", elem_id="chosen")
+        with gr.Column(visible=False) as self.past:
+            gr.HTML('<h2 class="sb-section">Earlier retrainings</h2>')
+            self.history = gr.HTML(elem_id="history")
+
+    def _wire(self) -> None:
+        run = [self.outcome, self.progress, self.plots, self.mode, self.start, self.cancel, self.live]
+        facts = [self.serving, self.waiting, self.chart, self.versions, self.choice, self.past, self.history]
+        outputs = [self.seen, self.timer, self.closed, self.main, self.problem, self.chosen, *run, *facts]
+        self.event = event = {
+            "outputs": outputs, "api_visibility": "private", "show_progress": "hidden",
+            "concurrency_limit": 4, "concurrency_id": "train",
+        }  # fmt: skip
+        gr.on([self.start.click], self._start, [self.mode], **event)
+        gr.on([self.cancel.click], self._cancel, None, **event)
+        gr.on([self.use.click], self._use, [self.choice], **event)
+        gr.on([self.back.click], self._back, None, **event)
+        self.timer.tick(self._tick, [self.seen], **event)
+
+    def load(self, blocks: gr.Blocks) -> None:
+        """Fill the page when somebody opens it."""
+        blocks.load(self._tick, [self.seen], **self.event)
+
+    def _tick(self, seen: str, request: gr.Request) -> Updates:
+        entry = self.services.maintainers.entry(request)
+        if entry.state != "in":
+            if seen == entry.state:
+                return {self.seen: gr.skip()}
+            shown = gr.update(value=gate_html(entry), visible=True)
+            # Nobody gets in by waiting.
+            return {self.seen: entry.state, self.closed: shown, self.timer: gr.Timer(active=False)}
+        job = self.services.retraining.latest()
+        now, waits = circle.serving(self.services), circle.waiting(self.services)
+        mark = f"{_mark(job)}|{hash((now, waits))}"
+        if mark == seen:
+            return {self.seen: gr.skip()}
+        return self._show(job, mark, full=not seen or _lasting(seen) != _lasting(mark))
+
+    def _start(self, mode: str, request: gr.Request) -> Updates:
+        try:
+            self.services.maintainers.require(request)
+            job = self.services.retrain(mode)
+        except Exception as error:
+            return {self.problem: cards.problem(explain_failure(error))}
+        return {**self._show(job, "", full=False), self.problem: ""}
+
+    def _cancel(self, request: gr.Request) -> Updates:
+        try:
+            self.services.maintainers.require(request)
+            self.services.retraining.cancel()
+        except Exception as error:
+            return {self.problem: cards.problem(explain_failure(error))}
+        return {self.cancel: gr.update(value="Stopping …", interactive=False), self.problem: ""}
+
+    def _use(self, revision: str | None, request: gr.Request) -> Updates:
+        try:
+            self.services.maintainers.require(request)
+            chosen = self.services.model.use(revision or "latest")
+        except Exception as error:
+            return {self.chosen: cards.problem(explain_failure(error))}
+        if chosen is None:
+            return {self.chosen: cards.note("The newest release answers from now on.")}
+        return {
+            self.chosen: cards.note(f"Version {chosen.version} answers in a moment, until you choose again.")
+        }
+
+    def _back(self, request: gr.Request) -> Updates:
+        try:
+            self.services.maintainers.require(request)
+            chosen = self.services.model.rollback()
+        except Exception as error:
+            return {self.chosen: cards.problem(explain_failure(error))}
+        return {
+            self.chosen: cards.note(f"Version {chosen.version} answers in a moment, until you choose again.")
+        }
+
+    def _show(self, job: Job | None, mark: str, *, full: bool) -> Updates:
+        """The page for a job as it stands; `full` with all that stays the same while it runs."""
+        running = job is not None and job.running
+        updates: Updates = {
+            self.seen: mark,
+            self.closed: gr.update(visible=False),
+            self.timer: gr.Timer(_BUSY_S if running else _IDLE_S),
+            self.main: gr.update(visible=True),
+            self.live: train_cards.announcement(job),
+            self.outcome: gr.update(
+                value=train_cards.outcome(job) if job and not running else "",
+                visible=bool(job) and not running,
+            ),
+            self.progress: gr.update(value=train_cards.progress(job) if job else "", visible=job is not None),
+            self.mode: gr.update(visible=not running),
+            self.start: gr.update(visible=not running),
+            self.cancel: gr.update(visible=running, value="Stop it", interactive=True),
+        }
+        if full or not running:
+            shown = gate(self.home, job)
+            updates[self.plots] = gr.update(value=shown, visible=bool(shown))
+        elif running:
+            updates[self.plots] = gr.update(visible=False)
+        return {**updates, **(self._facts(running) if full else {})}
+
+    def _facts(self, running: bool) -> Updates:
+        releases = circle.releases(self.services)
+        chart = train_tables.accuracy(releases)
+        jobs = [job for job in self.services.retraining.recent(20) if not job.running]
+        usable = [
+            (f"{release.version}{' (answers now)' if release.served else ''}", release.revision)
+            for release in releases
+            if not release.bad
+        ]
+        return {
+            self.serving: train_cards.serving(circle.serving(self.services)),
+            self.waiting: train_cards.waiting(circle.waiting(self.services)),
+            self.chart: gr.update(value=chart, visible=bool(chart)),
+            self.versions: train_tables.versions(releases),
+            self.choice: gr.update(
+                choices=[("The newest, now and later", "latest"), *usable], value="latest"
+            ),
+            self.mode: gr.update(choices=train_cards.modes(jobs), visible=not running),
+            self.past: gr.update(visible=bool(jobs)),
+            self.history: train_tables.history(jobs),
+        }
+
+
+def _mark(job: Job | None) -> str:
+    """Changes whenever there is something new to show."""
+    if job is None:
+        return "none"
+    if not job.running:
+        return f"{job.order.id} {job.state}"
+    steps = [(step.name, step.state, step.share) for step in job.progress.steps()]
+    return f"{job.order.id} running {hash((job.progress.message, tuple(steps)))}"
+
+
+def _lasting(mark: str) -> str:
+    """What of a mark does not change while a job runs."""
+    job, _, facts = mark.partition("|")
+    return f"{'running' if ' running ' in job else job}|{facts}"

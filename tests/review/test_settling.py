@@ -1,0 +1,167 @@
+"""Decisions without a maintainer: known answers, and people who agree."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from smartbreed.config import Settings
+from smartbreed.errors import ReviewError
+from smartbreed.feedback.flags import FlagRequest, FlagService
+from smartbreed.review import rulings
+from smartbreed.review.queue import Filters
+from smartbreed.review.service import ReviewService
+from smartbreed.review.trust import Standing
+
+ANN = "a" * 64
+Make = Any
+
+
+def make_trusted(review: ReviewService, flag: Make, who: str, first_seed: int = 1000) -> None:
+    """Five answers of theirs that a maintainer accepted."""
+    review.decide([flag(first_seed + n, who) for n in range(5)], rulings.accept(), ANN)
+
+
+def make_distrusted(review: ReviewService, flag: Make, who: str, first_seed: int = 2000) -> None:
+    review.decide([flag(first_seed + n, who) for n in range(4)], rulings.reject(), ANN)
+
+
+def settled(review: ReviewService) -> list[tuple[str, str, str | None, str]]:
+    return sorted((r.flag_id, r.decision, r.label, r.reviewer) for r in review.settle())
+
+
+def test_two_who_agree_are_accepted(review: ReviewService, flag: Make) -> None:
+    make_trusted(review, flag, "ann")
+    first, second = flag(1, "ann"), flag(1, "bob", box=(5.0, 4.0, 60.0, 43.0))
+    assert settled(review) == [
+        (flag_id, "accept", "siamese", "agreement") for flag_id in sorted((first, second))
+    ]
+    assert review.settle() == []
+    third = flag(1, "cy", verdict="correct", label=None, predicted="siamese")
+    assert settled(review) == [(third, "accept", "siamese", "agreement")]
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        {"who": "ann", "verdict": "correct", "label": None, "predicted": "siamese"},  # the same person
+        {"who": "bob", "seed": 2},  # another photo
+        {"who": "bob", "box": (30.0, 10.0, 64.0, 48.0)},  # another pet
+        {"who": "bob", "label": "persian"},  # another answer
+        {"who": "bob", "label": None, "label_text": "Siamese mix of some kind"},
+    ],
+    ids=["same person", "other photo", "other pet", "other breed", "own words"],
+)
+def test_what_is_no_agreement(review: ReviewService, flag: Make, second: dict[str, Any]) -> None:
+    make_trusted(review, flag, "ann")
+    flag(1, "ann")
+    flag(**{"seed": 1, **second})
+    assert review.settle() == []
+
+
+def test_two_newcomers_do_not_count(review: ReviewService, flag: Make) -> None:
+    flag(1, "ann"), flag(1, "bob"), flag(1, "cy")
+    assert review.settle() == []
+
+
+def test_who_was_often_wrong_neither_counts_nor_blocks(review: ReviewService, flag: Make) -> None:
+    make_trusted(review, flag, "ann")
+    make_distrusted(review, flag, "eve")
+    flag(1, "ann"), flag(1, "eve")
+    assert review.settle() == []
+    bob = flag(1, "bob")
+    flag(1, "eve", label="persian")
+    made = settled(review)
+    assert len(made) == 2
+    assert bob in {flag_id for flag_id, *_ in made}
+
+
+def test_somebody_who_says_otherwise_leaves_it_to_a_maintainer(review: ReviewService, flag: Make) -> None:
+    make_trusted(review, flag, "ann")
+    flag(1, "ann"), flag(1, "bob")
+    flag(1, "cy", verdict="not_a_pet", label=None)
+    assert review.settle() == []
+
+
+def test_a_maintainer_who_took_it_back_is_not_overruled(review: ReviewService, flag: Make) -> None:
+    make_trusted(review, flag, "ann")
+    first = flag(1, "ann")
+    flag(1, "bob")
+    review.settle()
+    review.undo([first], ANN)
+    assert review.settle() == []
+    flag(1, "dora")
+    assert review.settle() == []
+
+
+def test_agreement_earns_nobody_a_record(review: ReviewService, flag: Make) -> None:
+    make_trusted(review, flag, "ann")
+    for seed in range(6):
+        flag(seed, "ann"), flag(seed, "bob")
+    assert len(review.settle()) == 12
+    checked = flag(50, "bob")
+    review.decide([checked], rulings.accept(), ANN)
+    assert review.item(checked).standing == Standing(right=1, wrong=0)
+
+
+def test_the_setting(flags: FlagService, settings: Settings, clock: Any, flag: Make) -> None:
+    never, three, one = (
+        ReviewService(flags, settings.model_copy(update={"agreements": n}), clock) for n in (0, 3, 1)
+    )
+    make_trusted(never, flag, "ann")
+    flag(1, "ann")
+    assert one.settle() == [], "one person is no agreement"
+    flag(1, "bob")
+    assert never.settle() == []
+    assert three.settle() == []
+    flag(1, "cy")
+    assert len(three.settle()) == 3
+
+
+def test_withdrawn_flags_do_not_count(review: ReviewService, flags: FlagService, flag: Make) -> None:
+    make_trusted(review, flag, "ann")
+    flag(1, "ann")
+    flags.withdraw(flag(1, "bob"), "bob")
+    assert review.settle() == []
+
+
+def test_flags_of_a_known_answer_are_judged_by_it(review: ReviewService, flag: Make) -> None:
+    model = flag(1, "maintainer")
+    with pytest.raises(ReviewError, match="Only what a maintainer decided"):
+        review.set_gold(model, ANN)
+    review.decide([model], rulings.accept(), ANN)
+    review.set_gold(model, ANN)
+    right, wrong = flag(1, "bob"), flag(1, "eve", label="persian")
+    unsure = flag(1, "cy", verdict="unsure", label=None)
+    assert settled(review) == sorted([(right, "accept", "siamese", "gold"), (wrong, "reject", None, "gold")])
+    assert [item.id for item in review.queue()] == [unsure]
+    assert review.item(right).standing.right == 1
+    assert review.item(wrong).standing.wrong == 1
+    assert "Siamese" in (review.history(wrong)[0].reason or "")
+    review.undo([wrong], ANN)
+    assert review.settle() == [], "a maintainer's word goes before a known answer"
+
+
+def test_an_answer_taken_back_is_no_known_one(review: ReviewService, flag: Make) -> None:
+    model = flag(1)
+    review.decide([model], rulings.relabel("persian", {}), ANN)
+    review.set_gold(model, ANN)
+    assert review.is_gold(model)
+    review.undo([model], ANN)
+    assert not review.is_gold(model)
+
+
+def test_a_known_answer_is_brought_in(review: ReviewService) -> None:
+    from conftest import photo
+
+    request = FlagRequest(
+        pixels=photo(7), verdict="wrong", label="pug", predicted="boxer", model_revision="x",
+        consent=True, flagger_token="whoever", box=(4.0, 4.0, 60.0, 44.0),
+    )  # fmt: skip
+    made = review.add_gold(request, ANN)
+    (item,) = review.queue(Filters("accepted"))
+    assert (item.id, item.label, item.decision.reviewer) == (made, "pug", "gold")  # type: ignore[union-attr]
+    assert review.is_gold(made)
+    with pytest.raises(ReviewError):
+        review.add_gold(request, ANN)

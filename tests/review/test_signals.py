@@ -1,0 +1,156 @@
+"""What the shipped model makes of flags, and that it is made once."""
+
+from __future__ import annotations
+
+import io
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from smartbreed.config import EMBEDDED_BUNDLE
+from smartbreed.feedback.flags import FlagService
+from smartbreed.images import read_photo
+from smartbreed.review import rulings
+from smartbreed.review.look import Memory, difference_hash, load_memory, measure, uncertainty
+from smartbreed.review.service import ReviewService
+from smartbreed.review.signals import Background, look_at_flags
+from smartbreed.vision.identify import Identifier
+
+SCENES = Path(__file__).parents[3] / "shared" / "data" / "pets" / "scenes"
+
+
+@pytest.fixture(scope="module")
+def identifier() -> Identifier:
+    if not (EMBEDDED_BUNDLE / "config.json").is_file():
+        pytest.skip("no model in smartbreed/assets")
+    return Identifier.load(EMBEDDED_BUNDLE, threads=1)
+
+
+@pytest.fixture(scope="module")
+def scene() -> dict[str, Any]:
+    """A photograph with one large pet whose breed is known."""
+    files = sorted(SCENES.glob("test-*.parquet"))
+    if not files:
+        pytest.skip("needs the photographs of ../shared/data/pets")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    for row in parquet.read_table(files[0]).slice(0, 80).to_pylist():
+        if row["breed"] and len(row["boxes"]) == 1:
+            return dict(row)
+    pytest.skip("no such photograph")
+
+
+def test_signals_are_made_once_for_each_model(
+    review: ReviewService, flags: FlagService, flag: Any, identifier: Identifier
+) -> None:
+    ids = [flag(seed) for seed in range(3)]
+    assert look_at_flags(flags, identifier, limit=2) == 2
+    assert review.stats().unseen == 1
+    assert look_at_flags(flags, identifier) == 1
+    assert look_at_flags(flags, identifier) == 0
+    item = review.item(ids[0])
+    assert len(item.top) == 5
+    assert item.top[0][1] >= item.top[1][1]
+    assert not any("not looked at" in line for line in item.why)
+
+
+def test_a_photo_that_is_gone_is_said(
+    review: ReviewService, flags: FlagService, flag: Any, identifier: Identifier
+) -> None:
+    gone, there = flag(1), flag(2)
+    flags.blobs.delete(review.item(gone).flag.sample_id)
+    assert look_at_flags(flags, identifier) == 2
+    assert "is missing" in review.item(gone).why[-1]
+    assert review.item(there).top
+    assert look_at_flags(flags, identifier) == 0, "not again at once"
+
+
+def test_a_wrong_label_is_suspected_and_a_right_one_is_not(
+    identifier: Identifier, scene: dict[str, Any]
+) -> None:
+    photo = read_photo(scene["image"]["bytes"])
+    box = tuple(scene["boxes"][0])
+    memory = load_memory(identifier.bundle)
+    assert len(memory.vectors) == len(memory.labels) > 0
+    right = measure(identifier, memory, photo, box, scene["breed"])
+    other = "great_dane" if right.top[0][0] != "great_dane" else "pug"
+    wrong = measure(identifier, memory, photo, box, other)
+    assert wrong.suspicion > 0.9 > right.suspicion
+    assert wrong.support == 0.0
+    assert (wrong.uncertainty, wrong.novelty, wrong.phash) == (right.uncertainty, right.novelty, right.phash)
+    unknown = measure(identifier, memory, photo, box, "mudi")
+    assert (unknown.given, unknown.support, unknown.suspicion) == (None, None, 0.0)
+
+
+def test_nothing_vouches_for_itself(identifier: Identifier, scene: dict[str, Any]) -> None:
+    photo = read_photo(scene["image"]["bytes"])
+    box = tuple(scene["boxes"][0])
+    memory = load_memory(identifier.bundle)
+    before = measure(identifier, memory, photo, box, "great_dane")
+    vector = before.embedding.astype(np.float32)
+    lying = memory.with_samples([vector] * 12, ["great_dane"] * 12)
+    after = measure(identifier, lying, photo, box, "great_dane")
+    assert (after.support, after.suspicion, after.novelty) == (
+        before.support,
+        before.suspicion,
+        before.novelty,
+    )
+
+
+def test_noise_is_novel(identifier: Identifier, scene: dict[str, Any]) -> None:
+    memory = load_memory(identifier.bundle)
+    noise = read_photo(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
+    known = read_photo(scene["image"]["bytes"])
+    strange = measure(identifier, memory, noise, None, None)
+    usual = measure(identifier, memory, known, tuple(scene["boxes"][0]), None)
+    assert strange.novelty > usual.novelty + 0.3
+
+
+def test_without_a_memory_nothing_is_claimed(identifier: Identifier) -> None:
+    noise = read_photo(np.full((64, 64, 3), 120, np.uint8))
+    empty = Memory(np.zeros((0, 0), np.float32), np.array([], dtype=object))
+    looked = measure(identifier, empty, noise, None, "siamese")
+    assert (looked.novelty, looked.support) == (0.0, None)
+
+
+def test_the_background_looks_settles_and_stops(
+    review: ReviewService, flag: Any, identifier: Identifier
+) -> None:
+    review.decide([flag(1000 + n, "ann") for n in range(5)], rulings.accept(), "a" * 64)
+    flag(1, "ann"), flag(1, "bob")
+    background = Background(review, lambda: identifier, every_s=0.05)
+    background.start()
+    until = time.monotonic() + 60
+    while time.monotonic() < until and (review.stats().unseen or review.stats().open):
+        time.sleep(0.05)
+    assert (review.stats().unseen, review.stats().open) == (0, 0)
+    background.stop()
+    assert not [thread for thread in threading.enumerate() if thread.name == "review"]
+
+
+@given(st.lists(st.floats(1e-6, 1), min_size=2, max_size=40))
+def test_uncertainty_is_a_share(weights: list[float]) -> None:
+    probabilities = np.array(weights) / np.sum(weights)
+    assert 0 <= uncertainty(probabilities) <= 1
+
+
+def test_uncertainty_of_the_extremes() -> None:
+    assert uncertainty(np.array([1.0, 0.0, 0.0])) == 0
+    assert uncertainty(np.full(133, 1 / 133)) == 1
+    assert uncertainty(np.array([1.0])) == 0
+
+
+def test_the_hash_survives_recompression() -> None:
+    ramp = np.add.outer(np.arange(120) ** 2 % 251, np.arange(160) * 3 % 241).astype(np.uint8)
+    picture = Image.fromarray(np.stack([ramp] * 3, axis=2))
+    buffer = io.BytesIO()
+    picture.resize((120, 90)).save(buffer, "JPEG", quality=70)
+    first, second = (int(difference_hash(p), 16) for p in (picture, Image.open(buffer)))
+    assert (first ^ second).bit_count() <= 5
+    assert len(difference_hash(picture)) == 16

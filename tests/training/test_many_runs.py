@@ -1,0 +1,150 @@
+"""Runs inside a run: a sweep over frozen layers, cross-validation; trackers; installing a bundle."""
+
+from __future__ import annotations
+
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_data import image_folder
+
+from smartbreed.config import EMBEDDED_BUNDLE
+from smartbreed.errors import BundleError
+from smartbreed.vision.bundle import load_bundle
+from training.backbones import build_backbone
+from training.errors import RecipeError
+from training.install import install
+from training.kfold import cross_validate
+from training.recipe import Recipe
+from training.recipe_file import load_recipe
+from training.run_directory import RunDirectory
+from training.runner import run_recipe
+from training.sweep import sweep
+from training.tune import hyperparameters
+
+TINY = ("model.backbone=small_cnn", "model.input_size=32", "model.alpha=0.5", "train.epochs=1",
+        "train.batch=8", "data.least=4", "head.least_steps=5")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return image_folder(tmp_path_factory.mktemp("folder") / "photos")
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "start.weights.h5"
+    build_backbone("small_cnn", 4, input_size=32, alpha=0.5).save_weights(path)
+    return path
+
+
+def tiny(folder: Path, weights: Path | str, *more: str) -> Recipe:
+    return load_recipe("image_folder", [*TINY, f"data.source={folder}", f"model.start={weights}",
+                                        "model.freeze_till=", *more])  # fmt: skip
+
+
+def test_a_sweep_plots_accuracy_and_loss_against_frozen_layers(
+    folder: Path, weights: Path, tmp_path: Path
+) -> None:
+    run = RunDirectory(tmp_path / "run", quiet=True)
+    entries = sweep(tiny(folder, weights), run, ["backbone", "", "conv_2", 3])
+    assert [entry["frozen"] for entry in entries] == [0, 2, 3, 5]
+    assert all({"top1", "loss", "val_loss", "layers"} <= set(entry) for entry in entries)
+    assert run.read_json("sweep.json") == entries
+    assert (run / "plots/freeze_till.png").stat().st_size > 5000
+    trained = (run / "freeze-conv_2/classifier.weights.h5").stat().st_mtime_ns
+    assert (
+        sweep(tiny(folder, weights), run, ["backbone", "", "conv_2", 3]) == entries
+    )  # nothing is done twice
+    assert (run / "freeze-conv_2/classifier.weights.h5").stat().st_mtime_ns == trained
+    with pytest.raises(
+        RecipeError, match=r"model.freeze_till must name a layer.*Received: freeze_till=conv_9"
+    ):
+        sweep(tiny(folder, weights), run, ["", "conv_9"])
+
+
+@pytest.mark.parametrize("choices", [["backbone"], []])
+def test_a_sweep_over_one_is_refused(choices: list[str | int], folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="at least two --freeze"):
+        sweep(tiny(folder, "bundle:embedded"), RunDirectory(tmp_path / "run", quiet=True), choices)
+
+
+def test_every_picture_is_held_back_in_one_fold(folder: Path, weights: Path, tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path / "run", quiet=True)
+    result = cross_validate(tiny(folder, weights, "data.label_errors=false"), run, 2)
+    held = [
+        {source for source, place in zip(rows["source"], rows["place"], strict=True) if place == "validation"}
+        for rows in (run.read_json(f"fold-{fold}/prepared/rows.json") for fold in range(2))
+    ]
+    assert not held[0] & held[1]
+    assert len(held[0] | held[1]) == 36
+    values = [fold["top1"] for fold in result["folds"]]
+    assert result["mean"]["top1"] == pytest.approx(sum(values) / 2)
+    assert (run / "plots/kfold.png").is_file()
+    with pytest.raises(RecipeError, match="at least 2 folds"):
+        cross_validate(tiny(folder, weights), run, 1)
+
+
+def test_class_weights_plateau_and_early_stopping_run(folder: Path, weights: Path, tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path / "run", quiet=True)
+    recipe = tiny(folder, weights, "train.class_weights=balanced", "train.schedule=plateau", "train.epochs=8",
+                  "train.rate=1e-6", "train.stop_after=2", "train.keep=best", "train.average=0",
+                  "augment.mixup=0.5", "augment.cutmix=0.5", "train.oversample={ant: 2.5}")  # fmt: skip
+    run_recipe(recipe, run, ("prepare", "train"))
+    log = run.read_json("training.json")["epochs"]
+    assert 3 <= len(log) < 8  # with such a rate nothing is gained for long
+    assert (run / "best.weights.h5").is_file()
+    with pytest.raises(RecipeError, match=r"train.oversample names a label, cat or dog. Received: hen"):
+        run_recipe(tiny(folder, weights, "train.oversample={hen: 2}"), run, ("prepare", "train"))
+
+
+def test_a_tracker_hears_of_every_epoch(
+    folder: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[tuple[str, Any]] = []
+    for name in ("mlflow", "trackio"):
+        module: Any = types.ModuleType(name)
+        for call in ("set_tracking_uri", "set_experiment", "start_run", "log_params", "log_metrics",
+                     "end_run", "init", "log", "finish"):  # fmt: skip
+            setattr(module, call, lambda *a, _c=f"{name}.{call}", **k: heard.append((_c, (a, k))))
+        monkeypatch.setitem(sys.modules, name, module)
+    recipe = tiny(folder, weights, "train.epochs=2", "tracking.mlflow=file:runs", "tracking.trackio=mine")
+    run_recipe(recipe, RunDirectory(tmp_path / "run", quiet=True), ("prepare", "train"))
+    calls = [call for call, _ in heard]
+    assert calls.count("mlflow.log_metrics") == calls.count("trackio.log") == 2
+    assert calls.count("mlflow.end_run") == calls.count("trackio.finish") == 1
+    (metrics,), _ = next(given for call, given in heard if call == "mlflow.log_metrics")
+    assert {"loss", "top1", "val_loss"} <= set(metrics)
+    (parameters,), _ = next(given for call, given in heard if call == "mlflow.log_params")
+    assert parameters["train.epochs"] == 2
+
+
+@pytest.mark.parametrize(
+    ("space", "sentence"),
+    [
+        ("{}", "tune.space is empty"),
+        ("{train.rate: 3}", r"tune.space: train.rate needs choices: \[…\], or low: and high:"),
+        ("{train.rate: {low: 1, choices: [1]}}", "needs choices"),
+        ("{train.rait: {choices: [1]}}", "train.rait is no key of a recipe"),
+        ("{train.rate: {low: 1e-5, high: 5}}", "train.rate: .*less than 1"),
+        ("{data.limit: {choices: [1, 2]}}", "cannot search over data.limit"),
+    ],
+)
+def test_a_space_that_makes_no_sense(space: str, sentence: str) -> None:
+    with pytest.raises(RecipeError, match=sentence):
+        hyperparameters(load_recipe("animal_faces", [f"tune.space={space}"]))
+
+
+def test_installing_takes_a_whole_bundle_or_nothing(tmp_path: Path) -> None:
+    target = tmp_path / "assets"
+    target.mkdir()
+    (target / "old.npz").write_bytes(b"")
+    with pytest.raises(BundleError):
+        install(tmp_path / "nothing", target)
+    assert [path.name for path in target.iterdir()] == ["old.npz"]
+    install(EMBEDDED_BUNDLE, target)
+    assert load_bundle(target).config == load_bundle(EMBEDDED_BUNDLE).config
+    assert not (target / "old.npz").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["assets"]

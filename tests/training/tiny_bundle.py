@@ -1,0 +1,89 @@
+"""A bundle of tiny random networks, exported as real ones are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from smartbreed.breeds import get_breed
+from smartbreed.vision.bundle import FORMAT, write_config
+from smartbreed.vision.identify import Identifier, self_test_picture
+from training.data import Crops
+
+#: Two cats of one group, two dogs of one group, and a dog alone in its group.
+BREEDS = ("birman", "siamese", "giant_schnauzer", "standard_schnauzer", "pug")
+SIZE = 64
+
+
+def random_network(model: keras.Model, seed: int) -> None:
+    """He initialisation with biases, so that signals neither fade nor explode."""
+    rng = np.random.default_rng(seed)
+    for layer in model.layers:
+        if layer.weights:
+            kernel, bias = layer.get_weights()
+            fan_in = np.prod(kernel.shape[:2]) * (1 if "depthwise" in layer.name else kernel.shape[2])
+            layer.set_weights(
+                [rng.normal(0, np.sqrt(2 / fan_in), kernel.shape), rng.normal(0, 0.1, bias.shape)]
+            )
+
+
+def tiny_classifier(seed: int = 3) -> Any:
+    from training.architectures.mobilenet_v2 import build_classifier
+    from training.export import round_to_half
+
+    model = build_classifier(len(BREEDS), input_size=SIZE, alpha=0.35)
+    random_network(model, seed)
+    round_to_half(model)
+    return model
+
+
+def crops(per_label: int = 6, size: int = SIZE, names: tuple[str, ...] = BREEDS) -> Crops:
+    """Noise with a colour for each label."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(len(names)), per_label)
+    shades = rng.integers(0, 255, (len(names), 1, 1, 3))[labels]
+    images = np.clip(shades + rng.normal(0, 40, (len(labels), size, size, 3)), 0, 255).astype(np.uint8)
+    sources = [f"{names[label]}_{number}.jpg" for number, label in enumerate(labels)]
+    species = np.array([int(get_breed(names[label]).species == "dog") for label in labels])
+    return Crops(images, labels, species, sources, [f"{n:064x}" for n in range(len(labels))], list(names))
+
+
+def write_bundle(folder: Path, *, species: bool = True, detector: bool = False) -> Path:
+    """The bundle's folder.
+
+    Args:
+        folder: created.
+        species: labels with species and group; without, like a recipe about something else.
+        detector: with a tiny random detector.
+    """
+    from training.architectures.ssd_mobilenet_v1 import build_detector
+    from training.export import save_half_weights, to_litert
+
+    folder.mkdir()
+    model = tiny_classifier()
+    to_litert(model, folder / "classifier.tflite")
+    save_half_weights(model, folder / "classifier.weights.h5")
+    breeds = [get_breed(name) for name in BREEDS]
+    labels = [{"id": b.id, "species": b.species, "group": b.group} for b in breeds]
+    if not species:
+        labels = [{"id": f"thing_{n}", "name": f"Thing {n}"} for n in range(len(BREEDS))]
+    config: dict[str, Any] = {
+        "format": FORMAT, "name": "tiny", "version": "0.0.1",
+        "classifier": {
+            "weights": "classifier.weights.h5", "alpha": 0.35, "input_size": SIZE, "temperature": 1.3,
+            "labels": labels, "bias": [float(v) for v in model.get_layer("class_maps").get_weights()[1]],
+            "thresholds": {"breed": 0.6, "group": 0.7},
+        },
+    }  # fmt: skip
+    if detector:
+        finder = build_detector(alpha=0.25)
+        random_network(finder, 4)
+        to_litert(finder, folder / "detector.tflite")
+        config["detector"] = {"input_size": 300, "score": 0.3, "overlap": 0.4, "most": 4}
+    write_config(folder, config)
+    logits = Identifier.load(folder).classifier.run(self_test_picture(SIZE)).logits
+    write_config(folder, config | {"self_test": {"logits": [round(float(v), 4) for v in logits]}})
+    return folder

@@ -1,0 +1,116 @@
+"""Put a bundle together: networks, weights, ``config.json``; nothing half-written ever takes its place."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from smartbreed.durable import disk_errors
+from smartbreed.errors import BundleError
+from smartbreed.vision.bundle import CONFIG, FORMAT, Bundle, load_bundle, write_config
+from smartbreed.vision.identify import Identifier, self_test_picture
+from training.data.reading import bundle_folder
+from training.errors import RecipeError
+from training.export import round_to_half, save_half_weights, to_litert
+from training.recipe import Recipe
+from training.second_look import PLAIN_SCORE
+
+
+def other_bundle(name: str, key: str) -> Bundle:
+    """The bundle a recipe takes a network from.
+
+    Args:
+        name: ``embedded`` or a folder.
+        key: of the recipe, for the sentence.
+
+    Raises:
+        RecipeError: it is not there or does not verify.
+    """
+    try:
+        return load_bundle(bundle_folder(name))
+    except BundleError as error:
+        raise RecipeError(f"{key}: {error.message} Received: {name}") from None
+
+
+def write_network(model: keras.Model, folder: Path, name: str) -> None:
+    """``NAME.tflite`` and ``NAME.weights.h5``, both float16 and the same network; rounds ``model``."""
+    round_to_half(model)
+    to_litert(model, folder / f"{name}.tflite")
+    save_half_weights(model, folder / f"{name}.weights.h5")
+
+
+def copy_network(bundle: Bundle, section: dict[str, Any], folder: Path) -> None:
+    """The files of one network of another bundle."""
+    for key in ("file", "weights"):
+        if section.get(key):
+            shutil.copyfile(bundle.path(section[key]), folder / section[key])
+
+
+def section_of(bundle: Bundle, name: str) -> dict[str, Any]:
+    """``classifier`` or ``detector`` of another bundle's ``config.json``; empty where it has none."""
+    return dict(json.loads((bundle.folder / CONFIG).read_text()).get(name) or {})
+
+
+def classifier_section(
+    recipe: Recipe, labels: list[dict[str, str]], model: keras.Model, calibration: dict[str, Any]
+) -> dict[str, Any]:
+    """``classifier`` of ``config.json``."""
+    bias = model.get_layer("class_maps").get_weights()[1]
+    return {
+        "file": "classifier.tflite",
+        "weights": "classifier.weights.h5",
+        "architecture": recipe.model.backbone,
+        "alpha": recipe.model.alpha,
+        "input_size": recipe.model.input_size,
+        "scale": 1 / 127.5,
+        "offset": -1.0,
+        "margin": recipe.data.margin,
+        "temperature": calibration.get("temperature", 1.0),
+        "thresholds": calibration.get("thresholds", {"breed": 0.5, "group": 0.5}),
+        "labels": labels,
+        "bias": [round(float(value), 6) for value in bias],
+    }
+
+
+def detector_section() -> dict[str, Any]:
+    """``detector`` of ``config.json`` for one of our own."""
+    return {
+        "file": "detector.tflite", "weights": "detector.weights.h5", "architecture": "ssd_mobilenet_v1",
+        "input_size": 300, "scale": 1 / 127.5, "offset": -1.0, "species": ["cat", "dog"],
+        "score": PLAIN_SCORE, "overlap": 0.5, "most": 20,
+    }  # fmt: skip
+
+
+def finish(folder: Path, config: dict[str, Any]) -> Identifier:
+    """Write ``config.json`` with the self-test's answer, and load the bundle as the app would.
+
+    Raises:
+        BundleError: it does not load.
+    """
+    config = {"format": FORMAT, **config}
+    config.pop("self_test", None)
+    write_config(folder, config)
+    identifier = Identifier.load(folder)
+    logits = identifier.classifier.run(self_test_picture(config["classifier"]["input_size"])).logits
+    config["self_test"] = {"logits": [round(float(value), 4) for value in logits]}
+    write_config(folder, config)
+    return Identifier.load(folder)
+
+
+def replace_folder(new: Path, target: Path) -> None:
+    """Put ``new`` in the place of ``target``.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    old = target.with_name(f"{target.name}.old")
+    with disk_errors("The bundle was not put in its place"):
+        shutil.rmtree(old, ignore_errors=True)
+        if target.exists():
+            target.rename(old)
+        new.rename(target)
+        shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,210 @@
+"""Train a classifier as a recipe says.
+
+1. A head on the frozen backbone: on embeddings, in seconds.
+2. Fine-tuning of what is not frozen towards soft targets on augmented crops, with an exponential
+   average of the weights. Each epoch ends in a checkpoint that a killed run goes on from.
+3. Points on the line from the start to the end (Wortsman et al. 2022, https://arxiv.org/abs/2109.01903);
+   the best on held-back data is kept.
+
+The run directory then holds ``head.weights.h5`` and ``targets.npy`` (after 1), ``backup/``, ``log.json``
+and ``averaged.weights.h5`` (during 2), ``classifier.weights.h5`` and ``training.json`` (after 3).
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import keras
+import numpy as np
+
+from training.batches import CropBatches, Draw, oversampled
+from training.blending import blend, sentence, stir
+from training.crop_augmentation import CropAugmentation
+from training.data import Crops
+from training.errors import RecipeError
+from training.fit import FitSettings, TowardsStart, fit, freeze_till
+from training.head import accuracy, embed, fit_head
+from training.losses import WeightedCrossentropy, balanced_weights
+from training.mixing import Mixing
+from training.recipe import Augment, Recipe, Train
+from training.run_directory import RunDirectory
+from training.start import Start, build_start
+from training.targets import start_rows, targets_for
+from training.tracking import trackers
+
+WEIGHTS, LOG = "classifier.weights.h5", "training.json"
+
+
+def crop_augmentation(augment: Augment) -> CropAugmentation | None:
+    """The random changes the recipe asks for; None for none."""
+    ranges = augment.model_dump(exclude={"enabled", "mixup", "cutmix"})
+    return CropAugmentation(**ranges) if augment.enabled else None
+
+
+def train_classifier(
+    recipe: Recipe, run: RunDirectory, train: Crops, validation: Crops, strangers: np.ndarray | None = None
+) -> dict[str, Any]:
+    """Train, or go on training, and leave the weights in the run directory.
+
+    Args:
+        recipe: every choice.
+        run: where to.
+        train: pictures to learn from.
+        validation: pictures to choose by.
+        strangers: uint8 crops that show nothing with a name, ``(n, size, size, 3)``.
+
+    Returns:
+        What ``training.json`` holds: figures of the head, of each epoch and of each blend.
+
+    Raises:
+        RecipeError, StartError: a choice that the network or the data does not allow.
+    """
+    keras.utils.set_random_seed(recipe.seed)
+    log: dict[str, Any] = {"started": time.time(), "epochs": []}
+    start = build_start(recipe.model, len(train.names))
+    model = start.model
+    targets = _head(recipe, run, start, train)
+    log["head"] = accuracy(model, validation)
+    run.say(f"head on the frozen backbone: {sentence(log['head'])}", **log["head"])
+    begun = model.get_weights()
+    if recipe.train.epochs:
+        log["epochs"] = _fine_tune(recipe, run, model, train, targets, validation, strangers)
+        kept = "best" if recipe.train.keep == "best" else "averaged"
+        model.load_weights(run / f"{kept}.weights.h5")
+        log["blends"] = blend(recipe, run, model, begun, validation)
+    if recipe.train.soup:
+        log["soup"] = stir(recipe.train.soup, run, model, validation)
+    model.save_weights(run / WEIGHTS)
+    weighty = [layer for layer in model.layers if layer.weights]
+    frozen = sum(not layer.trainable for layer in weighty) if recipe.train.epochs else len(weighty) - 1
+    log |= {"frozen": frozen, "layers": len(weighty), "held_back": accuracy(model, validation)}
+    log["seconds"] = log["epochs"][-1]["seconds"] if log["epochs"] else round(time.time() - log["started"])
+    run.write_json(LOG, log)
+    return log
+
+
+def _head(recipe: Recipe, run: RunDirectory, start: Start, train: Crops) -> np.ndarray:
+    """Fit the head, or load the one of a killed run; returns the soft targets."""
+    model = start.model
+    targets_path, head_path = run / "targets.npy", run / "head.weights.h5"
+    if head_path.exists():  # written last: a killed run goes on from here
+        model.load_weights(head_path)
+        return np.load(targets_path)
+    choices, augment = recipe.head, crop_augmentation(recipe.augment)
+    needs = choices.epochs or recipe.distil.teachers
+    run.say(
+        f"looking at {len(train)} pictures with the frozen backbone"
+        if needs
+        else "starting from a random head"
+    )
+    clean = embed(model, train.images) if needs else np.zeros((len(train), 0), np.float32)
+    targets = targets_for(recipe, start, train, clean)
+    if choices.epochs:
+        views = choices.views if augment else 0
+        seen = [embed(model, train.images, augment, recipe.seed + view) for view in range(views)]
+        fit_head(
+            model, np.concatenate([clean, *seen]), np.concatenate([targets] * (1 + views)),
+            start_rows(recipe, start, train), choices.epochs, pull=recipe.train.towards_start,
+            rate=choices.rate, least_steps=choices.least_steps, class_weights=_weights(recipe, train),
+        )  # fmt: skip
+    np.save(targets_path, targets)
+    model.save_weights(run / "pending.weights.h5")
+    (run / "pending.weights.h5").replace(head_path)
+    return targets
+
+
+def _weights(recipe: Recipe, train: Crops) -> np.ndarray | None:
+    return (
+        balanced_weights(train.labels, len(train.names)) if recipe.train.class_weights == "balanced" else None
+    )
+
+
+def _fine_tune(
+    recipe: Recipe,
+    run: RunDirectory,
+    model: keras.Model,
+    train: Crops,
+    targets: np.ndarray,
+    validation: Crops,
+    strangers: np.ndarray | None,
+) -> list[dict[str, Any]]:
+    choices = recipe.train
+    images, times = train.images, draws_of(recipe, train)
+    if strangers is not None and len(strangers):
+        flat = np.full((len(strangers), len(train.names)), 1 / len(train.names), np.float32)
+        images, targets = np.concatenate([images, strangers]), np.concatenate([targets, flat])
+        times = np.concatenate([times, np.ones(len(strangers))])
+    batch = min(choices.batch, len(images))
+    batches = CropBatches(
+        images, targets, batch, recipe.seed, draw=_sized(oversampled(times), choices.steps * batch),
+        augment=crop_augmentation(recipe.augment),
+        mixing=Mixing(mixup=recipe.augment.mixup, cutmix=recipe.augment.cutmix),
+    )  # fmt: skip
+    frozen = freeze(model, recipe)
+    run.say(f"{frozen} layers frozen, {len(batches)} steps an epoch", frozen=frozen, steps=len(batches))
+    student = TowardsStart(model.input, model.output["logits"])
+    student.anchor(model.get_layer("class_maps").kernel, choices.towards_start)
+    weights = _weights(recipe, train)
+    return fit(
+        student, batches, fit_settings(choices, choices.epochs * len(batches)), run.folder,
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True) if weights is None
+        else WeightedCrossentropy(weights),
+        judge=lambda: accuracy(model, validation),
+        save=model.save_weights,
+        report=lambda entry: run.say(
+            f"epoch {entry['epoch']} of {choices.epochs}: loss {entry['loss']:.3f}, {sentence(entry)}",
+            **entry,
+        ),
+        callbacks=trackers(recipe, run.folder),
+    )  # fmt: skip
+
+
+def fit_settings(choices: Train, steps: int) -> FitSettings:
+    """The optimisation of a recipe for a run of ``steps`` steps.
+
+    The average of the weights remembers at most a third of the run: over five steps a momentum of .998
+    would keep the start.
+    """
+    names = ("epochs", "rate", "warmup", "weight_decay", "clip", "schedule", "plateau_patience",
+             "plateau_factor", "monitor", "stop_after", "towards_start")  # fmt: skip
+    values = {name: getattr(choices, name) for name in names}
+    return FitSettings(**values, average=max(0.0, min(choices.average, 1 - 3 / max(steps, 1))))
+
+
+def freeze(model: keras.Model, recipe: Recipe) -> int:
+    """Freeze what the recipe says; returns how many layers with weights are.
+
+    Raises:
+        RecipeError: the backbone has no such layer.
+    """
+    try:
+        frozen = freeze_till(model, recipe.model.freeze_till)
+    except ValueError as error:
+        raise RecipeError(f"model.{error}") from None
+    if recipe.model.batch_norm == "frozen" and recipe.model.start != "none":
+        for layer in model.layers:
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.trainable = False
+    return frozen
+
+
+def draws_of(recipe: Recipe, train: Crops) -> np.ndarray:
+    """How often each picture is drawn an epoch, ``(count,)``.
+
+    Raises:
+        RecipeError: ``train.oversample`` names neither a label nor a species.
+    """
+    times = np.ones(len(train))
+    for key, count in recipe.train.oversample.items():
+        if key in ("cat", "dog"):
+            times[train.species == ("cat", "dog").index(key)] = count
+        elif key in train.names:
+            times[train.labels == train.names.index(key)] = count
+        else:
+            raise RecipeError(f"train.oversample names a label, cat or dog. Received: {key}")
+    return times
+
+
+def _sized(draw: Draw, count: int) -> Draw:
+    return (lambda rng: np.resize(draw(rng), count)) if count else draw

@@ -1,0 +1,234 @@
+"""Where training pictures come from: a Hub repo, a dataset folder, parquet, an image folder, keras.datasets.
+
+Every source becomes `Sample`s whose pictures are still encoded; `training.data.reading` decodes them.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from training.errors import DataError
+from training.recipe import Data
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".heic", ".heif", ".avif")
+#: Names of splits as people write them → ours.
+SPLITS = {
+    "train": "train", "training": "train", "validation": "validation", "valid": "validation",
+    "val": "validation", "dev": "validation", "test": "test", "testing": "test",
+}  # fmt: skip
+KERAS_DATASETS = {
+    "cifar10": (
+        "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"
+    ),
+}  # fmt: skip
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One subject of one picture.
+
+    Attributes:
+        read: returns the encoded picture; may raise OSError.
+        label: as the source writes it; empty: none.
+        origin: name of the original file.
+        split: ``train``, ``validation``, ``test``; empty where the source has no splits.
+        box: x0, y0, x1, y1 in pixels; None: the whole picture.
+        species: 0 cat, 1 dog, -1 unknown.
+    """
+
+    read: Callable[[], bytes]
+    label: str
+    origin: str
+    split: str = ""
+    box: Box | None = None
+    species: int = -1
+
+
+@dataclass(frozen=True)
+class Source:
+    """Samples and the labels they use, in the order of the classes."""
+
+    samples: list[Sample]
+    labels: list[str]
+    kind: str
+
+
+def open_source(data: Data) -> Source:
+    """Find the pictures that the recipe names.
+
+    Raises:
+        DataError: nothing there, an unknown column, or no network; the message names it.
+    """
+    if data.source.startswith("keras:"):
+        return _keras(data.source.removeprefix("keras:"))
+    path = Path(data.source).expanduser()
+    if path.is_dir() and not _has_tables(path):
+        return _image_folder(path)
+    return _dataset(data, path)
+
+
+def _has_tables(folder: Path) -> bool:
+    return any(folder.rglob("*.parquet")) or any(folder.glob("*.arrow"))
+
+
+def _image_folder(folder: Path) -> Source:
+    """``class/*.jpg``, or the same under ``train/``, ``validation/`` and ``test/``."""
+    top = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+    named = {p: SPLITS.get(p.name.lower(), "") for p in top}
+    roots = [(p, split) for p, split in named.items() if split]
+    if not roots or not all(named.values()):
+        roots = [(folder, "")]
+    samples, labels = [], set()
+    for root, split in roots:
+        for place in sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")):
+            labels.add(place.name)
+            samples += [
+                Sample(path.read_bytes, place.name, str(path.relative_to(folder)), split)
+                for path in sorted(place.rglob("*"))
+                if path.is_file() and path.suffix.lower() in SUFFIXES
+            ]
+    if not samples:
+        raise DataError(
+            f"There are no pictures there; an image folder holds one folder of pictures a class. "
+            f"Received: data.source={folder}"
+        )
+    return Source(samples, sorted(labels), "image folder")
+
+
+def _dataset(data: Data, path: Path) -> Source:
+    tables = _load(data, path)
+    names = list(next(iter(tables.values())).column_names)
+    wanted = {"image": data.image, "label": data.label, "boxes": data.boxes, "origin": data.origin,
+              "species": data.species}  # fmt: skip
+    for key, column in wanted.items():
+        if column and column not in names:
+            raise DataError(
+                f"data.{key} names no column of the dataset, which has {', '.join(names)}. Received: {column}"
+            )
+    samples: list[Sample] = []
+    labels: list[str] = []
+    for split, table in tables.items():
+        feature = table.features[data.label]
+        classes = _class_names(feature)
+        labels += [name for name in classes or [] if name not in labels]
+        for number, row in enumerate(table):
+            samples += _samples(data, row, classes, SPLITS.get(split.lower(), ""), f"{split}-{number:05d}")
+    if not labels:
+        labels = sorted({sample.label for sample in samples if sample.label})
+    if len(tables) == 1:  # "train" alone says nothing about what to test on
+        samples = [Sample(s.read, s.label, s.origin, "", s.box, s.species) for s in samples]
+    return Source(samples, labels, "dataset")
+
+
+def _load(data: Data, path: Path) -> dict[str, Any]:
+    """Split → table with encoded pictures."""
+    from datasets import Image as ImageFeature
+    from datasets import load_dataset
+
+    try:
+        if path.suffix == ".parquet":
+            if not path.is_file():
+                raise DataError(f"There is no such file. Received: data.source={data.source}")
+            tables = load_dataset("parquet", data_files={"train": str(path)})
+        else:
+            tables = load_dataset(str(path) if path.is_dir() else data.source, data.config or None)
+    except DataError:
+        raise
+    except Exception as error:  # the Hub, the disk, the format: datasets raises a dozen kinds
+        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+        raise DataError(
+            f"The dataset could not be loaded ({reason}). Received: data.source={data.source}, "
+            f"data.config={data.config!r}"
+        ) from None
+    first = next(iter(tables.values()))
+    if data.image not in first.column_names:
+        raise DataError(
+            f"data.image names no column of the dataset, which has {', '.join(first.column_names)}. "
+            f"Received: {data.image}"
+        )
+    return {
+        split: table.cast_column(data.image, ImageFeature(decode=False)) for split, table in tables.items()
+    }
+
+
+def _class_names(feature: Any) -> list[str] | None:
+    """Names of a ClassLabel (or of a list of them); None for text and numbers."""
+    inner = getattr(feature, "feature", feature)
+    return list(inner.names) if hasattr(inner, "names") else None
+
+
+def _samples(
+    data: Data, row: dict[str, Any], classes: list[str] | None, split: str, number: str
+) -> list[Sample]:
+    picture = row[data.image] or {}
+    raw, stored = picture.get("bytes"), picture.get("path")
+    read = (lambda: raw) if raw is not None else (lambda: Path(stored or "").read_bytes())
+    origin = str(row[data.origin]) if data.origin else f"{number} {Path(stored or '').name}".strip()
+    boxes = _boxes(row[data.boxes]) if data.boxes else [None]
+    values = row[data.label]
+    labels = list(values) if isinstance(values, (list, tuple)) else [values] * len(boxes)
+    species = row[data.species] if data.species else -1
+    kinds = list(species) if isinstance(species, (list, tuple)) else [species] * len(boxes)
+    if len(labels) != len(boxes) or len(kinds) != len(boxes):
+        raise DataError(
+            f"A picture needs one label for all its boxes or one each. Received: {origin} with "
+            f"{len(boxes)} boxes and {len(labels)} labels"
+        )
+    return [
+        Sample(read, _label(label, classes), origin, split, box, -1 if kind is None else int(kind))
+        for box, label, kind in zip(boxes, labels, kinds, strict=True)
+    ]
+
+
+def _label(value: Any, classes: list[str] | None) -> str:
+    if value is None or value == "" or value == -1:
+        return ""
+    return classes[int(value)] if classes and not isinstance(value, str) else str(value)
+
+
+def _boxes(value: Any) -> Sequence[Box | None]:
+    """One box, or a list of boxes; an empty list is the whole picture."""
+    if value is None or len(value) == 0:
+        return [None]
+    rows = [value] if not isinstance(value[0], (list, tuple)) else value
+    return [(float(x0), float(y0), float(x1), float(y1)) for x0, y0, x1, y1 in rows]
+
+
+def _keras(name: str) -> Source:
+    if name not in KERAS_DATASETS:
+        raise DataError(
+            f"keras.datasets has {', '.join(KERAS_DATASETS)} for us. Received: data.source=keras:{name}"
+        )
+    import keras
+
+    try:
+        parts = getattr(keras.datasets, name).load_data()
+    except Exception:  # keras raises plain Exception when it cannot download
+        raise DataError(
+            f"{name} could not be downloaded; unpack it as an image folder (class/*.png) and give that with "
+            f"--set data.source=FOLDER. Received: data.source=keras:{name}"
+        ) from None
+    labels = list(KERAS_DATASETS[name])
+    samples = [
+        Sample(_png(image), labels[int(label)], f"{split}-{number:05d}", split)
+        for split, (images, values) in zip(("train", "test"), parts, strict=True)
+        for number, (image, label) in enumerate(zip(images, values.reshape(-1), strict=True))
+    ]
+    return Source(samples, labels, "keras.datasets")
+
+
+def _png(image: Any) -> Callable[[], bytes]:
+    def read() -> bytes:
+        from PIL import Image
+
+        buffer = io.BytesIO()
+        Image.fromarray(image).save(buffer, "PNG", compress_level=1)
+        return buffer.getvalue()
+
+    return read

@@ -1,0 +1,87 @@
+"""What a bundle's served classifier answers on crops."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from smartbreed.vision.classifier import Outputs, softmax
+from smartbreed.vision.identify import Identifier
+from training.data import Crops
+from training.errors import DataError
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Of ``n`` crops by a model of ``c`` labels.
+
+    Attributes:
+        logits: float32 ``(n, c)``.
+        probabilities: calibrated, ``(n, c)``.
+        truth: number of the true label in the model's order, ``(n,)``.
+    """
+
+    logits: np.ndarray
+    probabilities: np.ndarray
+    truth: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+    @property
+    def said(self) -> np.ndarray:
+        """The most likely label of each, ``(n,)``."""
+        return np.asarray(self.probabilities.argmax(1))
+
+    @property
+    def right(self) -> np.ndarray:
+        """Whether that is the true one, ``(n,)`` bool."""
+        return np.asarray(self.said == self.truth)
+
+    @property
+    def confidence(self) -> np.ndarray:
+        """Its calibrated probability, ``(n,)``."""
+        return np.asarray(self.probabilities.max(1))
+
+
+def ask(identifier: Identifier, crops: Crops) -> Answers:
+    """Run every crop through the served classifier, on every core.
+
+    Raises:
+        DataError: no crops, or the model does not know one of their labels.
+    """
+    truth = true_labels(identifier, crops)
+    logits = np.stack([outputs.logits for outputs in run(identifier, crops.images)])
+    return Answers(logits, softmax(logits / identifier.classifier.config.temperature), truth)
+
+
+def true_labels(identifier: Identifier, crops: Crops) -> np.ndarray:
+    """The crops' labels as numbers of the model's own labels, int64 ``(n,)``.
+
+    Raises:
+        DataError: no crops, or the model does not know one of their labels.
+    """
+    if not len(crops):
+        raise DataError("There must be test pictures to evaluate on. Received: 0 pictures")
+    numbers = {label: number for number, label in enumerate(identifier.labels)}
+    shown = [crops.names[label] for label in np.unique(crops.labels)]
+    for name in shown:
+        if name not in numbers:
+            raise DataError(f"The test pictures show a label this model does not know. Received: {name}")
+    return np.array([numbers[crops.names[label]] for label in crops.labels], np.int64)
+
+
+def run(identifier: Identifier, images: np.ndarray) -> list[Outputs]:
+    """The classifier's outputs for uint8 crops ``(n, h, w, 3)``, resized where it wants another size."""
+    side = identifier.classifier.config.input_size
+
+    def one(image: np.ndarray) -> Outputs:
+        if image.shape[:2] != (side, side):
+            image = np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR))
+        return identifier.classifier.run(image)
+
+    with ThreadPoolExecutor(identifier.threads) as pool:
+        return list(pool.map(one, images))

@@ -1,0 +1,114 @@
+"""Judge a bundle: every figure as ``scores.json``, every plot as PNG, the mistakes as contact sheets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from smartbreed.vision.bundle import load_bundle
+from smartbreed.vision.identify import Identifier
+from training.data import Crops, Scene
+from training.errors import DataError
+from training.evaluation.answers import Answers, ask
+from training.evaluation.crop_scores import classifier_metrics, confused_pairs, per_label
+from training.evaluation.drawing import draw
+from training.evaluation.error_sheets import error_sheets
+from training.evaluation.robustness import robustness as measure_robustness
+from training.evaluation.strangers import stranger_metrics
+from training.evaluation.verdicts import group_scores, threshold_table
+from training.evaluation.whole_photographs import detector_metrics, find_pets, pipeline_metrics
+
+
+def evaluate_bundle(
+    bundle_folder: Path,
+    crops: Crops | None,
+    out_folder: Path,
+    *,
+    scenes: Sequence[Scene] | None = None,
+    empty: Sequence[Scene] | None = None,
+    robustness: int = 0,
+    trained: Collection[str] | None = None,
+) -> dict[str, Any]:
+    """Write ``scores.json``, ``plots/`` and ``mistakes/`` into ``out_folder``; returns the scores.
+
+    Args:
+        bundle_folder: the bundle; its served LiteRT files are judged.
+        crops: test crops; None: the classifier is not judged on crops.
+        out_folder: created when missing. ``mistakes/`` shows test photographs: keep it out of the repository.
+        scenes: whole test photographs with pets.
+        empty: whole photographs without, that nothing was trained on.
+        robustness: pictures the robustness curves are measured on; 0: none are.
+        trained: names of the original files of the classifier's training crops. None: not known, and then
+            no breed is judged on whole photographs, because the classifier may know them by heart.
+
+    Returns:
+        Floats rounded to four places. Parts that nothing was given for are left out.
+
+    Raises:
+        DataError: nothing to judge on, or crops of a label the model does not know.
+        BundleError: the bundle cannot be used.
+    """
+    if crops is None and not scenes and not empty:
+        raise DataError("There must be crops or whole photographs to evaluate on. Received: none")
+    identifier = Identifier(load_bundle(bundle_folder))
+    plots = out_folder / "plots"
+    plots.mkdir(parents=True, exist_ok=True)
+    scores: dict[str, Any] = {}
+    answers: Answers | None = None
+    if crops is not None:
+        answers = ask(identifier, crops)
+        scores |= crop_scores(identifier, answers)
+        error_sheets(identifier, crops, answers, out_folder / "mistakes")
+        if robustness:
+            scores["robustness"] = measure_robustness(identifier, crops, robustness)
+    scores |= photograph_scores(identifier, scenes or (), empty or (), trained)
+    scores = rounded(scores)
+    draw(identifier, answers, scores, plots)
+    write_scores(out_folder, scores)
+    return scores
+
+
+def crop_scores(identifier: Identifier, answers: Answers) -> dict[str, Any]:
+    """Every figure of the classifier on crops."""
+    return {
+        "classifier": classifier_metrics(identifier, answers),
+        "per_label": per_label(identifier, answers),
+        "groups": group_scores(identifier, answers),
+        "confused": confused_pairs(identifier, answers),
+        "thresholds": threshold_table(answers, identifier.judge.thresholds.breed),
+    }
+
+
+def photograph_scores(
+    identifier: Identifier, scenes: Sequence[Scene], empty: Sequence[Scene], trained: Collection[str] | None
+) -> dict[str, Any]:
+    """Every figure of detector and classifier together; nothing for a bundle without a detector."""
+    if identifier.detector is None or not (scenes or empty):
+        return {}
+    found, alarms = find_pets(identifier, scenes), find_pets(identifier, empty)
+    scores: dict[str, Any] = {"detector": detector_metrics(identifier, scenes, found, alarms)}
+    if scenes:
+        scores["pipeline"] = pipeline_metrics(identifier, scenes, found, trained)
+    if empty:
+        scores["strangers"] = stranger_metrics(identifier, empty, alarms)
+    return scores
+
+
+def write_scores(folder: Path, scores: dict[str, Any]) -> None:
+    """``scores.json``."""
+    (folder / "scores.json").write_text(json.dumps(scores, indent=1, ensure_ascii=False) + "\n")
+
+
+def rounded(value: Any) -> Any:
+    """Every float of a nested value to four places; plain Python numbers."""
+    if isinstance(value, dict):
+        return {key: rounded(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [rounded(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return round(value, 4) if isinstance(value, float) else value

@@ -1,0 +1,53 @@
+"""Are the figures a bundle carries the figures it has?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+#: Largest difference between two measurements of one figure.
+TOLERANCE = 0.002
+#: Figures that depend on the machine, not on the bundle.
+_MACHINE = ("milliseconds", "quiet_milliseconds", "threads")
+
+
+def difference(stored: dict[str, Any], measured: dict[str, Any]) -> str | None:
+    """A sentence that names the first stored figure that was measured otherwise; None when all agree.
+
+    Figures that were not measured this time, times, and the choices that hang on them are not compared.
+    """
+    for path, was in _leaves(stored):
+        part, last = path.split(".")[0], path.split(".")[-1]
+        if part not in measured or (part == "forms" and (last in _MACHINE or last in ("chosen", "shipped"))):
+            continue
+        now = _at(measured, path)
+        if isinstance(was, (int, float)) and isinstance(now, (int, float)) and not isinstance(was, bool):
+            if abs(was - now) <= TOLERANCE:
+                continue
+        elif was == now:
+            continue
+        return (
+            f"{path} differs by more than {TOLERANCE}: the bundle's config.json says {was}, "
+            f"the bundle's files give {'nothing' if now is None else now}."
+        )
+    return None
+
+
+def _leaves(value: Any, path: str = "") -> list[tuple[str, Any]]:
+    if isinstance(value, dict):
+        return [
+            leaf for key, item in value.items() for leaf in _leaves(item, f"{path}.{key}" if path else key)
+        ]
+    if isinstance(value, list):
+        return [leaf for n, item in enumerate(value) for leaf in _leaves(item, f"{path}.{n}")]
+    return [(path, value)]
+
+
+def _at(value: Any, path: str) -> Any:
+    for key in path.split("."):
+        if isinstance(value, dict):
+            value = value.get(key)
+        elif isinstance(value, list) and key.isdigit() and int(key) < len(value):
+            value = value[int(key)]
+        else:
+            return None
+    return value

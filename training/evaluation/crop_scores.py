@@ -1,0 +1,121 @@
+"""Every figure of the classifier on crops, from what it answered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from smartbreed.vision.identify import Identifier
+from training.calibration import adaptive_calibration_error, brier_score, expected_calibration_error
+from training.evaluation.answers import Answers
+from training.evaluation.classification import confusion_matrix, label_scores, most_confused, top_k
+from training.evaluation.curves import one_vs_rest_auc, risk_coverage
+from training.evaluation.intervals import bootstrap_interval, wilson_interval
+from training.evaluation.verdicts import verdict_metrics
+
+#: Bins of the calibration errors.
+BINS = 15
+#: Pairs of labels listed as most confused.
+PAIRS = 15
+
+
+def classifier_metrics(identifier: Identifier, answers: Answers) -> dict[str, Any]:
+    """Accuracy, averages, calibration and verdicts, 95% intervals beside the main ones."""
+    count, classes = len(answers), len(identifier.labels)
+    probabilities, truth = answers.probabilities, answers.truth
+    scores = label_scores(confusion_matrix(truth, answers.said, classes))
+    aucs = one_vs_rest_auc(probabilities, truth)
+    right, confidence = answers.right, answers.confidence
+    top1, top5 = float(right.mean()), top_k(probabilities, truth, 5)
+    metrics: dict[str, Any] = {
+        "pictures": count,
+        "labels": classes,
+        "top1": top1,
+        "top1_interval": wilson_interval(top1, count),
+        "top3": top_k(probabilities, truth, 3),
+        "top5": top5,
+        "top5_interval": wilson_interval(top5, count),
+        **_by_species(identifier, answers),
+        **{
+            f"{kind}_{name}": scores.average(values, weighted=kind == "weighted")
+            for kind in ("macro", "weighted")
+            for name, values in (
+                ("precision", scores.precision),
+                ("recall", scores.recall),
+                ("f1", scores.f1),
+            )
+        },
+        "macro_f1_interval": bootstrap_interval(lambda some: _macro_f1(answers, some, classes), count),
+        "macro_auc": float(np.nanmean(aucs)) if np.isfinite(aucs).any() else None,
+        "ece": expected_calibration_error(confidence, right, BINS),
+        "ece_interval": bootstrap_interval(
+            lambda some: expected_calibration_error(confidence[some], right[some], BINS), count
+        ),
+        "adaptive_ece": adaptive_calibration_error(confidence, right, BINS),
+        "brier": brier_score(probabilities, truth),
+        "nll": float(-np.log(np.maximum(probabilities[np.arange(count), truth], 1e-12)).mean()),
+        "risk_coverage_area": risk_coverage(confidence, right).area,
+        **verdict_metrics(identifier, answers),
+    }
+    metrics["per_breed"] = {
+        name: float(scores.recall[label])
+        for label, name in enumerate(identifier.labels)
+        if scores.support[label]
+    }
+    return metrics
+
+
+def per_label(identifier: Identifier, answers: Answers) -> dict[str, dict[str, Any]]:
+    """``pictures, precision, recall, f1, auc`` of each label that occurs, by its id."""
+    scores = label_scores(confusion_matrix(answers.truth, answers.said, len(identifier.labels)))
+    aucs = one_vs_rest_auc(answers.probabilities, answers.truth)
+    return {
+        name: {
+            "pictures": int(scores.support[label]),
+            "precision": float(scores.precision[label]),
+            "recall": float(scores.recall[label]),
+            "f1": float(scores.f1[label]),
+            "auc": None if np.isnan(aucs[label]) else float(aucs[label]),
+        }
+        for label, name in enumerate(identifier.labels)
+        if scores.support[label]
+    }
+
+
+def confused_pairs(identifier: Identifier, answers: Answers, most: int = PAIRS) -> list[dict[str, Any]]:
+    """The pairs of labels most often taken for each other.
+
+    ``a`` was taken for ``b`` in ``a_for_b`` of ``a_pictures``, and ``b`` for ``a`` in ``b_for_a`` of
+    ``b_pictures``.
+    """
+    matrix = confusion_matrix(answers.truth, answers.said, len(identifier.labels))
+    return [
+        {
+            "a": identifier.labels[a],
+            "b": identifier.labels[b],
+            "a_for_b": int(matrix[a, b]),
+            "a_pictures": int(matrix[a].sum()),
+            "b_for_a": int(matrix[b, a]),
+            "b_pictures": int(matrix[b].sum()),
+        }
+        for a, b, _ in most_confused(matrix, most)
+    ]
+
+
+def _by_species(identifier: Identifier, answers: Answers) -> dict[str, Any]:
+    """``top1_cats``, ``top1_dogs`` and so on, where there is more than one species."""
+    species = np.array([label.species for label in identifier.bundle.config.classifier.labels])[answers.truth]
+    found: dict[str, Any] = {}
+    names = sorted({name for name in species if name})
+    for name in names if len(names) > 1 else []:
+        inside = answers.right[species == name]
+        found[f"top1_{name}s"] = float(inside.mean())
+        found[f"top1_{name}s_interval"] = wilson_interval(float(inside.mean()), len(inside))
+        found[f"{name}s"] = len(inside)
+    return found
+
+
+def _macro_f1(answers: Answers, some: np.ndarray, classes: int) -> float:
+    scores = label_scores(confusion_matrix(answers.truth[some], answers.said[some], classes))
+    return scores.average(scores.f1)

@@ -1,0 +1,76 @@
+"""The plots of a bundle's scores, and the numbers behind the curves as ``curves.json``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from smartbreed.vision.identify import Identifier
+from training import plots
+from training.evaluation.answers import Answers
+from training.evaluation.classification import confusion_matrix
+from training.evaluation.curves import mean_roc, risk_coverage
+
+#: Labels listed beside the ROC curve.
+HARDEST = 12
+
+
+def draw(identifier: Identifier, answers: Answers | None, scores: dict[str, Any], folder: Path) -> None:
+    """Write every PNG that the scores have something for."""
+    if answers is not None:
+        draw_crops(identifier, answers, scores, folder)
+    if "robustness" in scores:
+        plots.robustness(scores["robustness"], folder / "robustness.png")
+
+
+def draw_crops(identifier: Identifier, answers: Answers, scores: dict[str, Any], folder: Path) -> None:
+    names, labels = identifier.judge.names, identifier.bundle.config.classifier.labels
+    matrix = confusion_matrix(answers.truth, answers.said, len(names))
+    plots.reliability(answers.confidence, answers.right, folder / "reliability.png")
+    plots.coverage(
+        answers.confidence, answers.right, verdict_marks(identifier, answers, scores), folder / "coverage.png"
+    )
+    plots.confusion(matrix, names, [label.group for label in labels], folder / "confusion.png")
+    plots.confused_labels(matrix, names, folder / "confused_labels.png")
+    known = dict(zip(identifier.labels, names, strict=True))
+    named = {known[name]: value for name, value in scores["classifier"]["per_breed"].items()}
+    plots.per_breed(named, folder / "hardest_breeds.png")
+    if scores["groups"]:
+        titles = {group: identifier.judge.group_name(group) for group in identifier.judge.groups}
+        plots.per_group(scores["groups"], titles, folder / "groups.png")
+    curves: dict[str, Any] = {"confusion": {"labels": identifier.labels, "matrix": matrix.tolist()}}
+    if scores["classifier"]["macro_auc"] is not None:
+        false, true = mean_roc(answers.probabilities, answers.truth)
+        areas = {known[n]: row["auc"] for n, row in scores["per_label"].items() if row["auc"] is not None}
+        hardest = dict(sorted(areas.items(), key=lambda item: item[1])[:HARDEST])
+        plots.roc(false, true, scores["classifier"]["macro_auc"], hardest, folder / "roc.png")
+        curves["roc"] = {"false": _short(false), "true": _short(true)}
+    curve = risk_coverage(answers.confidence, answers.right)
+    curves["risk_coverage"] = {"coverage": _short(curve.coverage), "risk": _short(curve.risk)}
+    (folder.parent / "curves.json").write_text(json.dumps(curves) + "\n")
+
+
+def verdict_marks(
+    identifier: Identifier, answers: Answers, scores: dict[str, Any]
+) -> dict[str, tuple[float, float]]:
+    """Where the chosen thresholds stand: share answered, share right of those."""
+    metrics = scores["classifier"]
+    marks = {}
+    if metrics["said_breed_right"] is not None:
+        marks[f"a breed, from {identifier.judge.thresholds.breed:.2f} on"] = (
+            metrics["said_breed"], metrics["said_breed_right"],
+        )  # fmt: skip
+    answered = metrics["said_breed"] + metrics["said_group"]
+    if metrics["said_group_right"] is not None and answered:
+        right = metrics["said_breed"] * (metrics["said_breed_right"] or 0)
+        right += metrics["said_group"] * metrics["said_group_right"]
+        marks["a breed or at least its family"] = (answered, right / answered)
+    return marks
+
+
+def _short(values: np.ndarray, most: int = 400) -> list[float]:
+    chosen = np.unique(np.linspace(0, len(values) - 1, min(most, len(values))).round().astype(int))
+    return [round(float(value), 5) for value in values[chosen]]

@@ -1,0 +1,152 @@
+"""Export a bundle's networks in every form, measure the forms, and ship the one the rule chooses."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from smartbreed.vision.bundle import CONFIG, load_bundle, write_config
+from smartbreed.vision.identify import Identifier, self_test_picture
+from training.data import Crops, Scene
+from training.evaluation.answers import true_labels
+from training.evaluation.forms import (
+    AS_FAST,
+    MAY_LOSE,
+    REFERENCE,
+    choose_form,
+    classifier_forms,
+    detector_forms,
+)
+from training.evaluation.speed import threads
+
+#: The figure each network's forms are judged by.
+JUDGED_BY = {"classifier": "top1", "detector": "map"}
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Pictures the ranges of int8 activations are taken from; never test pictures.
+
+    Attributes:
+        crops: uint8 ``(n, size, size, 3)``.
+        scenes: uint8 whole photographs of any size.
+    """
+
+    crops: np.ndarray
+    scenes: Sequence[np.ndarray]
+
+
+@contextmanager
+def exported_forms(folder: Path, calibration: Calibration) -> Iterator[dict[str, dict[str, Path]]]:
+    """Every form of a bundle's networks, rebuilt from its Keras weights, while the block lasts.
+
+    Yields:
+        Network → form → file; a network without Keras weights, or whose pictures are missing, is left out.
+    """
+    from training.export import export_forms
+    from training.rebuild import rebuild_classifier
+
+    bundle = load_bundle(folder)
+    with tempfile.TemporaryDirectory() as temporary:
+        paths: dict[str, dict[str, Path]] = {}
+        classifier, detector = bundle.config.classifier, bundle.config.detector
+        if classifier.weights and len(calibration.crops):
+            pictures = _resized(calibration.crops, classifier.input_size)
+            paths["classifier"] = export_forms(rebuild_classifier(bundle), Path(temporary), pictures)
+        if detector and detector.weights and len(calibration.scenes):
+            from training.architectures.ssd_mobilenet_v1 import build_detector
+
+            model = build_detector(len(detector.species), input_size=detector.input_size)
+            model.load_weights(bundle.path(detector.weights))
+            pictures = _resized(calibration.scenes, detector.input_size)
+            paths["detector"] = export_forms(model, Path(temporary), pictures, name="detector")
+        yield paths
+
+
+def form_scores(
+    folder: Path, paths: dict[str, dict[str, Path]], crops: Crops, scenes: Sequence[Scene]
+) -> dict[str, Any]:
+    """The table of forms of each network, the chosen one and the one the bundle ships.
+
+    Args:
+        folder: the bundle.
+        paths: from `exported_forms`.
+        crops: test crops.
+        scenes: whole test photographs with pets.
+    """
+    identifier = Identifier(load_bundle(folder))
+    scores: dict[str, Any] = {"threads": threads(), "rule": {"may_lose": MAY_LOSE, "as_fast": AS_FAST}}
+    if "classifier" in paths:
+        images = _resized(crops.images, identifier.classifier.config.input_size)
+        table = classifier_forms(paths["classifier"], images, true_labels(identifier, crops), identifier)
+        scores["classifier"] = _judged(
+            "classifier", table, identifier.bundle.path(identifier.classifier.config.file)
+        )
+    if "detector" in paths and identifier.detector is not None and scenes:
+        table = detector_forms(paths["detector"], scenes, identifier.detector)
+        scores["detector"] = _judged(
+            "detector", table, identifier.bundle.path(identifier.detector.config.file)
+        )
+    return scores
+
+
+def ship(folder: Path, paths: dict[str, dict[str, Path]], scores: dict[str, Any]) -> list[str]:
+    """Put the chosen form of every network into the bundle; returns ``network: form`` of those that changed.
+
+    The self-test is taken anew. Temperature and thresholds stay: a form is chosen only if they still hold.
+    """
+    changed = []
+    config, sections = json.loads((folder / CONFIG).read_text()), load_bundle(folder).config
+    for network in JUDGED_BY:
+        table = scores.get(network)
+        if table and table["chosen"] != table["shipped"]:
+            shutil.copyfile(paths[network][table["chosen"]], folder / getattr(sections, network).file)
+            changed.append(f"{network}: {table['chosen']}")
+            table["shipped"] = table["chosen"]
+    if changed:
+        config.pop("self_test", None)
+        write_config(folder, config)
+        identifier = Identifier(load_bundle(folder))
+        logits = identifier.classifier.run(self_test_picture(sections.classifier.input_size)).logits
+        config["self_test"] = {"logits": [round(float(value), 4) for value in logits]}
+        write_config(folder, config)
+    return changed
+
+
+def form_of(path: Path) -> str:
+    """Which of `training.export.FORMS` a LiteRT file is, by the types of its tensors."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    types = {np.dtype(detail["dtype"]) for detail in Interpreter(model_path=str(path)).get_tensor_details()}
+    if np.dtype(np.int8) in types:
+        return "int8"
+    return "float16" if np.dtype(np.float16) in types else REFERENCE
+
+
+def _judged(network: str, table: dict[str, dict[str, Any]], shipped: Path) -> dict[str, Any]:
+    figure = JUDGED_BY[network]
+    return {
+        "figure": figure,
+        "forms": table,
+        "chosen": choose_form(table, figure),
+        "shipped": form_of(shipped),
+        "int8_loses": table[REFERENCE][figure] - table["int8"][figure],
+    }
+
+
+def _resized(pictures: Sequence[np.ndarray] | np.ndarray, side: int) -> np.ndarray:
+    """uint8 ``(n, side, side, 3)``."""
+    if isinstance(pictures, np.ndarray) and pictures.shape[1:3] == (side, side):
+        return pictures
+    return np.stack(
+        [np.asarray(Image.fromarray(p).resize((side, side), Image.Resampling.BILINEAR)) for p in pictures]
+    )

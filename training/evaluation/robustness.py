@@ -1,0 +1,125 @@
+"""How accuracy falls as photographs get worse: seven faults at five strengths each."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageEnhance, ImageFilter
+
+from smartbreed.vision.identify import Identifier
+from training.data import Crops
+from training.evaluation.answers import run, true_labels
+
+#: (picture, strength, rng) → a worse picture of the same size.
+Fault = Callable[[Image.Image, float, np.random.Generator], Image.Image]
+
+
+@dataclass(frozen=True)
+class Corruption:
+    """A fault, how strong it gets, and what the number means.
+
+    Attributes:
+        name: key of the results.
+        unit: what a strength is; the axis of the plot.
+        strengths: from weak to strong.
+        apply: the fault itself.
+    """
+
+    name: str
+    unit: str
+    strengths: tuple[float, ...]
+    apply: Fault
+
+
+def blur(picture: Image.Image, sigma: float, rng: np.random.Generator) -> Image.Image:
+    return picture.filter(ImageFilter.GaussianBlur(sigma))
+
+
+def noise(picture: Image.Image, sigma: float, rng: np.random.Generator) -> Image.Image:
+    values = np.asarray(picture, np.float32) + rng.normal(0, sigma, (picture.height, picture.width, 3))
+    return Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
+
+
+def jpeg(picture: Image.Image, quality: float, rng: np.random.Generator) -> Image.Image:
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=int(quality))
+    with Image.open(buffer) as again:
+        return again.convert("RGB")
+
+
+def darkness(picture: Image.Image, brightness: float, rng: np.random.Generator) -> Image.Image:
+    return ImageEnhance.Brightness(picture).enhance(brightness)
+
+
+def rotation(picture: Image.Image, degrees: float, rng: np.random.Generator) -> Image.Image:
+    """Turned to a random side; what comes into view is the reflected picture."""
+    angle = degrees if rng.random() < 0.5 else -degrees
+    side = picture.width
+    wide = _reflected(picture).rotate(angle, Image.Resampling.BILINEAR)
+    return wide.crop((side // 2, side // 2, side // 2 + side, side // 2 + side))
+
+
+def small_box(picture: Image.Image, side: float, rng: np.random.Generator) -> Image.Image:
+    small = picture.resize((int(side), int(side)), Image.Resampling.BILINEAR)
+    return small.resize(picture.size, Image.Resampling.BILINEAR)
+
+
+def box_jitter(picture: Image.Image, share: float, rng: np.random.Generator) -> Image.Image:
+    """Every side of the box moves by up to ``share`` of its length; outside is the reflected picture."""
+    width, height = picture.size
+    moves = [float(move) for move in rng.uniform(-share, share, 4) * (width, height, width, height)]
+    x, y = width // 2, height // 2
+    box = (x + moves[0], y + moves[1], x + width + moves[2], y + height + moves[3])
+    return _reflected(picture).resize(picture.size, Image.Resampling.BILINEAR, box=box)
+
+
+def _reflected(picture: Image.Image) -> Image.Image:
+    x, y = picture.width // 2, picture.height // 2
+    return Image.fromarray(np.pad(np.asarray(picture), ((y, y), (x, x), (0, 0)), mode="reflect"))
+
+
+CORRUPTIONS = (
+    Corruption("blur", "Gaussian blur, σ in pixels of 224", (1, 2, 3, 4, 6), blur),
+    Corruption("noise", "Gaussian noise, σ of 255", (8, 16, 32, 48, 64), noise),
+    Corruption("jpeg", "JPEG quality", (50, 30, 20, 10, 5), jpeg),
+    Corruption("darkness", "brightness, share of the original", (0.7, 0.5, 0.3, 0.2, 0.1), darkness),
+    Corruption("rotation", "rotation, degrees to either side", (10, 20, 30, 45, 90), rotation),
+    Corruption("small_box", "side of the pet, pixels", (112, 75, 56, 37, 28), small_box),
+    Corruption("box_jitter", "move of each box side, share of it", (0.05, 0.1, 0.15, 0.2, 0.25), box_jitter),
+)
+
+
+def robustness(identifier: Identifier, crops: Crops, count: int, seed: int = 0) -> dict[str, Any]:
+    """Top-1 of a fixed random part of the crops, as they are and with every fault.
+
+    Args:
+        identifier: the model.
+        crops: test crops.
+        count: most pictures used.
+        seed: of the choice of pictures and of every random fault.
+
+    Returns:
+        ``pictures``, ``clean`` and ``curves``: for each fault ``unit`` and ``points``, each a ``strength``
+        and its ``top1``.
+    """
+    truth = true_labels(identifier, crops)
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(crops))[:count])
+    images, truth = crops.images[chosen], truth[chosen]
+    curves: dict[str, Any] = {}
+    for number, corruption in enumerate(CORRUPTIONS):
+        points = []
+        for strength in corruption.strengths:
+            rng = np.random.default_rng((seed, number))  # the same draws at every strength
+            worse = [np.asarray(corruption.apply(Image.fromarray(image), strength, rng)) for image in images]
+            points.append({"strength": strength, "top1": _top1(identifier, np.stack(worse), truth)})
+        curves[corruption.name] = {"unit": corruption.unit, "points": points}
+    return {"pictures": len(chosen), "clean": _top1(identifier, images, truth), "curves": curves}
+
+
+def _top1(identifier: Identifier, images: np.ndarray, truth: np.ndarray) -> float:
+    said = np.array([outputs.logits.argmax() for outputs in run(identifier, images)])
+    return float((said == truth).mean())

@@ -1,0 +1,72 @@
+"""Pictures without a pet: how often does the app name a breed all the same, and on what?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from smartbreed.vision.identify import Identifier
+from smartbreed.vision.results import Pet
+from training.data import Scene
+from training.evaluation.intervals import wilson_interval
+from training.evaluation.whole_photographs import as_photo
+
+#: WordNet numbers of ImageNet's animals, and of its mammals among them (numbers follow the tree of nouns).
+_ANIMALS = (1_440_764, 2_655_020)
+_MAMMALS = ((1_871_265, 1_883_070), (2_066_245, 2_138_441), (2_323_000, 2_510_455))
+KINDS = ("mammal", "other animal", "no animal")
+UNKNOWN = "unknown"
+
+
+def kind_of(file: str) -> str:
+    """What an ImageNet file shows, from the WordNet number in its name: one of `KINDS`, else ``unknown``."""
+    found = re.search(r"n(\d{8})(?!\d)", file)
+    if not found:
+        return UNKNOWN
+    number = int(found[1])
+    if not _ANIMALS[0] <= number <= _ANIMALS[1]:
+        return "no animal"
+    return "mammal" if any(low <= number <= high for low, high in _MAMMALS) else "other animal"
+
+
+def stranger_metrics(
+    identifier: Identifier, empty: Sequence[Scene], found: Sequence[tuple[Pet, ...]]
+) -> dict[str, Any]:
+    """For all pet-less photographs and for each kind of them.
+
+    ``as_served``: the app shows a pet and names its breed. ``taken_as_a_pet``: it would, if a person asked
+    about the whole picture, so that the classifier alone must refuse.
+
+    Args:
+        identifier: the model.
+        empty: photographs without a pet that nothing was trained on.
+        found: what `training.evaluation.whole_photographs.find_pets` finds on them.
+    """
+    score = identifier.detector.config.score if identifier.detector else 0.0
+    served = np.array(
+        [any(pet.verdict == "breed" and pet.score >= score for pet in pets) for pets in found], bool
+    )
+    answers = identifier.identify_many([as_photo(scene.image) for scene in empty], whole=True)
+    forced = np.array([answer.pets[0].verdict == "breed" for answer in answers], bool)
+    kinds = np.array([kind_of(scene.file) for scene in empty])
+    result: dict[str, Any] = _counted(served, forced)
+    result["kinds"] = {
+        kind: _counted(served[kinds == kind], forced[kinds == kind])
+        for kind in (*KINDS, UNKNOWN)
+        if (kinds == kind).any()
+    }
+    return result
+
+
+def _counted(served: np.ndarray, forced: np.ndarray) -> dict[str, Any]:
+    count = len(served)
+    return {
+        "photographs": count,
+        "as_served": float(served.mean()),
+        "as_served_interval": wilson_interval(float(served.mean()), count),
+        "taken_as_a_pet": float(forced.mean()),
+        "taken_as_a_pet_interval": wilson_interval(float(forced.mean()), count),
+    }

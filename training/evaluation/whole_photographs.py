@@ -1,0 +1,141 @@
+"""Whole photographs through detector and classifier, as the app answers them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from smartbreed.images import Photo
+from smartbreed.vision.boxes import iou
+from smartbreed.vision.identify import Identifier
+from smartbreed.vision.results import Pet
+from training.data import Scene
+from training.detection_metrics import Detections, average_precision, coco_map, false_alarm_rate, recall
+from training.evaluation.intervals import wilson_interval
+
+#: Species numbers of a `Scene`.
+SPECIES = ("cat", "dog")
+#: Score from which on a box takes part in average precision.
+LEAST = 0.001
+
+
+def as_photo(pixels: np.ndarray, name: str = "") -> Photo:
+    """A decoded picture as the pipeline's input."""
+    return Photo(np.ascontiguousarray(pixels), "", name)
+
+
+def find_pets(identifier: Identifier, scenes: Sequence[Scene]) -> list[tuple[Pet, ...]]:
+    """The pets of every scene, each with its score, down to scores that the app would not show."""
+    answers = identifier.identify_many([as_photo(scene.image) for scene in scenes], score=LEAST)
+    return [answer.pets for answer in answers]
+
+
+def boxes_and_scores(found: Sequence[tuple[Pet, ...]]) -> list[Detections]:
+    """What `training.detection_metrics` takes."""
+    return [
+        (np.array([pet.box for pet in pets]).reshape(-1, 4), np.array([pet.score for pet in pets]))
+        for pets in found
+    ]
+
+
+def detector_metrics(
+    identifier: Identifier,
+    scenes: Sequence[Scene],
+    found: list[tuple[Pet, ...]],
+    empty: list[tuple[Pet, ...]],
+) -> dict[str, Any]:
+    """Recall and average precision on photographs with pets, false alarms on photographs without.
+
+    Args:
+        identifier: the model.
+        scenes: photographs with true boxes.
+        found: what `find_pets` finds on them.
+        empty: what it finds on pet-less photographs that nothing was trained on.
+    """
+    assert identifier.detector is not None
+    score = identifier.detector.config.score
+    truths, detections, alarms = [s.boxes for s in scenes], boxes_and_scores(found), boxes_and_scores(empty)
+    boxes = sum(len(truth) for truth in truths)
+    metrics: dict[str, Any] = {
+        "photographs": len(scenes),
+        "boxes": boxes,
+        "score": score,
+        "negatives": len(empty),
+    }
+    if boxes:
+        share = recall(truths, detections, 0.5, score)
+        metrics |= {
+            "recall": share,
+            "recall_interval": wilson_interval(share, boxes),
+            "ap50": average_precision(truths, detections, 0.5),
+            "ap75": average_precision(truths, detections, 0.75),
+            "map": coco_map(truths, detections),
+        }
+    if empty:
+        rate = false_alarm_rate(alarms, score)
+        metrics |= {"false_alarms": rate, "false_alarms_interval": wilson_interval(rate, len(empty))}
+    return metrics
+
+
+def pipeline_metrics(
+    identifier: Identifier,
+    scenes: Sequence[Scene],
+    found: list[tuple[Pet, ...]],
+    trained: Collection[str] | None,
+) -> dict[str, Any]:
+    """Photo to answer: is a pet found, is it the right species, and the right breed?
+
+    The breed counts only on photographs that show one pet of a known breed which the classifier was not
+    trained on: of a photograph in ``trained`` it has learnt the crop.
+
+    Args:
+        identifier: the model.
+        scenes: photographs with pets.
+        found: what `find_pets` finds on them.
+        trained: names of the original files of the classifier's training crops; None: not known, and no
+            breed is judged.
+    """
+    score = identifier.detector.config.score if identifier.detector else 0.0
+    best = [next((pet for pet in pets if pet.score >= score), None) for pets in found]
+    named = [(s, pet) for s, pet in zip(scenes, best, strict=True) if pet is not None]
+    right = [pet.species == SPECIES[int(scene.species[0])] for scene, pet in named]
+    known = [
+        (s, pets)
+        for s, pets in zip(scenes, found, strict=True)
+        if s.breed in identifier.labels and len(s.boxes) == 1
+    ]
+    stems = {stem(name) for name in trained or ()}
+    unseen = [] if trained is None else [(s, pets) for s, pets in known if stem(s.file) not in stems]
+    metrics: dict[str, Any] = {
+        "photographs": len(scenes),
+        "with_a_pet_found": len(named) / len(scenes),
+        "species": float(np.mean(right)) if right else None,
+        "species_interval": wilson_interval(float(np.mean(right)), len(right)) if right else None,
+        "breed": None,
+    }
+    if unseen:
+        metrics["breed_photographs"] = len(unseen)
+        metrics["breed_trained_on"] = len(known) - len(unseen)
+        metrics["breed_kinds"] = len({scene.breed for scene, _ in unseen})
+        hits = [named_right(scene, pets, score) for scene, pets in unseen]
+        metrics["breed"] = float(np.mean(hits))
+        metrics["breed_interval"] = wilson_interval(float(np.mean(hits)), len(hits))
+    return metrics
+
+
+def named_right(scene: Scene, pets: Sequence[Pet], score: float) -> bool:
+    """Whether a pet found on the true box (IoU at least .5) has the scene's breed as its first guess."""
+    shown = [pet for pet in pets if pet.score >= score]
+    if not shown:
+        return False
+    overlaps = iou(np.array([pet.box for pet in shown]), scene.boxes)[:, 0]
+    best = int(overlaps.argmax())
+    return bool(overlaps[best] >= 0.5 and shown[best].breeds[0].id == scene.breed)
+
+
+def stem(name: str) -> str:
+    """A file's name without folder and suffix: ``a/Bengal_1.webp`` → ``Bengal_1``."""
+    return PurePosixPath(name).stem

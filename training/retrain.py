@@ -1,0 +1,103 @@
+"""Learn from accepted flags: ``python -m training.retrain``; see docs/retraining.md."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from smartbreed.config import load_settings
+from smartbreed.errors import SmartBreedError
+from training.retraining.progress import Teller
+
+
+class Stopped(BaseException):
+    """SIGTERM or Ctrl-C; no ``except Exception`` may swallow it."""
+
+
+def main(
+    mode: Annotated[str, typer.Option(help="head: seconds on a CPU. full: fine-tune everything.")] = "head",
+    dataset: Annotated[str, typer.Option(help="Dataset repo; default: SMARTBREED_DATASET.")] = "",
+    model: Annotated[str, typer.Option(help="Model repo; default: SMARTBREED_MODEL_REPO.")] = "",
+    home: Annotated[Path | None, typer.Option(help="Default: SMARTBREED_HOME.")] = None,
+    publish: Annotated[bool, typer.Option(help="Publish a version that passes the gate.")] = True,
+    by_count: Annotated[
+        int, typer.Option(min=0, help="Do nothing unless this many samples were newly accepted.")
+    ] = 0,
+    data: Annotated[str, typer.Option(help="Base dataset, for --mode full.")] = "../shared/data/pets",
+    overrides: Annotated[
+        list[str], typer.Option("--set", help="Change the training recipe, for --mode full.")
+    ] = [],  # noqa: B006 - typer wants a list
+    progress: Annotated[str, typer.Option(help="text or json: one JSON object a line.")] = "text",
+) -> None:
+    """Retrain from accepted flags, compare with the present model, and publish what is better."""
+    if progress not in ("text", "json") or mode not in ("head", "full"):
+        raise typer.BadParameter("--mode is head or full, --progress is text or json.")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    teller = Teller(as_json=progress == "json")
+    stopping = _stop_on_signals()
+    try:
+        chosen = {"dataset": dataset, "model_repo": model, "home": home}
+        settings = load_settings(**{key: value for key, value in chosen.items() if value})
+        result = _retrain(settings, mode, publish, by_count, data, tuple(overrides), teller, stopping)
+    except SmartBreedError as error:
+        teller.error(error.message)
+        raise typer.Exit(1) from None
+    except Stopped:
+        teller.error("It was stopped; nothing was published.")
+        raise typer.Exit(1) from None
+    teller.result(result)
+
+
+def _retrain(
+    settings: Any,
+    mode: str,
+    publish: bool,
+    by_count: int,
+    data: str,
+    overrides: tuple[str, ...],
+    teller: Teller,
+    shield: Any,
+) -> dict[str, Any]:
+    from smartbreed.hub.client import connect
+    from training.retraining.work import Choices, Work
+
+    teller.step("read", f"Reading {settings.dataset}")
+    choices = Choices(settings.dataset, settings.model_repo, mode, publish, by_count, data, overrides)
+    work = Work(settings, choices, teller, connect(settings), shield)
+    if mode == "full":
+        from training.retraining.full import retrain_everything
+
+        return retrain_everything(work)
+    from training.retraining.run import retrain_head
+
+    return retrain_head(work)
+
+
+def _stop_on_signals() -> Any:
+    """Turn SIGTERM and Ctrl-C into `Stopped`; returns what shields the moment of publishing.
+
+    A commit on its way cannot be called back: once it begins, signals are left until the end,
+    so that "nothing was published" is never said of something that was.
+    """
+
+    def stop(number: int, frame: object) -> None:
+        raise Stopped
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+
+    def shield() -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+
+    return shield
+
+
+if __name__ == "__main__":
+    typer.run(main)
+    sys.exit(0)

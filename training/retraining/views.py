@@ -1,0 +1,78 @@
+"""Crops of accepted samples, cut as the app cuts them, and the embeddings of a few views of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from smartbreed.errors import PhotoError
+from smartbreed.images import read_photo
+from smartbreed.vision.boxes import with_margin
+from smartbreed.vision.classifier import Classifier
+from smartbreed.vision.pixels import resample
+from training.crop_augmentation import CropAugmentation
+from training.retraining.samples import Sample
+
+#: Views of each sample: unchanged, mirrored, and randomly changed ones.
+VIEWS = 5
+#: Milder than for training a backbone: the embedding of a view should still be one of that pet.
+MILD = CropAugmentation(shrink=0.82, grow=1.12, shift=0.05, aspect=0.1, rotation=5.0, colour=0.15, blur=0.08)
+
+
+def crop(sample: Sample, margin: float, size: int) -> np.ndarray:
+    """What the classifier would be shown: uint8 ``(size, size, 3)``.
+
+    Raises:
+        PhotoError: the photo cannot be read, or the box is not in it.
+    """
+    photo = read_photo(sample.image)
+    x0, y0, x1, y1 = sample.box or (0.0, 0.0, float(photo.width), float(photo.height))
+    x0, x1 = np.clip([x0, x1], 0, photo.width)
+    y0, y1 = np.clip([y0, y1], 0, photo.height)
+    if not (x1 - x0 >= 4 and y1 - y0 >= 4):  # also for what is no number
+        raise PhotoError("damaged", "The box of the flag does not lie in its photo.")
+    box = with_margin(np.array([x0, y0, x1, y1]), margin if sample.box else 0.0, photo.width, photo.height)
+    return resample(photo.to_pil(), box, (size, size))
+
+
+def views_of(pixels: np.ndarray, seed: int) -> list[np.ndarray]:
+    """`VIEWS` pictures, the unchanged one first; the same seed gives the same ones."""
+    rng = np.random.default_rng(seed)
+    changed = [MILD(pixels, rng) for _ in range(VIEWS - 2)]
+    return [pixels, np.ascontiguousarray(pixels[:, ::-1]), *changed]
+
+
+def embed_samples(
+    classifier: Classifier,
+    samples: Sequence[Sample],
+    *,
+    tell: Callable[[int, int], None] = lambda done, of: None,
+) -> tuple[np.ndarray, list[int]]:
+    """Embeddings ``(n, VIEWS, d)`` of the samples that can be read, and which those are.
+
+    Args:
+        classifier: of the parent; runs as many at once as it was made for.
+        samples: any number.
+        tell: how many are done, of how many.
+    """
+    config = classifier.config
+
+    def look(sample: Sample) -> np.ndarray | None:
+        try:
+            pixels = crop(sample, config.margin, config.input_size)
+        except PhotoError:
+            return None
+        views = views_of(pixels, int(sample.key[:8], 16))
+        return np.stack([classifier.run(view).embedding for view in views])
+
+    rows, kept = [], []
+    with ThreadPoolExecutor(2) as pool:
+        for number, found in enumerate(pool.map(look, samples)):
+            tell(number + 1, len(samples))
+            if found is not None:
+                rows.append(found)
+                kept.append(number)
+    width = rows[0].shape[-1] if rows else 0
+    return np.stack(rows) if rows else np.zeros((0, VIEWS, width), np.float32), kept

@@ -1,0 +1,113 @@
+"""A retraining under way: what was chosen, how far it is, and how it ends."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from smartbreed.config import Settings
+from training.retraining.gate import Verdict
+from training.retraining.plan import Plan
+from training.retraining.progress import Teller
+from training.retraining.report import write_report
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What somebody may choose.
+
+    Attributes:
+        dataset: dataset repo.
+        repo: model repo releases go to.
+        mode: ``head`` or ``full``.
+        publish: whether a challenger that passes is published.
+        by_count: newly accepted samples without which nothing is done; 0: any number.
+        data: base dataset, for ``full``.
+        overrides: ``key=value`` of the training recipe, for ``full``.
+        now: of this retraining, aware; names the report's folder and dates the changelog.
+    """
+
+    dataset: str
+    repo: str
+    mode: str = "head"
+    publish: bool = True
+    by_count: int = 0
+    data: str = ""
+    overrides: tuple[str, ...] = ()
+    now: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
+
+
+@dataclass
+class Work:
+    """A retraining under way.
+
+    Attributes:
+        before_publishing: called before anything is sent; may raise to stop.
+        facts: for the report.
+        seconds: of each stage.
+    """
+
+    settings: Settings
+    choices: Choices
+    teller: Teller
+    api: HfApi
+    before_publishing: Callable[[], None] = lambda: None
+    facts: dict[str, Any] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """Of the report."""
+        return self.settings.home_dir / "retraining" / self.choices.now.strftime("%Y%m%dT%H%M%SZ")
+
+    @contextmanager
+    def stage(self, name: str, message: str) -> Iterator[Callable[[int, int], None]]:
+        """Tell of a stage and time it; yields what tells how far it is."""
+        started = time.perf_counter()
+        self.teller.step(name, message)
+        yield lambda done, of: self.teller.step(name, message, done, of)
+        self.teller.step(name, message, 1, 1)
+        self.seconds[name] = round(time.perf_counter() - started, 2)
+
+    def end(
+        self,
+        plan: Plan,
+        verdict: Verdict | None,
+        reasons: list[str],
+        version: str,
+        history: list[dict[str, Any]],
+        revision: str = "",
+    ) -> dict[str, Any]:
+        """Write the report.
+
+        Args:
+            verdict: None when nothing was compared.
+            version: the challenger's; without one the champion's.
+            history: an entry a version, the challenger's last.
+            revision: full sha when it was published.
+
+        Returns:
+            The ``result`` of the contract.
+        """
+        passed = verdict is not None and verdict.passed
+        outcome = f"{version} is published" if revision else "nothing was published"
+        result = {
+            "passed": passed,
+            "published": bool(revision),
+            "version": version if passed else "",
+            "revision": revision,
+            "learnt": plan.learnt() if passed else [],
+            "reasons": reasons,
+            "report": str(self.folder),
+        }
+        facts = {**self.facts, **result, "version": version, "outcome": outcome, "learnt": plan.sentences()}
+        write_report(self.folder, {**facts, "seconds": self.seconds}, verdict, history)
+        return result

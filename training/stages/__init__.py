@@ -1,0 +1,66 @@
+"""The stages of a run, in the order they run in, and which choices each depends on.
+
+``evaluate`` comes after ``export``, because it judges the files that are served.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from training.recipe import Recipe
+from training.recipe_file import digest
+from training.run_directory import RunDirectory
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of a run.
+
+    Attributes:
+        name: also its module in this package, which has ``run(context) -> dict`` of facts for the marker.
+        needs: sections (or ``section.key``) of the recipe whose change makes it stale, beside those of
+            the stages before.
+        leaves: what it writes; cleared before it starts over with other choices.
+    """
+
+    name: str
+    needs: tuple[str, ...]
+    leaves: tuple[str, ...]
+
+
+#: What `train` writes.
+TRAINED = ("*.weights.h5", "targets.npy", "*.json", "backup", "tensorboard", "tuning", "plots")
+
+STAGES: tuple[Stage, ...] = (
+    Stage("prepare", ("task", "seed", "data", "split", "model.input_size"), ("prepared", "report")),
+    Stage("train", ("model", "augment", "head", "distil", "train", "tune"), TRAINED),
+    Stage("calibrate", ("calibrate", "export.detector", "export.classifier"), ("calibration.json",)),
+    Stage("export", ("name", "export"), ("bundle", "bundle.tmp")),
+    Stage("evaluate", ("evaluate",), ("scores.json", "mistakes")),
+    Stage("card", (), ()),
+    Stage("publish", ("publish",), ()),
+)
+NAMES = tuple(stage.name for stage in STAGES)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a stage is given.
+
+    Attributes:
+        recipe: every choice.
+        run: the run directory.
+        prepared: where the stage `prepare` wrote; another run's for the runs of a sweep.
+    """
+
+    recipe: Recipe
+    run: RunDirectory
+    prepared: RunDirectory
+
+
+def choices_of(stage: str, recipe: Recipe) -> str:
+    """A digest of every choice the stage depends on, those of the stages before it included."""
+    sections: list[str] = []
+    for one in STAGES[: NAMES.index(stage) + 1]:
+        sections += one.needs
+    return digest(recipe, sections)

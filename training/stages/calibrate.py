@@ -1,0 +1,130 @@
+"""Choose temperature and thresholds on held-back pictures; leave them in ``calibration.json``."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from PIL import Image
+
+from smartbreed.vision.classifier import softmax
+from smartbreed.vision.pixels import resample
+from training.bundle_files import (
+    classifier_section,
+    copy_network,
+    detector_section,
+    finish,
+    other_bundle,
+    section_of,
+    write_network,
+)
+from training.calibration import expected_calibration_error, fit_temperature
+from training.data import Crops, Scene, load_scenes, split_scenes
+from training.data.prepared import Prepared, load_prepared
+from training.data.splits import VALIDATION
+from training.head import embed_logits
+from training.recipe import Recipe
+from training.second_look import PLAIN_SCORE, confirmation
+from training.stages import Context
+from training.thresholds import verdict_thresholds
+from training.trained import trained_network
+
+
+def run(context: Context) -> dict[str, Any]:
+    """Leave ``calibration.json``."""
+    recipe = context.recipe
+    scenes = (
+        split_scenes(load_scenes(recipe.data.source, "train", recipe.data.scenes))[1]
+        if recipe.data.scenes
+        else []
+    )
+    if recipe.task == "detect":
+        found = _detector(context, trained_network(recipe, context.run, 2), scenes)
+    else:
+        prepared = load_prepared(context.prepared)
+        model = trained_network(recipe, context.run, len(prepared.labels))
+        found = _classifier(recipe, model, prepared, scenes)
+        if recipe.export.detector:
+            found["detector"] = _second_look(recipe, model, prepared, found, scenes)
+    context.run.write_json("calibration.json", found)
+    context.run.say(", ".join(f"{key} {value}" for key, value in found.items() if key != "detector"))
+    return found
+
+
+def _classifier(
+    recipe: Recipe, model: keras.Model, prepared: Prepared, scenes: list[Scene]
+) -> dict[str, Any]:
+    validation = prepared.part(VALIDATION)
+    logits = embed_logits(model, validation.images)
+    temperature = round(fit_temperature(logits, validation.labels, prior=recipe.calibrate.prior), 4)
+    empty = [_squashed(s.image, recipe.model.input_size) for s in scenes if not len(s.boxes)]
+    away = embed_logits(model, np.stack(empty)) if empty else np.zeros((0, logits.shape[1]), np.float32)
+    chance = softmax(logits / temperature)
+    return {
+        "temperature": temperature,
+        "thresholds": verdict_thresholds(
+            chance, validation.labels, groups_of_labels(prepared.labels), softmax(away / temperature),
+            precision=recipe.calibrate.precision,
+        ),
+        "held_back": {
+            "pictures": len(validation),
+            "top1": round(float((logits.argmax(1) == validation.labels).mean()), 4),
+            "ece": round(_ece(chance, validation), 4),
+        },
+    }  # fmt: skip
+
+
+def _ece(chance: np.ndarray, crops: Crops) -> float:
+    return expected_calibration_error(chance.max(1), chance.argmax(1) == crops.labels)
+
+
+def groups_of_labels(labels: list[dict[str, str]]) -> np.ndarray:
+    """A number for each label's family; a label without one is alone."""
+    members = [label["group"] or label["id"] for label in labels]
+    names = sorted(set(members))
+    return np.array([names.index(member) for member in members])
+
+
+def _squashed(image: np.ndarray, size: int) -> np.ndarray:
+    """A whole photograph as the app feeds it to the classifier."""
+    picture = Image.fromarray(image)
+    return resample(picture, (0.0, 0.0, float(picture.width), float(picture.height)), (size, size))
+
+
+def _second_look(
+    recipe: Recipe, model: keras.Model, prepared: Prepared, found: dict[str, Any], scenes: list[Scene]
+) -> dict[str, Any]:
+    """How the recipe's detector and this classifier decide together, from held-back photographs."""
+    if not scenes:
+        return {"score": PLAIN_SCORE, "confirm": None}
+    bundle = other_bundle(recipe.export.detector, "export.detector")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        write_network(model, folder, "classifier")
+        detector = {**section_of(bundle, "detector"), "confirm": None, "score": PLAIN_SCORE}
+        copy_network(bundle, detector, folder)
+        return _confirm(folder, classifier_section(recipe, prepared.labels, model, found), detector, scenes)
+
+
+def _detector(context: Context, model: keras.Model, scenes: list[Scene]) -> dict[str, Any]:
+    """The same for a detector of our own and another bundle's classifier."""
+    bundle = other_bundle(context.recipe.export.classifier, "export.classifier")
+    classifier = section_of(bundle, "classifier")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        write_network(model, folder, "detector")
+        copy_network(bundle, classifier, folder)
+        return {"detector": _confirm(folder, classifier, detector_section(), scenes)}
+
+
+def _confirm(
+    folder: Path, classifier: dict[str, Any], detector: dict[str, Any], scenes: list[Scene]
+) -> dict[str, Any]:
+    identifier = finish(
+        folder, {"name": "calibration", "version": "0.0.0", "classifier": classifier, "detector": detector}
+    )
+    confirm, score = confirmation(identifier, scenes)
+    return {"score": score, "confirm": confirm}

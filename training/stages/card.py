@@ -1,0 +1,28 @@
+"""Write the bundle's README.md from what was measured."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from smartbreed.vision.bundle import write_config
+from training.errors import StageError
+from training.stages import Context
+from training.stages.export import bundle_config
+
+
+def run(context: Context) -> dict[str, Any]:
+    """Leave ``bundle/README.md``, and the figures in the bundle's ``config.json``."""
+    from training.card import write_card
+
+    folder = context.run / "bundle"
+    config = bundle_config(folder) | {"metrics": context.run.read_json("scores.json")}
+    try:
+        write_card(config, [folder / "README.md", context.run / "model_card.md"])
+    except KeyError as missing:
+        raise StageError(
+            "The card needs a figure that the evaluation did not produce; add photographs it can be measured "
+            f"on, or stop before it with --to evaluate. Received: no {missing.args[0]}"
+        ) from None
+    write_config(folder, config)
+    context.run.say(f"{folder / 'README.md'}")
+    return {}

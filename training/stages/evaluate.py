@@ -1,0 +1,89 @@
+"""Judge the exported bundle on pictures that no choice was made on; ``scores.json`` and ``plots/``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from training.data import Crops, Scene, load_scenes, split_scenes
+from training.data.prepared import load_prepared
+from training.data.splits import TEST, TRAIN, VALIDATION
+from training.evaluation import evaluate_bundle
+from training.evaluation.bundle_scores import rounded, write_scores
+from training.recipe import Recipe
+from training.stages import Context
+
+#: Pictures that the ranges of int8 are taken from.
+CALIBRATION = 320
+
+
+def run(context: Context) -> dict[str, Any]:
+    """Leave ``scores.json``, ``plots/`` and ``mistakes/``. Raises `DataError`."""
+    recipe, run = context.recipe, context.run
+    scenes, empty = _photographs(recipe)
+    crops = judged_crops(context)
+    trained = None
+    if crops is not None:
+        prepared = load_prepared(context.prepared)
+        trained = [prepared.crops.sources[i] for i in np.flatnonzero(prepared.places == TRAIN)]
+    scores = evaluate_bundle(
+        run / "bundle", crops, run.folder, scenes=scenes, empty=empty, trained=trained,
+        robustness=recipe.evaluate.robustness,
+    )  # fmt: skip
+    if recipe.evaluate.forms and crops is not None:
+        scores["forms"] = rounded(_forms(context, crops, scenes))
+        write_scores(run.folder, scores)
+    for line in _sentences(scores):
+        run.say(line)
+    return {"top1": scores.get("classifier", {}).get("top1"), "map": scores.get("detector", {}).get("map")}
+
+
+def judged_crops(context: Context) -> Crops | None:
+    """The test pictures; those held back where there are none; None for a detector."""
+    if context.recipe.task == "detect":
+        return None
+    prepared = load_prepared(context.prepared)
+    place = TEST if (prepared.places == TEST).any() else VALIDATION
+    if place == VALIDATION:
+        context.run.say("there are no test pictures: the held-back ones are judged, which flatters")
+    return prepared.part(place)
+
+
+def _photographs(recipe: Recipe) -> tuple[list[Scene], list[Scene]]:
+    """Whole test photographs with pets, and held-back ones without."""
+    if not recipe.data.scenes:
+        return [], []
+    source, config = recipe.data.source, recipe.data.scenes
+    pets = [scene for scene in load_scenes(source, "test", config, dropped=[]) if len(scene.boxes)]
+    away = split_scenes(load_scenes(source, "train", config, dropped=[]))[1]
+    return pets, [scene for scene in away if not len(scene.boxes)]
+
+
+def _forms(context: Context, crops: Crops, scenes: list[Scene]) -> dict[str, Any]:
+    """Every exported form of the networks side by side."""
+    from training.evaluation.form_scores import Calibration, exported_forms, form_scores
+    from training.plots import forms
+
+    recipe, bundle = context.recipe, context.run / "bundle"
+    train, photographs = load_prepared(context.prepared).part(TRAIN), []
+    some = np.linspace(0, len(train) - 1, min(CALIBRATION, len(train))).round().astype(int)
+    if recipe.data.scenes:
+        seen = split_scenes(load_scenes(recipe.data.source, "train", recipe.data.scenes, dropped=[]))[0]
+        photographs = [scene.image for scene in seen[:CALIBRATION]]
+    with exported_forms(bundle, Calibration(train.images[some], photographs)) as paths:
+        scores = form_scores(bundle, paths, crops, scenes)
+    tables: dict[str, Any] = {name: scores[name] for name in ("classifier", "detector") if name in scores}
+    forms(tables, context.run / "plots/forms.png")
+    return dict(scores)
+
+
+def _sentences(scores: dict[str, Any]) -> list[str]:
+    found = []
+    if "classifier" in scores:
+        some = scores["classifier"]
+        found.append(f"{some['pictures']} test pictures: top-1 {some['top1']:.1%}, ECE {some['ece']:.3f}")
+    if "detector" in scores:
+        some = scores["detector"]
+        found.append(f"whole photographs: recall {some['recall']:.1%}, AP50 {some['ap50']:.3f}")
+    return found

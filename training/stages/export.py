@@ -1,0 +1,104 @@
+"""Write the bundle that the app serves."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from smartbreed.durable import disk_errors
+from training.bundle_files import (
+    classifier_section,
+    copy_network,
+    detector_section,
+    finish,
+    other_bundle,
+    replace_folder,
+    section_of,
+    write_network,
+)
+from training.data.prepared import load_prepared
+from training.data.splits import TRAIN
+from training.head import embed
+from training.recipe import Recipe
+from training.replay import choose, save_replay
+from training.stages import Context
+from training.trained import trained_network
+
+
+def run(context: Context) -> dict[str, Any]:
+    """Leave ``bundle/``, loaded once as the app would. Raises `StorageError`, `RecipeError`."""
+    folder, target = context.run / "bundle.tmp", context.run / "bundle"
+    with disk_errors("The bundle was not written"):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        networks = _detect(context, folder) if context.recipe.task == "detect" else _classify(context, folder)
+        finish(folder, {**head_of(context.recipe, context.run.read_json("training.json")), **networks})
+    replace_folder(folder, target)
+    size = sum(path.stat().st_size for path in target.iterdir()) / 1e6
+    context.run.say(f"{target}: {size:.1f} MB; serve it with SMARTBREED_MODEL={target}")
+    return {"megabytes": round(size, 1)}
+
+
+def head_of(recipe: Recipe, log: dict[str, Any] | None) -> dict[str, Any]:
+    """What ``config.json`` says beside the networks."""
+    task = "detector" if recipe.task == "detect" else "classifier"
+    return {
+        "name": recipe.export.name or recipe.name,
+        "version": recipe.export.version,
+        "parents": _parents(recipe),
+        "recipe": recipe.model_dump(mode="json"),
+        "training": {task: log} if log else {},
+    }
+
+
+def _parents(recipe: Recipe) -> list[dict[str, str]]:
+    """The model whose weights the training started from, if it was one."""
+    if not recipe.model.start.startswith("bundle:"):
+        return []
+    name = recipe.model.start.removeprefix("bundle:")
+    version = other_bundle(name, "model.start").version
+    repo = name if name == "embedded" else version.repo
+    return [{"repo": repo, "revision": version.revision, "version": version.version}]
+
+
+def _classify(context: Context, folder: Path) -> dict[str, Any]:
+    recipe, prepared = context.recipe, load_prepared(context.prepared)
+    calibration = context.run.read_json("calibration.json")
+    model = trained_network(recipe, context.run, len(prepared.labels))
+    write_network(model, folder, "classifier")
+    if recipe.export.replay:
+        train = np.flatnonzero(prepared.places == TRAIN)
+        labels = prepared.crops.labels[train]
+        some = choose(np.zeros((len(train), 0)), labels, recipe.export.replay)
+        save_replay(
+            folder / "replay.npz", embed(model, prepared.crops.images[train[some]]), labels[some],
+            prepared.crops.names,
+        )  # fmt: skip
+    classifier = classifier_section(recipe, prepared.labels, model, calibration)
+    if not recipe.export.detector:
+        return {"classifier": classifier, "detector": None}
+    bundle = other_bundle(recipe.export.detector, "export.detector")
+    detector = {**section_of(bundle, "detector"), **calibration["detector"]}
+    copy_network(bundle, detector, folder)
+    return {"classifier": classifier, "detector": detector}
+
+
+def _detect(context: Context, folder: Path) -> dict[str, Any]:
+    calibration = context.run.read_json("calibration.json")
+    write_network(trained_network(context.recipe, context.run, 2), folder, "detector")
+    bundle = other_bundle(context.recipe.export.classifier, "export.classifier")
+    classifier = section_of(bundle, "classifier")
+    copy_network(bundle, classifier, folder)
+    replay = bundle.folder / "replay.npz"
+    if replay.is_file():
+        shutil.copyfile(replay, folder / replay.name)
+    return {"classifier": classifier, "detector": {**detector_section(), **calibration["detector"]}}
+
+
+def bundle_config(folder: Path) -> dict[str, Any]:
+    """``config.json`` of a bundle."""
+    return dict(json.loads((folder / "config.json").read_text()))

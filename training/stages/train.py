@@ -1,0 +1,77 @@
+"""Train the network, or go on training it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from training.classifier_fit import crop_augmentation, train_classifier
+from training.data import load_scenes, split_scenes
+from training.data.prepared import Prepared, load_prepared
+from training.data.report import augmentation_sheet
+from training.data.splits import TRAIN, VALIDATION
+from training.epoch_plot import plot_epochs
+from training.recipe import Recipe
+from training.stages import Context
+
+
+def run(context: Context) -> dict[str, Any]:
+    """Leave the weights and ``training.json``. Raises `TrainingError`."""
+    recipe, run = context.recipe, context.run
+    if recipe.task == "detect":
+        from training.detector_fit import train_detector
+
+        log = train_detector(recipe, run)
+        _plot(context, log["epochs"])
+        return {"held_back": log["epochs"][-1]}
+    if recipe.tune.trials:
+        from training.tune import search
+
+        recipe = search(recipe, run, context.prepared)
+    log = fit_classifier(Context(recipe, run, context.prepared))
+    _plot(context, log["epochs"])
+    return {"held_back": log["held_back"]}
+
+
+def _plot(context: Context, epochs: list[dict[str, Any]]) -> None:
+    if epochs:
+        (context.run / "plots").mkdir(exist_ok=True)
+        plot_epochs(epochs, context.run / "plots/epochs.png", shown=("top1", "top5", "map", "ap50", "ap75"))
+
+
+def fit_classifier(context: Context) -> dict[str, Any]:
+    """Train on the prepared pictures; returns the training log."""
+    prepared = load_prepared(context.prepared)
+    if context.prepared is context.run:
+        _show_augmentation(context, prepared)
+    return train_classifier(
+        context.recipe,
+        context.run,
+        prepared.part(TRAIN),
+        prepared.part(VALIDATION),
+        strangers(context.recipe),
+    )
+
+
+def _show_augmentation(context: Context, prepared: Prepared) -> None:
+    """Bring the report's picture of the augmentation up to date with the recipe."""
+    augment = crop_augmentation(context.recipe.augment)
+    if augment is not None:
+        some = np.flatnonzero(prepared.places == TRAIN)[
+            :: max(1, int((prepared.places == TRAIN).sum() // 6))
+        ][:6]
+        augmentation_sheet(
+            prepared.crops.images[some], augment, context.run / "report/augmentation.png", context.recipe.seed
+        )
+
+
+def strangers(recipe: Recipe) -> np.ndarray | None:
+    """Crops of the pet-less training photographs, if the recipe wants to show them."""
+    if not recipe.train.outliers:
+        return None
+    from training.outliers import outlier_crops
+
+    scenes = split_scenes(load_scenes(recipe.data.source, "train", recipe.data.scenes))[0]
+    images = [scene.image for scene in scenes if not len(scene.boxes)]
+    return outlier_crops(images, recipe.seed, size=recipe.model.input_size)

@@ -1,0 +1,104 @@
+"""How many layers to freeze: ``python -m training.sweep RECIPE --freeze block_6_add --freeze backbone``.
+
+The same recipe is trained once for each choice; ``sweep.json`` and ``plots/freeze_till.png`` show accuracy
+and loss against the number of frozen layers.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from training.errors import RecipeError
+from training.many_runs import child_run, figure
+from training.recipe import Recipe
+from training.recipe_file import load_recipe
+from training.run_directory import RunDirectory
+from training.runner import RUNS, run_recipe
+from training.train import Overrides, Recipes, sentences
+
+INK, ACCENT, BLUE = "#3b2f2a", "#b5533c", "#2f6f8f"
+
+
+def sweep(recipe: Recipe, run: RunDirectory, choices: list[str | int]) -> list[dict[str, Any]]:
+    """Train once for each ``freeze_till``; a killed sweep goes on where it was.
+
+    Returns:
+        One entry a choice, fewest frozen layers first.
+
+    Raises:
+        RecipeError: fewer than two choices, or the recipe has nothing to fine-tune.
+    """
+    if len(choices) < 2:
+        raise RecipeError(f"A sweep needs at least two --freeze. Received: {choices}")
+    if recipe.task != "classify" or not recipe.train.epochs:
+        raise RecipeError(
+            "A sweep is over a classifier that is fine-tuned. "
+            f"Received: task={recipe.task}, train.epochs={recipe.train.epochs}"
+        )
+    run_recipe(recipe, run, ("prepare",))
+    entries, first = [], None
+    for choice in choices:
+        name = f"freeze-{choice or 'none'}"
+        run.stage = "sweep"
+        run.say(f"freeze_till {choice or 'none'}")
+        log = child_run(recipe, run, name, {"model.freeze_till": choice}, head_of=first)
+        first = first or RunDirectory(run / name, quiet=True)
+        entries.append(
+            {"freeze_till": choice, "frozen": log["frozen"], "layers": log["layers"], **log["held_back"],
+             "loss": log["epochs"][-1]["loss"], "seconds": log["seconds"]}
+        )  # fmt: skip
+        run.write_json("sweep.json", entries)
+    entries.sort(key=lambda entry: entry["frozen"])
+    run.write_json("sweep.json", entries)
+    (run / "plots").mkdir(exist_ok=True)
+    plot(entries, run / "plots/freeze_till.png")
+    return entries
+
+
+def plot(entries: list[dict[str, Any]], path: Path) -> None:
+    """Accuracy and loss against frozen layers, as PNG."""
+    drawn = figure()
+    left, right = drawn.subplots(1, 2)
+    frozen = [entry["frozen"] for entry in entries]
+    left.plot(frozen, [100 * entry["top1"] for entry in entries], "o-", color=ACCENT)
+    for entry in entries:
+        left.annotate(
+            str(entry["freeze_till"] or "none"), (entry["frozen"], 100 * entry["top1"]),
+            textcoords="offset points", xytext=(3, 6), fontsize=8, color=INK,
+        )  # fmt: skip
+    left.set(ylabel="held-back top-1, %", title="Accuracy")
+    left.margins(0.12)
+    right.plot(frozen, [entry["val_loss"] for entry in entries], "o-", color=ACCENT, label="held back")
+    right.plot(
+        frozen, [entry["loss"] for entry in entries], "o--", color=BLUE, label="training (soft targets)"
+    )
+    right.set(ylabel="cross-entropy", title="Loss")
+    right.legend(frameon=False)
+    for axes in (left, right):
+        axes.set_xlabel(f"layers frozen, of {entries[0]['layers']} with weights")
+        axes.spines[["top", "right"]].set_visible(False)
+    drawn.savefig(path, dpi=110)
+
+
+def main(
+    recipe: Recipes,
+    freeze: Annotated[list[str], typer.Option(help="A layer's name, a count, backbone, or none; repeat.")],
+    run: Annotated[Path | None, typer.Option("--run", help="Default runs/NAME-freeze.")] = None,
+    overrides: Overrides = [],  # noqa: B006 - typer wants a list
+) -> None:
+    """Sweep over freeze_till."""
+    with sentences():
+        choices = load_recipe(recipe, overrides)
+        directory = RunDirectory(run or RUNS / f"{choices.name}-freeze")
+        parsed = [int(item) if item.isdigit() else "" if item == "none" else item for item in freeze]
+        for entry in sweep(choices, directory, parsed):
+            named = entry["freeze_till"] or "none"
+            figures = f"top-1 {entry['top1']:.4f}, loss {entry['val_loss']:.4f}"
+            print(f"{entry['frozen']:>3} frozen ({named}): {figures}")
+
+
+if __name__ == "__main__":
+    typer.run(main)
