@@ -86,9 +86,8 @@ def circle(data: Path, count: int) -> None:
             say(f"{len(wrong)} corrections by as many visitors")
         with timed(steps, "accept") as say:
             ids = [item.id for item in services.review.queue()]
-            say(
-                f"{len(services.review.decide(ids, rulings.accept('benchmark'), REVIEWER).decisions)} accepted"
-            )
+            done = services.review.decide(ids, rulings.accept("benchmark"), REVIEWER)
+            say(f"{len(done.decisions)} accepted")
         with timed(steps, "publish") as say:
             services.publisher.run(by_hand=True)
             say("flags and decisions, parquet, to the embedded Hub")

@@ -18,9 +18,13 @@ from smartbreed.hub.card import front_matter
 from smartbreed.hub.embedded import serving
 from smartbreed.hub.store import HubStore
 from smartbreed.models.live import LiveModel
+from smartbreed.models.start import embedded_version
 from smartbreed.models.watcher import Watcher
 from smartbreed.space import ROOT, carry_out, plan
 from smartbreed.space_files import space_card
+
+#: Version of the model that ships.
+EMBEDDED = embedded_version()
 
 README = (ROOT / "README.md").read_text("utf-8")
 COLOURS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
@@ -95,10 +99,10 @@ def test_everything_is_made_and_set(settings: Settings, api: HfApi) -> None:
     head = front_matter(Path(card).read_text("utf-8"))
     assert (head["models"], head["datasets"], head["hf_oauth"]) == (["me/pets"], ["me/flags"], True)
     assert api.repo_exists("me/flags", repo_type="dataset")
-    assert [ref.name for ref in api.list_repo_refs("me/pets").tags] == ["v1.0.0"]
+    assert [ref.name for ref in api.list_repo_refs("me/pets").tags] == [f"v{embedded_version()}"]
     # What was released there can be served as it is.
     live = LiveModel(settings.model_copy(update={"model": "me/pets"}))
-    assert live.status().version == "1.0.0"
+    assert live.status().version == EMBEDDED
     assert live.status().repo == "me/pets"
     # The app on the Space has the same model in its hands and takes no other for newer.
     beside = LiveModel(settings.model_copy(update={"model_repo": "me/pets"}))

@@ -10,9 +10,14 @@ from typing import Any
 
 from smartbreed.config import EMBEDDED_BUNDLE, Settings
 from smartbreed.hub.client import commit_files, connect, ensure_repo, list_files, tag
+from smartbreed.models.start import embedded_version
 from smartbreed.vision.bundle import write_config
 
 REPO = "smartbreed/pets"
+#: Version of the model that ships; the releases of these tests are all newer.
+OWN = embedded_version()
+#: Version of the model that ships; releases made here are newer.
+EMBEDDED = embedded_version()
 Change = Callable[[dict[str, Any]], Any]
 
 

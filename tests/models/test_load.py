@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-from bundles import make_bundle, publish
+from bundles import EMBEDDED, make_bundle, publish
 from server import ROOT, Server, environment
 
 from smartbreed.config import EMBEDDED_BUNDLE, load_settings
@@ -47,9 +47,9 @@ def version_of(running: Server) -> str:
 
 def test_swaps_under_load(tmp_path: Path, jpeg: bytes, until: Until) -> None:
     """Two releases with heads of their own come in turn; each answer is held against the version it names."""
-    folders = {f"1.{turn}.0": make_bundle(tmp_path / str(turn), f"1.{turn}.0", turn=turn) for turn in (1, 2)}
+    folders = {f"2.{turn}.0": make_bundle(tmp_path / str(turn), f"2.{turn}.0", turn=turn) for turn in (1, 2)}
     photo = read_photo(jpeg)
-    models = {"1.0.0": EMBEDDED_BUNDLE, **folders}
+    models = {EMBEDDED: EMBEDDED_BUNDLE, **folders}
     expected = {
         version: [guess.as_dict() for guess in answer.pets[0].breeds]
         for version, answer in (
@@ -90,9 +90,9 @@ def test_swaps_under_load(tmp_path: Path, jpeg: bytes, until: Until) -> None:
             seen = len(answers)
             until(lambda seen=seen: len(answers) > seen + 2 * CLIENTS)
         assert command(tmp_path, "rollback").returncode == 0
-        until(lambda: version_of(running) == "1.1.0")
+        until(lambda: version_of(running) == "2.1.0")
         assert command(tmp_path, "use", "latest").returncode == 0
-        until(lambda: version_of(running) == "1.2.0")
+        until(lambda: version_of(running) == "2.2.0")
     finally:
         stop.set()
         for thread in clients:
@@ -121,32 +121,32 @@ def test_a_broken_release_and_the_doors_to_choose(tmp_path: Path, jpeg: bytes, u
         assert httpx.post(hook, json=body, headers=headers, timeout=60).status_code == status
     assert httpx.get(hook, timeout=60).status_code in (404, 405)
 
-    broken = make_bundle(tmp_path / "broken", "1.1.0")
+    broken = make_bundle(tmp_path / "broken", "2.1.0")
     (broken / "classifier.tflite").write_bytes(b"nothing")
     publish(settings, broken)
     call = {"X-Webhook-Secret": SECRET}
     assert httpx.post(hook, json=message, headers=call, timeout=60).status_code == 202
     until(lambda: "does not match its sha256" in command(tmp_path, "list").stdout)
-    assert version_of(running) == "1.0.0"
+    assert version_of(running) == EMBEDDED
 
-    publish(settings, make_bundle(tmp_path / "good", "1.2.0", turn=1))
+    publish(settings, make_bundle(tmp_path / "good", "2.2.0", turn=1))
     assert httpx.post(hook, json=message, headers=call, timeout=60).status_code == 202
-    until(lambda: version_of(running) == "1.2.0")
+    until(lambda: version_of(running) == "2.2.0")
 
-    done = command(tmp_path, "use", "1.1.0")
+    done = command(tmp_path, "use", "2.1.0")
     assert (done.returncode, done.stdout) == (2, "")
     assert "does not match its sha256" in done.stderr
     assert command(tmp_path, "use", "embedded").returncode == 0
-    until(lambda: version_of(running) == "1.0.0")
+    until(lambda: version_of(running) == EMBEDDED)
     table = command(tmp_path, "list")
     assert table.returncode == 0
     assert "pinned" in table.stdout
     told = command(tmp_path, "status", "--json")
-    assert '"version": "1.0.0"' in told.stdout
+    assert f'"version": "{EMBEDDED}"' in told.stdout
     assert command(tmp_path, "use", "3.3.3").returncode == 2
-    assert command(tmp_path, "use", "1.2.0").returncode == 0
+    assert command(tmp_path, "use", "2.2.0").returncode == 0
     assert running.stop() == 0
     again = Server(tmp_path / "again", SMARTBREED_HOME=str(running.home))
     again.wait_until_ready()
-    assert version_of(again) == "1.2.0", "a choice outlives the app"
+    assert version_of(again) == "2.2.0", "a choice outlives the app"
     assert again.stop() == 0

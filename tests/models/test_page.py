@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 import pytest
-from bundles import make_bundle, publish
+from bundles import EMBEDDED, make_bundle, publish
 
 from smartbreed.config import Settings
 from smartbreed.models.watcher import Watcher
@@ -43,17 +43,17 @@ def test_an_open_session_outlives_a_swap(page: IdentifyPage, settings: Settings,
     before = session_of(page)
     first = before.pet(1).breeds[0]
     crop, heat = card._explain(before, first.id)[card.slider]
-    publish(settings, make_bundle(tmp_path / "new", "1.1.0", turn=5, change=teach))
+    publish(settings, make_bundle(tmp_path / "new", "2.1.0", turn=5, change=teach))
     Watcher(services.model).look()
-    assert services.identifier.bundle.version.version == "1.1.0"
+    assert services.identifier.bundle.version.version == "2.1.0"
     # The old answer: the same picture, the same names, from its own class maps and labels.
     again = card._explain(before, first.id)
     np.testing.assert_array_equal(again[card.slider][1], heat)
     assert first.name in again[card.caption]
     assert np.array_equal(again[card.slider][0], crop)
     shown = page._show(before, 0, "gradcam")
-    assert "1.0.0" in shown[page.footer]
-    assert "version 1.1.0 answers now" in shown[page.footer]
+    assert EMBEDDED in shown[page.footer]
+    assert "version 2.1.0 answers now" in shown[page.footer]
     assert NEW["id"] not in [value for _, value in shown[card.breed]["choices"]]
     # What needs the network says that it is another one now.
     deeper = card._explain_deeper(before, first.id, "scorecam", progress=lambda *_, **__: None)
@@ -68,16 +68,16 @@ def test_an_open_session_outlives_a_swap(page: IdentifyPage, settings: Settings,
     assert flag.predicted == first.id
     # Asked again, the new one answers.
     after = session_of(page)
-    assert after.answer.model.version == "1.1.0"
+    assert after.answer.model.version == "2.1.0"
     footer = page._show(after, 0, "gradcam")[page.footer]
-    assert "1.1.0" in footer
+    assert "2.1.0" in footer
     assert "answers now" not in footer
 
 
 def test_a_breed_the_catalogue_lacks_can_be_named_and_flagged(
     page: IdentifyPage, settings: Settings, tmp_path: Path
 ) -> None:
-    publish(settings, make_bundle(tmp_path / "new", "1.1.0", change=teach))
+    publish(settings, make_bundle(tmp_path / "new", "2.1.0", change=teach))
     Watcher(page.services.model).look()
     session = session_of(page)
     card = page.cards[0]

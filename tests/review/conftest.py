@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
+from noise import photo
 
 from smartbreed.config import Settings, load_settings
 from smartbreed.feedback.flags import FlagRequest, FlagService, open_feedback
@@ -29,12 +28,6 @@ class Clock:
 
     def sleep(self, **length: float) -> None:
         self.now += dt.timedelta(**length)
-
-
-def photo(seed: int = 0) -> NDArray[np.uint8]:
-    """Coarse noise: different for every seed."""
-    pixels = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
-    return pixels.repeat(8, axis=0).repeat(8, axis=1)
 
 
 Make = Callable[..., str]
