@@ -32,7 +32,7 @@ ROOMS = {
     "waits": {"errors"},
     "maintainer": {"errors", "config", "feedback", "waits"},
     "review": {"errors", "config", "breeds", "images", "vision", "feedback"},
-    "retraining": {"errors", "config", "durable", "feedback", "vision", "hub", "models", "review"},
+    "retraining": {"errors", "config", "breeds", "durable", "feedback", "vision", "hub", "models", "review"},
     "circle": {"errors", "breeds", "models", "retraining", "services"},
     "services": {
         "errors",

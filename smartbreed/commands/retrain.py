@@ -55,17 +55,16 @@ def retrain(
 def _watch(services: Services, job: Job) -> Job:
     """Say each stage as it begins and, on a terminal, how far it is."""
     terminal = sys.stderr.isatty()
-    told = ""
+    told: set[str] = set()
     while True:
         now = services.retraining.wait(job.order.id, _LOOK_S) or job
-        active = next((step for step in now.progress.steps() if step.state == "active"), None)
-        if active is not None:
-            share = "" if active.share is None else f" {active.share:4.0%}"
-            if terminal:
-                print(f"\r\x1b[2K{active.title}{share} {now.progress.message[:60]}", end="", file=sys.stderr)
-            elif active.name != told:
-                say(f"{active.title} …")
-            told = active.name
+        for step in now.progress.steps():
+            if terminal and step.state == "active":
+                share = "" if step.share is None else f" {step.share:4.0%}"
+                print(f"\r\x1b[2K{step.title}{share} {now.progress.message[:60]}", end="", file=sys.stderr)
+            elif not terminal and step.state != "waiting" and step.name not in told:
+                say(f"{step.title} …")
+                told.add(step.name)
         if not now.running:
             if terminal:
                 print("\r\x1b[2K", end="", file=sys.stderr)
