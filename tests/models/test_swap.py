@@ -120,7 +120,7 @@ def test_rollback_use_and_latest(
         live.use(wanted)
         watcher.look()
         assert served(live) == version
-    with pytest.raises(BundleError, match=r"no version, tag or commit '7\.0\.0'.*9\.3\.0"):
+    with pytest.raises(BundleError, match=r"no version, tag or commit '7\.0\.0'.*2\.3\.0"):
         live.use("7.0.0")
     assert served(live) == EMBEDDED
     assert live.use("latest") is None
@@ -247,7 +247,7 @@ def test_deeper_explanations_of_an_older_answer_say_so(
     deeper = before.deeper
     publish(settings, make_bundle(tmp_path / "new", "2.1.0"))
     watcher.look()
-    with pytest.raises(UnavailableError, match=r"1\.0\.0.*9\.1\.0"):
+    with pytest.raises(UnavailableError, match=r"now it is 2\.1\.0"):
         live.served_by(answer.model)
     with pytest.raises(UnavailableError, match="replaced"):
         deeper.explain(np.zeros((224, 224, 3), np.uint8), 0, "gradcam++")
