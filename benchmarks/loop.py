@@ -55,6 +55,10 @@ def timed(steps: list[tuple[str, str, float]], name: str) -> Iterator[Callable[[
     steps.append((name, " ".join(said), time.perf_counter() - started))
 
 
+def first_guess(services: Any, picture: bytes) -> str:
+    return str(services.identify(picture, whole=True).pets[0].breeds[0].id)
+
+
 def wrong_answers(services: Any, pictures: list[bytes], labels: list[str], count: int) -> list[Any]:
     """The first ``count`` crops that the model names wrongly: file, label, answer."""
     found = []
@@ -99,10 +103,7 @@ def circle(data: Path, count: int) -> None:
             with timed(steps, "swap") as say:
                 Watcher(services.model).look()
                 say(f"version {services.model.current.version.version} answers")
-            fixed = sum(
-                services.identify(picture, whole=True).pets[0].breeds[0].id == label
-                for picture, label, _ in wrong
-            )
+            fixed = sum(first_guess(services, picture) == label for picture, label, _ in wrong)
         else:
             fixed = 0
         services.flags.close()

@@ -90,8 +90,10 @@ def _known_listing(file: Path) -> Listing | None:
 def _listing(
     api: HfApi, repo: str, repo_type: Literal["model", "dataset", "space"], revision: str
 ) -> Listing:
-    from smartbreed.hub.client import list_files
+    from smartbreed.hub.client import list_files, repo_state
 
+    # Listing retries for half a minute when nobody answers; this one asks once.
+    repo_state(api, repo, repo_type, revision)
     return {
         file.path: (file.size, file.sha256, file.oid)
         for file in list_files(api, repo, repo_type, revision).values()

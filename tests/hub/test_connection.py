@@ -7,8 +7,10 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from email.utils import format_datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -110,7 +112,12 @@ def test_commits_tags_and_parents(settings: Settings) -> None:
         repo_state(api, "a/b", "model")
 
 
-def test_a_snapshot_is_whole_or_an_error(settings: Settings, tmp_path: Path) -> None:
+def test_a_snapshot_is_whole_or_an_error(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub.utils import _http
+
+    monkeypatch.setattr(_http, "time", SimpleNamespace(sleep=lambda s: None, time=time.time))
     api = connect(settings)
     ensure_repo(api, "a/b", "model")
     files = {"a.txt": b"a" * 100, "deep/b.bin": bytes(range(256)) * 10}

@@ -10,7 +10,7 @@ import numpy as np
 from smartbreed.breeds import GROUPS
 from smartbreed.vision.classifier import softmax
 from training.calibration import expected_calibration_error
-from training.retraining.bootstrap import Difference, paired
+from training.retraining.bootstrap import Difference, paired, paired_calibration
 from training.retraining.flagged import Answers
 from training.retraining.gate_set import GateSet
 
@@ -23,7 +23,7 @@ class Margins:
         overall: the mean may be this much lower on the frozen gate set...
         overall_low: ...and what 95% of the resamples exceed, this much.
         group: a breed group may be this much lower, unless chance explains it (under 95% of resamples).
-        calibration: ECE may be this much higher.
+        calibration: ECE may be this much higher, unless chance explains it (under 95% of resamples).
         likelihood: smallest share of resamples in which flagged samples are answered better.
         least: fewer flagged samples say nothing.
         stand_in: both of the first are this much wider where a stand-in judges: the champion was trained
@@ -63,10 +63,9 @@ class Judged:
     def right(self, labels: np.ndarray) -> np.ndarray:
         return np.asarray(self.logits.argmax(1) == labels)
 
-    def calibration_error(self, labels: np.ndarray, mask: np.ndarray) -> float:
-        """ECE, 15 bins, of some of the pictures."""
-        chance = softmax(self.logits[mask] / self.temperature)
-        return expected_calibration_error(chance.max(1), chance.argmax(1) == labels[mask])
+    def confidence(self) -> np.ndarray:
+        """Probability of the first guess ``(n,)``."""
+        return np.asarray(softmax(self.logits / self.temperature).max(1))
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,7 @@ def judge(
     base = gate.base & (gate.labels < champion.logits.shape[1])
     right = [model.right(gate.labels) for model in (champion, challenger)]
     overall = paired(right[0][base], right[1][base])
-    errors = [model.calibration_error(gate.labels, base) for model in (champion, challenger)]
+    calibration, errors = _calibration(champion, challenger, gate.labels, base, margins)
     by_group = {
         group: paired(right[0][mine], right[1][mine])
         for group in sorted(set(groups))
@@ -116,12 +115,7 @@ def judge(
     checks = [
         _overall(overall, float(right[0][base].mean()), margins, gate.trained),
         _groups(by_group, margins),
-        Check(
-            "calibration",
-            errors[1] <= errors[0] + margins.calibration,
-            f"Its probabilities are off by {errors[1]:.3f} on average (champion: {errors[0]:.3f}; "
-            f"at most {margins.calibration:.3f} more is allowed).",
-        ),
+        calibration,
     ]
     flagged, figures = _flagged(champion, challenger, answers, margins)
     learnt = ~gate.base
@@ -133,7 +127,7 @@ def judge(
                 "stand_in": gate.trained,
                 "top1": _both(right[0][base], right[1][base]),
                 "difference": asdict(overall),
-                "ece": {"champion": errors[0], "challenger": errors[1]},
+                "ece": errors,
                 "groups": {group: asdict(found) for group, found in by_group.items()},
                 "learnt": {
                     "pictures": int(learnt.sum()),
@@ -175,6 +169,20 @@ def _groups(by_group: dict[str, Difference], margins: Margins) -> Check:
         f"Got worse: {', '.join(worse)} ({allowed})." if worse else f"No breed group got worse ({allowed})."
     )
     return Check("groups", not worse, sentence)
+
+
+def _calibration(
+    champion: Judged, challenger: Judged, labels: np.ndarray, base: np.ndarray, margins: Margins
+) -> tuple[Check, dict[str, float]]:
+    told, after = [(model.confidence()[base], model.right(labels)[base]) for model in (champion, challenger)]
+    found = paired_calibration(told, after)
+    errors = {"champion": expected_calibration_error(*told), "challenger": expected_calibration_error(*after)}
+    sentence = (
+        f"Its probabilities are off by {errors['challenger']:.3f} on average (champion: "
+        f"{errors['champion']:.3f}; more by over {margins.calibration:.3f} is not allowed, unless chance "
+        "explains it)."
+    )
+    return Check("calibration", found.mean <= margins.calibration or found.low <= 0, sentence), errors
 
 
 def _flagged(

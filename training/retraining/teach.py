@@ -10,7 +10,7 @@ from training.retraining.head import Examples, Head, fit_rows
 from training.retraining.new_breed import Knowledge, learn_breed
 
 #: Weight of one accepted picture, in pictures of the replay memory.
-WEIGHT = 3.0
+WEIGHT = 4.0
 #: How far replay pictures keep the old head's opinion rather than their label.
 KEEP = 0.5
 #: Distance of corrected rows from where they stood costs this much; see `training.retraining.head`.
@@ -54,11 +54,14 @@ def teach(knowledge: Knowledge, lesson: Lesson, labels: int) -> Head:
     parent, head = knowledge.head, knowledge.head
     for new in range(len(parent), labels):
         mine = lesson.labels == new
-        later = lesson.take((lesson.labels >= len(parent)) & ~mine).examples(1.0)
         if mine.sum() < 3:
             head = head.with_row(np.zeros(len(parent.kernel), np.float32), -1e3)
             continue
-        head = learn_breed(knowledge, head, lesson.views[mine], later)
+        others = lesson.take((lesson.labels >= len(parent)) & ~mine)
+        # What has no row yet is, as far as this row is concerned, whatever it is taken for now.
+        taken_for = head.logits(others.views[:, 0]).argmax(1)
+        others = Lesson(others.views, np.where(others.labels > new, taken_for, others.labels))
+        head = learn_breed(knowledge, head, lesson.views[mine], others.examples(1.0))
     known = lesson.take(lesson.labels < len(parent))
     if not len(known):
         return head

@@ -1,0 +1,197 @@
+"""The gate: what it lets pass, what it stops, and that it says why."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from smartbreed.config import EMBEDDED_BUNDLE
+from smartbreed.vision.bundle import Bundle, load_bundle
+from training.retraining.bootstrap import paired, paired_calibration
+from training.retraining.calibrate import second_look
+from training.retraining.flagged import FOLDS, Answers, folds_of, split
+from training.retraining.gate import Judged, Verdict, judge
+from training.retraining.gate_set import GateSet, build_gate, load_gate, stand_in
+from training.retraining.head import Examples
+
+LABELS, EACH = 20, 30
+GROUPS = [f"group{label // 4}" for label in range(LABELS)]
+
+
+def gate_set() -> GateSet:
+    labels = np.repeat(np.arange(LABELS), EACH)
+    names = [f"breed{label}" for label in range(LABELS)]
+    nothing = np.zeros((len(labels), 2), np.float32)
+    return GateSet(nothing, labels, names, np.full(len(labels), ""), nothing[:0])
+
+
+def model(right: np.ndarray, sure: float = 2.0, extra: int = 0) -> Judged:
+    """Logits that name the label where ``right`` and its neighbour elsewhere, each as sure as the other."""
+    labels = gate_set().labels
+    logits = np.zeros((len(labels), LABELS + extra), np.float32)
+    logits[np.arange(len(labels)), np.where(right, labels, (labels + 1) % LABELS)] = sure
+    # Calibrated: as many are right as the probability says.
+    share = right.mean()
+    others = logits.shape[1] - 1
+    return Judged(logits, float(sure / np.log(share * others / (1 - share))))
+
+
+def answers(before: int, after: int, count: int = 40) -> Answers:
+    labels = np.arange(count) % LABELS
+
+    def said(right: int) -> np.ndarray:
+        logits = np.zeros((count, LABELS), np.float32)
+        logits[np.arange(count), np.where(np.arange(count) < right, labels, (labels + 1) % LABELS)] = 2.0
+        return logits
+
+    return Answers(labels, said(before), said(after))
+
+
+def mostly(wrong: int = 60, seed: int = 0) -> np.ndarray:
+    right = np.ones(LABELS * EACH, bool)
+    right[np.random.default_rng(seed).permutation(len(right))[:wrong]] = False
+    return right
+
+
+def verdict(champion: Judged, challenger: Judged, flagged: Answers | None = None) -> Verdict:
+    return judge(champion, challenger, gate_set(), GROUPS, flagged or answers(4, 20))
+
+
+def failed(found: Verdict) -> list[str]:
+    return [check.name for check in found.checks if not check.passed]
+
+
+def test_better_on_what_was_flagged_and_the_same_elsewhere_passes() -> None:
+    found = verdict(model(mostly()), model(mostly(), extra=1))
+    assert found.passed
+    assert failed(found) == []
+    assert len(found.reasons) == 4
+    assert "50% are right" in found.checks[-1].sentence
+    assert found.figures["gate"]["top1"] == {"champion": 0.9, "challenger": 0.9}
+
+
+def test_worse_overall_is_stopped_and_says_by_how_much() -> None:
+    found = verdict(model(mostly(60)), model(mostly(75)))
+    assert "overall" in failed(found)
+    assert "87.5% right" in found.reasons[0]
+
+
+def test_a_gain_elsewhere_does_not_excuse_a_group() -> None:
+    worse = mostly(60)
+    group = np.array([GROUPS[label] == "group2" for label in gate_set().labels])
+    worse[np.flatnonzero(group)[:40]] = False
+    worse[np.flatnonzero(~group & ~worse)[:40]] = True
+    found = verdict(model(mostly(60)), model(worse))
+    assert failed(found) == ["groups"]
+    assert "group2 by" in found.reasons[0]
+
+
+def test_probabilities_that_mean_less_are_stopped() -> None:
+    sure = model(mostly())
+    found = verdict(sure, replace(sure, temperature=sure.temperature / 4))
+    assert failed(found) == ["calibration"]
+
+
+@pytest.mark.parametrize("after", [4, 2])
+def test_no_better_on_what_was_flagged_is_stopped(after: int) -> None:
+    found = verdict(model(mostly()), model(mostly()), answers(4, after))
+    assert failed(found) == ["flagged"]
+    assert "resamples" in found.reasons[0]
+
+
+def test_too_few_flagged_samples_say_nothing() -> None:
+    found = verdict(model(mostly()), model(mostly()), answers(0, 4, 4))
+    assert failed(found) == ["flagged"]
+    assert "Only 4 newly accepted samples" in found.reasons[0]
+
+
+def test_a_label_the_champion_lacks_counts_as_not_known() -> None:
+    labels = np.full(8, LABELS)
+    before, after = np.zeros((8, LABELS), np.float32), np.zeros((8, LABELS + 1), np.float32)
+    after[:, -1] = 5.0
+    found = verdict(model(mostly()), model(mostly(), extra=1), Answers(labels, before, after))
+    assert found.passed
+    assert found.figures["flagged"]["top1"] == {"champion": 0.0, "challenger": 1.0}
+
+
+def test_the_bootstrap_knows_a_sure_difference_from_chance() -> None:
+    rng = np.random.default_rng(0)
+    one = rng.random(300) < 0.8
+    better = one | (rng.random(300) < 0.3)
+    assert paired(one, better).better > 0.99
+    assert paired(one, better).low > 0
+    assert paired(one, one).better == 0.5
+    shuffled = rng.random(300) < 0.8
+    assert paired(one, shuffled).low < 0 < paired(one, shuffled).high
+    assert paired(one[:0], one[:0]).count == 0
+
+
+def test_the_calibration_bootstrap_sees_overconfidence() -> None:
+    rng = np.random.default_rng(1)
+    confidence = rng.uniform(0.5, 1, 800)
+    right = rng.random(800) < confidence
+    found = paired_calibration((confidence, right), (np.minimum(1, confidence + 0.15), right))
+    assert found.low > 0.05
+    assert found.better < 0.01
+    assert paired_calibration((confidence, right), (confidence, right)).mean == 0
+
+
+def test_what_is_held_out_is_held_out_for_good() -> None:
+    rng = np.random.default_rng(2)
+    keys = [f"{rng.integers(2**62):016x}" for _ in range(400)]
+    labels = rng.integers(0, 5, 400)
+    labels[:12] = 9  # a new breed with few pictures
+    out = split(keys, labels, 5, set())
+    assert 0.05 < out.mean() < 0.16
+    assert not out[:12].any()
+    more = split(keys + [f"{7:016x}"] * 3, np.append(labels, [1, 1, 1]), 5, set())
+    assert np.array_equal(more[:400], out)
+    trained = {key for key, held in zip(keys, out, strict=True) if held}
+    assert not split(keys, labels, 5, trained).any()
+
+
+def test_every_label_is_spread_over_the_folds() -> None:
+    keys = [f"{n * 7919:016x}" for n in range(60)]
+    labels = np.arange(60) // 10
+    fold = folds_of(keys, labels)
+    for label in range(6):
+        assert sorted(np.bincount(fold[labels == label], minlength=FOLDS)) == [2] * FOLDS
+    again = folds_of(keys[::-1], labels[::-1])
+    assert np.array_equal(again[::-1], fold)
+
+
+def test_the_second_look_decides_as_before_when_only_the_scale_moved() -> None:
+    rng = np.random.default_rng(3)
+    before = rng.normal(5, 2, 200)
+    confirm = {"candidate": 0.1, "detector": 1.2, "classifier": 0.8, "bias": -3.0}
+    after = second_look(confirm, before, (before - 1.5) / 1.7)
+    moved = after["classifier"] * ((before - 1.5) / 1.7) + after["bias"]
+    assert np.allclose(moved, 0.8 * before - 3.0, atol=0.01)
+    assert (after["candidate"], after["detector"]) == (0.1, 1.2)
+
+
+def test_a_gate_set_survives_its_file(tmp_path) -> None:
+    rng = np.random.default_rng(4)
+    embeddings, away = rng.random((30, 8)).astype(np.float32), rng.random((3, 8)).astype(np.float32)
+    origins = np.array([""] * 25 + [f"{n:016x}" for n in range(5)])
+    build_gate(
+        tmp_path / "gate.npz", embeddings, np.arange(30) % 4, list("abcd"), strangers=away, origins=origins
+    )
+    shipped = load_bundle(EMBEDDED_BUNDLE)
+    config = shipped.config.model_copy(update={"files": {"gate.npz": "0"}})
+    found = load_gate(Bundle(tmp_path, config, shipped.version))
+    assert found is not None
+    assert np.allclose(found.embeddings, embeddings, atol=0.01)
+    assert np.allclose(found.strangers, away, atol=0.01)
+    assert found.base.sum() == 25
+    assert load_gate(Bundle(tmp_path, config.model_copy(update={"files": {}}), shipped.version)) is None
+
+
+def test_a_stand_in_takes_a_fifth_of_every_breed() -> None:
+    memory = Examples.of(np.zeros((60, 3)), np.repeat(np.arange(3), 20))
+    gate, rest = stand_in(memory, list("abc"))
+    assert np.array_equal(np.bincount(gate.labels), [4, 4, 4])
+    assert np.array_equal(np.bincount(rest.labels), [16, 16, 16])
+    assert gate.trained
