@@ -81,7 +81,7 @@ def test_worse_overall_is_stopped_and_says_by_how_much() -> None:
 def test_a_gain_elsewhere_does_not_excuse_a_group() -> None:
     worse = mostly(60)
     group = np.array([GROUPS[label] == "group2" for label in gate_set().labels])
-    worse[np.flatnonzero(group)[:40]] = False
+    worse[np.flatnonzero(group & worse)[:14]] = False
     worse[np.flatnonzero(~group & ~worse)[:40]] = True
     found = verdict(model(mostly(60)), model(worse))
     assert failed(found) == ["groups"]
@@ -123,7 +123,7 @@ def test_the_bootstrap_knows_a_sure_difference_from_chance() -> None:
     assert paired(one, better).better > 0.99
     assert paired(one, better).low > 0
     assert paired(one, one).better == 0.5
-    shuffled = rng.random(300) < 0.8
+    shuffled = rng.permutation(one)
     assert paired(one, shuffled).low < 0 < paired(one, shuffled).high
     assert paired(one[:0], one[:0]).count == 0
 
@@ -140,7 +140,7 @@ def test_the_calibration_bootstrap_sees_overconfidence() -> None:
 
 def test_what_is_held_out_is_held_out_for_good() -> None:
     rng = np.random.default_rng(2)
-    keys = [f"{rng.integers(2**62):016x}" for _ in range(400)]
+    keys = [f"{int(rng.integers(2**63)) * 2:016x}" for _ in range(400)]
     labels = rng.integers(0, 5, 400)
     labels[:12] = 9  # a new breed with few pictures
     out = split(keys, labels, 5, set())

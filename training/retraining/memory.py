@@ -66,7 +66,8 @@ def refresh(
         else:
             count = lesson.views.shape[1] if len(lesson) else 0
             # All unchanged pictures first, then all mirrored ones, and so on, until the places are full.
-            fresh = lesson.views[mine].transpose(1, 0, 2).reshape(len(mine) * count, -1)[:per_label]
+            fresh = lesson.views[mine].transpose(1, 0, 2).reshape(len(mine) * count, base.embeddings.shape[1])
+            fresh = fresh[:per_label]
             marks = ([keys[i] for i in mine] * count)[:per_label]
             fresh = fresh if len(fresh) else own
         embeddings += [own, fresh]

@@ -1,0 +1,145 @@
+"""A breed is learnt from a few pictures, and the others keep theirs: on the embeddings that ship."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from smartbreed.config import EMBEDDED_BUNDLE
+from smartbreed.vision.bundle import load_bundle
+from training.retraining.challenger import head_of
+from training.retraining.gate_set import load_gate, stand_in
+from training.retraining.head import Examples, Head
+from training.retraining.memory import Memory, herd, load_memory, refresh
+from training.retraining.new_breed import TAKEN, Knowledge, learn_breed, settle
+from training.retraining.teach import Lesson, teach
+
+
+class World:
+    """The shipped head, its replay memory and its gate set (a stand-in where the bundle has none)."""
+
+    def __init__(self) -> None:
+        bundle = load_bundle(EMBEDDED_BUNDLE)
+        self.names = [label.id for label in bundle.config.classifier.labels]
+        self.head = head_of(bundle)
+        self.memory = load_memory(bundle.path("replay.npz"), self.names).base
+        gate = load_gate(bundle)
+        if gate is None:
+            gate, self.memory = stand_in(self.memory, self.names)
+        self.gate = gate
+
+    def without(self, gone: int) -> tuple[Knowledge, Examples, np.ndarray, np.ndarray]:
+        """Knowledge without a breed, that breed's embeddings, and the gate set of the others."""
+        mine, judged = self.memory.labels == gone, self.gate.labels != gone
+        kept = self.memory.take(np.flatnonzero(~mine))
+        others = Examples.of(kept.embeddings, kept.labels - (kept.labels > gone))
+        labels = self.gate.labels[judged]
+        return (
+            Knowledge(self.head.without(gone), others), self.memory.take(np.flatnonzero(mine)),
+            self.gate.embeddings[judged], labels - (labels > gone),
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return World()
+
+
+def right(head: Head, embeddings: np.ndarray, labels: np.ndarray) -> float:
+    return float((head.logits(embeddings).argmax(1) == labels).mean())
+
+
+def test_breeds_held_out_in_turn_are_learnt_from_ten_pictures(world: World) -> None:
+    own, lost = [], []
+    for gone in range(4, len(world.names), 26):
+        knowledge, pictures, others, labels = world.without(gone)
+        new = len(knowledge.head)
+        head = learn_breed(knowledge, knowledge.head, pictures.embeddings[:10, None])
+        own.append((head.logits(pictures.embeddings[10:]).argmax(1) == new).mean())
+        lost.append(100 * (right(knowledge.head, others, labels) - right(head, others, labels)))
+        assert np.array_equal(head.kernel[:, :new], knowledge.head.kernel)  # no other score moves
+    assert np.mean(own) >= 0.8
+    assert np.mean(lost) <= 0.6  # of 680 pictures
+
+
+def test_the_bias_takes_no_more_than_its_share(world: World) -> None:
+    knowledge, pictures, *_ = world.without(30)
+    head = learn_breed(knowledge, knowledge.head, pictures.embeddings[:6, None])
+    memory = knowledge.memory
+    was = knowledge.head.logits(memory.embeddings).argmax(1) == memory.labels
+    taken = was & (head.logits(memory.embeddings).argmax(1) == len(knowledge.head))
+    assert taken.sum() <= TAKEN * was.sum()
+    assert np.array_equal(settle(head, len(head) - 1, memory).bias[:-1], head.bias[:-1])
+
+
+def test_two_breeds_at_once_are_told_apart(world: World) -> None:
+    first, second = world.names.index("pug"), world.names.index("samoyed")
+    _, samoyeds, *_ = world.without(second)
+    world_without = World.without(world, first)
+    knowledge, pugs = world_without[0], world_without[1]
+    rest = knowledge.memory.labels != second - (second > first)
+    place = second - (second > first)
+    kept = knowledge.memory.take(np.flatnonzero(rest))
+    both = Knowledge(
+        knowledge.head.without(place), Examples.of(kept.embeddings, kept.labels - (kept.labels > place))
+    )
+    known = len(both.head)
+    views = np.concatenate([pugs.embeddings[:8], samoyeds.embeddings[:8]])[:, None]
+    head = teach(both, Lesson(views, np.repeat([known, known + 1], 8)), known + 2)
+    assert (head.logits(pugs.embeddings[8:]).argmax(1) == known).mean() >= 0.7
+    assert (head.logits(samoyeds.embeddings[8:]).argmax(1) == known + 1).mean() >= 0.7
+
+
+def test_corrections_are_learnt_and_little_else_changes(world: World) -> None:
+    knowledge = Knowledge(world.head, world.memory)
+    said = world.head.logits(world.memory.embeddings).argmax(1)
+    wrong = np.flatnonzero(said != world.memory.labels)[:30]
+    lesson = Lesson(world.memory.embeddings[wrong, None], world.memory.labels[wrong])
+    head = teach(knowledge, lesson, len(world.head))
+    assert right(head, world.memory.embeddings[wrong], lesson.labels) >= 0.4
+    before, after = (right(h, world.gate.embeddings, world.gate.labels) for h in (world.head, head))
+    assert after >= before - 0.006
+    touched = np.union1d(lesson.labels, said[wrong])
+    stayed = np.setdiff1d(np.arange(len(head)), touched)
+    assert np.array_equal(head.kernel[:, stayed], world.head.kernel[:, stayed])
+
+
+def test_too_few_pictures_make_a_row_that_never_wins(world: World) -> None:
+    knowledge, pictures, others, _ = world.without(0)
+    lesson = Lesson(pictures.embeddings[:2, None], np.full(2, len(knowledge.head)))
+    head = teach(knowledge, lesson, len(knowledge.head) + 1)
+    assert not (head.logits(others).argmax(1) == len(knowledge.head)).any()
+    with pytest.raises(ValueError, match="Received: 2"):
+        learn_breed(knowledge, knowledge.head, pictures.embeddings[:2, None])
+
+
+def test_the_memory_takes_in_what_was_learnt_and_stays_balanced(world: World, tmp_path) -> None:
+    names = [*world.names, "treeing_cur"]
+    base = world.memory
+    memory = Memory(base.embeddings, base.labels, np.full(len(base), "", "<U16"))
+    views = np.repeat(base.embeddings[:15, None], 5, axis=1)
+    lesson = Lesson(views, np.array([0] * 9 + [len(world.names)] * 6))
+    keys = [f"{n:016x}" for n in range(15)]
+    refresh(tmp_path / "replay.npz", memory, lesson, keys, names, per_label=20)
+    found = load_memory(tmp_path / "replay.npz", names)
+    counts = np.bincount(found.labels)
+    assert counts[0] == 20
+    assert (found.origins[found.labels == 0] != "").sum() == 9
+    assert counts[-1] == 20  # six pictures, filled up with their views
+    assert set(found.origins[found.labels == len(world.names)]) == set(keys[9:])
+    assert found.base.labels.max() == len(world.names) - 1
+    again = load_memory(tmp_path / "replay.npz", names)
+    refresh(tmp_path / "again.npz", again, lesson.take(np.arange(0)), [], names, per_label=20)
+    assert not (load_memory(tmp_path / "again.npz", names).origins != "").any()  # withdrawn: gone
+
+
+def test_herding_keeps_the_mean(world: World) -> None:
+    some = world.memory.embeddings[world.memory.labels == 7]
+    chosen = herd(some, 8)
+    assert len(set(chosen.tolist())) == 8
+
+    def away(index: np.ndarray) -> float:
+        return float(np.linalg.norm(some[index].mean(0) - some.mean(0)))
+
+    rng = np.random.default_rng(0)
+    assert away(chosen) < min(away(rng.permutation(len(some))[:8]) for _ in range(20))
