@@ -11,7 +11,9 @@ from typing import Any
 from smartbreed.breeds import BREEDS
 
 #: Largest share of all accepted samples that one flagger may have, and how many always count.
-FLAGGER_SHARE, FLAGGER_FLOOR = 0.2, 50
+FLAGGER_SHARE, FLAGGER_FLOOR = 0.2, 25
+#: With fewer people there is no crowd to protect: one who runs the app alone teaches it alone.
+CROWD = 3
 _ACCEPTING = ("accept", "relabel", "new_breed")
 
 
@@ -98,10 +100,13 @@ def capped(
 ) -> list[Sample]:
     """Nobody gives more than ``floor`` samples, or ``share`` of all that are kept if that is more.
 
+    Among fewer than `CROWD` people nobody is held back.
     Which of somebody's samples stay is decided by their keys, so that the order of flags and a second
     run change nothing.
     """
     counts = Counter(sample.flagger for sample in samples)
+    if len(counts) < CROWD:
+        return samples
     allowed = floor
     while True:  # the most that fits: raising one person's allowance raises the whole
         total = sum(min(count, allowed + 1) for count in counts.values())

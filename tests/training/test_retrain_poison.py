@@ -1,0 +1,125 @@
+"""Bad labels: a few change next to nothing, many are stopped by the caps or by the gate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from smartbreed.config import EMBEDDED_BUNDLE
+from smartbreed.vision.bundle import load_bundle
+from training.retraining.calibrate import calibrated
+from training.retraining.challenger import head_of, raw_config
+from training.retraining.flagged import answer
+from training.retraining.gate import Judged, Verdict, judge
+from training.retraining.gate_set import load_gate, stand_in
+from training.retraining.head import Head
+from training.retraining.memory import load_memory
+from training.retraining.new_breed import Knowledge
+from training.retraining.samples import FLAGGER_FLOOR, Sample, capped
+from training.retraining.teach import Lesson, teach
+
+#: Embeddings a breed: to learn from, to be flagged by visitors, to measure accuracy on.
+MEMORY, FLAGGED = 24, 6
+
+
+@dataclass(frozen=True)
+class Outcome:
+    accuracy: float
+    kept: int
+    poisoned: int
+    verdict: Verdict
+
+
+class World:
+    """What ships, its replay memory cut in three: memory, visitors' photos, and pictures to measure on."""
+
+    def __init__(self) -> None:
+        bundle = load_bundle(EMBEDDED_BUNDLE)
+        self.config = raw_config(bundle)
+        self.names = [label.id for label in bundle.config.classifier.labels]
+        self.groups = [label.group for label in bundle.config.classifier.labels]
+        self.head = head_of(bundle)
+        whole = load_memory(bundle.path("replay.npz"), self.names).base
+        place = np.concatenate([np.arange(n) for n in np.bincount(whole.labels)])
+        assert (np.diff(whole.labels) >= 0).all()
+        memory = whole.take(np.flatnonzero(place < MEMORY))
+        self.flagged = whole.take(np.flatnonzero((place >= MEMORY) & (place < MEMORY + FLAGGED)))
+        self.measured = whole.take(np.flatnonzero(place >= MEMORY + FLAGGED))
+        gate = load_gate(bundle)
+        if gate is None:
+            gate, memory = stand_in(memory, self.names)
+        self.gate, self.knowledge = gate, Knowledge(self.head, memory)
+
+    def accuracy(self, head: Head) -> float:
+        return 100 * float((head.logits(self.measured.embeddings).argmax(1) == self.measured.labels).mean())
+
+    def lesson(self, count: int, share: float, kind: str) -> tuple[list[Sample], dict[str, int]]:
+        """Samples of honest visitors and of one who poisons, and the photo each is of."""
+        rng = np.random.default_rng(5)
+        order = rng.permutation(len(self.flagged))
+        said = self.head.logits(self.flagged.embeddings).argmax(1)
+        right = said[order] == self.flagged.labels[order]
+        honest, bad = np.concatenate([order[~right], order[right]]), round(count * share)
+        samples, photos = [], {}
+        for number in range(count):
+            # Visitors correct what is wrong first; the poisoner spoils what is right.
+            photo = honest[number] if number < count - bad else order[right][::-1][number - count + bad]
+            label, who = int(self.flagged.labels[photo]), f"visitor {number % 11}"
+            if number >= count - bad:
+                who = "poisoner"
+                label = (label + 1) % len(self.names) if kind == "neighbour" else 60
+            key = f"{int(rng.integers(2**62)):016x}"
+            samples.append(Sample(key, b"", None, self.names[label], flagger=who))
+            photos[key] = int(photo)
+        return samples, photos
+
+    def learn(self, samples: list[Sample], photos: dict[str, int]) -> Outcome:
+        kept = capped(samples)
+        index = np.array([photos[sample.key] for sample in kept])
+        labels = np.array([self.names.index(sample.label) for sample in kept])
+        lesson = Lesson(self.flagged.embeddings[index, None], labels)
+        head = teach(self.knowledge, lesson, len(self.head))
+        changed = calibrated(self.config, self.head, head, self.gate)
+        answers = answer(
+            self.knowledge, head, lesson, [sample.key for sample in kept], lesson.take(np.arange(0)),
+            np.ones(len(kept), bool),
+        )  # fmt: skip
+        verdict = judge(
+            Judged(self.head.logits(self.gate.embeddings), self.config["classifier"]["temperature"]),
+            Judged(head.logits(self.gate.embeddings), changed["temperature"]),
+            self.gate, self.groups, answers,
+        )  # fmt: skip
+        return Outcome(
+            self.accuracy(head), len(kept), sum(sample.flagger == "poisoner" for sample in kept), verdict
+        )
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return World()
+
+
+@pytest.mark.parametrize("kind", ["neighbour", "one breed"])
+def test_five_per_cent_of_poison_change_accuracy_by_less_than_a_third_of_a_point(
+    world: World, kind: str
+) -> None:
+    samples, photos = world.lesson(200, 0.05, kind)
+    clean = [sample for sample in samples if sample.flagger != "poisoner"]
+    poisoned, without = world.learn(samples, photos), world.learn(clean, photos)
+    assert poisoned.poisoned == 10  # under every cap: they are learnt
+    assert abs(poisoned.accuracy - without.accuracy) <= 0.3
+
+
+@pytest.mark.parametrize("kind", ["neighbour", "one breed"])
+@pytest.mark.parametrize(("count", "share"), [(100, 0.3), (400, 0.3), (700, 0.6)])
+def test_a_flood_of_poison_is_stopped(world: World, kind: str, count: int, share: float) -> None:
+    samples, photos = world.lesson(count, share, kind)
+    found = world.learn(samples, photos)
+    assert found.poisoned <= max(FLAGGER_FLOOR, 0.2 * found.kept) < share * count
+    if found.verdict.passed:  # what the caps left of it does no harm, then
+        clean = [sample for sample in samples if sample.flagger != "poisoner"]
+        assert abs(found.accuracy - world.learn(clean, photos).accuracy) <= 0.3
+    else:
+        assert found.verdict.reasons
