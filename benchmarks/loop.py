@@ -60,15 +60,17 @@ def first_guess(services: Any, picture: bytes) -> str:
 
 
 def wrong_answers(services: Any, pictures: list[bytes], labels: list[str], count: int) -> list[Any]:
-    """The first ``count`` crops that the model names wrongly: file, label, answer."""
-    found = []
+    """Crops that the model names wrongly, most often mistaken breeds first: file, label, answer.
+
+    Flags come that way: what a model confuses is flagged by everybody who meets it.
+    """
+    found: dict[str, list[Any]] = {}
     for data, label in zip(pictures, labels, strict=True):
         answer = services.identify(data, whole=True)
         if answer.pets[0].breeds[0].id != label:
-            found.append((data, label, answer))
-        if len(found) == count:
-            break
-    return found
+            found.setdefault(label, []).append((data, label, answer))
+    often = sorted(found.values(), key=len, reverse=True)
+    return [one for wrong in often for one in wrong][:count]
 
 
 def circle(data: Path, count: int) -> None:
