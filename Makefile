@@ -30,7 +30,7 @@ train: $(VENV)/.installed
 	  --set model.start=$(WEIGHTS)/ssd_mobilenet_v1_0.75_300_coco.npz
 	$(BIN)/python -m training.train breeds --set data.source=$(DATA) --to export \
 	  --set model.start=$(WEIGHTS)/mobilenet_v2_1.0_224_imagenet.npz --set export.detector=runs/detector/bundle \
-	  --set "distil.teachers=[{kind: imagenet_head}, {kind: tflite, file: $(WEIGHTS)/mobilenet_edgetpu_224_1.0_uint8.tflite}]"
+	  --set "distil.teachers=[{kind: imagenet_head}, {kind: tflite, file: $(WEIGHTS)/mobilenet_edgetpu_224_1.0_uint8.tflite}, {kind: bundle, file: embedded}]"
 	$(BIN)/python -m training.install runs/breeds/bundle
 	$(BIN)/python -m training.evaluate --data $(DATA)
 

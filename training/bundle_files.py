@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from smartbreed.durable import disk_errors
 from smartbreed.errors import BundleError
@@ -15,9 +16,12 @@ from smartbreed.vision.bundle import CONFIG, FORMAT, Bundle, load_bundle, write_
 from smartbreed.vision.identify import Identifier, self_test_picture
 from training.data.reading import bundle_folder
 from training.errors import RecipeError
-from training.export import round_to_half, save_half_weights, to_litert
+from training.export import round_to_half, save_half_weights, to_int8_litert, to_litert
 from training.recipe import Recipe
 from training.second_look import PLAIN_SCORE
+
+#: Of a bundle in which networks are only asked; nobody sees it.
+UNFINISHED: dict[str, Any] = {"name": "unfinished", "version": "0.0.0", "detector": None}
 
 
 def other_bundle(name: str, key: str) -> Bundle:
@@ -36,11 +40,22 @@ def other_bundle(name: str, key: str) -> Bundle:
         raise RecipeError(f"{key}: {error.message} Received: {name}") from None
 
 
-def write_network(model: keras.Model, folder: Path, name: str) -> None:
-    """``NAME.tflite`` and ``NAME.weights.h5``, both float16 and the same network; rounds ``model``."""
+def write_network(model: keras.Model, folder: Path, name: str, pictures: np.ndarray | None = None) -> None:
+    """``NAME.tflite`` and ``NAME.weights.h5``; rounds ``model`` to float16, what the weights are kept in.
+
+    Args:
+        model: what is served.
+        folder: where to.
+        name: ``classifier`` or ``detector``.
+        pictures: None: the served file is float16 too; else int8, with the ranges that these uint8 pictures
+            ``(n, height, width, 3)`` show.
+    """
     round_to_half(model)
-    to_litert(model, folder / f"{name}.tflite")
     save_half_weights(model, folder / f"{name}.weights.h5")
+    if pictures is None:
+        to_litert(model, folder / f"{name}.tflite")
+    else:
+        to_int8_litert(model, folder / f"{name}.tflite", pictures)
 
 
 def copy_network(bundle: Bundle, section: dict[str, Any], folder: Path) -> None:

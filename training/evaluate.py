@@ -15,7 +15,7 @@ from smartbreed.config import EMBEDDED_BUNDLE
 from smartbreed.errors import SmartBreedError
 from smartbreed.vision.bundle import CONFIG, write_config
 from training.card import write_card
-from training.data import Crops, Scene, load_crops, load_scenes, split_scenes
+from training.data import HELD_BACK, Crops, Scene, held_back, load_crops, load_scenes, split_scenes
 from training.evaluation import evaluate_bundle
 from training.evaluation.bundle_scores import rounded, write_scores
 from training.evaluation.check import difference
@@ -24,8 +24,6 @@ from training.evaluation.check import difference
 PLOTS = Path("docs/plots")
 #: Pictures the robustness curves are measured on, and those of --quick.
 ROBUSTNESS, QUICK_ROBUSTNESS, QUICK = 600, 60, 300
-#: Training crops and scenes that int8 ranges are taken from.
-CALIBRATION = 320
 
 
 def main(
@@ -99,10 +97,11 @@ def measure_forms(bundle: Path, data: str, crops: Crops, scenes: list[Scene], sh
     """The table of forms; with ``ship`` the chosen ones go into the bundle."""
     from training.evaluation.form_scores import Calibration, exported_forms, form_scores
     from training.evaluation.form_scores import ship as put
+    from training.ranges import photographs, spread
 
-    train, photographs = load_crops(data, "train"), split_scenes(load_scenes(data, "train"))[0]
-    some = np.linspace(0, len(train) - 1, min(CALIBRATION, len(train))).round().astype(int)
-    calibration = Calibration(train.images[some], [scene.image for scene in photographs[:CALIBRATION]])
+    train = load_crops(data, "train")
+    some = spread(np.flatnonzero(~held_back(train.hashes, HELD_BACK)))
+    calibration = Calibration(train.images[some], photographs(data, "scenes"))
     with exported_forms(bundle, calibration) as paths:
         scores = form_scores(bundle, paths, crops, scenes)
         if ship:

@@ -43,9 +43,13 @@ def to_int8_litert(model: keras.Model, path: Path, images: np.ndarray) -> None:
     Args:
         model: as for `to_litert`.
         path: the ``.tflite`` file to write.
-        images: float32 ``(n, height, width, 3)``, preprocessed: what the network will see.
+        images: uint8 ``(n, height, width, 3)`` of the model's input size, like those it will see, but no test
+            pictures; at most `CALIBRATION_PICTURES` of them, spread over the whole, are used.
     """
     import tensorflow as tf
+
+    chosen = np.linspace(0, len(images) - 1, min(len(images), CALIBRATION_PICTURES)).round().astype(int)
+    images = images[chosen].astype(np.float32) / 127.5 - 1.0
 
     def pictures() -> Iterator[dict[str, np.ndarray]]:
         for image in images:
@@ -77,8 +81,7 @@ def export_forms(
     Args:
         model: as for `to_litert`; not changed.
         folder: where to; must exist.
-        calibration_images: uint8 ``(n, height, width, 3)`` of the model's input size, like those it will see;
-            at most `CALIBRATION_PICTURES` of them, spread over the whole, are used. No test pictures.
+        calibration_images: as for `to_int8_litert`.
         name: what the files are called.
 
     Returns:
@@ -96,9 +99,7 @@ def export_forms(
     paths = {form: folder / f"{name}.{form}.tflite" for form in FORMS}
     to_litert(model, paths["float32"], half=False)
     to_litert(model, paths["float16"])
-    wanted = min(len(calibration_images), CALIBRATION_PICTURES)
-    chosen = np.linspace(0, len(calibration_images) - 1, wanted).round().astype(int)
-    to_int8_litert(model, paths["int8"], calibration_images[chosen].astype(np.float32) / 127.5 - 1.0)
+    to_int8_litert(model, paths["int8"], calibration_images)
     return paths
 
 

@@ -30,7 +30,12 @@ def correct_biases(model: keras.Model, images: np.ndarray) -> int:
         How many layers were corrected. Convolutions without a bias are corrected in the moving mean of the
         batch norm that follows; where none follows, they stay as they are.
     """
-    found = [layer for layer in model.layers if _is_convolution(layer) and _place(model, layer) is not None]
+    exact = output_layers(model)  # stay in float: nothing is rounded, so nothing is corrected
+    found = [
+        layer
+        for layer in model.layers
+        if _is_convolution(layer) and layer.name not in exact and _place(model, layer) is not None
+    ]
     if not found:
         return 0
     means = _input_means(model, found, images)

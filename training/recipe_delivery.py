@@ -31,6 +31,9 @@ class Export(Section):
         default="", description="Bundle whose detector finds the pets: embedded, a folder, none."
     )
     classifier: str = Field(default="embedded", description="Bundle that names them (task detect).")
+    form: Literal["float16", "int8"] = Field(
+        default="float16", description="Numbers the network is served with; its outputs stay float."
+    )
     replay: int = Field(default=40, ge=0, description="Embeddings of each label kept for retraining.")
 
 

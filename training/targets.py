@@ -33,28 +33,26 @@ def targets_for(recipe: Recipe, start: Start, crops: Crops, embeddings: np.ndarr
         RecipeError: a teacher cannot be asked; the message names it.
     """
     opinions = [_ask(teacher, start, crops, embeddings) for teacher in recipe.distil.teachers]
-    labels, mean = _together(opinions)
     return soft_targets(
-        crops.labels, len(crops.names), mean if labels else np.zeros((len(crops), 0), np.float32),
-        {label: column for column, label in enumerate(labels)},
+        crops.labels, *mean_opinion(opinions, crops.labels, len(crops.names)),
         weight=recipe.distil.weight, smoothing=recipe.train.label_smoothing,
     )  # fmt: skip
 
 
-def _together(opinions: list[Opinion]) -> Opinion:
-    """The mean of the teachers over the labels that all of them know."""
-    if not opinions:
-        return [], np.zeros((0, 0), np.float32)
-    common = [label for label in opinions[0][0] if all(label in known for known, _ in opinions)]
-    if len(common) < 2:
-        raise RecipeError(
-            f"distil.teachers must share at least two labels of the data. Received: {len(common)} shared"
-        )
-    parts = []
+def mean_opinion(opinions: list[Opinion], labels: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """What the teachers that know a crop's label think of it in the mean.
+
+    Returns:
+        Probabilities ``(count, classes)``, and whether any teacher knows the label ``(count,)``; where none
+        does, the row is 0.
+    """
+    total = np.zeros((len(labels), classes), np.float32)
+    asked = np.zeros(len(labels), np.int64)
     for known, chance in opinions:
-        part = chance[:, [known.index(label) for label in common]]
-        parts.append(part if len(common) == len(known) else part / part.sum(1, keepdims=True))
-    return common, sum(parts[1:], parts[0]) / len(parts)
+        mine = np.isin(labels, known)
+        total[np.ix_(np.flatnonzero(mine), np.array(known))] += chance[mine]
+        asked += mine
+    return total / np.maximum(asked, 1)[:, None], asked > 0
 
 
 def _ask(teacher: Teacher, start: Start, crops: Crops, embeddings: np.ndarray) -> Opinion:
@@ -83,7 +81,7 @@ def _ask(teacher: Teacher, start: Start, crops: Crops, embeddings: np.ndarray) -
 
 def _ask_bundle(name: str, crops: Crops) -> Opinion:
     from smartbreed.vision.identify import Identifier
-    from smartbreed.vision.pixels import resample
+    from training.evaluation.answers import run
 
     try:
         identifier = Identifier.load(bundle_folder(name))
@@ -94,17 +92,9 @@ def _ask_bundle(name: str, crops: Crops) -> Opinion:
     ]
     if len(columns) < 2:
         raise RecipeError(f"distil.teachers: the bundle knows fewer than two of the labels. Received: {name}")
-    side = identifier.classifier.config.input_size
-    rows = []
-    for image in crops.images:
-        if image.shape[0] != side:
-            from PIL import Image
-
-            image = resample(
-                Image.fromarray(image), (0.0, 0.0, float(image.shape[1]), float(image.shape[0])), (side, side)
-            )
-        rows.append(identifier.classifier.run(image).logits[[column for _, column in columns]])
-    chance = softmax(np.stack(rows) / identifier.classifier.config.temperature).astype(np.float32)
+    logits = np.stack([outputs.logits for outputs in run(identifier, crops.images)])
+    chosen = logits[:, [column for _, column in columns]]
+    chance = softmax(chosen / identifier.classifier.config.temperature).astype(np.float32)
     return [label for label, _ in columns], chance
 
 

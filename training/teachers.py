@@ -7,7 +7,6 @@ alike (distillation, Hinton et al. 2015, https://arxiv.org/abs/1503.02531).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -48,28 +47,22 @@ def restricted_softmax(
 
 
 def soft_targets(
-    labels: np.ndarray,
-    classes: int,
-    teacher: np.ndarray,
-    columns: Mapping[int, int],
-    *,
-    weight: float,
-    smoothing: float,
+    labels: np.ndarray, teacher: np.ndarray, known: np.ndarray, *, weight: float, smoothing: float
 ) -> np.ndarray:
-    """Mix the true label, a little uniform smoothing and the teacher's opinion.
+    """Mix the true label, a little uniform smoothing and the teachers' opinion.
 
     Args:
         labels: ``(count,)``.
-        classes: number of labels.
-        teacher: ``(count, c)`` probabilities.
-        columns: label → column of ``teacher``; labels that are not in it get no teacher.
+        teacher: probabilities ``(count, classes)``.
+        known: crops whose label some teacher knows, ``(count,)`` bool.
         weight: share of the teacher, 0…1, where it knows the true label.
         smoothing: share spread over all labels where it does not.
+
+    Returns:
+        ``(count, classes)``, rows summing to 1.
     """
+    classes = teacher.shape[1]
     one_hot = np.eye(classes, dtype=np.float32)[labels]
     targets = (1 - smoothing) * one_hot + smoothing / classes
-    spread = np.zeros((len(labels), classes), np.float32)
-    spread[:, list(columns)] = teacher[:, list(columns.values())]
-    known = np.isin(labels, list(columns))
-    targets[known] = (1 - weight) * one_hot[known] + weight * spread[known]
+    targets[known] = (1 - weight) * one_hot[known] + weight * teacher[known]
     return targets

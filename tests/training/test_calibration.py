@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smartbreed.vision.classifier import softmax
-from training.build_bundle import pet_threshold, verdict_thresholds
 from training.calibration import (
     expected_calibration_error,
     fit_logistic,
@@ -14,6 +13,8 @@ from training.calibration import (
     negative_log_likelihood,
     precision_threshold,
 )
+from training.second_look import pet_threshold
+from training.thresholds import verdict_thresholds
 
 
 def sharpened(factor: float, count: int = 4000, classes: int = 10) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from smartbreed.vision.bundle import CONFIG, load_bundle, write_config
 from smartbreed.vision.identify import Identifier, self_test_picture
@@ -27,6 +26,7 @@ from training.evaluation.forms import (
     detector_forms,
 )
 from training.evaluation.speed import threads
+from training.ranges import squashed
 
 #: The figure each network's forms are judged by.
 JUDGED_BY = {"classifier": "top1", "detector": "map"}
@@ -42,12 +42,14 @@ class Calibration:
     """
 
     crops: np.ndarray
-    scenes: Sequence[np.ndarray]
+    scenes: Sequence[np.ndarray] | np.ndarray
 
 
 @contextmanager
 def exported_forms(folder: Path, calibration: Calibration) -> Iterator[dict[str, dict[str, Path]]]:
-    """Every form of a bundle's networks, rebuilt from its Keras weights, while the block lasts.
+    """Every form of a bundle's networks while the block lasts.
+
+    The one it has as it is, the others from its Keras weights.
 
     Yields:
         Network → form → file; a network without Keras weights, or whose pictures are missing, is left out.
@@ -60,15 +62,18 @@ def exported_forms(folder: Path, calibration: Calibration) -> Iterator[dict[str,
         paths: dict[str, dict[str, Path]] = {}
         classifier, detector = bundle.config.classifier, bundle.config.detector
         if classifier.weights and len(calibration.crops):
-            pictures = _resized(calibration.crops, classifier.input_size)
+            pictures = squashed(calibration.crops, classifier.input_size)
             paths["classifier"] = export_forms(rebuild_classifier(bundle), Path(temporary), pictures)
         if detector and detector.weights and len(calibration.scenes):
             from training.architectures.ssd_mobilenet_v1 import build_detector
 
             model = build_detector(len(detector.species), input_size=detector.input_size)
             model.load_weights(bundle.path(detector.weights))
-            pictures = _resized(calibration.scenes, detector.input_size)
+            pictures = squashed(calibration.scenes, detector.input_size)
             paths["detector"] = export_forms(model, Path(temporary), pictures, name="detector")
+        for name, forms in paths.items():
+            served = bundle.path(getattr(bundle.config, name).file)
+            forms[form_of(served)] = served  # itself, not its like with other pictures' ranges
         yield paths
 
 
@@ -86,7 +91,7 @@ def form_scores(
     identifier = Identifier(load_bundle(folder))
     scores: dict[str, Any] = {"threads": threads(), "rule": {"may_lose": MAY_LOSE, "as_fast": AS_FAST}}
     if "classifier" in paths:
-        images = _resized(crops.images, identifier.classifier.config.input_size)
+        images = squashed(crops.images, identifier.classifier.config.input_size)
         table = classifier_forms(paths["classifier"], images, true_labels(identifier, crops), identifier)
         scores["classifier"] = _judged(
             "classifier", table, identifier.bundle.path(identifier.classifier.config.file)
@@ -141,12 +146,3 @@ def _judged(network: str, table: dict[str, dict[str, Any]], shipped: Path) -> di
         "shipped": form_of(shipped),
         "int8_loses": table[REFERENCE][figure] - table["int8"][figure],
     }
-
-
-def _resized(pictures: Sequence[np.ndarray] | np.ndarray, side: int) -> np.ndarray:
-    """uint8 ``(n, side, side, 3)``."""
-    if isinstance(pictures, np.ndarray) and pictures.shape[1:3] == (side, side):
-        return pictures
-    return np.stack(
-        [np.asarray(Image.fromarray(p).resize((side, side), Image.Resampling.BILINEAR)) for p in pictures]
-    )

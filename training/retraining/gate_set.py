@@ -3,24 +3,17 @@
 ``gate.npz`` holds int8 embeddings of the crops held back from training (`training.data.held_back`),
 and, as they are learnt, of accepted samples that were held out. In head mode the backbone stays, so
 champion and challenger can both be judged on it in a millisecond without a photograph.
-
-``python -m training.retraining.gate_set --data ../shared/data/pets --bundle smartbreed/assets`` adds one.
+The stage `export` of a recipe writes it.
 """
 
 from __future__ import annotations
 
-import json
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
-import typer
 
-from smartbreed.config import EMBEDDED_BUNDLE
-from smartbreed.vision.bundle import CONFIG, Bundle, load_bundle, write_config
-from smartbreed.vision.classifier import Classifier
+from smartbreed.vision.bundle import Bundle
 from training.replay import to_int8
 from training.retraining.head import Examples
 
@@ -122,43 +115,3 @@ def stand_in(memory: Examples, names: list[str]) -> tuple[GateSet, Examples]:
         trained=True,
     )
     return gate, memory.take(np.flatnonzero(~judged))
-
-
-def embed_crops(classifier: Classifier, images: np.ndarray) -> np.ndarray:
-    """Embeddings ``(n, d)`` of uint8 crops by the LiteRT network."""
-    with ThreadPoolExecutor(2) as pool:
-        rows = list(pool.map(lambda image: classifier.run(image).embedding, images))
-    return np.stack(rows) if rows else np.zeros((0, 0), np.float32)
-
-
-def main(
-    data: Annotated[str, typer.Option(help="Dataset repo or folder the bundle was trained on.")],
-    bundle: Annotated[Path, typer.Option(help="The bundle to add a gate set to.")] = EMBEDDED_BUNDLE,
-) -> None:
-    """Add the gate set of the pictures that training held back."""
-    from training.data import HELD_BACK, held_back, load_crops, load_scenes, split_scenes
-    from training.outliers import outlier_crops
-
-    loaded = load_bundle(bundle)
-    names = [label.id for label in loaded.config.classifier.labels]
-    crops = load_crops(data, "train")
-    kept = crops.take(np.flatnonzero(held_back(crops.hashes, HELD_BACK)))
-    here = np.array([names.index(name) if name in names else -1 for name in crops.names])[kept.labels]
-    empty = [scene.image for scene in split_scenes(load_scenes(data, "train"))[1] if not len(scene.boxes)]
-    classifier = Classifier(loaded, 2)
-    strangers = outlier_crops(empty, 0, cuts=0, size=classifier.config.input_size)
-    build_gate(
-        bundle / FILE,
-        embed_crops(classifier, kept.images[here >= 0]),
-        here[here >= 0],
-        names,
-        strangers=embed_crops(classifier, strangers),
-    )
-    config = json.loads((bundle / CONFIG).read_text())
-    config.pop("files")
-    write_config(bundle, config)
-    print(f"{bundle / FILE}: {int((here >= 0).sum())} crops, {len(strangers)} without a pet")
-
-
-if __name__ == "__main__":
-    typer.run(main)

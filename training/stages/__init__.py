@@ -31,10 +31,13 @@ class Stage:
 #: What `train` writes.
 TRAINED = ("*.weights.h5", "targets.npy", "*.json", "backup", "tensorboard", "tuning", "plots")
 
+#: What decides which files are asked while temperature and thresholds are chosen.
+NETWORKS = ("export.detector", "export.classifier", "export.form")
+
 STAGES: tuple[Stage, ...] = (
     Stage("prepare", ("task", "seed", "data", "split", "model.input_size"), ("prepared", "report")),
     Stage("train", ("model", "augment", "head", "distil", "train", "tune"), TRAINED),
-    Stage("calibrate", ("calibrate", "export.detector", "export.classifier"), ("calibration.json",)),
+    Stage("calibrate", ("calibrate", *NETWORKS), ("calibration.json",)),
     Stage("export", ("name", "export"), ("bundle", "bundle.tmp")),
     Stage("evaluate", ("evaluate",), ("scores.json", "mistakes")),
     Stage("card", (), ()),

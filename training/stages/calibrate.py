@@ -6,13 +6,14 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 from PIL import Image
 
 from smartbreed.vision.classifier import softmax
+from smartbreed.vision.identify import Identifier
 from smartbreed.vision.pixels import resample
 from training.bundle_files import (
+    UNFINISHED,
     classifier_section,
     copy_network,
     detector_section,
@@ -25,7 +26,8 @@ from training.calibration import expected_calibration_error, fit_temperature
 from training.data import Crops, Scene, load_scenes, split_scenes
 from training.data.prepared import Prepared, load_prepared
 from training.data.splits import VALIDATION
-from training.head import embed_logits
+from training.evaluation.answers import run as run_crops
+from training.ranges import range_pictures
 from training.recipe import Recipe
 from training.second_look import PLAIN_SCORE, confirmation
 from training.stages import Context
@@ -41,27 +43,34 @@ def run(context: Context) -> dict[str, Any]:
         if recipe.data.scenes
         else []
     )
-    if recipe.task == "detect":
-        found = _detector(context, trained_network(recipe, context.run, 2), scenes)
-    else:
-        prepared = load_prepared(context.prepared)
-        model = trained_network(recipe, context.run, len(prepared.labels))
-        found = _classifier(recipe, model, prepared, scenes)
-        if recipe.export.detector:
-            found["detector"] = _second_look(recipe, model, prepared, found, scenes)
+    with tempfile.TemporaryDirectory() as temporary:
+        judge = _detector if recipe.task == "detect" else _classifier
+        found = judge(context, Path(temporary), scenes)
     context.run.write_json("calibration.json", found)
     context.run.say(", ".join(f"{key} {value}" for key, value in found.items() if key != "detector"))
     return found
 
 
-def _classifier(
-    recipe: Recipe, model: keras.Model, prepared: Prepared, scenes: list[Scene]
-) -> dict[str, Any]:
+def _classifier(context: Context, folder: Path, scenes: list[Scene]) -> dict[str, Any]:
+    recipe, prepared = context.recipe, load_prepared(context.prepared)
+    model = trained_network(recipe, context.run, len(prepared.labels))
+    write_network(model, folder, "classifier", range_pictures(context))
+    section = classifier_section(recipe, prepared.labels, model, {})
+    # What is served is asked, not what was trained: their logits differ by what the form rounds.
+    served = finish(folder, {**UNFINISHED, "classifier": section, "detector": None})
+    found = _verdicts(recipe, served, prepared, scenes)
+    if recipe.export.detector:
+        section |= {key: found[key] for key in ("temperature", "thresholds")}
+        found["detector"] = _second_look(recipe, folder, section, scenes)
+    return found
+
+
+def _verdicts(recipe: Recipe, served: Identifier, prepared: Prepared, scenes: list[Scene]) -> dict[str, Any]:
     validation = prepared.part(VALIDATION)
-    logits = embed_logits(model, validation.images)
+    logits = _logits(served, validation.images)
     temperature = round(fit_temperature(logits, validation.labels, prior=recipe.calibrate.prior), 4)
     empty = [_squashed(s.image, recipe.model.input_size) for s in scenes if not len(s.boxes)]
-    away = embed_logits(model, np.stack(empty)) if empty else np.zeros((0, logits.shape[1]), np.float32)
+    away = _logits(served, np.stack(empty)) if empty else np.zeros((0, logits.shape[1]), np.float32)
     chance = softmax(logits / temperature)
     return {
         "temperature": temperature,
@@ -75,6 +84,11 @@ def _classifier(
             "ece": round(_ece(chance, validation), 4),
         },
     }  # fmt: skip
+
+
+def _logits(served: Identifier, images: np.ndarray) -> np.ndarray:
+    """``(n, labels)`` of uint8 crops."""
+    return np.stack([outputs.logits for outputs in run_crops(served, images)])
 
 
 def _ece(chance: np.ndarray, crops: Crops) -> float:
@@ -95,36 +109,31 @@ def _squashed(image: np.ndarray, size: int) -> np.ndarray:
 
 
 def _second_look(
-    recipe: Recipe, model: keras.Model, prepared: Prepared, found: dict[str, Any], scenes: list[Scene]
+    recipe: Recipe, folder: Path, classifier: dict[str, Any], scenes: list[Scene]
 ) -> dict[str, Any]:
     """How the recipe's detector and this classifier decide together, from held-back photographs."""
     if not scenes:
         return {"score": PLAIN_SCORE, "confirm": None}
     bundle = other_bundle(recipe.export.detector, "export.detector")
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        write_network(model, folder, "classifier")
-        detector = {**section_of(bundle, "detector"), "confirm": None, "score": PLAIN_SCORE}
-        copy_network(bundle, detector, folder)
-        return _confirm(folder, classifier_section(recipe, prepared.labels, model, found), detector, scenes)
+    detector = {**section_of(bundle, "detector"), "confirm": None, "score": PLAIN_SCORE}
+    copy_network(bundle, detector, folder)
+    return _confirm(folder, classifier, detector, scenes)
 
 
-def _detector(context: Context, model: keras.Model, scenes: list[Scene]) -> dict[str, Any]:
+def _detector(context: Context, folder: Path, scenes: list[Scene]) -> dict[str, Any]:
     """The same for a detector of our own and another bundle's classifier."""
     bundle = other_bundle(context.recipe.export.classifier, "export.classifier")
     classifier = section_of(bundle, "classifier")
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        write_network(model, folder, "detector")
-        copy_network(bundle, classifier, folder)
-        return {"detector": _confirm(folder, classifier, detector_section(), scenes)}
+    write_network(
+        trained_network(context.recipe, context.run, 2), folder, "detector", range_pictures(context)
+    )
+    copy_network(bundle, classifier, folder)
+    return {"detector": _confirm(folder, classifier, detector_section(), scenes)}
 
 
 def _confirm(
     folder: Path, classifier: dict[str, Any], detector: dict[str, Any], scenes: list[Scene]
 ) -> dict[str, Any]:
-    identifier = finish(
-        folder, {"name": "calibration", "version": "0.0.0", "classifier": classifier, "detector": detector}
-    )
+    identifier = finish(folder, {**UNFINISHED, "classifier": classifier, "detector": detector})
     confirm, score = confirmation(identifier, scenes)
     return {"score": score, "confirm": confirm}

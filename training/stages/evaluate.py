@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,9 @@ from training.data.prepared import load_prepared
 from training.data.splits import TEST, TRAIN, VALIDATION
 from training.evaluation import evaluate_bundle
 from training.evaluation.bundle_scores import rounded, write_scores
+from training.ranges import photographs, spread
 from training.recipe import Recipe
 from training.stages import Context
-
-#: Pictures that the ranges of int8 are taken from.
-CALIBRATION = 320
 
 
 def run(context: Context) -> dict[str, Any]:
@@ -66,12 +65,11 @@ def _forms(context: Context, crops: Crops, scenes: list[Scene]) -> dict[str, Any
     from training.plots import forms
 
     recipe, bundle = context.recipe, context.run / "bundle"
-    train, photographs = load_prepared(context.prepared).part(TRAIN), []
-    some = np.linspace(0, len(train) - 1, min(CALIBRATION, len(train))).round().astype(int)
+    train = load_prepared(context.prepared).part(TRAIN)
+    whole: Sequence[np.ndarray] | np.ndarray = []
     if recipe.data.scenes:
-        seen = split_scenes(load_scenes(recipe.data.source, "train", recipe.data.scenes, dropped=[]))[0]
-        photographs = [scene.image for scene in seen[:CALIBRATION]]
-    with exported_forms(bundle, Calibration(train.images[some], photographs)) as paths:
+        whole = photographs(recipe.data.source, recipe.data.scenes)
+    with exported_forms(bundle, Calibration(train.images[spread(np.arange(len(train)))], whole)) as paths:
         scores = form_scores(bundle, paths, crops, scenes)
     tables: dict[str, Any] = {name: scores[name] for name in ("classifier", "detector") if name in scores}
     forms(tables, context.run / "plots/forms.png")

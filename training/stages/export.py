@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from smartbreed.durable import disk_errors
+from smartbreed.vision.identify import Identifier
 from training.bundle_files import (
+    UNFINISHED,
     classifier_section,
     copy_network,
     detector_section,
@@ -20,11 +22,16 @@ from training.bundle_files import (
     section_of,
     write_network,
 )
-from training.data.prepared import load_prepared
-from training.data.splits import TRAIN
-from training.head import embed
+from training.data import load_scenes, split_scenes
+from training.data.prepared import Prepared, load_prepared
+from training.data.splits import TRAIN, VALIDATION
+from training.evaluation.answers import run as run_crops
+from training.outliers import outlier_crops
+from training.ranges import range_pictures
 from training.recipe import Recipe
 from training.replay import choose, save_replay
+from training.retraining.gate_set import FILE as GATE
+from training.retraining.gate_set import build_gate
 from training.stages import Context
 from training.trained import trained_network
 
@@ -69,16 +76,10 @@ def _classify(context: Context, folder: Path) -> dict[str, Any]:
     recipe, prepared = context.recipe, load_prepared(context.prepared)
     calibration = context.run.read_json("calibration.json")
     model = trained_network(recipe, context.run, len(prepared.labels))
-    write_network(model, folder, "classifier")
-    if recipe.export.replay:
-        train = np.flatnonzero(prepared.places == TRAIN)
-        labels = prepared.crops.labels[train]
-        some = choose(np.zeros((len(train), 0)), labels, recipe.export.replay)
-        save_replay(
-            folder / "replay.npz", embed(model, prepared.crops.images[train[some]]), labels[some],
-            prepared.crops.names,
-        )  # fmt: skip
+    write_network(model, folder, "classifier", range_pictures(context))
     classifier = classifier_section(recipe, prepared.labels, model, calibration)
+    if recipe.export.replay:
+        _memories(context, prepared, finish(folder, {**UNFINISHED, "classifier": classifier}), folder)
     if not recipe.export.detector:
         return {"classifier": classifier, "detector": None}
     bundle = other_bundle(recipe.export.detector, "export.detector")
@@ -87,15 +88,43 @@ def _classify(context: Context, folder: Path) -> dict[str, Any]:
     return {"classifier": classifier, "detector": detector}
 
 
+def _memories(context: Context, prepared: Prepared, served: Identifier, folder: Path) -> None:
+    """What retraining the head needs: embeddings to remember by and embeddings to be judged on."""
+    recipe, crops = context.recipe, prepared.crops
+    train = np.flatnonzero(prepared.places == TRAIN)
+    some = choose(np.zeros((len(train), 0)), crops.labels[train], recipe.export.replay)
+    kept = crops.take(train[some])
+    save_replay(folder / "replay.npz", _embeddings(served, kept.images), kept.labels, crops.names)
+    judges = prepared.part(VALIDATION)
+    if not len(judges):
+        return
+    strangers = None
+    if recipe.data.scenes:
+        away = split_scenes(load_scenes(recipe.data.source, "train", recipe.data.scenes, dropped=[]))[1]
+        empty = [scene.image for scene in away if not len(scene.boxes)]
+        if empty:
+            shown = outlier_crops(empty, 0, cuts=0, size=recipe.model.input_size)
+            strangers = _embeddings(served, shown)
+    build_gate(
+        folder / GATE, _embeddings(served, judges.images), judges.labels, crops.names, strangers=strangers
+    )
+
+
+def _embeddings(served: Identifier, images: np.ndarray) -> np.ndarray:
+    return np.stack([outputs.embedding for outputs in run_crops(served, images)])
+
+
 def _detect(context: Context, folder: Path) -> dict[str, Any]:
     calibration = context.run.read_json("calibration.json")
-    write_network(trained_network(context.recipe, context.run, 2), folder, "detector")
+    write_network(
+        trained_network(context.recipe, context.run, 2), folder, "detector", range_pictures(context)
+    )
     bundle = other_bundle(context.recipe.export.classifier, "export.classifier")
     classifier = section_of(bundle, "classifier")
     copy_network(bundle, classifier, folder)
-    replay = bundle.folder / "replay.npz"
-    if replay.is_file():
-        shutil.copyfile(replay, folder / replay.name)
+    for memory in (bundle.folder / "replay.npz", bundle.folder / GATE):
+        if memory.is_file():
+            shutil.copyfile(memory, folder / memory.name)
     return {"classifier": classifier, "detector": {**detector_section(), **calibration["detector"]}}
 
 
