@@ -123,8 +123,10 @@ def run_usual(photos: list[bytes]) -> dict[str, Any]:
         likely = scores >= threshold
         boxes = np.clip(decode(output["boxes"][0][likely], anchors[likely]), 0, 1)
         for index in non_maximum_suppression(boxes, scores[likely], 0.5, 20):
-            box = boxes[index] * np.array([picture.width, picture.height] * 2)
-            crop = np.asarray(picture.crop(tuple(int(v) for v in box)).resize((224, 224)))
+            x0, y0, x1, y1 = (
+                (boxes[index] * np.array([picture.width, picture.height] * 2)).astype(int).tolist()
+            )
+            crop = np.asarray(picture.crop((x0, y0, x1, y1)).resize((224, 224)))
             values = crop[None].astype(np.float32) / 127.5 - 1
             best = int(logits.predict(values, verbose=0)[0].argmax())
             overlay(crop, cam(CategoricalScore(best), values, penultimate_layer="Conv_1")[0])

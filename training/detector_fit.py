@@ -13,7 +13,9 @@ from keras import layers
 from training.architectures.ssd_mobilenet_v1 import build_detector
 from training.classifier_fit import fit_settings
 from training.data import HELD_BACK_PETS, Scene, held_back, load_crops
+from training.detector_batches import SceneBatches
 from training.detector_data import training_scenes
+from training.detector_judge import detect, hardness, judge
 from training.errors import StartError
 from training.fit import fit
 from training.initial_weights import load_plain, read_npz
@@ -22,11 +24,22 @@ from training.run_directory import RunDirectory
 from training.scene_augmentation import SceneComposer
 from training.ssd_loss import SSDLoss
 from training.tracking import trackers
-from training.train_detector import SceneBatches, coco_start, detect, hardness, judge
 
 WEIGHTS = "detector.weights.h5"
+#: COCO's numbers of the classes kept, in our order (cat, dog).
+COCO_COLUMNS = (17, 18)
+COCO_CLASSES = 91
 #: Most crops kept for pasting onto pet-less photographs.
 PASTED = 3000
+
+
+def coco_start(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Keep only the cat and dog columns of every score head."""
+    arrays = dict(arrays)
+    for key in [key for key in arrays if key.startswith("cls_")]:
+        values = arrays[key].reshape(*arrays[key].shape[:-1], -1, COCO_CLASSES)
+        arrays[key] = values[..., list(COCO_COLUMNS)].reshape(*arrays[key].shape[:-1], -1)
+    return arrays
 
 
 def build_detector_start(recipe: Recipe) -> keras.Model:

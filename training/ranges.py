@@ -11,12 +11,11 @@ from PIL import Image
 from training.data import load_scenes, split_scenes
 from training.data.prepared import load_prepared
 from training.data.splits import TRAIN
+from training.detector_judge import SIZE
 from training.export import CALIBRATION_PICTURES
 
 if TYPE_CHECKING:
     from training.stages import Context
-
-DETECTOR_SIZE = 300
 
 
 def range_pictures(context: Context) -> np.ndarray | None:
@@ -33,7 +32,7 @@ def range_pictures(context: Context) -> np.ndarray | None:
 def photographs(source: str, scenes: str) -> np.ndarray:
     """Whole training photographs, squashed as the detector sees them."""
     train = split_scenes(load_scenes(source, "train", scenes, dropped=[]))[0]
-    return squashed([train[i].image for i in spread(np.arange(len(train)))], DETECTOR_SIZE)
+    return squashed([train[i].image for i in spread(np.arange(len(train)))], SIZE)
 
 
 def spread(items: np.ndarray, count: int = CALIBRATION_PICTURES) -> np.ndarray:
