@@ -12,14 +12,13 @@ from typing import Annotated, Any
 import typer
 
 from training.errors import RecipeError
-from training.many_runs import child_run, figure
+from training.many_runs import child_run
+from training.plots import sweep as draw
 from training.recipe import Recipe
 from training.recipe_file import load_recipe
 from training.run_directory import RunDirectory
 from training.runner import RUNS, run_recipe
 from training.train import Overrides, Recipes, sentences
-
-INK, ACCENT, BLUE = "#3b2f2a", "#b5533c", "#2f6f8f"
 
 
 def sweep(recipe: Recipe, run: RunDirectory, choices: list[str | int]) -> list[dict[str, Any]]:
@@ -54,33 +53,8 @@ def sweep(recipe: Recipe, run: RunDirectory, choices: list[str | int]) -> list[d
     entries.sort(key=lambda entry: entry["frozen"])
     run.write_json("sweep.json", entries)
     (run / "plots").mkdir(exist_ok=True)
-    plot(entries, run / "plots/freeze_till.png")
+    draw(entries, run / "plots/freeze_till.png")
     return entries
-
-
-def plot(entries: list[dict[str, Any]], path: Path) -> None:
-    """Accuracy and loss against frozen layers, as PNG."""
-    drawn = figure()
-    left, right = drawn.subplots(1, 2)
-    frozen = [entry["frozen"] for entry in entries]
-    left.plot(frozen, [100 * entry["top1"] for entry in entries], "o-", color=ACCENT)
-    for entry in entries:
-        left.annotate(
-            str(entry["freeze_till"] or "none"), (entry["frozen"], 100 * entry["top1"]),
-            textcoords="offset points", xytext=(3, 6), fontsize=8, color=INK,
-        )  # fmt: skip
-    left.set(ylabel="held-back top-1, %", title="Accuracy")
-    left.margins(0.12)
-    right.plot(frozen, [entry["val_loss"] for entry in entries], "o-", color=ACCENT, label="held back")
-    right.plot(
-        frozen, [entry["loss"] for entry in entries], "o--", color=BLUE, label="training (soft targets)"
-    )
-    right.set(ylabel="cross-entropy", title="Loss")
-    right.legend(frameon=False)
-    for axes in (left, right):
-        axes.set_xlabel(f"layers frozen, of {entries[0]['layers']} with weights")
-        axes.spines[["top", "right"]].set_visible(False)
-    drawn.savefig(path, dpi=110)
 
 
 def main(

@@ -74,7 +74,7 @@ def _suspicious(signals: Signals | None, label: str | None, name: Name) -> str:
     if signals.support is not None and signals.support < 0.3:
         near = (
             ", and "
-            + ("none" if signals.support == 0 else "few")
+            + ("none" if signals.support == 0 else "hardly any")
             + " of the most similar known photos is one"
         )
     return f"The answer may be wrong: the model gives {name(label)} {_percent(signals.given)}{near}."

@@ -188,7 +188,8 @@ def test_by_keyboard_started_and_stopped(app: App, browse: Callable[..., Any]) -
     app.trainer("hang")
     page = browse(f"{app.url}train")
     page.wait_for_selector("#retrain")
-    for button in ("#retrain", "#cancel"):
+    for button, ready in (("#retrain", "#retrain"), ("#cancel", "#progress .sb-step-active")):
+        page.wait_for_selector(ready)  # a trainer that is stopped before its first step shows none
         page.wait_for_selector(f"{button}:not([disabled])")
         for _ in range(40):
             page.keyboard.press("Tab")
@@ -196,7 +197,7 @@ def test_by_keyboard_started_and_stopped(app: App, browse: Callable[..., Any]) -
                 break
         page.keyboard.press("Enter")
     page.wait_for_selector('#outcome:has-text("It was stopped")')
-    assert page.locator("#progress .sb-step-stopped").count() == 1
+    page.wait_for_selector("#progress .sb-step-stopped")
 
 
 def test_another_visitor_sees_the_same_run(app: App, browse: Callable[..., Any]) -> None:
