@@ -19,6 +19,9 @@ class Calibrate(Section):
     """Probabilities that mean what they say, and from which one on to say a name."""
 
     precision: Share = Field(default=0.95, description="Share of named answers that must be right.")
+    views: int = Field(
+        default=0, ge=0, le=20, description="Mildly changed copies of each held-back crop that count like it."
+    )
     prior: float = Field(default=4.0, ge=0, description="Pull of the temperature to 1, in pictures.")
 
 

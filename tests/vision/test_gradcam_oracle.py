@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from smartbreed.vision.bundle import load_bundle, write_config
 from smartbreed.vision.explain import grad_cam
 from smartbreed.vision.identify import Identifier
 from smartbreed.vision.pixels import to_input
+from training.evaluation.form_scores import form_of
 
 Case = tuple[Identifier, Any]
 
@@ -71,9 +73,30 @@ def reference(model: Any, image: np.ndarray, index: int) -> np.ndarray:
     return np.asarray(heat[0])
 
 
-def check_grad_cam(case: Case, crops: list[np.ndarray]) -> None:
+@dataclass(frozen=True)
+class Close:
+    """How close the served network must come to the Keras one: of the maps the correlation and the largest
+    difference (the largest value is 1), of the outputs the mean difference (their range is 1)."""
+
+    correlation: float
+    maps: float
+    outputs: float
+
+
+#: The same numbers, but for float16.
+SAME = Close(0.999, 0.02, 1e-3)
+#: Kernels and activations rounded to 8 bits: asked about blobs, which show nothing, and about photographs.
+ROUNDED, ROUNDED_PHOTOGRAPHS = Close(0.8, 0.5, 0.08), Close(0.97, 0.15, 0.02)
+
+
+def closeness(identifier: Identifier, rounded: Close) -> Close:
+    bundle = identifier.bundle
+    return rounded if form_of(bundle.path(bundle.config.classifier.file)) == "int8" else SAME
+
+
+def check_grad_cam(case: Case, crops: list[np.ndarray], rounded: Close = ROUNDED) -> None:
     identifier, model = case
-    config = identifier.classifier.config
+    config, close = identifier.classifier.config, closeness(identifier, rounded)
     for crop in crops:
         outputs = identifier.classifier.run(crop)
         image = to_input(crop, config.scale, config.offset)
@@ -85,24 +108,29 @@ def check_grad_cam(case: Case, crops: list[np.ndarray]) -> None:
             if theirs.max() <= 1e-6:
                 assert not ours.any() or ours.mean() < 0.2
                 continue
-            assert np.corrcoef(ours.ravel(), theirs.ravel())[0, 1] >= 0.999
-            np.testing.assert_allclose(ours, theirs / theirs.max(), atol=0.02)
+            assert np.corrcoef(ours.ravel(), theirs.ravel())[0, 1] >= close.correlation
+            np.testing.assert_allclose(ours, theirs / theirs.max(), atol=close.maps)
 
 
-def check_agreement(case: Case, crops: list[np.ndarray]) -> None:
+def check_agreement(case: Case, crops: list[np.ndarray], rounded: Close = ROUNDED) -> None:
     identifier, model = case
-    config = identifier.classifier.config
+    config, close = identifier.classifier.config, closeness(identifier, rounded)
     images = np.concatenate([to_input(crop, config.scale, config.offset) for crop in crops])
     expected = {name: np.asarray(value) for name, value in model.predict_on_batch(images).items()}
     for number, crop in enumerate(crops):
         outputs = identifier.classifier.run(crop)
         logits = expected["logits"][number]
-        assert np.abs(outputs.logits - logits).max() <= 1e-3 * np.ptp(logits)
-        assert outputs.logits.argmax() == logits.argmax()
+        assert np.abs(outputs.logits - logits).mean() <= close.outputs * np.ptp(logits)
+        second, first = np.sort(logits)[-2:]
+        if first - second > 3 * close.outputs * np.ptp(logits):
+            assert outputs.logits.argmax() == logits.argmax()
+        np.testing.assert_allclose(
+            outputs.logits, outputs.class_maps.mean((0, 1)), atol=1e-3 * np.ptp(logits)
+        )
         maps = expected["class_maps"][number]
-        assert np.abs(outputs.class_maps - maps).max() <= 1e-3 * np.ptp(maps)
+        assert np.abs(outputs.class_maps - maps).mean() <= close.outputs * np.ptp(maps)
         embedding = expected["embedding"][number]
-        assert np.abs(outputs.embedding - embedding).max() <= 1e-3 * np.ptp(embedding)
+        assert np.abs(outputs.embedding - embedding).mean() <= close.outputs * np.ptp(embedding)
 
 
 def test_random_network_on_synthetic_pictures(random_case: Case) -> None:
@@ -123,8 +151,8 @@ def test_embedded_model_on_synthetic_pictures(embedded_case: Case) -> None:
 
 def test_embedded_model_on_photographs(embedded_case: Case, pet_crops: list[np.ndarray]) -> None:
     crops = resized(pet_crops, embedded_case[0].classifier.config.input_size)
-    check_grad_cam(embedded_case, crops)
-    check_agreement(embedded_case, crops)
+    check_grad_cam(embedded_case, crops, ROUNDED_PHOTOGRAPHS)
+    check_agreement(embedded_case, crops, ROUNDED_PHOTOGRAPHS)
 
 
 def test_counting_the_bias_would_be_wrong(random_case: Case) -> None:

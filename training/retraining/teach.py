@@ -14,7 +14,7 @@ WEIGHT = 4.0
 #: How far replay pictures keep the old head's opinion rather than their label.
 KEEP = 0.5
 #: Distance of corrected rows from where they stood costs this much; see `training.retraining.head`.
-PULL = 0.05
+PULL = 0.2
 
 
 @dataclass(frozen=True)

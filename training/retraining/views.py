@@ -12,13 +12,11 @@ from smartbreed.images import read_photo
 from smartbreed.vision.boxes import with_margin
 from smartbreed.vision.classifier import Classifier
 from smartbreed.vision.pixels import resample
-from training.crop_augmentation import CropAugmentation
+from training.crop_augmentation import MILD
 from training.retraining.samples import Sample
 
 #: Views of each sample: unchanged, mirrored, and randomly changed ones.
 VIEWS = 5
-#: Milder than for training a backbone: the embedding of a view should still be one of that pet.
-MILD = CropAugmentation(shrink=0.82, grow=1.12, shift=0.05, aspect=0.1, rotation=5.0, colour=0.15, blur=0.08)
 
 
 def crop(sample: Sample, margin: float, size: int) -> np.ndarray:

@@ -23,6 +23,7 @@ from training.bundle_files import (
     write_network,
 )
 from training.calibration import expected_calibration_error, fit_temperature
+from training.crop_augmentation import MILD
 from training.data import Crops, Scene, load_scenes, split_scenes
 from training.data.prepared import Prepared, load_prepared
 from training.data.splits import VALIDATION
@@ -66,16 +67,20 @@ def _classifier(context: Context, folder: Path, scenes: list[Scene]) -> dict[str
 
 
 def _verdicts(recipe: Recipe, served: Identifier, prepared: Prepared, scenes: list[Scene]) -> dict[str, Any]:
-    validation = prepared.part(VALIDATION)
-    logits = _logits(served, validation.images)
-    temperature = round(fit_temperature(logits, validation.labels, prior=recipe.calibrate.prior), 4)
+    validation, views = prepared.part(VALIDATION), recipe.calibrate.views
+    rng = np.random.default_rng(recipe.seed)
+    changed = [np.stack([MILD(image, rng) for image in validation.images]) for _ in range(views)]
+    every = np.concatenate([_logits(served, images) for images in (validation.images, *changed)])
+    labels, logits = np.tile(validation.labels, 1 + views), every[: len(validation)]
+    temperature = round(fit_temperature(every, labels, prior=recipe.calibrate.prior), 4)
     empty = [_squashed(s.image, recipe.model.input_size) for s in scenes if not len(s.boxes)]
     away = _logits(served, np.stack(empty)) if empty else np.zeros((0, logits.shape[1]), np.float32)
     chance = softmax(logits / temperature)
     return {
         "temperature": temperature,
         "thresholds": verdict_thresholds(
-            chance, validation.labels, groups_of_labels(prepared.labels), softmax(away / temperature),
+            softmax(every / temperature), labels, groups_of_labels(prepared.labels),
+            softmax(away / temperature),
             precision=recipe.calibrate.precision,
         ),
         "held_back": {
