@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import struct
 import zlib
 from collections.abc import Iterator
@@ -12,6 +13,10 @@ import pytest
 from server import MAX_BYTES, Server
 
 PETS = Path(__file__).parents[2] / "shared" / "data" / "pets"
+
+# A shell that runs the tests in the background makes them, and every process they start, deaf to Ctrl-C.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -97,7 +97,8 @@ def _wait(running: Server, process: subprocess.Popen[bytes]) -> None:
     pytest.fail(f"the server did not start:\n{running.log()[-2000:]}")
 
 
-@pytest.fixture(scope="session")
+# No longer than a file: while it is open, nothing else in this thread may use asyncio.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     """A headless browser."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
