@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from smartbreed.config import EMBEDDED_BUNDLE, PREFIX, REPO_ID, Settings
 from smartbreed.errors import HubCallError, RequestError
@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 #: Where a bucket is mounted; SMARTBREED_HOME on the Space.
 DATA = "/data"
 _TRIES = 3
+T = TypeVar("T")
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -158,8 +159,8 @@ def carry_out(settings: Settings, made: Plan, say: Callable[[str], None]) -> str
     return sha
 
 
-def _insistently(send: Callable[[], str]) -> str:
-    """A commit whose answer was lost may have been made: sending the same again makes no second one."""
+def _insistently(send: Callable[[], T]) -> T:
+    """What a lost answer was about may have been done: sending the same again does not do it twice."""
     for attempt in range(1, _TRIES):
         try:
             return send()
@@ -172,18 +173,33 @@ def _insistently(send: Callable[[], str]) -> str:
 
 def _first_release(api: Any, repo: str) -> str:
     """Publish the embedded model where nothing is; what was done, for the sentence."""
-    from smartbreed.hub.client import commit_files, list_files, tag
+    from smartbreed.hub.client import commit_files, list_files, list_tags, tag
     from smartbreed.vision.bundle import CONFIG, load_bundle
 
-    if CONFIG in list_files(api, repo, "model", "main"):
-        return ""
     bundle = load_bundle(EMBEDDED_BUNDLE)
-    files: dict[str, bytes | Path] = {name: bundle.path(name) for name in bundle.config.files}
-    files[CONFIG] = bundle.folder / CONFIG
     version = bundle.config.version
-    sha = commit_files(api, repo, "model", files, title=f"Version {version}")
-    tag(api, repo, "model", f"v{version}", sha)
+    config, title = bundle.folder / CONFIG, f"Version {version}"
+    if CONFIG not in list_files(api, repo, "model", "main"):
+        files: dict[str, bytes | Path] = {name: bundle.path(name) for name in bundle.config.files}
+        files[CONFIG] = config
+        sha = _insistently(lambda: commit_files(api, repo, "model", files, title=title))
+    else:
+        tagged = f"v{version}" in list_tags(api, repo, "model")
+        sha = "" if tagged else _untagged(api, repo, title, CONFIG, config.read_bytes())
+        if not sha:
+            return ""
+    _insistently(lambda: tag(api, repo, "model", f"v{version}", sha))
     return f", with version {version} as its first release"
+
+
+def _untagged(api: Any, repo: str, title: str, path: str, content: bytes) -> str:
+    """The commit of an earlier deployment that ended before its tag; empty when there is none."""
+    from smartbreed.hub.client import list_commits, read_file
+
+    for sha, told in list_commits(api, repo, "model"):
+        if told == title and read_file(api, repo, "model", path, sha) == content:
+            return sha
+    return ""
 
 
 def _beside(owner: str, given: str, default: str, name: str) -> str:

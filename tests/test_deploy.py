@@ -129,6 +129,26 @@ def test_once_more_changes_nothing(settings: Settings, api: HfApi) -> None:
     assert "notes.txt" in files
 
 
+def test_what_died_between_release_and_tag_is_tagged_the_next_time(
+    settings: Settings, api: HfApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object, **__: object) -> None:
+        raise HubCallError("refused", "no more power")
+
+    made = plan(settings, "me/breeds", variables={}, secrets={})
+    with monkeypatch.context() as patch:
+        patch.setattr("smartbreed.hub.client.tag", die)
+        with pytest.raises(HubCallError):
+            carry_out(settings, made, lambda line: None)
+    assert api.list_repo_refs("me/pets").tags == []
+    released = api.repo_info("me/pets").sha
+    api.upload_file(path_or_fileobj=b"hello", path_in_repo="notes.txt", repo_id="me/pets")
+    for _ in range(2):
+        carry_out(settings, made, lambda line: None)
+        (tag,) = api.list_repo_refs("me/pets").tags
+        assert (tag.name, tag.target_commit) == (f"v{EMBEDDED}", released)
+
+
 def test_repos_of_ones_own_are_kept(settings: Settings) -> None:
     asked = settings.model_copy(update={"model_repo": "team/models", "dataset": "team/data"})
     made = plan(asked, "me/breeds", variables={}, secrets={})

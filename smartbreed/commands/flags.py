@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from smartbreed.commands.common import JsonOption, ends_well, settings_with
+from smartbreed.commands.common import MISUSE, SOME_FAILED, JsonOption, ends_well, say, settings_with
 from smartbreed.commands.publish import publish, status
 
 if TYPE_CHECKING:
+    from smartbreed.feedback.flags import FlagService
     from smartbreed.feedback.tables import Flag
 
 app = typer.Typer(help="Look at what visitors flagged, and publish it.", no_args_is_help=True)
@@ -67,6 +69,53 @@ def count_flags(
         service = open_feedback(settings_with())
         print(service.count(state))
         service.close()
+
+
+@app.command()
+def erase(
+    flags: Annotated[list[str], typer.Argument(metavar="FLAG...", help="Ids, as `flags list` shows them.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Delete flags for good, with their photos: from this disk at once, and with the next publishing from
+    the dataset and its history. What was decided about them in review stays, without the photo.
+
+    Exit status: 0 when all of them are gone, 1 when some were not there.
+    """
+    with ends_well():
+        from smartbreed.feedback.flags import open_feedback
+
+        if not yes and not _agreed(len(flags)):
+            raise typer.Exit(MISUSE)
+        service = open_feedback(settings_with())
+        try:
+            missing = [flag for flag in dict.fromkeys(flags) if not _erased(service, flag)]
+        finally:
+            service.close()
+        for flag in missing:
+            say(f"there is no flag {flag}.")
+        if len(missing) < len(set(flags)):
+            say("what is published of them leaves the dataset with the next 'smartbreed flags publish'.")
+        if missing:
+            raise typer.Exit(SOME_FAILED)
+
+
+def _agreed(number: int) -> bool:
+    if not sys.stdin.isatty():
+        say("nobody can be asked here; give --yes to erase for good.")
+        return False
+    what = "this flag and its photo" if number == 1 else f"these {number} flags and their photos"
+    return typer.confirm(f"Erase {what} for good?", err=True)
+
+
+def _erased(service: FlagService, flag_id: str) -> bool:
+    from smartbreed.errors import FlagError
+
+    try:
+        service.erase(flag_id)
+    except FlagError:
+        return False
+    print(flag_id)
+    return True
 
 
 def _row(flag: Flag) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import datetime as dt
 import hashlib
 import hmac
 import json
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from smartbreed.durable import disk_errors, make_dirs
-from smartbreed.errors import FlagError, RequestError
+from smartbreed.errors import FlagError, RequestError, StorageError
 from smartbreed.feedback.blobs import BlobStore
 from smartbreed.feedback.database import Sessions, make_engine, make_sessions, read, write
 from smartbreed.feedback.migrate import migrate
@@ -29,6 +30,8 @@ from smartbreed.images import sample_encoding
 
 if TYPE_CHECKING:  # pydantic costs 0.3 s, and only the type is needed
     from smartbreed.config import Settings
+
+log = logging.getLogger(__name__)
 
 __all__ = ["FlagRequest", "FlagService", "Receipt", "open_feedback"]
 
@@ -118,7 +121,7 @@ class FlagService:
         """Take a flag back; only who sent it can. Doing it twice is harmless.
 
         A flag already published keeps its `published_at`, which tells the publisher to
-        take it out of the dataset.
+        take it out of the dataset. The photo goes with it unless another flag needs it.
 
         Raises:
             FlagError: ``unknown_flag`` (404), also for somebody else's, so ids cannot be guessed.
@@ -130,9 +133,14 @@ class FlagService:
             if not hmac.compare_digest(flag.flagger, flagger):
                 raise _unknown()
             flag.state = "withdrawn"
+            sample_id = flag.sample_id
+        try:
+            self._drop_photo(sample_id)
+        except StorageError as error:  # it is taken back; the daily upkeep removes the photo
+            log.warning("%s", error.message)
 
     def erase(self, flag_id: str) -> None:
-        """Delete a flag and, when no other flag uses it, its photo; for maintainers.
+        """Delete a flag and, when no other flag needs it, its photo; for maintainers.
 
         What is already published leaves the dataset with the next run of the publisher.
 
@@ -144,10 +152,17 @@ class FlagService:
             flag = _find(session, flag_id)
             sample_id = flag.sample_id
             session.delete(flag)
-        # Only after the commit, or a crash here would leave a row without its photo; and
-        # under the lock again, since the same photo may have been flagged in between.
+        self._drop_photo(sample_id)
+
+    def _drop_photo(self, sample_id: str) -> None:
+        """Delete a photo no flag needs any more.
+
+        Only after the commit that says so, or a crash would leave a row without its photo; and
+        under the lock again, since the same photo may have been flagged in between.
+        """
         with write(self.sessions) as session:
-            if session.scalar(sa.select(Flag.id).where(Flag.sample_id == sample_id).limit(1)) is None:
+            needed = sa.select(Flag.id).where(Flag.sample_id == sample_id, Flag.state != "withdrawn")
+            if session.scalar(needed.limit(1)) is None:
                 self.blobs.delete(sample_id)
 
     def close(self) -> None:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import datetime as dt
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from smartbreed.durable import disk_errors
 from smartbreed.errors import HubCallError
-from smartbreed.hub.connection import Hub, chosen_hub, connect, embedded_store
+from smartbreed.hub.connection import Hub, chosen_hub, connect, embedded_store, mounted_store
 from smartbreed.hub.download import FetchedBundle, download_snapshot, fetch_bundle, parse_repo
 from smartbreed.hub.retry import hub_errors, pause_s
 
@@ -45,6 +47,7 @@ __all__ = [
     "pause_s",
     "read_file",
     "repo_state",
+    "scratch_folder",
     "tag",
 ]
 
@@ -201,11 +204,29 @@ def download_file(api: HfApi, repo: str, repo_type: RepoType, path: str, revisio
         return Path(api.hf_hub_download(repo, path, repo_type=repo_type, revision=revision, local_dir=folder))
 
 
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A folder that is gone after the block.
+
+    Raises:
+        StorageError: the disk refused, also inside the block.
+    """
+    with (
+        disk_errors("A file of the Hub was not kept here"),
+        tempfile.TemporaryDirectory(prefix="smartbreed-", ignore_cleanup_errors=True) as folder,
+    ):
+        yield Path(folder)
+
+
 def read_file(api: HfApi, repo: str, repo_type: RepoType, path: str, revision: str) -> bytes | None:
-    """The bytes of a small file; None when it is not there."""
+    """The bytes of a small file; None when it is not there.
+
+    Raises:
+        StorageError: the disk refused to hold it for a moment.
+    """
     try:
-        with tempfile.TemporaryDirectory(prefix="smartbreed-") as folder:
-            return download_file(api, repo, repo_type, path, revision, Path(folder)).read_bytes()
+        with scratch_folder() as folder:
+            return download_file(api, repo, repo_type, path, revision, folder).read_bytes()
     except HubCallError as error:
         if error.kind == "no_entry":
             return None
@@ -215,14 +236,19 @@ def read_file(api: HfApi, repo: str, repo_type: RepoType, path: str, revision: s
 def erase_contents(api: HfApi, repo: str, repo_type: RepoType, contents: Iterable[str]) -> int:
     """Take large files out of every commit of a repo, by their sha256; how many were there.
 
-    Commits after them get new ids. The embedded Hub removes the bytes at once, huggingface.co
-    in its own time; copies that others have downloaded are not reached.
+    Commits after them get new ids. The embedded Hub removes the bytes at once, also of an upload
+    whose commit never came when it runs in this process (a served one with its next garbage
+    collection), huggingface.co in its own time; copies that others have downloaded are not reached.
     """
+    from smartbreed.hub.maintenance import discard
+
     wanted = set(contents)
     with hub_errors(repo):
         found = [item for item in api.list_lfs_files(repo, repo_type=repo_type) if item.file_oid in wanted]
         if found:
             api.permanently_delete_lfs_files(repo, found, repo_type=repo_type)
+        if (store := mounted_store(api.endpoint)) is not None:
+            discard(store, wanted)
     return len(found)
 
 

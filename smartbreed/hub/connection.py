@@ -100,6 +100,11 @@ def embedded_store(settings: Settings) -> HubStore | None:
     return _stores[hub.endpoint]
 
 
+def mounted_store(endpoint: str) -> HubStore | None:
+    """The store behind an endpoint that `connect` has mounted in this process."""
+    return _stores.get(endpoint)
+
+
 def _mount(settings: Settings, hub: Hub) -> None:
     from smartbreed.hub.embedded import mount_in_process
     from smartbreed.hub.server import HubApp

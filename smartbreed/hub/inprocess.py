@@ -10,6 +10,7 @@ import asyncio
 import os
 import queue
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -70,7 +71,10 @@ class _Exchange(httpx2.SyncByteStream):
         self._done = asyncio.Event()
         self._room = asyncio.Semaphore(_IN_FLIGHT)
         self._answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._timeout = (request.extensions.get("timeout") or {}).get("read")
+        self._timeout: float | None = (request.extensions.get("timeout") or {}).get("read")
+        #: When the application last took a piece of the body, and whether it waits for the next.
+        self._moved = time.monotonic()
+        self._sending = False
 
     def head(self) -> tuple[int, list[tuple[bytes, bytes]]]:
         """Wait for status and headers."""
@@ -90,18 +94,29 @@ class _Exchange(httpx2.SyncByteStream):
             self.task.cancel()
 
     def _next(self) -> Any:
-        try:
-            item = self._answers.get(timeout=self._timeout)
-        except queue.Empty:
-            self.task.cancel()
-            raise httpx2.ReadTimeout(
-                "The application did not answer in time", request=self._request
-            ) from None
+        begun = time.monotonic()
+        while True:
+            try:
+                item = self._answers.get(timeout=self._left(begun))
+                break
+            except queue.Empty:
+                if self._sending or self._left(begun):
+                    continue  # the body is still on its way: as on a network, that is no silence
+                self.task.cancel()
+                raise httpx2.ReadTimeout(
+                    "The application did not answer in time", request=self._request
+                ) from None
         if isinstance(item, BaseException):
             raise httpx2.RemoteProtocolError(
                 f"The application failed: {item!r}", request=self._request
             ) from item
         return item
+
+    def _left(self, begun: float) -> float | None:
+        """Seconds to wait for the answer; a whole time-out again with each piece of the body taken."""
+        if self._timeout is None or self._sending:
+            return self._timeout
+        return max(0.0, max(begun, self._moved) + self._timeout - time.monotonic())
 
     async def run(self, app: ASGIApp) -> None:
         url = self._request.url
@@ -135,7 +150,11 @@ class _Exchange(httpx2.SyncByteStream):
         if self._sent:
             await self._done.wait()
             return {"type": "http.disconnect"}
-        chunk = await self.loop.run_in_executor(None, next, self._body, None)
+        self._sending = True
+        try:
+            chunk = await self.loop.run_in_executor(None, next, self._body, None)
+        finally:
+            self._moved, self._sending = time.monotonic(), False
         self._sent = chunk is None
         return {"type": "http.request", "body": chunk or b"", "more_body": chunk is not None}
 

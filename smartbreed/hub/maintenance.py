@@ -6,6 +6,7 @@ Both are safe while the store is in use, by this process or others.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from itertools import islice
 from typing import NamedTuple
 
@@ -127,6 +128,21 @@ def purge_doomed(store: HubStore) -> int:
                 size += store.files.delete(sha256)
             db.execute("DELETE FROM doomed WHERE sha256 = ?", (sha256,))
     return size
+
+
+def discard(store: HubStore, contents: Iterable[str]) -> int:
+    """Remove contents no commit names, whatever their age; bytes gone.
+
+    For what was uploaded for a commit that never came and must not stay for a day of grace.
+
+    Args:
+        contents: by sha256; what some commit names stays.
+
+    Raises:
+        StorageError: the disk or the database refused.
+    """
+    with store.db.write() as db:
+        return sum(store.files.delete(sha256) for sha256 in contents if not is_named(db, sha256))
 
 
 def check_store(store: HubStore, *, contents: bool = False) -> list[str]:

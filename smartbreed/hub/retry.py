@@ -8,19 +8,23 @@ outcome: sending identical bytes again is harmless, so that is what "retry" mean
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from typing import Literal
 
-from smartbreed.errors import HubCallError
+from smartbreed.durable import disk_errors
+from smartbreed.errors import HubCallError, StorageError
 
 #: Longest pause between two attempts, in seconds.
 LONGEST_S = 3600.0
 _FIRST_S = 5.0
 
 Kind = Literal["retry", "stale", "no_repo", "no_entry", "refused"]
+#: The library raises these as they are, wherever it keeps a file.
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _LATER = frozenset({408, 425, 429})
 _SENTENCES = {
     400: "The Hub does not accept the request",
@@ -73,6 +77,9 @@ def explain(error: BaseException, what: str) -> HubCallError:
     # LocalEntryNotFoundError; the cause says more.
     chain = list(_causes(error))
     for one in chain:
+        if isinstance(one, OSError) and one.errno in _FULL:
+            return HubCallError("retry", _full(one))
+    for one in chain:
         if isinstance(one, hf.HfHubHTTPError | httpx2.HTTPStatusError):
             return _of_status(one, one.response.status_code, one.response.headers, what)
     for one in chain:
@@ -92,6 +99,14 @@ def explain(error: BaseException, what: str) -> HubCallError:
             return _call("refused", f"The Hub does not take a file ({said})", what, status=413)
     # Whatever else goes wrong on the way (xet's own errors among it) may pass.
     return _call("retry", f"Talking to the Hub failed ({type(error).__name__})", what)
+
+
+def _full(error: OSError) -> str:
+    try:
+        with disk_errors("A file of the Hub was not kept here"):
+            raise error
+    except StorageError as told:
+        return told.message
 
 
 def _of_status(error: Exception, status: int, headers: Mapping[str, str], what: str) -> HubCallError:

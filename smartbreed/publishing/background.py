@@ -1,4 +1,7 @@
-"""Publishing while the app serves: now and then, when enough waits, and once more at the end."""
+"""Publishing while the app serves: now and then, when enough waits, and once more at the end.
+
+In between, what is done once a day.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds between looks at how much waits.
 _LOOK_S = 5.0
+#: Seconds between looks at whether something daily is due.
+_LOOK_DAILY_S = 60.0
 #: Seconds the end of the app waits for the last run; what it does not manage, the next start does.
 LAST_RUN_S = 5.0
 
@@ -25,7 +30,7 @@ class BackgroundPublisher:
 
     Args:
         publisher: what to run.
-        every_s: seconds between runs; 0: it never runs.
+        every_s: seconds between runs; 0: it never publishes, and only does what is daily.
         size: rows waiting that start a run at once.
     """
 
@@ -39,7 +44,7 @@ class BackgroundPublisher:
 
     def start(self) -> None:
         """Begin; the first run comes at once, and nobody waits for it."""
-        if self._every_s:
+        if self._every_s or self._publisher.daily:
             self._thread.start()
 
     def stop(self, wait_s: float = LAST_RUN_S) -> None:
@@ -50,14 +55,19 @@ class BackgroundPublisher:
             self._thread.join(wait_s)
 
     def _live(self) -> None:
-        last = -float("inf")
+        last = upkept = -float("inf")
         while not self._stopping:
-            if time.monotonic() - last >= self._every_s or self._enough():
+            if self._every_s and (time.monotonic() - last >= self._every_s or self._enough()):
                 last = time.monotonic()
                 self._run()
-            self._wake.wait(min(_LOOK_S, self._every_s))
+            if time.monotonic() - upkept >= _LOOK_DAILY_S and not self._stopping:
+                upkept = time.monotonic()
+                for job in self._publisher.daily:
+                    job.run()
+            self._wake.wait(min(_LOOK_S, self._every_s or _LOOK_S))
             self._wake.clear()
-        self._run()
+        if self._every_s:
+            self._run()
 
     def _enough(self) -> bool:
         try:

@@ -12,15 +12,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from smartbreed.breeds import resolve
-from smartbreed.feedback.schema import COLUMNS, SCHEMA_VERSION, SPLIT, shard_config, shard_glob
+from smartbreed.feedback.schema import COLUMNS, SCHEMA_VERSION, SPLIT, shard_config
 from smartbreed.hub.card import CardError, front_matter
 from smartbreed.publishing.inventory import Inventory
+from smartbreed.publishing.patterns import data_files
 
 BEGIN, END = "<!-- notes: begin (yours; the rest is written by SmartBreed) -->", "<!-- notes: end -->"
 _NOTES = re.compile(re.escape("<!-- notes: begin") + r"[^>]*-->\n?(.*?)\n?" + re.escape(END), re.DOTALL)
 _MOST_NOTES = 100_000
-#: Beyond this many paths the metadata would outgrow what a Hub reads.
-_MOST_PATHS = 900
 _MOST_LABELS = 40
 _BAR = 24
 
@@ -82,9 +81,8 @@ def _metadata(inventory: Inventory, kept: Mapping[str, Any]) -> dict[str, Any]:
         paths = list(inventory.of(config))
         if not paths:
             continue
-        # A pattern, unless a file that is no shard of ours would match it.
-        listed = any(shard_config(path) == config for path in bad) and len(paths) <= _MOST_PATHS
-        files = {"split": SPLIT, "path": paths if listed else shard_glob(config)}
+        strangers = [path for path in bad if shard_config(path) == config]
+        files = {"split": SPLIT, "path": data_files(config, paths, strangers)}
         configs.append({"config_name": config, "data_files": [files]})
         if config == "flags":
             configs[-1]["default"] = True

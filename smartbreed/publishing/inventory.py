@@ -8,6 +8,7 @@ once, by downloading them. What is not ours is named for the maintainer and neve
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,7 @@ CARD = "README.md"
 #: Files of that kind are data wherever they lie, and ``datasets`` might take them for ours.
 _DATA = (".parquet", ".csv", ".tsv", ".json", ".jsonl", ".arrow", ".txt", ".zip", ".tar", ".py")
 _TOO_LARGE = 300_000_000
+#: Shards of others that are downloaded for one inventory; those looked into before cost nothing.
 _MOST_LOOKS = 20
 _COUNTERS = ("labels", "verdicts", "decisions")
 
@@ -53,6 +55,8 @@ def take_inventory(
     manifest: bytes | None,
     ours: Mapping[str, Facts],
     look_into: Callable[[str, str], Facts],
+    *,
+    seen: Callable[[str], bool] = lambda path: False,
 ) -> Inventory:
     """Sort the files of a repo.
 
@@ -61,10 +65,11 @@ def take_inventory(
         manifest: the repo's own, if it has one.
         ours: facts, with ``sha256`` and ``oid``, of shards this installation knows.
         look_into: configuration and path → facts, or ValueError with what is wrong.
+        seen: whether `look_into` knows a path's content already and downloads nothing.
     """
     found = Inventory()
     told = read_manifest(manifest)
-    looks = 0
+    unknown: list[tuple[str, str]] = []
     for path, file in sorted(files.items()):
         config = shard_config(path)
         if config is None:
@@ -76,17 +81,27 @@ def take_inventory(
             if file.size > _TOO_LARGE:
                 found.foreign[path] = f"too large to be looked into ({file.size} bytes)"
                 continue
+            unknown.append((config, path))
+            continue
+        found.shards[path] = _listed(file, facts)
+    # In any order, or the same few bad ones would keep a process that starts anew from the good ones.
+    random.shuffle(unknown)
+    looks = 0
+    for config, path in unknown:
+        if not seen(path):
             if looks == _MOST_LOOKS:
                 found.foreign[path] = "not looked into yet"
                 continue
             looks += 1
-            try:
-                facts = look_into(config, path)
-            except ValueError as error:
-                found.foreign[path] = str(error)
-                continue
-        found.shards[path] = {**facts, "sha256": file.sha256 or facts.get("sha256", ""), "size": file.size}
-    return found
+        try:
+            found.shards[path] = _listed(files[path], look_into(config, path))
+        except ValueError as error:
+            found.foreign[path] = str(error)
+    return Inventory(found.shards, dict(sorted(found.foreign.items())))
+
+
+def _listed(file: RemoteFile, facts: Facts) -> Facts:
+    return {**facts, "sha256": file.sha256 or facts.get("sha256", ""), "size": file.size}
 
 
 def same(file: RemoteFile | None, facts: Mapping[str, Any] | None) -> bool:

@@ -17,6 +17,8 @@ from smartbreed.publishing.tables import Erasure, PublishingState, Shard, ShardR
 Clock = Callable[[], dt.datetime]
 #: Age of a sealed shard at which another disk that has its photos takes it over.
 _ADOPT_S = 24 * 3600.0
+#: Age at which any disk finishes what another one began: the Hub has all that this needs.
+_FINISH_S = 600.0
 
 
 class Ledger:
@@ -104,20 +106,55 @@ class Ledger:
             session.execute(sa.update(Shard).where(self._mine("parked")).values(state="sealed", problem=None))
 
     def adopt(self, *, at_once: bool) -> None:
-        """Take over shards whose disk seems to be gone, when all their photos are here."""
+        """Take over shards whose disk seems to be gone, when all their photos are here.
+
+        Photos of rows that were taken back are not needed.
+        """
         oldest = self.clock() - dt.timedelta(seconds=0 if at_once else _ADOPT_S)
         with read(self.sessions) as session:
             query = sa.select(Shard).where(Shard.state == "sealed", Shard.disk != self.disk, Shard.rows > 0)
             lost = [
                 shard.id
                 for shard in session.scalars(query.where(Shard.sealed_at < oldest))
-                if all(self.sources[shard.config].usable(row, session) for row in rows_of(session, shard.id))
+                if self._usable(session, shard)
             ]
         if lost:
             with write(self.sessions) as session:
                 session.execute(
                     sa.update(Shard).where(Shard.id.in_(lost), Shard.state == "sealed").values(disk=self.disk)
                 )
+
+    def has_photos(self, shard: Shard) -> bool:
+        """Whether all that a shard can be made of again is here."""
+        with read(self.sessions) as session:
+            return self._usable(session, shard)
+
+    def _usable(self, session: Session, shard: Shard) -> bool:
+        source = self.sources[shard.config]
+        leaving = set(source.to_remove(session))
+        return all(row in leaving or source.usable(row, session) for row in rows_of(session, shard.id))
+
+    def left_unfinished(self, *, at_once: bool) -> list[Shard]:
+        """Shards another disk has taken rows out of, and has not brought to the Hub since."""
+        oldest = self.clock() - dt.timedelta(seconds=0 if at_once else _FINISH_S)
+        replaced = sa.exists().where(
+            Erasure.path == Shard.path,
+            Erasure.target == Shard.target,
+            Erasure.done_at.is_(None),
+            Erasure.asked_at <= oldest,
+        )
+        with read(self.sessions) as session:
+            query = sa.select(Shard).where(Shard.state == "sealed", Shard.target == self.target)
+            return list(session.scalars(query.where(Shard.disk != self.disk, replaced)))
+
+    def take(self, shard: Shard) -> None:
+        """A shard that another disk has left is this one's from now on."""
+        with write(self.sessions) as session:
+            session.execute(
+                sa.update(Shard)
+                .where(Shard.id == shard.id, Shard.sha256 == shard.sha256, Shard.state == "sealed")
+                .values(disk=self.disk)
+            )
 
     def sealed(self) -> list[Shard]:
         """Shards to be made so on the Hub, oldest first."""

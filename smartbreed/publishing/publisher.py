@@ -10,13 +10,15 @@ import datetime as dt
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smartbreed.errors import HubCallError, SmartBreedError
+from smartbreed.durable import disk_errors
+from smartbreed.errors import HubCallError, SmartBreedError, StorageError
 from smartbreed.feedback.blobs import BlobStore
 from smartbreed.feedback.database import Sessions, read
+from smartbreed.hub.daily import Daily
 from smartbreed.publishing import upkeep, withdrawals
 from smartbreed.publishing.disk import make_mark, only_publisher, read_mark
 from smartbreed.publishing.ledger import Clock, Ledger
@@ -74,6 +76,7 @@ class Publisher:
         sources: what is published; the order in which it is.
         clock: the time.
         sleep: waits between attempts that others were faster at.
+        daily: what `BackgroundPublisher` also does; their problems are in `status`.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class Publisher:
         sources: Iterable[Source],
         clock: Clock = utc_now,
         sleep: Callable[[float], None] = time.sleep,
+        daily: Iterable[Daily] = (),
     ) -> None:
         self.folder = folder
         self.store = BlobStore(folder, "shard")
@@ -96,6 +100,7 @@ class Publisher:
         self._sources: Mapping[str, Source] = {source.config: source for source in sources}
         self._clock = clock
         self._sleep = sleep
+        self.daily = list(daily)
 
     def ledger(self, disk: str) -> Ledger:
         """The books of a disk."""
@@ -112,7 +117,8 @@ class Publisher:
         Raises:
             StorageError: the database refused.
         """
-        return publishing_status(self._sessions, self.target, read_mark(self.folder))
+        found = publishing_status(self._sessions, self.target, read_mark(self.folder))
+        return replace(found, problems=[*found.problems, *(p for job in self.daily for p in job.problems())])
 
     def run(
         self, *, by_hand: bool = False, patience_s: float = 0.0, progress: Progress | None = None
@@ -130,6 +136,13 @@ class Publisher:
         Raises:
             StorageError: the database cannot even note what went wrong.
         """
+        try:
+            return self._run(by_hand, patience_s, progress)
+        except StorageError as error:  # not even the lock or the mark of the disk could be written
+            self.ledger(read_mark(self.folder)).failed(HubCallError("retry", error.message))
+            return Report(waiting=self.waiting(), problem=error.message)
+
+    def _run(self, by_hand: bool, patience_s: float, progress: Progress | None) -> Report:
         with only_publisher(self.folder, patience_s) as got_it:
             if not got_it:
                 return Report(busy=True, waiting=self.waiting())
@@ -144,33 +157,38 @@ class Publisher:
 
     def _attempt(self, ledger: Ledger, report: Report, by_hand: bool, progress: Progress | None) -> None:
         try:
-            ledger.settle_on_target()
-            ledger.adopt(at_once=by_hand)
-            if by_hand:
-                ledger.unpark()
-            if not self._has_work(ledger):
-                if not by_hand:
-                    return
-                self._find_repo(ledger)
-                if not self._has_work(ledger):
-                    ledger.succeeded()
-                    return
-            self._find_repo(ledger)
-            pusher = Pusher(self._remote, ledger, self.store, self._sleep)
-            upkeep.compare(ledger, pusher)
-            report.removed = upkeep.take_out(self._remote, ledger, pusher, self.store)
-            self._publish(ledger, pusher, report, progress)
-            card_problem = pusher.finish_card()
-            upkeep.erase(self._remote, ledger)
-            sweep(ledger, self.store)
-            ledger.succeeded()
-            if card_problem:
-                report.problem = card_problem
-                ledger.change(problem=card_problem[:1000], problem_at=self._clock())
+            with disk_errors("Publishing was interrupted"):
+                self._steps(ledger, report, by_hand, progress)
         except SmartBreedError as error:
             report.problem = error.message
             failure = error if isinstance(error, HubCallError) else HubCallError("retry", error.message)
             ledger.failed(failure)
+
+    def _steps(self, ledger: Ledger, report: Report, by_hand: bool, progress: Progress | None) -> None:
+        ledger.settle_on_target()
+        ledger.adopt(at_once=by_hand)
+        if by_hand:
+            ledger.unpark()
+        if not self._has_work(ledger):
+            if not by_hand:
+                return
+            self._find_repo(ledger)
+            if not self._has_work(ledger):
+                ledger.succeeded()
+                return
+        self._find_repo(ledger)
+        pusher = Pusher(self._remote, ledger, self.store, self._sleep)
+        upkeep.compare(ledger, pusher)
+        upkeep.finish(ledger, pusher, at_once=by_hand)
+        report.removed = upkeep.take_out(self._remote, ledger, pusher, self.store)
+        self._publish(ledger, pusher, report, progress)
+        card_problem = pusher.finish_card()
+        upkeep.erase(self._remote, ledger)
+        sweep(ledger, self.store)
+        ledger.succeeded()
+        if card_problem:
+            report.problem = card_problem
+            ledger.change(problem=card_problem[:1000], problem_at=self._clock())
 
     def _has_work(self, ledger: Ledger) -> bool:
         for source in self._sources.values():

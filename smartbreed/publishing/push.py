@@ -13,7 +13,7 @@ from smartbreed.publishing.card import write_card
 from smartbreed.publishing.inventory import Inventory, same
 from smartbreed.publishing.ledger import Ledger
 from smartbreed.publishing.remote import DatasetRepo, View, facts_of
-from smartbreed.publishing.sealing import rebuild, stored
+from smartbreed.publishing.sealing import rebuild, restore, stored
 from smartbreed.publishing.tables import Shard
 
 #: Attempts to commit shard and card together before the shard goes alone.
@@ -67,7 +67,7 @@ class Pusher:
             return self.view.sha
         file = self._file(shard)
         if shard.rows and file is None:
-            rebuild(shard, self._ledger, self._store)
+            self._make_again(shard)
             return None
         commit = self._together(shard, file) or self._alone(shard, file)
         found = self._remote.find(shard.path, commit)
@@ -126,6 +126,15 @@ class Pusher:
 
     def _file(self, shard: Shard) -> Path | None:
         return self._store.path(shard.sha256) if stored(self._store, shard) is not None else None
+
+    def _make_again(self, shard: Shard) -> None:
+        """A shard whose file is lost: from the photos, else from what the Hub has at its path."""
+        if shard.path in self.view.files and not self._ledger.has_photos(shard):
+            data = self._remote.fetch(shard.path, self.view.sha)
+            if restore(shard, self._ledger, self._store, data):
+                return
+        self._ledger.reopen([shard])  # rows that count as published would not be gathered
+        rebuild(shard, self._ledger, self._store)
 
     def _together(self, shard: Shard, file: Path | None) -> str | None:
         """Shard, manifest and card in one commit; None when others are always faster."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +38,10 @@ def facts_of(shard: Shard) -> Facts:
     """What the inventory holds of one of our shards."""
     facts: Facts = json.loads(shard.facts)
     return {**facts, "sha256": shard.sha256, "size": shard.size}
+
+
+def _key(file: RemoteFile) -> tuple[str, str]:
+    return (file.path, file.sha256 or file.oid)
 
 
 def _rows(shard: Shard) -> str:
@@ -94,17 +97,23 @@ class DatasetRepo:
         if change is not None:
             ours.pop(change.path, None)
             files.pop(change.path, None)
-        found = take_inventory(files, view.manifest, ours, lambda *where: self._look_into(view, *where))
+        found = take_inventory(
+            files,
+            view.manifest,
+            ours,
+            lambda *where: self._look_into(view, *where),
+            seen=lambda path: _key(files[path]) in self._looked,
+        )
         if change is not None and change.rows:
             found.shards[change.path] = facts_of(change)
         return found
 
     def _look_into(self, view: View, config: str, path: str) -> Facts:
         file = view.files[path]
-        key = (path, file.sha256 or file.oid)
+        key = _key(file)
         if key not in self._looked:
-            with tempfile.TemporaryDirectory(prefix="smartbreed-") as folder:
-                copy = client.download_file(self.api, self.repo, "dataset", path, view.sha, Path(folder))
+            with client.scratch_folder() as folder:
+                copy = client.download_file(self.api, self.repo, "dataset", path, view.sha, folder)
                 try:
                     self._looked[key] = {
                         **inspect(config, copy),
@@ -158,11 +167,14 @@ class DatasetRepo:
         return client.file_at(self.api, self.repo, "dataset", path, revision)
 
     def fetch(self, path: str, revision: str) -> bytes:
-        """A file's content."""
-        with tempfile.TemporaryDirectory(prefix="smartbreed-") as folder:
-            return client.download_file(
-                self.api, self.repo, "dataset", path, revision, Path(folder)
-            ).read_bytes()
+        """A file's content.
+
+        Raises:
+            HubCallError: it cannot be had.
+            StorageError: the disk refused to hold it for a moment.
+        """
+        with client.scratch_folder() as folder:
+            return client.download_file(self.api, self.repo, "dataset", path, revision, folder).read_bytes()
 
     def erase(self, contents: list[str]) -> None:
         """Take contents out of the whole history."""

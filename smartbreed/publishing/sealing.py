@@ -12,7 +12,7 @@ from smartbreed.errors import StorageError
 from smartbreed.feedback.blobs import BlobStore
 from smartbreed.feedback.database import read, write
 from smartbreed.publishing.ledger import Ledger
-from smartbreed.publishing.shards import Packed, new_path, pack
+from smartbreed.publishing.shards import Packed, new_path, only, pack
 from smartbreed.publishing.sources import Row, Source, Unusable
 from smartbreed.publishing.tables import ParkedRow, Shard, ShardRow
 from smartbreed.publishing.withdrawals import replace
@@ -62,12 +62,36 @@ def rebuild(shard: Shard, ledger: Ledger, store: BlobStore) -> bool:
     if packed:
         store.put(packed.data)
     gone = sorted(set(ids) - set(rows))
-    if not replace(ledger, shard, packed, gone, erase=False):
+    # Its old content may have been uploaded, and even committed without our knowing.
+    if not replace(ledger, shard, packed, gone, erase=[shard.sha256] if gone else ()):
         return False
     if unusable:
         with write(ledger.sessions) as session:
             _park(session, source.config, unusable, ledger)
     return True
+
+
+def restore(shard: Shard, ledger: Ledger, store: BlobStore, data: bytes) -> bool:
+    """Make a shard's lost file again from what the Hub has at its path, without photos.
+
+    Args:
+        data: the file there; it may hold rows that were taken out since.
+
+    Returns:
+        False when that is not possible: somebody has changed the file, or it lacks rows.
+
+    Raises:
+        StorageError: disk or database refused.
+    """
+    ids = ledger.rows(shard)
+    try:
+        packed = only(shard.config, data, ids)
+    except ValueError:
+        return False
+    if packed is None or packed.facts["rows"] != len(ids):
+        return False
+    store.put(packed.data)
+    return replace(ledger, shard, packed, [])
 
 
 def _gather(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from smartbreed.feedback.flags import FlagService
 from smartbreed.publishing.decision_source import DecisionSource
 from smartbreed.publishing.flag_source import FlagSource
+from smartbreed.publishing.housekeeping import housekeeping
 from smartbreed.publishing.publisher import Publisher
 
 if TYPE_CHECKING:
@@ -28,4 +29,5 @@ def open_publisher(settings: Settings, flags: FlagService) -> Publisher:
         hub=chosen_hub(settings).name,
         repo=settings.dataset,
         sources=[FlagSource(flags.blobs), DecisionSource()],
+        daily=housekeeping(settings, flags),
     )

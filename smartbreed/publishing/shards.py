@@ -35,8 +35,8 @@ def pack(config: str, rows: Sequence[Row]) -> Packed:
     return _packed(config, pa.Table.from_pylist(list(rows), schema=schema))
 
 
-def without(config: str, data: bytes, removed: Iterable[str]) -> Packed | None:
-    """The same file without some rows; None when nothing is left.
+def only(config: str, data: bytes, kept: Iterable[str]) -> Packed | None:
+    """The same file with these rows alone, as far as it has them; None when it has none.
 
     Raises:
         ValueError: it is no shard of this schema (somebody else changed it).
@@ -51,8 +51,8 @@ def without(config: str, data: bytes, removed: Iterable[str]) -> Packed | None:
         raise ValueError("no readable parquet file") from error
     if not has_schema(table.schema, config):
         raise ValueError("another schema")
-    keep = pc.invert(pc.is_in(table[KEYS[config]], pa.array(sorted(set(removed)), pa.string())))
-    table = table.filter(keep).replace_schema_metadata(arrow_schema(config).metadata)
+    wanted = pc.is_in(table[KEYS[config]], pa.array(sorted(set(kept)), pa.string()))
+    table = table.filter(wanted).replace_schema_metadata(arrow_schema(config).metadata)
     return _packed(config, table) if table.num_rows else None
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from smartbreed.feedback.database import Sessions, read
 from smartbreed.feedback.tables import Flag
@@ -90,11 +91,12 @@ def publishing_status(sessions: Sessions, target: str, disk: str) -> PublishingS
             )
         )
         erasing = sa.select(sa.func.count()).select_from(Erasure).where(Erasure.done_at.is_(None))
-        state = session.get(PublishingState, disk) if disk else None
+        state = session.get(PublishingState, disk)  # without a mark: why none could be made
         problems = [f"{row.config} {row.row_id}: {row.reason}" for row in parked[:_MOST]]
         refused = session.scalars(sa.select(Shard).where(Shard.state == "parked").limit(_MOST))
         problems += [f"{shard.path} ({shard.rows} rows): {shard.problem}" for shard in refused]
         problems += _elsewhere(list(session.scalars(sa.select(Shard).where(Shard.state == "sealed"))), disk)
+        problems += _stranded(session, leaving, target)
         waiting = states.get("pending", 0)
         in_shards = min(in_shards, waiting)
         return PublishingStatus(
@@ -115,6 +117,21 @@ def publishing_status(sessions: Sessions, target: str, disk: str) -> PublishingS
             problems=problems,
             foreign=json.loads(state.foreign or "{}") if state else {},
         )
+
+
+def _stranded(session: Session, leaving: sa.Select[Any], target: str) -> list[str]:
+    """Rows to be removed from a repo the settings do not name any more."""
+    query = (
+        leaving.join(Shard, Shard.id == ShardRow.shard_id)
+        .where(Shard.target != target)
+        .add_columns(Shard.target)
+        .group_by(Shard.target)
+    )
+    return [
+        f"{number} withdrawn rows are still in {where}, which is not the dataset of these settings; "
+        "'smartbreed flags publish' with that Hub and dataset takes them out."
+        for number, where in session.execute(query)
+    ]
 
 
 def _elsewhere(sealed: list[Shard], disk: str) -> list[str]:

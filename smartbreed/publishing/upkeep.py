@@ -10,7 +10,7 @@ from smartbreed.publishing.ledger import Ledger
 from smartbreed.publishing.push import Pusher
 from smartbreed.publishing.remote import DatasetRepo, facts_of
 from smartbreed.publishing.sealing import rebuild, stored
-from smartbreed.publishing.shards import without
+from smartbreed.publishing.shards import only
 
 
 def compare(ledger: Ledger, pusher: Pusher) -> None:
@@ -30,6 +30,13 @@ def compare(ledger: Ledger, pusher: Pusher) -> None:
     ledger.reopen(back)
 
 
+def finish(ledger: Ledger, pusher: Pusher, *, at_once: bool) -> None:
+    """Take over what other disks have begun to take out and left: the Hub has what it is made of."""
+    for shard in ledger.left_unfinished(at_once=at_once):
+        if not shard.rows or shard.path in pusher.view.files:
+            ledger.take(shard)
+
+
 def take_out(remote: DatasetRepo, ledger: Ledger, pusher: Pusher, store: BlobStore) -> int:
     """Replace shards that hold withdrawn rows by ones that do not; how many rows go.
 
@@ -39,16 +46,20 @@ def take_out(remote: DatasetRepo, ledger: Ledger, pusher: Pusher, store: BlobSto
     """
     taken = 0
     for shard, removed in withdrawals.to_remove(ledger):
+        file = pusher.view.files.get(shard.path)
         data = stored(store, shard)
-        if data is None and shard.path in pusher.view.files:
+        if data is None and file is not None:
             data = remote.fetch(shard.path, pusher.view.sha)
         if data is None and shard.state == "published":
             withdrawals.forget_rows(ledger, shard, removed)  # somebody deleted the file
+        elif data is None and shard.disk != ledger.disk:
+            continue  # nobody sees it yet: its own disk does it, or the one that adopts it
         elif data is None:
             rebuild(shard, ledger, store)  # never seen on the Hub: made again from the rows that are left
         else:
             try:
-                packed = without(shard.config, data, removed)
+                # Not all but those: the Hub may still have rows that another disk has taken out.
+                packed = only(shard.config, data, set(ledger.rows(shard)) - set(removed))
             except ValueError as error:
                 raise StorageError(
                     f"{shard.path} holds a withdrawn flag, and somebody else has changed it to {error}; "
@@ -56,7 +67,10 @@ def take_out(remote: DatasetRepo, ledger: Ledger, pusher: Pusher, store: BlobSto
                 ) from error
             if packed:
                 store.put(packed.data)
-            if withdrawals.replace(ledger, shard, packed, removed, erase=True):
+            old = {shard.sha256, file.sha256 if file else None}
+            if not withdrawals.replace(ledger, shard, packed, removed, erase=old):
+                continue  # another disk was faster
+            if shard.sha256:
                 store.delete(shard.sha256)
         taken += len(removed)
     return taken

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -20,7 +20,10 @@ from smartbreed.publishing.tables import Erasure, Shard, ShardRow
 
 
 def to_remove(ledger: Ledger) -> list[tuple[Shard, list[str]]]:
-    """Shards of this disk and repo with rows that must leave the dataset, and which."""
+    """Shards of this repo with rows that must leave the dataset, and which.
+
+    From whatever disk they came: that one may be gone, and the Hub has what is published.
+    """
     found: list[tuple[Shard, list[str]]] = []
     with read(ledger.sessions) as session:
         for config, source in ledger.sources.items():
@@ -30,7 +33,7 @@ def to_remove(ledger: Ledger) -> list[tuple[Shard, list[str]]]:
                 sa.select(Shard, ShardRow.row_id)
                 .join(ShardRow, ShardRow.shard_id == Shard.id)
                 .where(ShardRow.config == config, ShardRow.row_id.in_(ids))
-                .where(Shard.disk == ledger.disk, Shard.target == ledger.target)
+                .where(Shard.target == ledger.target)
             )
             by_shard: dict[str, tuple[Shard, list[str]]] = {}
             for shard, row_id in rows:
@@ -40,14 +43,21 @@ def to_remove(ledger: Ledger) -> list[tuple[Shard, list[str]]]:
 
 
 def replace(
-    ledger: Ledger, shard: Shard, packed: Packed | None, removed: Sequence[str], *, erase: bool
+    ledger: Ledger,
+    shard: Shard,
+    packed: Packed | None,
+    removed: Sequence[str],
+    *,
+    erase: Collection[str | None] = (),
 ) -> bool:
     """Give a shard another content: rows taken out, or rebuilt from what is left.
+
+    It belongs to this disk from now on, which has the new content.
 
     Args:
         packed: the new content; None: no row is left.
         removed: ids of rows that are not in it any more.
-        erase: whether the old content must leave the repo's history.
+        erase: sha256 of contents that must leave the repo's history.
 
     Returns:
         False when the shard was changed meanwhile.
@@ -57,9 +67,11 @@ def replace(
         if current is None or current.sha256 != shard.sha256:
             return False
         _drop_rows(session, shard, removed)
-        if erase:
-            _note_erasure(ledger, session, current)
-        current.sha256 = hashlib.sha256(packed.data).hexdigest() if packed else ""
+        new = hashlib.sha256(packed.data).hexdigest() if packed else ""
+        _note_erasures(ledger, session, shard.path, set(erase) - {new})
+        # Wanted again, whatever was asked before: erasing it would take the live file.
+        session.execute(sa.delete(Erasure).where(Erasure.sha256 == new, Erasure.target == ledger.target))
+        current.disk, current.sha256 = ledger.disk, new
         current.size, current.rows = (len(packed.data), packed.facts["rows"]) if packed else (0, 0)
         current.facts = json.dumps(packed.facts if packed else {})
         current.state, current.problem = "sealed", None
@@ -70,7 +82,7 @@ def forget_rows(ledger: Ledger, shard: Shard, removed: Sequence[str]) -> None:
     """Withdrawn rows of a shard that is not on the Hub any more: only its history is left to erase."""
     with write(ledger.sessions) as session:
         _drop_rows(session, shard, removed)
-        _note_erasure(ledger, session, shard)
+        _note_erasures(ledger, session, shard.path, [shard.sha256])
 
 
 def pending_erasures(ledger: Ledger) -> list[Erasure]:
@@ -109,8 +121,9 @@ def _drop_rows(session: Session, shard: Shard, removed: Sequence[str]) -> None:
     session.execute(sa.delete(ShardRow).where(ShardRow.config == shard.config, ShardRow.row_id.in_(removed)))
 
 
-def _note_erasure(ledger: Ledger, session: Session, shard: Shard) -> None:
-    if shard.sha256 and session.get(Erasure, (shard.sha256, ledger.target)) is None:
-        session.add(
-            Erasure(sha256=shard.sha256, target=ledger.target, path=shard.path, asked_at=ledger.clock())
+def _note_erasures(ledger: Ledger, session: Session, path: str, contents: Collection[str | None]) -> None:
+    for sha256 in set(contents) - {None, ""}:
+        # Merged: a content that was erased before and has come back has to go again.
+        session.merge(
+            Erasure(sha256=sha256, target=ledger.target, path=path, asked_at=ledger.clock(), done_at=None)
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -78,3 +79,30 @@ def test_a_taken_port_is_a_sentence(store: HubStore) -> None:
         port = int(endpoint.rsplit(":", 1)[1])
         with pytest.raises(SettingError, match=f"Port {port}"):
             serve(store, port=port)
+
+
+def test_a_slow_upload_is_no_silence() -> None:
+    """Whether the sender or the application is slow: only the answer has to come in time."""
+
+    async def take(scope: Any, receive: Any, send: Any) -> None:
+        size, more = 0, True
+        while more:
+            message = await receive()
+            size, more = size + len(message["body"]), message["more_body"]
+            await asyncio.sleep(pause)
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": str(size).encode()})
+
+    def pieces(seconds: float, number: int) -> Iterator[bytes]:
+        for _ in range(number):
+            time.sleep(seconds)
+            yield b"x"
+
+    with client(take, timeout=0.4) as http:
+        pause = 0.15
+        assert http.post("/", content=pieces(0, 8)).text == "8"
+        pause = 0.0
+        assert http.post("/", content=pieces(0.6, 2)).text == "2"
+        pause = 2.0
+        with pytest.raises(httpx2.ReadTimeout):
+            http.post("/", content=pieces(0, 1))

@@ -107,6 +107,26 @@ def test_small_files_and_a_large_one_come_back_as_they_were(hub: Hub, repo: str,
     assert not check_store(hub.store, contents=True)
 
 
+def test_a_snapshot_by_full_sha_after_main_has_moved_on(hub: Hub, repo: str, tmp_path: Path) -> None:
+    first = add(hub, "a.txt", b"one")
+    add(hub, "big.bin", bytes(range(256)) * 100)
+    pinned = hub.api.repo_info(REPO).sha
+    add(hub, "a.txt", b"two")
+    hub.api.delete_file("big.bin", REPO)
+    for revision, files in ((first, {"a.txt"}), (pinned, {"a.txt", "big.bin"})):
+        folder = Path(
+            snapshot_download(REPO, endpoint=hub.endpoint, cache_dir=tmp_path / "cache", revision=revision)
+        )
+        assert folder.name == revision
+        assert {path.name for path in folder.iterdir()} == files | {".gitattributes"}
+        assert (folder / "a.txt").read_bytes() == b"one"
+    assert (folder / "big.bin").read_bytes() == bytes(range(256)) * 100
+    again = snapshot_download(
+        REPO, endpoint=hub.endpoint, cache_dir=tmp_path / "cache", revision=pinned, local_files_only=True
+    )
+    assert Path(again) == folder
+
+
 def test_an_old_commit_a_branch_and_a_tag_stay_what_they_were(hub: Hub, repo: str, tmp_path: Path) -> None:
     first = add(hub, "a.txt", b"one")
     hub.api.create_tag(REPO, tag="v1", tag_message="first")

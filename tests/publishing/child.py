@@ -40,7 +40,9 @@ COMMIT_REQUEST = "/commit/"
 
 def publish(order: Order) -> None:
     """Save flags, then publish what waits."""
-    settings = load_settings(home=Path(order["home"]), hub=order.get("hub", "embedded"))
+    settings = load_settings(
+        home=Path(order["home"]), hub=order.get("hub", "embedded"), database_url=order.get("database", "")
+    )
     hub_settings = load_settings(
         home=Path(order.get("hub_home", order["home"])), hub=order.get("hub", "embedded")
     )

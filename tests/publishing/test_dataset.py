@@ -186,3 +186,18 @@ def test_a_label_cannot_write_markdown_of_its_own() -> None:
     card = write_card("a/b", found)
     assert "<script>" not in card
     assert "\n# x" not in card
+
+
+def test_many_bad_shards_of_others_do_not_hide_a_good_one(world: World) -> None:
+    world.flag(2)
+    world.publisher.run()
+    (path,) = [path for path in world.files() if shard_config(path)]
+    bad = {shard_path("flags", "20200101T000000Z", f"{number:012x}"): b"bad" for number in range(70)}
+    good = shard_path("flags", "20300101T000000Z", "a" * 12)
+    push(world, {**bad, good: world.files()[path]})
+    for _ in range(3):
+        world.flag()
+        world.publisher.run()
+    assert good in world.manifest()["shards"]
+    assert good not in world.status().foreign
+    assert set(bad) <= set(world.status().foreign)

@@ -17,8 +17,8 @@ from smartbreed.config import Settings
 from smartbreed.hub.maintenance import check_store
 
 KILLED, DONE = -9, 0
-#: Children of one run of kills at random, by default and where time does not matter.
-FEW, MANY = 20, 230
+#: Real kills of one run of kills at random, by default and where time does not matter.
+FEW, MANY = 12, 200
 
 
 def steps_of(nursery: Any, home: Path, tmp_path: Path, **order: Any) -> int:
@@ -63,18 +63,23 @@ def test_killed_at_every_step(nursery: Any, world: World, tmp_path: Path, stride
     assert_sound(world)
 
 
-@pytest.mark.parametrize("kills", [FEW, pytest.param(MANY, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "kills", [FEW, pytest.param(MANY, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])]
+)
 def test_killed_at_random_with_withdrawals(nursery: Any, world: World, tmp_path: Path, kills: int) -> None:
     """Each killed process finds what the one before left, and flags come and go meanwhile."""
     luck = random.Random(20261121 + kills)
     home = world.settings.home_dir
-    steps = 2 * steps_of(nursery, home, tmp_path, save=[0])
-    mine = {world.flags.recent()[0].id}
-    killed = 0
-    for number in range(1, kills + 1):
-        new = range(10 * number, 10 * number + luck.randint(0, 2))
+    steps_of(nursery, home, tmp_path, save=[0])  # the first makes tables and the repo
+    steps = steps_of(nursery, home, tmp_path, save=[1])
+    mine = {flag.id for flag in world.flags.recent()}
+    killed = number = 0
+    while killed < kills:
+        number += 1
+        assert number < 4 * kills, "it is hardly ever killed"
+        new = range(10 * number, 10 * number + luck.randint(1, 2))
         mine |= {world.flags.save(make_request(photo)).flag_id for photo in new}
-        if mine and luck.random() < 0.3:
+        if luck.random() < 0.3:
             gone = luck.choice(sorted(mine))
             mine.discard(gone)
             if luck.random() < 0.5:
@@ -86,7 +91,6 @@ def test_killed_at_random_with_withdrawals(nursery: Any, world: World, tmp_path:
         killed += status == KILLED
         if number % 10 == 0:
             assert_sound(world, finished=False)
-    assert killed > kills / 3
     assert nursery.publish(home) == DONE
     assert_sound(world)
     assert set(world.ids()) == mine

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-import sqlite3
-from contextlib import suppress
-from typing import NoReturn
 
 import pytest
 from faults import Fault
-from sqlalchemy.engine.default import DefaultDialect
 from world import World
 
-from smartbreed.errors import StorageError
 from smartbreed.hub import session
 from smartbreed.hub.embedded import serving
 
@@ -219,42 +214,6 @@ def test_a_clock_that_is_wrong(world: World, years: int) -> None:
     world.clock.forward(-years * 365 * 86_400)
     assert world.publisher.run().published == 1
     assert len(world.ids()) == len(set(world.ids())) == 2
-
-
-def test_a_full_disk(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    import smartbreed.feedback.blobs as blobs
-
-    def full(*_: object) -> NoReturn:
-        raise OSError(28, "No space left on device")
-
-    world.flag(2)
-    with monkeypatch.context() as patch:
-        patch.setattr(blobs, "write_tmp", full)
-        assert "disk is full" in (world.publisher.run().problem or "")
-    assert world.status().waiting == 2
-    recovers(world, 2)
-
-
-def test_a_full_disk_in_the_database(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each transaction of a run is refused once; what the Hub has already is found there."""
-    real = DefaultDialect.do_commit
-    for refused in range(1, 12):
-        world.flag()
-        done = 0
-
-        def commit(dialect: DefaultDialect, connection: object, which: int = refused) -> None:
-            nonlocal done
-            done += 1
-            if done == which:
-                raise sqlite3.OperationalError("database or disk is full")
-            real(dialect, connection)  # type: ignore[arg-type]
-
-        with monkeypatch.context() as patch:
-            patch.setattr(DefaultDialect, "do_commit", commit)
-            with suppress(StorageError):  # when even the note of what went wrong did not fit
-                world.publisher.run(by_hand=True)
-        assert world.publisher.run(by_hand=True).problem is None
-        assert len(world.ids()) == len(set(world.ids())) == world.flags.count("published") == refused
 
 
 def test_offline_is_said_and_does_not_concern_the_embedded_hub(
