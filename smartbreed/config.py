@@ -106,6 +106,16 @@ class Settings(BaseSettings):
         le=8_760.0,
         description="Hours between retrainings that start by themselves, if anything was accepted; 0: never.",
     )
+    retrain_on_push: bool = Field(
+        default=False,
+        description="Retrain when the Hub's webhook tells of newly accepted photos in the dataset repo: "
+        "1 or 0.",
+    )
+    base_dataset: str = Field(
+        default="",
+        description="What a full retraining fine-tunes on beside the accepted photos: a folder with "
+        "breeds/*.parquet, or a dataset repo `owner/name[@revision]`; empty: ../shared/data/pets.",
+    )
     maintainer_password: str = Field(
         default="",
         repr=False,

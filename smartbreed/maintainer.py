@@ -63,12 +63,18 @@ class Maintainers:
     Args:
         settings: the password and, for signatures, the salt.
         clock: the time in seconds; tests bring their own.
+        pause: waits some seconds; tests bring their own.
 
     Raises:
         SettingError: the password is too short to be one.
     """
 
-    def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Callable[[], float] = time.time,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._settings = settings
         self._password = settings.maintainer_password
         if self._password and len(self._password) < SHORTEST:
@@ -78,7 +84,7 @@ class Maintainers:
             )
         self._clock = clock
         self._host = ""
-        self._waits = Waits(clock)
+        self._waits = Waits(clock, pause)
 
     def listening_on(self, host: str) -> None:
         """Tell on which address the app is served; until then nothing is open without a password."""
@@ -114,29 +120,26 @@ class Maintainers:
         return entry.session
 
     def enter(self, password: str, caller: str) -> str:
-        """Check a password.
+        """Check a password; blocks for a moment, for a second where wrong ones came from lately.
 
         Args:
             password: as typed.
-            caller: address it came from; wrong ones make it wait, twice as long each time.
+            caller: address it came from, which others may share: what they get wrong slows the
+                right one down, and never keeps it out (`smartbreed.waits`).
 
         Returns:
             The value of the cookie `COOKIE`.
 
         Raises:
-            MaintainerError: ``wrong_password`` (403), ``too_many_tries`` (429, nothing was
+            MaintainerError: ``wrong_password`` (403), ``too_many_tries`` (429, too many are being
                 compared) or ``closed`` (no password is set).
         """
         if not self._password:
             raise MaintainerError("closed", f"There is no password to sign in with. {_SET_ONE}")
-        self._waits.trying(caller)
-        given, wanted = (
-            hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
-            for text in (password, self._password)
-        )
-        if not hmac.compare_digest(given, wanted):
+        if not self._waits.compare(
+            caller, lambda: hmac.compare_digest(self._stretched(password), self._wanted)
+        ):
             raise MaintainerError("wrong_password", "That is not the password; try again.")
-        self._waits.right(caller)
         text = f"{int(self._clock()) + LASTS_S}.{secrets.token_hex(16)}"
         return f"{text}.{self._sign(text)}"
 
@@ -151,6 +154,15 @@ class Maintainers:
         if not _is_loopback(self._host):
             return f"This page is closed, because others can reach this address too. {_SET_ONE}"
         return ""
+
+    def _stretched(self, password: str) -> bytes:
+        """Takes some 50 ms: all that a guess from a new address costs."""
+        text = password.encode("utf-8", "surrogatepass")
+        return hashlib.scrypt(text, salt=self._salt, n=2**14, r=8, p=1)
+
+    @cached_property
+    def _wanted(self) -> bytes:
+        return self._stretched(self._password)
 
     @cached_property
     def _salt(self) -> bytes:

@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -112,16 +112,36 @@ def serve(services: Services, address: Address, **options: Any) -> None:
         reviewing = Background(services.review, lambda: services.identifier)
         reviewing.start()
         services.retraining.adopt()
-        services.triggers.start()
+        services.triggers.start(on_push=services.settings.retrain_on_push)
         stop.wait()
         log.info("stopping")
-        services.triggers.close()
-        services.retraining.close()
-        reviewing.stop()
-        watcher.stop()
-        blocks.close(verbose=False)
-        publishing.stop()
+        # Docker kills after ten seconds what has not ended: the last publish begins at once, and
+        # whatever else takes long, above all a retraining, ends beside it and not before it.
+        _all_at_once(
+            publishing.stop,
+            lambda: blocks.close(verbose=False),
+            services.triggers.close,
+            services.retraining.close,
+            reviewing.stop,
+            watcher.stop,
+        )
         services.flags.close()
+
+
+def _all_at_once(*ends: Callable[[], object]) -> None:
+    """Call all, each in a thread of its own, and wait for them; one that fails keeps no other back."""
+
+    def end(act: Callable[[], object]) -> None:
+        try:
+            act()
+        except Exception:
+            log.exception("something did not stop as it should")
+
+    threads = [threading.Thread(target=end, args=(act,), name="stopping") for act in ends]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def build_server(services: Services) -> gr.Blocks:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ from hypothesis import strategies as st
 from smartbreed.config import Settings, load_settings
 from smartbreed.errors import MaintainerError, SettingError
 from smartbreed.maintainer import COOKIE, LASTS_S, Maintainers, cookie_header, same_site
+from smartbreed.waits import SLOW_PLACES, SLOW_S
 
 PASSWORD = "correct horse battery"
 
@@ -30,6 +34,9 @@ class Clock:
     def __call__(self) -> float:
         return self.now
 
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
 
 @pytest.fixture(autouse=True)
 def no_space(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,7 +45,8 @@ def no_space(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def gate(tmp_path: Path, clock: Clock | None = None, **settings: Any) -> Maintainers:
     wanted = {"home": tmp_path / "home", "salt": "a salt", "maintainer_password": "", **settings}
-    return Maintainers(load_settings(**wanted), clock or Clock())
+    clock = clock or Clock()
+    return Maintainers(load_settings(**wanted), clock, clock.sleep)
 
 
 def here(**headers: str) -> Asked:
@@ -135,29 +143,59 @@ def test_made_up_cookies_open_nothing(text: str) -> None:
 def test_guessing_is_slow_for_who_guesses_and_nobody_else(tmp_path: Path) -> None:
     clock = Clock()
     maintainers = gate(tmp_path, clock, maintainer_password=PASSWORD)
-    asked_from = "2001:db8::1"
 
-    def code() -> str:
-        with pytest.raises(MaintainerError) as error:
-            maintainers.enter("wrong", asked_from)
-        return error.value.code
-
-    assert code() == "wrong_password"
-    waits = []
-    for _ in range(8):
-        asked_from = "2001:db8::2"  # the next address of the same network
+    def seconds(password: str, caller: str) -> float:
         started = clock.now
-        while code() == "too_many_tries":
-            clock.now += 0.5
-        waits.append(clock.now - started)
-    assert waits == [1, 2, 4, 8, 16, 30, 30, 30]
-    with pytest.raises(MaintainerError) as error:
-        maintainers.enter(PASSWORD, asked_from)
-    assert error.value.status == 429, "nothing is compared before its time"
-    assert maintainers.enter(PASSWORD, "1.2.3.4")
-    clock.now += 30
-    assert maintainers.enter(PASSWORD, asked_from)
-    assert code() == "wrong_password", "the right one forgets the wrong ones"
+        try:
+            maintainers.enter(password, caller)
+        except MaintainerError as error:
+            if error.code != "wrong_password":
+                raise
+        return clock.now - started
+
+    assert seconds("wrong", "2001:db8::1") == 0
+    for _ in range(12):  # the next address of the same network
+        assert seconds("wrong", "2001:db8::2") == SLOW_S
+    assert seconds(PASSWORD, "1.2.3.4") == 0, "at another address nothing has happened"
+    clock.now += 300
+    assert seconds("wrong", "2001:db8::3") == SLOW_S, "after many wrong ones it stays slow for long"
+    # Who shares the address and knows the password gets in all the same.
+    assert seconds(PASSWORD, "2001:db8::1") == SLOW_S
+    assert seconds(PASSWORD, "2001:db8::1") == 0, "the right one forgets the wrong ones"
+
+
+def test_only_so_many_may_wait_to_be_compared(tmp_path: Path) -> None:
+    held, waiting = threading.Event(), threading.Semaphore(0)
+
+    def pause(seconds: float) -> None:
+        waiting.release()
+        held.wait(30)
+
+    maintainers = Maintainers(
+        load_settings(home=tmp_path, salt="a salt", maintainer_password=PASSWORD), pause=pause
+    )
+    answers: list[str] = []
+
+    def guess() -> None:
+        try:
+            maintainers.enter("wrong", "1.2.3.4")
+        except MaintainerError as error:
+            answers.append(error.code)
+
+    guess()
+    crowd = [threading.Thread(target=guess) for _ in range(40)]
+    for one in crowd:
+        one.start()
+    waiting.acquire(timeout=30)
+    deadline = time.monotonic() + 30
+    while len(answers) < 41 - SLOW_PLACES and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert Counter(answers) == {"wrong_password": 1, "too_many_tries": 40 - SLOW_PLACES}
+    assert maintainers.enter(PASSWORD, "5.6.7.8"), "others are not concerned"
+    held.set()
+    for one in crowd:
+        one.join(30)
+    assert Counter(answers)["wrong_password"] == 1 + SLOW_PLACES
 
 
 def test_a_short_password_stops_the_start_and_is_not_repeated(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,7 +29,13 @@ def main(
     by_count: Annotated[
         int, typer.Option(min=0, help="Do nothing unless this many samples were newly accepted.")
     ] = 0,
-    data: Annotated[str, typer.Option(help="Base dataset, for --mode full.")] = "../shared/data/pets",
+    data: Annotated[
+        str,
+        typer.Option(
+            help="Base dataset, for --mode full: a folder or a dataset repo. "
+            "Default: SMARTBREED_BASE_DATASET, else ../shared/data/pets."
+        ),
+    ] = "",
     overrides: Annotated[
         list[str], typer.Option("--set", help="Change the training recipe, for --mode full.")
     ] = [],  # noqa: B006 - typer wants a list
@@ -41,9 +48,9 @@ def main(
     teller = Teller(as_json=progress == "json")
     stopping = _stop_on_signals()
     try:
-        chosen = {"dataset": dataset, "model_repo": model, "home": home}
+        chosen = {"dataset": dataset, "model_repo": model, "home": home, "base_dataset": data}
         settings = load_settings(**{key: value for key, value in chosen.items() if value})
-        result = _retrain(settings, mode, publish, by_count, data, tuple(overrides), teller, stopping)
+        result = _retrain(settings, mode, publish, by_count, tuple(overrides), teller, stopping)
     except SmartBreedError as error:
         teller.error(error.message)
         raise typer.Exit(1) from None
@@ -58,7 +65,6 @@ def _retrain(
     mode: str,
     publish: bool,
     by_count: int,
-    data: str,
     overrides: tuple[str, ...],
     teller: Teller,
     shield: Any,
@@ -67,15 +73,16 @@ def _retrain(
     from training.retraining.work import Choices, Work
 
     teller.step("read", f"Reading {settings.dataset}")
-    choices = Choices(settings.dataset, settings.model_repo, mode, publish, by_count, data, overrides)
-    work = Work(settings, choices, teller, connect(settings), shield)
-    if mode == "full":
-        from training.retraining.full import retrain_everything
+    choices = Choices(settings.dataset, settings.model_repo, mode, publish, by_count, overrides)
+    with tempfile.TemporaryDirectory(prefix="smartbreed-retrain-") as scratch:
+        work = Work(settings, choices, teller, connect(settings), Path(scratch), shield)
+        if mode == "full":
+            from training.retraining.full import retrain_everything
 
-        return retrain_everything(work)
-    from training.retraining.run import retrain_head
+            return retrain_everything(work)
+        from training.retraining.run import retrain_head
 
-    return retrain_head(work)
+        return retrain_head(work)
 
 
 def _stop_on_signals() -> Any:

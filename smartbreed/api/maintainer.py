@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 
 from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
@@ -28,7 +29,8 @@ def build_maintainer_router(services: Services) -> APIRouter:
         try:
             _check_site(request)
             caller = request.client.host if request.client else ""
-            value = services.maintainers.enter(await _password(request), caller)
+            # It takes its time, in a thread, so that nobody else's request waits.
+            value = await run_in_threadpool(services.maintainers.enter, await _password(request), caller)
         except ClientDisconnect:
             return Response(status_code=400)
         except Exception as error:

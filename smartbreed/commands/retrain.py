@@ -25,6 +25,14 @@ def retrain(
     no_publish: Annotated[
         bool, typer.Option("--no-publish", help="Only see whether it would pass; release nothing.")
     ] = False,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR|REPO",
+            help="Base dataset of --mode full: a folder or a dataset repo. Default: SMARTBREED_BASE_DATASET.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make the next version of the model of what has been accepted; Ctrl-C stops it.
@@ -34,7 +42,7 @@ def retrain(
     with ends_well():
         from smartbreed.services import Services
 
-        services = Services(settings_with())
+        services = Services(settings_with(base_dataset=data))
         job = services.retrain(mode, publish=not no_publish)
         try:
             ended = _watch(services, job)

@@ -132,7 +132,7 @@ def _here(settings: Settings, state: SourceState, wanted: str) -> Good | None:
 def _fetch(settings: Settings, source: Source, file: StateFile, wanted: str) -> Good:
     from smartbreed.hub.client import connect, list_tags
     from smartbreed.models.releases import download, resolve
-    from smartbreed.models.trial import try_out
+    from smartbreed.models.trial import NoVerdictError, try_out
 
     api = connect(settings)
     try:
@@ -146,6 +146,8 @@ def _fetch(settings: Settings, source: Source, file: StateFile, wanted: str) -> 
     try:
         bundle = download(api, settings, source.repo, sha)
         try_out(bundle)
+    except NoVerdictError:
+        raise  # nothing is known against it
     except BundleError as error:
         bad = Bad(revision=sha, version=version, reason=error.message, at=_now())
         file.change(source.key, lambda state: state.failing(bad))

@@ -182,8 +182,12 @@ class LiveModel:
         """Something has changed at the Hub or was chosen: look soon."""
         self._poke()
 
-    def swap(self, bundle: Bundle, chosen: Chosen) -> None:
+    def swap(self, bundle: Bundle, chosen: Chosen, wanted: Callable[[], bool] = lambda: True) -> None:
         """Load, warm up and serve another model; the present one answers until then.
+
+        Args:
+            wanted: asked when all is ready: whether it shall still be this one. Downloading and trying
+                take long, and a maintainer may have chosen another meanwhile; nothing changes then.
 
         Raises:
             BundleError: it does not load; nothing has changed then.
@@ -194,6 +198,8 @@ class LiveModel:
                 return
             fresh = self._load(Opened(bundle, chosen))
             warm_up(fresh.identifier)
+            if not wanted():
+                return
             before = self.current
             self._remember(bundle, before.identifier.bundle)
             self.current = fresh

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -23,13 +24,24 @@ _ROOT = Path(__file__).resolve().parents[2]
 #: Variables the child has no business with; among them are secrets.
 _PRIVATE = ("HF_", "SMARTBREED_")
 _REFUSED = 3
+_NO_VERDICT = 4
+#: What a network cannot do to the process that runs it: the machine or a person ended the trial.
+_FROM_OUTSIDE = frozenset(
+    -number for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGXCPU)
+)
+
+
+class NoVerdictError(BundleError):
+    """The trial did not come to its end, so nothing is known: the release is tried again later."""
 
 
 def try_out(bundle: Bundle, timeout: float = TIMEOUT_S) -> None:
     """Load a bundle and identify a picture with it, elsewhere.
 
     Raises:
-        BundleError: it does not load, fails its self-test, crashes or hangs.
+        NoVerdictError: the trial was killed (memory), took too long or could not be started; a good
+            release on a busy machine does that too.
+        BundleError: it does not load, fails its self-test or crashes.
     """
     environment = {name: value for name, value in os.environ.items() if not name.startswith(_PRIVATE)}
     environment["PYTHONPATH"] = os.pathsep.join([str(_ROOT), *filter(None, [environment.get("PYTHONPATH")])])
@@ -40,9 +52,20 @@ def try_out(bundle: Bundle, timeout: float = TIMEOUT_S) -> None:
             check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        raise BundleError(f"The model did not finish its self-test in {timeout:.0f} seconds.") from None
+        raise NoVerdictError(
+            f"The model did not finish its self-test in {timeout:.0f} seconds; it is tried again later."
+        ) from None
+    except OSError as error:
+        raise NoVerdictError(
+            f"The model could not be tried ({error.strerror or error}); it is tried again later."
+        ) from None
     if done.returncode == _REFUSED:
         raise BundleError(str(json.loads(done.stdout)["message"]))
+    if done.returncode in _FROM_OUTSIDE or done.returncode == _NO_VERDICT:
+        raise NoVerdictError(
+            f"The trial of the model was ended from outside (status {done.returncode}), often because the "
+            "memory ran out; it is tried again later."
+        )
     if done.returncode:
         raise BundleError(f"The model crashed when it was tried (status {done.returncode}).")
 
@@ -66,6 +89,8 @@ def _main(folder: str) -> int:
     except MemoryError:
         print(json.dumps({"message": "The model needs more memory than a model may."}))
         return _REFUSED
+    except OSError:
+        return _NO_VERDICT  # the disk, not the model
     return 0
 
 

@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING
 from smartbreed.config import EMBEDDED_BUNDLE
 from smartbreed.errors import BundleError, HubCallError, SmartBreedError
 from smartbreed.hub.connection import chosen_hub
+from smartbreed.models.later import Later
 from smartbreed.models.live import LiveModel
 from smartbreed.models.source import EMBEDDED, newer
 from smartbreed.models.start import embedded_version, open_release
 from smartbreed.models.state import Good
+from smartbreed.models.trial import NoVerdictError
 from smartbreed.vision.bundle import Bundle, load_bundle
 
 if TYPE_CHECKING:
@@ -39,10 +41,12 @@ class Watcher:
     Args:
         live: what it swaps.
         tick: seconds between looks at the choice and at the embedded Hub.
+        later: when a release is tried again whose trial came to no verdict.
     """
 
-    def __init__(self, live: LiveModel, *, tick: float = TICK_S) -> None:
+    def __init__(self, live: LiveModel, *, tick: float = TICK_S, later: Later | None = None) -> None:
         self.live = live
+        self._later = later or Later()
         self._every = live.settings.watch
         self._tick = tick
         self._wake = threading.Event()
@@ -143,10 +147,24 @@ class Watcher:
         if reason := live.state.read(live.source.key).why_bad(pin.revision):
             live.problem = f"The chosen version {pin.version} cannot be served: {reason}"
             return
+        choice = f"{pin.revision} {pin.at}"  # who chooses it once more need not wait
+        if self._later.too_soon(choice):
+            return
         try:
-            live.swap(self._open(pin), "pinned")
+            live.swap(self._open(pin), "pinned", lambda: self._pin() == pin)
+            self._later.forget(choice)
+        except NoVerdictError as error:
+            self._put_off(choice, error)
         except BundleError as error:
             live.refuse(pin.revision, pin.version, error)
+
+    def _pin(self) -> Good | None:
+        return self.live.state.read(self.live.source.key).pin
+
+    def _put_off(self, revision: str, error: NoVerdictError) -> None:
+        self._later.put_off(revision)
+        self.live.problem = error.message
+        log.warning("release %.10s: %s", revision, error.message)
 
     def _open(self, pin: Good) -> Bundle:
         """From this disk, where it was tried before; else from the Hub again."""
@@ -182,6 +200,8 @@ class Watcher:
         if reason := state.why_bad(head.sha):
             live.problem = f"The newest release cannot be served: {reason}"
             return
+        if self._later.too_soon(head.sha):
+            return
         version = self._known.get(head.sha, "")
         try:
             if not version:
@@ -194,7 +214,12 @@ class Watcher:
                 return
             bundle = download(api, live.settings, source.repo, head.sha)
             try_out(bundle)
-            live.swap(bundle, "latest")
+            # A maintainer may have chosen another one while this was fetched and tried.
+            live.swap(bundle, "latest", lambda: self._pin() is None)
+            self._later.forget(head.sha)
+        except NoVerdictError as error:
+            self._put_off(head.sha, error)
+            return
         except BundleError as error:
             live.refuse(head.sha, version, error)
             tidy(live.settings, source.repo, {head.sha})

@@ -19,7 +19,7 @@ from smartbreed.review.tables import Decision
 #: File of a bundle that says from which samples it has learnt.
 LEARNT = "learnt.json"
 #: Decisions that make a photo one to learn from.
-_ACCEPTING = ("accept", "relabel", "new_breed")
+ACCEPTING = ("accept", "relabel", "new_breed")
 
 
 def accepted_pets(sessions: Sessions) -> dict[str, tuple[str, str]]:
@@ -32,7 +32,7 @@ def accepted_pets(sessions: Sessions) -> dict[str, tuple[str, str]]:
     """
     with read(sessions) as session:
         accepting = [
-            decision for decision in latest_decisions(session).values() if decision.decision in _ACCEPTING
+            decision for decision in latest_decisions(session).values() if decision.decision in ACCEPTING
         ]
         flags = flags_by_id(session, [decision.flag_id for decision in accepting])
         found: dict[str, tuple[str, str]] = {}

@@ -47,7 +47,7 @@ class Jobs:
     """
 
     def __init__(self, settings: Settings, command: Sequence[str] | None = None) -> None:
-        self._settings = settings
+        self.settings = settings
         self._command = list(command) if command else None
         self._folder = settings.home_dir / "retraining" / "jobs"
         self._lease = Lease(settings.home_dir / "retraining" / "lock")
@@ -86,10 +86,10 @@ class Jobs:
                 save_order(folder, order)
                 arguments = [
                     *command,
-                    *("--mode", mode, "--home", str(self._settings.home_dir)),
+                    *("--mode", mode, "--home", str(self.settings.home_dir)),
                     *("--publish" if publish else "--no-publish", "--progress", "json"),
                 ]
-                process = spawn(arguments, folder, self._settings, lease)
+                process = spawn(arguments, folder, self.settings, lease)
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)
                 raise

@@ -91,6 +91,9 @@ def environment(settings: Settings) -> dict[str, str]:
         variable = f"SMARTBREED_{name.upper()}"
         if variable not in _SECRETS:
             kept[variable] = str(getattr(settings, name))
+    base = Path(settings.base_dataset).expanduser()
+    if settings.base_dataset and base.is_dir():
+        kept["SMARTBREED_BASE_DATASET"] = str(base.absolute())  # the trainer works in another folder
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {
         **kept,

@@ -52,7 +52,12 @@ class Step:
 
 @dataclass(frozen=True)
 class Result:
-    """The last line of a retraining that came to its end, whether or not the gate let it pass."""
+    """The last line of a retraining that came to its end, whether or not the gate let it pass.
+
+    Attributes:
+        took: newly accepted samples it learnt from or was judged on; None where an older trainer
+            does not say.
+    """
 
     passed: bool
     published: bool
@@ -61,6 +66,7 @@ class Result:
     learnt: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
     report: str = ""
+    took: int | None = None
 
 
 @dataclass
@@ -181,4 +187,5 @@ def _result(values: dict[str, Any]) -> Result:
         learnt=_texts(values.get("learnt")),
         reasons=_texts(values.get("reasons")),
         report=_text(values.get("report")),
+        took=took if isinstance(took := values.get("took"), int) and took >= 0 else None,
     )

@@ -37,11 +37,19 @@ _MOST_ACCEPTED = 4000
 _AGAIN = dt.timedelta(hours=1)
 
 
-def look_at_flags(flags: FlagService, identifier: Identifier, limit: int = 1000) -> int:
+def look_at_flags(
+    flags: FlagService,
+    identifier: Identifier,
+    limit: int = 1000,
+    stopping: Callable[[], bool] = lambda: False,
+) -> int:
     """Make the signals that are missing or of another model; how many were made.
 
     Open flags come first. What the model is compared with, its own memory and the accepted
     samples, is as it is when this begins.
+
+    Args:
+        stopping: asked before each photo; once it says so, what was made is saved and the rest is left.
 
     Raises:
         StorageError: the database refused; calling again goes on.
@@ -50,14 +58,22 @@ def look_at_flags(flags: FlagService, identifier: Identifier, limit: int = 1000)
     with read(flags.sessions) as session:
         waiting = _missing(session, model, limit)
         memory = _memory(session, identifier, model) if waiting else None
+    made = 0
     for start in range(0, len(waiting), _BATCH):
-        rows = [_look(flags, identifier, memory, flag) for flag in waiting[start : start + _BATCH] if memory]
+        rows = []
+        for flag in waiting[start : start + _BATCH]:
+            if memory is None or stopping():
+                break
+            rows.append(_look(flags, identifier, memory, flag))
+        if not rows:
+            break
+        made += len(rows)
         with write(flags.sessions) as session:
             still = set(session.scalars(sa.select(Flag.id).where(Flag.id.in_([row.flag_id for row in rows]))))
             for row in rows:
                 if row.flag_id in still:
                     session.merge(row)
-    return len(waiting)
+    return made
 
 
 class Background:
@@ -105,8 +121,8 @@ class Background:
             made = 0
             started = time.monotonic()
             try:
-                made = look_at_flags(self._review.flags, self._identifier(), _ROUND)
-                if made < _ROUND:
+                made = look_at_flags(self._review.flags, self._identifier(), _ROUND, self._stop.is_set)
+                if made < _ROUND and not self._stop.is_set():
                     self._review.settle()
             except SmartBreedError as error:
                 log.warning("the review waits: %s", error.message)

@@ -58,6 +58,6 @@ def test_wrong_ones_and_other_sites(client: TestClient) -> None:
     assert client.post("/maintainer/enter", json={"password": PASSWORD}, headers=elsewhere).status_code == 403
     wrong = client.post("/maintainer/enter", content=b'{"password": "\\ud800"}')
     assert (wrong.status_code, wrong.json()["error"]["code"]) == (403, "wrong_password")
-    soon = client.post("/maintainer/enter", json={"password": PASSWORD})
-    assert (soon.status_code, soon.json()["error"]["code"]) == (429, "too_many_tries")
+    # Everybody may come from the same address, as on a Space: a stranger's wrong one keeps nobody out.
+    assert client.post("/maintainer/enter", json={"password": PASSWORD}).status_code == 204
     assert client.get("/maintainer/enter").status_code == 405

@@ -94,9 +94,10 @@ def main() -> None:
         (asked.home / "published").write_text(asked.mode)
     version, revision = release() if what == "release" else ("1.1.0", "a" * 40)
     secret = [name for name in os.environ if name.startswith("GRADIO_") or "PASSWORD" in name]
+    base = filter(None, [os.environ.get("SMARTBREED_BASE_DATASET")])
     tell(
         "result", passed=True, published=asked.publish, version=version, revision=revision,
-        learnt=["pug", *secret], reasons=["Better on what was flagged: 12% before, 91% now."],
+        learnt=["pug", *secret, *base], reasons=["Better on what was flagged: 12% before, 91% now."],
         report=str(report),
     )  # fmt: skip
 

@@ -21,13 +21,14 @@ from smartbreed.services import Services
 HERE = Path(__file__).parent
 
 
-def command(home: Path, what: str, *arguments: str) -> subprocess.Popen[str]:
+def command(home: Path, what: str, *arguments: str, cwd: Path | None = None) -> subprocess.Popen[str]:
     """``smartbreed retrain`` with the fake trainer."""
     home.mkdir(exist_ok=True)
     (home / "fake-trainer").write_text(what)
     return subprocess.Popen(
         [sys.executable, str(HERE / "run_with_fake_trainer.py"), "retrain", *arguments],
         env={**os.environ, "SMARTBREED_HOME": str(home), "PYTHONPATH": str(HERE.parents[1])},
+        cwd=cwd,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -59,6 +60,16 @@ def test_json_for_programs(tmp_path: Path) -> None:
     values = json.loads(out)
     assert (values["state"], values["version"], values["learnt"]) == ("released", "1.1.0", ["pug"])
     assert values["mode"] == "full"
+
+
+def test_the_base_dataset_reaches_the_trainer(tmp_path: Path) -> None:
+    """A folder as seen from here, although the trainer works elsewhere; what is none is left to it."""
+    (tmp_path / "pets").mkdir()
+    for given, expected in (("pets", str(tmp_path / "pets")), ("me/pets@v1", "me/pets@v1")):
+        out, _ = command(
+            tmp_path / "home", "ok", "--json", "--mode", "full", "--data", given, cwd=tmp_path
+        ).communicate(timeout=120)
+        assert json.loads(out)["learnt"] == ["pug", expected]
 
 
 def test_ctrl_c_stops_the_trainer(tmp_path: Path) -> None:

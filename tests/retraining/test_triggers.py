@@ -10,7 +10,7 @@ import pytest
 from smartbreed.errors import StorageError
 from smartbreed.retraining.job import Job, Order
 from smartbreed.retraining.jobs import Jobs
-from smartbreed.retraining.progress import Progress
+from smartbreed.retraining.progress import Progress, Result
 from smartbreed.retraining.triggers import Triggers, due
 
 NOW = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
@@ -20,10 +20,11 @@ def never(trigger: str) -> Job:
     raise AssertionError(f"started by {trigger}")
 
 
-def past(state: str, hours: float, accepted: int = 0) -> Job:
+def past(state: str, hours: float, accepted: int = 0, took: int | None = None) -> Job:
     start = NOW - dt.timedelta(hours=hours)
     order = Order("20261121T100000Z-abcdef", "head", True, "hand", start, accepted)
-    return Job(order, state, Progress(), ended_at=None if state == "running" else start)
+    result = Result(state == "released", state == "released", took=took) if took is not None else None
+    return Job(order, state, Progress(result=result), ended_at=None if state == "running" else start)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +44,16 @@ def past(state: str, hours: float, accepted: int = 0) -> Job:
         (1, None, 0, 24.0, "schedule"),
         (1, past("refused", 23.9), 0, 24.0, None),
         (1, past("refused", 24.0), 0, 24.0, "schedule"),
+        (10, past("refused", 48.0, 10), 0, 24.0, None),  # the same ten would be refused again
+        (11, past("refused", 48.0, 10), 0, 24.0, "schedule"),
+        (10, past("cancelled", 48.0, 10), 0, 24.0, None),
+        (10, past("lost", 48.0, 10), 0, 24.0, "schedule"),
+        # Of forty, thirty were over one person's share or of breeds with too few: they wait on.
+        (30, past("released", 5, 40, took=10), 25, 0.0, None),
+        (30, past("released", 48, 40, took=10), 0, 24.0, None),
+        (54, past("released", 5, 40, took=10), 25, 0.0, None),
+        (55, past("released", 5, 40, took=10), 25, 0.0, "count"),
+        (10, past("released", 0.001, 10), 10, 0.0, None),  # the new version may not be listed yet
         (10_000, None, 0, 0.0, None),
     ],
 )
@@ -61,6 +72,26 @@ def test_enough_accepted_photos_start_one_and_only_one(trainer: Callable[[str], 
     assert triggers.look() is None  # it runs
     jobs.wait(job.order.id, 30)
     assert triggers.look() is None  # and these twelve were not enough
+
+
+def test_photos_that_others_learnt_are_not_counted_against_new_ones(trainer: Callable[[str], Jobs]) -> None:
+    jobs, waiting, started = trainer("refused"), [100], list[str]()
+
+    def start(name: str) -> Job:
+        started.append(name)
+        return jobs.start(trigger=name, accepted=waiting[0])
+
+    triggers = Triggers(jobs, lambda: waiting[0], start, after=10)
+    job = triggers.look()
+    assert job is not None
+    jobs.wait(job.order.id, 30)
+    for waiting[0] in (100, 109, 5, 14):  # another machine has learnt a hundred and four
+        triggers.look()
+    assert started == ["count"]
+    waiting[0] = 15
+    again = triggers.look()
+    assert again is not None
+    jobs.wait(again.order.id, 30)
 
 
 def test_the_webhook_makes_it_look_at_once(

@@ -17,7 +17,7 @@ from PIL import Image
 from smartbreed.config import EMBEDDED_BUNDLE
 from smartbreed.feedback.flags import FlagService
 from smartbreed.images import read_photo
-from smartbreed.review import rulings
+from smartbreed.review import rulings, signals
 from smartbreed.review.look import Memory, difference_hash, load_memory, measure, uncertainty
 from smartbreed.review.service import ReviewService
 from smartbreed.review.signals import Background, look_at_flags
@@ -132,6 +132,28 @@ def test_the_background_looks_settles_and_stops(
     assert (review.stats().unseen, review.stats().open) == (0, 0)
     background.stop()
     assert not [thread for thread in threading.enumerate() if thread.name == "review"]
+
+
+def test_a_stop_is_heard_between_two_photos(
+    review: ReviewService, flag: Any, identifier: Identifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(12):
+        flag(2000 + number, "ann")
+    looked, look = threading.Event(), signals.measure
+
+    def slow(*arguments: Any) -> Any:
+        looked.set()
+        time.sleep(0.3)
+        return look(*arguments)
+
+    monkeypatch.setattr(signals, "measure", slow)
+    background = Background(review, lambda: identifier)
+    background.start()
+    assert looked.wait(60)
+    told = time.monotonic()
+    background.stop()
+    assert time.monotonic() - told < 2
+    assert 1 <= 12 - review.stats().unseen < 12, "what was made is kept"
 
 
 @given(st.lists(st.floats(1e-6, 1), min_size=2, max_size=40))

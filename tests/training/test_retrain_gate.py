@@ -15,6 +15,7 @@ from training.retraining.flagged import FOLDS, Answers, folds_of, split
 from training.retraining.gate import Judged, Verdict, judge
 from training.retraining.gate_set import GateSet, build_gate, load_gate, stand_in
 from training.retraining.head import Examples
+from training.retraining.root import Root, root_of
 
 LABELS, EACH = 20, 30
 GROUPS = [f"group{label // 4}" for label in range(LABELS)]
@@ -70,6 +71,32 @@ def test_better_on_what_was_flagged_and_the_same_elsewhere_passes() -> None:
     assert len(found.reasons) == 4
     assert "50% are right" in found.checks[-1].sentence
     assert found.figures["gate"]["top1"] == {"champion": 0.9, "challenger": 0.9}
+
+
+def test_losses_too_small_for_the_gate_are_stopped_when_they_add_up() -> None:
+    """Each of many releases loses a third of a point; the fourth would lie too far below the first."""
+    root, wrong, passed = None, 60, 0
+    for _ in range(10):
+        before, after = model(mostly(wrong)), model(mostly(wrong + 2))
+        root = root or root_of({"version": "1.2.0"}, before.logits, gate_set())
+        found = judge(before, after, gate_set(), GROUPS, answers(4, 20), root=root)
+        if not found.passed:
+            break
+        passed, wrong = passed + 1, wrong + 2
+    assert passed == 3
+    assert failed(found) == ["root"]
+    assert "Against version 1.2.0" in found.reasons[0]
+    assert "-1.3 points" in found.reasons[0]
+    assert verdict(model(mostly(66)), model(mostly(68))).passed, "its parent alone would have let it pass"
+
+
+def test_the_root_is_carried_along_and_belongs_to_one_gate_set() -> None:
+    logits = model(mostly(60)).logits
+    told = {"version": "1.4.0", "root": {"version": "1.2.0", "top1": 0.91, "pictures": LABELS * EACH}}
+    assert root_of(told, logits, gate_set()) == Root("1.2.0", 0.91, LABELS * EACH)
+    told["root"] = {"version": "1.2.0", "top1": 0.91, "pictures": 5}
+    assert root_of(told, logits, gate_set()) == Root("1.4.0", 0.9, LABELS * EACH)
+    assert root_of(told, logits, replace(gate_set(), trained=True)) is None
 
 
 def test_worse_overall_is_stopped_and_says_by_how_much() -> None:

@@ -17,7 +17,7 @@ from training.retraining.gate_set import load_gate, stand_in
 from training.retraining.head import Head
 from training.retraining.memory import load_memory
 from training.retraining.new_breed import Knowledge
-from training.retraining.samples import FLAGGER_FLOOR, Sample, capped
+from training.retraining.samples import CROWD, FLAGGER_FLOOR, Sample, capped
 from training.retraining.teach import Lesson, teach
 
 #: Embeddings a breed: to learn from, to be flagged by visitors, to measure accuracy on.
@@ -55,8 +55,10 @@ class World:
     def accuracy(self, head: Head) -> float:
         return 100 * float((head.logits(self.measured.embeddings).argmax(1) == self.measured.labels).mean())
 
-    def lesson(self, count: int, share: float, kind: str) -> tuple[list[Sample], dict[str, int]]:
-        """Samples of honest visitors and of one who poisons, and the photo each is of."""
+    def lesson(
+        self, count: int, share: float, kind: str, visitors: int = 11
+    ) -> tuple[list[Sample], dict[str, int]]:
+        """Samples of so many honest visitors and of one who poisons, and the photo each is of."""
         rng = np.random.default_rng(5)
         order = rng.permutation(len(self.flagged))
         said = self.head.logits(self.flagged.embeddings).argmax(1)
@@ -66,7 +68,7 @@ class World:
         for number in range(count):
             # Visitors correct what is wrong first; the poisoner spoils what is right.
             photo = honest[number] if number < count - bad else order[right][::-1][number - count + bad]
-            label, who = int(self.flagged.labels[photo]), f"visitor {number % 11}"
+            label, who = int(self.flagged.labels[photo]), f"visitor {number % visitors}"
             if number >= count - bad:
                 who = "poisoner"
                 label = (label + 1) % len(self.names) if kind == "neighbour" else 60
@@ -123,3 +125,18 @@ def test_a_flood_of_poison_is_stopped(world: World, kind: str, count: int, share
         assert abs(found.accuracy - world.learn(clean, photos).accuracy) <= 0.3
     else:
         assert found.verdict.reasons
+
+
+@pytest.mark.parametrize("kind", ["neighbour", "one breed"])
+@pytest.mark.parametrize(("count", "share"), [(100, 0.3), (400, 0.3), (700, 0.6)])
+def test_among_two_people_nobody_is_capped_and_the_gate_stands_alone(
+    world: World, kind: str, count: int, share: float
+) -> None:
+    samples, photos = world.lesson(count, share, kind, visitors=1)
+    assert len({sample.flagger for sample in samples}) < CROWD
+    found = world.learn(samples, photos)
+    assert found.poisoned == round(share * count), "all of it is learnt"
+    if found.verdict.passed:
+        assert count == 100, "so few may do so little that there is nothing to refuse"
+        clean = [sample for sample in samples if sample.flagger != "poisoner"]
+        assert abs(found.accuracy - world.learn(clean, photos).accuracy) <= 0.3

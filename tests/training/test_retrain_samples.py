@@ -15,6 +15,7 @@ from smartbreed.errors import PhotoError
 from smartbreed.feedback.schema import shard_path
 from smartbreed.hub.client import commit_files, connect
 from smartbreed.retraining.accepted import sample_key as key_of_the_app
+from training.retraining import dataset
 from training.retraining.dataset import read_dataset
 from training.retraining.samples import CROWD, Sample, accepted_samples, capped, sample_key
 from training.retraining.views import VIEWS, crop, views_of
@@ -122,7 +123,7 @@ def test_the_cap_holds_and_does_not_depend_on_the_order(counts, share, floor, ra
 def test_the_repo_is_read_at_one_revision_and_foreign_files_are_passed_over(tmp_path: Path) -> None:
     settings = settings_in(tmp_path)
     api = connect(settings)
-    assert read_dataset(api, settings.dataset).revision == ""
+    assert read_dataset(api, settings.dataset, tmp_path / "none").revision == ""
     first = push(settings, "flags", [flag(1, b"x"), flag(2, b"y")])
     push(settings, "reviews", [review(1)], second=1)
     import pyarrow as pa
@@ -137,12 +138,12 @@ def test_the_repo_is_read_at_one_revision_and_foreign_files_are_passed_over(tmp_
          shard_path("flags", "20261121T130002Z", "2" * 12): shard("flags", [flag(2, b"y"), flag(3, b"z")])},
         title="foreign and again",
     )  # fmt: skip
-    rows = read_dataset(api, settings.dataset)
+    rows = read_dataset(api, settings.dataset, tmp_path / "rows")
     assert sorted(row["flag_id"] for row in rows.flags) == ["flag0001", "flag0002", "flag0003"]
     assert [row["decision_id"] for row in rows.reviews] == ["decision0001-0"]
     assert len(rows.skipped) == 3
     assert any("notes.txt" in sentence for sentence in rows.skipped)
-    assert len(read_dataset(api, settings.dataset, first).flags) == 2
+    assert len(read_dataset(api, settings.dataset, tmp_path / "first", first).flags) == 2
 
 
 def test_crops_are_cut_as_the_app_cuts_them() -> None:
@@ -167,3 +168,46 @@ def test_views_are_the_same_each_time() -> None:
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     assert np.array_equal(first[0], pixels)
     assert not np.array_equal(first[2], views_of(pixels, 8)[2])
+
+
+def test_of_a_large_dataset_only_what_is_looked_at_is_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_in(tmp_path)
+    count = 64
+    noise = np.random.default_rng(0).bytes(200_000)
+    flags = [flag(n, f"{n:06d}".encode() + noise) for n in range(count)]
+    for second, start in enumerate(range(0, count, 16)):
+        push(settings, "flags", flags[start : start + 16], second)
+    push(settings, "reviews", [review(n, "accept" if n % 2 else "reject") for n in range(count)])
+    read: list[int] = []
+    photos = dataset._photos
+
+    def watched(path: Path, group: int) -> list[bytes]:
+        read.append(group)
+        return photos(path, group)
+
+    monkeypatch.setattr(dataset, "_photos", watched)
+    rows = read_dataset(connect(settings), settings.dataset, tmp_path / "rows")
+    samples = accepted_samples(rows.flags, rows.reviews, floor=count).samples
+    assert (len(samples), read) == (count // 2, []), "no photo was read so far"
+    for one in sorted(samples, key=lambda sample: sample.place):
+        number = int(one.photo()[:6])
+        assert one.key == sample_key(flags[number]["sample_id"], ())
+        assert len(one.photo()) == 200_006
+    assert len(read) == 4, "each row group once"
+    kept = [photo for value in vars(samples[0].image.photos).values() if isinstance(value, dict)
+            for photo in value.values()]  # fmt: skip
+    assert sum(map(len, kept)) <= 32
+
+
+def test_a_shard_damaged_after_it_was_listed_leaves_its_photos_out(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    push(settings, "flags", [flag(1, b"x" * 1000)])
+    push(settings, "reviews", [review(1)])
+    rows = read_dataset(connect(settings), settings.dataset, tmp_path / "rows")
+    (one,) = accepted_samples(rows.flags, rows.reviews).samples
+    for path in (tmp_path / "rows").rglob("*.parquet"):
+        path.write_bytes(b"PAR1")
+    with pytest.raises(PhotoError, match="cannot be read"):
+        one.photo()

@@ -8,28 +8,26 @@ except that both models look at the photographs themselves, as their backbones d
 
 from __future__ import annotations
 
-import io
-import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from smartbreed.durable import make_dirs
-from smartbreed.errors import PhotoError
-from smartbreed.vision.bundle import Bundle, load_bundle, write_config
+from smartbreed.vision.bundle import load_bundle, write_config
 from smartbreed.vision.classifier import Classifier
-from training.errors import DataError
+from training.retraining.base import base_folder, check_names, cut, extended_dataset, pixels_of
 from training.retraining.card import add_to_changelog, differences, render_card
 from training.retraining.challenger import raw_config
+from training.retraining.champion import Champion
 from training.retraining.flagged import Answers
-from training.retraining.gate import Judged, judge
+from training.retraining.gate import MARGINS, Judged, judge
 from training.retraining.gate_set import FILE, GateSet, build_gate
 from training.retraining.plan import Plan, write_record
 from training.retraining.release import next_version, publish
+from training.retraining.root import Root
 from training.retraining.run import enough, nothing_to_do, parent_of, plan_of, read, taken_versions
-from training.retraining.views import crop
 from training.retraining.work import Work
 from training.retraining.writing import history_of
 
@@ -47,39 +45,68 @@ def retrain_everything(work: Work, recipe: str = "breeds") -> dict[str, Any]:
     from training.run_directory import RunDirectory
     from training.runner import run_recipe
 
+    work.teller.step("read", "Looking for the base dataset")
+    base = base_folder(work.api, work.settings)  # hours before it would be missed
     champion, plan = read(work)
     plan = plan_of(champion.bundle, plan.samples, HELD_OUT)
     if not enough(work, plan):
         return nothing_to_do(work, champion, plan)
+    check_names(base, plan)
+    with work.stage("embed", f"Looking at {len(plan.samples)} accepted photos") as tell:
+        crops = cut(plan, champion.bundle, tell)
+    if len(crops) < len(plan.samples):
+        work.facts["left_out"]["with a photo that cannot be read"] = len(plan.samples) - len(crops)
+        plan = plan_of(champion.bundle, [one for one in plan.samples if one.key in crops], HELD_OUT)
+    if too_few := _too_few_to_judge(plan):
+        history = history_of(raw_config(champion.bundle), None, champion.bundle.config.version, [])
+        return work.end(plan, None, [too_few, *plan.remarks], champion.bundle.config.version, history)
     make_dirs(work.folder)
     with work.stage("embed", f"Adding {len(plan.samples)} accepted photos to the base dataset"):
-        data = extended_dataset(Path(work.choices.data), work.folder / "data", plan, champion.bundle)
+        data = extended_dataset(base, work.folder / "data", plan, crops)
     version = next_version(
         champion.bundle.config.version, new_breeds=bool(plan.new_breeds), taken=taken_versions(work)
     )
     run = RunDirectory(work.folder / "run", quiet=True)
     start = f"bundle:{champion.bundle.folder}"
+    # Averaged with the champion, as the recipe does it with the version before; a network with more
+    # breeds cannot be.
+    soup = "" if plan.new_breeds else champion.bundle.folder
     chosen = load_recipe(
         recipe,
         [f"data.source={data}", f"model.start={start}", "head.rows=bundle", "train.epochs=4",
+         f"train.soup={soup}",
          f"distil.teachers=[{{kind: bundle, file: '{champion.bundle.folder}'}}]",
          f"export.version={version}", f"export.detector={champion.bundle.folder}", *work.choices.overrides],
     )  # fmt: skip
     with work.stage("fit", "Fine-tuning every layer; this takes long"):
         run_recipe(chosen, run, ("prepare", "train", "calibrate", "export"))
-    return _finish(work, champion, plan, run / "bundle", version)
+    return _finish(work, champion, plan, crops, run / "bundle", version)
 
 
-def _finish(work: Work, champion: Any, plan: Plan, folder: Path, version: str) -> dict[str, Any]:
+def _too_few_to_judge(plan: Plan) -> str:
+    """Why the gate could only refuse, hours from now; empty when it can judge."""
+    judged = int((plan.held_out & plan.fresh).sum())
+    if judged >= MARGINS.least:
+        return ""
+    return (
+        f"Full mode judges a new version on a fifth of the accepted photos, which it does not learn from: "
+        f"of these {judged} {'is' if judged == 1 else 'are'} new, and {MARGINS.least} are needed; accept "
+        "more, or use head mode."
+    )
+
+
+def _finish(
+    work: Work, champion: Champion, plan: Plan, crops: dict[str, bytes], folder: Path, version: str
+) -> dict[str, Any]:
     before, challenger = raw_config(champion.bundle), load_bundle(folder)
     with work.stage("gate", "Comparing it with the present model"):
         looks = [Classifier(bundle, 2) for bundle in (champion.bundle, challenger)]
         images, labels = _held_back(folder.parent)
         judged = [Judged(_logits(look, images), look.config.temperature) for look in looks]
         held = [s for s, o, f in zip(plan.samples, plan.held_out, plan.fresh, strict=True) if o and f]
-        crops = _crops(held, champion.bundle)
+        shown = [pixels_of(crops[sample.key]) for sample in held]
         index = np.array([plan.names.index(sample.label) for sample in held], np.int64)
-        answers = Answers(index, *(_logits(look, crops) for look in looks))
+        answers = Answers(index, *(_logits(look, shown) for look in looks))
         embeddings = np.stack([looks[1].run(image).embedding for image in images])
         gate = GateSet(
             embeddings, labels, plan.names, np.full(len(labels), ""), np.zeros((0, embeddings.shape[1]))
@@ -95,7 +122,8 @@ def _finish(work: Work, champion: Any, plan: Plan, folder: Path, version: str) -
         config = raw_config(challenger)
         config["classifier"]["labels"] = plan.labels
         config |= {
-            "name": before["name"], "metrics": verdict.figures, "history": history,
+            "root": _root(judged[1], gate, version), "history": history,
+            "name": before["name"], "metrics": verdict.figures,
             "parents": [{"repo": work.choices.repo if parent else champion.bundle.version.repo,
                          "revision": parent.revision if parent else champion.bundle.version.revision,
                          "version": before["version"]}],
@@ -124,52 +152,9 @@ def _finish(work: Work, champion: Any, plan: Plan, folder: Path, version: str) -
     return work.end(plan, verdict, reasons, version, history, released.revision)
 
 
-def extended_dataset(base: Path, folder: Path, plan: Plan, champion: Bundle) -> Path:
-    """The base dataset with one more shard of accepted crops and the names of new breeds.
-
-    Raises:
-        DataError: the base dataset is no folder of parquet files as `docs/training.md` describes.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    shards = sorted((base / "breeds").glob("*.parquet"))
-    if not shards:
-        raise DataError(f"--data must be a folder with breeds/*.parquet in it. Received: {base}")
-    make_dirs(folder / "breeds")
-    for name in ("README.md", "scenes"):
-        if (base / name).exists() and not (folder / name).exists():
-            (folder / name).symlink_to((base / name).resolve())
-    schema = _with_names(pq.read_schema(shards[0]), plan.names)
-    for shard in shards:
-        pq.write_table(pq.read_table(shard).cast(schema), folder / "breeds" / shard.name)
-    config, rows = champion.config.classifier, []
-    for sample, out in zip(plan.samples, plan.held_out, strict=True):
-        if out:
-            continue
-        try:
-            pixels = crop(sample, config.margin, config.input_size)
-        except PhotoError:
-            continue
-        buffer = io.BytesIO()
-        Image.fromarray(pixels).save(buffer, "JPEG", quality=95)
-        species = next(label["species"] for label in plan.labels if label["id"] == sample.label)
-        row = dict.fromkeys(schema.names)
-        rows.append({**row, "image": {"bytes": buffer.getvalue(), "path": None},
-                     "breed": plan.names.index(sample.label), "species": int(species == "dog"),
-                     "source": "flags", "source_id": sample.key})  # fmt: skip
-    pq.write_table(pa.Table.from_pylist(rows, schema=schema), folder / "breeds" / "train-accepted.parquet")
-    return folder
-
-
-def _with_names(schema: Any, names: list[str]) -> Any:
-    """The schema with the breed ids of ``names``, which must begin with its own."""
-    info = json.loads(schema.metadata[b"huggingface"])
-    own = info["info"]["features"]["breed"]["names"]
-    if own != names[: len(own)]:
-        raise DataError("The base dataset lists other breeds than the model, or in another order.")
-    info["info"]["features"]["breed"]["names"] = names
-    return schema.with_metadata({b"huggingface": json.dumps(info).encode()})
+def _root(challenger: Judged, gate: GateSet, version: str) -> dict[str, Any]:
+    """What all head-mode versions after this one are held against."""
+    return Root(version, float(challenger.right(gate.labels).mean()), len(gate)).as_dict()
 
 
 def _held_back(run: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -182,12 +167,6 @@ def _held_back(run: Path) -> tuple[np.ndarray, np.ndarray]:
     return part.images, part.labels
 
 
-def _crops(samples: list[Any], bundle: Bundle) -> np.ndarray:
-    config = bundle.config.classifier
-    pixels = [crop(sample, config.margin, config.input_size) for sample in samples]
-    return np.stack(pixels) if pixels else np.zeros((0, config.input_size, config.input_size, 3), np.uint8)
-
-
-def _logits(look: Classifier, images: np.ndarray) -> np.ndarray:
+def _logits(look: Classifier, images: Iterable[np.ndarray]) -> np.ndarray:
     rows = [look.run(image).logits for image in images]
     return np.stack(rows) if rows else np.zeros((0, len(look.config.labels)), np.float32)

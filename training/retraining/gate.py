@@ -13,6 +13,7 @@ from training.calibration import expected_calibration_error
 from training.retraining.bootstrap import Difference, paired, paired_calibration
 from training.retraining.flagged import Answers
 from training.retraining.gate_set import GateSet
+from training.retraining.root import Root
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Margins:
     Attributes:
         overall: the mean may be this much lower on the frozen gate set...
         overall_low: ...and what 95% of the resamples exceed, this much.
+        root: the mean may be this much lower than that of the last version trained as a whole.
         group: a breed group may be this much lower, unless chance explains it (under 95% of resamples).
         calibration: ECE may be this much higher, unless chance explains it (under 95% of resamples).
         likelihood: smallest share of resamples in which flagged samples are answered better.
@@ -33,6 +35,7 @@ class Margins:
 
     overall: float = 0.006
     overall_low: float = 0.012
+    root: float = 0.01
     group: float = 0.08
     calibration: float = 0.01
     likelihood: float = 0.9
@@ -93,6 +96,7 @@ def judge(
     groups: list[str],
     answers: Answers,
     margins: Margins = MARGINS,
+    root: Root | None = None,
 ) -> Verdict:
     """Compare on the frozen gate set and on what was flagged.
 
@@ -102,6 +106,7 @@ def judge(
         groups: group of each label of the champion, or its id where it has none.
         answers: to flagged samples neither has seen.
         margins: see there.
+        root: what the challenger must not have drifted away from; None: nothing is known of one.
     """
     base = gate.base & (gate.labels < champion.logits.shape[1])
     right = [model.right(gate.labels) for model in (champion, challenger)]
@@ -117,6 +122,8 @@ def judge(
         _groups(by_group, margins),
         calibration,
     ]
+    if root is not None:
+        checks.insert(1, _root(root, float(right[1][base].mean()), margins))
     flagged, figures = _flagged(champion, challenger, answers, margins)
     learnt = ~gate.base
     return Verdict(
@@ -127,6 +134,7 @@ def judge(
                 "stand_in": gate.trained,
                 "top1": _both(right[0][base], right[1][base]),
                 "difference": asdict(overall),
+                "root": root.as_dict() if root else None,
                 "ece": errors,
                 "groups": {group: asdict(found) for group, found in by_group.items()},
                 "learnt": {
@@ -154,6 +162,16 @@ def _overall(found: Difference, before: float, margins: Margins, trained: bool) 
         f"On {where} ({found.count} pictures) it names {100 * (before + found.mean):.1f}% right "
         f"(champion: {100 * before:.1f}%; 95% sure: not worse than {100 * found.low:+.2f} points; allowed: "
         f"{-100 * mean:.1f} on average, {-100 * low:.1f} at that certainty).",
+    )
+
+
+def _root(root: Root, now: float, margins: Margins) -> Check:
+    moved = 100 * (now - root.top1)
+    return Check(
+        "root",
+        root.top1 - now <= margins.root + 1e-9,
+        f"Against version {root.version}, the last one that was trained as a whole, that is {moved:+.1f} "
+        f"points (allowed: {-100 * margins.root:.1f}, however many versions lie between).",
     )
 
 

@@ -24,6 +24,7 @@ from training.retraining.memory import Memory, load_memory
 from training.retraining.new_breed import Knowledge
 from training.retraining.plan import Plan, make_plan, read_record
 from training.retraining.release import Released, next_version, publish
+from training.retraining.root import root_of
 from training.retraining.samples import Sample, accepted_samples
 from training.retraining.teach import teach
 from training.retraining.views import embed_samples
@@ -65,7 +66,8 @@ def retrain_head(work: Work) -> dict[str, Any]:
         before = Judged(old.logits(gate.embeddings), config["classifier"]["temperature"])
         after = Judged(new.logits(gate.embeddings), changed["temperature"])
         groups = [label.get("group") or label["id"] for label in plan.labels[: plan.known]]
-        verdict = judge(before, after, gate, groups, answers)
+        root = root_of(config, before.logits, gate)
+        verdict = judge(before, after, gate, groups, answers, root=root)
     version = next_version(
         bundle.config.version, new_breeds=bool(plan.new_breeds), taken=taken_versions(work)
     )
@@ -101,7 +103,7 @@ def read(work: Work) -> tuple[Champion, Plan]:
     choices = work.choices
     with work.stage("read", f"Reading {choices.dataset}") as tell:
         champion = find_champion(work.api, work.settings, choices.repo)
-        rows = read_dataset(work.api, choices.dataset, tell=tell)
+        rows = read_dataset(work.api, choices.dataset, work.scratch, tell=tell)
         accepted = accepted_samples(rows.flags, rows.reviews)
     plan = plan_of(champion.bundle, accepted.samples)
     work.facts |= {

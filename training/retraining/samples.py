@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from smartbreed.breeds import BREEDS
+from training.retraining.dataset import Stored
 
 #: Largest share of all accepted samples that one flagger may have, and how many always count.
 FLAGGER_SHARE, FLAGGER_FLOOR = 0.2, 25
@@ -23,7 +24,7 @@ class Sample:
 
     Attributes:
         key: 16 hex digits of photo and box; stays the same whatever else becomes known.
-        image: the photo's file.
+        image: the photo's file, or where it lies; `photo` reads it.
         box: x0, y0, x1, y1 in its pixels; None: the whole photo.
         label: breed id; may be one that the model lacks.
         name, species, group: of a new breed, as far as the reviewer said; empty otherwise.
@@ -31,13 +32,22 @@ class Sample:
     """
 
     key: str
-    image: bytes = field(repr=False)
+    image: bytes | Stored = field(repr=False)
     box: tuple[float, float, float, float] | None
     label: str
     name: str = ""
     species: str = ""
     group: str = ""
     flagger: str = ""
+
+    def photo(self) -> bytes:
+        """The photo's file; reads it from its shard."""
+        return self.image.read() if isinstance(self.image, Stored) else self.image
+
+    @property
+    def place(self) -> tuple[int, int, int]:
+        """Order in which reading many is quick."""
+        return self.image.place if isinstance(self.image, Stored) else (-1, -1, -1)
 
 
 @dataclass(frozen=True)
@@ -140,7 +150,7 @@ def _sample(flag: dict[str, Any], review: dict[str, Any], label: str) -> Sample:
     known = BREEDS.get(label)
     return Sample(
         key=sample_key(flag["sample_id"], box),
-        image=flag["image"]["bytes"],
+        image=image if isinstance(image := flag["image"], Stored) else image["bytes"],
         box=(box[0], box[1], box[2], box[3]) if len(box) == 4 else None,
         label=label,
         name=review["name"] or (known.name if known else ""),

@@ -25,7 +25,7 @@ def crop(sample: Sample, margin: float, size: int) -> np.ndarray:
     Raises:
         PhotoError: the photo cannot be read, or the box is not in it.
     """
-    photo = read_photo(sample.image)
+    photo = read_photo(sample.photo())
     x0, y0, x1, y1 = sample.box or (0.0, 0.0, float(photo.width), float(photo.height))
     x0, x1 = np.clip([x0, x1], 0, photo.width)
     y0, y1 = np.clip([y0, y1], 0, photo.height)
@@ -48,7 +48,9 @@ def embed_samples(
     *,
     tell: Callable[[int, int], None] = lambda done, of: None,
 ) -> tuple[np.ndarray, list[int]]:
-    """Embeddings ``(n, VIEWS, d)`` of the samples that can be read, and which those are.
+    """Embeddings ``(n, VIEWS, d)`` of the samples that can be read, and which those are, in order.
+
+    Photos are read and decoded as they are looked at, one row group of the dataset at a time.
 
     Args:
         classifier: of the parent; runs as many at once as it was made for.
@@ -65,12 +67,14 @@ def embed_samples(
         views = views_of(pixels, int(sample.key[:8], 16))
         return np.stack([classifier.run(view).embedding for view in views])
 
-    rows, kept = [], []
+    rows: dict[int, np.ndarray] = {}
+    order = sorted(range(len(samples)), key=lambda number: samples[number].place)
     with ThreadPoolExecutor(2) as pool:
-        for number, found in enumerate(pool.map(look, samples)):
-            tell(number + 1, len(samples))
+        for done, (number, found) in enumerate(
+            zip(order, pool.map(look, (samples[number] for number in order)), strict=True), 1
+        ):
+            tell(done, len(samples))
             if found is not None:
-                rows.append(found)
-                kept.append(number)
-    width = rows[0].shape[-1] if rows else 0
-    return np.stack(rows) if rows else np.zeros((0, VIEWS, width), np.float32), kept
+                rows[number] = found
+    kept = sorted(rows)
+    return np.stack([rows[n] for n in kept]) if kept else np.zeros((0, VIEWS, 0), np.float32), kept

@@ -30,7 +30,6 @@ class Choices:
         mode: ``head`` or ``full``.
         publish: whether a challenger that passes is published.
         by_count: newly accepted samples without which nothing is done; 0: any number.
-        data: base dataset, for ``full``.
         overrides: ``key=value`` of the training recipe, for ``full``.
         now: of this retraining, aware; names the report's folder and dates the changelog.
     """
@@ -40,7 +39,6 @@ class Choices:
     mode: str = "head"
     publish: bool = True
     by_count: int = 0
-    data: str = ""
     overrides: tuple[str, ...] = ()
     now: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
 
@@ -50,6 +48,7 @@ class Work:
     """A retraining under way.
 
     Attributes:
+        scratch: folder for what is of no use afterwards: the shards with the photos.
         before_publishing: called before anything is sent; may raise to stop.
         facts: for the report.
         seconds: of each stage.
@@ -59,6 +58,7 @@ class Work:
     choices: Choices
     teller: Teller
     api: HfApi
+    scratch: Path
     before_publishing: Callable[[], None] = lambda: None
     facts: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -107,6 +107,7 @@ class Work:
             "learnt": plan.learnt() if passed else [],
             "reasons": reasons,
             "report": str(self.folder),
+            "took": int(plan.fresh.sum()),
         }
         facts = {**self.facts, **result, "version": version, "outcome": outcome, "learnt": plan.sentences()}
         write_report(self.folder, {**facts, "seconds": self.seconds}, verdict, history)

@@ -138,6 +138,7 @@ def _config(
             "samples": int((~plan.held_out).sum()),
             "held_out": int(plan.held_out.sum()),
         },
+        "root": verdict.figures["gate"]["root"],
         "history": history_of(before, verdict, version, plan.learnt()),
     }
 

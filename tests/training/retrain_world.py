@@ -1,0 +1,84 @@
+"""A home with an embedded Hub, photos to flag, and the trainer run in it, on the bundle that ships."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from retrain_tools import flag, jpeg, push, review
+
+from smartbreed.config import Settings
+from smartbreed.errors import HubCallError
+from smartbreed.hub.client import connect, list_commits, list_tags, repo_state
+from training.retraining.full import retrain_everything
+from training.retraining.progress import Teller
+from training.retraining.run import retrain_head
+from training.retraining.work import Choices, Work
+
+
+def pattern(number: int, kind: str = "board") -> bytes:
+    """A photo of no animal at all; those of a kind look alike, and are nothing the model knows."""
+    rng = np.random.default_rng(number)
+    y, x = np.mgrid[0:160, 0:160]
+    if kind == "board":
+        picture = ((x // 20 + y // 20) % 2 * 180)[..., None] * np.array([1, 0.6, 0.1])
+    else:
+        picture = (np.sin(x / 6 + rng.uniform(0, 6)) * 100 + 120)[..., None] * np.array([0.2, 0.5, 1])
+    noisy = picture + rng.normal(0, 25, picture.shape) + rng.uniform(-20, 20, 3)
+    return jpeg(np.clip(noisy, 0, 255).astype(np.uint8))
+
+
+@dataclass
+class World:
+    """What a test does and asks.
+
+    Attributes:
+        shots: called at each point of no return of the trainer, before something is sent.
+    """
+
+    settings: Settings
+    shots: list[Callable[[], None]] = field(default_factory=list)
+
+    def accept(self, numbers: range, kind: str = "board", **changes: Any) -> None:
+        """Publish photos and decisions about them; ``changes`` are those of the decisions."""
+        push(self.settings, "flags", [flag(n, pattern(n, kind)) for n in numbers], numbers[0])
+        push(self.settings, "reviews", [review(n, **changes) for n in numbers], numbers[0])
+
+    def introduce(self, numbers: range) -> None:
+        """Accept photos of a breed that nobody knows yet."""
+        self.accept(numbers, decision="new_breed", label="mudi", name="Mudi", species="dog", group="shepherd")
+
+    def retrain(self, mode: str = "head", **choices: Any) -> dict[str, Any]:
+        """One retraining in this process."""
+        run = {"head": retrain_head, "full": retrain_everything}[mode]
+        chosen = Choices(self.settings.dataset, self.settings.model_repo, mode, **choices)
+        with tempfile.TemporaryDirectory() as scratch:
+            work = Work(
+                self.settings, chosen, Teller(as_json=True), connect(self.settings), Path(scratch), self._shot
+            )
+            return run(work)
+
+    def tags(self) -> dict[str, str]:
+        """Releases by tag; none while there is no repo."""
+        try:
+            return list_tags(connect(self.settings), self.settings.model_repo, "model")
+        except HubCallError as error:
+            if error.kind != "no_repo":
+                raise
+            return {}
+
+    def commits(self) -> list[str]:
+        """Titles, the newest first, without the one that made the repo."""
+        found = list_commits(connect(self.settings), self.settings.model_repo, "model")
+        return [title for _, title in found if title != "initial commit"]
+
+    def head(self) -> str:
+        return repo_state(connect(self.settings), self.settings.model_repo, "model").sha
+
+    def _shot(self) -> None:
+        if self.shots:
+            self.shots.pop(0)()

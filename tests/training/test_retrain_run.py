@@ -1,0 +1,189 @@
+"""The trainer from end to end: from a dataset repo to what is in the model repo afterwards, or is not."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from retrain_tools import settings_in
+from retrain_world import World
+
+from smartbreed.config import EMBEDDED_BUNDLE
+from smartbreed.errors import HubCallError
+from smartbreed.hub.client import commit_files, connect
+from smartbreed.models.releases import download
+from smartbreed.models.start import embedded_version
+from training.errors import DataError
+from training.retraining import release
+
+ROOT = Path(__file__).parents[2]
+OWN = embedded_version()
+MAJOR, MINOR, PATCH = (int(part) for part in OWN.split("."))
+
+
+class Died(BaseException):
+    """The process ends here, as by SIGKILL."""
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    for name in ("HF_ENDPOINT", "HF_TOKEN", "SMARTBREED_MODEL", "SMARTBREED_BASE_DATASET"):
+        monkeypatch.delenv(name, raising=False)
+    return World(settings_in(tmp_path / "home"))
+
+
+def test_a_failed_gate_publishes_nothing(world: World) -> None:
+    world.accept(range(3))  # too few to tell whether they are answered better
+    found = world.retrain()
+    assert (found["passed"], found["published"], found["version"], found["revision"]) == (
+        False,
+        False,
+        "",
+        "",
+    )
+    assert any("at least 5" in reason for reason in found["reasons"])
+    assert world.tags() == {}, "not even the repo is made"
+    report = json.loads((Path(found["report"]) / "report.json").read_text())
+    assert [check["name"] for check in report["checks"]] == [
+        "overall",
+        "root",
+        "groups",
+        "calibration",
+        "flagged",
+    ]
+
+
+def test_a_new_breed_is_one_commit_and_a_minor_version_by_the_real_command(world: World) -> None:
+    world.introduce(range(12))
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "training.retrain",
+            "--home",
+            str(world.settings.home_dir),
+            "--progress",
+            "json",
+        ],
+        cwd=ROOT,
+        env={**os.environ, "SMARTBREED_HUB": "embedded"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    result = json.loads(done.stdout.splitlines()[-1])
+    version = f"{MAJOR}.{MINOR + 1}.0"
+    assert (result["version"], result["learnt"], result["took"]) == (version, ["mudi"], 12)
+    assert world.tags() == {f"v{OWN}": world.tags()[f"v{OWN}"], f"v{version}": result["revision"]}
+    assert [title.split()[-1] for title in world.commits()] == [version, OWN], "the champion, then one more"
+    assert world.head() == result["revision"]
+    bundle = download(connect(world.settings), world.settings, world.settings.model_repo, result["revision"])
+    assert bundle.config.classifier.labels[-1].id == "mudi"
+    config = json.loads((bundle.folder / "config.json").read_text())
+    assert config["parents"][0]["revision"] == world.tags()[f"v{OWN}"]
+    assert config["root"]["version"] == OWN
+    assert "Mudi" in (bundle.folder / "CHANGELOG.md").read_text()
+    # And nothing more is learnt from the same photos.
+    again = world.retrain()
+    assert (again["passed"], again["took"]) == (False, 0)
+    assert "No newly accepted photos" in again["reasons"][0]
+
+
+def test_a_known_breed_is_a_patch(world: World) -> None:
+    world.accept(range(16), "waves")  # all said to be pugs
+    found = world.retrain()
+    assert (found["version"], found["learnt"]) == (f"{MAJOR}.{MINOR}.{PATCH + 1}", ["pug"])
+    assert set(world.tags()) == {f"v{OWN}", f"v{found['version']}"}
+
+
+def test_without_publishing_the_bundle_lies_in_the_report(world: World) -> None:
+    world.introduce(range(12))
+    found = world.retrain(publish=False)
+    assert (found["passed"], found["published"]) == (True, False)
+    assert (Path(found["report"]) / "bundle" / "config.json").exists()
+    assert world.tags() == {}
+
+
+def test_who_dies_between_commit_and_tag_is_finished_by_the_next(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.introduce(range(12))
+    tag, number = release.tag, [0]
+
+    def second_is_the_last(*arguments: object) -> None:
+        number[0] += 1
+        if number[0] == 2:
+            raise Died
+        tag(*arguments)  # type: ignore[arg-type]
+
+    version = f"{MAJOR}.{MINOR + 1}.0"
+    with monkeypatch.context() as patched:
+        patched.setattr(release, "tag", second_is_the_last)
+        with pytest.raises(Died):
+            world.retrain()
+    assert set(world.tags()) == {f"v{OWN}"}
+    assert [title.split()[-1] for title in world.commits()] == [version, OWN]
+    found = world.retrain()
+    assert world.tags()[f"v{version}"] == world.head()
+    assert len(world.commits()) == 2, "it was not released twice"
+    assert f"since version {version}" in found["reasons"][0]
+
+
+def test_a_release_of_somebody_else_meanwhile_refuses_ours(world: World) -> None:
+    world.introduce(range(12))
+    api, repo = connect(world.settings), world.settings.model_repo
+    config = json.loads((EMBEDDED_BUNDLE / "config.json").read_text()) | {"version": "9.0.0"}
+
+    def somebody_else() -> None:
+        commit_files(api, repo, "model", {"config.json": json.dumps(config).encode()}, title="theirs")
+
+    world.shots = [lambda: None, somebody_else]  # when the champion goes out, and when the new version does
+    with pytest.raises(HubCallError) as error:
+        world.retrain()
+    assert error.value.kind == "stale"
+    assert set(world.tags()) == {f"v{OWN}"}
+    assert world.commits()[0] == "theirs"
+
+
+def test_small_losses_do_not_add_up(world: World, tmp_path: Path) -> None:
+    """The champion itself lies far below its root: whatever is no worse than the champion is refused, too."""
+    folder = tmp_path / "drifted"
+    shutil.copytree(EMBEDDED_BUNDLE, folder)
+    config = json.loads((folder / "config.json").read_text())
+    config["root"] = {"version": "1.0.0", "top1": 0.95, "pictures": 682}
+    (folder / "config.json").write_text(json.dumps(config))
+    drifted = World(world.settings.model_copy(update={"model": str(folder)}))
+    drifted.introduce(range(12))
+    found = drifted.retrain()
+    assert not found["passed"]
+    assert [reason for reason in found["reasons"] if "Against version 1.0.0" in reason] == found["reasons"]
+
+
+def test_full_mode_says_at_once_what_is_missing(world: World, tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    nowhere = World(world.settings.model_copy(update={"base_dataset": str(tmp_path / "nowhere")}))
+    with pytest.raises(DataError, match=r"SMARTBREED_BASE_DATASET.*Received: .*nowhere"):
+        nowhere.retrain("full")
+    names = [
+        label["id"]
+        for label in json.loads((EMBEDDED_BUNDLE / "config.json").read_text())["classifier"]["labels"]
+    ]
+    told = {"info": {"features": {"breed": {"names": names}}}}
+    schema = pa.schema([pa.field("breed", pa.int64())], metadata={b"huggingface": json.dumps(told).encode()})
+    base = tmp_path / "base"
+    (base / "breeds").mkdir(parents=True)
+    pq.write_table(pa.table({"breed": [0]}, schema=schema), base / "breeds" / "train-0.parquet")
+    world = World(world.settings.model_copy(update={"base_dataset": str(base)}))
+    world.accept(range(10))
+    found = world.retrain("full")
+    assert (found["passed"], found["published"]) == (False, False)
+    assert "are needed; accept more, or use head mode" in found["reasons"][0]
+    assert not (Path(found["report"]) / "run").exists(), "no hours were spent"
+    assert world.tags() == {}
