@@ -1,7 +1,10 @@
 """Take the README's screenshots from a running app: ``python docs/take_screenshots.py [URL]``.
 
 Only pictures that gradio ships are shown (a lion, a tower): no photograph of a
-dataset may enter the repository. Needs playwright and a Chromium.
+dataset may enter the repository, so the tour's are left blank. Needs playwright and a Chromium.
+
+For a tour after a whole round: ``python examples/loop.py --keep /tmp/home``, then start the app with
+SMARTBREED_HOME=/tmp/home SMARTBREED_HUB=embedded SMARTBREED_MODEL=smartbreed/pets.
 """
 
 from __future__ import annotations
@@ -15,6 +18,8 @@ import gradio as gr
 from playwright.sync_api import Browser, sync_playwright
 
 FOLDER = Path(__file__).parent / "screenshots"
+#: Leaves the photographs of the installation out of a picture, and their places in.
+BLANK = "#story img, #then-and-now img { object-position: -9999px; }"
 UPLOAD = '#photo-input input[type="file"]'
 DESK: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
 PHONE: dict[str, Any] = {
@@ -38,7 +43,29 @@ def main(url: str = "http://127.0.0.1:7860/") -> None:
         take(browser, url, "flag", "lion.jpg", flag=True, **DESK, color_scheme="dark")
         take(browser, url, "phone", "lion.jpg", **PHONE)
         take(browser, url, "phone-dark", "lion.jpg", **PHONE, color_scheme="dark")
+        take_learning(browser, url, "tour", "#story .sb-story")
+        take_learning(browser, url, "train", "#versions table")
         browser.close()
+
+
+def take_learning(browser: Browser, url: str, name: str, ready: str) -> None:
+    """One screenshot of a page about learning, as it is in this installation.
+
+    Args:
+        browser: a running browser.
+        url: of the app.
+        name: of the page and of the file.
+        ready: selector of what the page shows last.
+    """
+    visitor = browser.new_context(**DESK, color_scheme="light")
+    page = visitor.new_page()
+    page.goto(f"{url.rstrip('/')}/{name}")
+    page.wait_for_selector(ready)
+    page.add_style_tag(content=BLANK)
+    page.wait_for_timeout(1500)  # its times turn into the visitor's own
+    page.screenshot(path=FOLDER / f"{name}.png", full_page=True)
+    visitor.close()
+    print(FOLDER / f"{name}.png")
 
 
 def take(

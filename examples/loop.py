@@ -50,6 +50,7 @@ def main() -> int:
 
 def walk(asked: argparse.Namespace, home: Path) -> int:
     """The whole round; the exit status."""
+    from examples.page import Round, write_page
     from examples.photos import read_photos
     from examples.pictures import answers, plot
     from smartbreed.config import load_settings
@@ -63,6 +64,7 @@ def walk(asked: argparse.Namespace, home: Path) -> int:
     with step(steps, f"a model without {asked.breed}") as say:
         say(begin(settings, asked.breed))
     services = Services(settings)
+    first = services.model.current.version.version
     kept = photos.judge[asked.breed]
     others = [
         (label, photo) for label, some in photos.judge.items() if label != asked.breed for photo in some
@@ -95,18 +97,21 @@ def walk(asked: argparse.Namespace, home: Path) -> int:
         (named(some, asked.breed) / len(kept), correct / len(others))
         for some, correct in ((before, wrong), (after, still))
     ]
-    plot(
-        asked.out / "accuracy-per-version.png",
-        [one.version for one in reversed(releases)],
-        shares,
-        asked.breed,
+    plotted = asked.out / "accuracy-per-version.png"
+    plot(plotted, [one.version for one in reversed(releases)], shares, asked.breed)
+    versions = (first, services.model.current.version.version)
+    others_right = (shares[0][1], shares[1][1])
+    write_page(
+        asked.out / "round.html",
+        Round(asked.breed, versions, kept, before, after, others_right, steps, result.reasons),
+        plotted,
     )
     print_steps(steps)
     print(f"\n{'version':<10}{asked.breed:>16}{'other breeds':>16}")
     for release, (mine, rest) in zip(reversed(releases), shares, strict=False):
         print(f"{release.version:<10}{mine:>16.1%}{rest:>16.1%}")
     print("\n" + "\n".join(f"- {reason}" for reason in result.reasons))
-    print(f"\npictures: {asked.out}; the trainer's report: {result.report}")
+    print(f"\npage and pictures: {asked.out / 'round.html'}; the trainer's report: {result.report}")
     services.flags.close()
     return 0
 

@@ -48,7 +48,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
     script = "".join((_HERE / name).read_text(encoding="utf-8") for name in names)
     return {
         "theme": SmartBreedTheme(),
-        "css_paths": [_HERE / "style.css", _HERE / "circle.css", _HERE / "review.css"],
+        "css_paths": [_HERE / "style.css", _HERE / "circle.css", _HERE / "review.css", _HERE / "tour.css"],
         "head": f"<script>{script}</script>",
         "favicon_path": str(_HERE / "logo.svg"),
         "i18n": gr.I18n(en={"upload_text.drop_gallery": "Drop photos here"}),

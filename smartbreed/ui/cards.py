@@ -152,8 +152,9 @@ def consent() -> str:
         "<p>The photo without its metadata (no place, date or camera), the boxes, what the model said and "
         "what you say, and a random number of this browser turned into a code, so that your answers can be "
         "told from other people’s. No name, no address.</p>"
-        "<p>Answers are reviewed and join a public dataset that the next model learns from. So please flag "
-        "only photos that are yours to share, without people in them. You can take an answer back.</p>"
+        "<p>Answers are reviewed and join a public dataset that the next model learns from; the page “How it "
+        "learns” may show them. So please flag only photos that are yours to share, without people in them. "
+        "You can take an answer back.</p>"
         "</details>"
     )
 

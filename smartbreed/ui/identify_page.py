@@ -203,7 +203,8 @@ class IdentifyPage:
             ),
             self.whole_now: gr.update(visible=session.answer is not None and not session.answer.pets),
             self.footer: cards.footer(session.answer, self._version()),
-            self.examples_box: gr.update(visible=False),
+            # Where nothing could be shown there is room for what works.
+            self.examples_box: gr.update(visible=isinstance(answer, Failure) and len(session.views) == 1),
             **self.missed.reset(),
             **self._pager(session),
             **self._cards(session, method),

@@ -28,7 +28,7 @@ def progress(stats: Stats, place: int, count: int, here: int) -> str:
     """
     total = stats.open + stats.decided
     share = stats.decided / total if total else 1.0
-    left = "Nothing left to review" if not stats.open else f"{stats.open} left to review"
+    left = "Nothing to review" if not stats.open else f"{stats.open} left to review"
     notes = [f"{stats.decided} of {total} decided"] if total else []
     if here:
         notes.append(f"{here} by you just now")
@@ -37,8 +37,8 @@ def progress(stats: Stats, place: int, count: int, here: int) -> str:
     where = f"<span>{place + 1} of {count} in this list</span>" if count else ""
     return (
         f'<div class="sb-review-top"><h2>{left}</h2><p>{escape(" · ".join(notes))}{where}</p>'
-        f'<span class="sb-bar" role="progressbar" aria-valuenow="{share:.0%}" aria-label="Decided">'
-        f'<i style="width:{share:.1%}"></i></span></div>'
+        f'<span class="sb-bar" role="progressbar" aria-valuenow="{share * 100:.0f}"'
+        f' aria-label="Decided, percent"><i style="width:{share:.1%}"></i></span></div>'
     )
 
 
@@ -181,15 +181,23 @@ def _row(item: Item, thumb: str, name: Name) -> str:
     )
 
 
-def empty(filtered: bool) -> str:
-    """Nothing in the list."""
+def empty(filtered: bool, ever: bool = True) -> str:
+    """Nothing in the list.
+
+    Args:
+        filtered: filters may be the reason.
+        ever: something has been flagged here before.
+    """
     if filtered:
         text = "No flag passes these filters. Widen them to see more."
         return f'<div class="sb-empty"><h2>Nothing fits</h2><p>{text}</p></div>'
+    if not ever:
+        text = 'When somebody corrects an answer on the <a href="/">Identify page</a>, it turns up here.'
+        return f'<div class="sb-empty"><h2>No flags yet</h2><p>{text}</p></div>'
     return (
         '<div class="sb-empty"><h2>All done</h2><p>No flag waits for a decision. When somebody corrects an '
-        "answer on the front page, it turns up here.</p>"
-        '<p>What was accepted can become the next model, on the page <a href="train">Retrain</a>.</p></div>'
+        "answer on the Identify page, it turns up here.</p>"
+        '<p>What was accepted can become the next model, on the <a href="train">Retrain page</a>.</p></div>'
     )
 
 

@@ -148,7 +148,9 @@ class ReviewPage:
             self.message: told,
             self.one: gr.update(visible=one),
             self.many: gr.update(visible=view == "list" and bool(desk.items)),
-            self.empty: gr.update(value=review_cards.empty(desk.narrowed), visible=not desk.items),
+            self.empty: gr.update(
+                value=review_cards.empty(desk.narrowed, shown.ever), visible=not desk.items
+            ),
             self.leave: gr.update(visible=password),
             self.list: shown.listed,
             self.bulk_breed: gr.update(choices=[_NO_BREED, *shown.breeds], value=""),

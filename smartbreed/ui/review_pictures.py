@@ -13,6 +13,7 @@ from smartbreed.images import Photo, encode_jpeg, read_photo
 from smartbreed.review.look import Box, pet_at
 from smartbreed.review.queue import Item
 from smartbreed.services import Services
+from smartbreed.tour.pictures import framed as surroundings
 from smartbreed.vision.results import Pet
 
 #: Longest sides, pixels.
@@ -58,12 +59,12 @@ def views(services: Services, item: Item) -> Views:
 
 
 def thumbnail(services: Services, item: Item) -> str:
-    """The flagged pet, small; empty when its photo cannot be read."""
+    """The flagged pet and a little around it, small; empty when its photo cannot be read."""
     try:
         photo = stored_photo(services, item)
     except SmartBreedError:
         return ""
-    return _url(framed(photo, item.flag.box, _THUMB))
+    return _url(np.asarray(surroundings(photo, item.flag.box, _THUMB)))
 
 
 def stored_photo(services: Services, item: Item) -> Photo:

@@ -33,6 +33,7 @@ class Shown:
         acceptable: whether the flag shown names something that can be accepted.
         gold: whether its answer is a known one.
         species: what the model takes it for.
+        ever: something has been flagged here before.
     """
 
     progress: str
@@ -44,6 +45,7 @@ class Shown:
     acceptable: bool
     gold: bool
     species: str
+    ever: bool
 
 
 def show(services: Services, desk: Desk, as_list: bool) -> Shown:
@@ -58,15 +60,13 @@ def show(services: Services, desk: Desk, as_list: bool) -> Shown:
     def name(breed: str | None) -> str:
         return breed_name(breed, new)
 
-    item = desk.item
+    item, stats = desk.item, review.stats()
     seen = Views() if item is None or as_list else views(services, item)
     few = [] if as_list else desk.alike[:ALIKE]
     alike = review_cards.strip(few, _thumbnails(services, few), len(desk.alike) - len(few))
     people = Counter(item.flag.flagger for item in desk.items).most_common(30)
     return Shown(
-        progress=review_cards.progress(
-            review.stats(), desk.place, 0 if as_list else len(desk.items), desk.here
-        ),
+        progress=review_cards.progress(stats, desk.place, 0 if as_list else len(desk.items), desk.here),
         pictures="" if item is None or as_list else review_cards.pictures(item, seen, name, alike),
         words="" if item is None or as_list else review_cards.words(item, seen, name),
         listed=_list(services, desk, name) if as_list else "",
@@ -75,6 +75,7 @@ def show(services: Services, desk: Desk, as_list: bool) -> Shown:
         acceptable=item is not None and (label_of(item.flag) is not None or item.flag.verdict == "not_a_pet"),
         gold=item is not None and item.state != "open" and review.is_gold(item.id),
         species=seen.pet.species if seen.pet else "",
+        ever=stats.open + stats.decided > 0,
     )
 
 

@@ -32,14 +32,26 @@ def intro() -> str:
     )
 
 
-def circle(serving: Serving, waiting: Waiting, releases: Sequence[Release], dataset: str) -> str:
-    """The five stations of a correction, each with its number and, where there is none, what to do."""
+def circle(
+    serving: Serving,
+    waiting: Waiting,
+    releases: Sequence[Release],
+    dataset: str,
+    *,
+    maintainers: bool = False,
+) -> str:
+    """The five stations of a correction, each with its number and, where there is none, what to do.
+
+    Args:
+        dataset: repo that corrections are published in.
+        maintainers: whether the maintainers' pages can be reached, so that links to them lead somewhere.
+    """
     last = next((release for release in releases if release.learnt and not release.bad), None)
     stations = (
         _station("flag", "Somebody says what it really is", *_flagged(waiting)),
         _station("publish", "The photo joins a dataset", *_published(waiting, dataset)),
-        _station("review", "A maintainer checks it", *_reviewed(waiting)),
-        _station("learn", "The model learns, and is examined", *_learnt(waiting, last)),
+        _station("review", "A maintainer checks it", *_reviewed(waiting, maintainers)),
+        _station("learn", "The model learns, and is examined", *_learnt(waiting, last, maintainers)),
         _station(
             "serve",
             "The new version answers",
@@ -120,7 +132,7 @@ def _flagged(now: Waiting) -> tuple[str, str]:
     if not now.flags:
         return (
             "No flags yet",
-            'To begin, <a href="/">add a photo</a> and press Right or Wrong under its answer.',
+            'To begin, <a href="/">add a photo</a> and press “That’s right” or “Wrong breed”.',
         )
     return _count(now.flags, "flag"), "saved here first, so that none is ever lost."
 
@@ -132,24 +144,29 @@ def _published(now: Waiting, dataset: str) -> tuple[str, str]:
     return f"{now.published} published", f"in the dataset <code>{escape(dataset)}</code>.{waits}"
 
 
-def _reviewed(now: Waiting) -> tuple[str, str]:
+def _reviewed(now: Waiting, maintainers: bool) -> tuple[str, str]:
     if not now.flags:
         return "Nothing to review", "Nothing is learnt from that a person has not looked at."
     if not now.reviewed:
-        return "None reviewed yet", "A maintainer accepts, corrects or rejects each flag on the Review page."
-    left = f" {now.undecided} wait for a decision." if now.undecided else ""
+        page = _link("/review", "Review page", maintainers)
+        return "None reviewed yet", f"A maintainer accepts, corrects or rejects each flag on the {page}."
+    left = ""
+    if now.undecided:
+        wait = f"{now.undecided} {'waits' if now.undecided == 1 else 'wait'} for a decision"
+        left = f" {_link('/review', wait, maintainers)}."
     return f"{now.reviewed} reviewed", f"Nothing is learnt from that a person has not looked at.{left}"
 
 
-def _learnt(now: Waiting, last: Release | None) -> tuple[str, str]:
+def _learnt(now: Waiting, last: Release | None, maintainers: bool) -> tuple[str, str]:
     waits = ""
     if now.accepted:
         verb = "waits" if now.accepted == 1 else "wait"
         waits = f" {_count(now.accepted, 'accepted photo')} {verb} for the next version."
     if last is None:
+        page = _link("/train", "Retrain page", maintainers)
         return (
             "Not yet",
-            f"A maintainer starts it on the Retrain page.{waits or ' It needs accepted photos first.'}",
+            f"A maintainer starts it on the {page}.{waits or ' It needs accepted photos first.'}",
         )
     return f"Version {escape(last.version)}", f"learnt {escape(', '.join(last.learnt[:3]))}.{waits}"
 
@@ -159,6 +176,10 @@ def _rounds(releases: Sequence[Release]) -> str:
     if rounds < 1:
         return "The first round is still to come"
     return f"{rounds} {'round' if rounds == 1 else 'rounds'} completed"
+
+
+def _link(address: str, text: str, there: bool) -> str:
+    return f'<a href="{address}">{text}</a>' if there else text
 
 
 def _count(number: int, noun: str) -> str:

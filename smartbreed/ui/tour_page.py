@@ -2,38 +2,55 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gradio as gr
 
 from smartbreed import circle
 from smartbreed.hub.connection import chosen_hub
 from smartbreed.services import Services
-from smartbreed.ui import nav, tour_cards
+from smartbreed.tour.walk import Walker
+from smartbreed.ui import nav, tour_cards, tour_story
 
 
 class TourPage:
     """Must be made inside ``with blocks.route(…)``.
 
     Args:
-        services: whose numbers it shows.
+        services: whose numbers and pictures it shows.
     """
 
     def __init__(self, services: Services) -> None:
         self.services = services
+        self.walker = Walker(services)
         gr.HTML(nav.header("tour", maintainers=services.maintainers.reachable))
         gr.HTML(tour_cards.intro())
         self.circle = gr.HTML(elem_id="circle")
+        self.story = gr.HTML(tour_story.waiting(), elem_id="story")
+        self.pairs = gr.HTML(elem_id="then-and-now")
         self.growth = gr.HTML(elem_id="growth")
         settings = services.settings
         hub = chosen_hub(settings)
         gr.HTML(tour_cards.take_part(settings.dataset, settings.model_repo, "" if hub.embedded else hub.name))
 
     def load(self, blocks: gr.Blocks) -> None:
-        """Fill the page when somebody opens it."""
-        shown = [self.circle, self.growth]
-        blocks.load(self._fill, None, shown, show_progress="hidden", api_visibility="private")
+        """Fill the page when somebody opens it; the pictures follow, for the model is asked about them."""
+        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+        blocks.load(self._fill, None, [self.circle, self.growth], **quiet)
+        blocks.load(self._show, None, [self.story, self.pairs], **quiet)
 
     def _fill(self) -> tuple[str, str]:
         releases = circle.releases(self.services)
         now, waits = circle.serving(self.services), circle.waiting(self.services)
-        drawn = tour_cards.circle(now, waits, releases, self.services.settings.dataset)
+        drawn = tour_cards.circle(
+            now, waits, releases, self.services.settings.dataset, maintainers=self._maintainers
+        )
         return drawn, tour_cards.growth(releases)
+
+    def _show(self) -> tuple[str, str]:
+        walk = self.walker.walk()
+        return tour_story.story(walk, maintainers=self._maintainers), tour_story.then_and_now(walk)
+
+    @property
+    def _maintainers(self) -> bool:
+        return self.services.maintainers.reachable

@@ -146,7 +146,11 @@ def no_sideways_scroll(page: Any) -> bool:
 
 def test_the_whole_circle(app: App, browse: Callable[..., Any], two_pets: Path) -> None:
     app.trainer("release")
-    page = browse(app.url)
+    page = browse(f"{app.url}tour")
+    page.wait_for_selector('#story h3:has-text("Walk it once")')
+    assert page.locator("#story img").count() == 0
+    page.locator('#story a:text-is("Identify page")').first.click()
+    page.wait_for_selector(UPLOAD, state="attached")
     flag(page, two_pets, "Keeshond")
     assert SHIPS in page.inner_text(".sb-footer")
     follow(page, "Review")
@@ -165,6 +169,15 @@ def test_the_whole_circle(app: App, browse: Callable[..., Any], two_pets: Path) 
     follow(page, "How it learns")
     page.wait_for_selector(f'.sb-station:has-text("answers here") >> text=Version {PATCHED}')
     assert "1 flag" in page.inner_text("#circle")
+    page.wait_for_selector("#then-and-now .sb-pair")
+    assert "Keeshond" in page.inner_text("#then-and-now .sb-pair h4")
+    assert f"Version {SHIPS} said" in page.inner_text("#story")
+    widths = page.evaluate("[...document.querySelectorAll('#story img')].map(image => image.naturalWidth)")
+    assert len(widths) == 2
+    assert min(widths) > 100
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert no_sideways_scroll(page)
+    page.set_viewport_size({"width": 1280, "height": 900})
     follow(page, "Identify")
     page.set_input_files(UPLOAD, two_pets)
     page.wait_for_selector("#pet-1-text h3")
@@ -290,6 +303,12 @@ def test_the_app_learns_a_breed_it_lacked(browse: Callable[..., Any], tmp_path: 
         ask_whole(page, unseen)
         assert "Keeshond" in page.inner_text("#pet-1-text h3")
         assert LEARNT in page.inner_text(".sb-footer")
+        follow(page, "How it learns")
+        page.wait_for_selector('#story li:has-text("Asked again") >> text=became right')
+        told = page.inner_text("#story")
+        assert f"Version {LEARNT} has learnt from it" in told or "was judged on it" in told
+        assert "It passed the gate" in told
+        assert page.locator("#then-and-now .sb-better").count() >= 6
         assert "Traceback" not in app.log()
     finally:
         app.stop()

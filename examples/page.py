@@ -1,0 +1,105 @@
+"""A round of the circle as one HTML page that needs no other file: pictures, answers, verdict, times."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from smartbreed.breeds import get_breed
+from smartbreed.ui.sentences import percent
+
+if TYPE_CHECKING:
+    from smartbreed.vision.results import Pet
+
+#: Photographs shown.
+_MOST = 12
+_STYLE = Path(__file__).with_name("page.css")
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one round came to.
+
+    Attributes:
+        breed: that was taught.
+        versions: that answered before and after.
+        photos: encoded; nobody has learnt from them.
+        before, after: what was said of each.
+        others: share of the other breeds' photographs named right, before and after.
+        steps: what was done, what came of it, and how many seconds it took.
+        reasons: the gate's own sentences.
+    """
+
+    breed: str
+    versions: tuple[str, str]
+    photos: Sequence[bytes]
+    before: Sequence[Pet]
+    after: Sequence[Pet]
+    others: tuple[float, float]
+    steps: Sequence[tuple[str, str, float]]
+    reasons: Sequence[str]
+
+
+def write_page(path: Path, told: Round, plot: Path) -> None:
+    """Write the page.
+
+    Args:
+        plot: PNG file of the accuracy per version, which becomes part of the page.
+    """
+    name, (old, new) = get_breed(told.breed).name, told.versions
+    right = [sum(pet.breeds[0].id == told.breed for pet in pets) for pets in (told.before, told.after)]
+    figures = "".join(
+        _figure(data, ((old, first), (new, second)), told.breed)
+        for data, first, second in list(zip(told.photos, told.before, told.after, strict=True))[:_MOST]
+    )
+    rows = "".join(
+        f"<tr><td>{escape(step)}</td><td>{escape(said)}</td><td>{seconds:.1f} s</td></tr>"
+        for step, said, seconds in told.steps
+    )
+    verdict = "".join(f"<li>{escape(reason)}</li>" for reason in told.reasons)
+    style = _STYLE.read_text(encoding="utf-8")
+    png = base64.b64encode(plot.read_bytes()).decode("ascii")
+    page = (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>One round of the circle: {escape(name)}</title><style>{style}</style></head><body>"
+        f"<h1>One round of the circle: {escape(name)}</h1>"
+        f"<p>Version {escape(old)} did not know the breed. Photographs of it were flagged with corrections, "
+        f"reviewed and published; the model was retrained and examined, and version {escape(new)} took over. "
+        f"Of {len(told.photos)} photographs of the breed that nobody learnt from, {right[0]} were named "
+        f"right before and {right[1]} after; of the other breeds’, {told.others[0]:.1%} before and "
+        f"{told.others[1]:.1%} after.</p>"
+        f'<h2>The same photographs, before and after</h2><div class="photos">{figures}</div>'
+        '<h2>Accuracy per version</h2><img class="plot" alt="Share named right per version" '
+        f'src="data:image/png;base64,{png}"><h2>What the gate said</h2><ul>{verdict}</ul>'
+        f"<h2>What was done</h2><table>{rows}</table></body></html>"
+    )
+    path.write_text(page, encoding="utf-8")
+
+
+def _figure(data: bytes, answers: Sequence[tuple[str, Pet]], breed: str) -> str:
+    said = "".join(
+        f'<dt>{escape(version)}</dt><dd class="{"right" if pet.breeds[0].id == breed else "wrong"}">'
+        f"{escape(pet.breeds[0].name)}, {_whole(pet.breeds[0].probability)}</dd>"
+        for version, pet in answers
+    )
+    picture = base64.b64encode(data).decode("ascii")
+    return (
+        f'<figure><img alt="{escape(get_breed(breed).name)}" src="data:{_kind(data)};base64,{picture}">'
+        f"<dl>{said}</dl></figure>"
+    )
+
+
+def _whole(probability: float) -> str:
+    """In one piece at the end of a line."""
+    return escape(percent(probability)).replace(" ", "&nbsp;")
+
+
+def _kind(data: bytes) -> str:
+    if data.startswith(b"\x89PNG"):
+        return "image/png"
+    return "image/webp" if data[8:12] == b"WEBP" else "image/jpeg"
