@@ -7,7 +7,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from training.crop_augmentation import CropAugmentation
+from training.crop_augmentation import CropAugmentation, view
 from training.mixing import Mixing
 
 #: (rng) → the indices of one epoch, in order.
@@ -38,7 +38,8 @@ class CropBatches(keras.utils.PyDataset):  # type: ignore[misc]
 
     Args:
         images: uint8 ``(count, size, size, 3)``.
-        targets: float32 ``(count, classes)``.
+        targets: ``(count, classes)``; or, of fixed views of each picture, ``(views, count, classes)``, and
+            then those views are what is shown (`training.distilled_views`).
         batch: pictures a batch; an incomplete last one is left out.
         seed: of every random choice.
         draw: the pictures of an epoch; all of them once by default.
@@ -77,9 +78,21 @@ class CropBatches(keras.utils.PyDataset):  # type: ignore[misc]
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         rng = np.random.default_rng((self.seed, self.epoch, index))
         chosen = self.order[index * self.batch : (index + 1) * self.batch]
-        pictures = [self.augment(self.images[i], rng) if self.augment else self.images[i] for i in chosen]
-        images, targets = scale(np.stack(pictures)), self.targets[chosen]
+        pictures, targets = self._views(chosen, rng) if self.targets.ndim == 3 else self._fresh(chosen, rng)
+        images = scale(np.stack(pictures))
         return self.mixing(images, targets, rng) if self.mixing else (images, targets)
+
+    def _fresh(self, chosen: np.ndarray, rng: np.random.Generator) -> tuple[list[np.ndarray], np.ndarray]:
+        pictures = [self.augment(self.images[i], rng) if self.augment else self.images[i] for i in chosen]
+        return pictures, self.targets[chosen]
+
+    def _views(self, chosen: np.ndarray, rng: np.random.Generator) -> tuple[list[np.ndarray], np.ndarray]:
+        which = rng.integers(len(self.targets), size=len(chosen))
+        pictures = [
+            view(self.images, int(i), int(v), self.augment, self.seed)
+            for i, v in zip(chosen, which, strict=True)
+        ]
+        return pictures, self.targets[which, chosen].astype(np.float32)
 
     def on_epoch_end(self) -> None:
         self.start_epoch(self.epoch + 1)

@@ -22,6 +22,7 @@ from training.batches import CropBatches, Draw, oversampled
 from training.blending import blend, sentence, stir
 from training.crop_augmentation import CropAugmentation
 from training.data import Crops
+from training.distilled_views import targets_of_views
 from training.errors import RecipeError
 from training.fit import FitSettings, TowardsStart, fit, freeze_till
 from training.head import accuracy, embed, fit_head
@@ -30,7 +31,7 @@ from training.mixing import Mixing
 from training.recipe import Augment, Recipe, Train
 from training.run_directory import RunDirectory
 from training.start import Start, build_start
-from training.targets import start_rows, targets_for
+from training.targets import Targets, start_rows, targets_by
 from training.tracking import trackers
 
 WEIGHTS, LOG = "classifier.weights.h5", "training.json"
@@ -85,7 +86,7 @@ def train_classifier(
 
 
 def _head(recipe: Recipe, run: RunDirectory, start: Start, train: Crops) -> np.ndarray:
-    """Fit the head, or load the one of a killed run; returns the soft targets."""
+    """Fit the head, or load the one of a killed run; returns the soft targets that `CropBatches` takes."""
     model = start.model
     targets_path, head_path = run / "targets.npy", run / "head.weights.h5"
     if head_path.exists():  # written last: a killed run goes on from here
@@ -98,20 +99,38 @@ def _head(recipe: Recipe, run: RunDirectory, start: Start, train: Crops) -> np.n
         if needs
         else "starting from a random head"
     )
-    clean = embed(model, train.images) if needs else np.zeros((len(train), 0), np.float32)
-    targets = targets_for(recipe, start, train, clean)
+    soften = targets_by(recipe, start, train, augment)
+    # All of this before the head is fitted: the start network may be a teacher.
+    shown = _shown(recipe, run, train, soften)
     if choices.epochs:
+        plain = soften(train.images, train.labels) if recipe.distil.views else shown
+        clean = embed(model, train.images)
         views = choices.views if augment else 0
         seen = [embed(model, train.images, augment, recipe.seed + view) for view in range(views)]
         fit_head(
-            model, np.concatenate([clean, *seen]), np.concatenate([targets] * (1 + views)),
+            model, np.concatenate([clean, *seen]), np.concatenate([plain] * (1 + views)),
             start_rows(recipe, start, train), choices.epochs, pull=recipe.train.towards_start,
             rate=choices.rate, least_steps=choices.least_steps, class_weights=_weights(recipe, train),
         )  # fmt: skip
-    np.save(targets_path, targets)
+    elif choices.rows != "zeros":
+        kernel, bias = start_rows(recipe, start, train)
+        model.get_layer("class_maps").set_weights([kernel[None, None], bias])
+    np.save(targets_path, shown)
     model.save_weights(run / "pending.weights.h5")
     (run / "pending.weights.h5").replace(head_path)
-    return targets
+    return shown
+
+
+def _shown(recipe: Recipe, run: RunDirectory, train: Crops, soften: Targets) -> np.ndarray:
+    """Soft targets of what the network will be shown: the pictures, or their views."""
+    views = recipe.distil.views
+    if not views:
+        return soften(train.images, train.labels)
+    run.say(f"asking the teachers about {views} views of each picture")
+    return targets_of_views(
+        soften, train.images, train.labels, views, crop_augmentation(recipe.augment), recipe.seed,
+        told=lambda done, of: run.say(f"asked about {done} of {of} views", done=done, of=of),
+    )  # fmt: skip
 
 
 def _weights(recipe: Recipe, train: Crops) -> np.ndarray | None:
@@ -133,7 +152,10 @@ def _fine_tune(
     images, times = train.images, draws_of(recipe, train)
     if strangers is not None and len(strangers):
         flat = np.full((len(strangers), len(train.names)), 1 / len(train.names), np.float32)
-        images, targets = np.concatenate([images, strangers]), np.concatenate([targets, flat])
+        if targets.ndim == 3:  # of views
+            flat = np.broadcast_to(flat.astype(targets.dtype), (len(targets), *flat.shape))
+        images = np.concatenate([images, strangers])
+        targets = np.concatenate([targets, flat], axis=-2)
         times = np.concatenate([times, np.ones(len(strangers))])
     batch = min(choices.batch, len(images))
     batches = CropBatches(

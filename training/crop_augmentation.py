@@ -65,3 +65,11 @@ class CropAugmentation:
 
 #: Milder than for training a backbone: about as far from a crop by hand as the detector's are.
 MILD = CropAugmentation(shrink=0.82, grow=1.12, shift=0.05, aspect=0.1, rotation=5.0, colour=0.15, blur=0.08)
+
+
+def view(
+    images: np.ndarray, number: int, which: int, augment: CropAugmentation | None, seed: int
+) -> np.ndarray:
+    """View ``which`` of picture ``number``: the same bytes whenever it is asked for."""
+    picture = images[number]
+    return augment(picture, np.random.default_rng((seed, number, which))) if augment else picture

@@ -110,7 +110,9 @@ class Head(Section):
     """The first step: a head on the frozen backbone."""
 
     epochs: int = Field(
-        default=20, ge=0, description="Passes over the embeddings; 0: start from a random head."
+        default=20,
+        ge=0,
+        description="Passes over the embeddings; 0: its rows stay as they start, zeros at random.",
     )
     least_steps: int = Field(default=300, ge=0, description="Fewest steps, however few the pictures.")
     rate: float = Field(default=1e-3, gt=0, lt=1, description="Learning rate at the start.")
@@ -127,6 +129,10 @@ class Teacher(Section):
 
     kind: Literal["imagenet_head", "tflite", "bundle"] = Field(description="How to ask it.")
     file: str = Field(default="", description="The .tflite file or the bundle; none for imagenet_head.")
+    head: bool = Field(
+        default=False,
+        description="tflite: fit a head on its features for the labels that its own lacks.",
+    )
 
 
 class Distil(Section):
@@ -134,6 +140,13 @@ class Distil(Section):
 
     teachers: tuple[Teacher, ...] = Field(default=(), description="None: hard targets with label smoothing.")
     weight: Share = Field(default=0.6, description="Share of the teachers where they know the label.")
+    views: int = Field(
+        default=0,
+        ge=0,
+        le=20,
+        description="Fixed augmented views of each picture that the teachers are asked about and the network "
+        "is shown; 0: they are asked about the picture, and each epoch shows another view.",
+    )
 
 
 class Train(Section):

@@ -2,41 +2,48 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 
-from smartbreed.errors import BundleError
-from smartbreed.vision.classifier import softmax
+from training.crop_augmentation import CropAugmentation
 from training.data import Crops
-from training.data.reading import bundle_folder
 from training.errors import RecipeError
 from training.imagenet import CATS, imagenet_classes
-from training.recipe import Recipe, Teacher
+from training.recipe import Recipe
 from training.start import Start
-from training.teachers import edgetpu_probabilities, restricted_softmax, soft_targets
+from training.teachers import teacher_for
 
 #: Labels a teacher knows, and its probabilities of them ``(count, len(labels))``.
 Opinion = tuple[list[int], np.ndarray]
+#: Pictures and their labels ``(count,)`` → soft targets ``(count, classes)``.
+Targets = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
-def targets_for(recipe: Recipe, start: Start, crops: Crops, embeddings: np.ndarray) -> np.ndarray:
-    """Soft targets ``(count, labels)`` of the training crops.
+def targets_by(
+    recipe: Recipe, start: Start, crops: Crops, augment: CropAugmentation | None = None
+) -> Targets:
+    """How the recipe softens labels. Use it before ``start.model`` is trained: that may be a teacher.
 
     Args:
         recipe: teachers, their weight, and the smoothing where there is none.
-        start: the network before training, itself a teacher.
-        crops: training pictures.
-        embeddings: of those by the start network, ``(count, d)``.
+        start: the network before training.
+        crops: training pictures, by whose file names ImageNet's teachers know the labels.
+        augment: the random change of a training picture.
 
     Raises:
         RecipeError: a teacher cannot be asked; the message names it.
     """
-    opinions = [_ask(teacher, start, crops, embeddings) for teacher in recipe.distil.teachers]
-    return soft_targets(
-        crops.labels, *mean_opinion(opinions, crops.labels, len(crops.names)),
-        weight=recipe.distil.weight, smoothing=recipe.train.label_smoothing,
-    )  # fmt: skip
+    teachers = [teacher_for(teacher, start, crops, augment) for teacher in recipe.distil.teachers]
+
+    def targets(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        opinions = [(teacher.known, teacher.ask(images, labels)) for teacher in teachers]
+        return soft_targets(
+            labels, *mean_opinion(opinions, labels, len(crops.names)),
+            weight=recipe.distil.weight, smoothing=recipe.train.label_smoothing,
+        )  # fmt: skip
+
+    return targets
 
 
 def mean_opinion(opinions: list[Opinion], labels: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
@@ -55,47 +62,26 @@ def mean_opinion(opinions: list[Opinion], labels: np.ndarray, classes: int) -> t
     return total / np.maximum(asked, 1)[:, None], asked > 0
 
 
-def _ask(teacher: Teacher, start: Start, crops: Crops, embeddings: np.ndarray) -> Opinion:
-    if teacher.kind == "bundle":
-        return _ask_bundle(teacher.file, crops)
-    known = imagenet_classes(crops)
-    classes = np.array(list(known.values()))
-    if not known:
-        raise RecipeError(
-            f"distil.teachers: {teacher.kind} knows ImageNet's dogs by Stanford's file names, and none of "
-            f"data.origin's has that form. Received: {crops.sources[0]}"
-        )
-    if teacher.kind == "tflite":
-        path = Path(teacher.file).expanduser()
-        if not path.is_file():
-            raise RecipeError(f"distil.teachers: there is no such file. Received: {teacher.file}")
-        return list(known), edgetpu_probabilities(path, crops.images, classes)
-    if start.imagenet is None:
-        raise RecipeError(
-            "distil.teachers: imagenet_head needs start weights with the ImageNet head (imagenet, "
-            "or an .npz with "
-            "predictions/kernel). Received: none"
-        )
-    return list(known), restricted_softmax(embeddings, *start.imagenet, classes)
+def soft_targets(
+    labels: np.ndarray, teacher: np.ndarray, known: np.ndarray, *, weight: float, smoothing: float
+) -> np.ndarray:
+    """Mix the true label, a little uniform smoothing and the teachers' opinion.
 
+    Args:
+        labels: ``(count,)``.
+        teacher: probabilities ``(count, classes)``.
+        known: crops whose label some teacher knows, ``(count,)`` bool.
+        weight: share of the teacher, 0…1, where it knows the true label.
+        smoothing: share spread over all labels where it does not.
 
-def _ask_bundle(name: str, crops: Crops) -> Opinion:
-    from smartbreed.vision.identify import Identifier
-    from training.evaluation.answers import run
-
-    try:
-        identifier = Identifier.load(bundle_folder(name))
-    except BundleError as error:
-        raise RecipeError(f"distil.teachers: {error.message} Received: {name}") from None
-    columns = [
-        (label, identifier.labels.index(i)) for label, i in enumerate(crops.names) if i in identifier.labels
-    ]
-    if len(columns) < 2:
-        raise RecipeError(f"distil.teachers: the bundle knows fewer than two of the labels. Received: {name}")
-    logits = np.stack([outputs.logits for outputs in run(identifier, crops.images)])
-    chosen = logits[:, [column for _, column in columns]]
-    chance = softmax(chosen / identifier.classifier.config.temperature).astype(np.float32)
-    return [label for label, _ in columns], chance
+    Returns:
+        ``(count, classes)``, rows summing to 1.
+    """
+    classes = teacher.shape[1]
+    one_hot = np.eye(classes, dtype=np.float32)[labels]
+    targets = (1 - smoothing) * one_hot + smoothing / classes
+    targets[known] = (1 - weight) * one_hot[known] + weight * teacher[known]
+    return targets
 
 
 def start_rows(recipe: Recipe, start: Start, crops: Crops) -> tuple[np.ndarray, np.ndarray]:

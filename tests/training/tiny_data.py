@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+#: ImageNet's ids of dogs, by label; label 0 is a cat.
+WNIDS = ("", "n02110958", "n02088364", "n02085620", "n02099601")
 COLOURS = ((210, 60, 50), (60, 190, 80), (60, 80, 210), (210, 200, 60), (190, 70, 200))
 
 
@@ -71,7 +73,7 @@ def pets_dataset(folder: Path, breeds: tuple[str, ...] = ("siamese", "pug", "bea
         rows = [
             {"image": {"bytes": encoded(picture(label, number)), "path": None}, "breed": label,
              "species": int(label > 0),
-             "source_id": f"n0208{label:04d}/n0208{label:04d}_{number}.jpg" if label else f"cat_{number}.jpg"}
+             "source_id": f"{WNIDS[label]}/{WNIDS[label]}_{number}.jpg" if label else f"cat_{number}.jpg"}
             for label in range(len(breeds))
             for number in range(first, first + count)
         ]  # fmt: skip

@@ -1,0 +1,77 @@
+"""A quantised ImageNet network as a teacher: its own scores, and a head on its features for other labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from smartbreed.config import EMBEDDED_BUNDLE
+from training.architectures.small_cnn import build_small_cnn
+from training.data import Crops, load_crops
+from training.errors import RecipeError
+from training.imagenet import imagenet_classes
+from training.recipe import Teacher
+from training.start import Start
+from training.targets import mean_opinion
+from training.teachers import Asked, teacher_for
+
+SHARED = Path(__file__).parents[3] / "shared"
+FILE = SHARED / "weights/mobilenet_edgetpu_224_1.0_uint8.tflite"
+#: Two breeds ImageNet knows, three it lacks.
+BREEDS = ("beagle", "pug", "bengal", "british_shorthair", "american_bulldog")
+
+
+@pytest.fixture(scope="module")
+def crops() -> Crops:
+    if not FILE.is_file() or not (SHARED / "data/pets").is_dir():
+        pytest.skip("needs ../shared/weights and ../shared/data/pets")
+    everything = load_crops(str(SHARED / "data/pets"), "test")
+    chosen = [np.flatnonzero(everything.labels == everything.names.index(breed))[:10] for breed in BREEDS]
+    return everything.take(np.concatenate(chosen))
+
+
+def teacher(crops: Crops, **choices: object) -> Asked:
+    start = Start(build_small_cnn(len(crops.names), input_size=32))
+    return teacher_for(Teacher(kind="tflite", file=str(FILE), **choices), start, crops)
+
+
+def test_without_a_head_it_knows_imagenets_dogs_only(crops: Crops) -> None:
+    asked = teacher(crops)
+    assert sorted(crops.names[label] for label in asked.known) == ["beagle", "pug"]
+    chance = asked.ask(crops.images, crops.labels)
+    np.testing.assert_allclose(chance.sum(1), 1, atol=1e-5)
+    dogs = np.isin(crops.labels, asked.known)
+    right = np.array(asked.known)[chance.argmax(1)] == crops.labels
+    assert right[dogs].mean() >= 0.9
+
+
+def test_with_a_head_it_has_an_opinion_about_every_label(crops: Crops) -> None:
+    asked = teacher(crops, head=True)
+    assert sorted(crops.names[label] for label in asked.known) == sorted(BREEDS)
+    chance = asked.ask(crops.images, crops.labels)
+    np.testing.assert_allclose(chance.sum(1), 1, atol=1e-5)
+    assert (np.array(asked.known)[chance.argmax(1)] == crops.labels).mean() >= 0.9
+    # One head is asked about a picture: a dog that ImageNet knows is never said to be a cat.
+    dogs = np.isin(crops.labels, list(imagenet_classes(crops)))
+    columns = [crops.names[label] in ("beagle", "pug") for label in asked.known]
+    assert chance[dogs][:, ~np.array(columns)].max() == 0
+    opinion, known = mean_opinion([(asked.known, chance)], crops.labels, len(crops.names))
+    assert known.all()
+    np.testing.assert_allclose(opinion.sum(1), 1, atol=1e-5)
+
+
+def test_another_network_is_refused_with_a_sentence(crops: Crops) -> None:
+    file = EMBEDDED_BUNDLE / "classifier.tflite"
+    with pytest.raises(
+        RecipeError, match=r"uint8 ImageNet classifier of 1001 classes.*Received: .*classifier"
+    ):
+        teacher_for(Teacher(kind="tflite", file=str(file)), Start(build_small_cnn(5, input_size=32)), crops)
+
+
+def test_a_missing_file_is_named(crops: Crops) -> None:
+    with pytest.raises(RecipeError, match=r"no such file. Received: nowhere.tflite"):
+        teacher_for(
+            Teacher(kind="tflite", file="nowhere.tflite"), Start(build_small_cnn(5, input_size=32)), crops
+        )
