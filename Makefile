@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test test-all lint browser bench evaluate train clean
+.PHONY: run test test-all lint browser bench evaluate train train-detector clean
 
 run: $(VENV)/.installed
 	$(BIN)/python app.py
@@ -22,16 +22,21 @@ lint: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.identify
 
-# Train both networks, build the bundle and write the model card. DATA and WEIGHTS as in docs/training.md.
+# Train the next classifier, put it in and write the model card. DATA and WEIGHTS as in docs/training.md.
 DATA ?= ../shared/data/pets
 WEIGHTS ?= ../shared/weights
 train: $(VENV)/.installed
-	$(BIN)/python -m training.train detector --set data.source=$(DATA) --to export \
-	  --set model.start=$(WEIGHTS)/ssd_mobilenet_v1_0.75_300_coco.npz
 	$(BIN)/python -m training.train breeds --set data.source=$(DATA) --to export \
-	  --set model.start=$(WEIGHTS)/mobilenet_v2_1.0_224_imagenet.npz --set export.detector=runs/detector/bundle \
+	  --set model.start=$(WEIGHTS)/mobilenet_v2_1.0_224_imagenet.npz \
 	  --set "distil.teachers=[{kind: imagenet_head}, {kind: tflite, file: $(WEIGHTS)/mobilenet_edgetpu_224_1.0_uint8.tflite}, {kind: bundle, file: embedded}]"
 	$(BIN)/python -m training.install runs/breeds/bundle
+	$(BIN)/python -m training.evaluate --data $(DATA)
+
+# The same for the detector; the classifier stays.
+train-detector: $(VENV)/.installed
+	$(BIN)/python -m training.train detector --set data.source=$(DATA) --to export \
+	  --set model.start=$(WEIGHTS)/ssd_mobilenet_v1_0.75_300_coco.npz
+	$(BIN)/python -m training.install runs/detector/bundle
 	$(BIN)/python -m training.evaluate --data $(DATA)
 
 evaluate: $(VENV)/.installed

@@ -45,15 +45,16 @@ def stir(name: str, run: RunDirectory, model: keras.Model, validation: Crops) ->
         name: ``embedded`` or a bundle's folder.
         run: told what came of it.
         model: left at the better point.
-        validation: held-back crops.
+        validation: held-back crops; their ``names`` are the ids of the model's labels, in order.
 
     Returns:
         ``with``, ``version``, ``kept`` and the held-back figures halfway.
 
     Raises:
-        RecipeError: the bundle is not there or holds another network.
+        RecipeError: the bundle is not there, or holds another network or other labels.
     """
     bundle, own = other_bundle(name, "train.soup"), model.get_weights()
+    _require_labels(name, [label.id for label in bundle.config.classifier.labels], validation.names)
     before = accuracy(model, validation)
     other = rebuild_classifier(bundle).get_weights()
     if [w.shape for w in other] != [w.shape for w in own]:
@@ -65,6 +66,22 @@ def stir(name: str, run: RunDirectory, model: keras.Model, validation: Crops) ->
         model.set_weights(own)
     run.say(f"halfway to {name}: {sentence(halfway)}, {'kept' if kept else 'not kept'}", **halfway)
     return {"with": name, "version": bundle.version.version, "kept": kept, **halfway}
+
+
+def _require_labels(name: str, theirs: list[str], ours: list[str]) -> None:
+    """As many rows of a head do not make them rows of the same labels."""
+    if theirs == ours:
+        return
+    lacking = sorted(set(ours) - set(theirs))
+    if lacking:
+        what = f"does not know {lacking[0]}"
+    elif len(theirs) > len(ours):
+        what = f"knows {sorted(set(theirs) - set(ours))[0]} besides"
+    else:
+        what = "has them in another order"
+    raise RecipeError(
+        f"train.soup must hold the same network with the same labels; this one {what}. Received: {name}"
+    )
 
 
 def sentence(figures: dict[str, Any]) -> str:

@@ -67,7 +67,9 @@ def copy_network(bundle: Bundle, section: dict[str, Any], folder: Path) -> None:
 
 def section_of(bundle: Bundle, name: str) -> dict[str, Any]:
     """``classifier`` or ``detector`` of another bundle's ``config.json``; empty where it has none."""
-    return dict(json.loads((bundle.folder / CONFIG).read_text()).get(name) or {})
+    section = json.loads((bundle.folder / CONFIG).read_text()).get(name)
+    # The file's name may have been left to the format's default.
+    return {"file": getattr(bundle.config, name).file, **section} if section else {}
 
 
 def classifier_section(

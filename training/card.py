@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from training.card_data import facts_of_data, in_yaml
 from training.card_tables import TABLES
 from training.card_text import Figures, render
 
@@ -23,12 +24,13 @@ PLOTS = {
     "hardest_breeds.png": "The hardest breeds",
     "roc.png": "ROC curve",
     "robustness.png": "Worse photographs",
+    "detector.png": "Whole photographs: precision against recall, and what the threshold does",
     "forms.png": "Size, speed and accuracy of the exported forms",
     "freeze_till.png": "What freezing layers does",
 }
 #: Phrases of the template whose digits are names, definitions or facts of others, never results of ours.
 STATED = (
-    "apache-2.0", "CC BY-SA 4.0", "IoU .5", "AP .5:.95", "1×1", "95% interval", "MobileNet v1 0.75",
+    "CC BY-SA 4.0", "IoU .5", "AP .5:.95", "1×1", "95% interval", "MobileNet v1 0.75",
     "120 of the 121 dog breeds", "about 40 near-duplicate pairs", "15 bins", "top-1", "top-3", "top-5",
     "Top-1", "Top-5",
 )  # fmt: skip
@@ -41,8 +43,16 @@ def measured(config: dict[str, Any]) -> dict[str, Any]:
     known = {name: value for name, value in minutes.items() if value}
     hours = sum(known.values()) / 60
     kwh = hours * ASSUMED["watts"] / 1000
+    data = facts_of_data(config)
+    # Without a recipe nothing contradicts the name.
+    default = config["name"] == DEFAULT and (data["default_data"] or not config.get("recipe"))
+    detects = (config.get("recipe") or {}).get("task") == "detect"
+    metrics = config.get("metrics") or {}
+    named = (metrics.get("classifier") or {}).get("said_breed_right") is not None
     return {
         **config,
+        "data": data,
+        "name_in_yaml": in_yaml(config["name"]),
         "label_count": len(config["classifier"]["labels"]),
         "epochs": {n: len(log.get("epochs", [])) for n, log in training.items() if isinstance(log, dict)},
         "minutes": known,
@@ -50,8 +60,13 @@ def measured(config: dict[str, Any]) -> dict[str, Any]:
         if known
         else {},
         "assumed": ASSUMED,
-        "default": config["name"] == DEFAULT,
-        "other": config["name"] != DEFAULT,
+        "default": default or None,
+        "other": not default or None,
+        "default_apart": (default and "apart" in metrics.get("detector", {})) or None,
+        "detects": (not default and detects) or None,
+        # Temperature and thresholds were chosen on other pictures than those judged here, or on the same.
+        "chosen_apart": (named and data["split"] == "test") or None,
+        "chosen_here": ("classifier" in metrics and data["split"] != "test") or None,
     }
 
 
@@ -70,7 +85,6 @@ def render_card(
         KeyError: the template asks for a figure that no run produced.
     """
     values = measured(config)
-    values["default"], values["other"] = values["default"] or None, values["other"] or None
     shown = [f"![{text}]({plots}/{name})" for name, text in PLOTS.items() if name in found]
     values["plots"] = "\n".join(shown)
     return render(TEMPLATE.read_text(), Figures(values, marked=marked), TABLES)

@@ -59,6 +59,27 @@ def thresholds(figures: Figures) -> str:
     return "\n".join(rows)
 
 
+def photographs(figures: Figures) -> str:
+    """The detector on whole photographs; beside it, without those that nearly equal a training photograph."""
+    wanted = (
+        ("recall at IoU .5", "detector.recall"), ("AP50", "detector.ap50"), ("AP75", "detector.ap75"),
+        ("AP .5:.95", "detector.map"), ("photographs in which a pet is found", "pipeline.with_a_pet_found"),
+        ("species of the best pet, where one is found", "pipeline.species"),
+    )  # fmt: skip
+    apart = "metrics.detector.apart"
+    columns = ["measured"]
+    if figures.has(apart):
+        columns.append(f"on the {figures(f'{apart}.photographs')} unlike any training photograph")
+    rows = [f"| | {' | '.join(columns)} |", "|---" * (1 + len(columns)) + "|"]
+    for text, key in wanted:
+        cells = [figures(f"metrics.{key}", ".4f") if figures.has(f"metrics.{key}") else "–"]
+        if figures.has(apart):
+            path = f"{apart}.{key.split('.')[1]}"
+            cells.append(figures(path, ".4f") if figures.has(path) else "–")
+        rows.append(f"| {text} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
 def robustness(figures: Figures) -> str:
     """Top-1 at every strength of every fault."""
     rows = ["| | from weak to strong: strength → top-1 |", "|---|---|"]
@@ -191,5 +212,17 @@ def _names(figures: Figures) -> dict[str, str]:
 
 TABLES = {
     table.__name__: table
-    for table in (goals, accuracy, thresholds, robustness, strangers, forms, confused, groups, labels, recipe)
+    for table in (
+        goals,
+        accuracy,
+        thresholds,
+        photographs,
+        robustness,
+        strangers,
+        forms,
+        confused,
+        groups,
+        labels,
+        recipe,
+    )
 }

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from training.data import Scene, load_scenes, split_scenes
 from training.data.contact_sheet import contact_sheet
-from training.data.duplicates import near_duplicates
+from training.data.scenes import near_pairs
 from training.errors import DataError
 from training.stages import Context
 
@@ -18,8 +18,21 @@ SHOWN = 36
 
 
 def training_scenes(source: str, config: str) -> tuple[list[Scene], list[Scene]]:
-    """(training, held back) photographs, those that cannot be used left out."""
-    return split_scenes(load_scenes(source, "train", config, dropped=[]))
+    """(training, held back) photographs; those that cannot be used are left out.
+
+    So is a training photograph that nearly equals a held-back one or one of the source's test split.
+
+    Raises:
+        DataError: the source cannot be loaded or lacks a column.
+    """
+    return split_scenes(load_scenes(source, "train", config), _test_scenes(source, config))
+
+
+def _test_scenes(source: str, config: str) -> list[Scene]:
+    try:
+        return load_scenes(source, "test", config)
+    except DataError:  # not every source has a test split
+        return []
 
 
 def prepare_scenes(context: Context) -> dict[str, Any]:
@@ -31,7 +44,7 @@ def prepare_scenes(context: Context) -> dict[str, Any]:
     scenes = load_scenes(data.source, "train", data.scenes, dropped)
     for item in dropped[:10]:
         run.say(f"dropped {item['origin']}: {item['reason']}", **item)
-    train, validation = split_scenes(scenes)
+    train, validation = split_scenes(scenes, _test_scenes(data.source, data.scenes))
     for name, part in (("train on", train), ("hold back", validation)):
         pets, empty = sum(len(s.boxes) > 0 for s in part), sum(not len(s.boxes) for s in part)
         if not pets or not empty:
@@ -39,8 +52,8 @@ def prepare_scenes(context: Context) -> dict[str, Any]:
                 f"There must be photographs with and without a pet to {name}. Received: {pets} "
                 f"with, {empty} without"
             )
-    pairs = near_duplicates(np.stack([_small(scene.image) for scene in scenes]), 4)
-    report = _figures(train, validation, dropped, len(pairs))
+    near, left_out = len(near_pairs(scenes)), len(scenes) - len(train) - len(validation)
+    report = _figures(train, validation, dropped, near, left_out)
     folder = run / "report"
     folder.mkdir(exist_ok=True)
     (folder / "report.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
@@ -50,12 +63,11 @@ def prepare_scenes(context: Context) -> dict[str, Any]:
         [_drawn(s) for s in shown], [f"{s.kind}, {s.origin}" for s in shown], folder / "examples.png"
     )
     (folder / "README.md").write_text(_page(report))
-    run.say(f"{len(train)} photographs to train on, {len(validation)} held back, {len(dropped)} dropped")
+    run.say(
+        f"{len(train)} photographs to train on, {len(validation)} held back, {len(dropped)} dropped, "
+        f"{left_out} left out because they nearly equal one held back or of the test split"
+    )
     return {"splits": {"train": len(train), "validation": len(validation)}}
-
-
-def _small(image: np.ndarray) -> np.ndarray:
-    return np.asarray(Image.fromarray(image).resize((64, 64), Image.Resampling.BILINEAR))
 
 
 def _drawn(scene: Scene) -> np.ndarray:
@@ -67,7 +79,7 @@ def _drawn(scene: Scene) -> np.ndarray:
 
 
 def _figures(
-    train: list[Scene], validation: list[Scene], dropped: list[dict[str, str]], pairs: int
+    train: list[Scene], validation: list[Scene], dropped: list[dict[str, str]], near: int, left_out: int
 ) -> dict[str, Any]:
     everything = [*train, *validation]
     shares = [
@@ -85,7 +97,8 @@ def _figures(
         },
         "boxes": len(shares),
         "box_share_of_picture": [round(float(v), 4) for v in np.quantile(shares, (0, 0.25, 0.5, 0.75, 1))],
-        "near_duplicates": pairs,
+        "near_duplicates": near,
+        "left_out_as_duplicates": left_out,
         "dropped": dropped,
     }  # fmt: skip
 
@@ -97,7 +110,8 @@ def _page(report: dict[str, Any]) -> str:
 
 {report["photographs"]} photographs with {report["boxes"]} boxes; a box takes \
 {report["box_share_of_picture"][2]:.0%} of its picture in the middle. \
-{report["near_duplicates"]} near-duplicate pairs.
+{report["near_duplicates"]} near-duplicate pairs; {report["left_out_as_duplicates"]} training photographs \
+left out because they nearly equal one held back or of the test split.
 
 | kind | train | held back |
 |---|---|---|

@@ -12,8 +12,9 @@ from keras import layers
 
 from training.architectures.ssd_mobilenet_v1 import build_detector
 from training.classifier_fit import fit_settings
-from training.data import HELD_BACK_PETS, Scene, held_back, load_crops
+from training.data import Scene
 from training.detector_batches import SceneBatches
+from training.detector_crops import pasted_crops
 from training.detector_data import training_scenes
 from training.detector_judge import detect, hardness, judge
 from training.errors import StartError
@@ -29,8 +30,6 @@ WEIGHTS = "detector.weights.h5"
 #: COCO's numbers of the classes kept, in our order (cat, dog).
 COCO_COLUMNS = (17, 18)
 COCO_CLASSES = 91
-#: Most crops kept for pasting onto pet-less photographs.
-PASTED = 3000
 
 
 def coco_start(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -76,17 +75,11 @@ def build_detector_start(recipe: Recipe) -> keras.Model:
 def scene_composer(recipe: Recipe, train: list[Scene], model: keras.Model) -> SceneComposer:
     """Draws training scenes; what the start network takes for a pet is shown more often."""
     empties = [scene.image for scene in train if not len(scene.boxes)]
-    crops = []
-    if recipe.data.config:
-        everything = load_crops(recipe.data.source, "train")
-        mine = np.flatnonzero(~held_back(everything.hashes, HELD_BACK_PETS))
-        some = np.random.default_rng(recipe.seed).permutation(mine)[:PASTED]
-        crops = [(everything.images[i], int(everything.species[i])) for i in some]
     return SceneComposer(
         pets=[(s.image, s.boxes, s.species) for s in train if len(s.boxes)],
         empties=empties,
         empty_weights=hardness(detect(model, empties)),
-        crops=crops,
+        crops=pasted_crops(recipe.data, recipe.seed),
     )
 
 

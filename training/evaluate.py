@@ -16,6 +16,7 @@ from smartbreed.errors import SmartBreedError
 from smartbreed.vision.bundle import CONFIG, write_config
 from training.card import write_card
 from training.data import HELD_BACK, Crops, Scene, held_back, load_crops, load_scenes, split_scenes
+from training.data.scenes import near_others
 from training.evaluation import evaluate_bundle
 from training.evaluation.bundle_scores import rounded, write_scores
 from training.evaluation.check import difference
@@ -50,12 +51,12 @@ def main(
     """Print every figure as JSON; with --write also the card, its plots and the bundle's metrics."""
     write = write and not quick and not check
     try:
-        crops, scenes, empty, train = read(data, quick)
+        crops, scenes, empty, train, near = read(data, quick)
         form_table: dict[str, Any] | None = None
         if forms and not quick and not check:
             form_table = measure_forms(bundle, data, crops, scenes, ship and write)
         scores = evaluate_bundle(
-            bundle, crops, out, scenes=scenes, empty=empty, trained=train,
+            bundle, crops, out, scenes=scenes, empty=empty, trained=train, near=near,
             robustness=QUICK_ROBUSTNESS if quick and robustness else robustness,
         )  # fmt: skip
         if form_table:
@@ -79,18 +80,32 @@ def main(
         write_config(bundle, config)
 
 
-def read(data: str, quick: bool) -> tuple[Crops, list[Scene], list[Scene], list[str]]:
-    """(test crops, test scenes, held-back pet-less photographs, original files of the training crops)."""
+def read(data: str, quick: bool) -> tuple[Crops, list[Scene], list[Scene], list[str], list[str]]:
+    """What a bundle is judged by.
+
+    Test crops, test scenes, held-back pet-less photographs, the original files of the training crops, and the
+    sha256 of those test scenes that nearly equal a training photograph.
+
+    What cannot be read is left out, and told on stderr.
+
+    Raises:
+        DataError: the dataset cannot be loaded or lacks a column.
+    """
     from training.data.rows import read_rows
 
-    crops = load_crops(data, "test")
-    scenes = [scene for scene in load_scenes(data, "test") if len(scene.boxes)]
-    empty = [scene for scene in split_scenes(load_scenes(data, "train"))[1] if not len(scene.boxes)]
-    train = [row["source_id"] for row in read_rows(data, "breeds", "train")[1]]
+    dropped: list[dict[str, str]] = []
+    crops = load_crops(data, "test", dropped)
+    scenes = [scene for scene in load_scenes(data, "test", dropped=dropped) if len(scene.boxes)]
+    known = load_scenes(data, "train", dropped=dropped)
+    empty = [scene for scene in split_scenes(known)[1] if not len(scene.boxes)]
+    near = [s.sha256 for s, n in zip(scenes, near_others(scenes, known), strict=True) if n]
+    train = [row["source_id"] for row in read_rows(data, "breeds", "train", needed=("source_id",))[1]]
+    for item in dropped:
+        print(f"left out {item['origin']}: {item['reason']}", file=sys.stderr)
     if quick:
         crops = crops.take(np.linspace(0, len(crops) - 1, min(QUICK, len(crops))).round().astype(int))
         scenes, empty = scenes[:20], empty[:20]
-    return crops, scenes, empty, train
+    return crops, scenes, empty, train, near
 
 
 def measure_forms(bundle: Path, data: str, crops: Crops, scenes: list[Scene], ship: bool) -> dict[str, Any]:

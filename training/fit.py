@@ -200,9 +200,10 @@ def _schedule(settings: FitSettings, steps_an_epoch: int) -> Any:
     if settings.schedule == "plateau":
         return settings.rate
     steps = settings.epochs * steps_an_epoch
-    return keras.optimizers.schedules.CosineDecay(
-        settings.rate / 20, steps, alpha=0.02, warmup_target=settings.rate,
-        warmup_steps=min(settings.warmup, max(1, steps // 10)),
+    warmup = min(settings.warmup, max(1, steps // 10))
+    return keras.optimizers.schedules.CosineDecay(  # its decay begins where the warm-up ends
+        settings.rate / 20, max(1, steps - warmup), alpha=0.02, warmup_target=settings.rate,
+        warmup_steps=warmup,
     )  # fmt: skip
 
 

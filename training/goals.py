@@ -50,7 +50,7 @@ GOALS = (
     ),
     Goal(
         "wild canids and felids, toys, drawings called a breed", "", 0.10, at_most=True,
-        unknown="unknown: the data holds none of them; the line above is the nearest",
+        unknown="unknown: the data holds next to none of them; the line above is the nearest",
     ),
     Goal("accuracy lost by int8", "forms.classifier.int8_loses", 0.005, at_most=True),
     Goal("photo to breed, web-like dogs", "", 0.88, start=0.80, unknown="unknown: judged on an unseen set"),

@@ -33,9 +33,11 @@ def child_run(
     """
     changed = with_values(recipe, {"tune.trials": 0, **changes})
     child = RunDirectory(parent / name, quiet=parent.quiet)
-    if head_of is not None and not (child / "head.weights.h5").exists():
+    if head_of is not None and child.begun_with("train") is None:
+        # The head last and whole: where it is, training takes it as its own.
         shutil.copyfile(head_of / "targets.npy", child / "targets.npy")
-        shutil.copyfile(head_of / "head.weights.h5", child / "head.weights.h5")
+        shutil.copyfile(head_of / "head.weights.h5", child / "pending.weights.h5")
+        (child / "pending.weights.h5").replace(child / "head.weights.h5")
     run_recipe(changed, child, ("train",), prepared=prepared or parent)
     log = child.read_json("training.json")
     assert isinstance(log, dict)

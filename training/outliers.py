@@ -1,7 +1,8 @@
 """Pictures that show no breed we know, for the classifier to be unsure about.
 
-Outlier exposure (Hendrycks et al. 2019, https://arxiv.org/abs/1812.04606): wolves, lions, toys and landscapes
-are shown with a flat target, so that what is no cat or dog gets no confident breed.
+Outlier exposure (Hendrycks et al. 2019, https://arxiv.org/abs/1812.04606): photographs without a pet (of
+the default data: other animals, things and landscapes, but hardly a toy and no wolf or lion) are shown with a
+flat target, so that what is no cat or dog gets no confident breed.
 """
 
 from __future__ import annotations

@@ -92,12 +92,22 @@ def _distillation(recipe: Recipe) -> str:
     return ""
 
 
-def _schedule(recipe: Recipe) -> str:
+def judges_epochs(recipe: Recipe) -> bool:
+    """Whether anything is decided by ``train.monitor``."""
     train = recipe.train
-    known = ("top1", "top5", "val_loss", "cats", "ap50", "ap75", "map")
-    if train.monitor not in known:
-        return f"train.monitor must be one of {', '.join(known)}. Received: {train.monitor}"
-    return ""
+    by_epoch = train.keep == "best" or train.schedule == "plateau" or train.stop_after > 0
+    return bool(recipe.tune.trials) or (by_epoch and train.epochs > 0)
+
+
+def _schedule(recipe: Recipe) -> str:
+    detects, monitor = recipe.task == "detect", recipe.train.monitor
+    if detects and recipe.train.epochs == 0:
+        return "train.epochs must be at least 1 for task detect: there is no head to fit alone. Received: 0"
+    known = ("map", "ap50", "ap75") if detects else ("top1", "top5", "val_loss", "cats")
+    # A detector's recipe that judges nothing by it need not name one.
+    if monitor in known or (detects and monitor == "top1" and not judges_epochs(recipe)):
+        return ""
+    return f"train.monitor must be one of {', '.join(known)} for task {recipe.task}. Received: {monitor}"
 
 
 def _outliers(recipe: Recipe) -> str:

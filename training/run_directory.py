@@ -7,7 +7,9 @@
     stages/NAME.json  written last by a stage: finished, and with which choices
     scores.json, plots/, prepared/, backup/, *.weights.h5, tensorboard/, bundle/
 
-A stage without its marker, or whose marker names other choices, counts as not done.
+A stage without its marker, or whose marker names other choices, counts as not done. A marker is never
+removed: of a stage whose ground has moved it says `STALE`, so that what lies there from before is known
+for what it is and cleared before the stage begins again.
 """
 
 from __future__ import annotations
@@ -25,6 +27,9 @@ from typing import Any
 
 from smartbreed.durable import disk_errors, replace_durably, write_tmp
 from training.errors import StageError
+
+#: In the place of a stage's choices: what it left belongs to a run that is no more.
+STALE = "stale"
 
 
 class RunDirectory:
@@ -46,8 +51,15 @@ class RunDirectory:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep every other process out. Raises `StageError` when one is in."""
-        with (self / ".lock").open("w") as file:
+        """Keep every other process out.
+
+        Raises:
+            StageError: one is in.
+            StorageError: the disk refused.
+        """
+        with disk_errors("The run directory was not locked"):
+            lock = (self / ".lock").open("w")
+        with lock as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
@@ -93,13 +105,18 @@ class RunDirectory:
         return bool(marker and marker["complete"] and marker["choices"] == choices)
 
     def begun_with(self, stage: str) -> str | None:
-        """The choices a stage was last begun with; None when it never was."""
+        """The choices a stage was last begun with, or `STALE`; None when it never was."""
         marker = self.read_json(f"stages/{stage}.json")
         return marker["choices"] if marker else None
 
     def begin(self, stage: str, choices: str) -> None:
         """Note that a stage is under way: from now on it counts as not done."""
         self.write_json(f"stages/{stage}.json", {"complete": False, "choices": choices})
+
+    def forget(self, stage: str) -> None:
+        """Note that what a stage left counts for nothing; nothing to note where it never began."""
+        if self.begun_with(stage) not in (None, STALE):
+            self.begin(stage, STALE)
 
     def complete(self, stage: str, choices: str, **facts: Any) -> None:
         """Note that a stage is done; call it last."""

@@ -1,8 +1,9 @@
-"""Where the figures of each epoch go: TensorBoard always, MLflow and trackio when the recipe asks."""
+"""Where the figures of head and epochs go: TensorBoard always, MLflow and trackio when the recipe asks."""
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,22 @@ def trackers(recipe: Recipe, folder: Path) -> list[keras.callbacks.Callback]:
     if recipe.tracking.trackio:
         found.append(TrackioTracker(_installed("trackio"), recipe, folder))
     return found
+
+
+def log_head(folder: Path, figures: Mapping[str, float]) -> None:
+    """Tell TensorBoard how good the head on the frozen backbone was; without epochs nothing else is told.
+
+    Args:
+        folder: the run directory; a run of its own, ``tensorboard/head``, is left.
+        figures: held-back figures.
+    """
+    import tensorflow as tf
+
+    writer = tf.summary.create_file_writer(str(folder / "tensorboard" / "head"))
+    with writer.as_default():
+        for name, value in figures.items():
+            tf.summary.scalar(f"head/{name}", value, step=0)
+    writer.close()
 
 
 def _installed(name: str) -> Any:

@@ -16,7 +16,8 @@ from typing import Annotated
 
 import typer
 
-from smartbreed.errors import SmartBreedError
+from smartbreed.errors import SmartBreedError, StorageError
+from training.disk_faults import disk_faults, leave_quietly, quiet_disk_faults
 from training.recipe_file import keys, load_recipe
 from training.run_directory import RunDirectory
 from training.runner import RUNS, adopt, run_recipe, select
@@ -62,10 +63,14 @@ def main(
 def sentences() -> Iterator[None]:
     """Whatever a person can put right ends the program with one sentence and status 1."""
     _quiet_native_code()
+    quiet_disk_faults()
     try:
-        yield
+        with disk_faults("The run stopped"):
+            yield
     except SmartBreedError as error:
         print(error.message, file=sys.stderr)
+        if isinstance(error, StorageError):
+            leave_quietly(1)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         print("Stopped; run the same command to go on.", file=sys.stderr)

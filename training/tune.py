@@ -6,22 +6,34 @@ goes on. ``tuning.json`` lists them, ``tuned.yaml`` is the recipe with the best 
 
 from __future__ import annotations
 
+import math
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from smartbreed.errors import StorageError
+from training.disk_faults import disk_faults
 from training.errors import RecipeError
 from training.many_runs import child_run, figure
 from training.progress import LOWER_IS_BETTER
 from training.recipe import Recipe
 from training.recipe_file import load_recipe, save_recipe, with_values
 from training.run_directory import RunDirectory
-from training.runner import RUNS, run_recipe
+from training.runner import RUNS, begin, run_recipe
+from training.stages import Context, choices_of
 from training.train import Overrides, Recipes, sentences
+from training.tuned import TUNED
 
 RANGE = {"low", "high", "log", "step"}
+#: Sections that a trial can vary: the pictures are prepared once, and what comes later is not judged.
+SEARCHED = ("model", "augment", "head", "distil", "train")
+#: Their keys that decide what is prepared, or by what trials are compared.
+FIXED = ("model.input_size", "train.monitor")
+#: So many failures before any success end a search.
+HOPELESS = 3
 
 
 def hyperparameters(recipe: Recipe) -> Any:
@@ -36,10 +48,11 @@ def hyperparameters(recipe: Recipe) -> Any:
         raise RecipeError("tune.space is empty: there is nothing to search over. Received: tune.space={}")
     space = keras_tuner.HyperParameters()
     for key, given in recipe.tune.space.items():
-        if key.split(".")[0] in ("data", "split", "tune") or key == "model.input_size":
+        if key.split(".")[0] not in SEARCHED or key in FIXED:
             raise RecipeError(
-                f"tune.space cannot search over {key}: the pictures are prepared once for all "
-                f"trials. Received: {key}"
+                f"tune.space cannot search over {key}: trials share the prepared pictures and are compared "
+                f"after training, so only keys of {', '.join(SEARCHED)} can vary, and not "
+                f"{' or '.join(FIXED)}. Received: {key}"
             )
         if not isinstance(given, Mapping) or not (
             set(given) == {"choices"} or {"low", "high"} <= set(given) <= RANGE
@@ -78,48 +91,81 @@ def values_of(recipe: Recipe, chosen: Mapping[str, Any]) -> dict[str, Any]:
 def search(recipe: Recipe, run: RunDirectory, prepared: RunDirectory) -> Recipe:
     """Try recipes and return the best, ready to be trained in full.
 
+    A trial whose choices do not go together is told and skipped.
+
     Raises:
         RecipeError: the space makes no sense.
+        TrainingError: no trial came to an end; what the last one said.
+        StorageError: the disk is full or failing; the search goes on when it is called again.
     """
     import keras_tuner
 
     choices, monitor = recipe.tune, recipe.train.monitor
-    objective = keras_tuner.Objective(monitor, "min" if monitor in LOWER_IS_BETTER else "max")
-    options = {
-        "objective": objective,
-        "max_trials": choices.trials,
-        "hyperparameters": hyperparameters(recipe),
-    }
-    oracles = keras_tuner.oracles
-    oracle = {
-        "random": lambda: oracles.RandomSearchOracle(seed=recipe.seed, **options),
-        "bayesian": lambda: oracles.BayesianOptimizationOracle(seed=recipe.seed, **options),
-        "grid": lambda: oracles.GridSearchOracle(seed=recipe.seed, **options),
-    }[choices.search]()
+    problems: list[Exception] = []
 
     class Search(keras_tuner.Tuner):  # type: ignore[misc]
         def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> dict[str, float]:
             values = values_of(recipe, trial.hyperparameters.values)
-            run.say(f"trial {trial.trial_id} of {choices.trials}: {_readable(values)}", **values)
             changes = {"train.epochs": choices.epochs, **values}
-            log = child_run(recipe, run, f"tuning/{trial.trial_id}", changes, prepared=prepared)
+            try:
+                run.say(f"trial {trial.trial_id} of {choices.trials}: {_readable(values)}", **values)
+                log = child_run(recipe, run, f"tuning/{trial.trial_id}", changes, prepared=prepared)
+            except Exception as error:
+                # KerasTuner keeps every error but a fatal one to itself.
+                problems.append(error)
+                hopeless = len(problems) >= HOPELESS and not _trials(recipe, self.oracle)
+                if hopeless or isinstance(error, StorageError):
+                    raise keras_tuner.errors.FatalError(str(error)) from error
+                run.say(f"trial {trial.trial_id} came to nothing: {error}")
+                raise
             return {key: float(value) for key, value in log["held_back"].items()}
 
         def on_trial_end(self, trial: Any) -> None:
             super().on_trial_end(trial)
             run.write_json("tuning.json", _trials(recipe, self.oracle))
 
+    oracle = _oracle(recipe)
     tuner = Search(oracle=oracle, directory=str(run / "tuning"), project_name="search", overwrite=False)
-    tuner.search()
+    try:
+        tuner.search()
+    except keras_tuner.errors.FatalError:
+        if isinstance(problems[-1], StorageError):
+            raise problems[-1] from None
     found = _trials(recipe, oracle)
+    if not found:
+        shutil.rmtree(run / "tuning/search", ignore_errors=True)  # so that the next try is one
+        if problems:
+            raise problems[-1]
+        raise RecipeError(
+            f"No trial gave a {monitor} to choose by: training ran away. Received: {choices.trials} trials"
+        )
     run.write_json("tuning.json", found)
     best = found[0]
     run.say(f"best of {len(found)} trials, {monitor} {best['score']:.4f}: {_readable(best['values'])}")
     chosen = with_values(recipe, {**best["values"], "tune.trials": 0})
-    run.write("tuned.yaml", save_recipe(chosen))
+    run.write(TUNED, save_recipe(chosen))
     (run / "plots").mkdir(exist_ok=True)
     plot(found, monitor, run / "plots/tuning.png")
     return chosen
+
+
+def _oracle(recipe: Recipe) -> Any:
+    """What chooses the values of the next trial."""
+    import keras_tuner
+
+    choices, monitor = recipe.tune, recipe.train.monitor
+    kinds = {
+        "random": keras_tuner.oracles.RandomSearchOracle,
+        "bayesian": keras_tuner.oracles.BayesianOptimizationOracle,
+        "grid": keras_tuner.oracles.GridSearchOracle,
+    }
+    return kinds[choices.search](
+        objective=keras_tuner.Objective(monitor, "min" if monitor in LOWER_IS_BETTER else "max"),
+        max_trials=choices.trials,
+        hyperparameters=hyperparameters(recipe),
+        seed=recipe.seed,
+        max_consecutive_failed_trials=choices.trials + 1,  # `search` decides when to give up
+    )
 
 
 def _trials(recipe: Recipe, oracle: Any) -> list[dict[str, Any]]:
@@ -131,7 +177,7 @@ def _trials(recipe: Recipe, oracle: Any) -> list[dict[str, Any]]:
             "values": values_of(recipe, trial.hyperparameters.values),
         }
         for trial in oracle.get_best_trials(len(oracle.trials))
-        if trial.score is not None
+        if trial.score is not None and math.isfinite(trial.score)
     ]
 
 
@@ -171,9 +217,17 @@ def main(
         if not choices.tune.trials:
             raise RecipeError("tune.trials must be at least 1 to search. Received: tune.trials=0")
         directory = RunDirectory(run or RUNS / choices.name)
+        from training.stages.train import check
+
         run_recipe(choices, directory, ("prepare",))
         directory.stage = "tune"
-        search(choices, directory, directory)
+        context = Context(choices, directory, directory)
+        with directory.locked(), disk_faults("The search stopped"):
+            check(context)
+            # The search is the first half of the stage: after a change it must not go on from an old one.
+            if not directory.is_complete("train", choices_of("train", choices)):
+                begin(choices, directory, "train")
+            search(choices, directory, directory)
 
 
 if __name__ == "__main__":

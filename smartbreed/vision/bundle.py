@@ -23,10 +23,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from smartbreed.durable import replace_durably
 from smartbreed.errors import BundleError
 from smartbreed.vision.bundle_config import (
     CONFIG,
@@ -137,8 +140,31 @@ def read_config(folder: Path) -> tuple[bytes, BundleConfig]:
     return text, parse_config(text)
 
 
-def write_config(folder: Path, config: dict[str, Any]) -> None:
-    """Write ``config.json`` with the sha256 of every other file of ``folder``."""
-    names = sorted(p.name for p in folder.iterdir() if p.is_file() and p.name not in (CONFIG, ".gitkeep"))
+def write_config(folder: Path, config: dict[str, Any], *, without: Collection[str] = ()) -> None:
+    """Write ``config.json`` with the sha256 of every other file of ``folder``; whole, or not at all.
+
+    Args:
+        folder: the bundle.
+        config: everything but ``files``.
+        without: names not to list, because they are about to be replaced: a file that is not listed may
+            change and the bundle loads all the same.
+
+    Raises:
+        OSError: the disk refused; ``config.json`` is as it was.
+    """
+    ours = (CONFIG, ".gitkeep", *without)
+    names = sorted(
+        p.name for p in folder.iterdir() if p.is_file() and p.name not in ours and p.suffix != ".tmp"
+    )
     config = {**config, "files": {name: sha256_of(folder / name) for name in names}}
-    (folder / CONFIG).write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n")
+    # Not `write_tmp`: a bundle is for everybody to read.
+    half = folder / f"{CONFIG}.tmp"
+    try:
+        with half.open("w", encoding="utf-8") as file:
+            file.write(json.dumps(config, indent=1, ensure_ascii=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        half.unlink(missing_ok=True)
+        raise
+    replace_durably(half, folder / CONFIG)

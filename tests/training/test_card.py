@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from huggingface_hub import ModelCard
 
 from smartbreed.config import EMBEDDED_BUNDLE
 from training.card import DEFAULT, PLOTS, STATED, TEMPLATE, render_card, write_card
@@ -73,8 +75,6 @@ def test_the_card_says_what_is_optimistic(config: dict[str, Any]) -> None:
 
 
 def test_the_metadata_is_what_the_hub_reads(config: dict[str, Any]) -> None:
-    from huggingface_hub import ModelCard
-
     card = ModelCard(render_card(config))
     assert card.data.license == "apache-2.0"
     figures = {result.metric_name: result.metric_value for result in card.data.eval_results}
@@ -98,6 +98,85 @@ def test_another_recipe_gets_a_smaller_card_and_only_plots_that_are_there(
     for absent in ("ImageNet", "Whole photographs", "float16", DEFAULT, "{{", "AP50"):
         assert absent not in card
     assert "Every label" in card
+    for text, beside in ((card, tmp_path), (readme, tmp_path / "bundle")):
+        assert all((beside / name).is_file() for name in re.findall(r"\]\(([^)]+)\)", text))
+
+
+@pytest.mark.parametrize(
+    ("data", "dataset"),
+    [
+        ({"source": "keras:cifar10"}, "cifar10"),
+        ({"source": "microsoft/cats_vs_dogs"}, "microsoft/cats_vs_dogs"),
+        ({"source": "/home/me/my photos: [all]"}, "my photos: [all]"),
+        ({"source": "../boxes/2024.parquet"}, "2024"),
+        ({"source": "pets"}, "pets"),
+    ],
+)
+def test_a_card_claims_the_data_and_licence_of_its_own_recipe(
+    data: dict[str, str], dataset: str, config: dict[str, Any]
+) -> None:
+    """Also under the name of the default model, which `breeds` keeps whatever it is trained on."""
+    for name in ("other", DEFAULT):
+        recipe = {**config["recipe"], "data": data}
+        text = render_card({**config, "name": name, "recipe": recipe})
+        card = ModelCard(text)
+        assert card.data.license is None
+        assert {result.dataset_type for result in card.data.eval_results} == {dataset}
+        assert "Stanford" not in text
+        assert (
+            typed_numbers(render_card({**config, "name": name, "recipe": recipe}, marked=True), STATED) == []
+        )
+
+
+def test_a_name_may_hold_what_yaml_minds(config: dict[str, Any]) -> None:
+    card = ModelCard(render_card({**config, "name": "mine: [1, 2]", "recipe": {"data": {"source": "x"}}}))
+    assert card.data.model_name == "mine: [1, 2]"
+
+
+def test_the_card_says_which_pictures_were_judged(config: dict[str, Any]) -> None:
+    other = {**config, "name": "other"}
+    tested = render_card(other)
+    assert "2385 test pictures of" in tested
+    assert "never on a test split" in tested
+    held = render_card({**other, "metrics": {**config["metrics"], "split": "validation"}})
+    assert "2385 held-back pictures of" in held
+    assert "never on a test split" not in held
+    assert "they flatter" in held
+    assert "test pictures of" not in held
+    assert "test crops" not in held
+    splits = {result.task_type: result.dataset_split for result in ModelCard(held).data.eval_results}
+    assert splits == {"image-classification": "validation", "object-detection": "test"}
+
+
+def test_a_bundle_that_finds_no_pet_gets_a_card(config: dict[str, Any]) -> None:
+    pipeline = {"photographs": 10, "with_a_pet_found": 0.0, "species": None, "breed": None}
+    metrics = {**config["metrics"], "pipeline": pipeline}
+    for name in ("other", DEFAULT):
+        card = render_card({**config, "name": name, "metrics": metrics})
+        assert "| photographs in which a pet is found | 0.0000 |" in card
+        assert "| species of the best pet, where one is found | – |" in card
+    without = {key: value for key, value in config["metrics"].items() if key != "pipeline"}
+    assert "| AP50 | " in render_card({**config, "metrics": without})
+
+
+def test_near_duplicates_of_training_photographs_stand_in_a_column_of_their_own(
+    config: dict[str, Any],
+) -> None:
+    apart = {"photographs": 55, "recall": 0.9, "ap50": 0.8, "ap75": 0.7, "map": 0.6}
+    metrics = {**config["metrics"], "detector": {**config["metrics"]["detector"], "apart": apart}}
+    card = render_card({**config, "metrics": metrics})
+    assert "on the 55 unlike any training photograph" in card
+    assert re.search(r"\| AP75 \| 0\.\d+ \| 0\.7000 \|", card)
+    assert "**Near-duplicates.**" in card
+    assert "**Near-duplicates.**" not in render_card({**config, "metrics": {**metrics, "detector": {}}})
+    assert typed_numbers(render_card({**config, "metrics": metrics}, marked=True), STATED) == []
+
+
+def test_a_detectors_recipe_says_so(config: dict[str, Any]) -> None:
+    recipe = {**config["recipe"], "task": "detect", "data": {"source": "mine", "scenes": "scenes"}}
+    card = render_card({**config, "name": "finder", "recipe": recipe})
+    assert "a detector trained for this bundle" in card
+    assert "a detector trained for this bundle" not in render_card(config)
 
 
 def test_the_template_language() -> None:

@@ -13,6 +13,7 @@ from tiny_data import encoded, image_folder, pets_dataset, picture
 from training.data.labels import describe_labels, slug
 from training.data.reading import read_crops
 from training.data.sources import open_source
+from training.data.species import species_number
 from training.errors import DataError
 from training.recipe import Data, LabelInfo
 
@@ -198,11 +199,57 @@ def test_a_box_outside_the_picture_is_dropped(tmp_path: Path) -> None:
     assert len(read.crops) == 1
 
 
+@pytest.mark.parametrize(
+    ("box", "said"),
+    [
+        ([1.0, 2.0, 3.0], r"\[1.0, 2.0, 3.0\]"),
+        ("0 0 9 9", "0 0 9 9"),
+        ([[0.0, 0.0, 9.0]], r"\[0.0, 0.0, 9.0\]"),
+    ],
+)
+def test_a_box_without_four_numbers_is_one_sentence(box: Any, said: str, tmp_path: Path) -> None:
+    path = table(tmp_path / "x.parquet", label=["bee", "ant"], box=[box, box])
+    with pytest.raises(
+        DataError, match=rf"A box is four numbers.*Received: {said} in data.boxes of train-00000"
+    ):
+        open_source(data(path, boxes="box"))
+
+
+def test_species_may_be_words_numbers_or_class_names(tmp_path: Path) -> None:
+    words = table(tmp_path / "a.parquet", label=["x", "y", "z"], kind=["cat", "Dog", ""])
+    found = open_source(data(words, species="kind")).samples
+    assert [sample.species for sample in found] == [0, 1, -1]
+    with pytest.raises(DataError, match=r"A species is cat .*Received: bird"):
+        open_source(data(table(tmp_path / "b.parquet", label=["x"], kind=["bird"]), species="kind"))
+    assert [species_number(v, ["dog", "cat"]) for v in (0, 1, -1, None)] == [1, 0, -1, -1]
+    assert [species_number(v) for v in (0, 1.0, True, float("nan"), "1")] == [0, 1, 1, -1, 1]
+
+
 def test_labels_of_the_catalogue_bring_their_families() -> None:
     labels = describe_labels(["Boston Terrier", "siamese", "standard_schnauzer"], data("x"))
     assert [label["id"] for label in labels] == ["boston_bull", "siamese", "standard_schnauzer"]
     assert labels[1]["species"] == "cat"
     assert labels[2]["group"]
+
+
+def test_each_label_the_catalogue_knows_brings_its_own_species() -> None:
+    mixed = describe_labels(["Boston Terrier", "mittens", "siamese"], data("x"))
+    assert [label["id"] for label in mixed] == ["boston_bull", "mittens", "siamese"]
+    assert [label["species"] for label in mixed] == ["dog", "", "cat"]
+    assert mixed[0]["group"]
+    assert mixed[1] == {"id": "mittens", "name": "Mittens", "species": "", "group": ""}
+    known = {"pug": LabelInfo(), "cardigan": LabelInfo(name="Cardigan, the garment")}
+    named = describe_labels(["pug", "cardigan"], data("x", labels=known))
+    assert named[0]["name"] == "Pug"
+    assert named[0]["species"] == "dog"
+    assert named[1] == {"id": "cardigan", "name": "Cardigan, the garment", "species": "", "group": ""}
+
+
+def test_two_names_of_one_breed_stay_two_labels() -> None:
+    twins = describe_labels(["Boston Terrier", "boston_bull", "pug"], data("x"))
+    assert [label["id"] for label in twins] == ["boston_terrier", "boston_bull", "pug"]
+    assert [label["name"] for label in twins] == ["Boston terrier", "Boston bull", "Pug"]
+    assert {label["species"] for label in twins} == {"dog"}
 
 
 def test_other_labels_get_ids_and_names() -> None:

@@ -176,6 +176,24 @@ def test_the_report_shows_everything_it_found(tmp_path: Path) -> None:
             assert sheet.width > 100
 
 
+def test_copies_of_held_back_pictures_nearly_equal_no_test_picture(tmp_path: Path) -> None:
+    """Three files of two classes, each with two jittered copies; one more nearly equals the test picture."""
+    files = [f"{n}.jpg" for n in (0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3)]
+    images = np.stack([picture(n % 2, n) for n in range(12)])
+    crops = Crops(
+        images, np.array([0] * 6 + [1] * 6), np.full(12, -1), files,
+        [hashlib.sha256(name.encode()).hexdigest() for name in files], ["a", "b"],
+    )  # fmt: skip
+    places = np.array(["train"] * 3 + ["test", "", ""] + ["validation", "", ""] + ["", "", ""])
+    found = Findings(
+        crops, [{"id": "a", "name": "Ant"}, {"id": "b", "name": "Bee"}], places, np.tile([300, 200], (12, 1)),
+        [], [], None, "not asked",
+    )  # fmt: skip
+    report = write_report(found, tmp_path / "report", None, 1)
+    assert report["left_out_as_duplicates"] == 1
+    assert "1 pictures left out" in (tmp_path / "report/README.md").read_text()
+
+
 def test_prepared_pictures_come_back(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path / "run", quiet=True)
     crops = crops_of([0, 1, 0], images=np.stack([picture(n, n, 16) for n in range(3)]))

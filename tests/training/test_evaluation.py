@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
+from datasets import Dataset
 from PIL import Image
 from tiny_bundle import BREEDS, SIZE, crops, write_bundle
+from tiny_data import pets_dataset
 
 from smartbreed.vision.identify import Identifier
 from training.data import Scene
+from training.data.labels import describe_labels
 from training.errors import DataError
+from training.evaluate import main as evaluate
+from training.evaluate import read
 from training.evaluation import evaluate_bundle
 from training.evaluation.answers import ask
 from training.evaluation.check import difference
 from training.evaluation.strangers import kind_of
-from training.evaluation.whole_photographs import stem
+from training.evaluation.whole_photographs import as_photo, stem
+from training.recipe import Data
 
 
 @pytest.fixture(scope="module")
@@ -60,11 +68,14 @@ def test_everything_is_written_and_the_same_twice(bundle: Path, tmp_path: Path) 
     drawn = {path.stem for path in (tmp_path / "a/plots").glob("*.png")}
     assert drawn == {
         "reliability", "coverage", "confusion", "confused_labels", "hardest_breeds", "groups", "roc",
-        "robustness",
+        "robustness", "detector",
     }  # fmt: skip
     for path in (tmp_path / "a/plots").glob("*.png"):
         assert path.read_bytes() == (tmp_path / "b/plots" / path.name).read_bytes()
-    assert [path.name for path in (tmp_path / "a/mistakes").iterdir()] == ["mistakes-1.png"]
+    assert {"mistakes-1.png"} <= {path.name for path in (tmp_path / "a/mistakes").iterdir()}
+    curves = json.loads((tmp_path / "a/curves.json").read_text())
+    assert set(curves) == {"confusion", "roc", "risk_coverage", "detector"}
+    assert curves["detector"]["score"] == first["detector"]["score"]
 
 
 def test_accuracy_is_what_counting_gives(bundle: Path, tmp_path: Path) -> None:
@@ -104,6 +115,63 @@ def test_an_unknown_label_and_no_pictures_are_named(bundle: Path, tmp_path: Path
         evaluate_bundle(bundle, None, tmp_path)
 
 
+def test_the_detector_is_judged_apart_from_near_duplicates(bundle: Path, tmp_path: Path) -> None:
+    scenes = [scene(n, "pug", file=f"pug_{n}.webp") for n in range(3)]
+    scores = evaluate_bundle(bundle, None, tmp_path, scenes=scenes, near=["no such"])
+    assert "apart" not in scores["detector"]
+    known = [replace(one, sha256=f"{n:064x}") for n, one in enumerate(scenes)]
+    scores = evaluate_bundle(bundle, None, tmp_path, scenes=known, near=[known[0].sha256])
+    assert scores["detector"]["apart"]["photographs"] == 2
+    assert {"recall", "ap50", "ap75", "map"} <= set(scores["detector"]["apart"])
+    everything = evaluate_bundle(bundle, None, tmp_path, scenes=known, near=[one.sha256 for one in known])
+    assert "apart" not in everything["detector"]
+
+
+def test_labels_of_a_bundle_may_be_known_in_part(tmp_path: Path) -> None:
+    """What `describe_labels` makes of such a folder is served and judged: two dogs, a cat and two things."""
+    described = describe_labels(["pug", "beagle", "siamese", "mittens", "teapot"], Data(source="x"))
+    folder = write_bundle(tmp_path / "bundle", labels=described)
+    identifier = Identifier.load(folder)
+    assert [breed.species for breed in identifier.known.breeds] == ["dog", "dog", "cat", "", ""]
+    answer = identifier.identify(as_photo(crops(per_label=1).images[0]), whole=True)
+    assert answer.pets[0].species in ("cat", "dog", "")
+    assert {guess.id for guess in answer.pets[0].breeds} == {label["id"] for label in described}
+    scores = evaluate_bundle(folder, crops(names=tuple(identifier.labels)), tmp_path / "out")
+    assert scores["classifier"]["cats"] == 6
+    assert scores["classifier"]["dogs"] == 12
+    assert 0 <= scores["classifier"]["species"] <= 1
+
+
+def test_one_broken_photograph_does_not_stop_the_evaluation(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from datasets import Image as ImageFeature
+    from datasets import load_dataset
+
+    data = pets_dataset(tmp_path / "pets")
+    for name, split in (("scenes", "test"), ("scenes", "train"), ("breeds", "test")):
+        path = data / name / f"{split}-00000-of-00001.parquet"
+        table = load_dataset("parquet", data_files={split: str(path)}, split=split)
+        rows = list(table.cast_column("image", ImageFeature(decode=False)))
+        rows[1]["image"] = {"bytes": rows[1]["image"]["bytes"][:90], "path": f"half of {name}.png"}
+        Dataset.from_list(rows, features=table.features).to_parquet(path)
+    shown, scenes, empty, train, near = read(str(data), False)
+    assert len(shown) == 14
+    assert (len(scenes), len(train), near) == (3, 72, [])
+    assert all(not len(one.boxes) for one in empty)
+    said = capsys.readouterr().err
+    assert said.count("left out half of scenes.png: ") == 2
+    assert "left out half of breeds.png: " in said
+
+
+def test_evaluating_on_nothing_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit):
+        evaluate(data="/nowhere", write=False, forms=False)
+    said = capsys.readouterr().err
+    assert said.startswith("The dataset could not be loaded")
+    assert said.count("\n") == 1
+
+
 def test_the_breed_is_not_judged_when_nobody_knows_what_was_trained_on(bundle: Path, tmp_path: Path) -> None:
     scores = evaluate_bundle(bundle, None, tmp_path, scenes=[scene(0, "pug", file="pug_0.webp")])
     assert scores["pipeline"]["breed"] is None
@@ -140,6 +208,48 @@ def test_the_check_names_the_first_figure_that_differs() -> None:
     assert "nothing" in (difference(stored, {"classifier": {"pictures": 5}}) or "")
     faster = {**stored, "forms": {"classifier": {"milliseconds": 1.0}}}
     assert difference(stored, faster) is None
+
+
+@pytest.mark.parametrize("size", [32, 160])
+def test_faults_of_a_smaller_crop_are_as_strong_as_of_a_large_one(size: int) -> None:
+    """Blur and lost detail shrink with the crop; so they do nothing that the crop of 224 would not show."""
+    from training.evaluation.robustness import CORRUPTIONS
+
+    faults = {one.name: one for one in CORRUPTIONS}
+    y, x = np.mgrid[:1120, :1120] / 1120
+    smooth = np.stack([120 + 100 * np.sin(9 * x), 120 + 100 * np.cos(7 * y), 255 * x * y], axis=2)
+    wide = Image.fromarray(smooth.astype(np.uint8))
+    rng = np.random.default_rng(0)
+    for sigma in faults["blur"].strengths:
+        large, small = (
+            np.asarray(faults["blur"].apply(wide.resize((side, side)), sigma, rng).resize((16, 16)), float)
+            for side in (224, size)
+        )
+        assert np.abs(large - small).mean() < 0.6, sigma
+    picture = wide.resize((size, size))
+    for side in faults["small_box"].strengths:
+        pixels = int(side * size / 224)
+        assert pixels < size
+        again = picture.resize((pixels, pixels), Image.Resampling.BILINEAR)
+        again = again.resize(picture.size, Image.Resampling.BILINEAR)
+        assert faults["small_box"].apply(picture, side, rng) == again
+
+
+def test_faults_of_a_full_sized_crop_are_what_they_were() -> None:
+    from PIL import ImageFilter
+
+    from training.evaluation.robustness import CORRUPTIONS
+
+    picture, rng = Image.fromarray(crops(per_label=1, size=224).images[0]), np.random.default_rng(0)
+    faults = {one.name: one for one in CORRUPTIONS}
+    for sigma in faults["blur"].strengths:
+        assert faults["blur"].apply(picture, sigma, rng) == picture.filter(ImageFilter.GaussianBlur(sigma))
+    for side in faults["small_box"].strengths:
+        small = picture.resize((int(side), int(side)), Image.Resampling.BILINEAR)
+        again = small.resize(picture.size, Image.Resampling.BILINEAR)
+        assert faults["small_box"].apply(picture, side, rng) == again
+    tiny = Image.fromarray(crops(per_label=1, size=20).images[0])
+    assert faults["small_box"].apply(tiny, 2000, rng) == tiny  # never enlarged in between
 
 
 def test_every_fault_keeps_the_size_and_grows_worse() -> None:

@@ -51,13 +51,20 @@ def crops(per_label: int = 6, size: int = SIZE, names: tuple[str, ...] = BREEDS)
     return Crops(images, labels, species, sources, [f"{n:064x}" for n in range(len(labels))], list(names))
 
 
-def write_bundle(folder: Path, *, species: bool = True, detector: bool = False) -> Path:
+def write_bundle(
+    folder: Path,
+    *,
+    species: bool = True,
+    detector: bool = False,
+    labels: list[dict[str, str]] | None = None,
+) -> Path:
     """The bundle's folder.
 
     Args:
         folder: created.
         species: labels with species and group; without, like a recipe about something else.
-        detector: with a tiny random detector.
+        detector: with a tiny random detector and its Keras weights.
+        labels: five of these instead.
     """
     from training.architectures.ssd_mobilenet_v1 import build_detector
     from training.export import save_half_weights, to_litert
@@ -67,7 +74,8 @@ def write_bundle(folder: Path, *, species: bool = True, detector: bool = False) 
     to_litert(model, folder / "classifier.tflite")
     save_half_weights(model, folder / "classifier.weights.h5")
     breeds = [get_breed(name) for name in BREEDS]
-    labels = [{"id": b.id, "species": b.species, "group": b.group} for b in breeds]
+    known = [{"id": b.id, "species": b.species, "group": b.group} for b in breeds]
+    labels = labels or known
     if not species:
         labels = [{"id": f"thing_{n}", "name": f"Thing {n}"} for n in range(len(BREEDS))]
     config: dict[str, Any] = {
@@ -82,7 +90,14 @@ def write_bundle(folder: Path, *, species: bool = True, detector: bool = False) 
         finder = build_detector(alpha=0.25)
         random_network(finder, 4)
         to_litert(finder, folder / "detector.tflite")
-        config["detector"] = {"input_size": 300, "score": 0.3, "overlap": 0.4, "most": 4}
+        save_half_weights(finder, folder / "detector.weights.h5")
+        config["detector"] = {
+            "weights": "detector.weights.h5",
+            "input_size": 300,
+            "score": 0.3,
+            "overlap": 0.4,
+            "most": 4,
+        }
     write_config(folder, config)
     logits = Identifier.load(folder).classifier.run(self_test_picture(SIZE)).logits
     write_config(folder, config | {"self_test": {"logits": [round(float(v), 4) for v in logits]}})

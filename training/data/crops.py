@@ -5,10 +5,14 @@ from __future__ import annotations
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from training.data.rows import decode, read_rows
+from smartbreed.errors import PhotoError
+from training.data.rows import decode, encoded, place_of, read_rows
+from training.data.species import species_number
+from training.errors import DataError
 
 #: Share of the crops never trained on, to calibrate on.
 HELD_BACK = 0.05
@@ -48,18 +52,49 @@ class Crops:
         )
 
 
-def load_crops(root: str, split: str) -> Crops:
-    """The ``breeds`` configuration of the dataset at ``root``."""
-    features, rows = read_rows(root, "breeds", split)
+def load_crops(root: str, split: str, dropped: list[dict[str, str]] | None = None) -> Crops:
+    """The ``breeds`` configuration of a dataset like the default one.
+
+    Args:
+        root: dataset repo or folder; its columns are ``image, breed, species, source_id``.
+        split: ``train`` or ``test``.
+        dropped: told of what cannot be read, which is left out.
+
+    Raises:
+        DataError: it cannot be loaded, lacks a column or the names of its breeds, or its pictures are
+            unreadable or of several sizes.
+    """
+    features, rows = read_rows(root, "breeds", split, needed=("breed", "species", "source_id"))
+    names, kinds = (getattr(features[column], "names", None) for column in ("breed", "species"))
+    if not names:
+        raise DataError(f"The column breed must be a ClassLabel, which names its classes. Received: {root}")
+
+    def read(job: tuple[int, dict[str, Any]]) -> tuple[np.ndarray, str] | dict[str, str]:
+        number, row = job
+        try:
+            raw = encoded(row)
+            return decode(raw), hashlib.sha256(raw).hexdigest()
+        except PhotoError as error:
+            return {"origin": place_of(row, split, number), "reason": error.message}
+
     with ThreadPoolExecutor(4) as pool:
-        images = np.stack(list(pool.map(decode, rows)))
+        found = list(pool.map(read, enumerate(rows)))
+    if dropped is not None:
+        dropped += [item for item in found if isinstance(item, dict)]
+    kept = [(row, *item) for row, item in zip(rows, found, strict=True) if not isinstance(item, dict)]
+    if not kept:
+        raise DataError(f"No picture of the dataset can be read. Received: {root}, split {split}")
+    sizes = {image.shape for _, image, _ in kept}
+    if len(sizes) > 1:
+        some = ", ".join(f"{width} x {height}" for height, width, _ in sorted(sizes)[:2])
+        raise DataError(f"The crops must all have one size. Received: {root} with {some} and so on")
     return Crops(
-        images,
-        np.array([row["breed"] for row in rows]),
-        np.array([row["species"] for row in rows]),
-        [row["source_id"] for row in rows],
-        [hashlib.sha256(row["image"]["bytes"]).hexdigest() for row in rows],
-        list(features["breed"].names),
+        np.stack([image for _, image, _ in kept]),
+        np.array([row["breed"] for row, *_ in kept]),
+        np.array([species_number(row["species"], kinds) for row, *_ in kept]),
+        [row["source_id"] for row, *_ in kept],
+        [sha256 for *_, sha256 in kept],
+        list(names),
     )
 
 

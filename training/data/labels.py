@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from smartbreed.breeds import get_breed, resolve
+from smartbreed.breeds import resolve
 from training.errors import DataError
 from training.recipe import Data, LabelInfo
 
@@ -19,8 +19,8 @@ def slug(text: str) -> str:
 def describe_labels(labels: list[str], data: Data) -> list[dict[str, str]]:
     """``id``, ``name``, ``species`` and ``group`` of each label.
 
-    When the catalogue knows every label, its ids and families are taken; else the recipe's
-    ``data.labels`` and, failing that, the label itself.
+    A label the catalogue knows takes them from there, whatever the others are; what the recipe's
+    ``data.labels`` says goes first, and one that it gives a name to is never looked up.
 
     Raises:
         DataError: fewer than two labels, two labels with one id, or ``data.labels`` does not know one.
@@ -33,16 +33,13 @@ def describe_labels(labels: list[str], data: Data) -> list[dict[str, str]]:
             f"data.labels knows no label {unknown[0]}; it lists {', '.join(sorted(data.labels))}. "
             f"Received: {unknown[0]}"
         )
-    breeds = [None if data.labels else resolve(label.replace("_", " ")) for label in labels]
-    if all(breeds) and len({breed.id for breed in breeds if breed}) == len(labels):
-        return [{"id": b.id, "name": b.name, "species": b.species, "group": b.group} for b in breeds if b]
-    described = []
-    for label in labels:
-        info = data.labels.get(label, LabelInfo())
-        name = info.name or re.sub(r"[_\s]+", " ", label).strip().capitalize()
-        told = slug(label) if slug(label) in ("cat", "dog") else ""
-        species = info.species or told
-        described.append({"id": slug(label), "name": name, "species": species, "group": info.group})
+    described = [describe_label(label, data) for label in labels]
+    ids = [label["id"] for label in described]
+    # Two names of one breed are two classes all the same: each keeps an id of its own.
+    described = [
+        {**one, "id": slug(label), "name": readable(label)} if ids.count(one["id"]) > 1 else one
+        for label, one in zip(labels, described, strict=True)
+    ]
     ids = [label["id"] for label in described]
     twice = next((i for i, one in enumerate(ids) if one in ids[:i]), None)
     if twice is not None:
@@ -53,9 +50,18 @@ def describe_labels(labels: list[str], data: Data) -> list[dict[str, str]]:
     return described
 
 
-def catalogue_labels(ids: list[str]) -> list[dict[str, str]]:
-    """The same for ids of the catalogue."""
-    return [
-        {"id": b.id, "name": b.name, "species": b.species, "group": b.group}
-        for b in (get_breed(name) for name in ids)
-    ]
+def describe_label(label: str, data: Data) -> dict[str, str]:
+    """The same of one label, wherever it stands."""
+    info = data.labels.get(label, LabelInfo())
+    known = None if info.name else resolve(label.replace("_", " "))
+    if known is not None:
+        return {"id": known.id, "name": known.name, "species": info.species or known.species,
+                "group": info.group or known.group}  # fmt: skip
+    told = slug(label) if slug(label) in ("cat", "dog") else ""
+    return {"id": slug(label), "name": info.name or readable(label), "species": info.species or told,
+            "group": info.group}  # fmt: skip
+
+
+def readable(label: str) -> str:
+    """A label as a name."""
+    return re.sub(r"[_\s]+", " ", label).strip().capitalize()

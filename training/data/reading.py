@@ -16,8 +16,9 @@ from smartbreed.errors import PhotoError
 from smartbreed.images import read_photo
 from smartbreed.vision.boxes import with_margin
 from smartbreed.vision.pixels import resample
+from training.data.boxes import Box
 from training.data.crops import Crops
-from training.data.sources import Box, Sample
+from training.data.sources import Sample
 from training.recipe import Data
 
 #: Picture → the box of what is to be named; None: all of it.

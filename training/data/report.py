@@ -26,7 +26,8 @@ class Findings:
     Attributes:
         crops: every usable picture.
         labels: ``id`` and ``name`` of each label.
-        places: ``train``, ``validation``, ``test`` or ``""`` (left out) of each picture.
+        places: ``train``, ``validation``, ``test`` or ``""`` (left out) of each picture; jittered copies of
+            held-back pictures are left out too.
         sizes: original width and height, ``(count, 2)``.
         pairs: near-duplicates.
         dropped: ``{"origin": …, "reason": …}``.
@@ -107,7 +108,7 @@ def _figures(found: Findings, names: list[str]) -> dict[str, Any]:
     return {
         "pictures": len(found.crops),
         "splits": places,
-        "left_out_as_duplicates": int((found.places == "").sum()),
+        "left_out_as_duplicates": _left_out(found),
         "classes": classes,
         "shortest_side": {
             key: int(value)
@@ -128,6 +129,13 @@ def _figures(found: Findings, names: list[str]) -> dict[str, Any]:
             for s in found.suspects
         ],
     }  # fmt: skip
+
+
+def _left_out(found: Findings) -> int:
+    """Pictures that nearly equal one of another split; jittered copies of held-back ones are none."""
+    files = list(zip(found.crops.hashes, found.crops.sources, found.places.tolist(), strict=True))
+    held = {(sha256, source) for sha256, source, place in files if place in ("validation", "test")}
+    return len({(sha256, source) for sha256, source, place in files if not place} - held)
 
 
 def _examples(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -2,24 +2,112 @@
 
 from __future__ import annotations
 
-import io
+import hashlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+
+from smartbreed.errors import PhotoError
+from smartbreed.images import read_photo
+from training.errors import DataError
 
 
-def read_rows(root: str, config: str, split: str, image: str = "image") -> tuple[Any, list[dict[str, Any]]]:
-    """(features, rows) of a split; the column ``image`` is ``{"bytes": …, "path": …}``."""
+def read_rows(
+    root: str, config: str, split: str, *, image: str = "image", needed: tuple[str, ...] = ()
+) -> tuple[Any, list[dict[str, Any]]]:
+    """(features, rows) of a split; the column ``image`` is ``{"bytes": …, "path": …}``.
+
+    Args:
+        root: dataset repo or folder.
+        config: its configuration; empty: its only one.
+        split: ``train`` or ``test``.
+        image: column of pictures.
+        needed: other columns that must be there.
+
+    Raises:
+        DataError: it cannot be loaded, or lacks a column; the message names it.
+    """
     from datasets import Image as ImageFeature
     from datasets import load_dataset
 
-    dataset = load_dataset(root, config or None, split=split)
+    received = f"Received: {root}, configuration {config or 'default'}, split {split}"
+    try:
+        dataset = load_dataset(local(root) or root, config or None, split=split, cache_dir=cache_of(root))
+    except Exception as error:  # the Hub, the disk, the format: datasets raises a dozen kinds
+        raise DataError(f"The dataset could not be loaded ({reason_of(error)}). {received}") from None
+    if missing := [name for name in (image, *needed) if name not in dataset.column_names]:
+        raise DataError(
+            f"The dataset has no column {' and no column '.join(missing)}, only "
+            f"{', '.join(dataset.column_names)}. {received}"
+        )
     features = dataset.features
-    return features, list(dataset.cast_column(image, ImageFeature(decode=False)))
+    try:
+        return features, list(dataset.cast_column(image, ImageFeature(decode=False)))
+    except Exception as error:  # a column of numbers, a shard cut short
+        raise DataError(
+            f"The pictures of the column {image} cannot be read ({reason_of(error)}). {received}"
+        ) from None
 
 
-def decode(row: dict[str, Any]) -> np.ndarray:
-    """The picture of a row, uint8 RGB ``(height, width, 3)``."""
-    with Image.open(io.BytesIO(row["image"]["bytes"])) as picture:
-        return np.asarray(picture.convert("RGB"))
+def local(root: str) -> str | None:
+    """The path of a dataset folder on this machine; None where ``root`` names none."""
+    folder = Path(root).expanduser()
+    return str(folder) if folder.is_dir() else None
+
+
+def cache_of(root: str) -> str | None:
+    """Where `datasets` keeps its copy of a local folder; None (its own choice) for anything else.
+
+    Left to itself it goes by the folder's name and README, and would show what another folder of that name
+    holds, or what this one held before pictures came or went.
+    """
+    if (path := local(root)) is None:
+        return None
+    from datasets import config
+
+    folder = Path(path).resolve()
+    files = sorted(
+        (str(file.relative_to(folder)), file.stat().st_size, file.stat().st_mtime_ns)
+        for file in folder.rglob("*")
+        if file.is_file()
+    )
+    digest = hashlib.sha256(repr((str(folder), files)).encode()).hexdigest()[:16]
+    return str(Path(config.HF_DATASETS_CACHE) / "smartbreed" / f"{folder.name}-{digest}")
+
+
+def reason_of(error: Exception) -> str:
+    """The first line of what another program's error says, 200 characters at most."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:200].rstrip(". ") if lines else type(error).__name__
+
+
+def encoded(row: dict[str, Any], image: str = "image") -> bytes:
+    """The picture of a row as it is stored.
+
+    Raises:
+        PhotoError: there is none, or its file cannot be read.
+    """
+    picture = row[image] or {}
+    if picture.get("bytes") is not None:
+        return bytes(picture["bytes"])
+    if not picture.get("path"):
+        raise PhotoError("no_photo", "There is no picture in this row.")
+    try:
+        return Path(picture["path"]).read_bytes()
+    except OSError:
+        raise PhotoError("unreadable", "The file could not be read.") from None
+
+
+def decode(raw: bytes) -> np.ndarray:
+    """An encoded picture as the app reads it, upright and in sRGB: uint8 ``(height, width, 3)``.
+
+    Raises:
+        PhotoError: it is no picture, or a broken one.
+    """
+    return read_photo(raw).pixels
+
+
+def place_of(row: dict[str, Any], split: str, number: int, image: str = "image") -> str:
+    """The name of a row's file; where it has none, its split and number."""
+    return str((row[image] or {}).get("path") or f"{split}-{number:05d}")

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
+from smartbreed.errors import PhotoError
+from training.data.boxes import box_list
 from training.data.crops import held_back
-from training.data.rows import decode, read_rows
+from training.data.duplicates import groups_of, near_duplicates
+from training.data.rows import decode, encoded, place_of, read_rows
+from training.data.species import species_number
+from training.errors import DataError
 
 #: Shares never trained on, to calibrate on: of the scenes with pets, of those without.
 HELD_BACK_PETS, HELD_BACK_NEGATIVES = 0.1, 0.25
+#: Columns that a configuration of scenes has beside its pictures.
+COLUMNS = ("boxes", "species", "kind", "origin")
+#: Bits in which the hashes of near-duplicates differ at most.
+NEAR = 4
 
 
 @dataclass(frozen=True)
@@ -36,56 +47,100 @@ class Scene:
 def load_scenes(
     root: str, split: str, config: str = "scenes", dropped: list[dict[str, str]] | None = None
 ) -> list[Scene]:
-    """The photographs of the dataset at ``root``.
+    """The photographs of the dataset at ``root``; what cannot be used is left out.
 
     Args:
         root: dataset repo or folder.
         split: ``train`` or ``test``.
         config: its configuration with the columns ``image, boxes, species, kind, origin``.
-        dropped: told of what cannot be used, which is left out; None: such a picture raises.
-    """
-    _, rows = read_rows(root, config, split)
+        dropped: told of what was left out: ``{"origin": …, "reason": …}``.
 
-    def read(job: tuple[int, dict[str, Any]]) -> Scene | None:
+    Raises:
+        DataError: it cannot be loaded or lacks a column.
+    """
+    features, rows = read_rows(root, config, split, needed=COLUMNS)
+    inner = getattr(features["species"], "feature", features["species"])
+    names = getattr(inner, "names", None)
+
+    def read(job: tuple[int, dict[str, Any]]) -> Scene | dict[str, str]:
         number, row = job
         try:
-            return _scene(row)
-        except (OSError, ValueError, SyntaxError) as error:  # Pillow raises all three
-            if dropped is None:
-                raise
-            name = row["image"].get("path") or f"{split}-{number:05d}"
-            dropped.append({"origin": str(name), "reason": str(error) or "The picture cannot be read."})
-            return None
+            return _scene(row, names)
+        except (PhotoError, DataError) as error:
+            return {"origin": place_of(row, split, number), "reason": error.message}
 
     with ThreadPoolExecutor(4) as pool:
-        return [scene for scene in pool.map(read, enumerate(rows)) if scene is not None]
+        found = list(pool.map(read, enumerate(rows)))
+    if dropped is not None:
+        dropped += [item for item in found if isinstance(item, dict)]
+    return [item for item in found if isinstance(item, Scene)]
 
 
-def _scene(row: dict[str, Any]) -> Scene:
-    image, boxes = decode(row), np.asarray(row["boxes"], np.float32).reshape(-1, 4)
+def _scene(row: dict[str, Any], names: list[str] | None) -> Scene:
+    raw = encoded(row)
+    image, boxes = decode(raw), np.array(box_list(row["boxes"]), np.float32).reshape(-1, 4)
     height, width = image.shape[:2]
     if len(boxes) and not (
         (boxes[:, 2:] > boxes[:, :2]).all()
         and (boxes >= 0).all()
         and (boxes <= np.array([width, height] * 2) + 1).all()
     ):
-        raise ValueError(f"A box lies outside the picture of {width} x {height}. Received: {boxes.tolist()}")
+        raise DataError(f"A box lies outside the picture of {width} x {height}. Received: {boxes.tolist()}")
+    told = row["species"] if isinstance(row["species"], (list, tuple)) else [row["species"]] * len(boxes)
+    species = [species_number(value, names) for value in told]
+    if len(species) != len(boxes) or min(species, default=0) < 0:
+        raise DataError(
+            f"Every box needs a species, cat or dog. Received: {len(boxes)} boxes, species {told}"
+        )
     return Scene(
-        image, boxes, np.asarray(row["species"], np.int64), row["kind"], row["origin"],
-        hashlib.sha256(row["image"]["bytes"]).hexdigest(),
+        image, boxes, np.array(species, np.int64), row["kind"] or "", row["origin"] or "",
+        hashlib.sha256(raw).hexdigest(),
         row.get("breed") or "",
         row["image"].get("path") or "",
     )  # fmt: skip
 
 
-def split_scenes(scenes: list[Scene]) -> tuple[list[Scene], list[Scene]]:
-    """(training, held back), by content hash."""
+def split_scenes(scenes: list[Scene], apart: list[Scene] | None = None) -> tuple[list[Scene], list[Scene]]:
+    """(training, held back), by content hash.
+
+    A photograph that nearly equals a held-back one is in neither part: what was learnt by heart judges
+    nothing, and the held-back part stays what it is when others come.
+
+    Args:
+        scenes: of the split ``train``.
+        apart: others that no training photograph may nearly equal, such as those of the split ``test``.
+    """
     hashes = [scene.sha256 for scene in scenes]
     pets, negatives = held_back(hashes, HELD_BACK_PETS), held_back(hashes, HELD_BACK_NEGATIVES)
-    kept = [
-        bool(n if scene.kind == "negative" else p)
-        for scene, p, n in zip(scenes, pets, negatives, strict=True)
-    ]
-    return [s for s, k in zip(scenes, kept, strict=True) if not k], [
-        s for s, k in zip(scenes, kept, strict=True) if k
-    ]
+    kept = np.array(
+        [n if scene.kind == "negative" else p for scene, p, n in zip(scenes, pets, negatives, strict=True)],
+        bool,
+    )
+    held = [scenes[i] for i in np.flatnonzero(kept)]
+    rest = [scenes[i] for i in np.flatnonzero(~kept)]
+    near = near_others(rest, [*held, *(apart or ())])
+    return [rest[i] for i in np.flatnonzero(~near)], held
+
+
+def near_others(scenes: Sequence[Scene], others: Sequence[Scene]) -> np.ndarray:
+    """Which photographs nearly equal one of the others, or a chain of near-duplicates leads there.
+
+    Returns:
+        bool ``(len(scenes),)``.
+    """
+    everything = [*scenes, *others]
+    groups = groups_of(len(everything), near_pairs(everything), [scene.sha256 for scene in everything])
+    return np.isin(groups[: len(scenes)], groups[len(scenes) :])
+
+
+def near_pairs(scenes: list[Scene]) -> list[tuple[int, int]]:
+    """Pairs of photographs that are nearly the same, as `training.data.duplicates` tells."""
+    if not scenes:
+        return []
+    with ThreadPoolExecutor(4) as pool:
+        small = list(pool.map(_small, scenes))
+    return near_duplicates(np.stack(small), NEAR)
+
+
+def _small(scene: Scene) -> np.ndarray:
+    return np.asarray(Image.fromarray(scene.image).resize((64, 64), Image.Resampling.BILINEAR))

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from training.data.boxes import Box, box_list
+from training.data.rows import cache_of, local, reason_of
+from training.data.species import species_number
 from training.errors import DataError
 from training.recipe import Data
 
@@ -25,8 +28,6 @@ KERAS_DATASETS = {
         "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"
     ),
 }  # fmt: skip
-
-Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ def open_source(data: Data) -> Source:
     """Find the pictures that the recipe names.
 
     Raises:
-        DataError: nothing there, an unknown column, or no network; the message names it.
+        DataError: nothing there, an unknown column, a box or species that is none, or no network; the
+            message names it.
     """
     if data.source.startswith("keras:"):
         return _keras(data.source.removeprefix("keras:"))
@@ -114,11 +116,12 @@ def _dataset(data: Data, path: Path) -> Source:
     samples: list[Sample] = []
     labels: list[str] = []
     for split, table in tables.items():
-        feature = table.features[data.label]
-        classes = _class_names(feature)
+        classes = _class_names(table.features[data.label])
+        kinds = _class_names(table.features[data.species]) if data.species else None
         labels += [name for name in classes or [] if name not in labels]
         for number, row in enumerate(table):
-            samples += _samples(data, row, classes, SPLITS.get(split.lower(), ""), f"{split}-{number:05d}")
+            place = SPLITS.get(split.lower(), "")
+            samples += _samples(data, row, classes, kinds, place, f"{split}-{number:05d}")
     if not labels:
         labels = sorted({sample.label for sample in samples if sample.label})
     if len(tables) == 1:  # "train" alone says nothing about what to test on
@@ -137,13 +140,14 @@ def _load(data: Data, path: Path) -> dict[str, Any]:
                 raise DataError(f"There is no such file. Received: data.source={data.source}")
             tables = load_dataset("parquet", data_files={"train": str(path)})
         else:
-            tables = load_dataset(str(path) if path.is_dir() else data.source, data.config or None)
+            tables = load_dataset(
+                local(data.source) or data.source, data.config or None, cache_dir=cache_of(data.source)
+            )
     except DataError:
         raise
     except Exception as error:  # the Hub, the disk, the format: datasets raises a dozen kinds
-        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
         raise DataError(
-            f"The dataset could not be loaded ({reason}). Received: data.source={data.source}, "
+            f"The dataset could not be loaded ({reason_of(error)}). Received: data.source={data.source}, "
             f"data.config={data.config!r}"
         ) from None
     first = next(iter(tables.values()))
@@ -164,25 +168,30 @@ def _class_names(feature: Any) -> list[str] | None:
 
 
 def _samples(
-    data: Data, row: dict[str, Any], classes: list[str] | None, split: str, number: str
+    data: Data,
+    row: dict[str, Any],
+    classes: list[str] | None,
+    kinds: list[str] | None,
+    split: str,
+    number: str,
 ) -> list[Sample]:
     picture = row[data.image] or {}
     raw, stored = picture.get("bytes"), picture.get("path")
     read = (lambda: raw) if raw is not None else (lambda: Path(stored or "").read_bytes())
     origin = str(row[data.origin]) if data.origin else f"{number} {Path(stored or '').name}".strip()
-    boxes = _boxes(row[data.boxes]) if data.boxes else [None]
+    boxes = _boxes(row[data.boxes], origin) if data.boxes else [None]
     values = row[data.label]
     labels = list(values) if isinstance(values, (list, tuple)) else [values] * len(boxes)
-    species = row[data.species] if data.species else -1
-    kinds = list(species) if isinstance(species, (list, tuple)) else [species] * len(boxes)
-    if len(labels) != len(boxes) or len(kinds) != len(boxes):
+    told = row[data.species] if data.species else None
+    species = list(told) if isinstance(told, (list, tuple)) else [told] * len(boxes)
+    if len(labels) != len(boxes) or len(species) != len(boxes):
         raise DataError(
             f"A picture needs one label for all its boxes or one each. Received: {origin} with "
             f"{len(boxes)} boxes and {len(labels)} labels"
         )
     return [
-        Sample(read, _label(label, classes), origin, split, box, -1 if kind is None else int(kind))
-        for box, label, kind in zip(boxes, labels, kinds, strict=True)
+        Sample(read, _label(label, classes), origin, split, box, species_number(kind, kinds))
+        for box, label, kind in zip(boxes, labels, species, strict=True)
     ]
 
 
@@ -192,12 +201,12 @@ def _label(value: Any, classes: list[str] | None) -> str:
     return classes[int(value)] if classes and not isinstance(value, str) else str(value)
 
 
-def _boxes(value: Any) -> Sequence[Box | None]:
+def _boxes(value: Any, origin: str) -> Sequence[Box | None]:
     """One box, or a list of boxes; an empty list is the whole picture."""
-    if value is None or len(value) == 0:
-        return [None]
-    rows = [value] if not isinstance(value[0], (list, tuple)) else value
-    return [(float(x0), float(y0), float(x1), float(y1)) for x0, y0, x1, y1 in rows]
+    try:
+        return box_list(value) or [None]
+    except DataError as error:
+        raise DataError(f"{error.message} in data.boxes of {origin}") from None
 
 
 def _keras(name: str) -> Source:

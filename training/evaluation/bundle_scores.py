@@ -17,10 +17,11 @@ from training.evaluation.answers import Answers, ask
 from training.evaluation.crop_scores import classifier_metrics, confused_pairs, per_label
 from training.evaluation.drawing import draw
 from training.evaluation.error_sheets import error_sheets
+from training.evaluation.photograph_sheets import photograph_sheets
 from training.evaluation.robustness import robustness as measure_robustness
 from training.evaluation.strangers import stranger_metrics
 from training.evaluation.verdicts import group_scores, threshold_table
-from training.evaluation.whole_photographs import detector_metrics, find_pets, pipeline_metrics
+from training.evaluation.whole_photographs import Seen, detector_metrics, look, pipeline_metrics
 
 
 def evaluate_bundle(
@@ -32,6 +33,7 @@ def evaluate_bundle(
     empty: Sequence[Scene] | None = None,
     robustness: int = 0,
     trained: Collection[str] | None = None,
+    near: Collection[str] = (),
 ) -> dict[str, Any]:
     """Write ``scores.json``, ``plots/`` and ``mistakes/`` into ``out_folder``; returns the scores.
 
@@ -44,6 +46,8 @@ def evaluate_bundle(
         robustness: pictures the robustness curves are measured on; 0: none are.
         trained: names of the original files of the classifier's training crops. None: not known, and then
             no breed is judged on whole photographs, because the classifier may know them by heart.
+        near: sha256 of those ``scenes`` that nearly equal a training photograph; the detector is then judged
+            on the others, too.
 
     Returns:
         Floats rounded to four places. Parts that nothing was given for are left out.
@@ -65,9 +69,13 @@ def evaluate_bundle(
         error_sheets(identifier, crops, answers, out_folder / "mistakes")
         if robustness:
             scores["robustness"] = measure_robustness(identifier, crops, robustness)
-    scores |= photograph_scores(identifier, scenes or (), empty or (), trained)
+    seen = None
+    if identifier.detector is not None and (scenes or empty):
+        seen = look(identifier, scenes or (), empty or ())
+        scores |= photograph_scores(identifier, seen, trained, near)
+        photograph_sheets(seen, identifier.detector.config.score, out_folder / "mistakes")
     scores = rounded(scores)
-    draw(identifier, answers, scores, plots)
+    draw(identifier, answers, seen, scores, plots)
     write_scores(out_folder, scores)
     return scores
 
@@ -84,17 +92,17 @@ def crop_scores(identifier: Identifier, answers: Answers) -> dict[str, Any]:
 
 
 def photograph_scores(
-    identifier: Identifier, scenes: Sequence[Scene], empty: Sequence[Scene], trained: Collection[str] | None
+    identifier: Identifier, seen: Seen, trained: Collection[str] | None, near: Collection[str] = ()
 ) -> dict[str, Any]:
-    """Every figure of detector and classifier together; nothing for a bundle without a detector."""
-    if identifier.detector is None or not (scenes or empty):
-        return {}
-    found, alarms = find_pets(identifier, scenes), find_pets(identifier, empty)
-    scores: dict[str, Any] = {"detector": detector_metrics(identifier, scenes, found, alarms)}
-    if scenes:
-        scores["pipeline"] = pipeline_metrics(identifier, scenes, found, trained)
-    if empty:
-        scores["strangers"] = stranger_metrics(identifier, empty, alarms)
+    """Every figure of detector and classifier together; ``detector.apart`` without those in ``near``."""
+    scores: dict[str, Any] = {"detector": detector_metrics(identifier, seen)}
+    apart = seen.without(near)
+    if 0 < len(apart.scenes) < len(seen.scenes):
+        scores["detector"]["apart"] = detector_metrics(identifier, apart)
+    if seen.scenes:
+        scores["pipeline"] = pipeline_metrics(identifier, seen, trained)
+    if seen.empty:
+        scores["strangers"] = stranger_metrics(identifier, seen.empty, seen.alarms)
     return scores
 
 

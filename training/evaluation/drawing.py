@@ -13,20 +13,45 @@ from training import plots
 from training.evaluation.answers import Answers
 from training.evaluation.classification import confusion_matrix
 from training.evaluation.curves import mean_roc, risk_coverage
+from training.evaluation.detection_curves import detection_curves
+from training.evaluation.whole_photographs import Seen
 
 #: Labels listed beside the ROC curve.
 HARDEST = 12
 
 
-def draw(identifier: Identifier, answers: Answers | None, scores: dict[str, Any], folder: Path) -> None:
-    """Write every PNG that the scores have something for."""
+def draw(
+    identifier: Identifier,
+    answers: Answers | None,
+    seen: Seen | None,
+    scores: dict[str, Any],
+    folder: Path,
+) -> None:
+    """Write every PNG that there is something for, and ``curves.json`` beside the folder.
+
+    Args:
+        identifier: the model.
+        answers: on crops; None: there were none.
+        seen: whole photographs; None: there were none, or no detector.
+        scores: of both.
+        folder: of the plots.
+    """
+    curves: dict[str, Any] = {}
     if answers is not None:
-        draw_crops(identifier, answers, scores, folder)
+        curves |= draw_crops(identifier, answers, scores, folder)
+    if seen is not None and identifier.detector is not None:
+        found = detection_curves(seen, identifier.detector.config.score)
+        plots.detector(found, folder / "detector.png")
+        curves["detector"] = _shortened(found)
     if "robustness" in scores:
         plots.robustness(scores["robustness"], folder / "robustness.png")
+    (folder.parent / "curves.json").write_text(json.dumps(curves) + "\n")
 
 
-def draw_crops(identifier: Identifier, answers: Answers, scores: dict[str, Any], folder: Path) -> None:
+def draw_crops(
+    identifier: Identifier, answers: Answers, scores: dict[str, Any], folder: Path
+) -> dict[str, Any]:
+    """The plots of the classifier on crops; returns the numbers behind the curves."""
     names, labels = identifier.judge.names, identifier.bundle.config.classifier.labels
     matrix = confusion_matrix(answers.truth, answers.said, len(names))
     plots.reliability(answers.confidence, answers.right, folder / "reliability.png")
@@ -50,7 +75,7 @@ def draw_crops(identifier: Identifier, answers: Answers, scores: dict[str, Any],
         curves["roc"] = {"false": _short(false), "true": _short(true)}
     curve = risk_coverage(answers.confidence, answers.right)
     curves["risk_coverage"] = {"coverage": _short(curve.coverage), "risk": _short(curve.risk)}
-    (folder.parent / "curves.json").write_text(json.dumps(curves) + "\n")
+    return curves
 
 
 def verdict_marks(
@@ -69,6 +94,13 @@ def verdict_marks(
         right += metrics["said_group"] * metrics["said_group_right"]
         marks["a breed or at least its family"] = (answered, right / answered)
     return marks
+
+
+def _shortened(value: Any) -> Any:
+    """Every list of numbers in a nested value by `_short`."""
+    if isinstance(value, dict):
+        return {key: _shortened(item) for key, item in value.items()}
+    return _short(np.array(value)) if isinstance(value, list) and value else value
 
 
 def _short(values: np.ndarray, most: int = 400) -> list[float]:

@@ -53,6 +53,9 @@ def exported_forms(folder: Path, calibration: Calibration) -> Iterator[dict[str,
 
     Yields:
         Network → form → file; a network without Keras weights, or whose pictures are missing, is left out.
+
+    Raises:
+        BundleError: Keras weights that fit no network known here.
     """
     from training.export import export_forms
     from training.rebuild import rebuild_classifier
@@ -65,12 +68,12 @@ def exported_forms(folder: Path, calibration: Calibration) -> Iterator[dict[str,
             pictures = squashed(calibration.crops, classifier.input_size)
             paths["classifier"] = export_forms(rebuild_classifier(bundle), Path(temporary), pictures)
         if detector and detector.weights and len(calibration.scenes):
-            from training.architectures.ssd_mobilenet_v1 import build_detector
+            from training.detector_rebuild import rebuild_detector
 
-            model = build_detector(len(detector.species), input_size=detector.input_size)
-            model.load_weights(bundle.path(detector.weights))
             pictures = squashed(calibration.scenes, detector.input_size)
-            paths["detector"] = export_forms(model, Path(temporary), pictures, name="detector")
+            paths["detector"] = export_forms(
+                rebuild_detector(bundle), Path(temporary), pictures, name="detector"
+            )
         for name, forms in paths.items():
             served = bundle.path(getattr(bundle.config, name).file)
             forms[form_of(served)] = served  # itself, not its like with other pictures' ranges

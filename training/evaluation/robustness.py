@@ -14,6 +14,8 @@ from smartbreed.vision.identify import Identifier
 from training.data import Crops
 from training.evaluation.answers import run, true_labels
 
+#: Side of the crop that strengths in pixels are of; on a smaller crop they shrink with it.
+SIDE = 224
 #: (picture, strength, rng) → a worse picture of the same size.
 Fault = Callable[[Image.Image, float, np.random.Generator], Image.Image]
 
@@ -36,7 +38,7 @@ class Corruption:
 
 
 def blur(picture: Image.Image, sigma: float, rng: np.random.Generator) -> Image.Image:
-    return picture.filter(ImageFilter.GaussianBlur(sigma))
+    return picture.filter(ImageFilter.GaussianBlur(sigma * picture.width / SIDE))
 
 
 def noise(picture: Image.Image, sigma: float, rng: np.random.Generator) -> Image.Image:
@@ -64,7 +66,9 @@ def rotation(picture: Image.Image, degrees: float, rng: np.random.Generator) -> 
 
 
 def small_box(picture: Image.Image, side: float, rng: np.random.Generator) -> Image.Image:
-    small = picture.resize((int(side), int(side)), Image.Resampling.BILINEAR)
+    """Shrunk and brought back; never enlarged in between."""
+    pixels = min(max(1, int(side * picture.width / SIDE)), picture.width)
+    small = picture.resize((pixels, pixels), Image.Resampling.BILINEAR)
     return small.resize(picture.size, Image.Resampling.BILINEAR)
 
 
@@ -88,7 +92,7 @@ CORRUPTIONS = (
     Corruption("jpeg", "JPEG quality", (50, 30, 20, 10, 5), jpeg),
     Corruption("darkness", "brightness, share of the original", (0.7, 0.5, 0.3, 0.2, 0.1), darkness),
     Corruption("rotation", "rotation, degrees to either side", (10, 20, 30, 45, 90), rotation),
-    Corruption("small_box", "side of the pet, pixels", (112, 75, 56, 37, 28), small_box),
+    Corruption("small_box", "side of the pet, pixels of 224", (112, 75, 56, 37, 28), small_box),
     Corruption("box_jitter", "move of each box side, share of it", (0.05, 0.1, 0.15, 0.2, 0.25), box_jitter),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -20,6 +21,33 @@ from training.evaluation.intervals import wilson_interval
 SPECIES = ("cat", "dog")
 #: Score from which on a box takes part in average precision.
 LEAST = 0.001
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Whole photographs and what was found on them.
+
+    Attributes:
+        scenes: photographs with true boxes.
+        found: what `find_pets` finds on each.
+        empty: pet-less photographs that nothing was trained on.
+        alarms: what it finds on each of these.
+    """
+
+    scenes: Sequence[Scene]
+    found: list[tuple[Pet, ...]]
+    empty: Sequence[Scene]
+    alarms: list[tuple[Pet, ...]]
+
+    def without(self, hashes: Collection[str]) -> Seen:
+        """The photographs with pets whose sha256 is not among ``hashes``, and none of the pet-less."""
+        kept = [n for n, scene in enumerate(self.scenes) if scene.sha256 not in hashes]
+        return Seen([self.scenes[n] for n in kept], [self.found[n] for n in kept], [], [])
+
+
+def look(identifier: Identifier, scenes: Sequence[Scene], empty: Sequence[Scene]) -> Seen:
+    """Find the pets of all photographs."""
+    return Seen(scenes, find_pets(identifier, scenes), empty, find_pets(identifier, empty))
 
 
 def as_photo(pixels: np.ndarray, name: str = "") -> Photo:
@@ -41,29 +69,17 @@ def boxes_and_scores(found: Sequence[tuple[Pet, ...]]) -> list[Detections]:
     ]
 
 
-def detector_metrics(
-    identifier: Identifier,
-    scenes: Sequence[Scene],
-    found: list[tuple[Pet, ...]],
-    empty: list[tuple[Pet, ...]],
-) -> dict[str, Any]:
-    """Recall and average precision on photographs with pets, false alarms on photographs without.
-
-    Args:
-        identifier: the model.
-        scenes: photographs with true boxes.
-        found: what `find_pets` finds on them.
-        empty: what it finds on pet-less photographs that nothing was trained on.
-    """
+def detector_metrics(identifier: Identifier, seen: Seen) -> dict[str, Any]:
+    """Recall and average precision on photographs with pets, false alarms on photographs without."""
     assert identifier.detector is not None
     score = identifier.detector.config.score
-    truths, detections, alarms = [s.boxes for s in scenes], boxes_and_scores(found), boxes_and_scores(empty)
+    truths, detections = [scene.boxes for scene in seen.scenes], boxes_and_scores(seen.found)
     boxes = sum(len(truth) for truth in truths)
     metrics: dict[str, Any] = {
-        "photographs": len(scenes),
+        "photographs": len(seen.scenes),
         "boxes": boxes,
         "score": score,
-        "negatives": len(empty),
+        "negatives": len(seen.empty),
     }
     if boxes:
         share = recall(truths, detections, 0.5, score)
@@ -74,18 +90,13 @@ def detector_metrics(
             "ap75": average_precision(truths, detections, 0.75),
             "map": coco_map(truths, detections),
         }
-    if empty:
-        rate = false_alarm_rate(alarms, score)
-        metrics |= {"false_alarms": rate, "false_alarms_interval": wilson_interval(rate, len(empty))}
+    if seen.empty:
+        rate = false_alarm_rate(boxes_and_scores(seen.alarms), score)
+        metrics |= {"false_alarms": rate, "false_alarms_interval": wilson_interval(rate, len(seen.empty))}
     return metrics
 
 
-def pipeline_metrics(
-    identifier: Identifier,
-    scenes: Sequence[Scene],
-    found: list[tuple[Pet, ...]],
-    trained: Collection[str] | None,
-) -> dict[str, Any]:
+def pipeline_metrics(identifier: Identifier, seen: Seen, trained: Collection[str] | None) -> dict[str, Any]:
     """Photo to answer: is a pet found, is it the right species, and the right breed?
 
     The breed counts only on photographs that show one pet of a known breed which the classifier was not
@@ -93,11 +104,11 @@ def pipeline_metrics(
 
     Args:
         identifier: the model.
-        scenes: photographs with pets.
-        found: what `find_pets` finds on them.
+        seen: at least one photograph with a pet.
         trained: names of the original files of the classifier's training crops; None: not known, and no
             breed is judged.
     """
+    scenes, found = seen.scenes, seen.found
     score = identifier.detector.config.score if identifier.detector else 0.0
     best = [next((pet for pet in pets if pet.score >= score), None) for pets in found]
     named = [(s, pet) for s, pet in zip(scenes, best, strict=True) if pet is not None]

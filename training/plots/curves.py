@@ -77,7 +77,7 @@ def robustness(result: Mapping[str, Any], path: Path) -> None:
         for axes in grid[len(curves) :]:
             axes.axis("off")
             axes.text(
-                0, 0.5, f"{result['pictures']} test pictures\nclean: {result['clean']:.3f} (pale line)\n"
+                0, 0.5, f"{result['pictures']} pictures\nclean: {result['clean']:.3f} (pale line)\n"
                 "each from weak to strong",
                 fontsize=10, color=INK, va="center",
             )  # fmt: skip

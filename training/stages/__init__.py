@@ -17,7 +17,8 @@ class Stage:
     """One step of a run.
 
     Attributes:
-        name: also its module in this package, which has ``run(context) -> dict`` of facts for the marker.
+        name: also its module in this package, which has ``run(context) -> dict`` of facts for the marker and
+            may have ``check(context)``, which refuses before anything of an earlier try is cleared.
         needs: sections (or ``section.key``) of the recipe whose change makes it stale, beside those of
             the stages before.
         leaves: what it writes; cleared before it starts over with other choices.
@@ -29,7 +30,15 @@ class Stage:
 
 
 #: What `train` writes.
-TRAINED = ("*.weights.h5", "targets.npy", "*.json", "backup", "tensorboard", "tuning", "plots")
+TRAINED = (
+    "*.weights.h5", "targets.npy", "*.json", "tuned.yaml", "backup", "tensorboard", "tuning", "plots",
+)  # fmt: skip
+
+#: The plots that `evaluate` draws; the others in the folder are of the training.
+EVALUATED = (
+    "reliability", "coverage", "confusion", "confused_labels", "hardest_breeds", "groups", "roc",
+    "robustness", "forms", "detector",
+)  # fmt: skip
 
 #: What decides which files are asked while temperature and thresholds are chosen.
 NETWORKS = ("export.detector", "export.classifier", "export.form")
@@ -38,8 +47,12 @@ STAGES: tuple[Stage, ...] = (
     Stage("prepare", ("task", "seed", "data", "split", "model.input_size"), ("prepared", "report")),
     Stage("train", ("model", "augment", "head", "distil", "train", "tune"), TRAINED),
     Stage("calibrate", ("calibrate", *NETWORKS), ("calibration.json",)),
-    Stage("export", ("name", "export"), ("bundle", "bundle.tmp")),
-    Stage("evaluate", ("evaluate",), ("scores.json", "mistakes")),
+    Stage("export", ("name", "export"), ("bundle", "bundle.tmp", "bundle.old")),
+    Stage(
+        "evaluate",
+        ("evaluate",),
+        ("scores.json", "curves.json", "mistakes", *(f"plots/{name}.png" for name in EVALUATED)),
+    ),
     Stage("card", (), ()),
     Stage("publish", ("publish",), ()),
 )
@@ -51,7 +64,7 @@ class Context:
     """What a stage is given.
 
     Attributes:
-        recipe: every choice.
+        recipe: every choice; after a search, with the values it chose.
         run: the run directory.
         prepared: where the stage `prepare` wrote; another run's for the runs of a sweep.
     """

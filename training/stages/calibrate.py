@@ -40,7 +40,7 @@ def run(context: Context) -> dict[str, Any]:
     """Leave ``calibration.json``."""
     recipe = context.recipe
     scenes = (
-        split_scenes(load_scenes(recipe.data.source, "train", recipe.data.scenes))[1]
+        split_scenes(load_scenes(recipe.data.source, "train", recipe.data.scenes, dropped=[]))[1]
         if recipe.data.scenes
         else []
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
+from smartbreed.durable import replace_durably
 from smartbreed.vision.bundle import write_config
 from training.errors import StageError
 from training.stages import Context
@@ -16,13 +18,21 @@ def run(context: Context) -> dict[str, Any]:
 
     folder = context.run / "bundle"
     config = bundle_config(folder) | {"metrics": context.run.read_json("scores.json")}
+    half = folder / "README.md.tmp"
     try:
-        write_card(config, [folder / "README.md", context.run / "model_card.md"])
+        write_card(config, [half, context.run / "model_card.md"])
+        with half.open("rb") as file:
+            os.fsync(file.fileno())
+        # A kill between any two of these leaves a bundle that loads: the card is not listed while it changes.
+        write_config(folder, config, without=("README.md",))
+        replace_durably(half, folder / "README.md")
+        write_config(folder, config)
     except KeyError as missing:
         raise StageError(
             "The card needs a figure that the evaluation did not produce; add photographs it can be measured "
             f"on, or stop before it with --to evaluate. Received: no {missing.args[0]}"
         ) from None
-    write_config(folder, config)
+    finally:
+        half.unlink(missing_ok=True)
     context.run.say(f"{folder / 'README.md'}")
     return {}

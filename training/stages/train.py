@@ -12,8 +12,34 @@ from training.data.prepared import Prepared, load_prepared
 from training.data.report import augmentation_sheet
 from training.data.splits import TRAIN, VALIDATION
 from training.epoch_plot import plot_epochs
+from training.errors import RecipeError
 from training.recipe import Recipe
+from training.recipe_checks import judges_epochs
 from training.stages import Context
+from training.tracking import log_head
+
+
+def check(context: Context) -> None:
+    """Refuse what only the pictures show to be wrong, while an earlier training is still there.
+
+    Raises:
+        RecipeError: epochs are to be judged by a figure that the held-back pictures do not give, or
+            ``tune.space`` makes no sense.
+    """
+    recipe = context.recipe
+    if recipe.task == "detect":
+        return
+    if recipe.train.monitor == "cats" and judges_epochs(recipe):
+        prepared = load_prepared(context.prepared)
+        if not (prepared.crops.species[prepared.places == VALIDATION] == 0).any():
+            raise RecipeError(
+                "train.monitor is cats, but no held-back picture is of a cat, as far as data.species or "
+                "data.labels say. Received: train.monitor=cats"
+            )
+    if recipe.tune.trials:
+        from training.tune import hyperparameters
+
+        hyperparameters(recipe)
 
 
 def run(context: Context) -> dict[str, Any]:
@@ -30,6 +56,7 @@ def run(context: Context) -> dict[str, Any]:
 
         recipe = search(recipe, run, context.prepared)
     log = fit_classifier(Context(recipe, run, context.prepared))
+    log_head(run.folder, log["head"])
     _plot(context, log["epochs"])
     return {"held_back": log["held_back"]}
 
@@ -72,6 +99,6 @@ def strangers(recipe: Recipe) -> np.ndarray | None:
         return None
     from training.outliers import outlier_crops
 
-    scenes = split_scenes(load_scenes(recipe.data.source, "train", recipe.data.scenes))[0]
+    scenes = split_scenes(load_scenes(recipe.data.source, "train", recipe.data.scenes, dropped=[]))[0]
     images = [scene.image for scene in scenes if not len(scene.boxes)]
     return outlier_crops(images, recipe.seed, size=recipe.model.input_size)

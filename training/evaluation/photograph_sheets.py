@@ -1,0 +1,97 @@
+"""Missed pets and false alarms of whole photographs as contact sheets.
+
+They show photographs of the data, so they go to a run directory and never into the repository.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from smartbreed.vision.boxes import iou
+from training.data import Scene
+from training.data.contact_sheet import contact_sheet
+from training.detection_metrics import assign
+from training.evaluation.whole_photographs import SPECIES, Seen, boxes_and_scores, stem
+
+#: Mistakes on a sheet at most.
+SHOWN = 24
+#: Colours of what is there and of what was found.
+TRUE, FOUND = "#5f7f3a", "#b5533c"
+
+
+@dataclass(frozen=True)
+class _Mistake:
+    """``order``: the smallest come first."""
+
+    scene: Scene
+    boxes: np.ndarray
+    caption: str
+    order: float
+
+
+def photograph_sheets(seen: Seen, score: float, folder: Path) -> list[Path]:
+    """Write ``missed.png`` and ``false_alarms.png``; returns the paths of those that show anything.
+
+    On both, green boxes are pets; red ones are, on the first, what was found from ``score`` on and, on the
+    second, the alarm. The pets that were least seen and the surest alarms come first.
+
+    Args:
+        seen: photographs and what was found on them.
+        score: the threshold the app uses.
+        folder: created when missing.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for name, mistakes in (("missed", _missed(seen, score)), ("false_alarms", _alarms(seen, score))):
+        path = folder / f"{name}.png"
+        path.unlink(missing_ok=True)  # one of another threshold
+        chosen = sorted(mistakes, key=lambda mistake: mistake.order)[:SHOWN]
+        if chosen:
+            contact_sheet(
+                [_drawn(one.scene, one.boxes) for one in chosen], [one.caption for one in chosen], path,
+                columns=6, side=200,
+            )  # fmt: skip
+            paths.append(path)
+    return paths
+
+
+def _missed(seen: Seen, score: float) -> Iterable[_Mistake]:
+    for scene, (boxes, scores) in zip(seen.scenes, boxes_and_scores(seen.found), strict=True):
+        shown = scores >= score
+        for number, truth in enumerate(scene.boxes):
+            others = np.delete(scene.boxes, number, axis=0)
+            # Missed: without it, as many boxes would be right.
+            with_it, without = (
+                assign(some, boxes[shown], scores[shown], 0.5).sum() for some in (scene.boxes, others)
+            )
+            if with_it > without:
+                continue
+            near = iou(boxes, truth[None])[:, 0] >= 0.5 if len(boxes) else np.zeros(0, bool)
+            best = float(scores[near].max(initial=0.0))
+            what = f"seen with {best:.2f}" if best else "no box on it"
+            yield _Mistake(scene, boxes[shown], f"{SPECIES[scene.species[number]]} missed, {what}", best)
+
+
+def _alarms(seen: Seen, score: float) -> Iterable[_Mistake]:
+    pairs = [*zip(seen.scenes, seen.found, strict=True), *zip(seen.empty, seen.alarms, strict=True)]
+    for scene, pets in pairs:
+        (boxes, scores) = boxes_and_scores([pets])[0]
+        right = assign(scene.boxes, boxes, scores, 0.5)
+        for number in np.flatnonzero(~right & (scores >= score)):
+            what = pets[number].species or "pet"
+            caption = f"{scores[number]:.2f} {what}: {stem(scene.file) or scene.kind}"
+            yield _Mistake(scene, boxes[number][None], caption, -float(scores[number]))
+
+
+def _drawn(scene: Scene, found: np.ndarray) -> np.ndarray:
+    picture = Image.fromarray(scene.image)
+    draw, width = ImageDraw.Draw(picture), max(2, max(picture.size) // 90)
+    for colour, boxes in ((TRUE, scene.boxes), (FOUND, found)):
+        for box in boxes.tolist():
+            draw.rectangle(box, outline=colour, width=width)
+    return np.asarray(picture)
