@@ -13,6 +13,7 @@ from smartbreed.ui.cards import escape
 #: A check's name in the report → what people call it.
 _CHECKS = {
     "overall": "All breeds",
+    "root": "Against the last full training",
     "groups": "Each group of breeds",
     "calibration": "Honest percentages",
     "flagged": "What was flagged",
