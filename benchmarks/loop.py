@@ -124,6 +124,7 @@ def new_breeds(data: Path, breeds: list[str], draws: int, photos: int) -> None:
     from smartbreed.vision.bundle import load_bundle
     from smartbreed.vision.classifier import Classifier
     from training.retraining.challenger import head_of
+    from training.retraining.gate_set import load_gate
     from training.retraining.head import Examples
     from training.retraining.memory import load_memory
     from training.retraining.new_breed import Knowledge
@@ -133,6 +134,8 @@ def new_breeds(data: Path, breeds: list[str], draws: int, photos: int) -> None:
     bundle = load_bundle(EMBEDDED_BUNDLE)
     look, names = Classifier(bundle, 2), [label.id for label in bundle.config.classifier.labels]
     whole, memory = head_of(bundle), load_memory(bundle.path("replay.npz"), names).base
+    gate = load_gate(bundle)
+    strangers = gate.strangers if gate else None
 
     def embed(pictures: list[np.ndarray]) -> np.ndarray:
         with ThreadPoolExecutor(2) as pool:
@@ -151,7 +154,7 @@ def new_breeds(data: Path, breeds: list[str], draws: int, photos: int) -> None:
         gone = names.index(breed)
         rest, mine = memory.labels != gone, truth == gone
         kept = Examples.of(memory.embeddings[rest], _shifted(memory.labels[rest], gone))
-        knowledge = Knowledge(whole.without(gone), kept)
+        knowledge = Knowledge(whole.without(gone), kept, strangers)
         others, right = test[~mine], _shifted(truth[~mine], gone)
         before = (knowledge.head.logits(others).argmax(1) == right).mean()
         for draw in range(draws):
@@ -160,7 +163,7 @@ def new_breeds(data: Path, breeds: list[str], draws: int, photos: int) -> None:
             started = time.perf_counter()
             views = np.stack([embed(views_of(p, int(i))) for p, i in zip(pixels, chosen, strict=True)])
             lesson = Lesson(views, np.full(len(views), len(names) - 1))
-            head = teach(Knowledge(knowledge.head, kept), lesson, len(names))
+            head = teach(Knowledge(knowledge.head, kept, strangers), lesson, len(names))
             seconds = time.perf_counter() - started
             own = (head.logits(test[mine]).argmax(1) == len(names) - 1).mean()
             lost = 100 * (before - (head.logits(others).argmax(1) == right).mean())

@@ -62,6 +62,23 @@ def test_breeds_held_out_in_turn_are_learnt_from_ten_pictures(world: World) -> N
     assert np.mean(lost) <= 0.6  # of 680 pictures
 
 
+def test_what_is_no_pet_stays_none(world: World) -> None:
+    """Half of the strangers are shown, the other half are asked: few of them become the new breed."""
+    shown, asked = world.gate.strangers[::2], world.gate.strangers[1::2]
+    taken, risen, taken_unshown = [], [], []
+    for name in ("pug", "keeshond", "siamese"):
+        knowledge, pictures, *_ = world.without(world.names.index(name))
+        new, before = len(knowledge.head), knowledge.head.logits(asked).max(1)
+        for strangers, share in ((shown, taken), (None, taken_unshown)):
+            told = Knowledge(knowledge.head, knowledge.memory, strangers)
+            logits = learn_breed(told, told.head, pictures.embeddings[:10, None]).logits(asked)
+            share.append((logits.argmax(1) == new).mean())
+            if strangers is not None:
+                risen.append((logits.max(1) - before).mean())
+    assert np.mean(taken) <= 0.35 < 0.6 <= np.mean(taken_unshown)
+    assert np.mean(risen) <= 0.15  # of the largest logit, by which the second look decides what is a pet
+
+
 def test_the_bias_takes_no_more_than_its_share(world: World) -> None:
     knowledge, pictures, *_ = world.without(30)
     head = learn_breed(knowledge, knowledge.head, pictures.embeddings[:6, None])

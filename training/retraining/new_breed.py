@@ -4,9 +4,12 @@
    belongs: from the class mean to the row by linear discriminant analysis (inverse of the covariance
    within breeds), scaled as the known rows are.
 2. *Fit* that row alone, close to where it was imprinted, on the pictures' views with the weight of a
-   whole breed against the replay memory's hardest pictures. All other rows stay, so no other score moves.
-3. *Settle* its bias: as high as it may go while it takes no more than `TAKEN` of the replay memory that
-   was named right. A few pictures say where a breed lies but not how wide it is; the other breeds do.
+   whole breed against the replay memory's hardest pictures and the strangers. All other rows stay, so no
+   other score moves.
+3. *Settle* its bias: as high as it may go while it takes no more than `TAKEN` of the strangers and of the
+   replay memory that was named right. A few pictures say where a breed lies but not how wide it is; the
+   other breeds do, and what is no pet at all: known rows were shown such pictures in training, a new one
+   that never was becomes the first guess for six of ten of them.
 """
 
 from __future__ import annotations
@@ -17,12 +20,14 @@ import numpy as np
 
 from training.retraining.head import Examples, Head, fit_rows
 
-#: Share of the replay memory named right that one new breed may take (6 of 5320 embeddings).
-TAKEN = 0.00125
+#: Share of the strangers and of the replay memory named right that one new breed may take (10 of 5,422).
+TAKEN = 0.002
 #: Fewer pictures do not make a breed.
 LEAST_PICTURES = 5
 #: Weight of all its pictures together, in pictures of the replay memory: as one known breed.
 WEIGHT = 40.0
+#: Weight of a stranger, in pictures of the replay memory.
+STRANGER = 5.0
 #: Distance of the fitted row from the imprinted one costs this much; see `training.retraining.head`.
 PULL = 0.03
 #: Replay embeddings closest to the imprinted row; the others never come near it.
@@ -37,10 +42,18 @@ class Knowledge:
     Args:
         head: of the parent.
         memory: its replay memory; labels are the head's.
+        strangers: embeddings of pictures that show no breed ``(m, d)``; None: there are none.
     """
 
-    def __init__(self, head: Head, memory: Examples) -> None:
-        self.head, self.memory = head, memory
+    def __init__(self, head: Head, memory: Examples, strangers: np.ndarray | None = None) -> None:
+        self.head, self.memory, self.strangers = head, memory, strangers
+
+    def others(self, head: Head) -> Examples:
+        """What is of no new breed: the memory, and the strangers as what ``head`` takes them for."""
+        if self.strangers is None or not len(self.strangers):
+            return self.memory
+        taken_for = head.logits(self.strangers).argmax(1)
+        return self.memory.and_(Examples.of(self.strangers, taken_for, weight=STRANGER))
 
     @cached_property
     def means(self) -> np.ndarray:
@@ -92,7 +105,9 @@ def learn_breed(knowledge: Knowledge, head: Head, views: np.ndarray, others: Exa
     """
     if len(views) < 3:
         raise ValueError(f"A breed cannot be learnt from so few pictures. Received: {len(views)}")
-    memory = knowledge.memory if others is None or not len(others) else knowledge.memory.and_(others)
+    memory = knowledge.others(head)
+    if others is not None and len(others):
+        memory = memory.and_(others)
     grown = head.with_row(knowledge.imprint(views[:, 0]), float(head.bias.mean()))
     new = len(grown) - 1
     logits = grown.logits(memory.embeddings)

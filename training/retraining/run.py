@@ -54,7 +54,7 @@ def retrain_head(work: Work) -> dict[str, Any]:
     gate, examples = load_gate(bundle), memory.base
     if gate is None:
         gate, examples = stand_in(examples, plan.names)
-    knowledge = Knowledge(old, examples)
+    knowledge = Knowledge(old, examples, gate.strangers)
     taught, held_out = (plan.lesson(views, mask) for mask in (~plan.held_out, plan.held_out & plan.fresh))
     with work.stage("fit", plan.lesson_title()):
         new = halved(teach(knowledge, taught, len(plan.labels)))
