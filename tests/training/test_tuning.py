@@ -12,7 +12,7 @@ from smartbreed.errors import StorageError
 from training import many_runs, tune
 from training.errors import RecipeError
 from training.recipe import Recipe
-from training.recipe_file import load_recipe
+from training.recipe_file import load_recipe, save_recipe
 from training.run_directory import RunDirectory
 from training.runner import run_recipe
 from training.stages import NAMES, choices_of
@@ -92,7 +92,7 @@ def test_searching_alone_begins_anew_when_the_pictures_change(
     monkeypatch.setattr(tune, "sentences", contextlib.nullcontext)
     values = searching(folder, "{train.rate: {choices: [1e-3, 2e-3]}}")
     path = tmp_path / "mine.yaml"
-    path.write_bytes(tune.save_recipe(values))
+    path.write_bytes(save_recipe(values))
     run = RunDirectory(tmp_path / "run", quiet=True)
     tune.main(str(path), run.folder, [])
     first = (run / "tuning/search/oracle.json").stat().st_mtime_ns
