@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import struct
+import subprocess
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -115,3 +117,14 @@ def _png_header(width: int, height: int) -> bytes:
         + chunk(b"IDAT", zlib.compress(b"\0"))
         + chunk(b"IEND", b"")
     )
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real filesystem of 2 MiB, where root may mount one."""
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    if os.getuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder]).returncode:
+        pytest.skip("no filesystem can be mounted here")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)

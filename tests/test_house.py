@@ -40,6 +40,7 @@ ROOMS = {
         "images",
         "vision",
         "feedback",
+        "models",
         "review",
         "retraining",
         "circle",

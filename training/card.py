@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
+from smartbreed.durable import replace_durably
+from smartbreed.vision.bundle import write_config
 from training.card_data import facts_of_data, in_yaml
 from training.card_tables import TABLES
 from training.card_text import Figures, render
@@ -100,6 +103,30 @@ def write_card(config: dict[str, Any], paths: list[Path]) -> None:
         folder = next((f for f in ("docs/plots", "plots") if (path.parent / f).is_dir()), "")
         names = frozenset(p.name for p in (path.parent / folder).glob("*.png")) if folder else frozenset()
         path.write_text(render_card(config, plots=folder, found=names))
+
+
+def put_card(bundle: Path, config: dict[str, Any]) -> None:
+    """Write a bundle's ``README.md`` and ``config.json``; a kill at any point leaves a bundle that loads.
+
+    Args:
+        bundle: its folder.
+        config: everything but ``files``.
+
+    Raises:
+        KeyError: the card needs a figure that no run produced; nothing was changed.
+        OSError: the disk refused.
+    """
+    half, card = bundle / "README.md.tmp", bundle / "README.md"
+    try:
+        write_card(config, [half])
+        with half.open("rb") as file:
+            os.fsync(file.fileno())
+        # The card is not listed while it changes.
+        write_config(bundle, config, without=(card.name,))
+        replace_durably(half, card)
+        write_config(bundle, config)
+    finally:
+        half.unlink(missing_ok=True)
 
 
 def _minutes(log: dict[str, Any]) -> int:

@@ -13,8 +13,8 @@ import typer
 
 from smartbreed.config import EMBEDDED_BUNDLE
 from smartbreed.errors import SmartBreedError
-from smartbreed.vision.bundle import CONFIG, write_config
-from training.card import write_card
+from smartbreed.vision.bundle import CONFIG
+from training.card import put_card, write_card
 from training.data import HELD_BACK, Crops, Scene, held_back, load_crops, load_scenes, split_scenes
 from training.data.scenes import near_others
 from training.evaluation import evaluate_bundle
@@ -76,8 +76,8 @@ def main(
         for plot in sorted((out / "plots").glob("*.png")):
             shutil.copyfile(plot, plots / plot.name)
         config["metrics"] = scores
-        write_card(config, [card, bundle / "README.md"])
-        write_config(bundle, config)
+        write_card(config, [card])
+        put_card(bundle, config)
 
 
 def read(data: str, quick: bool) -> tuple[Crops, list[Scene], list[Scene], list[str], list[str]]:

@@ -16,7 +16,7 @@ from training.backbones import backbone_layers, build_backbone
 from training.data.reading import bundle_folder
 from training.errors import StartError
 from training.initial_weights import imagenet_mobilenet_v2, load_mobilenet_v2, read_npz
-from training.rebuild import rebuild_classifier
+from training.rebuild import channels_of, rebuild_classifier
 from training.recipe import Model
 
 
@@ -147,16 +147,9 @@ def _from_file(model: keras.Model, choice: Model) -> Start:
 
 def _load_h5(model: keras.Model, path: Path, choice: Model) -> None:
     """Weights of one of our networks, whatever number of labels it had, or of the bare backbone."""
-    import h5py
-
-    found: list[int] = []
-    with h5py.File(path) as file:
-        file.visititems(
-            lambda _, item: found.append(item["0"].shape[-1])
-            if item.attrs.get("name") == "class_maps" and "0" in item else None
-        )  # fmt: skip
-    if found or choice.backbone not in EXPECTS:
-        classes = found[0] if found else model.output["logits"].shape[-1]
+    found = channels_of(path, "class_maps")
+    if found is not None or choice.backbone not in EXPECTS:
+        classes = model.output["logits"].shape[-1] if found is None else found
         other = build_backbone(choice.backbone, classes, input_size=choice.input_size, alpha=choice.alpha)
     else:
         other = application(choice.backbone, choice.input_size, choice.alpha)

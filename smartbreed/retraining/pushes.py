@@ -8,11 +8,10 @@ files that were not there at the revision the last attempt read, and those files
 from __future__ import annotations
 
 import datetime as dt
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smartbreed.errors import HubCallError
+from smartbreed.errors import HubCallError, StorageError
 from smartbreed.feedback.schema import has_schema, shard_config
 from smartbreed.retraining.accepted import ACCEPTING
 from smartbreed.retraining.job import Job
@@ -53,7 +52,7 @@ class Pushes:
             now: aware.
 
         Raises:
-            HubCallError: the Hub cannot be asked; the push is remembered.
+            HubCallError, StorageError: the Hub cannot be asked or the disk refused; the push is remembered.
         """
         if not self._told or (last is not None and last.running):
             return False
@@ -62,7 +61,7 @@ class Pushes:
         self._told = False
         try:
             return self._accepted_since(self._read_last())
-        except HubCallError:
+        except (HubCallError, StorageError):
             self._told = True
             raise
 
@@ -77,7 +76,7 @@ class Pushes:
         return ""
 
     def _accepted_since(self, revision: str) -> bool:
-        from smartbreed.hub.client import connect, download_file, repo_state
+        from smartbreed.hub.client import connect, download_file, repo_state, scratch_folder
 
         settings = self._jobs.settings
         api = connect(settings)
@@ -88,9 +87,9 @@ class Pushes:
                 return False
             raise
         new = _decisions(api, settings.dataset, head) - _decisions(api, settings.dataset, revision)
-        with tempfile.TemporaryDirectory(prefix="smartbreed-") as folder:
+        with scratch_folder() as folder:
             return any(
-                _accepts(download_file(api, settings.dataset, "dataset", path, head, Path(folder)))
+                _accepts(download_file(api, settings.dataset, "dataset", path, head, folder))
                 for path in sorted(new, reverse=True)
             )
 

@@ -17,10 +17,10 @@ from smartbreed.errors import SmartBreedError
 from smartbreed.feedback.database import read, write
 from smartbreed.feedback.flags import FlagService
 from smartbreed.feedback.tables import Flag
-from smartbreed.images import read_photo
 from smartbreed.review.answers import label_of
 from smartbreed.review.ledger import latest_decisions, outcome
 from smartbreed.review.look import Looked, Memory, load_memory, measure, unpack
+from smartbreed.review.pictures import stored_photo
 from smartbreed.review.service import ReviewService
 from smartbreed.review.tables import Signals
 from smartbreed.vision.identify import Identifier
@@ -181,7 +181,7 @@ def _look(flags: FlagService, identifier: Identifier, memory: Memory, flag: Flag
     )  # fmt: skip
     try:
         # Our own encoding, within no limits of today's settings.
-        photo = read_photo(flags.blobs.get(flag.sample_id), max_bytes=2**31, max_pixels=2**31)
+        photo = stored_photo(flags.blobs, flag.sample_id)
         found = measure(identifier, memory, photo, flag.box, label_of(flag))
     except SmartBreedError as error:
         row.problem = error.message[:300]

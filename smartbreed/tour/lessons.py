@@ -18,12 +18,11 @@ from smartbreed.feedback.tables import Flag
 from smartbreed.retraining.accepted import ACCEPTING, sample_key
 from smartbreed.review import ledger
 from smartbreed.review.answers import label_of, said
+from smartbreed.review.look import Box
 from smartbreed.review.tables import AGREEMENT, Decision, Gold
 
 #: Rows looked at for each photo wanted: several people may have flagged the same pet.
 _SPARE = 4
-
-Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)

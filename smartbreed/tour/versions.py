@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smartbreed import circle
+from smartbreed.models.source import order
 from smartbreed.retraining.accepted import LEARNT
 from smartbreed.retraining.overview import Release
 from smartbreed.retraining.releases import parse
@@ -73,7 +74,7 @@ def known_versions(services: Services, bundle: Bundle) -> Known:
             folders.setdefault(good.revision, (good.version, services.settings.home_dir / good.folder))
     names[bundle.version.revision] = bundle.version.version
     found = [(version, *parse_record(_read(folder))) for version, folder in folders.values()]
-    return Known(names, tuple(sorted(found, key=lambda record: _order(record[0]))))
+    return Known(names, tuple(sorted(found, key=lambda record: order(record[0]))))
 
 
 def parse_record(text: bytes | None) -> tuple[dict[str, str], dict[str, str]]:
@@ -102,10 +103,6 @@ def _read(folder: Path) -> bytes | None:
     with suppress(OSError):
         return (folder / LEARNT).read_bytes()
     return None
-
-
-def _order(version: str) -> tuple[int, ...]:
-    return tuple(int(part) if part.isdigit() else 0 for part in version.split("."))
 
 
 def _sentences(checks: object) -> tuple[str, ...]:

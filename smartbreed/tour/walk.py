@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from smartbreed.errors import SmartBreedError
-from smartbreed.images import encode_jpeg, read_photo
+from smartbreed.images import encode_jpeg
 from smartbreed.review.look import pet_at
+from smartbreed.review.pictures import stored_photo, surroundings
 from smartbreed.tour.lessons import Lesson, lessons
-from smartbreed.tour.pictures import framed
 from smartbreed.tour.versions import Known, Verdict, known_versions, verdict_of
 from smartbreed.vision.identify import Identifier
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 #: Photos shown.
 SHOWN = 8
+#: Longest side of a picture, pixels.
+SIDE = 360
 
 
 @dataclass(frozen=True)
@@ -140,13 +142,12 @@ class Walker:
 
 def _look_at(services: Services, identifier: Identifier, lesson: Lesson) -> tuple[bytes, Answer | None]:
     try:
-        data = services.flags.blobs.get(lesson.sample_id)
-        photo = read_photo(data, max_bytes=2**31, max_pixels=2**31)
+        photo = stored_photo(services.flags.blobs, lesson.sample_id)
         guess = pet_at(identifier, photo, lesson.box).breeds[0]
     except SmartBreedError:
         return b"", None
     answer = Answer(guess.id, guess.name, guess.probability, "", guess.id == lesson.label)
-    return encode_jpeg(np.asarray(framed(photo, lesson.box)), 82), answer
+    return encode_jpeg(np.asarray(surroundings(photo, lesson.box, SIDE)), 82), answer
 
 
 def _best(steps: tuple[Step, ...]) -> Step | None:

@@ -6,19 +6,18 @@ import base64
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from smartbreed.errors import SmartBreedError
-from smartbreed.images import Photo, encode_jpeg, read_photo
+from smartbreed.images import Photo, encode_jpeg
 from smartbreed.review.look import Box, pet_at
+from smartbreed.review.pictures import draw_frame, stored_photo, surroundings
 from smartbreed.review.queue import Item
 from smartbreed.services import Services
-from smartbreed.tour.pictures import framed as surroundings
 from smartbreed.vision.results import Pet
 
 #: Longest sides, pixels.
 _PHOTO, _CROP, _THUMB = 900, 360, 200
-_FRAME = (179, 69, 26)
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class Views:
 def views(services: Services, item: Item) -> Views:
     """Pictures of one flag; a photo that is gone or damaged costs the pictures, not the page."""
     try:
-        photo = stored_photo(services, item)
+        photo = stored_photo(services.flags.blobs, item.flag.sample_id)
         identifier = services.identifier
         pet = pet_at(identifier, photo, item.flag.box)
     except SmartBreedError as error:
@@ -61,20 +60,10 @@ def views(services: Services, item: Item) -> Views:
 def thumbnail(services: Services, item: Item) -> str:
     """The flagged pet and a little around it, small; empty when its photo cannot be read."""
     try:
-        photo = stored_photo(services, item)
+        photo = stored_photo(services.flags.blobs, item.flag.sample_id)
     except SmartBreedError:
         return ""
     return _url(np.asarray(surroundings(photo, item.flag.box, _THUMB)))
-
-
-def stored_photo(services: Services, item: Item) -> Photo:
-    """The photo of a flag.
-
-    Raises:
-        StorageError, PhotoError: it is gone or damaged.
-    """
-    data = services.flags.blobs.get(item.flag.sample_id)
-    return read_photo(data, max_bytes=2**31, max_pixels=2**31)
 
 
 def framed(photo: Photo, box: Box | None, size: int) -> np.ndarray:
@@ -86,12 +75,7 @@ def framed(photo: Photo, box: Box | None, size: int) -> np.ndarray:
     if box is not None:
         width = max(2, round(max(sides) / 160))
         corners = [round(value * factor) for value in box]
-        draw = ImageDraw.Draw(picture)
-        # White around the colour, or the frame is lost on a red sofa.
-        draw.rectangle(
-            [corners[0] - 1, corners[1] - 1, corners[2] + 1, corners[3] + 1], outline="white", width=width + 2
-        )
-        draw.rectangle(corners, outline=_FRAME, width=width)
+        draw_frame(picture, corners, width)
     return np.asarray(picture)
 
 

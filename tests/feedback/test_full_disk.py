@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sqlite3
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -32,17 +30,6 @@ def test_a_full_disk_in_the_database_leaves_no_row(
             service.save(make())
     assert service.count() == 0
     assert service.save(make()).created
-
-
-@pytest.fixture
-def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    """A real filesystem of 1 MiB, where root may mount one."""
-    folder = tmp_path / "tiny"
-    folder.mkdir()
-    if os.getuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder]).returncode:
-        pytest.skip("no filesystem can be mounted here")
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 def test_a_disk_that_is_really_full(tiny_disk: Path, settings: Settings, make: Make) -> None:

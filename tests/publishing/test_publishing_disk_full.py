@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import subprocess
 import tempfile
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
@@ -94,17 +92,6 @@ def test_a_full_disk_before_the_first_run(world: World, monkeypatch: pytest.Monk
     assert "the disk is full" in (world.status().problem or "")
     assert world.publisher.run().published == 1
     assert world.status().problem is None
-
-
-@pytest.fixture
-def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    """A real filesystem of 2 MiB, where root may mount one."""
-    folder = tmp_path / "tiny"
-    folder.mkdir()
-    if os.getuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder]).returncode:
-        pytest.skip("no filesystem can be mounted here")
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 def test_a_disk_that_is_really_full(tiny_disk: Path) -> None:

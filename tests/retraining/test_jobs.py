@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -214,17 +214,6 @@ def test_nothing_starts_on_a_disk_that_refuses(trainer: Trainer, settings: Setti
     settings.home_dir.write_text("a file where the folder should be")
     with pytest.raises(StorageError):
         trainer("ok").start()
-
-
-@pytest.fixture
-def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    """A real filesystem of 1 MiB, where root may mount one."""
-    folder = tmp_path / "tiny"
-    folder.mkdir()
-    if os.getuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder]).returncode:
-        pytest.skip("no filesystem can be mounted here")
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 def test_a_disk_that_fills_up_while_it_runs(tiny_disk: Path) -> None:

@@ -21,11 +21,11 @@ from smartbreed.models.live import LiveModel
 from smartbreed.retraining.overview import Release
 from smartbreed.review import rulings
 from smartbreed.review.look import pet_at
+from smartbreed.review.pictures import surroundings
 from smartbreed.services import Services
 from smartbreed.tour import walk as walking
-from smartbreed.tour.pictures import SIDE, framed
 from smartbreed.tour.versions import Known, Verdict, parse_record, verdict_of
-from smartbreed.tour.walk import Walk, Walker
+from smartbreed.tour.walk import SIDE, Walk, Walker
 from smartbreed.ui import tour_story
 from smartbreed.ui.tour_guide import guide
 
@@ -207,7 +207,7 @@ def test_where_nothing_went_round_each_step_is_told_with_its_page(services: Serv
 )
 def test_pictures_show_all_of_the_pet(box: tuple[float, float, float, float] | None) -> None:
     photo = read_photo(Image.new("RGB", (600, 400), "white"))
-    shown = framed(photo, box)
+    shown = surroundings(photo, box, SIDE)
     assert max(shown.size) == SIDE
     framing = np.asarray(shown)[..., 2] < 100  # the frame's colour, on white
     if box in (None, (0, 0, 600, 400)):

@@ -68,7 +68,7 @@ def exported_forms(folder: Path, calibration: Calibration) -> Iterator[dict[str,
             pictures = squashed(calibration.crops, classifier.input_size)
             paths["classifier"] = export_forms(rebuild_classifier(bundle), Path(temporary), pictures)
         if detector and detector.weights and len(calibration.scenes):
-            from training.detector_rebuild import rebuild_detector
+            from training.rebuild import rebuild_detector
 
             pictures = squashed(calibration.scenes, detector.input_size)
             paths["detector"] = export_forms(

@@ -16,9 +16,9 @@ from smartbreed.config import EMBEDDED_BUNDLE
 from smartbreed.errors import BundleError
 from smartbreed.vision.bundle import load_bundle, write_config
 from training.architectures.ssd_mobilenet_v1 import build_detector
-from training.detector_rebuild import rebuild_detector, width_of
 from training.evaluation.form_scores import Calibration, exported_forms
 from training.export import save_half_weights
+from training.rebuild import rebuild_detector, width_of
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,77 @@
+"""Pictures of flagged pets: the stored photo, the pet with its surroundings, and a frame around it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PIL import Image, ImageDraw
+
+from smartbreed.feedback.blobs import BlobStore
+from smartbreed.images import Photo, read_photo
+from smartbreed.review.look import Box
+
+#: How much larger than the pet its picture is.
+_ROOM = 1.3
+_FRAME = (179, 69, 26)
+
+
+def stored_photo(blobs: BlobStore, sample_id: str) -> Photo:
+    """The photo of a flag; it was checked against the limits of size when it came.
+
+    Raises:
+        StorageError, PhotoError: it is gone or damaged.
+    """
+    return read_photo(blobs.get(sample_id), max_bytes=2**31, max_pixels=2**31)
+
+
+def draw_frame(picture: Image.Image, corners: Sequence[float], width: int) -> None:
+    """A frame, white around the colour, or it is lost on a red sofa.
+
+    Args:
+        picture: drawn on.
+        corners: x0, y0, x1, y1 in pixels of it.
+        width: of the coloured line, pixels.
+    """
+    x0, y0, x1, y1 = corners
+    draw = ImageDraw.Draw(picture)
+    draw.rectangle((x0 - 1, y0 - 1, x1 + 1, y1 + 1), outline="white", width=width + 2)
+    draw.rectangle((x0, y0, x1, y1), outline=_FRAME, width=width)
+
+
+def surroundings(photo: Photo, box: Box | None, side: int) -> Image.Image:
+    """The pet and a little around it, square where the photo is large enough for that.
+
+    Args:
+        box: in pixels of the photo; None: the whole photo, which needs no frame.
+        side: longest side of the picture, pixels.
+    """
+    around = _around(photo, box) if box else (0.0, 0.0, float(photo.width), float(photo.height))
+    width, height = around[2] - around[0], around[3] - around[1]
+    factor = side / max(width, height)
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    picture = photo.to_pil().resize(size, Image.Resampling.BILINEAR, box=around, reducing_gap=2.0)
+    if box is None:
+        return picture
+    x0, x1 = ((x - around[0]) * factor for x in (box[0], box[2]))
+    y0, y1 = ((y - around[1]) * factor for y in (box[1], box[3]))
+    if x0 < 2 and y0 < 2 and x1 > size[0] - 3 and y1 > size[1] - 3:
+        return picture  # it is all of the picture
+    # A frame on the very edge would be half cut off.
+    corners = (max(x0, 2), max(y0, 2), min(x1, size[0] - 3), min(y1, size[1] - 3))
+    if corners[0] < corners[2] and corners[1] < corners[3]:
+        draw_frame(picture, corners, 3)
+    return picture
+
+
+def _around(photo: Photo, box: Box) -> Box:
+    side = _ROOM * max(box[2] - box[0], box[3] - box[1])
+    x0, x1 = _span((box[0] + box[2]) / 2, side, photo.width)
+    y0, y1 = _span((box[1] + box[3]) / 2, side, photo.height)
+    return (x0, y0, x1, y1)
+
+
+def _span(middle: float, length: float, most: int) -> tuple[float, float]:
+    """A stretch of that length around the middle, moved or cut so that it lies in 0…most."""
+    length = min(length, most)
+    start = min(max(middle - length / 2, 0.0), most - length)
+    return start, start + length
