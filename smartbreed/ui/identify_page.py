@@ -139,7 +139,8 @@ class IdentifyPage:
             return {self.session: session}
         return {self.input: None, **self._look(files, *settings)}
 
-    def _example(self, *settings: Any, event: gr.SelectData) -> Updates:
+    # gradio fills event data only into arguments that come before those of any number.
+    def _example(self, event: gr.SelectData, *settings: Any) -> Updates:
         found = self.examples.get()[1]
         path, caption = found[int(event.index) % len(found)]
         return self._look(((path, caption),), *settings)
