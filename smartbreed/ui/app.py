@@ -18,6 +18,8 @@ from smartbreed.ui.train_page import TrainPage
 _HERE = Path(__file__).parent
 #: Temporary files are looked through this often and deleted at this age, in seconds.
 _CACHE = (300, 3600)
+#: Every page; each has a stylesheet of its own whose rules all begin with its class, ``sb-page-…``.
+PAGES = ("identify", "tour", "train", "review")
 
 
 def build_app(services: Services) -> gr.Blocks:
@@ -25,21 +27,27 @@ def build_app(services: Services) -> gr.Blocks:
     with gr.Blocks(
         title=services.introduction[0] or "SmartBreed", analytics_enabled=False, delete_cache=_CACHE
     ) as app:
-        page = IdentifyPage(services)
+        with _page("identify"):
+            page = IdentifyPage(services)
         app.load(
             page.show_unpublished, None, page.unpublished, show_progress="hidden", api_visibility="private"
         )
         if services.settings.gallery:
             found = [page.examples_box, page.examples_heading, page.gallery]
             app.load(page.load_examples, None, found, show_progress="hidden", api_visibility="private")
-    with app.route("How it learns", "/tour", show_in_navbar=False):
+    with app.route("How it learns", "/tour", show_in_navbar=False), _page("tour"):
         TourPage(services).load(app)
-    with app.route("Retrain", "/train", show_in_navbar=False):
+    with app.route("Retrain", "/train", show_in_navbar=False), _page("train"):
         TrainPage(services).load(app)
-    with app.route("Review", "/review", show_in_navbar=False):
+    with app.route("Review", "/review", show_in_navbar=False), _page("review"):
         ReviewPage(services).load(app)
     app.current_page = ""  # what is added later belongs to the front page again
     return app
+
+
+def _page(name: str) -> gr.Column:
+    """What holds a page, with the class that its stylesheet's rules begin with."""
+    return gr.Column(elem_classes=["sb-page", f"sb-page-{name}"])
 
 
 def launch_options(settings: Settings) -> dict[str, Any]:
@@ -48,7 +56,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
     script = "".join((_HERE / name).read_text(encoding="utf-8") for name in names)
     return {
         "theme": SmartBreedTheme(),
-        "css_paths": [_HERE / "style.css", _HERE / "circle.css", _HERE / "review.css", _HERE / "tour.css"],
+        "css_paths": [_HERE / f"{name}.css" for name in ("style", *PAGES)],
         "head": f"<script>{script}</script>",
         "favicon_path": str(_HERE / "logo.svg"),
         "i18n": gr.I18n(en={"upload_text.drop_gallery": "Drop photos here"}),
