@@ -2,7 +2,10 @@
 (() => {
   const byId = (id) => document.getElementById(id);
   const visible = (element) => element && element.offsetParent !== null;
-  const KEYS = { a: "accept", r: "relabel", x: "reject", n: "new", u: "undo", j: "next", k: "previous", g: "gold" };
+  const KEYS = {
+    a: ["accept"], r: ["relabel"], x: ["reject"], n: ["new"], u: ["undo", "bulk-undo", "empty-undo"],
+    j: ["next"], k: ["previous"], g: ["gold"],
+  };
   const boxes = () => [...document.querySelectorAll("#review-list input[type=checkbox]")];
 
   function press(id) {
@@ -21,26 +24,41 @@
     }
     const target = event.target;
     if (target.closest?.("input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable=true]")) return;
-    const name = KEYS[event.key.toLowerCase()];
-    if (name && !event.repeat && press(`review-${name}`)) event.preventDefault();
+    const names = KEYS[event.key.toLowerCase()] ?? [];
+    if (!event.repeat && names.some((name) => press(`review-${name}`))) event.preventDefault();
   });
 
   document.addEventListener("change", (event) => {
-    if (event.target.matches?.("#review-list input")) count();
+    const box = event.target;
+    if (!box.matches?.("#review-list input")) return;
+    chosen[box.checked ? "add" : "delete"](box.value);
+    sync();
   });
 
-  function count() {
-    const chosen = boxes().filter((box) => box.checked).length;
+  // gradio changes the old list into the new one element by element, so a box stays ticked and stands
+  // for another flag. What is chosen is therefore kept by id, and belongs to one list.
+  const chosen = new Set();
+  let number = "";
+
+  function sync() {
+    const now = document.querySelector("#review-list .sb-review-list")?.dataset.number ?? "";
+    if (now !== number) chosen.clear();
+    number = now;
+    boxes().forEach((box) => { box.checked = chosen.has(box.value); });
     const button = byId("review-all");
-    if (button) button.textContent = chosen ? `${chosen} chosen; choose none` : "Choose all";
+    const text = chosen.size ? `${chosen.size} chosen; choose none` : "Choose all";
+    if (button && button.textContent !== text) button.textContent = text;
   }
 
   window.smartbreedReview = {
-    checked: () => JSON.stringify(boxes().filter((box) => box.checked).map((box) => box.value)),
+    chosen: () => JSON.stringify([...chosen]),
+    // The flag before the person's eyes at this moment.
+    shown: () => document.querySelector("#review-words .sb-item")?.dataset.flag ?? "",
     all() {
-      const none = boxes().every((box) => !box.checked);
-      boxes().forEach((box) => { box.checked = none; });
-      count();
+      const none = !chosen.size;
+      chosen.clear();
+      if (none) boxes().forEach((box) => chosen.add(box.value));
+      sync();
     },
     focus(id) {
       setTimeout(() => byId(id)?.querySelector("input, textarea")?.focus(), 60);
@@ -52,15 +70,17 @@
         if (active?.closest?.("#review-acts")) active.blur();
         const top = byId("review-message");
         if (visible(byId("review-one")) && top?.getBoundingClientRect().top < -40) top.scrollIntoView({ block: "start" });
-        count();
       }, 30);
     },
   };
 
   new MutationObserver(() => {
-    for (const [key, name] of Object.entries(KEYS)) {
-      const button = byId(`review-${name}`);
-      if (button && !button.hasAttribute("aria-keyshortcuts")) button.setAttribute("aria-keyshortcuts", key);
+    for (const [key, names] of Object.entries(KEYS)) {
+      for (const name of names) {
+        const button = byId(`review-${name}`);
+        if (button && !button.hasAttribute("aria-keyshortcuts")) button.setAttribute("aria-keyshortcuts", key);
+      }
     }
-  }).observe(document, { childList: true, subtree: true });
+    sync();
+  }).observe(document, { childList: true, subtree: true, attributeFilter: ["data-number", "value"] });
 })();

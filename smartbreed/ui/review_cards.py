@@ -153,13 +153,18 @@ def _then(item: Item, shown: Views, name: Name) -> str:
     return f'<p class="sb-note">When it was flagged: {escape(name(flag.predicted))}{sure}</p>'
 
 
-def rows(items: Sequence[Item], thumbs: Mapping[str, str], name: Name, more: int) -> str:
-    """The list with a checkbox for each flag; ``review.js`` hands the checked ones over."""
+def rows(items: Sequence[Item], thumbs: Mapping[str, str], name: Name, more: int, number: int = 0) -> str:
+    """The list with a checkbox for each flag; ``review.js`` hands the checked ones over.
+
+    Args:
+        more: flags that pass the filters and are not listed.
+        number: of the list; another number tells ``review.js`` that nothing is chosen any more.
+    """
     if not items:
         return empty(False)
     cards = "".join(_row(item, thumbs.get(item.id, ""), name) for item in items)
     rest = f'<p class="sb-note">{more} more below these; narrow the list, or decide some.</p>' if more else ""
-    return f'<ul class="sb-review-list">{cards}</ul>{rest}'
+    return f'<ul class="sb-review-list" data-number="{number}">{cards}</ul>{rest}'
 
 
 def _row(item: Item, thumb: str, name: Name) -> str:

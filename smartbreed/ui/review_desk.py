@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from smartbreed.errors import ReviewError
 from smartbreed.review.queue import Filters, Item
@@ -13,6 +15,8 @@ from smartbreed.review.tables import Decision
 
 #: Flags held for one maintainer; the list is made anew when they are done with these.
 MOST = 400
+#: Flags in the list view with their thumbnails; more are a scroll that nobody makes.
+LISTED = 48
 #: Orders that can be taken back one after the other.
 _REMEMBERED = 50
 
@@ -36,6 +40,8 @@ class Desk:
         place: of the flag shown, from 0.
         orders: what can be taken back, the latest last.
         here: flags decided since the page was opened.
+        number: of the list; every change of the list takes the next one, and what was chosen in the
+            list before is chosen no longer.
     """
 
     filters: Filters = field(default_factory=Filters)
@@ -44,6 +50,12 @@ class Desk:
     place: int = 0
     orders: tuple[Order, ...] = ()
     here: int = 0
+    number: int = 0
+
+    @property
+    def listed(self) -> tuple[Item, ...]:
+        """The flags that the list view shows."""
+        return self.items[:LISTED]
 
     @property
     def item(self) -> Item | None:
@@ -64,6 +76,22 @@ class Desk:
         return self.filters != Filters()
 
 
+class ReviewSession:
+    """The desk of one open page; its lock keeps two key presses from starting at the same desk.
+
+    Attributes:
+        desk: read and replace it only while holding ``lock``.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.desk = Desk()
+
+    def __deepcopy__(self, memo: Any) -> ReviewSession:
+        # gradio copies a State's first value for every page that is opened.
+        return ReviewSession()
+
+
 def fill(review: ReviewService, desk: Desk, filters: Filters, at: str = "") -> Desk:
     """The desk with a list made now.
 
@@ -75,7 +103,10 @@ def fill(review: ReviewService, desk: Desk, filters: Filters, at: str = "") -> D
     """
     found, count = review.top(filters, MOST)
     place = next((n for n, item in enumerate(found) if item.id == at), 0)
-    return replace(desk, filters=filters, items=tuple(found), beyond=count - len(found), place=place)
+    return replace(
+        desk, filters=filters, items=tuple(found), beyond=count - len(found), place=place,
+        number=desk.number + 1,
+    )  # fmt: skip
 
 
 def turn(review: ReviewService, desk: Desk, step: int) -> Desk:
@@ -97,7 +128,8 @@ def without(review: ReviewService, desk: Desk, flag_ids: Iterable[str]) -> Desk:
     left = tuple(item for item in desk.items if item.id not in gone)
     if not left:
         return fill(review, desk, desk.filters)
-    return replace(desk, items=left, place=min(desk.place - before, len(left) - 1))
+    place = min(desk.place - before, len(left) - 1)
+    return replace(desk, items=left, place=place, number=desk.number + 1)
 
 
 def after(review: ReviewService, desk: Desk, outcome: Outcome) -> Desk:
@@ -117,16 +149,51 @@ def taken_back(review: ReviewService, desk: Desk, rows: Iterable[Decision]) -> D
     return fill(review, desk, desk.filters, rows[0].flag_id if rows else "")
 
 
-def chosen_ids(checked: str) -> list[str]:
-    """The flags chosen in the list, as `review.js` sends them.
+def check_shown(desk: Desk, shown: str) -> None:
+    """Fail unless a person acts on the flag they see.
+
+    The page may be behind: a second key can arrive before the next flag is drawn.
+
+    Args:
+        shown: id of the flag that the page showed when the person acted; "" for none.
 
     Raises:
-        ReviewError: none are.
+        ReviewError: ``not_shown``: the desk has moved on to another flag.
     """
+    if shown != (desk.item.id if desk.item else ""):
+        raise ReviewError(
+            "not_shown", "The list had moved on to another flag; nothing was decided. Look again.", status=409
+        )
+
+
+def chosen_ids(desk: Desk, checked: str) -> list[str]:
+    """The flags chosen in the list view.
+
+    Args:
+        checked: their ids as a JSON list, as `review.js` sends them.
+
+    Raises:
+        ReviewError: ``none_chosen``; ``not_shown`` when one of them is not in the list, so that
+            no flag is decided that the person did not see.
+    """
+    ids = _ids(checked)
+    if not ids:
+        raise ReviewError("none_chosen", "Choose flags in the list first.")
+    if not set(ids) <= {item.id for item in desk.listed}:
+        raise ReviewError(
+            "not_shown", "The list has changed meanwhile; nothing was decided. Choose again.", status=409
+        )
+    return ids
+
+
+def any_chosen(checked: str) -> bool:
+    """Whether flags are chosen in the list view."""
+    return bool(_ids(checked))
+
+
+def _ids(checked: str) -> list[str]:
     try:
         ids = json.loads(checked or "[]")
-    except ValueError:
-        ids = []
-    if not isinstance(ids, list) or not ids:
-        raise ReviewError("none_chosen", "Choose flags in the list first.")
-    return [str(flag_id)[:40] for flag_id in ids]
+    except (ValueError, RecursionError):
+        return []
+    return [str(flag_id) for flag_id in ids] if isinstance(ids, list) else []

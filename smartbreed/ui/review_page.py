@@ -17,7 +17,17 @@ from smartbreed.services import Services, explain_failure
 from smartbreed.ui import nav, review_cards, review_told
 from smartbreed.ui.maintainer_form import gate_html, sign_out
 from smartbreed.ui.review_actions import Acts
-from smartbreed.ui.review_desk import Desk, after, chosen_ids, fill, taken_back, turn
+from smartbreed.ui.review_desk import (
+    Desk,
+    ReviewSession,
+    after,
+    any_chosen,
+    check_shown,
+    chosen_ids,
+    fill,
+    taken_back,
+    turn,
+)
 from smartbreed.ui.review_filters import FilterBar
 from smartbreed.ui.review_show import show
 
@@ -39,8 +49,9 @@ class ReviewPage:
         self.services = services
         gr.HTML(nav.header("review", maintainers=services.maintainers.reachable))
         self.gate = gr.HTML(visible=False, elem_id="review-gate")
-        self.desk = gr.State(Desk())
-        self.checked = gr.Textbox(visible=False)
+        self.session = gr.State(ReviewSession())
+        # What the browser shows or has chosen at the moment of a key press; `review.js` fills it in.
+        self.shown = gr.Textbox(visible=False)
         with gr.Column(visible=False, elem_id="review") as self.main:
             self.progress = gr.HTML(elem_id="review-progress", elem_classes="sb-live")
             self.filters = FilterBar()
@@ -50,6 +61,7 @@ class ReviewPage:
             with gr.Column(visible=False, elem_id="review-many") as self.many:
                 self._many()
             self.empty = gr.HTML(visible=False)
+            self.empty_undo = gr.Button("Undo", size="sm", visible=False, elem_id="review-empty-undo")
             self.leave = gr.HTML(sign_out(), visible=False)
         self._wire()
 
@@ -63,33 +75,33 @@ class ReviewPage:
                 elem_id="review-bulk-breed",
             )  # fmt: skip
             self.bulk_relabel = gr.Button("Relabel", size="sm", elem_id="review-bulk-relabel")
-            self.bulk_undo = gr.Button("Take back", size="sm", elem_id="review-bulk-undo")
+            self.bulk_undo = gr.Button("Undo", size="sm", elem_id="review-bulk-undo")
         self.list = gr.HTML(elem_id="review-list")
 
     def _wire(self) -> None:
         acts, bar = self.acts, self.filters
         self.outputs = [
-            self.desk, self.gate, self.main, self.progress, self.message, self.one, self.many, self.empty,
-            self.leave, self.list, self.bulk_breed, *acts.outputs, *bar.outputs,
+            self.gate, self.main, self.progress, self.message, self.one, self.many, self.empty,
+            self.empty_undo, self.leave, self.list, self.bulk_breed, *acts.outputs, *bar.outputs,
         ]  # fmt: skip
         self.event: dict[str, Any] = {
             "outputs": self.outputs, "api_visibility": "private", "show_progress": "hidden",
             "concurrency_limit": 4, "concurrency_id": "review",
         }  # fmt: skip
         both = [acts.together, acts.reason]
-        self._on(acts.accept.click, self._decide(rulings.accept), both)
-        self._on(acts.reject.click, self._decide(rulings.reject), both)
-        self._on(acts.breed.input, self._relabel, [acts.breed, *both])
-        self._on(acts.introduce.click, self._new_breed, [*acts.new_breed, *both])
-        self._on(acts.undo.click, self._undo, [])
+        self._on_shown(acts.accept.click, self._decide(rulings.accept), both)
+        self._on_shown(acts.reject.click, self._decide(rulings.reject), both)
+        self._on_shown(acts.breed.input, self._relabel, [acts.breed, *both])
+        self._on_shown(acts.introduce.click, self._new_breed, [*acts.new_breed, *both])
+        self._on_shown(acts.undo.click, self._undo, [])
+        self._on_shown(acts.gold.click, self._gold, [])
         self._on(acts.next.click, partial(self._turn, 1), [])
         self._on(acts.previous.click, partial(self._turn, -1), [])
-        self._on(acts.gold.click, self._gold, [])
-        chosen = "(desk, view, ids, ...rest) => [desk, view, smartbreedReview.checked(), ...rest]"
-        self._on(self.bulk_accept.click, self._bulk(rulings.accept), [self.checked], js=chosen)
-        self._on(self.bulk_reject.click, self._bulk(rulings.reject), [self.checked], js=chosen)
-        self._on(self.bulk_relabel.click, self._bulk_relabel, [self.checked, self.bulk_breed], js=chosen)
-        self._on(self.bulk_undo.click, self._bulk_undo, [self.checked], js=chosen)
+        self._on_chosen(self.bulk_accept.click, self._bulk(rulings.accept))
+        self._on_chosen(self.bulk_reject.click, self._bulk(rulings.reject))
+        self._on_chosen(self.bulk_relabel.click, self._bulk_relabel, self.bulk_breed)
+        self._on_chosen(self.bulk_undo.click, self._bulk_undo)
+        self._on(self.empty_undo.click, self._undo_last, [])
         self.all.click(None, js="() => smartbreedReview.all()", api_visibility="private")
         for changed in bar.changes:
             self._on(changed, self._filter, bar.inputs)
@@ -98,10 +110,25 @@ class ReviewPage:
     def load(self, blocks: gr.Blocks) -> None:
         """Fill the page when somebody opens it."""
         handler = self._guarded(lambda desk, reviewer: (fill(self.services.review, desk, desk.filters), ""))
-        blocks.load(handler, [self.desk, self.filters.view], **self.event)
+        blocks.load(handler, [self.session, self.filters.view], **self.event)
+
+    def _on_shown(self, event: Any, act: Act, inputs: list[Any]) -> None:
+        """What is done to one flag: only to the one that the browser showed."""
+
+        def checked(desk: Desk, reviewer: str, shown: str, *values: Any) -> tuple[Desk, str]:
+            check_shown(desk, shown)
+            return act(desk, reviewer, *values)
+
+        js = "(session, view, shown, ...rest) => [session, view, smartbreedReview.shown(), ...rest]"
+        self._on(event, checked, [self.shown, *inputs], js=js)
+
+    def _on_chosen(self, event: Any, act: Act, *inputs: Any) -> None:
+        """What is done to the flags chosen in the list view."""
+        js = "(session, view, shown, ...rest) => [session, view, smartbreedReview.chosen(), ...rest]"
+        self._on(event, act, [self.shown, *inputs], js=js)
 
     def _on(self, event: Any, act: Act, inputs: list[Any], **more: Any) -> None:
-        event(self._guarded(act), [self.desk, self.filters.view, *inputs], **self.event, **more).then(
+        event(self._guarded(act), [self.session, self.filters.view, *inputs], **self.event, **more).then(
             None, js="() => smartbreedReview.settle()", api_visibility="private"
         )
 
@@ -109,25 +136,28 @@ class ReviewPage:
         """An event handler: only for maintainers, and with every failure as a sentence."""
 
         # gradio fills in a request only before arguments of any number.
-        def handle(request: gr.Request, desk: Desk, view: str, *values: Any) -> Updates:
+        def handle(request: gr.Request, session: ReviewSession, view: str, *values: Any) -> Updates:
             try:
-                session = self.services.maintainers.require(request)
+                login = self.services.maintainers.require(request)
             except MaintainerError:
                 return self._outside(request)
+            reviewer = self.services.maintainers.reviewer(login)
             try:
-                desk, told = act(desk, self.services.maintainers.reviewer(session), *values)
-            except ReviewError as error:
-                told = review_cards.problem(error)
-                if error.code == "not_decided":  # somebody was faster: show what there is now
-                    desk = fill(self.services.review, desk, desk.filters)
-            except Exception as error:
-                return {self.message: review_cards.problem(explain_failure(error))}
-            try:
-                return self._inside(desk, view, told)
+                with session.lock:
+                    session.desk, told = self._acted(act, session.desk, reviewer, *values)
+                    return self._inside(session.desk, view, told)
             except Exception as error:  # what was decided is decided, and can be taken back
-                return {self.desk: desk, self.message: review_cards.problem(explain_failure(error))}
+                return {self.message: review_cards.problem(explain_failure(error))}
 
         return handle
+
+    def _acted(self, act: Act, desk: Desk, *values: Any) -> tuple[Desk, str]:
+        try:
+            return act(desk, *values)
+        except ReviewError as error:
+            if error.code == "not_decided":  # another maintainer was faster: show what there is now
+                desk = fill(self.services.review, desk, desk.filters)
+            return desk, review_cards.problem(error)
 
     def _outside(self, request: gr.Request) -> Updates:
         entry = self.services.maintainers.entry(request)
@@ -141,7 +171,6 @@ class ReviewPage:
         one = view != "list" and desk.item is not None
         password = bool(self.services.settings.maintainer_password)
         return {
-            self.desk: desk,
             self.gate: gr.update(visible=False),
             self.main: gr.update(visible=True),
             self.progress: shown.progress,
@@ -151,6 +180,7 @@ class ReviewPage:
             self.empty: gr.update(
                 value=review_cards.empty(desk.narrowed, shown.ever), visible=not desk.items
             ),
+            self.empty_undo: gr.update(visible=not desk.items and bool(desk.orders)),
             self.leave: gr.update(visible=password),
             self.list: shown.listed,
             self.bulk_breed: gr.update(choices=[_NO_BREED, *shown.breeds], value=""),
@@ -190,15 +220,24 @@ class ReviewPage:
 
     def _undo(self, desk: Desk, reviewer: str) -> tuple[Desk, str]:
         """Take back what was done last here or, where a decided flag is shown, what was decided about it."""
-        review = self.services.review
         if desk.item is not None and desk.item.state != "open":
-            made = review.undo([desk.item.id], reviewer).decisions
-        elif desk.orders:
-            last = desk.orders[-1]
-            desk = replace(desk, orders=desk.orders[:-1])
-            made = review.undo(last.flag_ids, reviewer, only=last.decision_ids).decisions
-        else:
+            return self._undo_these(desk, reviewer, [desk.item.id])
+        return self._undo_last(desk, reviewer)
+
+    def _undo_these(self, desk: Desk, reviewer: str, flag_ids: list[str]) -> tuple[Desk, str]:
+        made = self.services.review.undo(flag_ids, reviewer).decisions
+        return taken_back(self.services.review, desk, made), review_told.undone(len(made))
+
+    def _undo_last(self, desk: Desk, reviewer: str) -> tuple[Desk, str]:
+        """Take back what was done last on this page."""
+        if not desk.orders:
             return desk, review_told.note("There is nothing of yours to take back.")
+        review, last = self.services.review, desk.orders[-1]
+        desk = replace(desk, orders=desk.orders[:-1])
+        try:
+            made = review.undo(last.flag_ids, reviewer, only=last.decision_ids).decisions
+        except ReviewError as error:  # decided anew since; the next undo goes for the action before
+            return fill(review, desk, desk.filters), review_cards.problem(error)
         return taken_back(review, desk, made), review_told.undone(len(made))
 
     def _turn(self, step: int, desk: Desk, reviewer: str) -> tuple[Desk, str]:
@@ -217,23 +256,26 @@ class ReviewPage:
         return fill(self.services.review, desk, filters), ""
 
     def _bulk(self, ruling: Callable[[], Ruling]) -> Act:
-        def act(desk: Desk, reviewer: str, checked: str) -> tuple[Desk, str]:
-            return self._carry_out_all(desk, ruling(), reviewer, checked)
+        def act(desk: Desk, reviewer: str, chosen: str) -> tuple[Desk, str]:
+            return self._carry_out_all(desk, ruling(), reviewer, chosen)
 
         return act
 
-    def _bulk_relabel(self, desk: Desk, reviewer: str, checked: str, breed: str) -> tuple[Desk, str]:
+    def _bulk_relabel(self, desk: Desk, reviewer: str, chosen: str, breed: str) -> tuple[Desk, str]:
         if not breed:
             raise ReviewError("none_chosen", "Choose the breed first.")
         ruling = rulings.relabel(breed, self.services.review.new_breeds())
-        return self._carry_out_all(desk, ruling, reviewer, checked)
+        return self._carry_out_all(desk, ruling, reviewer, chosen)
 
-    def _carry_out_all(self, desk: Desk, ruling: Ruling, reviewer: str, checked: str) -> tuple[Desk, str]:
+    def _carry_out_all(self, desk: Desk, ruling: Ruling, reviewer: str, chosen: str) -> tuple[Desk, str]:
         review = self.services.review
-        outcome = review.decide(chosen_ids(checked), ruling, reviewer)
+        outcome = review.decide(chosen_ids(desk, chosen), ruling, reviewer)
         return after(review, desk, outcome), review_told.told(outcome, review.new_breeds())
 
-    def _bulk_undo(self, desk: Desk, reviewer: str, checked: str) -> tuple[Desk, str]:
-        review = self.services.review
-        made = review.undo(chosen_ids(checked), reviewer).decisions
-        return taken_back(review, desk, made), review_told.undone(len(made))
+    def _bulk_undo(self, desk: Desk, reviewer: str, chosen: str) -> tuple[Desk, str]:
+        """Take back what was decided about the chosen flags or, where none are, what was done last here."""
+        ids = set(chosen_ids(desk, chosen)) if any_chosen(chosen) else set()
+        decided = [item.id for item in desk.listed if item.id in ids and item.state != "open"]
+        if decided:
+            return self._undo_these(desk, reviewer, decided)
+        return self._undo_last(desk, reviewer)

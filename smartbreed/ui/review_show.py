@@ -17,8 +17,6 @@ from smartbreed.ui.review_desk import Desk
 from smartbreed.ui.review_pictures import Views, thumbnail, views
 from smartbreed.ui.sentences import percent
 
-#: Flags in the list with their thumbnails; more are a scroll that nobody makes.
-LISTED = 48
 #: Near-duplicates shown beside a flag.
 ALIKE = 6
 
@@ -80,9 +78,9 @@ def show(services: Services, desk: Desk, as_list: bool) -> Shown:
 
 
 def _list(services: Services, desk: Desk, name: review_cards.Name) -> str:
-    listed = desk.items[:LISTED]
+    listed = desk.listed
     more = len(desk.items) - len(listed) + desk.beyond
-    return review_cards.rows(listed, _thumbnails(services, listed), name, more)
+    return review_cards.rows(listed, _thumbnails(services, listed), name, more, desk.number)
 
 
 def _thumbnails(services: Services, items: Sequence[Item]) -> dict[str, str]:
