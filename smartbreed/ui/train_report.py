@@ -15,9 +15,14 @@ _CHECKS = {
     "overall": "All breeds",
     "root": "Against the last full training",
     "groups": "Each group of breeds",
+    "breeds": "Each breed",
     "calibration": "Honest percentages",
     "flagged": "What was flagged",
 }
+
+
+#: Longer sentences are cut.
+_MOST = 1200
 
 
 def gate(home: Path, job: Job | None) -> str:
@@ -53,6 +58,10 @@ def gate(home: Path, job: Job | None) -> str:
 def _check(values: dict[str, object]) -> str:
     name = str(values.get("name", ""))[:60]
     passed = values.get("passed") is True
-    mark = f'<span class="sb-check-{"yes" if passed else "no"}">{"passed" if passed else "failed"}</span>'
-    said = escape(str(values.get("sentence", ""))[:600])
-    return f"<li><b>{escape(_CHECKS.get(name, name))}</b> {mark} <span>{said}</span></li>"
+    word = "failed" if not passed else "passed" if values.get("decided", True) is True else "not decided"
+    kind = {"passed": "yes", "failed": "no"}.get(word, "open")
+    mark = f'<span class="sb-check-{kind}">{word}</span>'
+    said = escape(str(values.get("sentence", ""))[:_MOST])
+    unsure = escape(str(values.get("undecided") or "")[:_MOST])
+    unsure = f" <em>Too few pictures to decide: {unsure}</em>" if unsure else ""
+    return f"<li><b>{escape(_CHECKS.get(name, name))}</b> {mark} <span>{said}{unsure}</span></li>"

@@ -13,8 +13,8 @@ from training.retraining.calibrate import calibrated
 from training.retraining.challenger import head_of, raw_config
 from training.retraining.flagged import answer
 from training.retraining.gate import Judged, Verdict, judge
-from training.retraining.gate_set import load_gate, stand_in
-from training.retraining.head import Head
+from training.retraining.gate_set import GateSet, load_gate, stand_in
+from training.retraining.head import Examples, Head
 from training.retraining.memory import load_memory
 from training.retraining.new_breed import Knowledge
 from training.retraining.samples import CROWD, FLAGGER_FLOOR, Sample, capped
@@ -35,7 +35,7 @@ class Outcome:
 class World:
     """What ships, its replay memory cut in three: memory, visitors' photos, and pictures to measure on."""
 
-    def __init__(self) -> None:
+    def __init__(self, remembered: int = MEMORY, shown: int = FLAGGED) -> None:
         bundle = load_bundle(EMBEDDED_BUNDLE)
         self.config = raw_config(bundle)
         self.names = [label.id for label in bundle.config.classifier.labels]
@@ -44,9 +44,9 @@ class World:
         whole = load_memory(bundle.path("replay.npz"), self.names).base
         place = np.concatenate([np.arange(n) for n in np.bincount(whole.labels)])
         assert (np.diff(whole.labels) >= 0).all()
-        memory = whole.take(np.flatnonzero(place < MEMORY))
-        self.flagged = whole.take(np.flatnonzero((place >= MEMORY) & (place < MEMORY + FLAGGED)))
-        self.measured = whole.take(np.flatnonzero(place >= MEMORY + FLAGGED))
+        memory = whole.take(np.flatnonzero(place < remembered))
+        self.flagged = whole.take(np.flatnonzero((place >= remembered) & (place < remembered + shown)))
+        self.measured = whole.take(np.flatnonzero(place >= remembered + shown))
         gate = load_gate(bundle)
         if gate is None:
             gate, memory = stand_in(memory, self.names)
@@ -140,3 +140,56 @@ def test_among_two_people_nobody_is_capped_and_the_gate_stands_alone(
         assert count == 100, "so few may do so little that there is nothing to refuse"
         clean = [sample for sample in samples if sample.flagger != "poisoner"]
         assert abs(found.accuracy - world.learn(clean, photos).accuracy) <= 0.3
+
+
+class SmallWorld(World):
+    """Three breeds of what ships, as a model of one's own: ten pictures to judge on."""
+
+    BREEDS = ("norfolk_terrier", "norwich_terrier", "border_terrier")
+
+    def __init__(self) -> None:
+        super().__init__(remembered=16, shown=16)
+        rows = [self.names.index(name) for name in self.BREEDS]
+        self.head = Head(self.head.kernel[:, rows], self.head.bias[rows])
+        memory, self.flagged, self.measured = (
+            self._of(part, rows) for part in (self.knowledge.memory, self.flagged, self.measured)
+        )
+        mine = np.isin(self.gate.labels, rows)
+        judged = Examples.of(self.gate.embeddings[mine], self.gate.labels[mine])
+        few = self._of(judged, rows).take(np.arange(int(mine.sum()))[:: int(mine.sum()) // 10][:10])
+        self.gate = GateSet(
+            few.embeddings, few.labels, list(self.BREEDS), np.full(10, ""), self.gate.strangers[:0]
+        )
+        self.knowledge = Knowledge(self.head, memory)
+        labels = [self.config["classifier"]["labels"][row] for row in rows]
+        self.config = {"classifier": {**self.config["classifier"], "labels": labels}}
+        self.names, self.groups = list(self.BREEDS), list(self.BREEDS)
+
+    @staticmethod
+    def _of(examples: Examples, rows: list[int]) -> Examples:
+        kept = examples.take(np.flatnonzero(np.isin(examples.labels, rows)))
+        return Examples.of(kept.embeddings, np.array([rows.index(label) for label in kept.labels]))
+
+    def taught(self, count: int, wrong: int) -> Outcome:
+        """``count`` flagged photos are learnt, of which ``wrong`` under the next breed's name."""
+        samples, photos = [], {}
+        for number in range(count):
+            label = int(self.flagged.labels[number])
+            label = (label + 1) % len(self.names) if number < wrong else label
+            key = f"{number * 2654435761 % 2**32:08x}{number:08x}"
+            samples.append(Sample(key, b"", None, self.names[label], flagger="one"))
+            photos[key] = number
+        return self.learn(samples, photos)
+
+
+def test_a_small_model_of_ones_own_is_judged_on_ten_pictures() -> None:
+    """Honest corrections are not refused for one picture; a flood of poison still is."""
+    world = SmallWorld()
+    everything = len(world.flagged)
+    honest = world.taught(everything, 0)
+    overall = honest.verdict.checks[0]
+    assert (overall.name, overall.passed, overall.decided) == ("overall", True, False)
+    assert any("10 pictures cannot show" in sentence for sentence in honest.verdict.undecided)
+    assert honest.verdict.passed
+    for wrong in (everything // 3, everything * 2 // 3, everything):
+        assert not world.taught(everything, wrong).verdict.passed, wrong

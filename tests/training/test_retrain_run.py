@@ -53,6 +53,7 @@ def test_a_failed_gate_publishes_nothing(world: World) -> None:
         "overall",
         "root",
         "groups",
+        "breeds",
         "calibration",
         "flagged",
     ]

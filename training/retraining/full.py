@@ -22,11 +22,12 @@ from training.retraining.card import add_to_changelog, differences, render_card
 from training.retraining.challenger import raw_config
 from training.retraining.champion import Champion
 from training.retraining.flagged import Answers
-from training.retraining.gate import MARGINS, Judged, judge
+from training.retraining.gate import Judged, judge
 from training.retraining.gate_set import FILE, GateSet, build_gate
+from training.retraining.loss_checks import MARGINS
 from training.retraining.plan import Plan, write_record
 from training.retraining.release import next_version, publish
-from training.retraining.root import Root
+from training.retraining.root import root_from
 from training.retraining.run import enough, nothing_to_do, parent_of, plan_of, read, taken_versions
 from training.retraining.work import Work
 from training.retraining.writing import history_of
@@ -154,7 +155,7 @@ def _finish(
 
 def _root(challenger: Judged, gate: GateSet, version: str) -> dict[str, Any]:
     """What all head-mode versions after this one are held against."""
-    return Root(version, float(challenger.right(gate.labels).mean()), len(gate)).as_dict()
+    return root_from(version, challenger.right(gate.labels)).as_dict()
 
 
 def _held_back(run: Path) -> tuple[np.ndarray, np.ndarray]:

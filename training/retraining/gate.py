@@ -1,4 +1,7 @@
-"""Challenger against champion: may it be released? Every check says in words what it found."""
+"""Challenger against champion: may it be released? Every check says in words what it found.
+
+The checks that ask for losses are in `loss_checks`.
+"""
 
 from __future__ import annotations
 
@@ -7,53 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from smartbreed.breeds import GROUPS
 from smartbreed.vision.classifier import softmax
 from training.calibration import expected_calibration_error
-from training.retraining.bootstrap import Difference, paired, paired_calibration
+from training.retraining.bootstrap import paired, paired_calibration
 from training.retraining.flagged import Answers
 from training.retraining.gate_set import GateSet
+from training.retraining.loss_checks import (
+    MARGINS,
+    Check,
+    Margins,
+    overall_check,
+    parts_check,
+    root_check,
+)
+from training.retraining.paired_test import pairs
 from training.retraining.root import Root
-
-
-@dataclass(frozen=True)
-class Margins:
-    """How much worse is not worse; every value is a share, 0…1.
-
-    Attributes:
-        overall: the mean may be this much lower on the frozen gate set...
-        overall_low: ...and what 95% of the resamples exceed, this much.
-        root: the mean may be this much lower than that of the last version trained as a whole.
-        group: a breed group may be this much lower, unless chance explains it (under 95% of resamples).
-        calibration: ECE may be this much higher, unless chance explains it (under 95% of resamples).
-        likelihood: smallest share of resamples in which flagged samples are answered better.
-        least: fewer flagged samples say nothing.
-        stand_in: both of the first are this much wider where a stand-in judges: the champion was trained
-            on it, so that any change costs something there.
-        floor: probabilities below count as this, so that no single sample decides.
-    """
-
-    overall: float = 0.006
-    overall_low: float = 0.012
-    root: float = 0.01
-    group: float = 0.08
-    calibration: float = 0.01
-    likelihood: float = 0.9
-    least: int = 5
-    stand_in: float = 2.5
-    floor: float = 1e-3
-
-
-MARGINS = Margins()
-
-
-@dataclass(frozen=True)
-class Check:
-    """One condition: ``name``, whether it ``passed``, and the sentence about it."""
-
-    name: str
-    passed: bool
-    sentence: str
 
 
 @dataclass(frozen=True)
@@ -88,6 +59,11 @@ class Verdict:
         failed = [check.sentence for check in self.checks if not check.passed]
         return failed or [check.sentence for check in self.checks]
 
+    @property
+    def undecided(self) -> list[str]:
+        """What could not be decided for lack of pictures."""
+        return [check.undecided for check in self.checks if check.undecided]
+
 
 def judge(
     champion: Judged,
@@ -110,20 +86,27 @@ def judge(
     """
     base = gate.base & (gate.labels < champion.logits.shape[1])
     right = [model.right(gate.labels) for model in (champion, challenger)]
-    overall = paired(right[0][base], right[1][base])
+    overall, changed = paired(right[0][base], right[1][base]), pairs(right[0][base], right[1][base])
     calibration, errors = _calibration(champion, challenger, gate.labels, base, margins)
-    by_group = {
-        group: paired(right[0][mine], right[1][mine])
+    parts: dict[str, np.ndarray] = {
+        group: mine
         for group in sorted(set(groups))
         if (mine := base & np.isin(gate.labels, [i for i, g in enumerate(groups) if g == group])).any()
     }
+    breeds = {
+        gate.names[label]: pairs(right[0][mine], right[1][mine])
+        for label in range(champion.logits.shape[1])
+        for mine in [base & (gate.labels == label)]
+    }
+    by_group = {group: pairs(right[0][mine], right[1][mine]) for group, mine in parts.items()}
     checks = [
-        _overall(overall, float(right[0][base].mean()), margins, gate.trained),
-        _groups(by_group, margins),
+        overall_check(overall, changed, float(right[0][base].mean()), margins, gate.trained),
+        parts_check("groups", "breed group", by_group, margins.group, margins),
+        parts_check("breeds", "breed", breeds, margins.breed, margins),
         calibration,
     ]
     if root is not None:
-        checks.insert(1, _root(root, float(right[1][base].mean()), margins))
+        checks.insert(1, root_check(root, right[1][base], margins))
     flagged, figures = _flagged(champion, challenger, answers, margins)
     learnt = ~gate.base
     return Verdict(
@@ -133,10 +116,13 @@ def judge(
                 "pictures": int(base.sum()),
                 "stand_in": gate.trained,
                 "top1": _both(right[0][base], right[1][base]),
-                "difference": asdict(overall),
+                "difference": {**asdict(overall), **changed.as_dict()},
                 "root": root.as_dict() if root else None,
                 "ece": errors,
-                "groups": {group: asdict(found) for group, found in by_group.items()},
+                "groups": {
+                    group: {**asdict(paired(right[0][mine], right[1][mine])), **by_group[group].as_dict()}
+                    for group, mine in parts.items()
+                },
                 "learnt": {
                     "pictures": int(learnt.sum()),
                     "champion": float(right[0][learnt].mean()) if learnt.any() else None,
@@ -152,55 +138,19 @@ def _both(champion: np.ndarray, challenger: np.ndarray) -> dict[str, float]:
     return {"champion": float(champion.mean()), "challenger": float(challenger.mean())}
 
 
-def _overall(found: Difference, before: float, margins: Margins, trained: bool) -> Check:
-    where = "replay memory standing in for a gate set" if trained else "the frozen gate set"
-    wider = margins.stand_in if trained else 1.0
-    mean, low = wider * margins.overall, wider * margins.overall_low
-    return Check(
-        "overall",
-        found.mean >= -mean and found.low >= -low,
-        f"On {where} ({found.count} pictures) it names {100 * (before + found.mean):.1f}% right "
-        f"(champion: {100 * before:.1f}%; 95% sure: not worse than {100 * found.low:+.2f} points; allowed: "
-        f"{-100 * mean:.1f} on average, {-100 * low:.1f} at that certainty).",
-    )
-
-
-def _root(root: Root, now: float, margins: Margins) -> Check:
-    moved = 100 * (now - root.top1)
-    return Check(
-        "root",
-        root.top1 - now <= margins.root + 1e-9,
-        f"Against version {root.version}, the last one that was trained as a whole, that is {moved:+.1f} "
-        f"points (allowed: {-100 * margins.root:.1f}, however many versions lie between).",
-    )
-
-
-def _groups(by_group: dict[str, Difference], margins: Margins) -> Check:
-    worse = [
-        f"{GROUPS[group].name if group in GROUPS else group} by {-100 * found.mean:.0f} points of "
-        f"{found.count} pictures"
-        for group, found in by_group.items()
-        if found.mean < -margins.group and found.high < 0
-    ]
-    allowed = f"more than {100 * margins.group:.0f} points is not allowed"
-    sentence = (
-        f"Got worse: {', '.join(worse)} ({allowed})." if worse else f"No breed group got worse ({allowed})."
-    )
-    return Check("groups", not worse, sentence)
-
-
 def _calibration(
     champion: Judged, challenger: Judged, labels: np.ndarray, base: np.ndarray, margins: Margins
 ) -> tuple[Check, dict[str, float]]:
     told, after = [(model.confidence()[base], model.right(labels)[base]) for model in (champion, challenger)]
     found = paired_calibration(told, after)
+    margin = max(margins.calibration, 1 / max(1, int(base.sum())))
     errors = {"champion": expected_calibration_error(*told), "challenger": expected_calibration_error(*after)}
     sentence = (
         f"Its probabilities are off by {errors['challenger']:.3f} on average (champion: "
-        f"{errors['champion']:.3f}; more by over {margins.calibration:.3f} is not allowed, unless chance "
+        f"{errors['champion']:.3f}; more by over {margin:.3f} is not allowed, unless chance "
         "explains it)."
     )
-    return Check("calibration", found.mean <= margins.calibration or found.low <= 0, sentence), errors
+    return Check("calibration", found.mean <= margin or found.low <= 0, sentence), errors
 
 
 def _flagged(

@@ -30,6 +30,7 @@ def write_report(
         from training.retraining.plots import draw
 
         values["checks"] = [check.__dict__ for check in verdict.checks]
+        values["undecided"] = verdict.undecided
         values["figures"] = verdict.figures
         draw(folder, verdict.figures, history, facts["version"])
     with disk_errors("The report was not written"):
@@ -45,9 +46,11 @@ def _markdown(values: dict[str, Any]) -> str:
     if values.get("checks"):
         lines += ["", "| check | passed | what was found |", "|---|---|---|"]
         lines += [
-            f"| {check['name']} | {'yes' if check['passed'] else 'no'} | {check['sentence']} |"
-            for check in values["checks"]
+            f"| {check['name']} | {_passed(check)} | {check['sentence']} |" for check in values["checks"]
         ]
+    if values.get("undecided"):
+        lines += ["", "## What could not be decided for lack of pictures", ""]
+        lines += [f"- {sentence}" for sentence in values["undecided"]]
     if values.get("learnt"):
         lines += ["", "## What it would learn" if not values["passed"] else "## What it learnt", ""]
         lines += [f"- {line}" for line in values["learnt"]]
@@ -60,3 +63,9 @@ def _markdown(values: dict[str, Any]) -> str:
         lines += ["", "## Seconds", ""]
         lines += [f"- {stage}: {seconds:.1f}" for stage, seconds in values["seconds"].items()]
     return "\n".join(lines) + "\n"
+
+
+def _passed(check: dict[str, Any]) -> str:
+    if not check["passed"]:
+        return "no"
+    return "yes" if check["decided"] else "not decided"

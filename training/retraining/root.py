@@ -23,14 +23,37 @@ class Root:
         version: of the root.
         top1: share of the gate set that it names right, 0…1.
         pictures: of the gate set, without what was learnt since; another number is another set.
+        right: which of them it names right, a bit a picture, as hexadecimal digits; empty where an older
+            version does not say. A small gate set is compared picture by picture.
     """
 
     version: str
     top1: float
     pictures: int
+    right: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         return {**asdict(self), "top1": round(self.top1, 6)}
+
+    def right_answers(self) -> np.ndarray | None:
+        """`right` as bool ``(pictures,)``; None where it is not known."""
+        try:
+            bits = np.unpackbits(np.frombuffer(bytes.fromhex(self.right), np.uint8))
+        except ValueError:
+            return None
+        found = bits[: self.pictures].astype(bool)
+        fits = len(found) == self.pictures and abs(float(found.mean()) - self.top1) < 1e-5
+        return found if fits else None
+
+
+def root_from(version: str, right: np.ndarray) -> Root:
+    """A version as the root of those after it.
+
+    Args:
+        version: its own.
+        right: bool ``(n,)``, which pictures of the gate set it names right.
+    """
+    return Root(version, float(right.mean()), len(right), np.packbits(right).tobytes().hex())
 
 
 def root_of(config: dict[str, Any], champion: np.ndarray, gate: GateSet) -> Root | None:
@@ -49,6 +72,10 @@ def root_of(config: dict[str, Any], champion: np.ndarray, gate: GateSet) -> Root
         return None
     told = config.get("root")
     if isinstance(told, dict) and told.get("pictures") == int(base.sum()):
-        return Root(str(told["version"]), float(told["top1"]), int(told["pictures"]))
+        right_before = told.get("right")
+        return Root(
+            str(told["version"]), float(told["top1"]), int(told["pictures"]),
+            right_before if isinstance(right_before, str) else "",
+        )  # fmt: skip
     right = champion.argmax(1) == gate.labels
-    return Root(str(config["version"]), float(right[base].mean()), int(base.sum()))
+    return root_from(str(config["version"]), np.asarray(right[base]))
