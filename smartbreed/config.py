@@ -50,6 +50,12 @@ class Settings(BaseSettings):
         default=100_000_000, ge=10_000, le=1_000_000_000, description="Largest photo accepted, in pixels."
     )
     max_photos: int = Field(default=32, ge=1, le=1_000, description="Most photos in one request.")
+    max_connections: int = Field(
+        default=500,
+        ge=10,
+        le=100_000,
+        description="Most connections at once; further requests are answered with 503.",
+    )
     top_k: int = Field(default=5, ge=1, le=1_000, description="Breeds listed for each pet.")
     threads: int = Field(
         default=0, ge=0, le=256, description="Interpreters run side by side; 0: one a CPU core."

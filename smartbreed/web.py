@@ -30,6 +30,7 @@ from smartbreed.quiet import native_silence
 
 if TYPE_CHECKING:  # importing these takes seconds; wrong settings are told before that
     import gradio as gr
+    from starlette.middleware import Middleware
 
     from smartbreed.services import Services
 
@@ -169,6 +170,7 @@ def launch(blocks: gr.Blocks, services: Services, address: Address, **options: A
     from smartbreed.api.maintainer import build_maintainer_router
     from smartbreed.api.mcp import answer_in_json
     from smartbreed.api.rest import build_router
+    from smartbreed.api.serving import serving
     from smartbreed.api.webhooks import build_webhook_router
     from smartbreed.ui.app import launch_options
 
@@ -195,7 +197,10 @@ def launch(blocks: gr.Blocks, services: Services, address: Address, **options: A
         **options,
     }
     try:
-        with contextlib.redirect_stdout(io.StringIO()):  # stdout is for data; `serve` says where we are
+        with (
+            contextlib.redirect_stdout(io.StringIO()),  # stdout is for data; `serve` says where we are
+            serving(build_middleware(services), max_connections=settings.max_connections),
+        ):
             _, url, _ = blocks.launch(**arguments)
     except OSError:
         raise _unusable(address) from None
@@ -203,6 +208,17 @@ def launch(blocks: gr.Blocks, services: Services, address: Address, **options: A
         raise SettingError("The MCP server cannot start; install gradio with its extra: gradio[mcp].")
     answer_in_json(blocks.mcp_server_obj)
     return str(url)
+
+
+def build_middleware(services: Services) -> list[Middleware]:
+    """What every request passes before it reaches gradio, outermost first. Pure ASGI only: gradio streams."""
+    from starlette.middleware import Middleware
+
+    from smartbreed.api.body_limit import BodyLimit
+
+    return [
+        Middleware(BodyLimit, max_bytes=services.settings.max_bytes),
+    ]
 
 
 def read_address(host: str | None = None, port: int | None = None) -> Address:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import anyio.to_thread
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
@@ -149,7 +150,7 @@ async def _json(request: Request, max_bytes: int, max_photos: int, uploads: Path
     # Base64 takes four characters for three bytes.
     data = await _collect(request, max_bytes * 4 // 3 + OVERHEAD, max_bytes)
     try:
-        sent = json.loads(data)
+        sent = await anyio.to_thread.run_sync(json.loads, bytes(data))
     except (ValueError, RecursionError):
         raise RequestError(_BAD, "The body is not valid JSON.", status=400) from None
     finally:

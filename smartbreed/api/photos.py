@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+import anyio.to_thread
 
 from smartbreed.api.fetch import fetch
 from smartbreed.errors import PhotoError
@@ -19,6 +22,8 @@ from smartbreed.images import decode_base64
 
 #: How Gradio's own clients refer to a file that they uploaded before.
 _UPLOAD_ROUTE = "/gradio_api/file="
+#: Base64 up to this length is decoded at once, in characters.
+_SHORT = 100_000
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,10 @@ async def receive(value: Any, *, uploads: Path, max_bytes: int) -> Given:
                 return Given(earlier, name or clean_name(earlier.name))
             data, found = await fetch(value, max_bytes=max_bytes)
             return Given(data, name or clean_name(found))
-        return Given(decode_base64(value, max_bytes=max_bytes), name)
+        if len(value) < _SHORT:
+            return Given(decode_base64(value, max_bytes=max_bytes), name)
+        # A long text takes a while, in which every other request would stand still.
+        return Given(await anyio.to_thread.run_sync(partial(decode_base64, value, max_bytes=max_bytes)), name)
     except PhotoError as error:
         return Given(name=name, error=error)
 
