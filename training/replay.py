@@ -6,12 +6,24 @@ from pathlib import Path
 
 import numpy as np
 
+#: How the source of a picture begins that is an accepted sample; its key follows.
+ACCEPTED = "accepted:"
+
 
 def choose(embeddings: np.ndarray, labels: np.ndarray, per_label: int, seed: int = 0) -> np.ndarray:
     """Indices of up to ``per_label`` embeddings of every label, drawn at random."""
     rng = np.random.default_rng(seed)
     chosen = [rng.permutation(np.flatnonzero(labels == label))[:per_label] for label in np.unique(labels)]
     return np.concatenate(chosen)
+
+
+def origins_of(sources: list[str]) -> np.ndarray:
+    """Key of the accepted sample that each source names, or ``""``; ``(n,)``.
+
+    With it a later version can leave out what was erased since.
+    """
+    keys = [source.removeprefix(ACCEPTED) if source.startswith(ACCEPTED) else "" for source in sources]
+    return np.array(keys, "<U16")
 
 
 def to_int8(embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

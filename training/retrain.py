@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -70,12 +69,13 @@ def _retrain(
     shield: Any,
 ) -> dict[str, Any]:
     from smartbreed.hub.client import connect
+    from smartbreed.retraining.workspace import workspace
     from training.retraining.work import Choices, Work
 
     teller.step("read", f"Reading {settings.dataset}")
     choices = Choices(settings.dataset, settings.model_repo, mode, publish, by_count, overrides)
-    with tempfile.TemporaryDirectory(prefix="smartbreed-retrain-") as scratch:
-        work = Work(settings, choices, teller, connect(settings), Path(scratch), shield)
+    with workspace(settings.home_dir) as scratch:
+        work = Work(settings, choices, teller, connect(settings), scratch, shield)
         if mode == "full":
             from training.retraining.full import retrain_everything
 

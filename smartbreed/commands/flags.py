@@ -77,16 +77,19 @@ def erase(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Delete flags for good, with their photos: from this disk at once, and with the next publishing from
-    the dataset and its history. What was decided about them in review stays, without the photo.
+    the dataset and its history. What was decided about them in review stays here, without the photo.
 
     Exit status: 0 when all of them are gone, 1 when some were not there.
     """
     with ends_well():
         from smartbreed.feedback.flags import open_feedback
+        from smartbreed.retraining.workspace import remove_leftovers
 
         if not yes and not _agreed(len(flags)):
             raise typer.Exit(MISUSE)
-        service = open_feedback(settings_with())
+        settings = settings_with()
+        service = open_feedback(settings)
+        remove_leftovers(settings.home_dir)
         try:
             missing = [flag for flag in dict.fromkeys(flags) if not _erased(service, flag)]
         finally:

@@ -26,6 +26,10 @@ log = logging.getLogger(__name__)
 
 #: How long a writer waits for the others, in milliseconds.
 BUSY_TIMEOUT_MS = 15_000
+#: How long emptying the write-ahead log waits for readers, in milliseconds.
+_CHECKPOINT_MS = 2_000
+#: ``user_version`` of a file in which nothing deleted is left.
+_OVERWRITES = 1
 #: Any number no other program uses as an advisory lock in the same PostgreSQL database.
 _ADVISORY_LOCK = 0x5B_1AB
 #: Execution option that makes a transaction take SQLite's write lock when it begins.
@@ -146,6 +150,45 @@ def write_connection(engine: sa.Engine) -> Iterator[sa.Connection]:
             yield connection
 
 
+def forget_deleted(sessions: Sessions) -> bool:
+    """Empty SQLite's write-ahead log, which still holds the pages as they were before a deletion.
+
+    Returns:
+        False when a reader is in the way; the next call, at the latest the next day's, does it.
+        True for other databases, which keep their own house (PostgreSQL: ``VACUUM``).
+
+    Raises:
+        StorageError: the database refused.
+    """
+    with database_errors(), sessions() as session:
+        engine = session.get_bind()
+        if engine.dialect.name != "sqlite" or not isinstance(engine, sa.Engine):
+            return True
+        driver = engine.raw_connection()
+        try:
+            driver.execute(f"PRAGMA busy_timeout={_CHECKPOINT_MS}")
+            busy = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            driver.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        finally:
+            driver.close()
+        return not busy
+
+
+def forget_earlier_deleted(engine: sa.Engine) -> None:
+    """Once for each SQLite file: write it anew, without what was deleted before we overwrote it."""
+    if engine.dialect.name != "sqlite":
+        return
+    driver = engine.raw_connection()
+    try:
+        if driver.execute("PRAGMA user_version").fetchone()[0] < _OVERWRITES:
+            driver.execute("VACUUM")
+            driver.execute(f"PRAGMA user_version={_OVERWRITES}")
+    except sqlite3.Error as error:  # a full disk, or another process at work: the next start tries again
+        log.warning("what was deleted earlier is still in the database file: %s", error)
+    finally:
+        driver.close()
+
+
 def take_write_lock(connection: sa.Connection) -> None:
     """Keep other writers out until the transaction ends (SQLite has done so at its beginning)."""
     if connection.dialect.name == "postgresql":
@@ -175,6 +218,7 @@ def _tune_sqlite(engine: sa.Engine, foreign_keys: bool) -> None:
         connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
         enter_wal(connection, BUSY_TIMEOUT_MS / 1000)
         connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA secure_delete=ON")  # what is erased is overwritten, not only unlinked
         connection.execute(f"PRAGMA foreign_keys={'ON' if foreign_keys else 'OFF'}")
 
     @event.listens_for(engine, "reset")

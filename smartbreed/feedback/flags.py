@@ -21,17 +21,28 @@ from sqlalchemy.orm import Session
 from smartbreed.durable import disk_errors, make_dirs
 from smartbreed.errors import FlagError, RequestError, StorageError
 from smartbreed.feedback.blobs import BlobStore
-from smartbreed.feedback.database import Sessions, make_engine, make_sessions, read, write
+from smartbreed.feedback.database import (
+    Sessions,
+    forget_deleted,
+    forget_earlier_deleted,
+    make_engine,
+    make_sessions,
+    read,
+    write,
+)
 from smartbreed.feedback.migrate import migrate
 from smartbreed.feedback.request import CheckedFlag, FlagRequest, check
 from smartbreed.feedback.salt import hash_token, load_salt
-from smartbreed.feedback.tables import STATES, Flag
+from smartbreed.feedback.tables import ERASED, STATES, Flag
 from smartbreed.images import sample_encoding
 
 if TYPE_CHECKING:  # pydantic costs 0.3 s, and only the type is needed
     from smartbreed.config import Settings
 
 log = logging.getLogger(__name__)
+
+#: The review's table by its contract; this package must not import that one.
+_decisions = sa.table("decisions", sa.column("flag_id", sa.String), sa.column("sample_id", sa.String))
 
 __all__ = ["FlagRequest", "FlagService", "Receipt", "open_feedback"]
 
@@ -142,7 +153,8 @@ class FlagService:
     def erase(self, flag_id: str) -> None:
         """Delete a flag and, when no other flag needs it, its photo; for maintainers.
 
-        What is already published leaves the dataset with the next run of the publisher.
+        What was decided about it stays, without the name of the photo. What is already published,
+        decisions included, leaves the dataset with the next run of the publisher.
 
         Raises:
             FlagError: ``unknown_flag`` (404).
@@ -152,7 +164,13 @@ class FlagService:
             flag = _find(session, flag_id)
             sample_id = flag.sample_id
             session.delete(flag)
+            # The name of the photo is a fingerprint of it; what was decided may stay.
+            session.execute(
+                sa.update(_decisions).where(_decisions.c.flag_id == flag_id).values(sample_id=ERASED)
+            )
         self._drop_photo(sample_id)
+        if not forget_deleted(self.sessions):
+            log.info("the database is being read; what was erased leaves its log with the daily upkeep")
 
     def _drop_photo(self, sample_id: str) -> None:
         """Delete a photo no flag needs any more.
@@ -185,7 +203,9 @@ def open_feedback(settings: Settings) -> FlagService:
         make_dirs(blobs.root)
     migrate(settings.resolved_database_url)
     blobs.sweep_tmp()
-    return FlagService(make_sessions(make_engine(settings.resolved_database_url)), blobs, load_salt(settings))
+    engine = make_engine(settings.resolved_database_url)
+    forget_earlier_deleted(engine)
+    return FlagService(make_sessions(engine), blobs, load_salt(settings))
 
 
 def _row(checked: CheckedFlag, sample_id: str, flagger: str, key: str) -> Flag:

@@ -17,6 +17,9 @@ VERDICTS = ("correct", "wrong", "not_a_pet", "missed", "unsure")
 #: Where a flag stands on its way into the dataset.
 STATES = ("pending", "published", "withdrawn")
 
+#: Stands for the name of a photo that was erased.
+ERASED = ""
+
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 

@@ -19,6 +19,7 @@ from smartbreed.errors import HubCallError
 from smartbreed.hub.connection import Hub, chosen_hub, connect, embedded_store, mounted_store
 from smartbreed.hub.download import FetchedBundle, download_snapshot, fetch_bundle, parse_repo
 from smartbreed.hub.retry import hub_errors, pause_s
+from smartbreed.scratch import scratch_folder as private_folder
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -52,6 +53,8 @@ __all__ = [
 ]
 
 RepoType = Literal["model", "dataset", "space"]
+#: How the names of our folders for downloads begin, in the system's folder for temporary files.
+SCRATCH = "smartbreed-hub-"
 
 
 class RepoState(NamedTuple):
@@ -213,9 +216,9 @@ def scratch_folder() -> Iterator[Path]:
     """
     with (
         disk_errors("A file of the Hub was not kept here"),
-        tempfile.TemporaryDirectory(prefix="smartbreed-", ignore_cleanup_errors=True) as folder,
+        private_folder(Path(tempfile.gettempdir()), SCRATCH) as folder,
     ):
-        yield Path(folder)
+        yield folder
 
 
 def read_file(api: HfApi, repo: str, repo_type: RepoType, path: str, revision: str) -> bytes | None:

@@ -10,7 +10,9 @@ from sqlalchemy.orm import Session
 
 from smartbreed.feedback.database import UtcDateTime
 from smartbreed.feedback.schema import KEYS
+from smartbreed.feedback.tables import ERASED
 from smartbreed.publishing.sources import Row, unclaimed
+from smartbreed.publishing.tables import ShardRow
 
 #: The review room's table by its contract; this room must not import that one.
 _decisions = sa.table(
@@ -38,7 +40,8 @@ class DecisionSource:
         columns = _decisions.c
         query = (
             sa.select(columns.decision_id)
-            .where(columns.state == "pending", unclaimed(self.config, columns.decision_id))
+            .where(columns.state == "pending", columns.sample_id != ERASED)
+            .where(unclaimed(self.config, columns.decision_id))
             .order_by(columns.decision_id)
             .limit(limit)
         )
@@ -48,7 +51,11 @@ class DecisionSource:
         if not _has_decisions(session):
             return 0
         columns = _decisions.c
-        query = sa.select(sa.func.count()).select_from(_decisions).where(columns.state == "pending")
+        query = (
+            sa.select(sa.func.count())
+            .select_from(_decisions)
+            .where(columns.state == "pending", columns.sample_id != ERASED)
+        )
         return session.scalar(query.where(unclaimed(self.config, columns.decision_id))) or 0
 
     def row(self, session: Session, row_id: str) -> Row | None:
@@ -57,13 +64,15 @@ class DecisionSource:
             .mappings()
             .first()
         )
-        if found is None or found["state"] != "pending":
+        if found is None or found["state"] != "pending" or found["sample_id"] == ERASED:
             return None
         return {name: value for name, value in found.items() if name not in ("state", "published_at")}
 
     def still_waiting(self, session: Session, ids: Sequence[str]) -> set[str]:
         columns = _decisions.c
-        query = sa.select(columns.decision_id).where(columns.decision_id.in_(ids), columns.state == "pending")
+        query = sa.select(columns.decision_id).where(
+            columns.decision_id.in_(ids), columns.state == "pending", columns.sample_id != ERASED
+        )
         return set(session.scalars(query))
 
     def usable(self, row_id: str, session: Session) -> bool:
@@ -79,7 +88,16 @@ class DecisionSource:
         return []
 
     def to_remove(self, session: Session) -> list[str]:
-        return []  # a decision is taken back by another one, "undo"
+        """Those about erased flags; others are taken back by another decision, "undo"."""
+        if not _has_decisions(session):
+            return []
+        columns = _decisions.c
+        query = (
+            sa.select(ShardRow.row_id)
+            .join(_decisions, columns.decision_id == ShardRow.row_id)
+            .where(ShardRow.config == self.config, columns.sample_id == ERASED)
+        )
+        return list(session.scalars(query))
 
     @staticmethod
     def _mark(session: Session, ids: Sequence[str], state: str, moment: dt.datetime | None) -> None:

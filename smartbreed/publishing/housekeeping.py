@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from smartbreed.feedback.database import forget_deleted
 from smartbreed.feedback.flags import FlagService
 from smartbreed.feedback.outbox import collect_orphans
 from smartbreed.hub.daily import DAY_S, Daily
 from smartbreed.hub.upkeep import hub_upkeep
+from smartbreed.scratch import sweep
 
 if TYPE_CHECKING:
     from smartbreed.config import Settings
@@ -38,12 +42,16 @@ def photo_upkeep(settings: Settings, flags: FlagService) -> Any:
     A photo the database does not know is only deleted when it was written since this database is
     the one in use: those before may belong to another, which somebody may go back to.
     """
+    from smartbreed.hub.client import SCRATCH
+
     database = hashlib.sha256(settings.resolved_database_url.encode()).hexdigest()[:16]
 
     def work(memory: dict[str, Any]) -> list[str]:
         if memory.get("database") != database:
             memory.update(database=database, since=time.time())
         gone = collect_orphans(flags.blobs, flags.sessions, older_than_s=DAY_S, since=float(memory["since"]))
+        forget_deleted(flags.sessions)
+        sweep(Path(tempfile.gettempdir()), SCRATCH)  # downloads of processes that were killed
         if gone:
             log.info("%d photos that no flag needs are deleted", gone)
         return []

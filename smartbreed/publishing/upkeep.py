@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from smartbreed.errors import StorageError
 from smartbreed.feedback.blobs import BlobStore
+from smartbreed.feedback.database import forget_deleted
 from smartbreed.publishing import withdrawals
 from smartbreed.publishing.inventory import same
 from smartbreed.publishing.ledger import Ledger
@@ -82,3 +83,4 @@ def erase(remote: DatasetRepo, ledger: Ledger) -> None:
     if contents:
         remote.erase(contents)
         withdrawals.note_erased(ledger, contents)
+        forget_deleted(ledger.sessions)

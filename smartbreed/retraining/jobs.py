@@ -23,6 +23,7 @@ from smartbreed.errors import RequestError, UnavailableError
 from smartbreed.retraining.job import TRIGGERS, Job, Order, read_job, save_end, save_order
 from smartbreed.retraining.lease import Lease
 from smartbreed.retraining.process import GRACE_S, spawn, stop, trainer_command
+from smartbreed.retraining.workspace import remove_leftovers
 
 if TYPE_CHECKING:
     from smartbreed.config import Settings
@@ -79,6 +80,7 @@ class Jobs:
         with self._lease.take(order.id) as lease:
             if lease is None:
                 raise _busy()
+            remove_leftovers(self.settings.home_dir)
             folder = self._folder / order.id
             try:
                 with disk_errors("The retraining could not start"):
@@ -152,7 +154,11 @@ class Jobs:
         return True
 
     def adopt(self) -> Job | None:
-        """Watch the job that runs now, as if started here: after a restart of the app."""
+        """Watch the job that runs now, as if started here: after a restart of the app.
+
+        What trainers left behind that were killed meanwhile goes.
+        """
+        remove_leftovers(self.settings.home_dir)
         job = self.current()
         if job is not None:
             self._watch(job.order.id, None)
@@ -210,6 +216,7 @@ class Jobs:
         if process is not None and self._lease.holder() == name:  # helpers it left behind
             stop(folder, lambda: self._lease.holder() == name, 1.0).join()
         save_end(folder, status)
+        remove_leftovers(self.settings.home_dir)
         with self._guard:
             self._watched.pop(name, None)
         job = self.get(name)

@@ -15,9 +15,11 @@ from tiny_data import pets_dataset
 
 from smartbreed.hub.client import commit_files, connect, ensure_repo
 from smartbreed.models.releases import download
+from training.replay import load_origins, load_replay
 from training.retraining import full
 from training.retraining.base import base_folder
 from training.retraining.gate import Verdict
+from training.retraining.gate_set import load_gate
 
 #: What makes the recipe tiny.
 TINY = ("model.input_size=64", "model.alpha=0.35", "model.freeze_till=", "train.epochs=1", "train.batch=8",
@@ -61,6 +63,15 @@ def test_a_new_breed_in_everything(world: World, monkeypatch: pytest.MonkeyPatch
     assert config["retraining"]["held_out"] + config["retraining"]["samples"] == 40
     learnt = json.loads((bundle.folder / "learnt.json").read_text())
     assert len(learnt["held_out"]) >= 5
+    home = world.settings.home_dir
+    assert not [path for kind in ("*.parquet", "*.npy") for path in (home / "retraining").rglob(kind)]
+    # What a later version leaves out when it was erased: everything of an accepted sample is marked.
+    remembered = load_origins(bundle.folder / "replay.npz")
+    gate = load_gate(bundle)
+    assert gate is not None
+    assert {*remembered, *gate.origins} - {""} <= {*learnt["samples"]}
+    labels = load_replay(bundle.folder / "replay.npz")[1]
+    assert set(labels[remembered != ""]) == {len(BREEDS)}, "the new breed is known by accepted samples alone"
 
 
 def test_the_base_dataset_may_lie_in_a_repo(world: World, pets: Path) -> None:

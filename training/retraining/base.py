@@ -17,6 +17,7 @@ from smartbreed.errors import HubCallError, PhotoError
 from smartbreed.hub.client import download_snapshot, parse_repo, repo_state
 from smartbreed.vision.bundle import Bundle
 from training.errors import DataError
+from training.replay import ACCEPTED
 from training.retraining.plan import Plan
 from training.retraining.views import crop
 
@@ -106,7 +107,7 @@ def extended_dataset(base: Path, folder: Path, plan: Plan, crops: dict[str, byte
             rows.append({**row, "image": {"bytes": crops[sample.key], "path": None},
                          "breed": plan.names.index(sample.label),
                          "species": int(species[sample.label] == "dog"),
-                         "source": "flags", "source_id": sample.key})  # fmt: skip
+                         "source": "flags", "source_id": ACCEPTED + sample.key})  # fmt: skip
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), folder / "breeds" / "train-accepted.parquet")
     return folder
 

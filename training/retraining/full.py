@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from smartbreed.durable import make_dirs
 from smartbreed.vision.bundle import load_bundle, write_config
 from smartbreed.vision.classifier import Classifier
+from training.replay import origins_of
 from training.retraining.base import base_folder, check_names, cut, extended_dataset, pixels_of
 from training.retraining.card import add_to_changelog, differences, render_card
 from training.retraining.challenger import raw_config
@@ -61,13 +61,12 @@ def retrain_everything(work: Work, recipe: str = "breeds") -> dict[str, Any]:
     if too_few := _too_few_to_judge(plan):
         history = history_of(raw_config(champion.bundle), None, champion.bundle.config.version, [])
         return work.end(plan, None, [too_few, *plan.remarks], champion.bundle.config.version, history)
-    make_dirs(work.folder)
     with work.stage("embed", f"Adding {len(plan.samples)} accepted photos to the base dataset"):
-        data = extended_dataset(base, work.folder / "data", plan, crops)
+        data = extended_dataset(base, work.scratch / "data", plan, crops)
     version = next_version(
         champion.bundle.config.version, new_breeds=bool(plan.new_breeds), taken=taken_versions(work)
     )
-    run = RunDirectory(work.folder / "run", quiet=True)
+    run = RunDirectory(work.scratch / "run", quiet=True)
     start = f"bundle:{champion.bundle.folder}"
     # Averaged with the champion, as the recipe does it with the version before; a network with more
     # breeds cannot be.
@@ -102,16 +101,14 @@ def _finish(
     before, challenger = raw_config(champion.bundle), load_bundle(folder)
     with work.stage("gate", "Comparing it with the present model"):
         looks = [Classifier(bundle, 2) for bundle in (champion.bundle, challenger)]
-        images, labels = _held_back(folder.parent)
+        images, labels, origins = _held_back(folder.parent)
         judged = [Judged(_logits(look, images), look.config.temperature) for look in looks]
         held = [s for s, o, f in zip(plan.samples, plan.held_out, plan.fresh, strict=True) if o and f]
         shown = [pixels_of(crops[sample.key]) for sample in held]
         index = np.array([plan.names.index(sample.label) for sample in held], np.int64)
         answers = Answers(index, *(_logits(look, shown) for look in looks))
         embeddings = np.stack([looks[1].run(image).embedding for image in images])
-        gate = GateSet(
-            embeddings, labels, plan.names, np.full(len(labels), ""), np.zeros((0, embeddings.shape[1]))
-        )
+        gate = GateSet(embeddings, labels, plan.names, origins, np.zeros((0, embeddings.shape[1])))
         groups = [label.get("group") or label["id"] for label in plan.labels[: plan.known]]
         verdict = judge(judged[0], judged[1], gate, groups, answers)
     history = history_of(before, verdict, version, plan.learnt())
@@ -132,7 +129,7 @@ def _finish(
                            "revision": work.facts["dataset_revision"],
                            "samples": int((~plan.held_out).sum()), "held_out": int(plan.held_out.sum())},
         }  # fmt: skip
-        build_gate(folder / FILE, embeddings, labels, plan.names)
+        build_gate(folder / FILE, embeddings, labels, plan.names, origins=origins)
         write_record(folder, plan.record(), work.choices.dataset, work.facts["dataset_revision"])
         learnt = plan.sentences()
         facts = {
@@ -146,6 +143,7 @@ def _finish(
         write_config(folder, config)
         load_bundle(folder)
     if parent is None:
+        work.keep(folder)
         return work.end(plan, verdict, reasons, version, history)
     with work.stage("publish", f"Publishing {version}"):
         work.before_publishing()
@@ -158,14 +156,14 @@ def _root(challenger: Judged, gate: GateSet, version: str) -> dict[str, Any]:
     return root_from(version, challenger.right(gate.labels)).as_dict()
 
 
-def _held_back(run: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Crops ``(n, h, w, 3)`` and labels that the recipe held back."""
+def _held_back(run: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Crops ``(n, h, w, 3)`` that the recipe held back, their labels, and the origins of accepted ones."""
     from training.data.prepared import load_prepared
     from training.data.splits import VALIDATION
     from training.run_directory import RunDirectory
 
     part = load_prepared(RunDirectory(run, quiet=True)).part(VALIDATION)
-    return part.images, part.labels
+    return part.images, part.labels, origins_of(part.sources)
 
 
 def _logits(look: Classifier, images: Iterable[np.ndarray]) -> np.ndarray:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -75,26 +73,22 @@ def retrain_head(work: Work) -> dict[str, Any]:
     reasons = verdict.reasons + plan.remarks
     if not verdict.passed:
         return work.end(plan, verdict, reasons, version, history)
-    make_dirs(work.folder)
-    with tempfile.TemporaryDirectory(dir=work.folder) as temporary:
-        folder = Path(temporary) / "bundle"
-        folder.mkdir()
-        with work.stage("export", f"Writing version {version}"):
-            parent = parent_of(work, champion)
-            write_version(
-                work, folder, champion, plan, views, (old, new), changed, gate, memory, verdict, version,
-                {"repo": bundle.version.repo if parent is None else work.choices.repo,
-                 "revision": bundle.version.revision if parent is None else parent.revision,
-                 "version": bundle.config.version},
-            )  # fmt: skip
-        if parent is None:
-            folder.replace(work.folder / "bundle")
-            return work.end(plan, verdict, reasons, version, history)
-        with work.stage("publish", f"Publishing {version}"):
-            work.before_publishing()
-            released = publish(
-                work.api, work.choices.repo, folder, version, parent, "\n".join(plan.sentences())
-            )
+    folder = work.scratch / "bundle"
+    make_dirs(folder)
+    with work.stage("export", f"Writing version {version}"):
+        parent = parent_of(work, champion)
+        write_version(
+            work, folder, champion, plan, views, (old, new), changed, gate, memory, verdict, version,
+            {"repo": bundle.version.repo if parent is None else work.choices.repo,
+             "revision": bundle.version.revision if parent is None else parent.revision,
+             "version": bundle.config.version},
+        )  # fmt: skip
+    if parent is None:
+        work.keep(folder)
+        return work.end(plan, verdict, reasons, version, history)
+    with work.stage("publish", f"Publishing {version}"):
+        work.before_publishing()
+        released = publish(work.api, work.choices.repo, folder, version, parent, "\n".join(plan.sentences()))
     return work.end(plan, verdict, reasons, version, history, released.revision)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smartbreed.config import Settings
+from smartbreed.durable import disk_errors, make_dirs
 from training.retraining.gate import Verdict
 from training.retraining.plan import Plan
 from training.retraining.progress import Teller
@@ -48,7 +50,8 @@ class Work:
     """A retraining under way.
 
     Attributes:
-        scratch: folder for what is of no use afterwards: the shards with the photos.
+        scratch: folder for what must not stay: whatever holds photographs, and unfinished files. On the
+            file system of SMARTBREED_HOME.
         before_publishing: called before anything is sent; may raise to stop.
         facts: for the report.
         seconds: of each stage.
@@ -76,6 +79,16 @@ class Work:
         yield lambda done, of: self.teller.step(name, message, done, of)
         self.teller.step(name, message, 1, 1)
         self.seconds[name] = round(time.perf_counter() - started, 2)
+
+    def keep(self, bundle: Path) -> None:
+        """Move a finished bundle that is not published into the report's folder.
+
+        Raises:
+            StorageError: the disk refused.
+        """
+        make_dirs(self.folder)
+        with disk_errors("The new version was not kept"):
+            shutil.move(bundle, self.folder / "bundle")
 
     def end(
         self,

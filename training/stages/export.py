@@ -29,7 +29,7 @@ from training.evaluation.answers import run as run_crops
 from training.outliers import outlier_crops
 from training.ranges import range_pictures
 from training.recipe import Recipe
-from training.replay import choose, save_replay
+from training.replay import choose, origins_of, save_replay
 from training.retraining.gate_set import FILE as GATE
 from training.retraining.gate_set import build_gate
 from training.stages import Context
@@ -94,7 +94,13 @@ def _memories(context: Context, prepared: Prepared, served: Identifier, folder: 
     train = np.flatnonzero(prepared.places == TRAIN)
     some = choose(np.zeros((len(train), 0)), crops.labels[train], recipe.export.replay)
     kept = crops.take(train[some])
-    save_replay(folder / "replay.npz", _embeddings(served, kept.images), kept.labels, crops.names)
+    save_replay(
+        folder / "replay.npz",
+        _embeddings(served, kept.images),
+        kept.labels,
+        crops.names,
+        origins_of(kept.sources),
+    )
     judges = prepared.part(VALIDATION)
     if not len(judges):
         return
@@ -106,7 +112,12 @@ def _memories(context: Context, prepared: Prepared, served: Identifier, folder: 
             shown = outlier_crops(empty, 0, cuts=0, size=recipe.model.input_size)
             strangers = _embeddings(served, shown)
     build_gate(
-        folder / GATE, _embeddings(served, judges.images), judges.labels, crops.names, strangers=strangers
+        folder / GATE,
+        _embeddings(served, judges.images),
+        judges.labels,
+        crops.names,
+        strangers=strangers,
+        origins=origins_of(judges.sources),
     )
 
 

@@ -1,0 +1,164 @@
+"""Erased is gone: flagged, published, retrained and erased by the real commands, on the shipped bundle."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from traces import traces
+
+from smartbreed.config import load_settings
+from smartbreed.feedback.flags import open_feedback
+from smartbreed.retraining.jobs import Jobs
+from smartbreed.retraining.lease import Lease
+from smartbreed.retraining.workspace import remove_leftovers, workspace
+from smartbreed.services import Services
+from smartbreed.vision.results import Identification
+
+ROOT = Path(__file__).parents[2]
+
+
+class Installation:
+    """A home, and the commands on it."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("SMARTBREED_", "HF_"))}
+        # With a folder for temporary files of its own, so that this is searched as well.
+        self.tmp = home.parent / "tmp"
+        self.tmp.mkdir()
+        self.environment = {
+            **kept,
+            "SMARTBREED_HOME": str(home),
+            "SMARTBREED_HUB": "embedded",
+            "SMARTBREED_AGREEMENTS": "0",
+            "TMPDIR": str(self.tmp),
+        }
+
+    def run(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "smartbreed", *arguments],
+            cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=300,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{arguments}: {done.stderr}"
+        return done.stdout
+
+    def flag(self, files: list[Path]) -> list[tuple[str, str, list[Image.Image]]]:
+        """Flag each photo as a visitor does: flag id, sample id, and the pet cut out."""
+        services = Services(load_settings(home=self.home, hub="embedded"))
+        made = []
+        for number, file in enumerate(files):
+            photo = services.read(file)
+            answer = services.identifier.identify(photo)
+            assert isinstance(answer, Identification)
+            receipt = services.flag(
+                photo, answer, number=1, verdict="wrong", label="keeshond", consent=True,
+                flagger=f"visitor {number}",
+            )  # fmt: skip
+            pet = Image.fromarray(photo.pixels).crop(tuple(round(v) for v in answer.pets[0].box))
+            made.append((receipt.flag_id, receipt.sample_id, [pet]))
+        services.flags.close()
+        return made
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Installation:
+    return Installation(tmp_path / "home")
+
+
+def test_nothing_of_an_erased_photo_is_left(installation: Installation, photos: list[Path]) -> None:
+    home = installation.home
+    made = installation.flag(photos)
+    ids = [flag for flag, *_ in made]
+    blobs = {flag: (home / "blobs" / s[:2] / s[2:4] / s).read_bytes() for flag, s, _ in made}
+    installation.run("review", "accept", *ids)
+    installation.run("flags", "publish")
+    told = json.loads(installation.run("retrain", "--json"))
+    assert told["report"], told
+    gone, _, crops = made[0]
+    assert traces(home, blobs[gone], crops), "the search finds what is there"
+    assert not list((home / "retraining").rglob("*.parquet")), "a retraining keeps no shard"
+
+    # Somebody reads the database meanwhile, as the app does.
+    reader = sqlite3.connect(home / "smartbreed.db")
+    reader.execute("SELECT count(*) FROM flags").fetchone()
+    installation.run("flags", "erase", gone, "--yes")
+    installation.run("flags", "publish")
+    installation.run("hub", "gc", "--grace", "0")
+    assert traces(home, blobs[gone], crops) == []
+    assert traces(installation.tmp, blobs[gone], crops) == []
+    for flag, _, others in made[1:]:
+        assert traces(home, blobs[flag], others), "the others are still there"
+    reader.close()
+
+
+def test_a_killed_retraining_leaves_no_photo(installation: Installation, photos: list[Path]) -> None:
+    home = installation.home
+    flag, sample, crops = installation.flag(photos)[0]
+    blob = (home / "blobs" / sample[:2] / sample[2:4] / sample).read_bytes()
+    installation.run("review", "accept", flag)
+    installation.run("flags", "publish")
+    trainer = subprocess.Popen(
+        [sys.executable, "-m", "training.retrain", "--home", str(home), "--progress", "json"],
+        cwd=ROOT, env=installation.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    work = home / "retraining" / "work"
+    while not list(work.rglob("*.parquet")):
+        assert trainer.poll() is None, "it has read the dataset before it ends"
+        time.sleep(0.005)
+    trainer.kill()
+    trainer.wait()
+    assert [where for where in traces(home, blob, crops) if where.startswith("retraining/")]
+    Jobs(load_settings(home=home, hub="embedded")).adopt()  # as the app does when it starts
+    assert not [where for where in traces(home, blob, crops) if where.startswith("retraining/")]
+    assert traces(installation.tmp, blob, crops) == []
+
+
+def test_the_folders_of_a_retraining_that_runs_stay(tmp_path: Path) -> None:
+    with workspace(tmp_path) as folder:
+        (folder / "photo.jpg").write_bytes(b"x")
+        remove_leftovers(tmp_path)
+        assert (folder / "photo.jpg").exists()
+        assert Path(tempfile.mkdtemp()).is_relative_to(folder), "libraries write there too"
+    assert list((tmp_path / "retraining" / "work").iterdir()) == []
+
+
+def test_what_earlier_trainers_left_goes_and_an_unpublished_bundle_stays(tmp_path: Path) -> None:
+    report = tmp_path / "retraining" / "20261121T120000Z"
+    for name in ("data/breeds/train-accepted.parquet", "run/prepared/images.npy", "run/bundle/config.json",
+                 "tmpabc/bundle/x", "report.json"):  # fmt: skip
+        (report / name).parent.mkdir(parents=True, exist_ok=True)
+        (report / name).write_text("x")
+    with Lease(tmp_path / "retraining" / "lock").take("job") as held:
+        assert held is not None
+        assert remove_leftovers(tmp_path) == 0, "it may be one of those that is running"
+    assert remove_leftovers(tmp_path) == 3
+    assert sorted(str(path.relative_to(report)) for path in report.rglob("*") if path.is_file()) == [
+        "bundle/config.json",
+        "report.json",
+    ]
+
+
+def test_what_was_erased_before_leaves_the_file_with_the_next_start(tmp_path: Path) -> None:
+    settings = load_settings(home=tmp_path)
+    open_feedback(settings).close()
+    secret = "f00d" * 16
+    with contextlib.closing(sqlite3.connect(tmp_path / "smartbreed.db")) as old:  # overwrites nothing
+        old.execute("PRAGMA secure_delete=OFF")
+        old.execute("PRAGMA user_version=0")
+        old.execute("CREATE TABLE erased (sample TEXT)")
+        old.executemany("INSERT INTO erased VALUES (?)", [(secret,)] * 500)
+        old.execute("DROP TABLE erased")
+        old.commit()
+    assert secret.encode() in b"".join(path.read_bytes() for path in tmp_path.glob("smartbreed.db*"))
+    open_feedback(settings).close()
+    assert secret.encode() not in b"".join(path.read_bytes() for path in tmp_path.glob("smartbreed.db*"))
