@@ -175,18 +175,23 @@ def forget_deleted(sessions: Sessions) -> bool:
 
 
 def forget_earlier_deleted(engine: sa.Engine) -> None:
-    """Once for each SQLite file: write it anew, without what was deleted before we overwrote it."""
+    """Once for each SQLite file: write it anew, without what was deleted before we overwrote it.
+
+    Never raises: a file that cannot be opened is the next caller's to report.
+    """
     if engine.dialect.name != "sqlite":
         return
-    driver = engine.raw_connection()
     try:
-        if driver.execute("PRAGMA user_version").fetchone()[0] < _OVERWRITES:
-            driver.execute("VACUUM")
-            driver.execute(f"PRAGMA user_version={_OVERWRITES}")
+        driver = engine.raw_connection()
+        try:
+            if driver.execute("PRAGMA user_version").fetchone()[0] < _OVERWRITES:
+                if driver.execute("PRAGMA page_count").fetchone()[0] > 1:  # else it is new
+                    driver.execute("VACUUM")
+                driver.execute(f"PRAGMA user_version={_OVERWRITES}")
+        finally:
+            driver.close()
     except sqlite3.Error as error:  # a full disk, or another process at work: the next start tries again
         log.warning("what was deleted earlier is still in the database file: %s", error)
-    finally:
-        driver.close()
 
 
 def take_write_lock(connection: sa.Connection) -> None:

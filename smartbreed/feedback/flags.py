@@ -201,10 +201,10 @@ def open_feedback(settings: Settings) -> FlagService:
     blobs = BlobStore(settings.home_dir / "blobs")
     with disk_errors("The folder SMARTBREED_HOME cannot be made"):
         make_dirs(blobs.root)
-    migrate(settings.resolved_database_url)
-    blobs.sweep_tmp()
     engine = make_engine(settings.resolved_database_url)
     forget_earlier_deleted(engine)
+    migrate(settings.resolved_database_url)
+    blobs.sweep_tmp()
     return FlagService(make_sessions(engine), blobs, load_salt(settings))
 
 
