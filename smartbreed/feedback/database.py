@@ -169,6 +169,9 @@ def forget_deleted(sessions: Sessions) -> bool:
             driver.execute(f"PRAGMA busy_timeout={_CHECKPOINT_MS}")
             busy = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
             driver.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        except sqlite3.Error as error:
+            log.warning("the database's log was not emptied: %s", error)
+            return False
         finally:
             driver.close()
         return not busy
