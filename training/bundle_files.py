@@ -14,11 +14,14 @@ from smartbreed.durable import disk_errors
 from smartbreed.errors import BundleError
 from smartbreed.vision.bundle import CONFIG, FORMAT, Bundle, load_bundle, write_config
 from smartbreed.vision.identify import Identifier, self_test_picture
+from training.backbones import BACKBONES
 from training.data.reading import bundle_folder
 from training.errors import RecipeError
 from training.export import round_to_half, save_half_weights, to_int8_litert, to_litert
+from training.rebuild import rebuild_classifier
 from training.recipe import Recipe
 from training.second_look import PLAIN_SCORE
+from training.weights_check import embedding_of_weights
 
 #: Of a bundle in which networks are only asked; nobody sees it.
 UNFINISHED: dict[str, Any] = {"name": "unfinished", "version": "0.0.0", "detector": None}
@@ -102,8 +105,13 @@ def detector_section() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def finish(folder: Path, config: dict[str, Any]) -> Identifier:
+def finish(folder: Path, config: dict[str, Any], *, final: bool = False) -> Identifier:
     """Write ``config.json`` with the self-test's answer, and load the bundle as the app would.
+
+    Args:
+        folder: with every other file.
+        config: everything but ``files`` and ``self_test``.
+        final: of a bundle that is to be served: also store what its Keras weights compute.
 
     Raises:
         BundleError: it does not load.
@@ -114,8 +122,18 @@ def finish(folder: Path, config: dict[str, Any]) -> Identifier:
     identifier = Identifier.load(folder)
     logits = identifier.classifier.run(self_test_picture(config["classifier"]["input_size"])).logits
     config["self_test"] = {"logits": [round(float(value), 4) for value in logits]}
+    if final and (weights := _weights_test(identifier.bundle)):
+        config["self_test"]["weights"] = weights
     write_config(folder, config)
     return Identifier.load(folder)
+
+
+def _weights_test(bundle: Bundle) -> dict[str, Any]:
+    """``self_test.weights``; empty for a copied classifier that cannot be rebuilt here."""
+    section = bundle.config.classifier
+    if not section.weights or section.architecture not in BACKBONES:
+        return {}
+    return {"embedding": embedding_of_weights(bundle, rebuild_classifier(bundle))}
 
 
 def replace_folder(new: Path, target: Path) -> None:

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from smartbreed.errors import BundleError, SmartBreedError
+from smartbreed.errors import SmartBreedError
 from smartbreed.vision.frames import Frame, read_frame, write_frame
 
 if TYPE_CHECKING:
@@ -76,11 +76,7 @@ def load(folder: Path, report: Report) -> Explanations:
         SmartBreedError: the bundle cannot be used.
         ImportError: a package is missing.
     """
-    import numpy as np
-
     from smartbreed.vision.bundle import load_bundle
-    from smartbreed.vision.identify import agrees, self_test_picture
-    from smartbreed.vision.pixels import to_input
 
     report(0.0, "Checking the model's files")
     bundle = load_bundle(folder)
@@ -89,13 +85,11 @@ def load(folder: Path, report: Report) -> Explanations:
     with watch_import(report, 0.02, 0.85):
         from training.explanations import Explanations
         from training.rebuild import rebuild_classifier
+        from training.weights_check import check_weights
     report(0.85, "Loading the network")
     model = rebuild_classifier(bundle)
     report(0.95, "Testing the network")
-    picture = self_test_picture(config.input_size)
-    logits = np.asarray(model.predict_on_batch(to_input(picture, config.scale, config.offset))["logits"])[0]
-    if not agrees(logits, bundle.config.self_test.get("logits")):
-        raise BundleError(f"{config.weights} of the model bundle is not the network that answers here.")
+    check_weights(bundle, model)
     return Explanations(model, config.scale, config.offset)
 
 

@@ -16,7 +16,8 @@ Rules for whoever writes a bundle (`write_config` writes the sums):
 * Files: ``.tflite`` networks, ``.weights.h5`` weights, ``.npz`` arrays of plain numbers and texts,
   and documents. Programs, pickles and whole Keras models (``.keras``, other ``.h5``), which may
   hold code, are refused: see `smartbreed.vision.contents`.
-* ``self_test.logits`` are the classifier's on `smartbreed.vision.identify.self_test_picture`.
+* ``self_test.logits`` are the served classifier's on `smartbreed.vision.identify.self_test_picture`;
+  ``self_test.weights.embedding`` (optional) is what the Keras weights compute of it, before the head.
 """
 
 from __future__ import annotations

@@ -131,6 +131,29 @@ def test_two_pets_from_upload_to_thanks(open_page: OpenPage, server: Server, two
     assert page.foreign == []
 
 
+def test_deeper_explanations_of_the_served_model(
+    open_page: OpenPage, server: Server, photos: dict[str, list[Any]], tmp_path: Path
+) -> None:
+    photo = tmp_path / "dog.jpg"
+    photos["dog"][0].save(photo)
+    page = open_page()
+    page.set_input_files(UPLOAD, photo)
+    page.wait_for_selector("#pet-1-text h3")
+    page.click("#settings button")
+    breed = page.locator("#pet-1-text .sb-name").first.inner_text()
+    seen = {overlay_of(page, 1)}
+    for method in ("Grad-CAM++", "Score-CAM", "SmoothGrad"):
+        page.get_by_label(method, exact=True).check()
+        page.locator(f'#pet-1-deeper:has-text("Explain with {method}")').click()
+        # Loading tensorflow takes a while, the first time.
+        page.wait_for_selector(f'#pet-1 .sb-caption:has-text("{method}")', timeout=180_000)
+        assert breed in page.locator("#pet-1 .sb-caption").inner_text()
+        assert page.locator("#pet-1 .sb-problem:visible").count() == 0
+        seen.add(overlay_of(page, 1))
+    assert len(seen) == 4, "each method draws a picture of its own"
+    assert "no gradcam++ explanation" not in server.log()
+
+
 def test_two_pets_on_a_phone(open_page: OpenPage, server: Server, two_pets: Path) -> None:
     page = open_page(
         viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True, color_scheme="dark"

@@ -17,7 +17,7 @@ from smartbreed.vision.bundle import load_bundle, write_config
 from smartbreed.vision.explain import grad_cam
 from smartbreed.vision.identify import Identifier
 from smartbreed.vision.pixels import to_input
-from training.evaluation.form_scores import form_of
+from training.form_of import form_of
 
 Case = tuple[Identifier, Any]
 

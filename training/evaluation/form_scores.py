@@ -26,6 +26,7 @@ from training.evaluation.forms import (
     detector_forms,
 )
 from training.evaluation.speed import threads
+from training.form_of import form_of
 from training.ranges import squashed
 
 #: The figure each network's forms are judged by.
@@ -121,23 +122,13 @@ def ship(folder: Path, paths: dict[str, dict[str, Path]], scores: dict[str, Any]
             changed.append(f"{network}: {table['chosen']}")
             table["shipped"] = table["chosen"]
     if changed:
-        config.pop("self_test", None)
+        before = config.pop("self_test", {})
         write_config(folder, config)
         identifier = Identifier(load_bundle(folder))
         logits = identifier.classifier.run(self_test_picture(sections.classifier.input_size)).logits
-        config["self_test"] = {"logits": [round(float(value), 4) for value in logits]}
+        config["self_test"] = {**before, "logits": [round(float(value), 4) for value in logits]}
         write_config(folder, config)
     return changed
-
-
-def form_of(path: Path) -> str:
-    """Which of `training.export.FORMS` a LiteRT file is, by the types of its tensors."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    types = {np.dtype(detail["dtype"]) for detail in Interpreter(model_path=str(path)).get_tensor_details()}
-    if np.dtype(np.int8) in types:
-        return "int8"
-    return "float16" if np.dtype(np.float16) in types else REFERENCE
 
 
 def _judged(network: str, table: dict[str, dict[str, Any]], shipped: Path) -> dict[str, Any]:

@@ -105,6 +105,10 @@ def finish(folder: Path, config: dict[str, Any], head: Head) -> Bundle:
     wanted = head.logits(outputs.embedding)
     if outputs.logits.shape != wanted.shape or not np.allclose(outputs.logits, wanted, rtol=0.02, atol=0.02):
         raise BundleError("The new classifier does not compute what was learnt; nothing was published.")
-    config["self_test"] = {"logits": [round(float(value), 4) for value in outputs.logits]}
+    # What the parent stores of its Keras body stays true: only the head is another.
+    config["self_test"] = {
+        **config.get("self_test", {}),
+        "logits": [round(float(value), 4) for value in outputs.logits],
+    }
     write_config(folder, config)
     return load_bundle(folder)

@@ -43,7 +43,8 @@ def run(context: Context) -> dict[str, Any]:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         networks = _detect(context, folder) if context.recipe.task == "detect" else _classify(context, folder)
-        finish(folder, {**head_of(context.recipe, context.run.read_json("training.json")), **networks})
+        about = head_of(context.recipe, context.run.read_json("training.json"))
+        finish(folder, {**about, **networks}, final=True)
     replace_folder(folder, target)
     size = sum(path.stat().st_size for path in target.iterdir()) / 1e6
     context.run.say(f"{target}: {size:.1f} MB; serve it with SMARTBREED_MODEL={target}")
