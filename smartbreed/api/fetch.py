@@ -2,23 +2,26 @@
 
 MCP clients and the Gradio client may send an address instead of a file. Fetching
 for strangers is how a server is made to read its own neighbourhood (SSRF), so
-the name is resolved once, every address it has must be public, and the request
-goes to exactly the address that was checked, again at every redirect.
+the name is resolved once, every address it has must be public
+(`smartbreed.api.public_address`), the port must be that of a website, and the
+request goes to exactly the address that was checked, again at every redirect.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urljoin, urlsplit
 
 import httpx
 
+from smartbreed.api.public_address import is_public
 from smartbreed.errors import PhotoError
 
 SECONDS = 20.0
+#: The only ports asked; any other leads to a service that is no website.
+PORTS = {"http": 80, "https": 443}
 MAX_REDIRECTS = 5
 _AGENT = "SmartBreed (photo requested by a user)"
 
@@ -65,7 +68,9 @@ async def fetch(url: str, *, max_bytes: int) -> tuple[bytes, str]:
 async def _get(url: str, max_bytes: int) -> bytes | str:
     """The content, or the address of a redirect."""
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
+    if parts.scheme not in PORTS or not parts.hostname or parts.username or parts.password:
+        raise _Refused
+    if parts.port is not None and parts.port not in PORTS.values():
         raise _Refused
     address = await _public_address(parts.hostname)
     async with (
@@ -90,13 +95,6 @@ async def _public_address(host: str) -> str:
     """An address of ``host``; all of them must be public."""
     found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
     addresses = [str(entry[4][0]) for entry in found]
-    if not addresses or not all(_is_public(address) for address in addresses):
+    if not addresses or not all(is_public(address) for address in addresses):
         raise _Refused
     return addresses[0]
-
-
-def _is_public(address: str) -> bool:
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(ip, "ipv4_mapped", None)  # ::ffff:127.0.0.1
-    ip = mapped or ip
-    return ip.is_global and not ip.is_multicast

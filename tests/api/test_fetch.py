@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 from collections.abc import AsyncIterator, Callable
 
@@ -27,7 +28,7 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[httpx.Request], 
         if host in NAMES:
             return [(socket.AF_INET, 1, 6, "", (ip, 0)) for ip in NAMES[host].split()]
         try:
-            return [(socket.AF_INET, 1, 6, "", (str(module.ipaddress.ip_address(host)), 0))]
+            return [(socket.AF_INET, 1, 6, "", (str(ipaddress.ip_address(host)), 0))]
         except ValueError:
             raise socket.gaierror from None
 
@@ -71,6 +72,12 @@ def test_a_public_photo(web) -> None:
         "http://169.254.169.254/latest/meta-data", "http://100.64.0.1/", "http://0.0.0.0/", "http://224.0.0.1/",
         "http://inside.example/", "http://mixed.example/", "http://nowhere.example/", "ftp://public.example/",
         "http://user:pass@public.example/", "http://", "http://[bad/",
+        "http://public.example:8080/", "http://public.example:22/", "https://public.example:8443/",
+        "http://public.example:0/", "http://public.example:99999/", "http://public.example:x/",
+        "http://168.63.129.16/", "http://[fec0::1]/", "http://[4000::1]/", "http://[fd00::1]/",
+        "http://[::127.0.0.1]/", "http://[::ffff:0:10.0.0.1]/", "http://[64:ff9b::169.254.169.254]/",
+        "http://[64:ff9b:1::8.8.8.8]/", "http://[2002:7f00:1::]/", "http://[2001:0:808:808::f5ff:fffe]/",
+        "http://[::ffff:168.63.129.16]/", "http://[2606:4700::5efe:10.0.0.1]/",
     ],
 )  # fmt: skip
 def test_everything_else_is_refused_without_a_connection(web, url: str) -> None:
@@ -79,6 +86,31 @@ def test_everything_else_is_refused_without_a_connection(web, url: str) -> None:
         fetch(url)
     assert caught.value.code == "not_found"
     assert connected == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://public.example:80/a", "https://public.example:443/a", "http://public.example:443/a",
+        "http://[2606:4700::1111]/a", "http://[64:ff9b::8.8.8.8]/a",
+    ],
+)  # fmt: skip
+def test_websites_are_asked(web, url: str) -> None:
+    web(lambda request: httpx.Response(200, content=chunks(b"photo")))
+    assert fetch(url) == (b"photo", "a")
+
+
+def test_a_redirect_to_another_port_is_refused(web) -> None:
+    asked = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        return httpx.Response(302, headers={"Location": "http://public.example:6379/"})
+
+    web(answer)
+    with pytest.raises(PhotoError):
+        fetch("http://public.example/")
+    assert asked == ["http://public.example/"]
 
 
 def test_redirects_are_followed_and_checked(web) -> None:
