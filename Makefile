@@ -3,29 +3,33 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test test-all lint browser bench evaluate train train-detector clean
+.DEFAULT_GOAL := help
+.PHONY: help run test test-all lint browser bench evaluate train train-detector clean
 
-run: $(VENV)/.installed
+help: ## show these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(VENV)/.installed ## start the app on http://127.0.0.1:7860
 	$(BIN)/python app.py
 
-test: $(VENV)/.installed-dev browser
+test: $(VENV)/.installed-dev browser ## run the tests (the fast ones)
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-test-all: $(VENV)/.installed-dev browser
+test-all: $(VENV)/.installed-dev browser ## run every test, the slow ones too
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow or not slow"
 
-lint: $(VENV)/.installed-dev
+lint: $(VENV)/.installed-dev ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy smartbreed training benchmarks examples app.py
 
-bench: $(VENV)/.installed-dev
+bench: $(VENV)/.installed-dev ## time the whole path beside the usual way
 	$(BIN)/python -m benchmarks.identify
 
 # Train the next classifier, put it in and write the model card. DATA and WEIGHTS as in docs/training.md.
 DATA ?= ../shared/data/pets
 WEIGHTS ?= ../shared/weights
-train: $(VENV)/.installed
+train: $(VENV)/.installed ## train the next classifier and put it in (hours on a CPU)
 	$(BIN)/python -m training.train breeds --set data.source=$(DATA) --to export \
 	  --set model.start=$(WEIGHTS)/mobilenet_v2_1.0_224_imagenet.npz \
 	  --set "distil.teachers=[{kind: imagenet_head}, {kind: tflite, file: $(WEIGHTS)/mobilenet_edgetpu_224_1.0_uint8.tflite}, {kind: bundle, file: embedded}]"
@@ -33,13 +37,13 @@ train: $(VENV)/.installed
 	$(BIN)/python -m training.evaluate --data $(DATA)
 
 # The same for the detector; the classifier stays.
-train-detector: $(VENV)/.installed
+train-detector: $(VENV)/.installed ## train the next detector and put it in
 	$(BIN)/python -m training.train detector --set data.source=$(DATA) --to export \
 	  --set model.start=$(WEIGHTS)/ssd_mobilenet_v1_0.75_300_coco.npz
 	$(BIN)/python -m training.install runs/detector/bundle
 	$(BIN)/python -m training.evaluate --data $(DATA)
 
-evaluate: $(VENV)/.installed
+evaluate: $(VENV)/.installed ## judge the model that ships and write its card
 	$(BIN)/python -m training.evaluate --data $(DATA)
 
 # Chromium for the browser tests: from Debian's packages when we may; without it those tests say so and skip.
@@ -58,5 +62,5 @@ $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@
 
-clean:
+clean: ## remove .venv and caches
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
