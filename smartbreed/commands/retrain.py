@@ -87,6 +87,8 @@ def _tell(job: Job) -> None:
             print(f"learnt: {', '.join(result.learnt)}")
         for reason in result.reasons:
             print(f"- {reason}")
+        for sentence in result.undecided:
+            print(f"- not decided: {sentence}")
         if result.report:
             print(f"report: {result.report}")
     elif job.last_words:
@@ -107,5 +109,6 @@ def _values(job: Job) -> dict[str, Any]:
         "revision": result.revision if result else "",
         "learnt": list(result.learnt) if result else [],
         "reasons": list(result.reasons) if result else [],
+        "undecided": list(result.undecided) if result else [],
         "report": result.report if result else "",
     }

@@ -16,13 +16,21 @@ import signal
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from smartbreed.durable import disk_errors, replace_durably, write_tmp
 from smartbreed.retraining.progress import Progress, fold
 
+#: Outcomes without a new model, and the sentence about each.
+NO_MODEL = MappingProxyType(
+    {
+        "nothing_new": "No new model was made: nothing was accepted that the present one has not learnt.",
+        "too_few": "No new model was made: too few new photos are accepted.",
+    }
+)
 #: How far a retraining can be gone, as `Job.state`.
-STATES = ("running", "released", "passed", "refused", "failed", "cancelled", "lost")
+STATES = ("running", "released", "passed", "refused", *NO_MODEL, "failed", "cancelled", "lost")
 #: What starts one, and how that reads in a sentence.
 TRIGGERS = {
     "hand": "started by hand",
@@ -137,6 +145,8 @@ def _outcome(folder: Path, progress: Progress, status: object) -> tuple[str, str
             return "released", f"Version {result.version} is published."
         if result.passed:
             return "passed", "The new model passed every check; it was not published."
+        if result.outcome in NO_MODEL:
+            return result.outcome, NO_MODEL[result.outcome]
         return "refused", "The new model was not good enough, so nothing was published."
     if (folder / "cancelled").exists():
         return "cancelled", "It was stopped; nothing was published."

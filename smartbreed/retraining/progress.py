@@ -57,6 +57,9 @@ class Result:
     Attributes:
         took: newly accepted samples it learnt from or was judged on; None where an older trainer
             does not say.
+        outcome: ``published``, ``passed``, ``refused``; ``nothing_new`` or ``too_few`` where no new model
+            was made. Empty from an older trainer.
+        undecided: sentences about what the comparison could not decide for lack of pictures.
     """
 
     passed: bool
@@ -67,6 +70,8 @@ class Result:
     reasons: tuple[str, ...] = ()
     report: str = ""
     took: int | None = None
+    outcome: str = ""
+    undecided: tuple[str, ...] = ()
 
 
 @dataclass
@@ -188,4 +193,6 @@ def _result(values: dict[str, Any]) -> Result:
         reasons=_texts(values.get("reasons")),
         report=_text(values.get("report")),
         took=took if isinstance(took := values.get("took"), int) and took >= 0 else None,
+        outcome=_text(values.get("outcome")),
+        undecided=_texts(values.get("undecided")),
     )

@@ -16,6 +16,8 @@ _OUTCOMES = {
     "released": ("A new version is out", "good"),
     "passed": ("The new model passed", "good"),
     "refused": ("Nothing was published", "calm"),
+    "nothing_new": ("Nothing new to learn", "calm"),
+    "too_few": ("Too few photos to learn from", "calm"),
     "failed": ("The retraining gave up", "bad"),
     "lost": ("The retraining broke off", "bad"),
     "cancelled": ("Stopped", "calm"),

@@ -83,9 +83,17 @@ def main() -> None:
         if what == "flood" and stage == "fit":
             while True:
                 print("x" * 1000)
+        if what in ("nothing_new", "too_few") and stage == "embed":
+            reason = {"nothing_new": "No newly accepted photos", "too_few": "3 newly accepted photos"}[what]
+            tell(
+                "result", outcome=what, passed=False, published=False, version="", revision="", learnt=[],
+                reasons=[f"{reason} to learn from."], report=str(report), undecided=[],
+            )  # fmt: skip
+            return
         if what == "refused" and stage == "gate":
             tell(
-                "result", passed=False, published=False, version="", revision="", learnt=[],
+                "result", outcome="refused", passed=False, published=False, version="", revision="",
+                learnt=[],
                 reasons=["Cats got worse by 4.1 points.", "It is no better on what was flagged."],
                 report=str(report),
             )  # fmt: skip

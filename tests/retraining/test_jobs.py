@@ -88,6 +88,20 @@ def test_what_did_not_end_well_says_so_publishes_nothing_and_makes_room(
     assert end_of(fresh, fresh.start()).state == "released"
 
 
+@pytest.mark.parametrize(
+    ("what", "said"), [("nothing_new", "nothing was accepted"), ("too_few", "too few new photos")]
+)
+def test_without_a_new_model_none_is_called_bad(
+    trainer: Trainer, settings: Settings, what: str, said: str
+) -> None:
+    ended = end_of(jobs := trainer(what), jobs.start())
+    assert ended.state == what
+    assert "No new model was made" in ended.sentence
+    assert said in ended.sentence
+    assert "good enough" not in ended.sentence
+    assert not published(settings)
+
+
 def test_no_publish_is_passed_on(trainer: Trainer, settings: Settings) -> None:
     jobs = trainer("ok")
     assert end_of(jobs, jobs.start(publish=False)).state == "passed"

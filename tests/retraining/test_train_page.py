@@ -109,7 +109,9 @@ def test_the_pages_are_sound_whatever_comes_in(text: str) -> None:
         assert "{{" not in fragment
 
 
-@pytest.mark.parametrize("what", ["ok", "refused", "error", "crash", "garbage", "unknown"])
+@pytest.mark.parametrize(
+    "what", ["ok", "refused", "nothing_new", "too_few", "error", "crash", "garbage", "unknown"]
+)
 def test_every_end_of_a_run_is_shown(trainer: Callable[[str], Jobs], what: str) -> None:
     jobs = trainer(what)
     started = jobs.start()
@@ -121,6 +123,7 @@ def test_every_end_of_a_run_is_shown(trainer: Callable[[str], Jobs], what: str) 
     assert train_cards.progress(started).count("aria-current") <= 1
     assert 'aria-current="step"' not in train_cards.progress(ended)
     assert ended.sentence.split(".")[0] in train_cards.outcome(ended) or ended.state == "released"
+    assert ("good enough" in train_cards.outcome(ended)) == (what == "refused")
 
 
 def test_an_empty_installation_says_what_to_do() -> None:

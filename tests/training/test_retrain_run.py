@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from retrain_tools import settings_in
-from retrain_world import World
+from retrain_tools import flag, push, settings_in
+from retrain_world import World, pattern
 
 from smartbreed.config import EMBEDDED_BUNDLE
 from smartbreed.errors import HubCallError
@@ -26,6 +26,23 @@ OWN = embedded_version()
 MAJOR, MINOR, PATCH = (int(part) for part in OWN.split("."))
 
 
+def known_breeds() -> list[str]:
+    config = json.loads((EMBEDDED_BUNDLE / "config.json").read_text())
+    return [label["id"] for label in config["classifier"]["labels"]]
+
+
+def one_picture_of(folder: Path, names: list[str]) -> Path:
+    """A base dataset that lists some breeds and shows next to nothing of them."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    said = {"info": {"features": {"breed": {"names": names}}}}
+    schema = pa.schema([pa.field("breed", pa.int64())], metadata={b"huggingface": json.dumps(said).encode()})
+    (folder / "breeds").mkdir(parents=True)
+    pq.write_table(pa.table({"breed": [0]}, schema=schema), folder / "breeds" / "train-0.parquet")
+    return folder
+
+
 class Died(BaseException):
     """The process ends here, as by SIGKILL."""
 
@@ -38,15 +55,18 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def test_a_failed_gate_publishes_nothing(world: World) -> None:
-    world.accept(range(3))  # too few to tell whether they are answered better
+    for number, breed in enumerate(("pug", "beagle", "siamese", "boxer", "borzoi", "papillon")):
+        world.accept(range(number, number + 1), label=breed)  # six of a kind, and no two of a breed
     found = world.retrain()
+    assert found["outcome"] == "refused"
+    assert "was not good enough" in found["message"]
     assert (found["passed"], found["published"], found["version"], found["revision"]) == (
         False,
         False,
         "",
         "",
     )
-    assert any("at least 5" in reason for reason in found["reasons"])
+    assert any("6 newly accepted samples" in reason for reason in found["reasons"])
     assert world.tags() == {}, "not even the repo is made"
     report = json.loads((Path(found["report"]) / "report.json").read_text())
     assert [check["name"] for check in report["checks"]] == [
@@ -57,6 +77,45 @@ def test_a_failed_gate_publishes_nothing(world: World) -> None:
         "calibration",
         "flagged",
     ]
+    assert report["undecided"] == found["undecided"]
+    assert any("fewer than 5 pictures" in sentence for sentence in found["undecided"])
+    markdown = (Path(found["report"]) / "report.md").read_text()
+    assert "## What could not be decided for lack of pictures" in markdown
+
+
+@pytest.mark.parametrize(
+    ("accepted", "mode", "outcome", "reason"),
+    [
+        (0, "head", "nothing_new", "No newly accepted photos"),
+        (3, "head", "too_few", "3 newly accepted photos to learn from since version"),
+        (6, "full", "too_few", "or use head mode"),
+    ],
+)
+def test_without_a_new_model_none_is_called_bad(
+    world: World, tmp_path: Path, accepted: int, mode: str, outcome: str, reason: str
+) -> None:
+    if accepted:
+        world.accept(range(accepted))
+    else:
+        push(world.settings, "flags", [flag(0, pattern(0))])  # waits for review
+    if mode == "full":
+        base = one_picture_of(tmp_path / "base", known_breeds())
+        world = World(world.settings.model_copy(update={"base_dataset": str(base)}))
+    found = world.retrain(mode)
+    assert (found["outcome"], found["passed"], found["published"]) == (outcome, False, False)
+    assert reason in found["reasons"][0]
+    assert "no new model was made" in found["message"]
+    report = json.loads((Path(found["report"]) / "report.json").read_text())
+    assert report["outcome"] == outcome
+    assert "checks" not in report
+    assert found["message"] in (Path(found["report"]) / "report.md").read_text().splitlines()[0]
+
+
+def test_a_new_breed_with_four_photos_is_too_few(world: World) -> None:
+    world.introduce(range(4))
+    found = world.retrain()
+    assert found["outcome"] == "too_few"
+    assert any("Mudi is not learnt yet: 4 accepted pictures of the 5 it needs" in r for r in found["reasons"])
 
 
 def test_a_new_breed_is_one_commit_and_a_minor_version_by_the_real_command(world: World) -> None:
@@ -166,24 +225,14 @@ def test_small_losses_do_not_add_up(world: World, tmp_path: Path) -> None:
 
 
 def test_full_mode_says_at_once_what_is_missing(world: World, tmp_path: Path) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     nowhere = World(world.settings.model_copy(update={"base_dataset": str(tmp_path / "nowhere")}))
     with pytest.raises(DataError, match=r"SMARTBREED_BASE_DATASET.*Received: .*nowhere"):
         nowhere.retrain("full")
-    names = [
-        label["id"]
-        for label in json.loads((EMBEDDED_BUNDLE / "config.json").read_text())["classifier"]["labels"]
-    ]
-    told = {"info": {"features": {"breed": {"names": names}}}}
-    schema = pa.schema([pa.field("breed", pa.int64())], metadata={b"huggingface": json.dumps(told).encode()})
-    base = tmp_path / "base"
-    (base / "breeds").mkdir(parents=True)
-    pq.write_table(pa.table({"breed": [0]}, schema=schema), base / "breeds" / "train-0.parquet")
+    base = one_picture_of(tmp_path / "base", known_breeds())
     world = World(world.settings.model_copy(update={"base_dataset": str(base)}))
     world.accept(range(10))
     found = world.retrain("full")
+    assert found["outcome"] == "too_few"
     assert (found["passed"], found["published"]) == (False, False)
     assert "are needed; accept more, or use head mode" in found["reasons"][0]
     assert not (Path(found["report"]) / "run").exists(), "no hours were spent"

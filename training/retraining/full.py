@@ -28,7 +28,15 @@ from training.retraining.loss_checks import MARGINS
 from training.retraining.plan import Plan, write_record
 from training.retraining.release import next_version, publish
 from training.retraining.root import root_from
-from training.retraining.run import enough, nothing_to_do, parent_of, plan_of, read, taken_versions
+from training.retraining.run import (
+    UNREADABLE,
+    enough,
+    nothing_to_do,
+    parent_of,
+    plan_of,
+    read,
+    taken_versions,
+)
 from training.retraining.work import Work
 from training.retraining.writing import history_of
 
@@ -56,11 +64,13 @@ def retrain_everything(work: Work, recipe: str = "breeds") -> dict[str, Any]:
     with work.stage("embed", f"Looking at {len(plan.samples)} accepted photos") as tell:
         crops = cut(plan, champion.bundle, tell)
     if len(crops) < len(plan.samples):
-        work.facts["left_out"]["with a photo that cannot be read"] = len(plan.samples) - len(crops)
+        work.facts["left_out"][UNREADABLE] = len(plan.samples) - len(crops)
         plan = plan_of(champion.bundle, [one for one in plan.samples if one.key in crops], HELD_OUT)
     if too_few := _too_few_to_judge(plan):
         history = history_of(raw_config(champion.bundle), None, champion.bundle.config.version, [])
-        return work.end(plan, None, [too_few, *plan.remarks], champion.bundle.config.version, history)
+        return work.end(
+            plan, None, [too_few, *plan.remarks], champion.bundle.config.version, history, why_none="too_few"
+        )
     with work.stage("embed", f"Adding {len(plan.samples)} accepted photos to the base dataset"):
         data = extended_dataset(base, work.scratch / "data", plan, crops)
     version = next_version(

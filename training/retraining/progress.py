@@ -31,11 +31,11 @@ class Teller:
         if self.as_json:
             self._line({"stage": "result", **values})
             return
-        verdict = "passed" if values["passed"] else "not passed"
-        published = f", published as {values['version']}" if values["published"] else ", nothing published"
-        print(f"{verdict}{published}")
+        print(values["message"])
         for reason in values["reasons"]:
             print(f"- {reason}")
+        for sentence in values["undecided"]:
+            print(f"- not decided: {sentence}")
         print(f"report: {values['report']}")
 
     def error(self, message: str) -> None:

@@ -30,7 +30,6 @@ def write_report(
         from training.retraining.plots import draw
 
         values["checks"] = [check.__dict__ for check in verdict.checks]
-        values["undecided"] = verdict.undecided
         values["figures"] = verdict.figures
         draw(folder, verdict.figures, history, facts["version"])
     with disk_errors("The report was not written"):
@@ -41,7 +40,7 @@ def write_report(
 
 
 def _markdown(values: dict[str, Any]) -> str:
-    lines = [f"# Retraining: {values['outcome']}", ""]
+    lines = [f"# Retraining: {values['message']}", ""]
     lines += [f"- {reason}" for reason in values["reasons"]]
     if values.get("checks"):
         lines += ["", "| check | passed | what was found |", "|---|---|---|"]

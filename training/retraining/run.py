@@ -18,6 +18,7 @@ from training.retraining.dataset import read_dataset
 from training.retraining.flagged import HELD_OUT, answer
 from training.retraining.gate import Judged, judge
 from training.retraining.gate_set import load_gate, stand_in
+from training.retraining.loss_checks import MARGINS
 from training.retraining.memory import Memory, load_memory
 from training.retraining.new_breed import Knowledge
 from training.retraining.plan import Plan, make_plan, read_record
@@ -28,6 +29,10 @@ from training.retraining.teach import teach
 from training.retraining.views import embed_samples
 from training.retraining.work import Work
 from training.retraining.writing import history_of, write_version
+
+#: Accepted samples that are not learnt, as `Work.facts` counts them.
+UNREADABLE = "with a photo that cannot be read"
+_WITHHELD = (UNREADABLE, "over one person's share", "without consent")
 
 
 def retrain_head(work: Work) -> dict[str, Any]:
@@ -138,7 +143,7 @@ def embed(work: Work, champion: Champion, plan: Plan) -> tuple[Plan, np.ndarray]
     with work.stage("embed", f"Looking at {found} accepted photos") as tell:
         views, readable = embed_samples(Classifier(bundle, 2), plan.samples, tell=tell)
     if len(readable) < found:
-        work.facts["left_out"]["with a photo that cannot be read"] = found - len(readable)
+        work.facts["left_out"][UNREADABLE] = found - len(readable)
         keys = [plan.samples[i].key for i in readable]
         plan = plan_of(bundle, [plan.samples[i] for i in readable])
         # A new breed may now have too few: its samples are gone from the plan too.
@@ -147,17 +152,28 @@ def embed(work: Work, champion: Champion, plan: Plan) -> tuple[Plan, np.ndarray]
 
 
 def enough(work: Work, plan: Plan) -> bool:
-    """Whether so much is new that there is something to do."""
-    return int(plan.fresh.sum()) >= max(1, work.choices.by_count)
+    """True when enough new samples are there to learn from, and to tell whether that helped."""
+    return int(plan.fresh.sum()) >= _wanted(work)
+
+
+def _wanted(work: Work) -> int:
+    return max(MARGINS.least, work.choices.by_count)
 
 
 def nothing_to_do(work: Work, champion: Champion, plan: Plan) -> dict[str, Any]:
-    """End because too little is new."""
+    """End because too little is new: no new model is made."""
     version, fresh = champion.bundle.config.version, int(plan.fresh.sum())
-    wanted = f"; {work.choices.by_count} are asked for" if work.choices.by_count else ""
-    reason = f"{fresh or 'No'} newly accepted photos to learn from since version {version}{wanted}."
+    photos = "photo" if fresh == 1 else "photos"
+    reason = (
+        f"{fresh or 'No'} newly accepted {photos} to learn from since version {version}; at least "
+        f"{_wanted(work)} are needed."
+    )
+    left_out = [
+        f"Left out: {count} {why}." for why, count in work.facts["left_out"].items() if why in _WITHHELD
+    ]
     history = history_of(raw_config(champion.bundle), None, version, [])
-    return work.end(plan, None, [reason, *plan.remarks], version, history)
+    why = "too_few" if fresh or plan.remarks else "nothing_new"
+    return work.end(plan, None, [reason, *plan.remarks, *left_out], version, history, why_none=why)
 
 
 def memory_of(bundle: Bundle, names: list[str]) -> Memory:

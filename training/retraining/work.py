@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from smartbreed.config import Settings
@@ -20,6 +21,18 @@ from training.retraining.report import write_report
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
+
+
+#: How a retraining that came to its end can have ended, and the sentence about it; ``{}`` is the version.
+OUTCOMES = MappingProxyType(
+    {
+        "published": "{} is published",
+        "passed": "{} passed every check; it was not published",
+        "refused": "{} was not good enough, so nothing was published",
+        "nothing_new": "no new model was made, as no photo was accepted that {} has not learnt from",
+        "too_few": "no new model was made, as too few photos were accepted since {}",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -98,6 +111,8 @@ class Work:
         version: str,
         history: list[dict[str, Any]],
         revision: str = "",
+        *,
+        why_none: str = "nothing_new",
     ) -> dict[str, Any]:
         """Write the report.
 
@@ -106,22 +121,29 @@ class Work:
             version: the challenger's; without one the champion's.
             history: an entry a version, the challenger's last.
             revision: full sha when it was published.
+            why_none: the key of `OUTCOMES` where nothing was compared, as there was no new model.
 
         Returns:
             The ``result`` of the contract.
         """
         passed = verdict is not None and verdict.passed
-        outcome = f"{version} is published" if revision else "nothing was published"
+        outcome = why_none
+        if verdict is not None:
+            outcome = "published" if revision else "passed" if passed else "refused"
+        sentence = OUTCOMES[outcome].format(version)
         result = {
+            "outcome": outcome,
+            "message": sentence,
             "passed": passed,
             "published": bool(revision),
             "version": version if passed else "",
             "revision": revision,
             "learnt": plan.learnt() if passed else [],
             "reasons": reasons,
+            "undecided": verdict.undecided if verdict is not None else [],
             "report": str(self.folder),
             "took": int(plan.fresh.sum()),
         }
-        facts = {**self.facts, **result, "version": version, "outcome": outcome, "learnt": plan.sentences()}
+        facts = {**self.facts, **result, "version": version, "learnt": plan.sentences()}
         write_report(self.folder, {**facts, "seconds": self.seconds}, verdict, history)
         return result
