@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from smartbreed.errors import SmartBreedError
-from smartbreed.models.source import EMBEDDED
+from smartbreed.models.source import EMBEDDED, why_no_releases
 from smartbreed.retraining.overview import Release, Serving, Waiting
 from smartbreed.retraining.releases import CONFIG, parse, release_of
 
@@ -36,6 +36,7 @@ def serving(services: Services) -> Serving:
         since=status.loaded_at,
         chosen=status.chosen,
         problem=status.problem,
+        no_releases=why_no_releases(services.settings),
     )
 
 

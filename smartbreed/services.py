@@ -23,6 +23,7 @@ from smartbreed.feedback.flags import FlagRequest, FlagService, Receipt, open_fe
 from smartbreed.images import Photo, read_photo
 from smartbreed.maintainer import Maintainers
 from smartbreed.models.live import LiveModel
+from smartbreed.models.source import why_no_releases
 from smartbreed.publishing.publisher import Publisher
 from smartbreed.publishing.service import open_publisher
 from smartbreed.publishing.status import PublishingStatus
@@ -136,8 +137,12 @@ class Services:
         """Start a retraining on all that has been accepted until now.
 
         Raises:
+            RequestError: ``takes_no_releases``: the model that answers comes from where no release
+                can go, and one is wanted.
             RequestError, UnavailableError, StorageError: as `Jobs.start` has them.
         """
+        if publish and (why := why_no_releases(self.settings)):
+            raise RequestError("takes_no_releases", why)
         self.retraining.check_free()
         accepted = self.accepted().total()
         # It learns from the dataset. What a Hub refuses now, the next retraining finds.

@@ -22,7 +22,7 @@ class Stopped(BaseException):
 def main(
     mode: Annotated[str, typer.Option(help="head: seconds on a CPU. full: fine-tune everything.")] = "head",
     dataset: Annotated[str, typer.Option(help="Dataset repo; default: SMARTBREED_DATASET.")] = "",
-    model: Annotated[str, typer.Option(help="Model repo; default: SMARTBREED_MODEL_REPO.")] = "",
+    model: Annotated[str, typer.Option(help="Model repo; default: that of the model that answers.")] = "",
     home: Annotated[Path | None, typer.Option(help="Default: SMARTBREED_HOME.")] = None,
     publish: Annotated[bool, typer.Option(help="Publish a version that passes the gate.")] = True,
     by_count: Annotated[
@@ -49,7 +49,10 @@ def main(
     try:
         chosen = {"dataset": dataset, "model_repo": model, "home": home, "base_dataset": data}
         settings = load_settings(**{key: value for key, value in chosen.items() if value})
-        result = _retrain(settings, mode, publish, by_count, tuple(overrides), teller, stopping)
+        if model and not Path(settings.model).expanduser().is_dir():
+            settings = settings.model_copy(update={"model": ""})  # the repo is named, and so is its model
+        repo = model or _release_repo(settings, publish)
+        result = _retrain(settings, repo, mode, publish, by_count, tuple(overrides), teller, stopping)
     except SmartBreedError as error:
         teller.error(error.message)
         raise typer.Exit(1) from None
@@ -59,8 +62,25 @@ def main(
     teller.result(result)
 
 
+def _release_repo(settings: Any, publish: bool) -> str:
+    """Where the model that answers comes from; empty when that takes no releases and none are wanted.
+
+    Raises:
+        RequestError: it takes none, and a release is wanted.
+    """
+    from smartbreed.errors import RequestError
+    from smartbreed.models.source import read_source, why_no_releases
+
+    if why := why_no_releases(settings):
+        if publish:
+            raise RequestError("takes_no_releases", why)
+        return ""
+    return read_source(settings).repo
+
+
 def _retrain(
     settings: Any,
+    repo: str,
     mode: str,
     publish: bool,
     by_count: int,
@@ -73,7 +93,7 @@ def _retrain(
     from training.retraining.work import Choices, Work
 
     teller.step("read", f"Reading {settings.dataset}")
-    choices = Choices(settings.dataset, settings.model_repo, mode, publish, by_count, overrides)
+    choices = Choices(settings.dataset, repo, mode, publish, by_count, overrides)
     with workspace(settings.home_dir) as scratch:
         work = Work(settings, choices, teller, connect(settings), scratch, shield)
         if mode == "full":

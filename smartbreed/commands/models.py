@@ -87,7 +87,7 @@ def rollback() -> None:
 def status(as_json: JsonOption = False) -> None:
     """Say which release answers and why. A running app says it too, at /api/health."""
     with ends_well():
-        from smartbreed.models.listing import list_releases
+        from smartbreed.models.listing import list_releases, why_not_taken
         from smartbreed.models.source import read_source
 
         settings = settings_with()
@@ -102,7 +102,7 @@ def status(as_json: JsonOption = False) -> None:
             "source": settings.model or "embedded",
             "releases": f"{source.repo}@{source.asked}" if source.repo else "",
             "bad": [row.as_dict() for row in rows if row.bad],
-            "problem": problem,
+            "problem": problem or why_not_taken(settings),
         }
         if as_json:
             print(json.dumps(facts))
@@ -113,5 +113,5 @@ def status(as_json: JsonOption = False) -> None:
         for row in rows:
             if row.bad:
                 print(f"bad       {row.version} ({row.revision[:10]}): {row.bad}")
-        if problem:
-            print(f"problem   {problem}")
+        if facts["problem"]:
+            print(f"problem   {facts['problem']}")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from smartbreed.config import Settings
-from smartbreed.errors import HubCallError
-from smartbreed.models.source import EMBEDDED, Source, order, read_source
-from smartbreed.models.start import open_bundle
+from smartbreed.errors import BundleError, HubCallError
+from smartbreed.models.source import EMBEDDED, Source, another_model, newer, order, read_source
+from smartbreed.models.start import embedded_version, open_bundle
 from smartbreed.models.state import SourceState, StateFile
 from smartbreed.vision.results import ModelVersion
 
@@ -52,6 +52,29 @@ def list_releases(settings: Settings) -> tuple[list[Row], str]:
     found |= {(source.repo, sha): version for version, sha in offered}
     rows = [_row(version, repo, revision, state, serving) for (repo, revision), version in found.items()]
     return sorted(rows, key=lambda row: (order(row.version), row.repo == EMBEDDED), reverse=True), problem
+
+
+def why_not_taken(settings: Settings) -> str:
+    """Why the newest release of SMARTBREED_MODEL_REPO is no candidate; empty when it is one.
+
+    Raises:
+        BundleError: SMARTBREED_MODEL names nothing that could be served.
+    """
+    source = read_source(settings)
+    if source.kind != "embedded":
+        return ""
+    from smartbreed.hub.client import connect, repo_state
+    from smartbreed.models.releases import read_version
+
+    api = connect(settings)
+    try:
+        sha = repo_state(api, source.repo, "model").sha
+        config = read_version(api, source.repo, sha)
+        if config is None or newer(config.version, embedded_version()):
+            return ""
+        return another_model(api, source.repo, sha)
+    except (HubCallError, BundleError):
+        return ""  # what is wrong there is said elsewhere
 
 
 def _id(repo: str, revision: str) -> str:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from smartbreed.config import Settings
+from smartbreed.config import EMBEDDED_BUNDLE, Settings
 from smartbreed.errors import BundleError
 from smartbreed.hub.connection import chosen_hub
 from smartbreed.hub.download import parse_repo
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
 
 #: What the embedded model is called where others have a repo or a revision.
 EMBEDDED = "embedded"
@@ -64,6 +67,54 @@ def read_source(settings: Settings) -> Source:
         raise BundleError(f"There is no model bundle at {settings.model}: it is no folder and no repo id.")
     repo, asked = named
     return Source("repo", f"{hub} {repo}@{asked}", repo, asked)
+
+
+def why_no_releases(settings: Settings) -> str:
+    """Why a new version would never answer here, in a sentence; empty when releases are taken.
+
+    Raises:
+        BundleError: SMARTBREED_MODEL is neither a folder nor a repo id.
+    """
+    source = read_source(settings)
+    if source.kind == "folder":
+        return (
+            "SMARTBREED_MODEL names a folder, which takes no releases: put its files into a model repo and "
+            "set SMARTBREED_MODEL=owner/name, or retrain without publishing."
+        )
+    if source.asked != "main":
+        return (
+            f"SMARTBREED_MODEL names one revision ({source.asked[:40]}) of {source.repo}, and releases go to "
+            f"its main branch: set SMARTBREED_MODEL={source.repo}, or retrain without publishing."
+        )
+    return ""
+
+
+def another_model(api: HfApi, repo: str, revision: str) -> str:
+    """Why a repo cannot carry on the embedded model, in a sentence; empty when it holds a version of it.
+
+    Args:
+        api: from `smartbreed.hub.client.connect`.
+        revision: of the newest release, which is not newer than the embedded model.
+
+    Raises:
+        HubCallError: the Hub cannot be asked.
+    """
+    from smartbreed.hub.client import read_file
+    from smartbreed.vision.bundle import CONFIG, parse_config, read_config
+
+    text = read_file(api, repo, "model", CONFIG, revision)
+    if text is None:
+        return ""
+    held, own = parse_config(text), read_config(EMBEDDED_BUNDLE)[1]
+    mine = {label.id for label in own.classifier.labels}
+    theirs = {label.id for label in held.classifier.labels}
+    if len(mine & theirs) * 2 >= len(mine):
+        return ""
+    return (
+        f"The model repo {repo} holds another model ({held.name} {held.version}, {len(theirs)} breeds), and "
+        f"without SMARTBREED_MODEL only versions above the program's own {own.version} are taken: set "
+        f"SMARTBREED_MODEL={repo} to serve and retrain that one."
+    )
 
 
 def newer(version: str, other: str) -> bool:

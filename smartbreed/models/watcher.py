@@ -18,7 +18,7 @@ from smartbreed.errors import BundleError, HubCallError, SmartBreedError
 from smartbreed.hub.connection import chosen_hub
 from smartbreed.models.later import Later
 from smartbreed.models.live import LiveModel
-from smartbreed.models.source import EMBEDDED, newer
+from smartbreed.models.source import EMBEDDED, another_model, newer
 from smartbreed.models.start import embedded_version, open_release
 from smartbreed.models.state import Good
 from smartbreed.models.trial import NoVerdictError
@@ -211,6 +211,7 @@ class Watcher:
                 version = self._known[head.sha] = config.version
             if source.kind == "embedded" and not newer(version, embedded_version()):
                 self._back_to_embedded()
+                live.problem = another_model(api, source.repo, head.sha)
                 return
             bundle = download(api, live.settings, source.repo, head.sha)
             try_out(bundle)

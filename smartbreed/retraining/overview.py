@@ -47,6 +47,7 @@ class Serving:
         since: since when this process answers with it.
         chosen: why this one: ``latest``, ``pinned`` or ``embedded``.
         problem: why a newer one could not be taken; empty when all is well.
+        no_releases: why a retraining could not release anything here; empty when it can.
     """
 
     version: str
@@ -56,6 +57,7 @@ class Serving:
     since: dt.datetime | None = None
     chosen: str = "latest"
     problem: str = ""
+    no_releases: str = ""
 
 
 @dataclass(frozen=True)

@@ -91,9 +91,10 @@ def environment(settings: Settings) -> dict[str, str]:
         variable = f"SMARTBREED_{name.upper()}"
         if variable not in _SECRETS:
             kept[variable] = str(getattr(settings, name))
-    base = Path(settings.base_dataset).expanduser()
-    if settings.base_dataset and base.is_dir():
-        kept["SMARTBREED_BASE_DATASET"] = str(base.absolute())  # the trainer works in another folder
+    for name in ("base_dataset", "model"):
+        folder = Path(getattr(settings, name)).expanduser()
+        if getattr(settings, name) and folder.is_dir():
+            kept[f"SMARTBREED_{name.upper()}"] = str(folder.absolute())  # the trainer works elsewhere
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {
         **kept,

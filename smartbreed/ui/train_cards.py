@@ -48,7 +48,8 @@ def serving(now: Serving) -> str:
         *([("Since", when(now.since))] if now.since else []),
         ("From", f"{escape(now.repo)} <code>{escape(now.revision[:10])}</code>"),
     ]
-    problem = f'<p class="sb-problem">{escape(now.problem)}</p>' if now.problem else ""
+    said = [text for text in (now.problem, now.no_releases) if text]
+    problem = "".join(f'<p class="sb-problem">{escape(text)}</p>' for text in said)
     return _card("Answering now", f"Version {escape(now.version)}", rows, problem)
 
 

@@ -73,9 +73,7 @@ def retrain_everything(work: Work, recipe: str = "breeds") -> dict[str, Any]:
         )
     with work.stage("embed", f"Adding {len(plan.samples)} accepted photos to the base dataset"):
         data = extended_dataset(base, work.scratch / "data", plan, crops)
-    version = next_version(
-        champion.bundle.config.version, new_breeds=bool(plan.new_breeds), taken=taken_versions(work)
-    )
+    version = next_version(champion.base, new_breeds=bool(plan.new_breeds), taken=taken_versions(work))
     run = RunDirectory(work.scratch / "run", quiet=True)
     start = f"bundle:{champion.bundle.folder}"
     # Averaged with the champion, as the recipe does it with the version before; a network with more

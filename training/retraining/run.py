@@ -71,9 +71,7 @@ def retrain_head(work: Work) -> dict[str, Any]:
         groups = [label.get("group") or label["id"] for label in plan.labels[: plan.known]]
         root = root_of(config, before.logits, gate)
         verdict = judge(before, after, gate, groups, answers, root=root)
-    version = next_version(
-        bundle.config.version, new_breeds=bool(plan.new_breeds), taken=taken_versions(work)
-    )
+    version = next_version(champion.base, new_breeds=bool(plan.new_breeds), taken=taken_versions(work))
     history = history_of(config, verdict, version, plan.learnt())
     reasons = verdict.reasons + plan.remarks
     if not verdict.passed:
@@ -199,6 +197,8 @@ def parent_of(work: Work, champion: Champion) -> Released | None:
 
 def taken_versions(work: Work) -> set[str]:
     """Versions the repo has a tag of."""
+    if not work.choices.repo:
+        return set()
     try:
         tags = list_tags(work.api, work.choices.repo, "model")
     except HubCallError as error:

@@ -41,7 +41,7 @@ class Choices:
 
     Attributes:
         dataset: dataset repo.
-        repo: model repo releases go to.
+        repo: model repo releases go to; empty: none will be made.
         mode: ``head`` or ``full``.
         publish: whether a challenger that passes is published.
         by_count: newly accepted samples without which nothing is done; 0: any number.
