@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from smartbreed.errors import SmartBreedError
-from smartbreed.models.source import EMBEDDED, why_no_releases
+from smartbreed.models.source import EMBEDDED, newer, why_no_releases
+from smartbreed.models.start import embedded_version
 from smartbreed.retraining.overview import Release, Serving, Waiting
 from smartbreed.retraining.releases import CONFIG, parse, release_of
 
@@ -37,7 +38,21 @@ def serving(services: Services) -> Serving:
         chosen=status.chosen,
         problem=status.problem,
         no_releases=why_no_releases(services.settings),
+        pin=status.pin,
+        pin_revision=status.pin_revision,
+        before=status.before,
+        next=_next(services, status),
     )
+
+
+def _next(services: Services, status: ModelStatus) -> str:
+    """The newest release, while it is fetched and loaded."""
+    if status.pin or status.problem or not status.watching or not services.settings.watch:
+        return ""
+    newest = next(iter(services.releases.known()), None)
+    if newest is None or newest.bad or any(one.revision == newest.revision for one in status.bad):
+        return ""
+    return newest.version if newer(newest.version, status.version) else ""
 
 
 def waiting(services: Services) -> Waiting:
@@ -77,9 +92,13 @@ def releases(services: Services) -> list[Release]:
     """Every version known here, the newest first; with what answers now, released or not."""
     status = services.model.status()
     bad = {one.revision: one for one in status.bad}
+    shipped = embedded_version() if services.model.source.kind == "embedded" else ""
     found = [
         replace(
-            one, served=_serves(status, one), bad=bad[one.revision].reason if one.revision in bad else one.bad
+            one,
+            served=_serves(status, one),
+            shipped=one.version == shipped,
+            bad=bad[one.revision].reason if one.revision in bad else one.bad,
         )
         for one in services.releases.known()
     ]
@@ -91,7 +110,8 @@ def releases(services: Services) -> list[Release]:
     ]
     if not any(one.served for one in found):
         config = parse((services.identifier.bundle.folder / CONFIG).read_bytes())
-        found.append(release_of(config, status.version, status.revision, served=True))
+        own = status.repo == EMBEDDED
+        found.append(release_of(config, status.version, status.revision, served=True, shipped=own))
     return found
 
 

@@ -83,8 +83,8 @@ def _tell(job: Job) -> None:
     result = job.progress.result
     print(job.sentence)
     if result is not None:
-        if result.learnt:
-            print(f"learnt: {', '.join(result.learnt)}")
+        if result.learnt_names:
+            print(f"learnt: {', '.join(result.learnt_names)}")
         for reason in result.reasons:
             print(f"- {reason}")
         for sentence in result.undecided:
@@ -108,6 +108,7 @@ def _values(job: Job) -> dict[str, Any]:
         "version": result.version if result else "",
         "revision": result.revision if result else "",
         "learnt": list(result.learnt) if result else [],
+        "learnt_names": list(result.learnt_names) if result else [],
         "reasons": list(result.reasons) if result else [],
         "undecided": list(result.undecided) if result else [],
         "report": result.report if result else "",

@@ -67,7 +67,7 @@ class ModelStatus:
         watching: ``owner/name@branch`` whose releases are taken; empty when none are.
         problem: why it is not the one it should be, in a sentence; empty when all is well.
         looked_at: when the Hub was asked last; None: not yet.
-        pin: version a maintainer has chosen; empty when none.
+        pin, pin_revision: version and revision a maintainer has chosen; empty when none.
         before: version that `LiveModel.rollback` goes back to; empty when there is none.
         bad: releases that cannot be served, the newest first, each with its reason.
     """
@@ -81,6 +81,7 @@ class ModelStatus:
     problem: str = ""
     looked_at: dt.datetime | None = None
     pin: str = ""
+    pin_revision: str = ""
     before: str = ""
     bad: tuple[Bad, ...] = ()
 
@@ -145,6 +146,7 @@ class LiveModel:
             problem=self.problem,
             looked_at=self.looked_at,
             pin=state.pin.version if state.pin else "",
+            pin_revision=state.pin.revision if state.pin else "",
             before=getattr(choose.before(self.source, state, current.version.revision), "version", ""),
             bad=state.bad,
         )

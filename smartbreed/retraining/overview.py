@@ -22,6 +22,7 @@ class Release:
         breeds: how many it knows.
         learnt: what is new against its parent, in words or breed names.
         served: it answers now.
+        shipped: it came with the program, however late it was published.
         bad: why it may not be served; empty when it may.
     """
 
@@ -36,6 +37,7 @@ class Release:
     breeds: int = 0
     learnt: tuple[str, ...] = ()
     served: bool = False
+    shipped: bool = False
     bad: str = ""
 
 
@@ -45,9 +47,13 @@ class Serving:
 
     Attributes:
         since: since when this process answers with it.
-        chosen: why this one: ``latest``, ``pinned`` or ``embedded``.
+        chosen: why this one, see `smartbreed.models.start.Chosen`.
         problem: why a newer one could not be taken; empty when all is well.
         no_releases: why a retraining could not release anything here; empty when it can.
+        pin, pin_revision: version and revision a maintainer has chosen; empty when none. It answers
+            as soon as it has been loaded.
+        before: version that a rollback goes back to; empty when there is none.
+        next: version that is newer and will be taken; empty when there is none or none is taken.
     """
 
     version: str
@@ -58,6 +64,15 @@ class Serving:
     chosen: str = "latest"
     problem: str = ""
     no_releases: str = ""
+    pin: str = ""
+    pin_revision: str = ""
+    before: str = ""
+    next: str = ""
+
+    @property
+    def loading(self) -> str:
+        """The version that is to take its place; empty when there is none."""
+        return (self.pin if self.pin != self.version else "") if self.pin else self.next
 
 
 @dataclass(frozen=True)

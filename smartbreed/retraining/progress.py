@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from smartbreed.breeds import get_breed
+
 #: The stages of a retraining in their order, and what each does in a person's words.
 STAGES = MappingProxyType(
     {
@@ -55,6 +57,8 @@ class Result:
     """The last line of a retraining that came to its end, whether or not the gate let it pass.
 
     Attributes:
+        learnt: ids of the breeds with anything new.
+        learnt_names: what people call them.
         took: newly accepted samples it learnt from or was judged on; None where an older trainer
             does not say.
         outcome: ``published``, ``passed``, ``refused``; ``nothing_new`` or ``too_few`` where no new model
@@ -67,6 +71,7 @@ class Result:
     version: str = ""
     revision: str = ""
     learnt: tuple[str, ...] = ()
+    learnt_names: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
     report: str = ""
     took: int | None = None
@@ -184,12 +189,16 @@ def _share(done: object, of: object) -> float | None:
 
 
 def _result(values: dict[str, Any]) -> Result:
+    learnt, names = _texts(values.get("learnt")), _texts(values.get("learnt_names"))
+    if len(names) != len(learnt):  # an older trainer says only ids
+        names = tuple(get_breed(breed).name for breed in learnt)
     return Result(
         passed=values.get("passed") is True,
         published=values.get("published") is True,
         version=_text(values.get("version")),
         revision=_text(values.get("revision")),
-        learnt=_texts(values.get("learnt")),
+        learnt=learnt,
+        learnt_names=names,
         reasons=_texts(values.get("reasons")),
         report=_text(values.get("report")),
         took=took if isinstance(took := values.get("took"), int) and took >= 0 else None,

@@ -7,7 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from smartbreed.breeds import BREEDS
+from smartbreed.breeds import BREEDS, get_breed
 from smartbreed.errors import SmartBreedError
 from smartbreed.retraining.accepted import LEARNT, parse_learnt
 from smartbreed.retraining.overview import Release
@@ -155,8 +155,7 @@ def release_of(
 
 
 def _name(breed: str, names: dict[str, str]) -> str:
-    known = BREEDS.get(breed)
-    return known.name if known else names.get(breed) or breed
+    return BREEDS[breed].name if breed in BREEDS else names.get(breed) or get_breed(breed).name
 
 
 def _section(values: dict[str, Any], name: str) -> dict[str, Any]:

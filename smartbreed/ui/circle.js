@@ -8,17 +8,23 @@
     return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
   };
 
+  // The server writes a time in UTC each time it draws a card; it is replaced before that is painted.
   function localTimes() {
-    document.querySelectorAll("time[datetime]:not([data-local])").forEach((element) => {
+    document.querySelectorAll("time[datetime]").forEach((element) => {
       const moment = new Date(element.dateTime);
-      element.dataset.local = "yes";
       if (Number.isNaN(moment.getTime())) return;
       const today = new Date().toDateString() === moment.toDateString();
       const day = `${moment.getFullYear()}-${two(moment.getMonth() + 1)}-${two(moment.getDate())}`;
+      const local = `${today ? "today" : day} ${two(moment.getHours())}:${two(moment.getMinutes())}`;
+      if (element.textContent === local) return;
       element.title = element.textContent;
-      element.textContent = `${today ? "today" : day} ${two(moment.getHours())}:${two(moment.getMinutes())}`;
+      element.textContent = local;
     });
   }
+
+  new MutationObserver(localTimes).observe(document, {
+    childList: true, subtree: true, characterData: true, attributeFilter: ["datetime"],
+  });
 
   setInterval(() => {
     localTimes();

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from smartbreed.retraining.overview import Release, Serving, Waiting
 from smartbreed.ui.cards import escape
-from smartbreed.ui.train_cards import when
+from smartbreed.ui.train_cards import released, when
 from smartbreed.ui.train_tables import accuracy
 
 #: Line drawings on 48 × 48.
@@ -86,7 +86,7 @@ def growth(releases: Sequence[Release]) -> str:
             "have been accepted.</p></section>"
         )
     learnt = "".join(
-        f"<li><b>{escape(release.version)}</b> <span>{when(release.released_at)}</span> "
+        f"<li><b>{escape(release.version)}</b> <span>{released(release)}</span> "
         f"{escape(', '.join(release.learnt)) or ('the first version' if release == good[-1] else '–')}</li>"
         for release in good
     )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-from smartbreed.breeds import BREEDS
+from smartbreed.models.choose import LATEST
+from smartbreed.models.source import newer
 from smartbreed.retraining.job import TRIGGERS, Job
-from smartbreed.retraining.overview import Serving, Waiting
+from smartbreed.retraining.overview import Release, Serving, Waiting
 from smartbreed.retraining.progress import Step
 from smartbreed.ui.cards import escape
 
@@ -51,6 +52,42 @@ def serving(now: Serving) -> str:
     said = [text for text in (now.problem, now.no_releases) if text]
     problem = "".join(f'<p class="sb-problem">{escape(text)}</p>' for text in said)
     return _card("Answering now", f"Version {escape(now.version)}", rows, problem)
+
+
+def choices(releases: Sequence[Release], now: Serving) -> list[tuple[str, str]]:
+    """The versions to choose from, as text and revision; the first stands for the newest."""
+    usable = [
+        (f"{release.version}{' (answers now)' if release.served else ''}", release.revision)
+        for release in releases
+        if not release.bad
+    ]
+    if now.pin and chosen_revision(releases, now) not in {revision for _, revision in usable}:
+        usable.append((now.pin, now.pin_revision))
+    return [("The newest, now and later", LATEST), *usable]
+
+
+def chosen_revision(releases: Sequence[Release], now: Serving) -> str:
+    """Which of `choices` a maintainer has chosen."""
+    if not now.pin:
+        return LATEST
+    # The model that came with the program is listed as it was published, under another revision.
+    same = [release.revision for release in releases if release.shipped and release.version == now.pin]
+    listed = {release.revision for release in releases if not release.bad}
+    return now.pin_revision if now.pin_revision in listed or not same else same[0]
+
+
+def choice_note(now: Serving) -> str:
+    """What a choice of version does; empty where the newest answers and none is on its way."""
+    if now.problem:
+        return ""
+    if now.loading:
+        return f"Version {now.loading} is being loaded; version {now.version} answers until then."
+    return f"Version {now.version} answers until you choose another." if now.pin else ""
+
+
+def back_text(now: Serving) -> str:
+    """What the button says that goes one version back."""
+    return f"Go back to version {now.before}" if now.before else "No earlier version"
 
 
 def waiting(now: Waiting, review: bool = True) -> str:
@@ -111,16 +148,20 @@ def announcement(job: Job | None) -> str:
     return f"<span>Step {active + 1} of {len(steps)}: {escape(steps[active].title)}.</span>"
 
 
-def outcome(job: Job) -> str:
-    """How a finished job ended: in words, with its reasons."""
+def outcome(job: Job, now: Serving) -> str:
+    """How a finished job ended: in words, with its reasons.
+
+    Args:
+        now: what answers; a version that was published need not.
+    """
     heading, tone = _OUTCOMES.get(job.state, ("It ended", "calm"))
     result = job.progress.result
     parts = [f"<p>{escape(job.sentence)}</p>"]
     if result is not None and result.published and result.version:
         heading = f"Version {escape(result.version)} is out"
-        parts = ["<p>It passed every check, is published, and answers as soon as it has been loaded.</p>"]
-    if result is not None and result.learnt:
-        names = (BREEDS[breed].name if breed in BREEDS else breed for breed in result.learnt)
+        said, tone = _published(result.version, now)
+        parts = [f"<p>It passed every check, {said}.</p>"]
+    if result is not None and (names := result.learnt_names):
         parts.append(f"<p><b>Learnt:</b> {escape(', '.join(names))}</p>")
     if result is not None and result.reasons and not result.passed:
         title = "Why not"
@@ -133,6 +174,20 @@ def outcome(job: Job) -> str:
     return f'<div class="sb-outcome sb-{tone}"><h3>{heading}</h3>{"".join(parts)}</div>'
 
 
+def _published(version: str, now: Serving) -> tuple[str, str]:
+    """What became of a published version, and its tone."""
+    if version == now.version:
+        return "is published, and answers now", "good"
+    if now.pin and now.pin != version:
+        chosen = f"version {escape(now.pin)} was chosen to answer"
+        return f"is published, but {chosen}", "calm"
+    if now.problem:
+        return f"is published, but version {escape(now.version)} still answers", "calm"
+    if newer(now.version, version):
+        return f"is published, and the newer version {escape(now.version)} answers now", "calm"
+    return "is published, and answers as soon as it has been loaded", "good"
+
+
 def modes(jobs: Sequence[Job]) -> list[tuple[str, str]]:
     """The choices of how to retrain, with the time the last one took here."""
     choices = []
@@ -140,6 +195,11 @@ def modes(jobs: Sequence[Job]) -> list[tuple[str, str]]:
         took = next((job.seconds for job in jobs if job.order.mode == mode and job.progress.result), None)
         choices.append((f"{name}: {guess if took is None else f'{span(took)} last time'}", mode))
     return choices
+
+
+def released(release: Release) -> str:
+    """When a version came out."""
+    return "with the program" if release.shipped else when(release.released_at)
 
 
 def when(moment: dt.datetime | None) -> str:

@@ -7,7 +7,9 @@ from typing import Any
 import gradio as gr
 
 from smartbreed import circle
+from smartbreed.models.choose import LATEST
 from smartbreed.retraining.job import Job
+from smartbreed.retraining.overview import Serving
 from smartbreed.services import Services, explain_failure
 from smartbreed.ui import cards, nav, train_cards, train_tables
 from smartbreed.ui.maintainer_form import gate_html
@@ -73,7 +75,7 @@ class TrainPage:
                 [], label="Answer with another version", elem_id="choice", filterable=False, min_width=220
             )
             self.use = gr.Button("Use this version", elem_id="use")
-            self.back = gr.Button("Go back to the one before", elem_id="back")
+            self.back = gr.Button("No earlier version", interactive=False, elem_id="back")
         self.chosen = gr.HTML(elem_classes="sb-live", elem_id="chosen")
         with gr.Column(visible=False) as self.past:
             gr.HTML('<h2 class="sb-section">Earlier retrainings</h2>')
@@ -81,7 +83,10 @@ class TrainPage:
 
     def _wire(self) -> None:
         run = [self.outcome, self.progress, self.plots, self.mode, self.start, self.cancel, self.live]
-        facts = [self.serving, self.waiting, self.chart, self.versions, self.choice, self.past, self.history]
+        facts = [
+            self.serving, self.waiting, self.chart, self.versions, self.choice, self.use, self.back,
+            self.past, self.history,
+        ]  # fmt: skip
         outputs = [self.seen, self.timer, self.closed, self.main, self.problem, self.chosen, *run, *facts]
         self.event = event = {
             "outputs": outputs, "api_visibility": "private", "show_progress": "hidden",
@@ -107,10 +112,15 @@ class TrainPage:
             return {self.seen: entry.state, self.closed: shown, self.timer: gr.Timer(active=False)}
         job = self.services.retraining.latest()
         now, waits = circle.serving(self.services), circle.waiting(self.services)
-        mark = f"{_mark(job)}|{hash((now, waits))}"
+        # Behind the last bar: what the choice of versions was set to.
+        mark = f"{_mark(job)}|{hash((now, waits))}|{now.pin_revision}"
         if mark == seen:
             return {self.seen: gr.skip()}
-        return self._show(job, mark, full=not seen or _lasting(seen) != _lasting(mark))
+        full = not seen or _lasting(seen) != _lasting(mark)
+        updates = self._show(job, mark, now, full=full)
+        if full and seen and seen.rpartition("|")[2] == now.pin_revision:
+            updates[self.choice].pop("value")  # a person may have picked another and be about to use it
+        return updates
 
     def _start(self, mode: str, request: gr.Request) -> Updates:
         try:
@@ -118,7 +128,7 @@ class TrainPage:
             job = self.services.retrain(mode)
         except Exception as error:
             return {self.problem: cards.problem(explain_failure(error))}
-        return {**self._show(job, "", full=False), self.problem: ""}
+        return {**self._show(job, "", circle.serving(self.services), full=False), self.problem: ""}
 
     def _cancel(self, request: gr.Request) -> Updates:
         try:
@@ -131,36 +141,35 @@ class TrainPage:
     def _use(self, revision: str | None, request: gr.Request) -> Updates:
         try:
             self.services.maintainers.require(request)
-            chosen = self.services.model.use(revision or "latest")
+            self.services.model.use(revision or LATEST)
         except Exception as error:
             return {self.chosen: cards.problem(explain_failure(error))}
-        if chosen is None:
-            return {self.chosen: cards.note("The newest release answers from now on.")}
-        return {
-            self.chosen: cards.note(f"Version {chosen.version} answers in a moment, until you choose again.")
-        }
+        return self._chose()
 
     def _back(self, request: gr.Request) -> Updates:
         try:
             self.services.maintainers.require(request)
-            chosen = self.services.model.rollback()
+            self.services.model.rollback()
         except Exception as error:
             return {self.chosen: cards.problem(explain_failure(error))}
-        return {
-            self.chosen: cards.note(f"Version {chosen.version} answers in a moment, until you choose again.")
-        }
+        return self._chose()
 
-    def _show(self, job: Job | None, mark: str, *, full: bool) -> Updates:
+    def _chose(self) -> Updates:
+        """The page after another version was chosen, which takes a moment to load."""
+        job = self.services.retraining.latest()
+        return self._show(job, "", circle.serving(self.services), full=True)
+
+    def _show(self, job: Job | None, mark: str, now: Serving, *, full: bool) -> Updates:
         """The page for a job as it stands; `full` with all that stays the same while it runs."""
         running = job is not None and job.running
         updates: Updates = {
             self.seen: mark,
             self.closed: gr.update(visible=False),
-            self.timer: gr.Timer(_BUSY_S if running else _IDLE_S),
+            self.timer: gr.Timer(_BUSY_S if running or now.loading else _IDLE_S),
             self.main: gr.update(visible=True),
             self.live: train_cards.announcement(job),
             self.outcome: gr.update(
-                value=train_cards.outcome(job) if job and not running else "",
+                value=train_cards.outcome(job, now) if job and not running else "",
                 visible=bool(job) and not running,
             ),
             self.progress: gr.update(value=train_cards.progress(job) if job else "", visible=job is not None),
@@ -173,25 +182,27 @@ class TrainPage:
             updates[self.plots] = gr.update(value=shown, visible=bool(shown))
         elif running:
             updates[self.plots] = gr.update(visible=False)
-        return {**updates, **(self._facts(running) if full else {})}
+        return {**updates, **(self._facts(running, now) if full else {})}
 
-    def _facts(self, running: bool) -> Updates:
+    def _facts(self, running: bool, now: Serving) -> Updates:
         releases = circle.releases(self.services)
         chart = train_tables.accuracy(releases)
         jobs = [job for job in self.services.retraining.recent(20) if not job.running]
-        usable = [
-            (f"{release.version}{' (answers now)' if release.served else ''}", release.revision)
-            for release in releases
-            if not release.bad
-        ]
+        free = now.chosen != "fixed"
+        note = train_cards.choice_note(now)
         return {
-            self.serving: train_cards.serving(circle.serving(self.services)),
+            self.serving: train_cards.serving(now),
             self.waiting: train_cards.waiting(circle.waiting(self.services)),
             self.chart: gr.update(value=chart, visible=bool(chart)),
             self.versions: train_tables.versions(releases),
             self.choice: gr.update(
-                choices=[("The newest, now and later", "latest"), *usable], value="latest"
+                choices=train_cards.choices(releases, now),
+                value=train_cards.chosen_revision(releases, now),
+                interactive=free,
             ),
+            self.use: gr.update(interactive=free),
+            self.back: gr.update(value=train_cards.back_text(now), interactive=free and bool(now.before)),
+            self.chosen: cards.note(note) if note else "",
             self.mode: gr.update(choices=train_cards.modes(jobs), visible=not running),
             self.past: gr.update(visible=bool(jobs)),
             self.history: train_tables.history(jobs),

@@ -8,7 +8,7 @@ from smartbreed.retraining.job import TRIGGERS, Job
 from smartbreed.retraining.overview import Release
 from smartbreed.ui.cards import escape
 from smartbreed.ui.chart import Series, line_chart
-from smartbreed.ui.train_cards import MODE_NAMES, span, when
+from smartbreed.ui.train_cards import MODE_NAMES, released, span, when
 
 _VERSION_COLUMNS = (
     "Version",
@@ -79,7 +79,7 @@ def _release(release: Release) -> str:
         flagged = f"{_percent(release.flagged_before)} → {flagged}"
     figures = (_percent(release.gate), flagged, _percent(release.ece), _percent(release.public))
     new = escape(release.bad) if release.bad else escape(", ".join(release.learnt)) or "–"
-    cells = _cells(_VERSION_COLUMNS[1:], (when(release.released_at), *figures, new))
+    cells = _cells(_VERSION_COLUMNS[1:], (released(release), *figures, new))
     look = " class=sb-bad-release" if release.bad else ""
     return f'<tr{look}><th scope="row">{escape(release.version)}{badge}</th>{cells}</tr>'
 

@@ -12,8 +12,10 @@ import gradio as gr
 import pytest
 
 from smartbreed.config import load_settings
+from smartbreed.retraining.job import Job, Order
 from smartbreed.retraining.jobs import Jobs
 from smartbreed.retraining.overview import Release, Serving, Waiting
+from smartbreed.retraining.progress import Progress, Result
 from smartbreed.services import Services
 from smartbreed.ui import nav, tour_cards, train_cards, train_tables
 from smartbreed.ui.chart import Series, line_chart
@@ -118,12 +120,83 @@ def test_every_end_of_a_run_is_shown(trainer: Callable[[str], Jobs], what: str) 
     ended = jobs.wait(started.order.id, 60)
     assert ended is not None
     for job in (started, ended):
-        for fragment in (train_cards.progress(job), train_cards.outcome(job), train_cards.announcement(job)):
+        fragments = (
+            train_cards.progress(job),
+            train_cards.outcome(job, Serving("1.0.0", "c", "embedded", 133)),
+            train_cards.announcement(job),
+        )
+        for fragment in fragments:
             Nesting(fragment)
     assert train_cards.progress(started).count("aria-current") <= 1
     assert 'aria-current="step"' not in train_cards.progress(ended)
-    assert ended.sentence.split(".")[0] in train_cards.outcome(ended) or ended.state == "released"
-    assert ("good enough" in train_cards.outcome(ended)) == (what == "refused")
+    assert ended.sentence.split(".")[0] in fragments[1] or ended.state == "released"
+    assert ("good enough" in fragments[1]) == (what == "refused")
+
+
+def published(version: str, *names: str) -> Job:
+    result = Result(True, True, version, "a" * 40, tuple(name.lower() for name in names), names)
+    return Job(Order("20261121T120000Z", "head", True, "hand", NOW), "released", Progress(result=result))
+
+
+@pytest.mark.parametrize(
+    ("now", "said", "tone"),
+    [
+        (Serving("1.3.0", "a", "r", 134), "answers now", "good"),
+        (Serving("1.2.0", "b", "r", 133), "as soon as it has been loaded", "good"),
+        (Serving("1.2.0", "b", "r", 133, pin="1.2.0", pin_revision="b"), "version 1.2.0 was chosen", "calm"),
+        (Serving("1.3.0", "a", "r", 134, pin="1.2.0", pin_revision="b"), "answers now", "good"),
+        (Serving("1.2.0", "b", "r", 133, problem="It cannot."), "version 1.2.0 still answers", "calm"),
+        (Serving("1.10.0", "d", "r", 135), "the newer version 1.10.0 answers now", "calm"),
+    ],
+)
+def test_a_published_version_is_said_to_answer_only_while_it_does(now: Serving, said: str, tone: str) -> None:
+    drawn = train_cards.outcome(published("1.3.0", "Shiba Inu"), now)
+    assert said in drawn
+    assert f"sb-{tone}" in drawn
+    assert "Shiba Inu" in drawn
+    assert "shiba_inu" not in drawn
+
+
+RELEASES = [
+    Release("1.3.0", "c" * 40, NOW, served=True),
+    Release("1.2.1", "b" * 40, NOW, bad="It cannot be read."),
+    Release("1.2.0", "a" * 40, NOW, shipped=True),
+]
+
+
+@pytest.mark.parametrize(
+    ("pin", "revision", "chosen"),
+    [
+        ("", "", "latest"),
+        ("1.3.0", "c" * 40, "c" * 40),
+        ("1.2.0", "embedded", "a" * 40),  # published since, under another revision
+        ("1.1.0", "d" * 40, "d" * 40),  # no longer listed
+    ],
+)
+def test_the_choice_shows_what_was_chosen(pin: str, revision: str, chosen: str) -> None:
+    now = Serving("1.3.0", "c" * 40, "r", 134, pin=pin, pin_revision=revision)
+    offered = train_cards.choices(RELEASES, now)
+    assert train_cards.chosen_revision(RELEASES, now) == chosen
+    assert chosen in [value for _, value in offered]
+    assert "b" * 40 not in [value for _, value in offered], "it may not be served"
+    assert offered[1] == ("1.3.0 (answers now)", "c" * 40)
+
+
+def test_what_a_choice_does_is_said_from_what_is_so() -> None:
+    said = train_cards.choice_note
+    assert said(Serving("1.3.0", "c", "r", 134)) == ""
+    assert "1.2.0 is being loaded" in said(Serving("1.3.0", "c", "r", 134, pin="1.2.0"))
+    assert "1.3.0 is being loaded" in said(Serving("1.2.0", "a", "r", 133, next="1.3.0"))
+    assert "until you choose another" in said(Serving("1.2.0", "a", "r", 133, pin="1.2.0"))
+    assert "until you choose another" in said(Serving("1.2.0", "a", "r", 133, pin="1.2.0", next="1.3.0"))
+    assert train_cards.back_text(Serving("1.3.0", "c", "r", 134, before="1.2.0")).endswith("version 1.2.0")
+    assert train_cards.back_text(Serving("1.2.0", "a", "r", 133)) == "No earlier version"
+
+
+def test_the_shipped_versions_date_is_not_that_of_its_publication() -> None:
+    drawn = train_tables.versions(RELEASES)
+    assert drawn.count("with the program") == 1
+    assert drawn.count("<time") == 2
 
 
 def test_an_empty_installation_says_what_to_do() -> None:

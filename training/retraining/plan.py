@@ -111,8 +111,7 @@ class Plan:
 
     def lesson_title(self) -> str:
         """What is learnt, in a line."""
-        names = {label["id"]: _name(label) for label in self.labels}
-        learnt = [names[name] for name in self.learnt()]
+        learnt = self.learnt_names()
         rest = f" and {len(learnt) - 4} more breeds" if len(learnt) > 4 else ""
         return f"Learning {', '.join(learnt[:4])}{rest}"
 
@@ -121,6 +120,11 @@ class Plan:
         fresh = {sample.label for sample, new in zip(self.samples, self.fresh, strict=True) if new}
         ordered = [*self.names[self.known :], *self.names[: self.known]]
         return [name for name in ordered if name in fresh]
+
+    def learnt_names(self) -> list[str]:
+        """What people call the breeds of `learnt`."""
+        names = {label["id"]: _name(label) for label in self.labels}
+        return [names[name] for name in self.learnt()]
 
 
 def make_plan(

@@ -139,6 +139,7 @@ class Work:
             "version": version if passed else "",
             "revision": revision,
             "learnt": plan.learnt() if passed else [],
+            "learnt_names": plan.learnt_names() if passed else [],
             "reasons": reasons,
             "undecided": verdict.undecided if verdict is not None else [],
             "report": str(self.folder),
