@@ -8,7 +8,7 @@ a usable one. Bad metadata is ignored: it never costs a person the photo.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,18 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+#: A view of turned pixels in which they lie as they were stored.
+_UNTURN: dict[Image.Transpose, Callable[[Pixels], Pixels]] = {
+    Image.Transpose.FLIP_LEFT_RIGHT: lambda pixels: pixels[:, ::-1],
+    Image.Transpose.ROTATE_180: lambda pixels: pixels[::-1, ::-1],
+    Image.Transpose.FLIP_TOP_BOTTOM: lambda pixels: pixels[::-1],
+    Image.Transpose.TRANSPOSE: lambda pixels: pixels.transpose(1, 0, 2),
+    Image.Transpose.ROTATE_270: lambda pixels: np.rot90(pixels, 1),
+    Image.Transpose.TRANSVERSE: lambda pixels: pixels.transpose(1, 0, 2)[::-1, ::-1],
+    Image.Transpose.ROTATE_90: lambda pixels: np.rot90(pixels, -1),
+}
+#: Pixels of a picture that are converted at a time.
+_BAND = 4_000_000
 _ORIENTATION_SOURCES = {"exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"}
 #: Modes with an alpha channel, and the opaque mode of the same colours.
 _OPAQUE = {"LA": "L", "La": "L", "L": "L", "1": "L"}
@@ -51,12 +63,37 @@ def upright_rgb(image: Image.Image) -> Pixels:
     Returns:
         uint8 (height, width, 3), C-contiguous, read-only, sRGB, and no view of the image's memory.
     """
-    flat = _to_srgb(_flatten(image), image.info.get("icc_profile"))
     turn = _TURNS.get(_orientation(image))
-    if turn is not None:
-        flat = flat.transpose(turn)
-    pixels = np.asarray(flat)
+    profile = image.info.get("icc_profile")
+    rows = max(1, _BAND // image.width)
+    # The numbers of a deep picture are scaled by the range of all of them.
+    if image.height > rows and not image.mode.startswith("I") and image.mode != "F":
+        pixels = _in_bands(image, profile, turn, rows)
+    else:
+        flat = _to_srgb(_flatten(image), profile)
+        if turn is not None:
+            flat = flat.transpose(turn)
+        pixels = np.asarray(flat)
     pixels.flags.writeable = False
+    return pixels
+
+
+def _in_bands(
+    image: Image.Image, profile: object, turn: Image.Transpose | None, rows: int
+) -> npt.NDArray[np.uint8]:
+    """The same pixels, a few rows at a time: a large picture is not in memory several times over."""
+    width, height = image.size
+    turned = turn in (
+        Image.Transpose.TRANSPOSE,
+        Image.Transpose.TRANSVERSE,
+        Image.Transpose.ROTATE_90,
+        Image.Transpose.ROTATE_270,
+    )
+    pixels = np.empty((width, height, 3) if turned else (height, width, 3), np.uint8)
+    stored = pixels if turn is None else _UNTURN[turn](pixels)
+    for top in range(0, height, rows):
+        band = image.crop((0, top, width, min(top + rows, height)))
+        stored[top : top + rows] = np.asarray(_to_srgb(_flatten(band), profile))
     return pixels
 
 

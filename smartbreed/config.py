@@ -47,7 +47,7 @@ class Settings(BaseSettings):
         default=30_000_000, ge=1_000, le=1_000_000_000, description="Largest photo accepted, in bytes."
     )
     max_pixels: int = Field(
-        default=100_000_000, ge=10_000, le=1_000_000_000, description="Largest photo accepted, in pixels."
+        default=64_000_000, ge=10_000, le=1_000_000_000, description="Largest photo accepted, in pixels."
     )
     max_photos: int = Field(default=32, ge=1, le=1_000, description="Most photos in one request.")
     max_connections: int = Field(

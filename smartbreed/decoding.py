@@ -19,14 +19,21 @@ from io import BytesIO
 from typing import cast
 
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 
 from smartbreed.colour import Pixels, upright_rgb
+from smartbreed.decoding_memory import coefficients, memory_needed, most_memory, webp_size
 from smartbreed.errors import PhotoError
 
 SUPPORTED = "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF"
 #: Shortest side accepted, in pixels.
 MIN_SIDE = 8
 
+#: A JPEG with more pixels is decoded at a half, a quarter or an eighth of its sides: the networks look
+#: at a few hundred pixels, and a reduced JPEG costs a fraction of the time and the memory.
+REDUCE_ABOVE = 24_000_000
+#: Called with the bytes of memory that are needed.
+Admit = Callable[[int], None]
 _DECODERS = {
     "JPEG": ("PIL.JpegImagePlugin", "JpegImageFile"),  # not jpeg_factory: an MPO's first picture is the photo
     "PNG": ("PIL.PngImagePlugin", "PngImageFile"),
@@ -73,16 +80,22 @@ _UNREAD = re.compile(
 )
 
 
-def decode(data: bytes, max_pixels: int) -> Pixels:
+def decode(
+    data: bytes, max_pixels: int, admit: Admit | None = None, *, reduce: bool = False
+) -> tuple[Pixels, tuple[int, int]]:
     """Decode the first frame of an encoded picture.
 
     Args:
         data: the whole file, at least one byte.
         max_pixels: most pixels accepted; compared with the size in the header,
             before any memory for pixels is taken.
+        admit: called with the bytes of memory that decoding will take, before it takes them; may wait
+            or raise `PhotoError`.
+        reduce: decode a JPEG over `REDUCE_ABOVE` pixels at a half, a quarter or an eighth of its sides.
 
     Returns:
-        uint8 (height, width, 3), as `colour.upright_rgb` gives them.
+        uint8 (height, width, 3), as `colour.upright_rgb` gives them; and the full width and height of
+        the upright picture, which differ from theirs where it was reduced.
 
     Raises:
         PhotoError: ``unsupported_format``, ``too_many_pixels``, ``too_small``,
@@ -96,11 +109,13 @@ def decode(data: bytes, max_pixels: int) -> Pixels:
         raise PhotoError("unsupported_format", f"{seems}. Send a {SUPPORTED} file.")
     _silence_decoders()
     try:
-        if kind == "WebP" and data[12:16] == b"VP8X":
+        if kind == "WebP":
             # The decoder takes memory for the whole canvas as soon as it opens.
-            width, height = (1 + int.from_bytes(data[i : i + 3], "little") for i in (24, 27))
-            check_size(width, height, max_pixels)
-        return _render(_open(kind, data), max_pixels)
+            size = webp_size(data)
+            check_size(*size, max_pixels)
+            _admit(memory_needed("WEBP", size), size, max_pixels, admit)
+            admit = None
+        return _render(_open(kind, data), max_pixels, admit, reduce)
     except PhotoError:
         raise
     except Exception as error:  # decoders raise anything: struct.error, SyntaxError, MemoryError, …
@@ -108,21 +123,51 @@ def decode(data: bytes, max_pixels: int) -> Pixels:
 
 
 def decode_image(image: Image.Image, max_pixels: int) -> Pixels:
-    """Like `decode`, for an image that somebody else opened; it may not be loaded yet."""
+    """Like `decode`, for an image that somebody else opened; it may not be loaded yet, and is not reduced."""
     _silence_decoders()
     try:
-        return _render(image, max_pixels)
+        check_size(*image.size, max_pixels)
+        image.load()
+        return upright_rgb(image)
     except PhotoError:
         raise
     except Exception as error:
         raise _failure(error, image.format or "image", ends_early=False) from error
 
 
-def _render(image: Image.Image, max_pixels: int) -> Pixels:
-    check_size(*image.size, max_pixels)
+def _render(
+    image: Image.Image, max_pixels: int, admit: Admit | None, reduce: bool
+) -> tuple[Pixels, tuple[int, int]]:
+    full = image.size
+    check_size(*full, max_pixels)
+    extra = 0
+    if isinstance(image, JpegImageFile):
+        extra = coefficients(image)
+        if reduce and full[0] * full[1] > REDUCE_ABOVE:
+            factor = next(f for f in (2, 4, 8) if full[0] * full[1] <= REDUCE_ABOVE * f * f or f == 8)
+            if min(full) >= 2 * factor * MIN_SIDE:
+                image.draft(None, (full[0] // factor, full[1] // factor))
+    reduced = image.size
+    _admit(memory_needed(image.format or "", reduced) + extra, full, max_pixels, admit)
     image.load()
-    check_size(*image.size, max_pixels)  # a GIF's frame or a HEIC's item can differ from the header
-    return upright_rgb(image)
+    if reduced == full:
+        full = image.size
+        check_size(*full, max_pixels)  # a GIF's frame or a HEIC's item can differ from the header
+    pixels = upright_rgb(image)
+    if (reduced[0] > reduced[1]) != (pixels.shape[1] > pixels.shape[0]):  # lies on its side
+        full = (full[1], full[0])
+    return pixels, full
+
+
+def _admit(memory: int, size: tuple[int, int], max_pixels: int, admit: Admit | None) -> None:
+    if memory > most_memory(max_pixels):
+        raise PhotoError(
+            "too_many_pixels",
+            f"The photo is {size[0]} × {size[1]} pixels, too many for a file of this kind. "
+            "Send a smaller copy, or a JPEG.",
+        )
+    if admit is not None:
+        admit(memory)
 
 
 def check_size(width: int, height: int, max_pixels: int) -> None:

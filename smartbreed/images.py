@@ -20,16 +20,21 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from smartbreed.admission import Admission, Lease
 from smartbreed.colour import Pixels, array_rgb
 from smartbreed.decoding import check_size, decode, decode_image
 from smartbreed.errors import PhotoError
 
 Source = bytes | bytearray | memoryview | str | Path | Image.Image | npt.NDArray[Any]
 
+Box = tuple[float, float, float, float]
+
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 #: Characters below which text that happens to look like base64 is taken for a path.
 _MIN_BASE64 = 32
 _URL_SAFE = str.maketrans("-_", "+/")
+#: Most pixels of a photo unless a call says otherwise.
+MAX_PIXELS = 64_000_000
 #: No path is longer; what is longer is not looked up on the disk.
 _MAX_PATH = 4096
 #: JPEG stores a side in 16 bits, and libjpeg stops a little earlier.
@@ -45,21 +50,34 @@ class Photo:
         sha256: hex digest of the bytes as received. For a Pillow image or an array,
             which never were bytes: of ``b"{height}x{width}x3\\n"`` and the upright pixels.
         name: the file's base name, never a path; ``""`` if unknown.
+        full: width and height of the photo as it came, upright; empty: those of ``pixels``.
     """
 
     pixels: Pixels
     sha256: str
     name: str
+    full: tuple[int, int] | tuple[()] = ()
 
     @property
     def width(self) -> int:
-        """Pixels from left to right."""
-        return int(self.pixels.shape[1])
+        """Pixels from left to right of the full photo; ``pixels`` may hold fewer, see `in_pixels`."""
+        return self.full[0] if self.full else int(self.pixels.shape[1])
 
     @property
     def height(self) -> int:
-        """Pixels from top to bottom."""
-        return int(self.pixels.shape[0])
+        """Pixels from top to bottom of the full photo."""
+        return self.full[1] if self.full else int(self.pixels.shape[0])
+
+    def in_pixels(self, box: Box) -> Box:
+        """A box x0, y0, x1, y1 of the full photo as one of ``pixels``."""
+        return self._scaled(box, self.pixels.shape[1] / self.width, self.pixels.shape[0] / self.height)
+
+    def in_full(self, box: Box) -> Box:
+        """A box x0, y0, x1, y1 of ``pixels`` as one of the full photo."""
+        return self._scaled(box, self.width / self.pixels.shape[1], self.height / self.pixels.shape[0])
+
+    def _scaled(self, box: Box, x: float, y: float) -> Box:
+        return box if x == y == 1 else (box[0] * x, box[1] * y, box[2] * x, box[3] * y)
 
     def to_pil(self) -> Image.Image:
         """A fresh RGB image without metadata."""
@@ -67,7 +85,13 @@ class Photo:
 
 
 def read_photo(
-    source: Source, *, name: str = "", max_bytes: int = 30_000_000, max_pixels: int = 100_000_000
+    source: Source,
+    *,
+    name: str = "",
+    max_bytes: int = 30_000_000,
+    max_pixels: int = MAX_PIXELS,
+    admission: Admission | None = None,
+    reduce: bool = False,
 ) -> Photo:
     """Read one photo, whatever form it comes in.
 
@@ -81,6 +105,8 @@ def read_photo(
         name: what to call the photo; only the part after the last slash is kept.
         max_bytes: most bytes of the encoded file.
         max_pixels: most pixels, width × height.
+        admission: waits until there is memory for the pixels, which the photo then holds while it lives.
+        reduce: a JPEG over `decoding.REDUCE_ABOVE` pixels may be decoded at a fraction of its sides.
 
     Raises:
         PhotoError: for every photo that cannot be used; ``code`` is a key of
@@ -107,7 +133,22 @@ def read_photo(
             f"Received: {type(source).__name__}",
         )
     _check_bytes(len(data), max_bytes)
-    return Photo(decode(data, max_pixels), hashlib.sha256(data).hexdigest(), _base_name(name or found))
+    leases: list[Lease] = []
+
+    def admit(memory: int) -> None:
+        if admission is not None:
+            leases.append(admission.admit(memory, carried=len(data)))
+
+    try:
+        pixels, full = decode(data, max_pixels, admit, reduce=reduce)
+    except BaseException:
+        for lease in leases:
+            lease.release()
+        raise
+    photo = Photo(pixels, hashlib.sha256(data).hexdigest(), _base_name(name or found), full)
+    for lease in leases:
+        lease.bind(photo)
+    return photo
 
 
 def decode_base64(text: str, *, max_bytes: int | None = None) -> bytes:

@@ -10,14 +10,17 @@ import hashlib
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
+from smartbreed.admission import ORDINARY, Admission
 from smartbreed.breeds import BREEDS
 from smartbreed.config import Settings
+from smartbreed.decoding_memory import most_memory
 from smartbreed.errors import PhotoError, RequestError, SmartBreedError
 from smartbreed.feedback.flags import FlagRequest, FlagService, Receipt, open_feedback
 from smartbreed.images import Photo, read_photo
@@ -54,6 +57,11 @@ class Services:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+
+    @cached_property
+    def admission(self) -> Admission:
+        """What every interface passes before it decodes a photo."""
+        return Admission(ORDINARY, most_memory(self.settings.max_pixels))
 
     @cached_property
     def model(self) -> LiveModel:
@@ -164,7 +172,12 @@ class Services:
         if source is None or source == "":
             raise PhotoError("no_photo", "No photo was sent; choose one and try again.")
         return read_photo(
-            source, name=name, max_bytes=self.settings.max_bytes, max_pixels=self.settings.max_pixels
+            source,
+            name=name,
+            max_bytes=self.settings.max_bytes,
+            max_pixels=self.settings.max_pixels,
+            admission=self.admission,
+            reduce=True,
         )
 
     def identify(
@@ -202,16 +215,18 @@ class Services:
                 f"At most {self.settings.max_photos} photos at once. Received: {len(sources)}.",
             )
         identifier = self.identifier
-        answers: list[Identification | Failure | None] = []
-        photos: list[Photo] = []
-        for source, name in sources:
+
+        def one(item: tuple[Source, str]) -> Identification | Failure:
+            source, name = item
             try:
-                photos.append(self.read(source, name))
-                answers.append(None)
+                photo = self.read(source, name)
             except PhotoError as error:
-                answers.append(Failure(name or _base_name(source), error))
-        found = iter(identifier.identify_many(photos, whole=whole, top_k=top_k, score=score))
-        return [next(found) if answer is None else answer for answer in answers]
+                return Failure(name or _base_name(source), error)
+            return identifier.identify(photo, whole=whole, top_k=top_k, score=score)
+
+        # Each thread lets go of its photo before it takes the next: a batch of decoded photos would hold all.
+        with ThreadPoolExecutor(min(identifier.threads, len(sources)) or 1) as pool:
+            return list(pool.map(one, sources))
 
     def pet_of(self, answer: Identification, number: int) -> Pet:
         """Pet ``number`` (from 1) of an answer.
@@ -246,7 +261,7 @@ class Services:
         pet = None if number is None else self.pet_of(answer, number)
         request = FlagRequest(
             pixels=photo.pixels,
-            box=pet.box if pet else None,
+            box=photo.in_pixels(pet.box) if pet else None,
             pet_index=number,
             predicted=pet.breeds[0].id if pet else None,
             probability=pet.breeds[0].probability if pet else None,

@@ -35,7 +35,7 @@ ORDINARY = 1_000_000
 #: A body that is slower than this after the first `GRACE_S` seconds is given up.
 GRACE_S, BYTES_PER_S = 20.0, 16_384
 #: Bytes of memory that bodies over `ORDINARY` may take together while they are worked on.
-MEMORY = 256_000_000
+MEMORY = 192_000_000
 #: Memory a body takes while it is worked on, in copies of it: bytes, text, what base64 stands for.
 COPIES = 4
 #: Seconds that a body waits for its memory.

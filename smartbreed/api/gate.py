@@ -1,7 +1,7 @@
 """Blocking work off the event loop, and only so much of it at once.
 
-Every photo in work holds its decoded pixels; without a bound, forty requests of
-the largest photos allowed would hold forty of them.
+How much memory the photos in work take is bounded by `smartbreed.admission`, which they pass when
+they are decoded.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import anyio.to_thread
 
+from smartbreed.admission import MOST_WAITING
 from smartbreed.services import Services
 
 T = TypeVar("T")
@@ -33,5 +34,5 @@ class Gate:
 
 
 def gate_for(services: Services) -> Gate:
-    """One more than the model's interpreters, so that one photo is decoded while others are looked at."""
-    return Gate(services.identifier.threads + 1)
+    """Twice the model's interpreters and a few: some wait in `smartbreed.admission`."""
+    return Gate(2 * services.identifier.threads + 2 * MOST_WAITING)

@@ -92,7 +92,9 @@ def _answers(
         name = "".join(c for c in source.name if c.isprintable())
         try:
             data = source.path or sys.stdin.buffer.read(settings.max_bytes + 1)
-            photo = read_photo(data, name=name, max_bytes=settings.max_bytes, max_pixels=settings.max_pixels)
+            photo = read_photo(
+                data, name=name, max_bytes=settings.max_bytes, max_pixels=settings.max_pixels, reduce=True
+            )
         except PhotoError as error:
             return Failure(name, error)
         answer = identifier.identify(photo, whole=whole, score=score)

@@ -64,7 +64,7 @@ def request_for(identifier: Identifier, photo: Photo, breed: str) -> FlagRequest
         probability=pet.breeds[0].probability,
         species=pet.species,
         pet_index=1,
-        box=pet.box,
+        box=photo.in_pixels(pet.box),
         model_revision=answer.model.revision,
         consent=True,
         flagger_token="gold",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw
 
+from smartbreed.admission import Admission
 from smartbreed.feedback.blobs import BlobStore
 from smartbreed.images import Photo, read_photo
 from smartbreed.review.look import Box
@@ -15,13 +16,16 @@ _ROOM = 1.3
 _FRAME = (179, 69, 26)
 
 
-def stored_photo(blobs: BlobStore, sample_id: str) -> Photo:
+def stored_photo(blobs: BlobStore, sample_id: str, admission: Admission | None = None) -> Photo:
     """The photo of a flag; it was checked against the limits of size when it came.
+
+    Args:
+        admission: waits until there is memory for it.
 
     Raises:
         StorageError, PhotoError: it is gone or damaged.
     """
-    return read_photo(blobs.get(sample_id), max_bytes=2**31, max_pixels=2**31)
+    return read_photo(blobs.get(sample_id), max_bytes=2**31, max_pixels=2**31, admission=admission)
 
 
 def draw_frame(picture: Image.Image, corners: Sequence[float], width: int) -> None:

@@ -142,7 +142,7 @@ class Walker:
 
 def _look_at(services: Services, identifier: Identifier, lesson: Lesson) -> tuple[bytes, Answer | None]:
     try:
-        photo = stored_photo(services.flags.blobs, lesson.sample_id)
+        photo = stored_photo(services.flags.blobs, lesson.sample_id, services.admission)
         guess = pet_at(identifier, photo, lesson.box).breeds[0]
     except SmartBreedError:
         return b"", None

@@ -41,7 +41,7 @@ class Views:
 def views(services: Services, item: Item) -> Views:
     """Pictures of one flag; a photo that is gone or damaged costs the pictures, not the page."""
     try:
-        photo = stored_photo(services.flags.blobs, item.flag.sample_id)
+        photo = stored_photo(services.flags.blobs, item.flag.sample_id, services.admission)
         identifier = services.identifier
         pet = pet_at(identifier, photo, item.flag.box)
     except SmartBreedError as error:
@@ -60,7 +60,7 @@ def views(services: Services, item: Item) -> Views:
 def thumbnail(services: Services, item: Item) -> str:
     """The flagged pet and a little around it, small; empty when its photo cannot be read."""
     try:
-        photo = stored_photo(services.flags.blobs, item.flag.sample_id)
+        photo = stored_photo(services.flags.blobs, item.flag.sample_id, services.admission)
     except SmartBreedError:
         return ""
     return _url(np.asarray(surroundings(photo, item.flag.box, _THUMB)))

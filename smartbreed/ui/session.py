@@ -173,7 +173,7 @@ def network_input(services: Services, model: Identifier, session: Session, numbe
 
     size = model.classifier.config.input_size
     photo = read_view(services, session.view)
-    return resample(photo.to_pil(), session.pet(number).crop, (size, size))
+    return resample(photo.to_pil(), photo.in_pixels(session.pet(number).crop), (size, size))
 
 
 def _combined(model: Identifier, views: list[View], options: Options) -> list[View]:

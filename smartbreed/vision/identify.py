@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -135,12 +136,10 @@ class Identifier:
 
     def crop(self, photo: Photo, pet: Pet, size: int = OVERLAY_SIZE) -> np.ndarray:
         """What the classifier saw, in its true proportions: uint8, longest side ``size``."""
-        x0, y0, x1, y1 = pet.crop
+        x0, y0, x1, y1 = box = photo.in_pixels(pet.crop)
         factor = size / max(x1 - x0, y1 - y0)
         shape = (max(1, round((x1 - x0) * factor)), max(1, round((y1 - y0) * factor)))
-        return np.asarray(
-            photo.to_pil().resize(shape, Image.Resampling.BILINEAR, box=pet.crop, reducing_gap=2.0)
-        )
+        return np.asarray(photo.to_pil().resize(shape, Image.Resampling.BILINEAR, box=box, reducing_gap=2.0))
 
     def explain(
         self, photo: Photo, pet: Pet, breed: str | None = None, size: int = OVERLAY_SIZE
@@ -187,6 +186,10 @@ class Identifier:
         )
 
     def _answer(self, photo: Photo, pets: tuple[Pet, ...], seconds: float, whole: bool) -> Identification:
+        if photo.full and photo.full != (photo.pixels.shape[1], photo.pixels.shape[0]):
+            pets = tuple(
+                replace(pet, box=photo.in_full(pet.box), crop=photo.in_full(pet.crop)) for pet in pets
+            )
         return Identification(
             photo.name,
             photo.sha256,
