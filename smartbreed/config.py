@@ -6,6 +6,7 @@ that names the variable and what was received.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,33 @@ class Settings(BaseSettings):
         le=1_000_000,
         description="Flags of one person a day that count by themselves; those beyond are kept for review.",
     )
+    publish: str = Field(
+        default="",
+        pattern="^(|reviewed|all|off)$",
+        description="Which flags are published: `reviewed` (accepted ones), `all`, or `off` (none); "
+        "empty: `reviewed` on a Space, else `all`.",
+    )
+    take_flags: bool = Field(
+        default=True,
+        description="Whether flags are taken: 1 or 0. What is there stays and may be taken back.",
+    )
+    client_flags: int = Field(
+        default=200,
+        ge=0,
+        le=1_000_000,
+        description="Flags a day that one person, or one network address, may save; 0: any number.",
+    )
+    total_flags: int = Field(
+        default=5_000,
+        ge=0,
+        le=100_000_000,
+        description="Flags a day that all together may save; 0: any number.",
+    )
+    quota: int = Field(
+        default=10_000_000_000,
+        ge=0,
+        description="Bytes that the photos of flags may fill; 0: as many as the disk has.",
+    )
     log_level: str = Field(
         default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR."
     )
@@ -148,6 +176,11 @@ class Settings(BaseSettings):
     @property
     def home_dir(self) -> Path:
         return self.home.expanduser().absolute()
+
+    @property
+    def publishing(self) -> str:
+        """``reviewed``, ``all`` or ``off``."""
+        return self.publish or ("reviewed" if os.environ.get("SPACE_ID") else "all")
 
     @property
     def resolved_database_url(self) -> str:

@@ -251,8 +251,11 @@ class Services:
         label_text: str = "",
         consent: bool = False,
         flagger: str = "",
+        client: str = "",
     ) -> Receipt:
         """Save what a person says about pet ``number`` (from 1; None: the photo as a whole), durably.
+
+        ``client`` is where the request comes from; the flags of one are counted.
 
         Raises:
             FlagError, RequestError: what was said makes no sense, or consent is missing.
@@ -274,7 +277,7 @@ class Services:
             more_breeds=answer.labels.breeds if answer.labels else (),
             flagger_token=flagger or hashlib.sha256(photo.sha256.encode()).hexdigest(),
         )
-        return self.flags.save(request)
+        return self.flags.save(request, client)
 
 
 def _base_name(source: Any) -> str:

@@ -18,6 +18,8 @@ _PARAMETERS = {
     "verdict": f"One of {', '.join(VERDICTS)}.",
     "label": "The right breed: its id, name or an alias.",
     "label_text": "The breed in your own words, when the list lacks it.",
+    "flag_id": "Id of the flag, as /flag answered it.",
+    "receipt": "The receipt that /flag answered.",
     "consent": "Must be true: the photo may be kept and published for training.",
 }
 #: The page shows this as ``handle_file('rex.jpg')``.
@@ -38,7 +40,8 @@ _ANSWERS: dict[str, dict[str, Any]] = {
         "description": "for each photo, in order, what /identify answers",
     },
     "explain": {"type": "object", "description": f"the path of a JPEG picture; {_FAILURE}"},
-    "flag": {**_OBJECT, "description": f'{{"flag_id", "sample_id", "created"}}; {_FAILURE}'},
+    "flag": {**_OBJECT, "description": f'{{"flag_id", "sample_id", "created", "receipt"}}; {_FAILURE}'},
+    "withdraw": {**_OBJECT, "description": '{"flag_id", "withdrawn"}'},
     "breeds": {
         "type": "array",
         "items": _OBJECT,

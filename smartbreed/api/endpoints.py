@@ -19,6 +19,7 @@ from gradio.utils import get_upload_folder
 
 from smartbreed.api.arguments import check_flag, check_pet, check_photos, check_score, check_text, check_top_k
 from smartbreed.api.breeds import breed_list
+from smartbreed.api.client import calling_client
 from smartbreed.api.described import describe
 from smartbreed.api.gate import Gate, gate_for
 from smartbreed.api.intake import answering, guard
@@ -34,7 +35,7 @@ Json = dict[str, Any]
 
 
 def add_endpoints(services: Services) -> None:
-    """Add ``/identify``, ``/identify_many``, ``/explain``, ``/flag`` and ``/breeds`` to the Blocks.
+    """Add the endpoints, such as ``/identify`` and ``/flag``, to the Blocks.
 
     Call it inside ``with gr.Blocks()``, once.
     """
@@ -191,7 +192,8 @@ def _endpoints(services: Services, gate: Gate, blocks: gr.Blocks) -> list[Callab
             score: As it was for identify.
 
         Returns:
-            {"flag_id", "sample_id", "created"}
+            {"flag_id", "sample_id", "created", "receipt"}
+            the receipt takes the flag back, see withdraw
             created is false when the same was said before
             and a photo that cannot be used gives {"image", "error": {"code", "message"}}
         """
@@ -205,8 +207,28 @@ def _endpoints(services: Services, gate: Gate, blocks: gr.Blocks) -> list[Callab
         found = await opened(photo, check_flag(whole, "whole"), check_score(score), services.identifier)
         if isinstance(found, Failure):
             return found.as_dict()
-        receipt = await gate.run(services.flag, *found, **said)
-        return {"flag_id": receipt.flag_id, "sample_id": receipt.sample_id, "created": receipt.created}
+        saved = await gate.run(services.flag, *found, **said, client=calling_client())
+        return {
+            "flag_id": saved.flag_id,
+            "sample_id": saved.sample_id,
+            "created": saved.created,
+            "receipt": saved.receipt,
+        }
+
+    @answering
+    async def withdraw(flag_id: str, receipt: str = "") -> Json:
+        """Take a flag back: its photo is deleted, and leaves the dataset with the next publishing.
+
+        Args:
+            flag_id: As flag answered it.
+            receipt: As flag answered it; whoever has it may take the flag back.
+
+        Returns:
+            {"flag_id", "withdrawn"}
+        """
+        named, shown = check_text(flag_id, "flag_id"), check_text(receipt, "receipt")
+        await gate.run(services.flags.withdraw_with, named, shown)
+        return {"flag_id": named, "withdrawn": True}
 
     @answering
     async def breeds() -> list[Json]:
@@ -217,7 +239,7 @@ def _endpoints(services: Services, gate: Gate, blocks: gr.Blocks) -> list[Callab
         """
         return breed_list(services.identifier.bundle)
 
-    return [identify, identify_many, explain, flag, breeds]
+    return [identify, identify_many, explain, flag, withdraw, breeds]
 
 
 def _open(

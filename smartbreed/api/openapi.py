@@ -17,6 +17,7 @@ ABOUT = (
 METHODS = {
     "/api/identify": ("POST",),
     "/api/breeds": ("GET", "HEAD"),
+    "/api/withdraw": ("POST",),
     "/api/health": ("GET", "HEAD"),
     "/api/openapi.json": ("GET",),
     "/api/docs": ("GET",),
@@ -110,6 +111,24 @@ IDENTIFY_RESPONSES: dict[int | str, dict[str, Any]] = {
 BREEDS: dict[str, Any] = {
     "summary": "The breeds this model can name",
     "x-examples": ["curl {base}/api/breeds"],
+}
+WITHDRAW: dict[str, Any] = {
+    "summary": "Take a flag back",
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["flag_id", "receipt"],
+                    "properties": {"flag_id": {"type": "string"}, "receipt": {"type": "string"}},
+                }
+            }
+        },
+    },
+    "x-examples": [
+        'curl -H "Content-Type: application/json" -d \'{"flag_id": "…", "receipt": "…"}\' {base}/api/withdraw'
+    ],
 }
 HEALTH: dict[str, Any] = {
     "summary": "Whether the server is up",

@@ -26,9 +26,12 @@ from smartbreed.api.breeds import breed_list
 from smartbreed.api.docs_page import render
 from smartbreed.api.gate import gate_for
 from smartbreed.api.many import identify_all
-from smartbreed.errors import PhotoError, SmartBreedError, StorageError
+from smartbreed.errors import PhotoError, RequestError, SmartBreedError, StorageError
 from smartbreed.services import Services, explain_failure
 from smartbreed.vision.results import Failure
+
+#: Longest body that takes a flag back, in bytes.
+_LONGEST_RECEIPT = 2_000
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -66,6 +69,24 @@ def build_router(services: Services, *, uploads: Path | None = None) -> APIRoute
     async def breeds(request: Request) -> Response:
         """List every breed this model can name."""
         return _json(breed_list(services.identifier.bundle))
+
+    @_answering
+    async def withdraw(request: Request) -> Response:
+        """Take a flag back with the receipt of its thanks: the photo goes at once."""
+        text = bytearray()
+        async for chunk in request.stream():
+            text += chunk
+            if len(text) > _LONGEST_RECEIPT:
+                raise RequestError("too_long", "An id and a receipt are short.", status=413)
+        try:
+            sent = json.loads(text)
+            flag_id, receipt = sent["flag_id"], sent["receipt"]
+        except (ValueError, TypeError, KeyError, RecursionError):
+            flag_id = receipt = None
+        if not isinstance(flag_id, str) or not isinstance(receipt, str):
+            raise RequestError("bad_request", 'Send JSON like {"flag_id": "…", "receipt": "…"}.')
+        await gate.run(services.flags.withdraw_with, flag_id, receipt)
+        return _json({"flag_id": flag_id, "withdrawn": True})
 
     @_answering
     async def health(request: Request) -> Response:
@@ -111,6 +132,11 @@ def build_router(services: Services, *, uploads: Path | None = None) -> APIRoute
     router.add_api_route(
         "/breeds", breeds, methods=["GET"], response_model=None,
         responses={200: {"model": list[schemas.Breed]}}, openapi_extra=openapi.BREEDS,
+    )  # fmt: skip
+    router.add_api_route(
+        "/withdraw", withdraw, methods=["POST"], response_model=None,
+        responses={404: {"model": schemas.RequestFailure}, 422: {"model": schemas.RequestFailure}},
+        openapi_extra=openapi.WITHDRAW,
     )  # fmt: skip
     router.add_api_route(
         "/health", health, methods=["GET"], response_model=None,

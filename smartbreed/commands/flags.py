@@ -72,6 +72,23 @@ def count_flags(
 
 
 @app.command()
+def withdraw(
+    flag: Annotated[str, typer.Argument(metavar="FLAG", help="Its id, as its thanks said.")],
+    receipt: Annotated[str, typer.Argument(help="As its thanks said.")],
+) -> None:
+    """Take a flag back, as whoever made it can: the photo goes at once, the row with the next publishing."""
+    with ends_well():
+        from smartbreed.feedback.flags import open_feedback
+
+        service = open_feedback(settings_with())
+        try:
+            service.withdraw_with(flag, receipt)
+        finally:
+            service.close()
+        print(flag)
+
+
+@app.command()
 def erase(
     flags: Annotated[list[str], typer.Argument(metavar="FLAG...", help="Ids, as `flags list` shows them.")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,

@@ -12,7 +12,8 @@ import hashlib
 import hmac
 import json
 import logging
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -30,6 +31,7 @@ from smartbreed.feedback.database import (
     read,
     write,
 )
+from smartbreed.feedback.limits import Guard, Limits
 from smartbreed.feedback.migrate import migrate
 from smartbreed.feedback.request import CheckedFlag, FlagRequest, check
 from smartbreed.feedback.salt import hash_token, load_salt
@@ -55,11 +57,13 @@ class Receipt:
         flag_id: the row's ULID.
         sample_id: sha256 of the photo's canonical encoding.
         created: False when the same person had already said the same.
+        receipt: with it the flag can be taken back (`FlagService.withdraw_with`), by whoever has it.
     """
 
     flag_id: str
     sample_id: str
     created: bool
+    receipt: str = field(default="", repr=False)
 
 
 class FlagService:
@@ -69,30 +73,66 @@ class FlagService:
         sessions: from `smartbreed.feedback.database.make_sessions`, on a migrated database.
         blobs: where the photos go.
         salt: secret of the flaggers' hashes.
+        limits: how many flags are taken; None: any number.
     """
 
-    def __init__(self, sessions: Sessions, blobs: BlobStore, salt: bytes) -> None:
+    def __init__(
+        self, sessions: Sessions, blobs: BlobStore, salt: bytes, limits: Limits | None = None
+    ) -> None:
+        self._limits = Guard(limits or Limits(), blobs.root)
         self.sessions = sessions
         self.blobs = blobs
         self._salt = salt
 
-    def save(self, request: FlagRequest) -> Receipt:
+    def save(self, request: FlagRequest, client: str = "") -> Receipt:
         """Save one flag; when this returns, photo and row survive a power cut.
 
         Sending the same again is harmless and returns the first receipt's ids; a flag
         that was withdrawn becomes pending again.
 
+        Args:
+            client: where the request comes from, such as a network address; only a salted hash is
+                kept, in memory, to count by.
+
         Raises:
-            FlagError: the request is of no use (see `smartbreed.feedback.request.check`).
+            FlagError: the request is of no use (see `smartbreed.feedback.request.check`), or too many
+                came (see `smartbreed.feedback.limits.Guard.check`).
             PhotoError: the photo cannot be encoded.
             StorageError: disk or database refused; there is no row.
         """
         checked = check(request)
         data, _ = sample_encoding(request.pixels)
-        sample_id = self.blobs.put(data)
+        sample_id = hashlib.sha256(data).hexdigest()
         flagger = hash_token(self._salt, request.flagger_token)
+        place = hash_token(self._salt, f"client {client}") if client else ""
         key = _dedupe_key(checked, sample_id, flagger)
+        size = 0 if self.blobs.exists(sample_id) else len(data)
+        with read(self.sessions) as session:  # nothing is written for a flag that is not taken
+            if self._is_new(session, key):
+                self._limits.check(session, flagger, place, size)
+        self.blobs.put(data)
+        try:
+            receipt = self._save(checked, data, sample_id, flagger, key, place, size)
+        except FlagError:  # others were faster, and the day's or the disk's measure is full
+            self._drop_photo(sample_id)
+            raise
+        if receipt.created:
+            self._limits.taken(place, size)
+        return receipt
+
+    def _save(
+        self,
+        checked: CheckedFlag,
+        data: bytes,
+        sample_id: str,
+        flagger: str,
+        key: str,
+        place: str,
+        size: int,
+    ) -> Receipt:
         with write(self.sessions) as session:
+            if self._is_new(session, key):
+                self._limits.check(session, flagger, place, size)
             if not self.blobs.exists(sample_id):
                 # Somebody erased the same photo since; erasers hold this lock, so it stays now.
                 self.blobs.put(data)
@@ -104,8 +144,16 @@ class FlagService:
             elif created:
                 flag.state, flag.published_at, flag.flagged_at = "pending", None, _now()
             session.flush()
-            receipt = Receipt(flag.id, sample_id, created)
+            receipt = Receipt(flag.id, sample_id, created, self._receipt(flag.id))
         return receipt
+
+    @staticmethod
+    def _is_new(session: Session, key: str) -> bool:
+        state = session.scalar(sa.select(Flag.state).where(Flag.dedupe_key == key))
+        return state in (None, "withdrawn")
+
+    def _receipt(self, flag_id: str) -> str:
+        return hash_token(self._salt, f"receipt {flag_id}")[:32]
 
     def count(self, state: str | None = None) -> int:
         """Number of flags, of all states or of one.
@@ -139,9 +187,22 @@ class FlagService:
             StorageError: the database refused.
         """
         flagger = hash_token(self._salt, flagger_token)
+        self._withdraw(flag_id, lambda flag: hmac.compare_digest(flag.flagger, flagger))
+
+    def withdraw_with(self, flag_id: str, receipt: str) -> None:
+        """Take a flag back by the receipt that its thanks gave; else as `withdraw`.
+
+        Raises:
+            FlagError: ``unknown_flag`` (404), also for a wrong receipt.
+            StorageError: the database refused.
+        """
+        expected, shown = self._receipt(flag_id).encode(), receipt.encode("utf-8", "replace")
+        self._withdraw(flag_id, lambda flag: hmac.compare_digest(expected, shown))
+
+    def _withdraw(self, flag_id: str, may: Callable[[Flag], bool]) -> None:
         with write(self.sessions) as session:
             flag = _find(session, flag_id)
-            if not hmac.compare_digest(flag.flagger, flagger):
+            if not may(flag):
                 raise _unknown()
             flag.state = "withdrawn"
             sample_id = flag.sample_id
@@ -205,7 +266,7 @@ def open_feedback(settings: Settings) -> FlagService:
     forget_earlier_deleted(engine)
     migrate(settings.resolved_database_url)
     blobs.sweep_tmp()
-    return FlagService(make_sessions(engine), blobs, load_salt(settings))
+    return FlagService(make_sessions(engine), blobs, load_salt(settings), Limits.of(settings))
 
 
 def _row(checked: CheckedFlag, sample_id: str, flagger: str, key: str) -> Flag:

@@ -30,12 +30,19 @@ _decisions = sa.table(
 
 
 class DecisionSource:
-    """Decisions of reviewers; without the review room's table there are none."""
+    """Decisions of reviewers; without the review room's table there are none.
+
+    Args:
+        which: ``off``: none are published.
+    """
 
     config = "reviews"
 
+    def __init__(self, which: str = "all") -> None:
+        self._off = which == "off"
+
     def waiting(self, session: Session, limit: int) -> list[str]:
-        if not _has_decisions(session):
+        if self._off or not _has_decisions(session):
             return []
         columns = _decisions.c
         query = (
@@ -48,7 +55,7 @@ class DecisionSource:
         return list(session.scalars(query))
 
     def count_waiting(self, session: Session) -> int:
-        if not _has_decisions(session):
+        if self._off or not _has_decisions(session):
             return 0
         columns = _decisions.c
         query = (
@@ -106,6 +113,18 @@ class DecisionSource:
             .where(_decisions.c.decision_id.in_(ids))
             .values(state=state, published_at=moment)
         )
+
+
+def is_accepted(flag_id: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+    """That the latest decision on a flag accepts it."""
+    later = _decisions.alias()
+    return sa.exists().where(
+        _decisions.c.flag_id == flag_id,
+        _decisions.c.decision.in_(("accept", "relabel", "new_breed")),
+        ~sa.exists().where(
+            later.c.flag_id == _decisions.c.flag_id, later.c.decided_at > _decisions.c.decided_at
+        ),
+    )
 
 
 def _has_decisions(session: Session) -> bool:

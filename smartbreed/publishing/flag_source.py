@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from smartbreed.errors import StorageError
 from smartbreed.feedback.blobs import BlobStore
 from smartbreed.feedback.tables import Flag
-from smartbreed.publishing.decision_source import count_decisions
+from smartbreed.publishing.decision_source import count_decisions, is_accepted
 from smartbreed.publishing.sources import Row, Unusable, unclaimed, unparked
 from smartbreed.publishing.tables import Shard, ShardRow
 
@@ -21,12 +21,16 @@ class FlagSource:
 
     Args:
         blobs: where the photos are.
+        which: ``all``, ``reviewed`` (accepted ones alone) or ``off``.
+        daily: flags of one person a day that are published without review; 0: any number.
     """
 
     config = "flags"
 
-    def __init__(self, blobs: BlobStore) -> None:
+    def __init__(self, blobs: BlobStore, which: str = "all", daily: int = 0) -> None:
         self._blobs = blobs
+        self._which = which
+        self._daily = daily
 
     def waiting(self, session: Session, limit: int) -> list[str]:
         query = sa.select(Flag.id).where(*self._ready()).order_by(Flag.id).limit(limit)
@@ -38,7 +42,26 @@ class FlagSource:
 
     def _ready(self) -> list[sa.ColumnElement[bool]]:
         key = sa.type_coerce(Flag.id, sa.String)
-        return [Flag.state == "pending", unclaimed(self.config, key), unparked(self.config, key)]
+        return [
+            *self._allowed(key),
+            Flag.state == "pending",
+            unclaimed(self.config, key),
+            unparked(self.config, key),
+        ]
+
+    def _allowed(self, key: sa.ColumnElement[str]) -> list[sa.ColumnElement[bool]]:
+        if self._which == "off":
+            return [sa.false()]
+        if self._which == "reviewed":
+            return [is_accepted(key)]
+        if not self._daily:
+            return []
+        place = sa.func.row_number().over(
+            partition_by=[Flag.flagger, sa.func.date(Flag.flagged_at)], order_by=[Flag.flagged_at, Flag.id]
+        )
+        ranked = sa.select(Flag.id, place.label("place")).subquery()
+        beyond = sa.select(ranked.c.id).where(ranked.c.place > self._daily)
+        return [sa.or_(Flag.id.not_in(beyond), is_accepted(key))]
 
     def row(self, session: Session, row_id: str) -> Row | None:
         flag = session.get(Flag, row_id)

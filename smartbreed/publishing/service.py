@@ -28,6 +28,9 @@ def open_publisher(settings: Settings, flags: FlagService) -> Publisher:
         lambda: connect(settings),
         hub=chosen_hub(settings).name,
         repo=settings.dataset,
-        sources=[FlagSource(flags.blobs), DecisionSource()],
+        sources=[
+            FlagSource(flags.blobs, settings.publishing, settings.daily_flags),
+            DecisionSource(settings.publishing),
+        ],
         daily=housekeeping(settings, flags),
     )

@@ -13,6 +13,7 @@ from typing import Any
 
 import gradio as gr
 
+from smartbreed.api.client import calling_client
 from smartbreed.breeds import BREEDS, Breed
 from smartbreed.errors import FlagError, PhotoError, SmartBreedError
 from smartbreed.services import Services, explain_failure
@@ -235,6 +236,7 @@ class FlagForm:
                 label_text=words if breed == OTHER else "",
                 consent=True,
                 flagger=token,
+                client=calling_client(),
             )
         except Exception as error:
             return self._failed(explain_failure(error))

@@ -6,9 +6,13 @@ import base64
 import hashlib
 import io
 import json
+import os
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
 from gradio_client import handle_file
 from PIL import Image
 
@@ -38,6 +42,36 @@ def test_a_flag_is_a_row_and_a_file(client, curl, server, photos: list[Path]) ->
     assert curl("api/health")[1]["flags"]["pending"] == before + 1
     again = client.predict(handle_file(str(photo)), **said, api_name="/flag")
     assert again == {**receipt, "created": False}
+
+
+@pytest.mark.parametrize("door", ["client", "rest", "mcp", "command"])
+def test_a_receipt_takes_a_flag_back(door: str, client, curl, mcp, server, photos: list[Path]) -> None:
+    said = {"pet": 1, "verdict": "not_a_pet", "consent": True}
+    saved = client.predict(handle_file(str(photos[0])), **said, api_name="/flag")
+    proof = {"flag_id": saved["flag_id"], "receipt": saved["receipt"]}
+
+    def rest(**sent: str) -> tuple[int, dict]:
+        return curl("-H", "Content-Type: application/json", "-d", json.dumps(sent), "api/withdraw")
+
+    assert rest(**{**proof, "receipt": "0" * 32})[0] == 404
+    assert rest(flag_id=saved["flag_id"])[0] == 422
+    if door == "client":
+        assert client.predict(*proof.values(), api_name="/withdraw")["withdrawn"] is True
+    elif door == "rest":
+        assert rest(**proof) == (200, {"flag_id": saved["flag_id"], "withdrawn": True})
+    elif door == "mcp":
+        assert json.loads(mcp("withdraw", **proof).content[0].text)["withdrawn"] is True
+    else:
+        done = subprocess.run(
+            [sys.executable, "-m", "smartbreed", "flags", "withdraw", *proof.values()],
+            env={**os.environ, "SMARTBREED_HOME": str(server.home)},
+            cwd=Path(__file__).parents[2],
+            capture_output=True,
+            text=True,
+        )
+        assert (done.returncode, done.stdout.split()) == (0, [saved["flag_id"]]), done.stderr
+    [row] = [row for row in flags(server) if row["id"] == saved["flag_id"]]
+    assert row["state"] == "withdrawn"
 
 
 def test_a_flag_through_mcp_and_for_the_photo_as_a_whole(mcp, server, photos: list[Path], encode) -> None:

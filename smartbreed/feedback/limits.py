@@ -1,0 +1,120 @@
+"""How many flags are taken, from one client and from all, and how much disk their photos may fill."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from smartbreed.errors import FlagError
+from smartbreed.feedback.tables import Flag
+
+if TYPE_CHECKING:  # pydantic costs 0.3 s, and only the type is needed
+    from smartbreed.config import Settings
+
+#: Seconds after which the stored photos are measured again; other processes store some too.
+_MEASURE_S = 300.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What `Guard` holds flags to; 0 means no limit.
+
+    Attributes:
+        take: whether flags are taken at all.
+        client: flags of one client a UTC day.
+        total: flags of all clients a UTC day.
+        quota: bytes of all stored photos.
+    """
+
+    take: bool = True
+    client: int = 0
+    total: int = 0
+    quota: int = 0
+
+    @classmethod
+    def of(cls, settings: Settings) -> Limits:
+        """Those of the settings."""
+        return cls(settings.take_flags, settings.client_flags, settings.total_flags, settings.quota)
+
+
+class Guard:
+    """Says no before anything is stored; safe for any number of threads.
+
+    Args:
+        limits: what it holds flags to.
+        folder: of the stored photos.
+    """
+
+    def __init__(self, limits: Limits, folder: Path) -> None:
+        self.limits = limits
+        self._folder = folder
+        self._guard = threading.Lock()
+        self._day = ""
+        self._by_client: Counter[str] = Counter()
+        self._bytes, self._measured_at = 0, float("-inf")
+
+    def check(self, session: Session, flagger: str, client: str, size: int) -> None:
+        """Whether one more flag is taken. Call it in the transaction that saves the flag.
+
+        Args:
+            flagger: salted hash of the person.
+            client: salted hash of where the request comes from; empty where that is not known.
+            size: bytes that its photo adds to the disk.
+
+        Raises:
+            FlagError: ``flags_closed`` (503), ``too_many_flags`` (429) or ``quota_full`` (507).
+        """
+        limits = self.limits
+        if not limits.take:
+            raise FlagError("flags_closed", "No flags are taken here at the moment.", status=503)
+        midnight = dt.datetime.now(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        today = sa.select(sa.func.count()).select_from(Flag).where(Flag.flagged_at >= midnight)
+        if limits.client:
+            mine = session.scalar(today.where(Flag.flagger == flagger)) or 0
+            if max(mine, self._count(client)) >= limits.client:
+                raise FlagError(
+                    "too_many_flags",
+                    f"At most {limits.client} flags a day are taken from one place; please go on tomorrow.",
+                    status=429,
+                )
+        if limits.total and (session.scalar(today) or 0) >= limits.total:
+            raise FlagError(
+                "too_many_flags", "No more flags are taken today; please come back tomorrow.", status=429
+            )
+        if limits.quota and size and self._stored() + size > limits.quota:
+            raise FlagError(
+                "quota_full", "The space for photos is used up, so the flag was not saved.", status=507
+            )
+
+    def taken(self, client: str, size: int) -> None:
+        """A flag was saved, and its photo added that many bytes."""
+        with self._guard:
+            self._bytes += size
+            if client:
+                self._roll()
+                self._by_client[client] += 1
+
+    def _count(self, client: str) -> int:
+        with self._guard:
+            self._roll()
+            return self._by_client[client] if client else 0
+
+    def _roll(self) -> None:
+        day = f"{dt.datetime.now(dt.UTC):%Y%m%d}"
+        if day != self._day:
+            self._day, self._by_client = day, Counter()
+
+    def _stored(self) -> int:
+        with self._guard:
+            if time.monotonic() - self._measured_at > _MEASURE_S:
+                self._bytes = sum(path.stat().st_size for path in self._folder.glob("??/??/*"))
+                self._measured_at = time.monotonic()
+            return self._bytes
