@@ -7,10 +7,8 @@ which `smartbreed.feedback.outbox` removes.
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import hmac
-import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -34,6 +32,7 @@ from smartbreed.feedback.database import (
 from smartbreed.feedback.limits import Guard, Limits
 from smartbreed.feedback.migrate import migrate
 from smartbreed.feedback.request import CheckedFlag, FlagRequest, check
+from smartbreed.feedback.rows import dedupe_key, new_row, utc_now
 from smartbreed.feedback.salt import hash_token, load_salt
 from smartbreed.feedback.tables import ERASED, STATES, Flag
 from smartbreed.images import sample_encoding
@@ -105,7 +104,7 @@ class FlagService:
         sample_id = hashlib.sha256(data).hexdigest()
         flagger = hash_token(self._salt, request.flagger_token)
         place = hash_token(self._salt, f"client {client}") if client else ""
-        key = _dedupe_key(checked, sample_id, flagger)
+        key = dedupe_key(checked, sample_id, flagger)
         size = 0 if self.blobs.exists(sample_id) else len(data)
         with read(self.sessions) as session:  # nothing is written for a flag that is not taken
             if self._is_new(session, key):
@@ -139,10 +138,10 @@ class FlagService:
             flag = session.scalar(sa.select(Flag).where(Flag.dedupe_key == key))
             created = flag is None or flag.state == "withdrawn"
             if flag is None:
-                flag = _row(checked, sample_id, flagger, key)
+                flag = new_row(checked, sample_id, flagger, key)
                 session.add(flag)
             elif created:
-                flag.state, flag.published_at, flag.flagged_at = "pending", None, _now()
+                flag.state, flag.published_at, flag.flagged_at = "pending", None, utc_now()
             session.flush()
             receipt = Receipt(flag.id, sample_id, created, self._receipt(flag.id))
         return receipt
@@ -269,38 +268,6 @@ def open_feedback(settings: Settings) -> FlagService:
     return FlagService(make_sessions(engine), blobs, load_salt(settings), Limits.of(settings))
 
 
-def _row(checked: CheckedFlag, sample_id: str, flagger: str, key: str) -> Flag:
-    x0, y0, x1, y1 = checked.box or (None, None, None, None)
-    return Flag(
-        sample_id=sample_id,
-        photo_width=checked.photo_width,
-        photo_height=checked.photo_height,
-        x0=x0,
-        y0=y0,
-        x1=x1,
-        y1=y1,
-        pet_index=checked.pet_index,
-        predicted=checked.predicted,
-        probability=checked.probability,
-        label=checked.label,
-        label_text=checked.label_text,
-        verdict=checked.verdict,
-        species=checked.species,
-        model_revision=checked.model_revision,
-        flagged_at=_now(),
-        consent=True,
-        flagger=flagger,
-        note=checked.note,
-        dedupe_key=key,
-    )
-
-
-def _dedupe_key(checked: CheckedFlag, sample_id: str, flagger: str) -> str:
-    # JSON keeps neighbouring fields apart, which plain joining would not.
-    said = [flagger, sample_id, checked.box, checked.verdict, checked.label, checked.label_text]
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
-
-
 def _find(session: Session, flag_id: str) -> Flag:
     # Text that cannot be an id may not even be storable, and the driver would choke on it.
     flag = session.get(Flag, flag_id) if flag_id.isascii() and flag_id.isalnum() else None
@@ -311,7 +278,3 @@ def _find(session: Session, flag_id: str) -> Flag:
 
 def _unknown() -> FlagError:
     return FlagError("unknown_flag", "There is no such flag of yours.", status=404)
-
-
-def _now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)

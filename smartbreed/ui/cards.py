@@ -136,6 +136,15 @@ def thanks(created: bool, waiting: int = 0) -> str:
     )
 
 
+def receipt(flag_id: str, proof: str) -> str:
+    """What takes a flag back later, from anywhere."""
+    return (
+        '<details class="sb-note"><summary>Receipt, to take it back later</summary>'
+        f"Flag <code>{escape(flag_id)}</code>, receipt <code>{escape(proof)}</code>; "
+        'see <a href="/api/docs">the API</a>.</details>'
+    )
+
+
 def unpublished(waiting: int) -> str:
     """What of all answers is safe here and not in the dataset yet; nothing when nothing is."""
     return note(f"Saved here, waiting to be published ({waiting}).") if waiting else ""

@@ -241,7 +241,10 @@ class FlagForm:
         except Exception as error:
             return self._failed(explain_failure(error))
         return {
-            **self.reset(cards.thanks(receipt.created, waiting(self.services))),
+            **self.reset(
+                cards.thanks(receipt.created, waiting(self.services))
+                + cards.receipt(receipt.flag_id, receipt.receipt)
+            ),
             self.receipt: receipt.flag_id,
             self.buttons_row: gr.update(visible=False),
             self.undo: gr.update(visible=True),

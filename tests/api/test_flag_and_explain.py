@@ -51,7 +51,7 @@ def test_a_receipt_takes_a_flag_back(door: str, client, curl, mcp, server, photo
     proof = {"flag_id": saved["flag_id"], "receipt": saved["receipt"]}
 
     def rest(**sent: str) -> tuple[int, dict]:
-        return curl("-H", "Content-Type: application/json", "-d", json.dumps(sent), "api/withdraw")
+        return curl("api/withdraw", "-H", "Content-Type: application/json", "-d", json.dumps(sent))
 
     assert rest(**{**proof, "receipt": "0" * 32})[0] == 404
     assert rest(flag_id=saved["flag_id"])[0] == 422
