@@ -35,6 +35,7 @@ class Home:
     """The settings the room needs, without pydantic."""
 
     salt = ""
+    take_flags, client_flags, total_flags, quota = True, 0, 0, 0
 
     def __init__(self, home: str) -> None:
         self.home_dir = Path(home)
