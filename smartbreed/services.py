@@ -6,7 +6,6 @@ what the caller expects; no door does any identifying of its own.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections import Counter
 from collections.abc import Sequence
@@ -22,7 +21,8 @@ from smartbreed.breeds import BREEDS
 from smartbreed.config import Settings
 from smartbreed.decoding_memory import most_memory
 from smartbreed.errors import PhotoError, RequestError, SmartBreedError
-from smartbreed.feedback.flags import FlagRequest, FlagService, Receipt, open_feedback
+from smartbreed.feedback.flags import FlagService, Receipt, open_feedback
+from smartbreed.flag_request import request_of
 from smartbreed.images import Photo, read_photo
 from smartbreed.maintainer import Maintainers
 from smartbreed.models.live import LiveModel
@@ -252,31 +252,25 @@ class Services:
         consent: bool = False,
         flagger: str = "",
         client: str = "",
+        box: tuple[float, float, float, float] | None = None,
+        species: str = "",
     ) -> Receipt:
         """Save what a person says about pet ``number`` (from 1; None: the photo as a whole), durably.
 
-        ``client`` is where the request comes from; the flags of one are counted.
+        Args:
+            client: where the request comes from; the flags of one are counted.
+            box: where a missed pet is, ``x0, y0, x1, y1`` in pixels of the upright photo.
+            species: ``cat`` or ``dog``, of a missed pet.
 
         Raises:
             FlagError, RequestError: what was said makes no sense, or consent is missing.
             StorageError: the disk or the database refused; nothing was saved.
         """
         pet = None if number is None else self.pet_of(answer, number)
-        request = FlagRequest(
-            pixels=photo.pixels,
-            box=photo.in_pixels(pet.box) if pet else None,
-            pet_index=number,
-            predicted=pet.breeds[0].id if pet else None,
-            probability=pet.breeds[0].probability if pet else None,
-            species=(pet.species or None) if pet else None,
-            verdict=verdict,
-            label=label,
-            label_text=label_text,
-            model_revision=answer.model.revision,
-            consent=consent,
-            more_breeds=answer.labels.breeds if answer.labels else (),
-            flagger_token=flagger or hashlib.sha256(photo.sha256.encode()).hexdigest(),
-        )
+        request = request_of(
+            photo, answer, self.identifier, pet=pet, number=number, verdict=verdict, label=label,
+            label_text=label_text, consent=consent, flagger=flagger, box=box, species=species,
+        )  # fmt: skip
         return self.flags.save(request, client)
 
 

@@ -60,7 +60,9 @@ ROOMS = {
         "circle",
         "services",
     },
+    "flag_request": {"errors", "feedback", "images", "vision"},
     "services": {
+        "flag_request",
         "errors",
         "admission",
         "decoding_memory",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,22 +12,48 @@ from PIL import Image, ImageDraw
 
 from training.data import Scene, load_scenes, split_scenes
 from training.data.contact_sheet import contact_sheet
-from training.data.scenes import near_pairs
+from training.data.scenes import near_others, near_pairs
 from training.errors import DataError
 from training.stages import Context
 
 SHOWN = 36
 
 
-def training_scenes(source: str, config: str) -> tuple[list[Scene], list[Scene]]:
+def training_scenes(source: str, config: str, accepted: str = "") -> tuple[list[Scene], list[Scene]]:
     """(training, held back) photographs; those that cannot be used are left out.
 
     So is a training photograph that nearly equals a held-back one or one of the source's test split.
+    Photographs of accepted missed pets are only trained on, so that the figures stay comparable.
+
+    Args:
+        source, config: the dataset and its configuration of whole photographs.
+        accepted: folder or dataset repo of flags whose accepted missed pets come along; empty: none.
 
     Raises:
         DataError: the source cannot be loaded or lacks a column.
     """
-    return split_scenes(load_scenes(source, "train", config), _test_scenes(source, config))
+    test = _test_scenes(source, config)
+    train, held_back = split_scenes(load_scenes(source, "train", config), test)
+    return [*train, *accepted_beside(accepted, [*held_back, *test])[0]], held_back
+
+
+def accepted_beside(accepted: str, apart: list[Scene]) -> tuple[list[Scene], dict[str, int]]:
+    """Photographs of accepted missed pets that equal none of ``apart``, and why others were left out.
+
+    Raises:
+        DataError: ``accepted`` holds no flags.
+        HubCallError: the Hub cannot be asked.
+    """
+    if not accepted:
+        return [], {}
+    from training.retraining.accepted_scenes import accepted_scenes
+
+    with tempfile.TemporaryDirectory() as scratch:
+        scenes, left_out = accepted_scenes(accepted, Path(scratch))
+    near = near_others(scenes, apart)
+    if near.any():
+        left_out["nearly equal to one held back or of the test split"] = int(near.sum())
+    return [scenes[i] for i in np.flatnonzero(~near)], left_out
 
 
 def _test_scenes(source: str, config: str) -> list[Scene]:
@@ -44,7 +72,8 @@ def prepare_scenes(context: Context) -> dict[str, Any]:
     scenes = load_scenes(data.source, "train", data.scenes, dropped)
     for item in dropped[:10]:
         run.say(f"dropped {item['origin']}: {item['reason']}", **item)
-    train, validation = split_scenes(scenes, _test_scenes(data.source, data.scenes))
+    test = _test_scenes(data.source, data.scenes)
+    train, validation = split_scenes(scenes, test)
     for name, part in (("train on", train), ("hold back", validation)):
         pets, empty = sum(len(s.boxes) > 0 for s in part), sum(not len(s.boxes) for s in part)
         if not pets or not empty:
@@ -53,7 +82,12 @@ def prepare_scenes(context: Context) -> dict[str, Any]:
                 f"with, {empty} without"
             )
     near, left_out = len(near_pairs(scenes)), len(scenes) - len(train) - len(validation)
-    report = _figures(train, validation, dropped, near, left_out)
+    accepted, without = accepted_beside(data.accepted, [*validation, *test])
+    train = [*train, *accepted]
+    if data.accepted:
+        why = "; ".join(f"{count} {reason}" for reason, count in without.items())
+        run.say(f"{len(accepted)} photographs of accepted missed pets; left out: {why or 'none'}")
+    report = _figures(train, validation, dropped, near, left_out) | {"accepted": len(accepted)}
     folder = run / "report"
     folder.mkdir(exist_ok=True)
     (folder / "report.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")

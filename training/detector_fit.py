@@ -90,7 +90,8 @@ def train_detector(recipe: Recipe, run: RunDirectory) -> dict[str, Any]:
         StartError: the start weights cannot be used.
     """
     keras.utils.set_random_seed(recipe.seed)
-    train, validation = training_scenes(recipe.data.source, recipe.data.scenes)
+    data = recipe.data
+    train, validation = training_scenes(data.source, data.scenes, data.accepted)
     model = build_detector_start(recipe)
     composer = scene_composer(recipe, train, model)
     log: dict[str, Any] = {"started": time.time(), "start": judge(model, validation)}

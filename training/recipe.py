@@ -49,6 +49,10 @@ class Data(Section):
     scenes: str = Field(
         default="", description="Configuration of whole photographs, with `boxes` and `kind`."
     )
+    accepted: str = Field(
+        default="",
+        description="Folder or dataset repo of flags: its accepted missed pets join data.scenes.",
+    )
     label_errors: bool = Field(default=True, description="Look for wrong labels by out-of-fold confidence.")
 
 

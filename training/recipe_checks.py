@@ -65,6 +65,8 @@ def _task(recipe: Recipe) -> str:
             "task detect goes with model.backbone ssd_mobilenet_v1, and only with it. "
             f"Received: task={recipe.task}, model.backbone={backbone}"
         )
+    if recipe.data.accepted and not detects:
+        return f"data.accepted is for task detect. Received: data.accepted={recipe.data.accepted}"
     if detects and recipe.evaluate.forms:
         return "evaluate.forms is for task classify. Received: task=detect, evaluate.forms=true"
     if detects and recipe.tune.trials:

@@ -79,6 +79,27 @@ def check_pet(value: Any) -> int | None:
     return int(number)
 
 
+def check_box(value: Any) -> tuple[float, float, float, float] | None:
+    """Corners of a box in pixels: a list of four numbers, or text such as ``10,20,110,220``; None: no box.
+
+    Whether it fits the photo is checked with the photo.
+
+    Raises:
+        RequestError: ``bad_box``.
+    """
+    if value is None or value == "" or value == []:
+        return None
+    sides = value.split(",") if isinstance(value, str) else value
+    four = isinstance(sides, (list, tuple)) and len(sides) == 4
+    x0, y0, x1, y1 = [_number(side) for side in sides] if four else [None] * 4
+    if x0 is None or y0 is None or x1 is None or y1 is None:
+        raise RequestError(
+            "bad_box",
+            f"box is four numbers x0, y0, x1, y1 in pixels of the upright photo. Received: {_shown(value)}",
+        )
+    return x0, y0, x1, y1
+
+
 def check_text(value: Any, name: str) -> str:
     """Text; None is the empty one.
 

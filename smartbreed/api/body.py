@@ -35,7 +35,7 @@ class Body:
 
     Attributes:
         photos: in the order they came.
-        options: those of `OPTIONS` that were sent, unchecked.
+        options: those arguments beside the photo that were sent, unchecked.
         several: answer with a list, even for one photo.
     """
 
@@ -44,7 +44,9 @@ class Body:
     several: bool = False
 
 
-async def read_body(request: Request, *, max_bytes: int, max_photos: int, uploads: Path) -> Body:
+async def read_body(
+    request: Request, *, max_bytes: int, max_photos: int, uploads: Path, options: tuple[str, ...] = OPTIONS
+) -> Body:
     """Read a request's body.
 
     Args:
@@ -52,6 +54,7 @@ async def read_body(request: Request, *, max_bytes: int, max_photos: int, upload
         max_bytes: largest photo; also what bounds the memory taken, see `SEVERAL`.
         max_photos: most photos in one request.
         uploads: as for `smartbreed.api.photos.receive`.
+        options: names of the arguments that may stand beside the photo.
 
     Raises:
         PhotoError: ``too_many_bytes``, as soon as the body is longer than any photo allowed.
@@ -60,19 +63,21 @@ async def read_body(request: Request, *, max_bytes: int, max_photos: int, upload
     """
     kind, parameters = parse_options_header(request.headers.get("content-type", ""))
     if kind == b"multipart/form-data":
-        return await _multipart(request, parameters.get(b"boundary", b""), max_bytes, max_photos)
+        return await _multipart(request, parameters.get(b"boundary", b""), max_bytes, max_photos, options)
     if kind == b"application/json" or kind.endswith(b"+json"):
-        return await _json(request, max_bytes, max_photos, uploads)
+        return await _json(request, max_bytes, max_photos, uploads, options)
     data = await _collect(request, max_bytes, max_bytes)
     if not data and not kind:
         return Body([Given(error=PhotoError("no_photo", "No photo was sent; choose one and try again."))])
     return Body([Given(bytes(data))])
 
 
-async def _multipart(request: Request, boundary: bytes, max_bytes: int, max_photos: int) -> Body:
+async def _multipart(
+    request: Request, boundary: bytes, max_bytes: int, max_photos: int, options: tuple[str, ...]
+) -> Body:
     if not boundary:
         raise RequestError(_BAD, "The multipart body names no boundary.", status=400)
-    parts = _Parts(max_bytes, max_photos)
+    parts = _Parts(max_bytes, max_photos, options)
     try:
         parser = MultipartParser(boundary, parts.callbacks())  # type: ignore[arg-type]
         async for chunk in _bounded(request, SEVERAL * max_bytes + OVERHEAD, max_bytes):
@@ -93,10 +98,10 @@ async def _multipart(request: Request, boundary: bytes, max_bytes: int, max_phot
 class _Parts:
     """Callbacks of the multipart parser; a part that grows too large is dropped, not kept."""
 
-    def __init__(self, max_bytes: int, max_photos: int) -> None:
+    def __init__(self, max_bytes: int, max_photos: int, options: tuple[str, ...]) -> None:
         self.body = Body()
         self.complete = False
-        self._max_bytes, self._max_photos = max_bytes, max_photos
+        self._max_bytes, self._max_photos, self._options = max_bytes, max_photos, options
         self._headers: dict[bytes, bytes] = {}
         self._field, self._value = bytearray(), bytearray()
         self._data, self._size, self._kept = bytearray(), 0, 0
@@ -128,8 +133,8 @@ class _Parts:
     def on_part_end(self) -> None:
         _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
         name = options.get(b"name", b"").decode("utf-8", "replace")
-        if b"filename" not in options and name in OPTIONS:
-            self.body.options[name] = bytes(self._data[:100]).decode("utf-8", "replace")
+        if b"filename" not in options and name in self._options:
+            self.body.options[name] = bytes(self._data[:1000]).decode("utf-8", "replace")
             return
         if b"filename" not in options and name not in ("photo", "photos"):
             return  # a field of somebody's own form
@@ -146,7 +151,9 @@ class _Parts:
         self.complete = True
 
 
-async def _json(request: Request, max_bytes: int, max_photos: int, uploads: Path) -> Body:
+async def _json(
+    request: Request, max_bytes: int, max_photos: int, uploads: Path, options: tuple[str, ...]
+) -> Body:
     # Base64 takes four characters for three bytes.
     data = await _collect(request, max_bytes * 4 // 3 + OVERHEAD, max_bytes)
     try:
@@ -163,7 +170,7 @@ async def _json(request: Request, max_bytes: int, max_photos: int, uploads: Path
     if not all(value is None or isinstance(value, str) for value in values):
         raise RequestError(_BAD, "A photo in JSON is text: base64 or a data URL.", status=400)
     photos = [await receive(value, uploads=uploads, max_bytes=max_bytes) for value in values]
-    return Body(photos, {name: sent[name] for name in OPTIONS if name in sent}, several is not None)
+    return Body(photos, {name: sent[name] for name in options if name in sent}, several is not None)
 
 
 async def _collect(request: Request, limit: int, max_bytes: int) -> bytearray:

@@ -50,7 +50,7 @@ _BEFORE_JSON = b" \t\r\n\0\xef\xbb\xbf\xfe\xff"
 SEVERAL = 4
 
 _UPLOAD = re.compile(r"/gradio_api/upload/?$")
-_PHOTO = re.compile(r"/api/identify/?$|/gradio_api/mcp(?!/messages)(/|$)")
+_PHOTO = re.compile(r"/api/(identify|flag)/?$|/gradio_api/mcp(?!/messages)(/|$)")
 
 
 @dataclass(frozen=True)

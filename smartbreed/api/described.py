@@ -20,6 +20,8 @@ _PARAMETERS = {
     "label_text": "The breed in your own words, when the list lacks it.",
     "flag_id": "Id of the flag, as /flag answered it.",
     "receipt": "The receipt that /flag answered.",
+    "box": "Where a missed pet is: x0, y0, x1, y1 in pixels of the upright photo. Only with missed.",
+    "species": "cat or dog, of a missed pet whose breed you do not know.",
     "consent": "Must be true: the photo may be kept and published for training.",
 }
 #: The page shows this as ``handle_file('rex.jpg')``.

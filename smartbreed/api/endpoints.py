@@ -21,11 +21,11 @@ from smartbreed.api.arguments import check_flag, check_pet, check_photos, check_
 from smartbreed.api.breeds import breed_list
 from smartbreed.api.client import calling_client
 from smartbreed.api.described import describe
+from smartbreed.api.flagging import ARGUMENTS, open_photo, receipt_json, said
 from smartbreed.api.gate import Gate, gate_for
 from smartbreed.api.intake import answering, guard
 from smartbreed.api.many import identify_all
 from smartbreed.api.photos import Given, receive
-from smartbreed.errors import PhotoError
 from smartbreed.images import Photo, encode_jpeg
 from smartbreed.services import Services
 from smartbreed.vision.identify import Identifier
@@ -60,7 +60,7 @@ def _endpoints(services: Services, gate: Gate, blocks: gr.Blocks) -> list[Callab
     async def opened(
         value: Any, whole: bool, score: float | None, model: Identifier
     ) -> tuple[Photo, Identification] | Failure:
-        return await gate.run(_open, services, await given(value), whole, score, model)
+        return await gate.run(open_photo, services, await given(value), whole, score, model)
 
     @answering
     async def identify(
@@ -175,6 +175,8 @@ def _endpoints(services: Services, gate: Gate, blocks: gr.Blocks) -> list[Callab
         consent: bool = False,
         whole: bool = False,
         score: float | None = None,
+        box: list[float] | None = None,
+        species: str = "",
     ) -> Json:
         """Say whether the model was right about a pet; the photo is kept to train the next model.
 
@@ -190,6 +192,8 @@ def _endpoints(services: Services, gate: Gate, blocks: gr.Blocks) -> list[Callab
             consent: Must be true: the photo may be kept and published for training.
             whole: As it was for identify, so that the numbers mean the same pets.
             score: As it was for identify.
+            box: Where a missed pet is: x0, y0, x1, y1 in pixels of the upright photo. Only with "missed".
+            species: "cat" or "dog", of a missed pet whose breed you do not know.
 
         Returns:
             {"flag_id", "sample_id", "created", "receipt"}
@@ -197,23 +201,13 @@ def _endpoints(services: Services, gate: Gate, blocks: gr.Blocks) -> list[Callab
             created is false when the same was said before
             and a photo that cannot be used gives {"image", "error": {"code", "message"}}
         """
-        said = {
-            "number": check_pet(pet),
-            "verdict": check_text(verdict, "verdict"),
-            "label": check_text(label, "label"),
-            "label_text": check_text(label_text, "label_text"),
-            "consent": check_flag(consent, "consent"),
-        }
+        sent = (pet, verdict, label, label_text, species, box, consent)
+        arguments = said(dict(zip(ARGUMENTS, sent, strict=True)))
         found = await opened(photo, check_flag(whole, "whole"), check_score(score), services.identifier)
         if isinstance(found, Failure):
             return found.as_dict()
-        saved = await gate.run(services.flag, *found, **said, client=calling_client())
-        return {
-            "flag_id": saved.flag_id,
-            "sample_id": saved.sample_id,
-            "created": saved.created,
-            "receipt": saved.receipt,
-        }
+        saved = await gate.run(services.flag, *found, **arguments, client=calling_client())
+        return receipt_json(saved)
 
     @answering
     async def withdraw(flag_id: str, receipt: str = "") -> Json:
@@ -240,16 +234,3 @@ def _endpoints(services: Services, gate: Gate, blocks: gr.Blocks) -> list[Callab
         return breed_list(services.identifier.bundle)
 
     return [identify, identify_many, explain, flag, withdraw, breeds]
-
-
-def _open(
-    services: Services, item: Given, whole: bool, score: float | None, model: Identifier
-) -> tuple[Photo, Identification] | Failure:
-    """The photo and what is in it, for endpoints that go on with one of its pets."""
-    if item.error:
-        return Failure(item.name, item.error)
-    try:
-        photo = services.read(item.source, item.name)
-    except PhotoError as error:
-        return Failure(item.name, error)
-    return photo, model.identify(photo, whole=whole, score=score)

@@ -6,6 +6,7 @@ from typing import Any
 
 from smartbreed.api import schemas
 from smartbreed.api.arguments import MAX_TOP_K
+from smartbreed.feedback.tables import VERDICTS
 
 TITLE = "SmartBreed REST API"
 ABOUT = (
@@ -16,6 +17,7 @@ ABOUT = (
 #: Methods each path takes.
 METHODS = {
     "/api/identify": ("POST",),
+    "/api/flag": ("POST",),
     "/api/breeds": ("GET", "HEAD"),
     "/api/withdraw": ("POST",),
     "/api/health": ("GET", "HEAD"),
@@ -107,6 +109,51 @@ IDENTIFY_RESPONSES: dict[int | str, dict[str, Any]] = {
         "model": schemas.PhotoFailure | schemas.RequestFailure,
         "description": "The photo is damaged, or an argument makes no sense.",
     },
+}
+_SAID: dict[str, dict[str, Any]] = {
+    "pet": {"description": "Number of the pet in the answer of identify, from 1. Left out: the whole photo.",
+            "schema": {"type": "integer", "minimum": 1, "maximum": 10_000}},
+    "verdict": {"description": "What is said of it. `missed`: a pet in the photo was not found.",
+                "schema": {"enum": list(VERDICTS)}},
+    "label": {"description": "The right breed: its id, name or an alias.", "schema": {"type": "string"}},
+    "label_text": {"description": "The breed in your own words, when the list of breeds lacks it.",
+                   "schema": {"type": "string"}},
+    "species": {"description": "Of a missed pet whose breed you do not know.",
+                "schema": {"enum": ["cat", "dog"]}},
+    "box": {"description": "Where a missed pet is: x0,y0,x1,y1 in pixels of the upright photo. "
+            "Only with `missed`; in JSON a list.", "schema": {"type": "string"}},
+    "consent": {"description": "Must be true: the photo may be kept and published for training.",
+                "schema": {"type": "boolean", "default": False}},
+    "whole": {**_WHOLE, "description": "As it was for identify, so that the numbers mean the same pets."},
+    "score": {**_SCORE, "description": "As it was for identify."},
+}  # fmt: skip
+_SAID_FIELDS = {name: {"description": what["description"], **what["schema"]} for name, what in _SAID.items()}
+FLAG: dict[str, Any] = {
+    "summary": "Say whether the model was right",
+    "parameters": [{"name": name, "in": "query", **what} for name, what in _SAID.items()],
+    "requestBody": {
+        "required": True,
+        "description": "One photo, as for identify. What the body says goes before the query.",
+        "content": {
+            "multipart/form-data": {
+                "schema": {"type": "object", "properties": {"photo": _FILE, **_SAID_FIELDS}}
+            },
+            "image/*": {"schema": _FILE},
+            "application/octet-stream": {"schema": _FILE},
+            "application/json": {
+                "schema": {"type": "object", "properties": {"image": _TEXT, **_SAID_FIELDS}}
+            },
+        },
+    },
+    "x-examples": [
+        "curl -F photo=@rex.jpg -F pet=1 -F verdict=wrong -F label=Pug -F consent=true {base}/api/flag",
+        "curl -F photo=@rex.jpg -F verdict=missed -F box=61,40,402,366 -F species=dog "
+        "-F consent=true {base}/api/flag",
+    ],
+}
+FLAG_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"model": schemas.Receipt, "description": "It is on the disk."},
+    **{status: answer for status, answer in IDENTIFY_RESPONSES.items() if status != 200},
 }
 BREEDS: dict[str, Any] = {
     "summary": "The breeds this model can name",

@@ -21,9 +21,11 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from smartbreed import __version__
 from smartbreed.api import openapi, schemas
 from smartbreed.api.arguments import check_flag, check_score, check_top_k
-from smartbreed.api.body import Body, read_body
+from smartbreed.api.body import OPTIONS, Body, read_body
 from smartbreed.api.breeds import breed_list
+from smartbreed.api.client import client_of
 from smartbreed.api.docs_page import render
+from smartbreed.api.flagging import ARGUMENTS, open_photo, receipt_json, said
 from smartbreed.api.gate import gate_for
 from smartbreed.api.many import identify_all
 from smartbreed.errors import PhotoError, RequestError, SmartBreedError, StorageError
@@ -64,6 +66,28 @@ def build_router(services: Services, *, uploads: Path | None = None) -> APIRoute
             return _failure(Failure(item.name, item.error))
         answer = await gate.run(services.identify, item.source, name=item.name, **options)
         return _failure(answer) if isinstance(answer, Failure) else _json(answer.as_dict())
+
+    @_answering
+    async def flag(request: Request) -> Response:
+        """Say whether the model was right about a pet; the photo is kept to train the next model."""
+        body = await read_body(
+            request,
+            max_bytes=settings.max_bytes,
+            max_photos=1,
+            uploads=uploads or Path("/nonexistent"),
+            options=(*OPTIONS, *ARGUMENTS),
+        )
+        if len(body.photos) != 1:
+            raise RequestError("one_photo", f"A flag is about one photo. Received: {len(body.photos)}.")
+        sent = {**request.query_params, **body.options}
+        options, arguments = _options(request, body), said(sent)
+        found = await gate.run(
+            open_photo, services, body.photos[0], options["whole"], options["score"], services.identifier
+        )
+        if isinstance(found, Failure):
+            return _failure(found)
+        saved = await gate.run(services.flag, *found, **arguments, client=client_of(request))
+        return _json(receipt_json(saved))
 
     @_answering
     async def breeds(request: Request) -> Response:
@@ -128,6 +152,10 @@ def build_router(services: Services, *, uploads: Path | None = None) -> APIRoute
     router.add_api_route(
         "/identify", identify, methods=["POST"], response_model=None,
         responses=openapi.IDENTIFY_RESPONSES, openapi_extra=openapi.IDENTIFY,
+    )  # fmt: skip
+    router.add_api_route(
+        "/flag", flag, methods=["POST"], response_model=None,
+        responses=openapi.FLAG_RESPONSES, openapi_extra=openapi.FLAG,
     )  # fmt: skip
     router.add_api_route(
         "/breeds", breeds, methods=["GET"], response_model=None,

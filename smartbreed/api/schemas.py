@@ -51,6 +51,15 @@ class Identification(BaseModel):
     whole: bool = Field(default=False, description="Present and true when the whole picture was taken.")
 
 
+class Receipt(BaseModel):
+    """A flag that is saved."""
+
+    flag_id: str
+    sample_id: str = Field(description="sha256 of the photo as it is kept.")
+    created: bool = Field(description="False when the same was said before.")
+    receipt: str = Field(description="Whoever has it may take the flag back, with `/api/withdraw`.")
+
+
 class Error(BaseModel):
     """What is wrong."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,7 +20,7 @@ app = typer.Typer(help="Look at what visitors flagged, and publish it.", no_args
 app.command()(publish)
 app.command()(status)
 
-_FIELDS = ("id", "flagged_at", "state", "verdict", "predicted", "label", "label_text", "sample_id")
+_FIELDS = ("id", "flagged_at", "state", "verdict", "predicted", "label", "label_text", "species", "sample_id")
 
 
 @app.command("list")
@@ -54,6 +55,48 @@ def list_flags(
                     for row in rows
                 ],
             )
+
+
+@app.command("add")
+def add_flag(
+    photo: Annotated[Path, typer.Argument(metavar="PHOTO", help="The photo.", dir_okay=False)],
+    verdict: Annotated[str, typer.Option(help="correct, wrong, not_a_pet, missed or unsure.")],
+    consent: Annotated[
+        bool, typer.Option("--consent", help="The photo may be kept and published; without it nothing is.")
+    ] = False,
+    pet: Annotated[
+        int | None, typer.Option(min=1, help="Number of the pet in `identify`'s answer. Default: the photo.")
+    ] = None,
+    label: Annotated[str, typer.Option(help="The right breed: its id, name or an alias.")] = "",
+    label_text: Annotated[str, typer.Option("--words", help="The breed in your own words.")] = "",
+    box: Annotated[
+        str,
+        typer.Option(metavar="X0,Y0,X1,Y1", help="Where a missed pet is, in pixels of the upright photo."),
+    ] = "",
+    species: Annotated[str, typer.Option(help="cat or dog: of a missed pet of no known breed.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Say whether the model is right about a pet of a photo, as on the page. Prints the flag's id."""
+    with ends_well():
+        from smartbreed.api.arguments import check_box
+        from smartbreed.quiet import native_silence
+        from smartbreed.services import Services
+
+        corners = check_box(box)
+        services = Services(settings_with())
+        picture = services.read(photo, photo.name)
+        with native_silence():
+            identifier = services.identifier
+        receipt = services.flag(
+            picture, identifier.identify(picture), number=pet, verdict=verdict, label=label,
+            label_text=label_text, consent=consent, box=corners, species=species,
+        )  # fmt: skip
+        services.flags.close()
+        told = {
+            "flag_id": receipt.flag_id, "sample_id": receipt.sample_id, "created": receipt.created,
+            "receipt": receipt.receipt,
+        }  # fmt: skip
+        print(json.dumps(told) if as_json else receipt.flag_id)
 
 
 @app.command("count")
@@ -140,4 +183,4 @@ def _erased(service: FlagService, flag_id: str) -> bool:
 
 def _row(flag: Flag) -> dict[str, Any]:
     values = {name: getattr(flag, name) for name in _FIELDS}
-    return {**values, "flagged_at": flag.flagged_at.isoformat()}
+    return {**values, "flagged_at": flag.flagged_at.isoformat(), "box": list(flag.box or ())}

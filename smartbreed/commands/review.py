@@ -22,6 +22,10 @@ app = typer.Typer(help="Review what visitors flagged.", no_args_is_help=True)
 Flags = Annotated[list[str], typer.Argument(metavar="FLAG...", help="Ids, as `review list` shows them.")]
 OneFlag = Annotated[str, typer.Argument(metavar="FLAG", help="Its id, as `review list` shows it.")]
 Why = Annotated[str, typer.Option("--why", help="Kept with the decision, and published.")]
+Corners = Annotated[
+    str,
+    typer.Option("--box", metavar="X0,Y0,X1,Y1", help="Where a missed pet is, if the flag is wrong there."),
+]
 Photos = Annotated[
     bool, typer.Option("--look/--no-look", help="Let the model look at flags it has not seen yet.")
 ]
@@ -78,12 +82,18 @@ def show(flag: OneFlag, as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def accept(flags: Flags, why: Why = "", as_json: JsonOption = False) -> None:
+def accept(
+    flags: Flags,
+    why: Why = "",
+    species: Annotated[str, typer.Option(help="cat or dog: of a missed pet of no known breed.")] = "",
+    box: Corners = "",
+    as_json: JsonOption = False,
+) -> None:
     """The person is right."""
     from smartbreed.review import rulings
 
     with ends_well():
-        _decide(flags, rulings.accept(why), as_json)
+        _decide(flags, rulings.accept(why, species=species, box=_corners(box, flags)), as_json)
 
 
 @app.command()
@@ -100,6 +110,7 @@ def relabel(
     breed: Annotated[str, typer.Argument(help="Id, name or alias of the right breed.")],
     flags: Flags,
     why: Why = "",
+    box: Corners = "",
     as_json: JsonOption = False,
 ) -> None:
     """It is another breed."""
@@ -107,7 +118,8 @@ def relabel(
 
     with ends_well():
         services = _services()
-        _decide(flags, rulings.relabel(breed, services.review.new_breeds(), why), as_json, services)
+        ruling = rulings.relabel(breed, services.review.new_breeds(), why)
+        _decide(flags, rulings.at(ruling, _corners(box, flags)), as_json, services)
 
 
 @app.command("new-breed")
@@ -118,6 +130,7 @@ def new_breed(
     group: Annotated[str, typer.Option(help="Id of the group it belongs to; empty: none.")] = "",
     breed_id: Annotated[str, typer.Option("--id", help="Default: made of the name.")] = "",
     why: Why = "",
+    box: Corners = "",
     as_json: JsonOption = False,
 ) -> None:
     """It is a breed the catalogue lacks."""
@@ -126,7 +139,8 @@ def new_breed(
     with ends_well():
         services = _services()
         known = services.review.new_breeds()
-        _decide(flags, rulings.new_breed(name, species, group, known, breed_id, why), as_json, services)
+        ruling = rulings.new_breed(name, species, group, known, breed_id, why)
+        _decide(flags, rulings.at(ruling, _corners(box, flags)), as_json, services)
 
 
 @app.command()
@@ -203,6 +217,17 @@ def _reviewer(services: Services) -> str:
     except (OSError, KeyError):
         who = ""
     return services.maintainers.reviewer(f"command line {who}")
+
+
+def _corners(box: str, flags: list[str]) -> tuple[float, float, float, float] | None:
+    """The corrected box, which can be that of one flag only."""
+    from smartbreed.api.arguments import check_box
+    from smartbreed.errors import RequestError
+
+    corners = check_box(box)
+    if corners is not None and len(set(flags)) > 1:
+        raise RequestError("bad_box", "--box corrects one flag at a time.")
+    return corners
 
 
 def _look(services: Services) -> None:

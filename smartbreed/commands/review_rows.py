@@ -19,19 +19,25 @@ def item_of(item: Item) -> dict[str, Any]:
         "predicted": flag.predicted, "model_says": [[breed, round(p, 4)] for breed, p in item.top],
         "why": list(item.why), "held": item.held, "near_duplicates": [i for i in item.group if i != flag.id],
         "flagger": flag.flagger, "flagged_at": flag.flagged_at.isoformat(), "sample_id": flag.sample_id,
-        "box": list(flag.box or ()), "note": flag.note,
+        "box": list((item.decision.box if item.decision else None) or flag.box or ()),
+        "species": flag.species,
+        "found": [[*box, species] for box, species in flag.found_pets or ()], "note": flag.note,
     }  # fmt: skip
 
 
 def row_of(row: Decision) -> dict[str, Any]:
     """A decision as JSON."""
     names = ("decision_id", "flag_id", "decision", "label", "name", "species", "group", "reviewer", "reason")
-    return {**{name: getattr(row, name) for name in names}, "decided_at": row.decided_at.isoformat()}
+    return {
+        **{name: getattr(row, name) for name in names},
+        "box": list(row.box or ()), "decided_at": row.decided_at.isoformat(),
+    }  # fmt: skip
 
 
 def short(row: dict[str, Any]) -> str:
     """A decision in a line."""
-    label = f" {row['label']}" if row["label"] else ""
+    what = row["label"] or row["species"]
+    label = f" {what}" if what else ""
     reason = f" ({row['reason']})" if row["reason"] else ""
     return f"{row['decided_at'][:16]} {row['decision']}{label} by {row['reviewer'][:9]}{reason}"
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,10 @@ Box = tuple[float, float, float, float]
 MAX_LABEL_TEXT = 80
 MAX_NOTE = 500
 MAX_REVISION = 200
+#: Fewest pixels a side of a drawn box has; the smallest photo is as large.
+MIN_DRAWN = 8
+#: Pixels a drawn box may reach beyond the photo: those of an answer are rounded.
+_ROUNDING = 1.0
 _SPECIES = ("dog", "cat")
 _NUMBERS = (int, float, np.integer, np.floating)
 
@@ -36,7 +41,10 @@ class FlagRequest:
         model_revision: the model that was judged.
         consent: whether the person agreed to the photo being kept and published.
         flagger_token: anything stable that stands for the person; only a salted hash is kept.
-        box: ``(x0, y0, x1, y1)`` in pixels; None for the whole photo.
+        box: ``(x0, y0, x1, y1)`` in pixels; None for the whole photo. Of a missed pet, what the
+            person drew; None where they did not say where it is.
+        found: ``(box, species)`` of each pet that the model found beside a missed one; species may be
+            empty. None: it was not asked.
         pet_index: number of the pet in the identification's list, from 1.
         predicted: breed id the model gave.
         probability: of `predicted`, in [0, 1].
@@ -53,6 +61,7 @@ class FlagRequest:
     consent: bool
     flagger_token: str
     box: Box | None = None
+    found: Sequence[tuple[Box, str]] | None = None
     pet_index: int | None = None
     predicted: str | None = None
     probability: float | None = None
@@ -70,6 +79,7 @@ class CheckedFlag:
     photo_width: int
     photo_height: int
     box: Box | None
+    found: tuple[tuple[Box, str], ...] | None
     pet_index: int | None
     predicted: str | None
     probability: float | None
@@ -116,10 +126,19 @@ def check(request: FlagRequest) -> CheckedFlag:
     if request.species not in (None, *_SPECIES):
         raise FlagError("unknown_species", f"A species is dog or cat. Received: {request.species!r:.50}")
     verdict, label, label_text, species = _label(request)
+    box = request.box
+    if box is not None:
+        box = drawn_box(box, width, height) if verdict == "missed" else clip_box(box, width, height)
+    found = None
+    if request.found is not None:
+        found = tuple((clip_box(pet, width, height), kind or "") for pet, kind in request.found)
+        if bad := [kind for _, kind in found if kind not in ("", *_SPECIES)]:
+            raise FlagError("unknown_species", f"A species is dog or cat. Received: {bad[0]!r:.50}")
     return CheckedFlag(
         photo_width=width,
         photo_height=height,
-        box=None if request.box is None else clip_box(request.box, width, height),
+        box=box,
+        found=found,
         pet_index=None if index is None else int(index),
         predicted=_clean(request.predicted, MAX_LABEL_TEXT, "The predicted breed"),
         probability=None if probability is None else float(probability),
@@ -132,18 +151,34 @@ def check(request: FlagRequest) -> CheckedFlag:
     )
 
 
+def drawn_box(box: Box, width: int, height: int) -> Box:
+    """A box that a person drew on a photo, in hundredths of a pixel.
+
+    Raises:
+        FlagError: ``bad_box``: not four finite numbers, not inside the photo, or a side under
+            `MIN_DRAWN` pixels.
+    """
+    x0, y0, x1, y1 = _numbers(box)
+    if min(x0, y0) < -_ROUNDING or x1 > width + _ROUNDING or y1 > height + _ROUNDING:
+        raise FlagError(
+            "bad_box", f"The box is not inside the photo of {width}×{height} pixels. Received: {box!r:.100}"
+        )
+    x0, y0, x1, y1 = max(x0, 0.0), max(y0, 0.0), min(x1, float(width)), min(y1, float(height))
+    if x1 - x0 < MIN_DRAWN or y1 - y0 < MIN_DRAWN:
+        raise FlagError(
+            "bad_box",
+            f"A box is x0, y0, x1, y1, at least {MIN_DRAWN} pixels wide and high. Received: {box!r:.100}",
+        )
+    return clip_box((x0, y0, x1, y1), width, height)
+
+
 def clip_box(box: Box, width: int, height: int) -> Box:
     """The part of `box` inside a photo, in hundredths of a pixel.
 
     Raises:
         FlagError: ``bad_box``: not four finite numbers, or under a pixel wide or high inside the photo.
     """
-    try:
-        x0, y0, x1, y1 = (float(value) for value in box)
-    except (TypeError, ValueError, OverflowError):
-        x0 = y0 = x1 = y1 = math.nan
-    if not all(map(math.isfinite, (x0, y0, x1, y1))):
-        raise FlagError("bad_box", f"A box is four numbers x0, y0, x1, y1. Received: {box!r:.100}")
+    x0, y0, x1, y1 = _numbers(box)
     # Rounding lets the same box collapse after a trip through JSON or a browser.
     x0, x1 = (round(min(max(x, 0.0), width), 2) for x in (x0, x1))
     y0, y1 = (round(min(max(y, 0.0), height), 2) for y in (y0, y1))
@@ -152,6 +187,16 @@ def clip_box(box: Box, width: int, height: int) -> Box:
             "bad_box", f"The box is empty inside the photo of {width}×{height}. Received: {box!r:.100}"
         )
     return (x0, y0, x1, y1)
+
+
+def _numbers(box: Box) -> Box:
+    try:
+        x0, y0, x1, y1 = (float(value) for value in box)
+    except (TypeError, ValueError, OverflowError):
+        x0 = y0 = x1 = y1 = math.nan
+    if not all(map(math.isfinite, (x0, y0, x1, y1))):
+        raise FlagError("bad_box", f"A box is four numbers x0, y0, x1, y1. Received: {box!r:.100}")
+    return x0, y0, x1, y1
 
 
 def _photo_size(pixels: NDArray[np.uint8]) -> tuple[int, int]:

@@ -21,6 +21,7 @@ def new_row(checked: CheckedFlag, sample_id: str, flagger: str, key: str) -> Fla
         y0=y0,
         x1=x1,
         y1=y1,
+        found=None if checked.found is None else json.dumps([[*box, kind] for box, kind in checked.found]),
         pet_index=checked.pet_index,
         predicted=checked.predicted,
         probability=checked.probability,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import secrets
 import time
 
@@ -58,6 +59,8 @@ class Flag(Base):
     y0: Mapped[float | None]
     x1: Mapped[float | None]
     y1: Mapped[float | None]
+    #: Of a missed pet: JSON ``[[x0, y0, x1, y1, species], …]`` of what the model found beside it.
+    found: Mapped[str | None] = mapped_column(sa.Text)
     #: Place of the pet in the identification's list, from 0.
     pet_index: Mapped[int | None]
     #: Breed id the model gave, and its probability in [0, 1].
@@ -87,3 +90,10 @@ class Flag(Base):
         if self.x0 is None or self.y0 is None or self.x1 is None or self.y1 is None:
             return None
         return (self.x0, self.y0, self.x1, self.y1)
+
+    @property
+    def found_pets(self) -> list[tuple[tuple[float, float, float, float], str]] | None:
+        """``(box, species)`` of each pet found beside a missed one; None where that was not asked."""
+        if self.found is None:
+            return None
+        return [((x0, y0, x1, y1), species) for x0, y0, x1, y1, species in json.loads(self.found)]

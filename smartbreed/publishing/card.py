@@ -46,6 +46,14 @@ _MEANING = {
     "reviewer": "salted hash, `agreement` or `gold`",
     "reason": "why",
     "decided_at": "when; the latest decision on a flag counts",
+    "found_boxes": "of a missed pet with a box: the pets that the model found in the same photograph",
+    "found_species": "cat, dog or empty, one for each of `found_boxes`",
+}
+#: Where a column of the reviews means something else than the flags' of that name.
+_REVIEW_MEANING = {
+    "label": "breed id the photograph has from then on; null: none",
+    "species": "cat or dog, of a new breed or a missed pet",
+    "box": "x0, y0, x1, y1 in pixels, where the reviewer corrected the flag's box; empty: it stands",
 }
 
 
@@ -102,8 +110,16 @@ def _metadata(inventory: Inventory, kept: Mapping[str, Any]) -> dict[str, Any]:
     return {**ours, **theirs, **fixed}
 
 
-def _feature(name: str, kind: str) -> dict[str, str]:
-    return {"name": name, "list": "float32"} if kind.startswith("list<") else {"name": name, "dtype": kind}
+def _feature(name: str, kind: str) -> dict[str, Any]:
+    return {"name": name, **_kind(kind)}
+
+
+def _kind(kind: str) -> dict[str, Any]:
+    """As the card's metadata spells a type: ``{"dtype": "string"}``, ``{"list": "float32"}``."""
+    if not kind.startswith("list<"):
+        return {"dtype": kind}
+    inner = _kind(kind[len("list<") : -1])
+    return {"list": inner.get("dtype", inner)}
 
 
 def _size(rows: int) -> str:
@@ -135,7 +151,8 @@ def _body(repo: str, inventory: Inventory) -> str:
     if labels:
         parts += ["\n## Breeds\n", _histogram(labels)]
     for config in COLUMNS if reviews else ("flags",):
-        columns = [(f"`{name}`", f"`{kind}`", _MEANING[name]) for name, kind in COLUMNS[config].items()]
+        meaning = _MEANING | (_REVIEW_MEANING if config == "reviews" else {})
+        columns = [(f"`{name}`", f"`{kind}`", meaning[name]) for name, kind in COLUMNS[config].items()]
         parts += [f"\n## Columns of `{config}`\n", _table(("column", "type", "meaning"), columns)]
     parts.append(_LOAD.format(repo=repo, reviews=_LOAD_REVIEWS.format(repo=repo) if reviews else ""))
     parts.append(_RIGHTS)

@@ -14,6 +14,7 @@ from smartbreed.feedback.tables import ERASED
 from smartbreed.publishing.sources import Row, unclaimed
 from smartbreed.publishing.tables import ShardRow
 
+_CORNERS = ("x0", "y0", "x1", "y1")
 #: The review room's table by its contract; this room must not import that one.
 _decisions = sa.table(
     "decisions",
@@ -24,6 +25,7 @@ _decisions = sa.table(
             "reviewer", "reason", "state",
         )
     ),
+    *(sa.column(name, sa.Double) for name in _CORNERS),
     sa.column("decided_at", UtcDateTime),
     sa.column("published_at", UtcDateTime),
 )  # fmt: skip
@@ -73,7 +75,10 @@ class DecisionSource:
         )
         if found is None or found["state"] != "pending" or found["sample_id"] == ERASED:
             return None
-        return {name: value for name, value in found.items() if name not in ("state", "published_at")}
+        row = {
+            name: value for name, value in found.items() if name not in ("state", "published_at", *_CORNERS)
+        }
+        return {**row, "box": [found[name] for name in _CORNERS] if found["x0"] is not None else []}
 
     def still_waiting(self, session: Session, ids: Sequence[str]) -> set[str]:
         columns = _decisions.c

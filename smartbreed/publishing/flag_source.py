@@ -88,6 +88,8 @@ class FlagSource:
             "reviews": count_decisions(session, flag.id),
             "consent": flag.consent,
             "flagger": flag.flagger,
+            "found_boxes": None if flag.found_pets is None else [list(box) for box, _ in flag.found_pets],
+            "found_species": None if flag.found_pets is None else [kind for _, kind in flag.found_pets],
         }
 
     def still_waiting(self, session: Session, ids: Sequence[str]) -> set[str]:

@@ -117,7 +117,8 @@ def read_manifest(data: bytes | None) -> dict[str, Facts]:
     """Facts by path; whatever is not as we write it is left out, since anybody may edit the file."""
     try:
         content = json.loads(data or b"{}")
-        shards = content["shards"] if content.get("schema_version") == SCHEMA_VERSION else {}
+        # What an older version noted stays true: it names paths and contents.
+        shards = content["shards"] if content.get("schema_version") in range(1, SCHEMA_VERSION + 1) else {}
         items = list(shards.items())
     except (ValueError, KeyError, AttributeError, RecursionError):
         return {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from smartbreed.feedback.schema import shard_glob
+from smartbreed.feedback.schema import shard_glob, shard_version
 
 #: Beyond this many paths the metadata would outgrow what a Hub reads.
 MOST_PATHS = 900
@@ -23,15 +23,23 @@ def data_files(config: str, ours: Sequence[str], strangers: Collection[str]) -> 
         strangers: paths with names like a shard's that are no good shards.
 
     Returns:
-        One pattern, or a list of at most `MOST_PATHS` patterns or paths. When even those do not
-        suffice, the newest shards: a dataset that lacks some rows still loads.
+        One pattern, or a list of at most `MOST_PATHS` patterns or paths; one pattern for each version
+        of the schema. When even those do not suffice, the newest shards: a dataset that lacks some rows
+        still loads.
     """
+    versions = sorted({shard_version(path) for path in ours})
     if not strangers:
-        return shard_glob(config)
+        globs = [shard_glob(config, version) for version in versions]
+        return globs if len(globs) > 1 else globs[0]
     if len(ours) <= MOST_PATHS:
         return list(ours)
-    # All these names have one length and no character that means something in a pattern.
-    found = sorted(_around(sorted(ours), sorted(strangers), len(f"data/{config}/")))
+    found: list[str] = []
+    for version in versions:
+        # All these names have one length and no character that means something in a pattern.
+        mine, theirs = (
+            sorted(path for path in paths if shard_version(path) == version) for paths in (ours, strangers)
+        )
+        found += sorted(_around(mine, theirs, shard_glob(config, version).index("?")))
     return found[-MOST_PATHS:]
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from smartbreed.errors import StorageError
 from smartbreed.feedback.blobs import BlobStore
 from smartbreed.feedback.database import read, write
+from smartbreed.feedback.schema import shard_version
 from smartbreed.publishing.ledger import Ledger
 from smartbreed.publishing.shards import Packed, new_path, only, pack
 from smartbreed.publishing.sources import Row, Source, Unusable
@@ -58,7 +59,7 @@ def rebuild(shard: Shard, ledger: Ledger, store: BlobStore) -> bool:
     """
     source, ids = ledger.sources[shard.config], ledger.rows(shard)
     rows, unusable = _gather(source, ledger, ids, capped=False)
-    packed = pack(shard.config, list(rows.values())) if rows else None
+    packed = pack(shard.config, list(rows.values()), shard_version(shard.path)) if rows else None
     if packed:
         store.put(packed.data)
     gone = sorted(set(ids) - set(rows))

@@ -13,7 +13,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from smartbreed.feedback.schema import KEYS, arrow_schema, has_schema, shard_path
+from smartbreed.feedback.schema import (
+    KEYS,
+    SCHEMA_VERSION,
+    arrow_schema,
+    has_schema,
+    shard_path,
+    version_of,
+)
 from smartbreed.publishing.sources import Row
 
 #: Rows of one row group: what a streaming reader holds at once.
@@ -27,11 +34,11 @@ class Packed(NamedTuple):
     facts: dict[str, Any]
 
 
-def pack(config: str, rows: Sequence[Row]) -> Packed:
-    """Rows as one parquet file."""
+def pack(config: str, rows: Sequence[Row], version: int = SCHEMA_VERSION) -> Packed:
+    """Rows as one parquet file of a version of the schema; columns that it lacks are left out."""
     import pyarrow as pa
 
-    schema = arrow_schema(config)
+    schema = arrow_schema(config, version)
     return _packed(config, pa.Table.from_pylist(list(rows), schema=schema))
 
 
@@ -49,10 +56,11 @@ def only(config: str, data: bytes, kept: Iterable[str]) -> Packed | None:
         table = pq.read_table(pa.BufferReader(data))
     except (pa.ArrowException, OSError) as error:
         raise ValueError("no readable parquet file") from error
-    if not has_schema(table.schema, config):
+    version = version_of(table.schema, config)
+    if version is None:
         raise ValueError("another schema")
     wanted = pc.is_in(table[KEYS[config]], pa.array(sorted(set(kept)), pa.string()))
-    table = table.filter(wanted).replace_schema_metadata(arrow_schema(config).metadata)
+    table = table.filter(wanted).replace_schema_metadata(arrow_schema(config, version).metadata)
     return _packed(config, table) if table.num_rows else None
 
 

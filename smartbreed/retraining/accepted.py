@@ -39,8 +39,12 @@ def accepted_pets(sessions: Sessions) -> dict[str, tuple[str, str]]:
         for decision in sorted(accepting, key=lambda row: (row.decided_at, row.decision_id)):
             flag = flags.get(decision.flag_id)
             label = "" if flag is None or flag.state == "withdrawn" else _label(decision, flag)
-            if flag is not None and label:
-                found[sample_key(flag.sample_id, flag.box)] = (label, decision.name or "")
+            if flag is None or not label:
+                continue
+            box = decision.box or flag.box
+            # The whole photo is no crop of a missed pet: others are in it too.
+            if box is not None or flag.verdict != "missed":
+                found[sample_key(flag.sample_id, box)] = (label, decision.name or "")
     return found
 
 

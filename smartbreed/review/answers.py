@@ -36,7 +36,12 @@ def overlap(first: Box | None, second: Box | None) -> float:
 
 
 def same_pet(first: Flag, second: Flag) -> bool:
-    """Whether two flags are about the same pet of the same photo."""
+    """Whether two flags are about the same pet of the same photo.
+
+    A missed pet without a box is nowhere, so it is the same as no other.
+    """
+    if any(flag.verdict == "missed" and flag.box is None for flag in (first, second)):
+        return False
     return first.sample_id == second.sample_id and overlap(first.box, second.box) >= SAME_PET
 
 
@@ -49,6 +54,8 @@ def said(flag: Flag, name: str | None = None) -> str:
     label = label_of(flag)
     if label and not name:
         name = get_breed(label).name
+    if flag.verdict == "missed" and not name and not flag.label_text and flag.species:
+        name = flag.species
     a_pet = f"{'an' if (name or '')[:1].lower() in 'aeiou' else 'a'} {name}" if name else ""
     own = f"“{flag.label_text}”" if flag.label_text else ""
     return {

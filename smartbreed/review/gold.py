@@ -28,6 +28,11 @@ def mark(session: Session, flag_id: str, reviewer: str, now: dt.datetime) -> Non
         raise ReviewError("not_decided", "Only what a maintainer decided can be a known answer.")
     if last.decision == "reject":
         raise ReviewError("not_decided", "A rejected flag does not say what the pet is; relabel it first.")
+    if flag.verdict == "missed" and last.label is None:
+        # Without a label an answer means that there is no pet.
+        raise ReviewError(
+            "not_decided", "Only a breed can be the known answer of a missed pet; relabel it first."
+        )
     row = session.get(Gold, flag_id)
     if row is None:
         row = Gold(flag_id=flag_id, sample_id=flag.sample_id)

@@ -93,8 +93,13 @@ def append(
     """One more decision on a flag, later than its last one even when the clock went back."""
     if last is not None and now <= last.decided_at:
         now = last.decided_at + dt.timedelta(microseconds=1)
+    x0, y0, x1, y1 = ruling.box or (None, None, None, None)
     row = Decision(
         flag_id=flag.id,
+        x0=x0,
+        y0=y0,
+        x1=x1,
+        y1=y1,
         sample_id=flag.sample_id,
         decision=ruling.decision,
         label=ruling.label,

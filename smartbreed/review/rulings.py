@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from smartbreed.breeds import BREEDS, GROUPS, get_breed, resolve
-from smartbreed.errors import ReviewError
+from smartbreed.errors import FlagError, ReviewError
+from smartbreed.feedback.request import Box, drawn_box
 from smartbreed.feedback.tables import Flag
 from smartbreed.review.answers import label_of
 
@@ -38,11 +39,27 @@ class Ruling:
     species: str | None = None
     group: str | None = None
     reason: str | None = None
+    box: Box | None = None
 
 
-def accept(reason: str = "") -> Ruling:
-    """The person is right. Which label that means, `applied` takes from the flag."""
-    return Ruling("accept", reason=clean(reason, MAX_REASON, "The reason"))
+def accept(reason: str = "", *, species: str = "", box: Box | None = None) -> Ruling:
+    """The person is right. Which label that means, `applied` takes from the flag.
+
+    Args:
+        species: ``cat`` or ``dog``, of a missed pet whose breed nobody knows; empty: what the flag says.
+        box: the place of a missed pet in pixels, where the flag's is wrong or lacking.
+
+    Raises:
+        ReviewError: ``unknown_species``.
+    """
+    if species not in ("", "cat", "dog"):
+        raise ReviewError("unknown_species", f"A species is cat or dog. Received: {species!r:.50}")
+    return Ruling("accept", species=species or None, reason=clean(reason, MAX_REASON, "The reason"), box=box)
+
+
+def at(ruling: Ruling, box: Box | None) -> Ruling:
+    """A ruling about a missed pet that is at another place than the flag says; None: it is right."""
+    return replace(ruling, box=box)
 
 
 def reject(reason: str = "") -> Ruling:
@@ -126,20 +143,47 @@ def new_breed(
 def applied(ruling: Ruling, flag: Flag) -> Ruling:
     """A ruling as it reads for one flag: accepting takes the flag's label, relabelling as it is accepts.
 
+    A missed pet needs a place, and may do with a species in place of a breed.
+
     Raises:
-        ReviewError: ``nothing_to_accept``: the flag names no breed of the catalogue.
+        ReviewError: ``nothing_to_accept``: the flag names no breed of the catalogue; ``no_box``: it
+            does not say where the missed pet is; ``bad_box``.
     """
-    label = label_of(flag)
+    label, box, missed = label_of(flag), _corrected(ruling, flag), flag.verdict == "missed"
+    if ruling.decision in ("reject", "undo"):
+        return replace(ruling, box=None)
+    if missed and (box or flag.box) is None:
+        raise ReviewError(
+            "no_box", "This flag does not say where the missed pet is; draw a box around it, or reject it."
+        )
     if ruling.decision == "relabel" and ruling.label == label:
-        return Ruling("accept", label, reason=ruling.reason)
+        return Ruling("accept", label, reason=ruling.reason, box=box)
     if ruling.decision != "accept":
-        return ruling
-    if label is None and flag.verdict != "not_a_pet":
+        return replace(ruling, box=box)
+    species = None
+    if label is None and missed:
+        species = ruling.species or flag.species
+    if label is None and species is None and flag.verdict != "not_a_pet":
         raise ReviewError(
             "nothing_to_accept",
-            "This flag names no breed of the catalogue; relabel it, introduce a new breed, or reject it.",
+            "This flag names no breed of the catalogue; "
+            + ("say whether it is a dog or a cat, " if missed else "")
+            + "relabel it, introduce a new breed, or reject it.",
         )
-    return Ruling("accept", label, reason=ruling.reason)
+    return Ruling("accept", label, species=species, reason=ruling.reason, box=box)
+
+
+def _corrected(ruling: Ruling, flag: Flag) -> Box | None:
+    """The box of a ruling, checked; None where it says the same as the flag."""
+    if ruling.box is None:
+        return None
+    if flag.verdict != "missed":
+        raise ReviewError("bad_box", "Only the box of a missed pet can be corrected.")
+    try:
+        box = drawn_box(ruling.box, flag.photo_width, flag.photo_height)
+    except FlagError as error:
+        raise ReviewError(error.code, error.message) from None
+    return None if box == flag.box else box
 
 
 def breed_name(breed_id: str | None, new: Mapping[str, NewBreed]) -> str:

@@ -18,7 +18,7 @@ from smartbreed.review import ledger, trust
 from smartbreed.review.checks import at_odds, few, for_all, not_open, unknown
 from smartbreed.review.gold import mark, unmark
 from smartbreed.review.queue import Filters, Item, build, items
-from smartbreed.review.rulings import NewBreed, Ruling, accept, applied
+from smartbreed.review.rulings import NewBreed, Ruling, accept, applied, at
 from smartbreed.review.settling import settle
 from smartbreed.review.stats import Stats, count
 from smartbreed.review.tables import GOLD, Decision, Gold
@@ -132,7 +132,7 @@ class ReviewService:
             flags = ledger.flags_by_id(session, ids)
             latest = ledger.latest_decisions(session, ids)
             new = ledger.introduced(session)
-            first = flags.get(ids[0])
+            first, box = flags.get(ids[0]), ruling.box
             if together and ruling.decision == "accept" and first is not None:
                 ruling = for_all(applied(ruling, first))
             now = self._clock()
@@ -142,8 +142,11 @@ class ReviewService:
                 if flag is None or problem:
                     skipped[flag_id] = problem
                     continue
+                # A box is a place in one photo: other pictures of the pet keep their own.
+                here = first is not None and flag.sample_id == first.sample_id
                 try:
-                    made.append(ledger.append(session, flag, applied(ruling, flag), reviewer, last, now))
+                    one = applied(at(ruling, box if here else None), flag)
+                    made.append(ledger.append(session, flag, one, reviewer, last, now))
                 except ReviewError as error:
                     skipped[flag_id] = error.message
             if not made:

@@ -37,16 +37,28 @@ class Decision(Base):
     decision: Mapped[str] = mapped_column(sa.String(16))
     #: Breed id the sample has from now on; null for none (rejected, undone, no pet).
     label: Mapped[str | None] = mapped_column(sa.String(80))
-    #: Display name, species and group of a new breed.
+    #: Display name, species and group of a new breed; the species also of a missed pet without a breed.
     name: Mapped[str | None] = mapped_column(sa.String(80))
     species: Mapped[str | None] = mapped_column(sa.String(8))
     group: Mapped[str | None] = mapped_column(sa.String(80))
+    #: Box of a missed pet as the maintainer corrected it, in pixels of the upright photo; null: the flag's.
+    x0: Mapped[float | None]
+    y0: Mapped[float | None]
+    x1: Mapped[float | None]
+    y1: Mapped[float | None]
     #: Salted hash of a maintainer's session, or ``agreement`` or ``gold``.
     reviewer: Mapped[str] = mapped_column(sa.String(64))
     reason: Mapped[str | None] = mapped_column(sa.String(500))
     decided_at: Mapped[dt.datetime] = mapped_column(UtcDateTime)
     state: Mapped[str] = mapped_column(sa.String(16), default="pending")
     published_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
+
+    @property
+    def box(self) -> tuple[float, float, float, float] | None:
+        """The corrected box ``(x0, y0, x1, y1)``; None where the flag's own stands."""
+        if self.x0 is None or self.y0 is None or self.x1 is None or self.y1 is None:
+            return None
+        return (self.x0, self.y0, self.x1, self.y1)
 
 
 class Signals(Base):

@@ -52,7 +52,7 @@ def _page(name: str) -> gr.Column:
 
 def launch_options(settings: Settings) -> dict[str, Any]:
     """What ``Blocks.launch`` needs for the page; since gradio 6 that is where its look is given."""
-    names = ("page.js", "circle.js", "review.js", "maintainer.js")
+    names = ("box.js", "page.js", "circle.js", "review.js", "maintainer.js")
     script = "".join((_HERE / name).read_text(encoding="utf-8") for name in names)
     return {
         "theme": SmartBreedTheme(),

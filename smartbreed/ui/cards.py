@@ -127,6 +127,15 @@ def problem(error: SmartBreedError) -> str:
     return f'<p class="sb-problem" role="alert">{escape(error.message)}</p>'
 
 
+def draw_hint() -> str:
+    """How to show where a missed pet is; ``box.js`` fills in where the box is."""
+    return (
+        '<p class="sb-draw-hint">Draw a box around it on the photo above, or tap its middle and drag the '
+        "corners. On the keyboard, arrow keys move the box and Shift with arrow keys resizes it."
+        '<output data-box-status="photo"></output></p>'
+    )
+
+
 def thanks(created: bool, waiting: int = 0) -> str:
     """Shown only after the answer lies on the disk."""
     text = "Your answer is saved." if created else "You had told us so before, and it is saved."

@@ -18,6 +18,7 @@ from smartbreed.breeds import BREEDS, Breed
 from smartbreed.errors import FlagError, PhotoError, SmartBreedError
 from smartbreed.services import Services, explain_failure
 from smartbreed.ui import cards
+from smartbreed.ui.drawn_box import corners
 from smartbreed.ui.session import Session, read_view
 from smartbreed.vision.results import Pet
 
@@ -114,6 +115,13 @@ class FlagForm:
             }
         with gr.Column(visible=False, elem_classes="sb-form", elem_id=f"{name}-form") as self.panel:
             self.heading = gr.HTML()
+            if number_of is None:
+                gr.HTML(cards.draw_hint())
+                self.species = gr.Radio(
+                    [("Dog", "dog"), ("Cat", "cat")], value=None, label="Is it a dog or a cat?",
+                    elem_id=f"{name}-species",
+                )  # fmt: skip
+                self.where = gr.Textbox(visible=False)
             self.breed = gr.Dropdown(
                 [], value=None, label="Which breed is it?", elem_id=f"{name}-breed",
                 info="Type to search; older and everyday names work too.",
@@ -138,6 +146,7 @@ class FlagForm:
             *self.buttons.values(),
             self.verdict, self.receipt, self.buttons_row, self.panel, self.heading, self.breed, self.words,
             self.consent, self.save, self.status, self.undo,
+            *([] if number_of else [self.species]),
         ]  # fmt: skip
 
     def reset(self, status: str = "") -> Updates:
@@ -151,6 +160,7 @@ class FlagForm:
             self.words: gr.update(value="", visible=False),
             self.status: status,
             self.undo: gr.update(visible=False),
+            **({} if self.number_of else {self.species: None}),
         }
 
     def offer(self, pet: Pet, known: tuple[Breed, ...] = ()) -> Updates:
@@ -179,7 +189,15 @@ class FlagForm:
             button.click(self._chooser(verdict), [self.session, self.browser], outputs, **quiet).then(**focus)
         self.breed.input(lambda breed: gr.update(visible=breed == OTHER), self.breed, self.words, **quiet)
         answer = [self.session, self.browser, self.verdict, self.breed, self.words, self.consent]
-        self.save.click(self._save, answer, outputs, **quiet).then(**focus)
+        if self.number_of is None:  # where a missed pet is, the browser knows
+            answer += [self.species, self.where]
+            quiet_save = {
+                **quiet,
+                "js": f"(...all) => [...all.slice(0, -1), smartbreedBox.value('{self.name}')]",
+            }
+        else:
+            quiet_save = quiet
+        self.save.click(self._save, answer, outputs, **quiet_save).then(**focus)
         self.cancel.click(self.reset, None, self.outputs, **quiet).then(**focus)
         self.undo.click(self._take_back, [self.receipt, self.browser], self.outputs, **quiet).then(**focus)
 
@@ -214,14 +232,20 @@ class FlagForm:
         return choose
 
     def _save(
-        self, session: Session, browser: Any, verdict: str, breed: str | None, words: str, consent: bool
-    ) -> Updates:
+        self, session: Session, browser: Any, verdict: str, breed: str | None, words: str, consent: bool,
+        species: str | None = None, where: str = "",
+    ) -> Updates:  # fmt: skip
         _, token = remembered(browser)
         token = token or secrets.token_urlsafe(24)
         memory = {"consent": consent is True, "token": token}
         try:
             if session.answer is None:
                 raise PhotoError("not_found", "This page is no longer up to date; add your photo again.")
+            box = corners(where, session.answer.width, session.answer.height)
+            if verdict == "missed" and box is None:
+                raise FlagError(
+                    "box_required", "Please show where the pet is: draw a box around it on the photo."
+                )
             if not consent:
                 raise FlagError(
                     "consent_required",
@@ -237,6 +261,8 @@ class FlagForm:
                 consent=True,
                 flagger=token,
                 client=calling_client(),
+                box=box,
+                species=species or "",
             )
         except Exception as error:
             return self._failed(explain_failure(error))

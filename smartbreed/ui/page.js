@@ -72,7 +72,7 @@
           form.setAttribute("role", "group");
           form.setAttribute("aria-label", form.querySelector("h4")?.textContent ?? "");
         }
-        const target = [form, undo].find(visible) ?? document.querySelector(`#${name}-verdicts button`);
+        const target = [window.smartbreedBox?.surface(name), form, undo].find(visible) ?? document.querySelector(`#${name}-verdicts button`);
         target?.focus({ preventScroll: false });
       }, 60);
     },

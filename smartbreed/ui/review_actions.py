@@ -23,6 +23,10 @@ class Acts:
                 self.pictures = gr.HTML(elem_id="review-pictures")
             with gr.Column(scale=5, min_width=320, elem_classes=["sb-right", "sb-card"]):
                 self.words = gr.HTML(elem_id="review-words", elem_classes="sb-live")
+                self.missed_species = gr.Radio(
+                    [("Dog", "dog"), ("Cat", "cat")], label="The missed pet is a", visible=False,
+                    elem_id="review-species",
+                )  # fmt: skip
                 self.together = gr.Checkbox(visible=False, value=True, label="", elem_id="review-together")
                 self.reason = gr.Textbox(
                     label="Reason (optional)", max_length=500, max_lines=2, elem_id="review-reason",
@@ -32,9 +36,9 @@ class Acts:
             self._forms()
             self._buttons()
         self.outputs = [
-            self.pictures, self.words, self.together, self.reason, self.breed, self.relabel_form,
-            self.breed_form, self.accept, self.reject, self.relabel, self.new, self.gold, self.next,
-            self.previous, *self.new_breed,
+            self.pictures, self.words, self.missed_species, self.together, self.reason, self.breed,
+            self.relabel_form, self.breed_form, self.accept, self.reject, self.relabel, self.new, self.gold,
+            self.next, self.previous, *self.new_breed,
         ]  # fmt: skip
 
     def _forms(self) -> None:
@@ -116,7 +120,9 @@ class Acts:
         undecided = item.state == "open"
         name, key, species, group = self.new_breed
         known = item.flag.species or (shown.species or None)
+        unnamed = item.flag.verdict == "missed" and item.label is None
         return updates | {
+            self.missed_species: gr.update(visible=undecided and unnamed, value=known if unnamed else None),
             self.together: gr.update(
                 visible=undecided and bool(desk.alike), value=True, label=review_cards.group_text(desk.alike)
             ),

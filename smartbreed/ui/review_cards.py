@@ -18,6 +18,13 @@ Name = Callable[[str | None], str]
 _LEVELS = {"trusted": "right often", "low": "wrong often", "new": "not known well yet"}
 
 
+_DRAW_HINT = (
+    '<p class="sb-draw-hint">Drag the box or its corners if it does not fit the missed pet. Thin frames are '
+    "pets that the model found; the detector is taught with these too."
+    '<output data-box-status="review"></output></p>'
+)
+
+
 def progress(stats: Stats, place: int, count: int, here: int) -> str:
     """How much is left, and where in the list one is.
 
@@ -49,9 +56,11 @@ def pictures(item: Item, shown: Views, name: Name, alike: str) -> str:
     heats = "".join(
         _heat(breed, url, name(breed), place == 0, item) for place, (breed, url) in enumerate(shown.heats)
     )
+    drawn = "" if shown.box is None else f' data-box="{shown.box}"'
+    hint = "" if shown.box is None else _DRAW_HINT
     return (
-        f'<div class="sb-evidence"><figure class="sb-evidence-photo"><img src="{shown.photo}" '
-        f'alt="The photo, with a frame around the pet in question"></figure>'
+        f'<div class="sb-evidence"><figure class="sb-evidence-photo"><img src="{shown.photo}"{drawn} '
+        f'alt="The photo, with a frame around the pet in question"></figure>{hint}'
         f'<div class="sb-heats">{heats}</div>{alike}</div>'
     )
 
@@ -113,7 +122,8 @@ def _decided(item: Item, name: Name) -> str:
         row.reviewer, f"by {row.reviewer[:8]}"
     )
     link = " " if item.state == "new breed" else " as "
-    label = f"{link}{name(row.label)}" if row.label else ""
+    what = name(row.label) or row.species
+    label = f"{link}{what}" if what else ""
     reason = f": {row.reason}" if row.reason else ""
     text = f"{item.state.capitalize()}{label} {who}, {row.decided_at:%d %B %H:%M} UTC{reason}"
     return f'<p class="sb-thanks">{escape(text)}</p>'
@@ -210,6 +220,8 @@ def accept_text(item: Item) -> str:
     """What the button that accepts says."""
     if item.flag.verdict == "not_a_pet":
         return "Accept: no pet"
+    if item.flag.verdict == "missed" and not item.label_name:
+        return "Accept the box"
     return f"Accept {item.label_name}" if item.label_name else "Accept"
 
 

@@ -15,6 +15,7 @@ from smartbreed.review.queue import Filters
 from smartbreed.review.rulings import Ruling
 from smartbreed.services import Services, explain_failure
 from smartbreed.ui import nav, review_cards, review_told
+from smartbreed.ui.drawn_box import corners
 from smartbreed.ui.maintainer_form import gate_html, sign_out
 from smartbreed.ui.review_actions import Acts
 from smartbreed.ui.review_desk import (
@@ -52,6 +53,7 @@ class ReviewPage:
         self.session = gr.State(ReviewSession())
         # What the browser shows or has chosen at the moment of a key press; `review.js` fills it in.
         self.shown = gr.Textbox(visible=False)
+        self.where = gr.Textbox(visible=False)
         with gr.Column(visible=False, elem_id="review") as self.main:
             self.progress = gr.HTML(elem_id="review-progress", elem_classes="sb-live")
             self.filters = FilterBar()
@@ -89,10 +91,10 @@ class ReviewPage:
             "concurrency_limit": 4, "concurrency_id": "review",
         }  # fmt: skip
         both = [acts.together, acts.reason]
-        self._on_shown(acts.accept.click, self._decide(rulings.accept), both)
-        self._on_shown(acts.reject.click, self._decide(rulings.reject), both)
-        self._on_shown(acts.breed.input, self._relabel, [acts.breed, *both])
-        self._on_shown(acts.introduce.click, self._new_breed, [*acts.new_breed, *both])
+        self._on_placed(acts.accept.click, self._accept, [acts.missed_species, *both])
+        self._on_shown(acts.reject.click, self._reject, both)
+        self._on_placed(acts.breed.input, self._relabel, [acts.breed, *both])
+        self._on_placed(acts.introduce.click, self._new_breed, [*acts.new_breed, *both])
         self._on_shown(acts.undo.click, self._undo, [])
         self._on_shown(acts.gold.click, self._gold, [])
         self._on(acts.next.click, partial(self._turn, 1), [])
@@ -121,6 +123,16 @@ class ReviewPage:
 
         js = "(session, view, shown, ...rest) => [session, view, smartbreedReview.shown(), ...rest]"
         self._on(event, checked, [self.shown, *inputs], js=js)
+
+    def _on_placed(self, event: Any, act: Act, inputs: list[Any]) -> None:
+        """What is done to one flag, and where on its photo the person drew a missed pet's box."""
+
+        def checked(desk: Desk, reviewer: str, shown: str, where: str, *values: Any) -> tuple[Desk, str]:
+            check_shown(desk, shown)
+            return act(desk, reviewer, where, *values)
+
+        js = "(a, b, c, d, ...all) => [a, b, smartbreedReview.shown(), smartbreedBox.value('review'), ...all]"
+        self._on(event, checked, [self.shown, self.where, *inputs], js=js)
 
     def _on_chosen(self, event: Any, act: Act, *inputs: Any) -> None:
         """What is done to the flags chosen in the list view."""
@@ -188,31 +200,37 @@ class ReviewPage:
             **self.filters.show(shown.flaggers),
         }
 
-    def _decide(self, ruling: Callable[[str], Ruling]) -> Act:
-        def act(desk: Desk, reviewer: str, together: bool, reason: str) -> tuple[Desk, str]:
-            return self._carry_out(desk, ruling(reason), reviewer, together)
+    def _accept(
+        self, desk: Desk, reviewer: str, where: str, species: str | None, together: bool, reason: str
+    ) -> tuple[Desk, str]:
+        return self._carry_out(desk, rulings.accept(reason, species=species or ""), reviewer, together, where)
 
-        return act
+    def _reject(self, desk: Desk, reviewer: str, together: bool, reason: str) -> tuple[Desk, str]:
+        return self._carry_out(desk, rulings.reject(reason), reviewer, together)
 
     def _relabel(
-        self, desk: Desk, reviewer: str, breed: str, together: bool, reason: str
+        self, desk: Desk, reviewer: str, where: str, breed: str, together: bool, reason: str
     ) -> tuple[Desk, str]:
         if not breed:
             return desk, ""
         ruling = rulings.relabel(breed, self.services.review.new_breeds(), reason)
-        return self._carry_out(desk, ruling, reviewer, together)
+        return self._carry_out(desk, ruling, reviewer, together, where)
 
     def _new_breed(
-        self, desk: Desk, reviewer: str, name: str, key: str, species: str, group: str | None,
+        self, desk: Desk, reviewer: str, where: str, name: str, key: str, species: str, group: str | None,
         together: bool, reason: str,
     ) -> tuple[Desk, str]:  # fmt: skip
         known = self.services.review.new_breeds()
         ruling = rulings.new_breed(name, species or "", group or "", known, key, reason)
-        return self._carry_out(desk, ruling, reviewer, together)
+        return self._carry_out(desk, ruling, reviewer, together, where)
 
-    def _carry_out(self, desk: Desk, ruling: Ruling, reviewer: str, together: bool) -> tuple[Desk, str]:
+    def _carry_out(
+        self, desk: Desk, ruling: Ruling, reviewer: str, together: bool, where: str = ""
+    ) -> tuple[Desk, str]:
         if desk.item is None:
             return desk, ""
+        flag = desk.item.flag
+        ruling = rulings.at(ruling, corners(where, flag.photo_width, flag.photo_height))
         ids = [desk.item.id, *(item.id for item in desk.alike if together)]
         review = self.services.review
         outcome = review.decide(ids, ruling, reviewer, together=len(ids) > 1)

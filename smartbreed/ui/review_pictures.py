@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from smartbreed.errors import SmartBreedError
 from smartbreed.images import Photo, encode_jpeg
@@ -29,12 +30,15 @@ class Views:
         photo: the whole photo with the pet's box.
         heats: ``(breed id, picture)``: what speaks for the model's answer, and for the person's
             or else the model's second one. A breed the model does not know has no picture.
+        box: of a missed pet that is not decided: ``x0,y0,x1,y1`` as shares of the photo's sides, empty
+            where the person drew none. The page draws it, so that it can be moved. None: of other flags.
         problem: why there are no pictures.
     """
 
     pet: Pet | None = None
     photo: str = ""
     heats: tuple[tuple[str, str], ...] = ()
+    box: str | None = None
     problem: str = ""
 
 
@@ -43,7 +47,8 @@ def views(services: Services, item: Item) -> Views:
     try:
         photo = stored_photo(services.flags.blobs, item.flag.sample_id, services.admission)
         identifier = services.identifier
-        pet = pet_at(identifier, photo, item.flag.box)
+        box = (item.decision.box if item.decision else None) or item.flag.box
+        pet = pet_at(identifier, photo, box)
     except SmartBreedError as error:
         return Views(problem=error.message)
     first = pet.breeds[0].id
@@ -54,7 +59,16 @@ def views(services: Services, item: Item) -> Views:
         for breed in (first, second)
         if breed
     )
-    return Views(pet, _url(framed(photo, item.flag.box, _PHOTO)), heats)
+    movable = item.flag.verdict == "missed" and item.state == "open"
+    found = [other for other, _ in item.flag.found_pets or ()]
+    picture = framed(photo, None if movable else box, _PHOTO, found)
+    return Views(pet, _url(picture), heats, _shares(box, photo) if movable else None)
+
+
+def _shares(box: Box | None, photo: Photo) -> str:
+    """A box as `box.js` reads it."""
+    sides = (photo.width, photo.height) * 2
+    return ",".join(f"{value / side:.5f}" for value, side in zip(box or (), sides, strict=False))
 
 
 def thumbnail(services: Services, item: Item) -> str:
@@ -66,12 +80,16 @@ def thumbnail(services: Services, item: Item) -> str:
     return _url(np.asarray(surroundings(photo, item.flag.box, _THUMB)))
 
 
-def framed(photo: Photo, box: Box | None, size: int) -> np.ndarray:
-    """The photo, longest side at most ``size``, with a frame around the box; uint8."""
+def framed(photo: Photo, box: Box | None, size: int, others: Sequence[Box] = ()) -> np.ndarray:
+    """The photo, longest side at most ``size``, a frame around the box, thin ones around others; uint8."""
     picture = photo.to_pil()
     factor = min(1.0, size / max(picture.size)) if size < _PHOTO else min(2.0, size / max(picture.size))
     sides = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
     picture = picture.resize(sides, Image.Resampling.BILINEAR, reducing_gap=2.0)
+    for other in others:
+        ImageDraw.Draw(picture).rectangle(
+            [round(value * factor) for value in other], outline="white", width=2
+        )
     if box is not None:
         width = max(2, round(max(sides) / 160))
         corners = [round(value * factor) for value in box]

@@ -70,7 +70,8 @@ def show(services: Services, desk: Desk, as_list: bool) -> Shown:
         listed=_list(services, desk, name) if as_list else "",
         breeds=_breeds(new, seen),
         flaggers=[(f"{person[:8]} ({count})", person) for person, count in people],
-        acceptable=item is not None and (label_of(item.flag) is not None or item.flag.verdict == "not_a_pet"),
+        acceptable=item is not None
+        and (label_of(item.flag) is not None or item.flag.verdict in ("not_a_pet", "missed")),
         gold=item is not None and item.state != "open" and review.is_gold(item.id),
         species=seen.pet.species if seen.pet else "",
         ever=stats.open + stats.decided > 0,

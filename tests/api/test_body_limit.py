@@ -34,6 +34,7 @@ ROUTES = (
     "gradio_api/mcp/",
     "gradio_api/upload",
     "api/identify",
+    "api/flag",
     "api/webhooks/model",
     "maintainer/enter",
     "login",
@@ -50,7 +51,7 @@ def chunks(text: bytes) -> Iterator[bytes]:
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_body_beyond_the_limit_of_its_route(server, route: str, chunked: bool) -> None:
-    limit = 3 * MAX_BYTES // 2 if route in ("api/identify", "gradio_api/mcp/") else ORDINARY
+    limit = 3 * MAX_BYTES // 2 if route in ("api/identify", "api/flag", "gradio_api/mcp/") else ORDINARY
     text = b'{"data": ["' + b"x" * limit + b'"]}'
     headers = JSON
     if "upload" in route:

@@ -113,7 +113,9 @@ def test_a_caller_who_hangs_up(server, curl) -> None:
 def test_the_description(server, curl) -> None:
     status, page = curl("api/openapi.json")
     assert status == 200
-    assert set(page["paths"]) == {"/api/identify", "/api/breeds", "/api/withdraw", "/api/health"}
+    assert set(page["paths"]) == {
+        "/api/identify", "/api/flag", "/api/withdraw", "/api/breeds", "/api/health",
+    }  # fmt: skip
     identify = page["paths"]["/api/identify"]["post"]
     assert set(identify["requestBody"]["content"]) == {
         "multipart/form-data", "image/*", "application/octet-stream", "application/json",

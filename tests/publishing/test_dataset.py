@@ -100,6 +100,30 @@ def test_load_dataset_whatever_else_lies_in_the_repo(world: World, tmp_path: Pat
     assert {"data/flags/mine.parquet", "data/flags/letter.json"} <= set(world.files()), "never touched"
 
 
+def test_load_dataset_reads_shards_of_both_versions(world: World, tmp_path: Path) -> None:
+    """A repo that version 1 filled goes on; its shards stay as they are, and old rows have no new columns."""
+    world.flag(1)
+    world.publisher.run()
+    (path,) = [path for path in world.files() if shard_config(path) == "flags"]
+    old_schema = arrow_schema("flags", 1)
+    row = {**pq.read_table(io.BytesIO(world.files()[path])).to_pylist()[0], "flag_id": "OLD"}
+    row = {name: value for name, value in row.items() if name in old_schema.names}
+    old = shard_path("flags", "20250101T000000Z", "a" * 12, 1)
+    assert old == "data/flags/20250101T000000Z-aaaaaaaaaaaa.parquet"
+    before = parquet(pa.Table.from_pylist([row], schema=old_schema))
+    push(world, {old: before})
+    found = ((4.0, 4.0, 12.0, 12.0), "cat")
+    world.flag(1, verdict="missed", label=None, box=(10, 10, 30, 30), species="dog", found=[found])
+    assert world.publisher.run().problem is None
+    assert world.status().foreign == {}
+    assert world.files()[old] == before
+    loaded = load(world, tmp_path)
+    assert loaded["ids"] == loaded["streamed"] == sorted([*world_ids(world), "OLD"])
+    (missed,) = [row for row in world.rows("flags") if row["verdict"] == "missed"]
+    assert (missed["box"], missed["species"]) == ([10, 10, 30, 30], "dog")
+    assert (missed["found_boxes"], missed["found_species"]) == ([[4, 4, 12, 12]], ["cat"])
+
+
 def world_ids(world: World) -> list[str]:
     return sorted(flag.id for flag in world.flags.recent(1000))
 
@@ -120,7 +144,7 @@ def test_the_card_is_stable_and_keeps_what_a_person_wrote(world: World) -> None:
     world.publisher.run()
     card = world.card()
     for text in (
-        "Schema version 1",
+        "Schema version 2",
         "| `flags` | 3 | 1 |",
         "| wrong | 3 |",
         "Siamese",

@@ -13,6 +13,7 @@ from faults import Faults
 
 from smartbreed.config import Settings
 from smartbreed.feedback.flags import FlagRequest, FlagService, Receipt, open_feedback
+from smartbreed.feedback.schema import shard_config
 from smartbreed.hub import session
 from smartbreed.hub.connection import chosen_hub, connect, embedded_store
 from smartbreed.hub.inprocess import InProcessTransport
@@ -119,7 +120,7 @@ class World:
         return [
             row
             for path, data in sorted(self.files().items())
-            if path.startswith(f"data/{config}/") and path.endswith(".parquet")
+            if shard_config(path) == config
             for row in pq.read_table(io.BytesIO(data)).to_pylist()
         ]
 

@@ -48,6 +48,8 @@ def flag(number: int, image: bytes = b"", **changes: Any) -> dict[str, Any]:
         "reviews": 0,
         "consent": True,
         "flagger": f"person{number % 7}",
+        "found_boxes": None,
+        "found_species": None,
     }
     return row | changes
 
@@ -66,6 +68,7 @@ def review(number: int, decision: str = "accept", later: int = 0, **changes: Any
         "reviewer": "maintainer",
         "reason": None,
         "decided_at": START + dt.timedelta(hours=1 + later, seconds=number),
+        "box": [],
     }
     return row | changes
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,8 @@ from training.retraining.views import crop
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
+
+    from training.data import Scene
 
 #: Where it lies in a checkout.
 DEFAULT = "../shared/data/pets"
@@ -77,7 +79,9 @@ def pixels_of(encoded: bytes) -> np.ndarray:
         return np.asarray(opened.convert("RGB"))
 
 
-def extended_dataset(base: Path, folder: Path, plan: Plan, crops: dict[str, bytes]) -> Path:
+def extended_dataset(
+    base: Path, folder: Path, plan: Plan, crops: dict[str, bytes], scenes: Sequence[Scene] = ()
+) -> Path:
     """The base dataset with one more shard, of the samples to learn from, and the names of new breeds.
 
     Args:
@@ -85,6 +89,7 @@ def extended_dataset(base: Path, folder: Path, plan: Plan, crops: dict[str, byte
         folder: made; the result.
         plan: whose held-out samples stay out.
         crops: from `cut`, of all of them.
+        scenes: photographs of accepted missed pets, for one more shard of its scenes, if it has any.
 
     Raises:
         DataError: the base dataset has other breeds than the model.
@@ -95,9 +100,11 @@ def extended_dataset(base: Path, folder: Path, plan: Plan, crops: dict[str, byte
     shards = sorted((base / "breeds").glob("*.parquet"))
     schema = _with_names(pq.read_schema(shards[0]), plan.names)
     make_dirs(folder / "breeds")
-    for name in ("README.md", "scenes"):
+    for name in ("README.md", *(() if scenes else ("scenes",))):
         if (base / name).exists() and not (folder / name).exists():
             (folder / name).symlink_to((base / name).resolve())
+    if scenes:
+        _add_scenes(base / "scenes", folder / "scenes", scenes)
     for shard in shards:
         pq.write_table(pq.read_table(shard).cast(schema), folder / "breeds" / shard.name)
     rows, species = [], {label["id"]: label["species"] for label in plan.labels}
@@ -110,6 +117,33 @@ def extended_dataset(base: Path, folder: Path, plan: Plan, crops: dict[str, byte
                          "source": "flags", "source_id": ACCEPTED + sample.key})  # fmt: skip
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), folder / "breeds" / "train-accepted.parquet")
     return folder
+
+
+def _add_scenes(base: Path, folder: Path, scenes: Sequence[Scene]) -> None:
+    """The shards of ``base`` and one more, ``train-accepted.parquet``."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    shards = sorted(base.glob("train-*.parquet"))
+    if not shards:
+        return
+    make_dirs(folder)
+    for path in sorted(base.glob("*.parquet")):
+        if not (folder / path.name).exists():
+            (folder / path.name).symlink_to(path.resolve())
+    schema = pq.read_schema(shards[0])
+    rows = []
+    for scene in scenes:
+        buffer = io.BytesIO()
+        Image.fromarray(scene.image).save(buffer, "JPEG", quality=95)
+        height, width = scene.image.shape[:2]
+        known = {
+            "image": {"bytes": buffer.getvalue(), "path": None}, "boxes": scene.boxes.tolist(),
+            "species": scene.species.tolist(), "kind": scene.kind, "origin": scene.origin,
+            "width": width, "height": height,
+        }  # fmt: skip
+        rows.append({name: known.get(name) for name in schema.names})
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), folder / "train-accepted.parquet")
 
 
 def check_names(base: Path, plan: Plan) -> None:

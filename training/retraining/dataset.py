@@ -145,6 +145,23 @@ def read_dataset(
     return Rows(sha, list(rows["flags"].values()), list(rows["reviews"].values()), skipped)
 
 
+def read_folder(folder: Path) -> Rows:
+    """Read every shard of a dataset of flags on this disk, such as a download of one; revision is empty."""
+    rows: dict[str, dict[str, dict[str, Any]]] = {"flags": {}, "reviews": {}}
+    skipped: list[str] = []
+    photos = Photos()
+    for path in sorted(folder.rglob("*.parquet")):
+        name = path.relative_to(folder).as_posix()
+        config = shard_config(name)
+        found = None if config is None else _rows(path, config, photos)
+        if config is None or found is None:
+            skipped.append(f"{name} is no shard of ours, or cannot be read.")
+            continue
+        for row in found:
+            rows[config].setdefault(str(row[KEYS[config]]), row)
+    return Rows("", list(rows["flags"].values()), list(rows["reviews"].values()), skipped)
+
+
 def _rows(path: Path, config: str, photos: Photos) -> list[dict[str, Any]] | None:
     import pyarrow as pa
     import pyarrow.parquet as pq

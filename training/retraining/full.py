@@ -17,6 +17,7 @@ import numpy as np
 from smartbreed.vision.bundle import load_bundle, write_config
 from smartbreed.vision.classifier import Classifier
 from training.replay import origins_of
+from training.retraining.accepted_scenes import scenes_of
 from training.retraining.base import base_folder, check_names, cut, extended_dataset, pixels_of
 from training.retraining.card import add_to_changelog, differences, render_card
 from training.retraining.challenger import raw_config
@@ -72,7 +73,8 @@ def retrain_everything(work: Work, recipe: str = "breeds") -> dict[str, Any]:
             plan, None, [too_few, *plan.remarks], champion.bundle.config.version, history, why_none="too_few"
         )
     with work.stage("embed", f"Adding {len(plan.samples)} accepted photos to the base dataset"):
-        data = extended_dataset(base, work.scratch / "data", plan, crops)
+        scenes, _ = scenes_of(work.missed.photos)
+        data = extended_dataset(base, work.scratch / "data", plan, crops, scenes)
     version = next_version(champion.base, new_breeds=bool(plan.new_breeds), taken=taken_versions(work))
     run = RunDirectory(work.scratch / "run", quiet=True)
     start = f"bundle:{champion.bundle.folder}"

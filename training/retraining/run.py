@@ -11,6 +11,7 @@ from smartbreed.errors import BundleError, HubCallError
 from smartbreed.hub.client import list_tags
 from smartbreed.vision.bundle import Bundle
 from smartbreed.vision.classifier import Classifier
+from training.retraining.accepted_scenes import labelled_photos
 from training.retraining.calibrate import calibrated
 from training.retraining.challenger import halved, head_of, raw_config
 from training.retraining.champion import Champion, ensure_published, find_champion
@@ -102,6 +103,7 @@ def read(work: Work) -> tuple[Champion, Plan]:
         champion = find_champion(work.api, work.settings, choices.repo)
         rows = read_dataset(work.api, choices.dataset, work.scratch, tell=tell)
         accepted = accepted_samples(rows.flags, rows.reviews)
+        work.missed = labelled_photos(rows.flags, rows.reviews)
     plan = plan_of(champion.bundle, accepted.samples)
     work.facts |= {
         "dataset": choices.dataset,

@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from smartbreed.breeds import BREEDS
 from training.retraining.dataset import Stored
@@ -15,7 +15,8 @@ from training.retraining.dataset import Stored
 FLAGGER_SHARE, FLAGGER_FLOOR = 0.2, 25
 #: With fewer people there is no crowd to protect: one who runs the app alone teaches it alone.
 CROWD = 3
-_ACCEPTING = ("accept", "relabel", "new_breed")
+#: Decisions that make a flag one to learn from.
+ACCEPTING = ("accept", "relabel", "new_breed")
 
 
 @dataclass(frozen=True)
@@ -76,9 +77,7 @@ def accepted_samples(
         share, floor: see `capped`.
     """
     left_out: Counter[str] = Counter()
-    latest: dict[str, dict[str, Any]] = {}
-    for review in sorted(reviews, key=lambda row: (row["decided_at"], row["decision_id"])):
-        latest[review["flag_id"]] = review
+    latest = latest_reviews(reviews)
     by_flag = {flag["flag_id"]: flag for flag in flags}
     left_out["withdrawn or not published yet"] = sum(flag not in by_flag for flag in latest)
     found: dict[str, Sample] = {}
@@ -86,14 +85,16 @@ def accepted_samples(
         flag = by_flag.get(flag_id)
         if flag is None:
             continue
-        if review["decision"] not in _ACCEPTING:
+        if review["decision"] not in ACCEPTING:
             left_out["rejected or undecided"] += 1
             continue
-        label = _label(flag, review)
+        label = label_of(flag, review)
         if not flag["consent"]:
             left_out["without consent"] += 1
         elif not label:
             left_out["about no breed"] += 1
+        elif flag["verdict"] == "missed" and not box_of(flag, review):
+            left_out["a missed pet without a box"] += 1
         else:
             sample = _sample(flag, review, label)
             left_out["the same pet twice"] += sample.key in found
@@ -105,9 +106,19 @@ def accepted_samples(
     return Accepted(kept, {reason: count for reason, count in left_out.items() if count})
 
 
-def capped(
-    samples: list[Sample], *, share: float = FLAGGER_SHARE, floor: int = FLAGGER_FLOOR
-) -> list[Sample]:
+class Given(Protocol):
+    """Something that one person gave: `Sample`, or a photograph for the detector."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def flagger(self) -> str: ...
+
+
+T = TypeVar("T", bound=Given)
+
+
+def capped(samples: list[T], *, share: float = FLAGGER_SHARE, floor: int = FLAGGER_FLOOR) -> list[T]:
     """Nobody gives more than ``floor`` samples, or ``share`` of all that are kept if that is more.
 
     Among fewer than `CROWD` people nobody is held back.
@@ -138,15 +149,29 @@ def sample_key(sample_id: str, box: Sequence[float] | None) -> str:
     return hashlib.sha256(f"{sample_id} {corners}".encode()).hexdigest()[:16]
 
 
-def _label(flag: dict[str, Any], review: dict[str, Any]) -> str:
+def latest_reviews(reviews: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The decision that counts of each flag, by the flag's id: the latest; ties: the larger id."""
+    latest: dict[str, dict[str, Any]] = {}
+    for review in sorted(reviews, key=lambda row: (row["decided_at"], row["decision_id"])):
+        latest[review["flag_id"]] = review
+    return latest
+
+
+def label_of(flag: dict[str, Any], review: dict[str, Any]) -> str:
+    """The breed id that an accepting decision gives a flag; empty where it gives none."""
     if review["decision"] == "accept":
         said = flag["predicted"] if flag["verdict"] == "correct" else flag["label"]
         return str(review["label"] or said or "")
     return str(review["label"] or "")
 
 
+def box_of(flag: dict[str, Any], review: dict[str, Any]) -> tuple[float, ...]:
+    """The box that was accepted: the reviewer's where they corrected it, else the flag's; may be empty."""
+    return tuple(float(value) for value in review.get("box") or flag["box"] or ())
+
+
 def _sample(flag: dict[str, Any], review: dict[str, Any], label: str) -> Sample:
-    box = tuple(float(value) for value in flag["box"] or ())
+    box = box_of(flag, review)
     known = BREEDS.get(label)
     return Sample(
         key=sample_key(flag["sample_id"], box),

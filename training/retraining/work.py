@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from smartbreed.config import Settings
 from smartbreed.durable import disk_errors, make_dirs
+from training.retraining.accepted_scenes import LabelledPhotos
 from training.retraining.gate import Verdict
 from training.retraining.plan import Plan
 from training.retraining.progress import Teller
@@ -66,6 +67,7 @@ class Work:
         scratch: folder for what must not stay: whatever holds photographs, and unfinished files. On the
             file system of SMARTBREED_HOME.
         before_publishing: called before anything is sent; may raise to stop.
+        missed: photographs with accepted missed pets.
         facts: for the report.
         seconds: of each stage.
     """
@@ -76,6 +78,7 @@ class Work:
     api: HfApi
     scratch: Path
     before_publishing: Callable[[], None] = lambda: None
+    missed: LabelledPhotos = field(default_factory=LabelledPhotos)
     facts: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
