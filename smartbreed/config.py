@@ -6,11 +6,12 @@ that names the variable and what was received.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from smartbreed.errors import SettingError
@@ -129,6 +130,23 @@ class Settings(BaseSettings):
         description="Opens the maintainers' pages (at least 8 characters); empty: they are open "
         "while the app listens on this machine only, and closed otherwise.",
     )
+    public_url: str = Field(
+        default="",
+        pattern=r"^(|https?://[A-Za-z0-9.\-]+(:[0-9]{1,5})?/?|https?://\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?/?)$",
+        description="Address that browsers know this app by, such as `https://pets.example.org`; empty: "
+        "that of the Space, or what the Host header says.",
+    )
+    trusted_proxies: str = Field(
+        default="",
+        description="Addresses or networks of proxies whose `X-Forwarded-For` is believed, with commas "
+        "between them; empty: none are.",
+    )
+    frame_ancestors: str = Field(
+        default="",
+        pattern=r"^(https?://[A-Za-z0-9.*\-]+(:[0-9]{1,5})?( +|$))*$",
+        description="Websites besides huggingface.co that may show the pages in a frame, with spaces "
+        "between them.",
+    )
     agreements: int = Field(
         default=2,
         ge=0,
@@ -172,6 +190,13 @@ class Settings(BaseSettings):
     log_level: str = Field(
         default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR."
     )
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        for part in filter(None, (part.strip() for part in value.split(","))):
+            ipaddress.ip_network(part)
+        return value
 
     @property
     def home_dir(self) -> Path:

@@ -1,14 +1,16 @@
 """Who may do what only maintainers do: review, retrain, go back to an earlier model.
 
-With ``SMARTBREED_MAINTAINER_PASSWORD`` a form asks for it once and a signed cookie keeps the
-answer for twelve hours. Without it, whoever sits at the machine is the maintainer: everything
-is open while the app listens on a loopback address and is reached under its name, and closed
-on a Space and on any other address. Every handler of a maintainers' page or door asks
-`Maintainers.require` before it does or shows anything.
+With ``SMARTBREED_MAINTAINER_PASSWORD`` a form asks for it once; the database keeps the sign-in for
+twelve hours (`smartbreed.maintainer_sessions`) and a cookie names it. Without a password the
+person at this machine is the maintainer: everything is open while the app listens on a loopback
+address, is reached under its name and through no proxy; on a Space and on any other address it is
+closed. Every handler of a maintainers' page and every route for them asks `Maintainers.require`
+before it does or shows anything: for the session, and for the token that only our own pages get.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import hmac
 import ipaddress
@@ -18,18 +20,22 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from http.cookies import CookieError, SimpleCookie
 from typing import Any, Literal, Protocol
-from urllib.parse import urlsplit
 
+from smartbreed import maintainer_sessions
 from smartbreed.config import Settings
-from smartbreed.errors import MaintainerError, SettingError
+from smartbreed.errors import MaintainerError, SettingError, StorageError
+from smartbreed.feedback.database import Sessions
+from smartbreed.feedback.flags import open_feedback
 from smartbreed.feedback.salt import hash_token, load_salt
+from smartbreed.maintainer_cookies import COOKIE, DEVICE_COOKIE, LASTS_S, read_cookie
+from smartbreed.origin import from_other_site, host_name, passed_on, public_origin
 from smartbreed.waits import Waits
 
-COOKIE = "smartbreed_maintainer"
-#: How long a sign-in lasts, in seconds.
-LASTS_S = 12 * 3600
+#: The header in which our pages send the token of their session.
+TOKEN_HEADER = "x-smartbreed-token"
+#: What a request of another website is answered.
+OTHER_SITE = "This request came from another website and was not carried out."
 #: Shortest password accepted.
 SHORTEST = 8
 _SET_ONE = "Set SMARTBREED_MAINTAINER_PASSWORD to open it for those who know the password."
@@ -64,6 +70,7 @@ class Maintainers:
         settings: the password and, for signatures, the salt.
         clock: the time in seconds; tests bring their own.
         pause: waits some seconds; tests bring their own.
+        sessions: opens the database, on first use; None: that of the settings.
 
     Raises:
         SettingError: the password is too short to be one.
@@ -74,8 +81,11 @@ class Maintainers:
         settings: Settings,
         clock: Callable[[], float] = time.time,
         pause: Callable[[float], None] = time.sleep,
+        sessions: Callable[[], Sessions] | None = None,
     ) -> None:
         self._settings = settings
+        self._open = sessions or self._own_sessions
+        self._public = public_origin(settings.public_url)
         self._password = settings.maintainer_password
         if self._password and len(self._password) < SHORTEST:
             raise SettingError(
@@ -96,12 +106,28 @@ class Maintainers:
         return bool(self._password) or not self._closed()
 
     def entry(self, request: Asking | None) -> Entry:
-        """Whether who sent this request may come in; never raises."""
+        """Whether this request may do what maintainers do; never raises."""
+        entry = self.session(request)
+        if entry.state != "in" or request is None:
+            return entry
+        given = str(request.headers.get(TOKEN_HEADER) or "")
+        if hmac.compare_digest(given.encode(), self.token(entry.session).encode()):
+            return entry
+        return Entry("closed", "This page does not belong to the present sign-in; load it again.")
+
+    def session(self, request: Asking | None) -> Entry:
+        """Whether this request comes from a maintainer's browser, whatever page it shows; never raises.
+
+        Enough to hand the token to our own page, and for nothing else.
+        """
         headers: Mapping[str, str] = {} if request is None else request.headers
-        if not same_site(headers):
-            return Entry("closed", "This request came from another website and was not carried out.")
+        if from_other_site(headers, self._public):
+            return Entry("closed", OTHER_SITE)
         if self._password:
-            session = self._read(headers)
+            try:
+                session = self._read(headers)
+            except StorageError as error:
+                return Entry("closed", error.message)
             return Entry("in", session=session) if session else Entry("login", "Maintainers sign in here.")
         why = self._closed() or _through_others(headers)
         return Entry("closed", why) if why else Entry("in", session="this machine")
@@ -119,13 +145,18 @@ class Maintainers:
             raise MaintainerError("closed", entry.why)
         return entry.session
 
-    def enter(self, password: str, caller: str) -> str:
+    def token(self, session: str) -> str:
+        """What a page has to send along with everything it does in a session: 64 hex digits."""
+        return hmac.digest(self._salt, f"maintainer token {session}".encode(), "sha256").hex()
+
+    def enter(self, password: str, caller: str, device: str = "") -> str:
         """Check a password; blocks for a moment, for a second where wrong ones came from lately.
 
         Args:
             password: as typed.
             caller: address it came from, which others may share: what they get wrong slows the
                 right one down, and never keeps it out (`smartbreed.waits`).
+            device: from `device_of`, when this browser signed in before.
 
         Returns:
             The value of the cookie `COOKIE`.
@@ -133,15 +164,41 @@ class Maintainers:
         Raises:
             MaintainerError: ``wrong_password`` (403), ``too_many_tries`` (429, too many are being
                 compared) or ``closed`` (no password is set).
+            StorageError: the database refused.
         """
         if not self._password:
             raise MaintainerError("closed", f"There is no password to sign in with. {_SET_ONE}")
         if not self._waits.compare(
-            caller, lambda: hmac.compare_digest(self._stretched(password), self._wanted)
+            caller, lambda: hmac.compare_digest(self._stretched(password), self._wanted), device
         ):
             raise MaintainerError("wrong_password", "That is not the password; try again.")
-        text = f"{int(self._clock()) + LASTS_S}.{secrets.token_hex(16)}"
-        return f"{text}.{self._sign(text)}"
+        return maintainer_sessions.open_session(
+            self._sessions, self._mark, self._now(), dt.timedelta(seconds=LASTS_S)
+        )
+
+    def leave(self, request: Asking) -> None:
+        """End the session of a request on the server; without one there is nothing to end.
+
+        Raises:
+            MaintainerError: it came from another website, or without the session's token.
+            StorageError: the database refused.
+        """
+        entry = self.entry(request)
+        if entry.state == "closed":
+            raise MaintainerError("closed", entry.why)
+        if self._password and entry.session:
+            maintainer_sessions.end_session(self._sessions, entry.session)
+
+    def new_device(self) -> str:
+        """Value of `DEVICE_COOKIE` for a browser that has just signed in."""
+        name = secrets.token_hex(16)
+        return f"{name}.{self._sign_device(name)}"
+
+    def device_of(self, request: Asking) -> str:
+        """The name we gave this browser when it signed in before; empty when we gave it none."""
+        name, _, signature = read_cookie(request.headers, DEVICE_COOKIE).partition(".")
+        right = hmac.compare_digest(signature.encode("utf-8", "replace"), self._sign_device(name).encode())
+        return name if right and name else ""
 
     def reviewer(self, session: str) -> str:
         """Salted hash that stands for a maintainer's session: 64 hex digits."""
@@ -168,38 +225,30 @@ class Maintainers:
     def _salt(self) -> bytes:
         return load_salt(self._settings)
 
-    def _sign(self, text: str) -> str:
-        # The password is part of the key: changing it signs everybody out.
-        key = hmac.digest(self._salt, f"maintainer cookie {self._password}".encode(), "sha256")
-        return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+    @cached_property
+    def _mark(self) -> str:
+        """Stands for the password in the database; made of its stretched form, so no easier to guess."""
+        return hmac.digest(self._wanted, b"maintainer session", "sha256").hex()
+
+    @cached_property
+    def _sessions(self) -> Sessions:
+        return self._open()
+
+    def _own_sessions(self) -> Sessions:
+        return open_feedback(self._settings).sessions
+
+    def _sign_device(self, name: str) -> str:
+        return hmac.digest(self._salt, f"maintainer device {name}".encode(errors="replace"), "sha256").hex()
+
+    def _now(self) -> dt.datetime:
+        return dt.datetime.fromtimestamp(self._clock(), dt.UTC)
 
     def _read(self, headers: Mapping[str, str]) -> str:
-        """The session of a valid cookie, else empty."""
-        try:
-            found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-        except CookieError:
-            return ""
-        expires, _, rest = (found.value if found else "").partition(".")
-        session, _, signature = rest.partition(".")
-        if not (expires.isascii() and expires.isdigit() and len(expires) < 12 and signature.isascii()):
-            return ""
-        signed = hmac.compare_digest(signature, self._sign(f"{expires}.{session}"))
-        return session if signed and int(expires) > self._clock() else ""
-
-
-def cookie_header(value: str, *, secure: bool) -> str:
-    """``Set-Cookie`` that keeps a sign-in, or ends it when ``value`` is empty.
-
-    Args:
-        value: from `Maintainers.enter`.
-        secure: whether the page came over HTTPS.
-    """
-    age = LASTS_S if value else 0
-    # A Space is shown inside a page of huggingface.co, where a strict cookie is never sent;
-    # `same_site` refuses what other websites ask for either way.
-    framed = "SameSite=None; Secure; Partitioned" if os.environ.get("SPACE_ID") else "SameSite=Strict"
-    ends = "; Secure" if secure and "Secure" not in framed else ""
-    return f"{COOKIE}={value}; Path=/; Max-Age={age}; HttpOnly; {framed}{ends}"
+        """The session that the cookie names, else empty."""
+        value = read_cookie(headers, COOKIE)
+        return (
+            maintainer_sessions.find_session(self._sessions, value, self._mark, self._now()) if value else ""
+        )
 
 
 def _is_loopback(host: str) -> bool:
@@ -214,29 +263,7 @@ def _is_loopback(host: str) -> bool:
 
 def _through_others(headers: Mapping[str, str]) -> str:
     """Why a request that reached a loopback address may still be a stranger's; empty when it is not."""
-    forwarded = any(headers.get(name) for name in ("forwarded", "x-forwarded-for", "x-forwarded-host"))
-    host = headers.get("host", "")
     # Another name is a web page that has had itself resolved to this machine (DNS rebinding).
-    if forwarded or not _is_loopback(_name(host)):
+    if passed_on(headers) or not _is_loopback(host_name(headers.get("host", ""))):
         return f"This page is closed, because it is reached through another machine. {_SET_ONE}"
     return ""
-
-
-def same_site(headers: Mapping[str, str]) -> bool:
-    """Whether a browser would call the request this site's own; other programs send no origin."""
-    origin = headers.get("origin")
-    if not origin:
-        return True
-    ours = {headers.get("host", ""), headers.get("x-forwarded-host", "")} - {""}
-    try:
-        return urlsplit(origin).netloc in ours
-    except ValueError:
-        return False
-
-
-def _name(host: str) -> str:
-    """The name or address in a Host header; empty for nonsense."""
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return ""

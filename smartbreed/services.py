@@ -90,7 +90,7 @@ class Services:
 
     @cached_property
     def maintainers(self) -> Maintainers:
-        return Maintainers(self.settings)
+        return Maintainers(self.settings, sessions=lambda: self.flags.sessions)
 
     @cached_property
     def review(self) -> ReviewService:

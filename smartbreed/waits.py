@@ -1,10 +1,15 @@
-"""Slows down whoever guesses a password, and never keeps out who knows it.
+"""Slows down whoever guesses a password, and never keeps out a browser that signed in before.
 
 Behind a proxy, in a container or on a Space everybody comes from one address, so a rule that
 refuses an address after wrong tries would let any stranger keep the maintainers out. Here every
-try is compared, and costs time before it is: a caller that was wrong lately waits in the slow
-lane, where one try a second is made for all of them together. What comes while a lane is full is
-refused without a comparison.
+try costs time before it is compared: a caller that was wrong lately waits in the slow lane, where
+one try a second is made for all of them together. A lane has few places, for each holds a thread;
+what comes while it is full is refused without a comparison.
+
+A flood of guesses can keep a lane full. So a browser that signed in before has a lane of its own
+(OWASP: "device cookies"), where no stranger's tries are; a new browser comes again until it finds
+a place, which the page does by itself. To compare every try at once instead would give guessers
+as many tries as they can send.
 """
 
 from __future__ import annotations
@@ -20,15 +25,18 @@ from smartbreed.errors import MaintainerError
 #: Seconds that a try in the slow lane takes before it is compared.
 SLOW_S = 1.0
 #: Tries that may wait in each lane; each holds a thread of the server.
-FAST_PLACES, SLOW_PLACES = 8, 4
+FAST_PLACES, SLOW_PLACES, DEVICE_PLACES = 8, 4, 2
 #: A caller is slow for 1, 2, 4 … seconds after each wrong try, and for this long at most.
 LONGEST_S = 30 * 60.0
+#: Wrong tries in a row after which a browser is no longer taken for the one that signed in.
+_DEVICE_TRIES = 10
 #: Callers remembered for their wrong passwords; the oldest are forgotten first.
 _CALLERS = 10_000
+_DEVICES = 200
 
 
 class Waits:
-    """Two lanes in front of a comparison.
+    """The lanes in front of a comparison.
 
     Args:
         clock: the time in seconds.
@@ -41,21 +49,25 @@ class Waits:
         self._lock = Lock()
         self._wrong: dict[str, tuple[int, float]] = {}
         self._fast, self._slow = _Lane(FAST_PLACES), _Lane(SLOW_PLACES)
+        self._devices: dict[str, _Lane] = {}
 
-    def compare(self, caller: str, right: Callable[[], bool]) -> bool:
+    def compare(self, caller: str, right: Callable[[], bool], device: str = "") -> bool:
         """Whether a try is right, found out as slowly as the caller has deserved; blocks meanwhile.
 
         Args:
             caller: address of who tries, as far as it is known.
             right: compares; should be costly itself, as it is all that a new caller waits for.
+            device: name of a browser that signed in before; empty: it is not known.
 
         Raises:
             MaintainerError: ``too_many_tries``: too many wait already; this was no try.
         """
-        who = _network(caller)
-        lane = self._slow if self.slow(caller) else self._fast
+        known = bool(device) and self._tries(device) < _DEVICE_TRIES
+        who = device if known else _network(caller)
+        slow = self._is_slow(who)
+        lane = self._device_lane(device) if known else self._slow if slow else self._fast
         with lane.turn():
-            if lane is self._slow:
+            if slow:
                 self._pause(SLOW_S)
             found = right()
         with self._lock:
@@ -66,10 +78,21 @@ class Waits:
                 del self._wrong[next(iter(self._wrong))]
         return found
 
-    def slow(self, caller: str) -> bool:
-        """Whether somebody at this address was wrong lately."""
+    def _is_slow(self, who: str) -> bool:
         with self._lock:
-            return self._clock() < self._wrong.get(_network(caller), (0, 0.0))[1]
+            return self._clock() < self._wrong.get(who, (0, 0.0))[1]
+
+    def _tries(self, device: str) -> int:
+        with self._lock:
+            return self._wrong.get(device, (0, 0.0))[0]
+
+    def _device_lane(self, device: str) -> _Lane:
+        with self._lock:
+            lane = self._devices.pop(device, None) or _Lane(DEVICE_PLACES)
+            self._devices[device] = lane  # the latest last
+            while len(self._devices) > _DEVICES:
+                del self._devices[next(iter(self._devices))]
+            return lane
 
 
 class _Lane:

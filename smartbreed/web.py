@@ -30,7 +30,6 @@ from smartbreed.quiet import native_silence
 
 if TYPE_CHECKING:  # importing these takes seconds; wrong settings are told before that
     import gradio as gr
-    from starlette.middleware import Middleware
 
     from smartbreed.services import Services
 
@@ -169,6 +168,7 @@ def launch(blocks: gr.Blocks, services: Services, address: Address, **options: A
 
     from smartbreed.api.maintainer import build_maintainer_router
     from smartbreed.api.mcp import answer_in_json
+    from smartbreed.api.middleware import build_middleware, hide_version, inner_middleware
     from smartbreed.api.rest import build_router
     from smartbreed.api.serving import serving
     from smartbreed.api.webhooks import build_webhook_router
@@ -187,7 +187,8 @@ def launch(blocks: gr.Blocks, services: Services, address: Address, **options: A
                 *build_maintainer_router(services).routes,
                 *build_webhook_router(services).routes,
                 *router.routes,
-            ]
+            ],
+            "middleware": inner_middleware(services),
         },
         "mcp_server": True,
         "enable_monitoring": False,
@@ -199,7 +200,11 @@ def launch(blocks: gr.Blocks, services: Services, address: Address, **options: A
     try:
         with (
             contextlib.redirect_stdout(io.StringIO()),  # stdout is for data; `serve` says where we are
-            serving(build_middleware(services), max_connections=settings.max_connections),
+            serving(
+                build_middleware(services),
+                max_connections=settings.max_connections,
+                trusted_proxies=settings.trusted_proxies,
+            ),
         ):
             _, url, _ = blocks.launch(**arguments)
     except OSError:
@@ -207,18 +212,8 @@ def launch(blocks: gr.Blocks, services: Services, address: Address, **options: A
     if blocks.mcp_server_obj is None:
         raise SettingError("The MCP server cannot start; install gradio with its extra: gradio[mcp].")
     answer_in_json(blocks.mcp_server_obj)
+    hide_version(blocks)
     return str(url)
-
-
-def build_middleware(services: Services) -> list[Middleware]:
-    """What every request passes before it reaches gradio, outermost first. Pure ASGI only: gradio streams."""
-    from starlette.middleware import Middleware
-
-    from smartbreed.api.body_limit import BodyLimit
-
-    return [
-        Middleware(BodyLimit, max_bytes=services.settings.max_bytes),
-    ]
 
 
 def read_address(host: str | None = None, port: int | None = None) -> Address:

@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 
 from smartbreed.config import Settings, load_settings
 from smartbreed.errors import MaintainerError, SettingError
-from smartbreed.maintainer import COOKIE, LASTS_S, Maintainers, cookie_header, same_site
-from smartbreed.waits import SLOW_PLACES, SLOW_S
+from smartbreed.feedback.database import make_engine, make_sessions
+from smartbreed.maintainer import TOKEN_HEADER, Maintainers
+from smartbreed.maintainer_cookies import COOKIE, DEVICE_COOKIE, LASTS_S, cookie_header
+from smartbreed.waits import DEVICE_PLACES, FAST_PLACES, SLOW_PLACES, SLOW_S
 
 PASSWORD = "correct horse battery"
 
@@ -49,6 +51,12 @@ def gate(tmp_path: Path, clock: Clock | None = None, **settings: Any) -> Maintai
     return Maintainers(load_settings(**wanted), clock, clock.sleep)
 
 
+def with_token(maintainers: Maintainers, asked: Asked) -> Asked:
+    """The request as our own page sends it: with the token of its session."""
+    token = maintainers.token(maintainers.session(asked).session)
+    return Asked({**asked.headers, TOKEN_HEADER: token})
+
+
 def here(**headers: str) -> Asked:
     return Asked(
         {"host": "127.0.0.1:7860", **{name.replace("_", "-"): value for name, value in headers.items()}}
@@ -61,9 +69,11 @@ def test_on_ones_own_machine_it_is_open(tmp_path: Path) -> None:
     for host in ("127.0.0.1", "localhost", "::1", "[::1]", "127.8.8.8"):
         maintainers.listening_on(host)
         assert maintainers.reachable
-        assert maintainers.entry(here()).state == "in"
-        assert maintainers.entry(Asked({"host": "localhost:7860"})).state == "in"
-    assert maintainers.require(here())
+        for asked in (here(), Asked({"host": "localhost:7860"})):
+            assert maintainers.session(asked).state == "in"
+            assert maintainers.entry(asked).state == "closed", "a page has to send its token"
+            assert maintainers.entry(with_token(maintainers, asked)).state == "in"
+    assert maintainers.require(with_token(maintainers, here()))
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.7", "::", "example.org", ""])
@@ -85,13 +95,26 @@ def test_on_a_space_it_is_closed_without_a_password(tmp_path: Path, monkeypatch:
     assert "Space" in maintainers.entry(here()).why
 
 
+PROXIES = (
+    "forwarded", "via", "x_real_ip", "x_forwarded_for", "x_forwarded_host", "x_forwarded_proto",
+    "x_forwarded_port", "x_forwarded_server", "x_forwarded_anything", "cf_connecting_ip",
+    "true_client_ip", "x_client_ip", "fly_client_ip",
+)  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "asked",
     [
         Asked(),
         Asked({"host": "evil.example"}),  # a name made to point at this machine
         Asked({"host": "[::1"}),
-        here(x_forwarded_for="8.8.8.8"),
+        *(here(**{name: "8.8.8.8"}) for name in PROXIES),
+        here(x_forwarded_for=""),
+        here(sec_fetch_site="same-site"),
+        here(sec_fetch_site="cross-site"),
+        here(origin="https://evil.example", x_forwarded_host="evil.example"),
+        here(origin="http://localhost:3000"),
+        here(origin="https://127.0.0.1:7860.evil.example"),
         here(origin="https://evil.example"),
         here(origin="null"),
         here(origin="http://[bad"),
@@ -100,7 +123,9 @@ def test_on_a_space_it_is_closed_without_a_password(tmp_path: Path, monkeypatch:
 def test_strangers_who_reach_a_loopback_address(tmp_path: Path, asked: Asked) -> None:
     maintainers = gate(tmp_path)
     maintainers.listening_on("127.0.0.1")
-    assert maintainers.entry(asked).state == "closed"
+    assert maintainers.session(asked).state == "closed"
+    token = maintainers.token("this machine")
+    assert maintainers.entry(Asked({**asked.headers, TOKEN_HEADER: token})).state == "closed"
     assert maintainers.entry(None).state == "closed"
 
 
@@ -114,7 +139,10 @@ def test_signing_in_and_out(tmp_path: Path) -> None:
         maintainers.require(here())
     assert error.value.code == "sign_in"
     cookie = maintainers.enter(PASSWORD, "1.2.3.4")
-    asked = Asked({"host": "example.org", "cookie": f"other=1; {COOKIE}={cookie}"})
+    bare = Asked({"host": "example.org", "cookie": f"other=1; {COOKIE}={cookie}"})
+    with pytest.raises(MaintainerError, match="load it again"):
+        maintainers.require(bare)
+    asked = with_token(maintainers, bare)
     session = maintainers.require(asked)
     assert len(maintainers.reviewer(session)) == 64
     assert maintainers.reviewer(session) != maintainers.reviewer("another")
@@ -124,20 +152,81 @@ def test_signing_in_and_out(tmp_path: Path) -> None:
     assert maintainers.entry(asked).state == "login"
 
 
+def test_a_sign_out_is_one_for_every_window_and_replica(tmp_path: Path) -> None:
+    maintainers, replica = (gate(tmp_path, maintainer_password=PASSWORD) for _ in range(2))
+    cookie, other = maintainers.enter(PASSWORD, "x"), maintainers.enter(PASSWORD, "x")
+    asked, still = (
+        with_token(maintainers, Asked({"host": "a", "cookie": f"{COOKIE}={value}"}))
+        for value in (cookie, other)
+    )
+    assert replica.entry(asked).state == "in"
+    for foreign in ({"origin": "https://b"}, {"sec-fetch-site": "same-site"}, {TOKEN_HEADER: "0" * 64}):
+        with pytest.raises(MaintainerError):
+            maintainers.leave(Asked({**asked.headers, **foreign}))
+    assert replica.entry(asked).state == "in"
+    maintainers.leave(asked)
+    assert maintainers.entry(asked).state == replica.entry(asked).state == "login", (
+        "the cookie is worth nothing"
+    )
+    assert replica.entry(still).state == "in", "another browser stays signed in"
+    maintainers.leave(asked)  # once more: there is nothing to end
+
+
+def test_the_token_of_one_session_does_not_serve_another(tmp_path: Path) -> None:
+    maintainers = gate(tmp_path, maintainer_password=PASSWORD)
+    first, second = (
+        Asked({"host": "a", "cookie": f"{COOKIE}={maintainers.enter(PASSWORD, 'x')}"}) for _ in range(2)
+    )
+    stolen = with_token(maintainers, first).headers[TOKEN_HEADER]
+    assert maintainers.entry(Asked({**second.headers, TOKEN_HEADER: stolen})).state == "closed"
+
+
+def test_the_database_signs_nobody_in(tmp_path: Path) -> None:
+    maintainers = gate(tmp_path, maintainer_password=PASSWORD)
+    cookie = maintainers.enter(PASSWORD, "x")
+    stored = b"".join(path.read_bytes() for path in (tmp_path / "home").glob("smartbreed.db*"))
+    session = maintainers.session(Asked({"host": "a", "cookie": f"{COOKIE}={cookie}"})).session
+    assert session.encode() in stored
+    assert cookie.encode() not in stored
+    assert PASSWORD.encode() not in stored
+    assert maintainers.session(Asked({"host": "a", "cookie": f"{COOKIE}={session}"})).state == "login"
+
+
+def test_a_database_that_refuses_closes_the_pages(tmp_path: Path) -> None:
+    settings = load_settings(home=tmp_path, salt="s", maintainer_password=PASSWORD)
+    maintainers = Maintainers(
+        settings, sessions=lambda: make_sessions(make_engine(f"sqlite:///{tmp_path}/none/x.db"))
+    )
+    entry = maintainers.entry(Asked({"host": "a", "cookie": f"{COOKIE}={'a' * 43}"}))
+    assert (entry.state, entry.session) == ("closed", "")
+
+
 def test_another_process_takes_the_cookie_and_another_password_does_not(tmp_path: Path) -> None:
     cookie = gate(tmp_path, maintainer_password=PASSWORD).enter(PASSWORD, "x")
     asked = Asked({"host": "a", "cookie": f"{COOKIE}={cookie}"})
-    assert gate(tmp_path, maintainer_password=PASSWORD).entry(asked).state == "in"
-    assert gate(tmp_path, maintainer_password=PASSWORD + "!").entry(asked).state == "login"
-    assert gate(tmp_path, maintainer_password=PASSWORD, salt="other").entry(asked).state == "login"
+    assert gate(tmp_path, maintainer_password=PASSWORD).session(asked).state == "in"
+    assert gate(tmp_path, maintainer_password=PASSWORD, salt="other").session(asked).state == "login"
+    changed = gate(tmp_path, maintainer_password=PASSWORD + "!")
+    assert changed.session(asked).state == "login"
+    changed.enter(PASSWORD + "!", "x")
+    assert gate(tmp_path, maintainer_password=PASSWORD).session(asked).state == "login", "it is gone for good"
 
 
-@given(st.text(max_size=120))
-def test_made_up_cookies_open_nothing(text: str) -> None:
-    settings = Settings(home=Path("/nonexistent"), salt="s", maintainer_password=PASSWORD)
-    maintainers = Maintainers(settings)
-    for value in (text, f"9999999999.{text}", f"{text}.x.{text}", f"9999999999.a.{text}"):
+@pytest.fixture(scope="module")
+def signed_in(tmp_path_factory: pytest.TempPathFactory) -> Maintainers:
+    """A gate with somebody in."""
+    home = tmp_path_factory.mktemp("home")
+    maintainers = Maintainers(Settings(home=home, salt="s", maintainer_password=PASSWORD))
+    maintainers.enter(PASSWORD, "x")
+    return maintainers
+
+
+@given(text=st.text(max_size=120))
+def test_made_up_cookies_open_nothing(signed_in: Maintainers, text: str) -> None:
+    maintainers = signed_in
+    for value in (text, f"9999999999.{text}", (text + "A" * 43)[:43]):
         assert maintainers.entry(Asked({"cookie": f"{COOKIE}={value}"})).state == "login"
+        assert not maintainers.device_of(Asked({"cookie": f"{DEVICE_COOKIE}={value}"}))
 
 
 def test_guessing_is_slow_for_who_guesses_and_nobody_else(tmp_path: Path) -> None:
@@ -198,6 +287,52 @@ def test_only_so_many_may_wait_to_be_compared(tmp_path: Path) -> None:
     assert Counter(answers)["wrong_password"] == 1 + SLOW_PLACES
 
 
+def test_a_browser_that_signed_in_before_gets_in_through_any_flood(tmp_path: Path) -> None:
+    held = threading.Event()
+    waits = {"now": 0}
+
+    def pause(seconds: float) -> None:
+        waits["now"] += 1
+        held.wait(30)
+
+    maintainers = Maintainers(
+        load_settings(home=tmp_path, salt="a salt", maintainer_password=PASSWORD), pause=pause
+    )
+    maintainers.enter(PASSWORD, "1.2.3.4")
+    value = maintainers.new_device()
+    device = maintainers.device_of(Asked({"cookie": f"{DEVICE_COOKIE}={value}"}))
+    assert device
+
+    def guess() -> None:
+        with pytest.raises(MaintainerError):
+            maintainers.enter("wrong", "1.2.3.4")
+
+    guess()
+    crowd = [threading.Thread(target=guess) for _ in range(SLOW_PLACES + FAST_PLACES)]
+    for one in crowd:
+        one.start()
+    while not waits["now"]:
+        time.sleep(0.01)
+    # The address is everybody's, as behind a proxy, and its lane is full of somebody's guesses.
+    for _ in range(3):
+        assert maintainers.enter(PASSWORD, "1.2.3.4", device)
+    held.set()
+    for one in crowd:
+        one.join(30)
+
+
+def test_a_stolen_device_cookie_does_not_guess_for_ever(tmp_path: Path) -> None:
+    clock = Clock()
+    maintainers = gate(tmp_path, clock, maintainer_password=PASSWORD)
+    device = maintainers.device_of(Asked({"cookie": f"{DEVICE_COOKIE}={maintainers.new_device()}"}))
+    started = clock.now
+    for _ in range(30):
+        with pytest.raises(MaintainerError):
+            maintainers.enter("wrong", "1.2.3.4", device)
+    assert clock.now - started >= 27 * SLOW_S, "it waits as any other does"
+    assert DEVICE_PLACES < SLOW_PLACES
+
+
 def test_a_short_password_stops_the_start_and_is_not_repeated(tmp_path: Path) -> None:
     with pytest.raises(SettingError) as error:
         gate(tmp_path, maintainer_password="hunter2")
@@ -214,4 +349,3 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(monkeypatch: pyte
     assert {"HttpOnly", "SameSite=None", "Secure", "Partitioned"} <= set(
         cookie_header("value", secure=False).split("; ")
     )
-    assert same_site({"origin": "https://a.hf.space", "host": "x", "x-forwarded-host": "a.hf.space"})

@@ -1,4 +1,4 @@
-"""Signing in and out as a maintainer: two routes that set and clear a cookie.
+"""Signing in and out as a maintainer, and the token that our own pages send with what they do.
 
 A Gradio event cannot set a cookie that scripts must not read, so the form of the pages
 posts here and then loads its page again.
@@ -13,48 +13,69 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
+from smartbreed.config import Settings
 from smartbreed.errors import MaintainerError, SmartBreedError
-from smartbreed.maintainer import cookie_header, same_site
+from smartbreed.maintainer import OTHER_SITE
+from smartbreed.maintainer_cookies import cookie_header, device_header
+from smartbreed.origin import from_other_site, over_https, public_origin
 from smartbreed.services import Services, explain_failure
 
 #: Longest body read, in bytes.
 _LONGEST = 4096
+_NOT_KEPT = {"Cache-Control": "no-store"}
 
 
 def build_maintainer_router(services: Services) -> APIRouter:
-    """``POST /maintainer/enter`` with ``{"password": …}``, and ``POST /maintainer/leave``."""
+    """The routes under ``/maintainer``.
+
+    ``POST enter`` with ``{"password": …}``; ``GET token`` for a page of a signed-in browser; ``POST
+    leave`` with that token in ``X-SmartBreed-Token``.
+    """
     router = APIRouter(prefix="/maintainer")
+    maintainers, settings = services.maintainers, services.settings
 
     async def enter(request: Request) -> Response:
         try:
-            _check_site(request)
+            if from_other_site(request.headers, public_origin(settings.public_url)):
+                raise MaintainerError("closed", OTHER_SITE)
             caller = request.client.host if request.client else ""
-            # It takes its time, in a thread, so that nobody else's request waits.
-            value = await run_in_threadpool(services.maintainers.enter, await _password(request), caller)
+            password, device = await _password(request), maintainers.device_of(request)
+            # It takes its time, in a thread, so that no other request waits.
+            value = await run_in_threadpool(maintainers.enter, password, caller, device)
         except ClientDisconnect:
             return Response(status_code=400)
         except Exception as error:
             return _failed(explain_failure(error))
-        return _with_cookie(request, value)
+        secure = _secure(request, settings)
+        answer = _with_cookie(value, secure)
+        if not device:
+            answer.headers.append("Set-Cookie", device_header(maintainers.new_device(), secure=secure))
+        return answer
+
+    async def token(request: Request) -> Response:
+        entry = await run_in_threadpool(maintainers.session, request)
+        if entry.state != "in":
+            code, status = ("sign_in", 401) if entry.state == "login" else ("closed", 403)
+            return _failed(MaintainerError(code, entry.why, status=status))
+        return JSONResponse({"token": maintainers.token(entry.session)}, headers=_NOT_KEPT)
 
     async def leave(request: Request) -> Response:
         try:
-            _check_site(request)
-        except MaintainerError as error:
-            return _failed(error)
-        return _with_cookie(request, "")
+            await run_in_threadpool(maintainers.leave, request)
+        except Exception as error:
+            return _failed(explain_failure(error))
+        return _with_cookie("", _secure(request, settings))
 
     router.add_api_route("/enter", enter, methods=["POST"], include_in_schema=False)
+    router.add_api_route("/token", token, methods=["GET"], include_in_schema=False)
     router.add_api_route("/leave", leave, methods=["POST"], include_in_schema=False)
     return router
 
 
-def _check_site(request: Request) -> None:
-    if not same_site(request.headers):
-        raise MaintainerError("closed", "This request came from another website and was not carried out.")
-
-
 async def _password(request: Request) -> str:
+    # A form of another website cannot send this kind without asking first.
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise MaintainerError("wrong_password", 'Send {"password": "…"} as application/json.', status=422)
     body = b""
     async for chunk in request.stream():
         body += chunk
@@ -70,10 +91,13 @@ async def _password(request: Request) -> str:
     return password
 
 
-def _with_cookie(request: Request, value: str) -> Response:
-    secure = request.url.scheme == "https" or request.headers.get("x-forwarded-proto") == "https"
-    return Response(status_code=204, headers={"Set-Cookie": cookie_header(value, secure=secure)})
+def _secure(request: Request, settings: Settings) -> bool:
+    return over_https(request.url.scheme, request.headers, public_origin(settings.public_url))
+
+
+def _with_cookie(value: str, secure: bool) -> Response:
+    return Response(status_code=204, headers={"Set-Cookie": cookie_header(value, secure=secure), **_NOT_KEPT})
 
 
 def _failed(error: SmartBreedError) -> Response:
-    return JSONResponse({"error": error.as_dict()}, error.status)
+    return JSONResponse({"error": error.as_dict()}, error.status, headers=_NOT_KEPT)

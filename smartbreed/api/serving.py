@@ -108,12 +108,16 @@ def wrapped(app: Any, middleware: Sequence[Middleware]) -> Any:
 
 
 @contextlib.contextmanager
-def serving(middleware: Sequence[Middleware], *, max_connections: int) -> Iterator[None]:
+def serving(
+    middleware: Sequence[Middleware], *, max_connections: int, trusted_proxies: str = ""
+) -> Iterator[None]:
     """Inside, ``Blocks.launch`` starts a server with limits.
 
     Args:
         middleware: put around gradio's app, outermost first; pure ASGI.
         max_connections: connections and requests beyond these are answered with 503.
+        trusted_proxies: addresses and networks whose ``X-Forwarded-For`` is believed, with commas
+            between them. uvicorn would believe this machine, and what FORWARDED_ALLOW_IPS says.
     """
 
     def start_server(
@@ -134,6 +138,8 @@ def serving(middleware: Sequence[Middleware], *, max_connections: int) -> Iterat
             http=TimedProtocol,
             ws="none",
             limit_concurrency=max_connections,
+            server_header=False,
+            forwarded_allow_ips=trusted_proxies,
             timeout_keep_alive=KEEP_ALIVE_S,
             h11_max_incomplete_event_size=_MAX_HEAD,
             ssl_keyfile=ssl_keyfile,

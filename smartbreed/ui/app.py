@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import gradio as gr
 
 from smartbreed.config import Settings
 from smartbreed.services import Services
+from smartbreed.ui import nav
 from smartbreed.ui.identify_page import IdentifyPage
 from smartbreed.ui.review_page import ReviewPage
 from smartbreed.ui.theme import SmartBreedTheme
@@ -52,12 +54,10 @@ def _page(name: str) -> gr.Column:
 
 def launch_options(settings: Settings) -> dict[str, Any]:
     """What ``Blocks.launch`` needs for the page; since gradio 6 that is where its look is given."""
-    names = ("box.js", "page.js", "circle.js", "review.js", "maintainer.js")
-    script = "".join((_HERE / name).read_text(encoding="utf-8") for name in names)
     return {
         "theme": SmartBreedTheme(),
         "css_paths": [_HERE / f"{name}.css" for name in ("style", *PAGES)],
-        "head": f"<script>{script}</script>",
+        "head": f"<script>{page_script()}</script>",
         "favicon_path": str(_HERE / "logo.svg"),
         "i18n": gr.I18n(en={"upload_text.drop_gallery": "Drop photos here"}),
         "footer_links": ["api"],
@@ -66,3 +66,12 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "max_file_size": settings.max_bytes,  # of an upload, before our own check sees it
         "show_error": False,
     }
+
+
+def page_script() -> str:
+    """The script of every page."""
+    names = ("box.js", "page.js", "circle.js", "review.js", "maintainer.js")
+    pages = json.dumps(sorted(nav.MAINTAINERS))
+    return f"window.smartbreedMaintainers = {pages};" + "".join(
+        (_HERE / name).read_text(encoding="utf-8") for name in names
+    )

@@ -32,6 +32,7 @@ from smartbreed.feedback.tables import Flag
 PACKAGE = Path(smartbreed.__file__).parent
 for tables in PACKAGE.glob("*/tables.py"):  # every room's, or they look superfluous in the database
     importlib.import_module(f"smartbreed.{tables.parent.name}.tables")
+importlib.import_module("smartbreed.maintainer_sessions")
 REVISIONS = sorted(path.name for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 #: What 0001 made on the day it was released, with one flag. Never edit this.

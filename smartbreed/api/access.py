@@ -1,0 +1,105 @@
+"""Every address this app answers, who may ask there, and nothing else.
+
+gradio brings routes that this app does not use: for development, for recordings, for editing its
+source, for charts of its use. What is not listed here is answered with 404 before gradio sees it.
+`docs/security.md` has the same table, made from this one.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+#: ``anyone``: also scripts of other sites, without cookies. ``visitor``: people on our own pages and
+#: programs that are no browser. ``maintainer``: with a session and its token. ``secret``: with the
+#: webhooks' secret.
+Who = Literal["anyone", "visitor", "maintainer", "secret"]
+
+
+@dataclass(frozen=True)
+class Route:
+    """One address.
+
+    Attributes:
+        path: with ``{name}`` for one part and ``{name:path}`` for any number of parts.
+        methods: as the app answers them, for the table.
+        who: who may ask.
+        what: what it does, in a few words.
+    """
+
+    path: str
+    methods: str
+    who: Who
+    what: str
+
+    @cached_property
+    def pattern(self) -> str:
+        text = re.escape(self.path).replace(r"\{", "{").replace(r"\}", "}")
+        return re.sub(r"\{[a-z_]+\}", "[^/]+", re.sub(r"\{[a-z_]+:path\}", ".*", text))
+
+
+_GRADIO = "/gradio_api"
+
+#: Pages, our own routes, then gradio's that the pages, the clients and MCP need.
+ROUTES = (
+    Route("/", "GET HEAD", "visitor", "front page"),
+    Route("/tour", "GET", "visitor", "page: how it learns"),
+    Route("/review", "GET", "visitor", "page: review; shows nothing before sign-in"),
+    Route("/train", "GET", "visitor", "page: retrain; shows nothing before sign-in"),
+    Route("/api/identify", "POST", "anyone", "name the pets in photos"),
+    Route("/api/breeds", "GET HEAD", "anyone", "list of breeds"),
+    Route("/api/health", "GET HEAD", "anyone", "whether it is up, which model, how many flags wait"),
+    Route("/api/openapi.json", "GET", "anyone", "description of the REST routes"),
+    Route("/api/docs", "GET", "visitor", "the same as a page"),
+    Route("/api/webhooks/model", "POST", "secret", "look for a newer model"),
+    Route("/api/webhooks/dataset", "POST", "secret", "look for newly accepted photos"),
+    Route("/api", "any", "visitor", "leads to /api/docs"),
+    Route("/api/{path:path}", "any", "visitor", "404 or 405 as JSON"),
+    Route("/maintainer/token", "GET", "maintainer", "the token of one's own session"),
+    Route("/maintainer/enter", "POST", "visitor", "sign in with the password"),
+    Route("/maintainer/leave", "POST", "maintainer", "sign out"),
+    Route("/config", "GET", "visitor", "description of the pages, for clients"),
+    Route(f"{_GRADIO}/info", "GET", "visitor", "description of the endpoints, for clients"),
+    Route(f"{_GRADIO}/app_id", "GET", "visitor", "whether the server was restarted, for open pages"),
+    Route(f"{_GRADIO}/startup-events", "GET", "visitor", "gradio's own check at the start"),
+    Route(f"{_GRADIO}/upload", "POST", "visitor", "upload a photo"),
+    Route(f"{_GRADIO}/upload_progress", "GET", "visitor", "how far an upload is"),
+    Route(f"{_GRADIO}/file={{path:path}}", "GET HEAD", "visitor", "pictures made for a page"),
+    Route(f"{_GRADIO}/queue/join", "POST", "visitor", "start an event or endpoint; see the next table"),
+    Route(f"{_GRADIO}/queue/data", "GET", "visitor", "answers of one's own events"),
+    Route(f"{_GRADIO}/run/{{name}}", "POST", "visitor", "call an endpoint and wait"),
+    Route(f"{_GRADIO}/call/{{name}}", "POST", "visitor", "call an endpoint"),
+    Route(f"{_GRADIO}/call/v2/{{name}}", "POST", "visitor", "call an endpoint with named arguments"),
+    Route(f"{_GRADIO}/call/{{name}}/{{event}}", "GET", "visitor", "answer of a call"),
+    Route(f"{_GRADIO}/call/v2/{{name}}/{{event}}", "GET", "visitor", "answer of a call"),
+    Route(f"{_GRADIO}/cancel", "POST", "visitor", "cancel one's own event"),
+    Route(f"{_GRADIO}/reset", "POST", "visitor", "does nothing; older clients ask"),
+    Route(f"{_GRADIO}/heartbeat/{{session}}", "GET", "visitor", "keeps a page's session alive"),
+    Route(f"{_GRADIO}/mcp", "any", "visitor", "MCP"),
+    Route(f"{_GRADIO}/mcp/{{path:path}}", "any", "visitor", "MCP"),
+    Route(f"{_GRADIO}/theme.css", "GET", "visitor", "look of the pages"),
+    Route("/theme.css", "GET", "visitor", "look of the pages"),
+    Route("/static/{path:path}", "GET", "visitor", "gradio's scripts"),
+    Route("/assets/{path:path}", "GET", "visitor", "gradio's scripts"),
+    Route("/svelte/{path:path}", "GET", "visitor", "gradio's scripts"),
+    Route("/favicon.ico", "GET", "visitor", "icon"),
+    Route("/pwa_icon", "GET", "visitor", "icon"),
+    Route("/manifest.json", "GET", "visitor", "name and icon for home screens"),
+    Route("/robots.txt", "GET", "visitor", "for search engines"),
+)  # fmt: skip
+
+_KNOWN = re.compile("|".join(f"(?P<r{n}>{route.pattern})" for n, route in enumerate(ROUTES)))
+
+
+def route_for(path: str) -> Route | None:
+    """The row for an address; None: this app does not answer there.
+
+    Args:
+        path: as the server decoded it, without the query. A slash at its end makes no difference.
+    """
+    if len(path) > 4096:
+        return None
+    found = _KNOWN.fullmatch(path) or _KNOWN.fullmatch(path.rstrip("/") or "/")
+    return ROUTES[int(str(found.lastgroup)[1:])] if found else None

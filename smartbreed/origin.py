@@ -1,0 +1,113 @@
+"""Where a request came from, judged by what a browser cannot be made to lie about.
+
+A web page can set any ``X-Forwarded-…`` header of a request it makes, so none of them says which
+site is ours: `Origin` is compared with ``Host`` and with the configured public address alone, and
+``Sec-Fetch-Site``, which no page can set, has to agree.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+#: Headers by which a proxy says that it passes a request on, besides those that begin with `_PREFIX`.
+_FORWARDING = (
+    "forwarded", "via", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "x-original-host",
+    "x-original-forwarded-for", "x-host", "x-proxyuser-ip", "x-envoy-external-address",
+    "x-azure-clientip", "x-appengine-user-ip", "true-client-ip", "cf-connecting-ip", "cf-connecting-ipv6",
+    "cf-ray", "cdn-loop", "fastly-client-ip", "fly-client-ip",
+)  # fmt: skip
+_PREFIX = "x-forwarded"
+_PORTS = {"http": 80, "https": 443}
+
+Headers = Mapping[str, str]
+
+
+def passed_on(headers: Any) -> bool:
+    """True when a proxy says that it passed this request on.
+
+    Args:
+        headers: a mapping with lower-case names, or Starlette's, which knows no case.
+    """
+    return any(headers.get(name) is not None for name in _FORWARDING) or any(
+        name.lower().startswith(_PREFIX)
+        for name in headers.keys()  # noqa: SIM118 - not every kind iterates
+    )
+
+
+def public_origin(configured: str) -> str:
+    """The origin that browsers know this app by; empty when nothing says so.
+
+    Args:
+        configured: ``SMARTBREED_PUBLIC_URL``. Without it a Space's own address is taken from
+            ``SPACE_HOST``, which the platform sets.
+    """
+    if configured:
+        return _origin(configured)
+    host = os.environ.get("SPACE_HOST", "")
+    return f"https://{host.lower()}" if host and os.environ.get("SPACE_ID") else ""
+
+
+def from_other_site(headers: Headers, public: str = "") -> bool:
+    """True when a browser sent this request on behalf of a page that is not ours.
+
+    A sibling subdomain is another site, and so are a sandboxed frame and a file. Programs that
+    are no browser send neither header and are nobody's deputy.
+
+    Args:
+        headers: of the request.
+        public: from `public_origin`.
+    """
+    if headers.get("sec-fetch-site") not in (None, "", "same-origin", "none"):
+        return True
+    origin = headers.get("origin")
+    return bool(origin) and not _ours(str(origin), headers.get("host") or "", public)
+
+
+def over_https(scheme: str, headers: Headers, public: str = "") -> bool:
+    """True when the browser speaks HTTPS, as far as is known.
+
+    ``X-Forwarded-Proto`` is believed here: it decides only what the sender's own answer carries.
+    """
+    if scheme == "https":
+        return True
+    proto = (headers.get("x-forwarded-proto") or "").partition(",")[0].strip().lower()
+    return proto == "https" or (public.startswith("https:") and passed_on(headers))
+
+
+def host_name(host: str) -> str:
+    """The name or address in a Host header; empty for nonsense."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _ours(origin: str, host: str, public: str) -> bool:
+    known = _origin(origin)
+    if not known:
+        return False
+    # A page that came over plain HTTP is not the site that answers over HTTPS.
+    if public and _split(public)[1:] == _split(known)[1:]:
+        return known == public
+    scheme = known.partition(":")[0]
+    return bool(host) and known == _origin(f"{scheme}://{host}")
+
+
+def _origin(url: str) -> str:
+    """``scheme://host[:port]`` in lower case without the usual port; empty for anything else."""
+    scheme, host, port = _split(url)
+    if scheme not in _PORTS or not host:
+        return ""
+    name = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{name}" if port in (None, _PORTS[scheme]) else f"{scheme}://{name}:{port}"
+
+
+def _split(url: str) -> tuple[str, str, int | None]:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme.lower(), (parts.hostname or "").lower(), parts.port
+    except ValueError:
+        return "", "", None
