@@ -41,6 +41,7 @@ def tls_proxy(context: ssl.SSLContext, port: int, seen: list[tuple[str, int]] | 
     loop = asyncio.new_event_loop()
     ready: threading.Event = threading.Event()
     bound: list[int] = []
+    open_now: list[asyncio.StreamWriter] = []
 
     async def pump(
         reader: asyncio.StreamReader, writer: asyncio.StreamWriter, asked: list[str], answers: bool
@@ -59,6 +60,7 @@ def tls_proxy(context: ssl.SSLContext, port: int, seen: list[tuple[str, int]] | 
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         to_reader, to_writer = await asyncio.open_connection("127.0.0.1", port)
+        open_now.extend((writer, to_writer))
         asked: list[str] = []
         await asyncio.gather(
             pump(reader, to_writer, asked, answers=False), pump(to_reader, writer, asked, answers=True)
@@ -68,6 +70,11 @@ def tls_proxy(context: ssl.SSLContext, port: int, seen: list[tuple[str, int]] | 
         server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
         bound.append(server.sockets[0].getsockname()[1])
         ready.set()
+
+    def hang_up() -> None:
+        for writer in open_now:
+            writer.transport.abort()
+        loop.call_later(0.2, loop.stop)
 
     def run() -> None:
         loop.run_until_complete(main())
@@ -79,5 +86,5 @@ def tls_proxy(context: ssl.SSLContext, port: int, seen: list[tuple[str, int]] | 
     try:
         yield bound[0]
     finally:
-        loop.call_soon_threadsafe(loop.stop)
+        loop.call_soon_threadsafe(hang_up)
         thread.join(20)

@@ -23,7 +23,8 @@ class Route:
     """One address.
 
     Attributes:
-        path: with ``{name}`` for one part and ``{name:path}`` for any number of parts.
+        path: with ``{name}`` for one part, ``{name:path}`` for any number of parts, and ``{file}`` for
+            a path that is no web address: gradio would fetch that for whoever asks.
         methods: as the app answers them, for the table.
         who: who may ask.
         what: what it does, in a few words.
@@ -37,6 +38,7 @@ class Route:
     @cached_property
     def pattern(self) -> str:
         text = re.escape(self.path).replace(r"\{", "{").replace(r"\}", "}")
+        text = text.replace("{file}", r"(?!\s*(?i:https?):).*")
         return re.sub(r"\{[a-z_]+\}", "[^/]+", re.sub(r"\{[a-z_]+:path\}", ".*", text))
 
 
@@ -66,7 +68,7 @@ ROUTES = (
     Route(f"{_GRADIO}/startup-events", "GET", "visitor", "gradio's own check at the start"),
     Route(f"{_GRADIO}/upload", "POST", "visitor", "upload a photo"),
     Route(f"{_GRADIO}/upload_progress", "GET", "visitor", "how far an upload is"),
-    Route(f"{_GRADIO}/file={{path:path}}", "GET HEAD", "visitor", "pictures made for a page"),
+    Route(f"{_GRADIO}/file={{file}}", "GET HEAD", "visitor", "pictures made for a page; no web addresses"),
     Route(f"{_GRADIO}/queue/join", "POST", "visitor", "start an event or endpoint; see the next table"),
     Route(f"{_GRADIO}/queue/data", "GET", "visitor", "answers of one's own events"),
     Route(f"{_GRADIO}/run/{{name}}", "POST", "visitor", "call an endpoint and wait"),

@@ -27,7 +27,8 @@ UNUSED = [
     "/gradio_api/vibe-starter-queries", "/gradio_api/run-history/records", "/gradio_api/proxy=http://a/",
     "/gradio_api/component_server", "/gradio_api/custom_component/a/client/b/c.js", "/gradio_api/token",
     "/gradio_api/user", "/gradio_api/login_check", "/gradio_api/openapi.json", "/gradio_api/api/identify",
-    "/gradio_api/file/etc/passwd", "/gradio_api/stream/a", "/gradio_api/queue/status",
+    "/gradio_api/file/etc/passwd", "/gradio_api/file=http://169.254.169.254/latest",
+    "/gradio_api/file=HTTPS%3A%2F%2Fexample.org/a.jpg", "/gradio_api/stream/a", "/gradio_api/queue/status",
     "/gradio_api/profiling/traces", "/login", "/login/", "/logout", "/monitoring", "/monitoring/summary",
     "/monitoring/key", "/openapi.json", "/docs", "/redoc", "/pwa_icon/99999", "/nothing",
     "/gradio_api", "/maintainer", "/.env", "/gradio_api/%2e%2e/config",
@@ -44,7 +45,12 @@ def test_what_is_not_used_is_not_there(app: httpx.Client, path: str) -> None:
 
 def test_every_row_is_met() -> None:
     for route in ROUTES:
-        path = route.path.replace("{path:path}", "a/b").replace("{", "").replace("}", "")
+        path = (
+            route.path.replace("{path:path}", "a/b")
+            .replace("{file}", "/tmp/a.jpg")
+            .replace("{", "")
+            .replace("}", "")
+        )
         assert route_for(path) is not None, route.path
         if "{" not in route.path:
             assert route_for(route.path) == route
