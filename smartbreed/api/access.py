@@ -55,6 +55,7 @@ ROUTES = (
     Route("/api/health", "GET HEAD", "anyone", "whether it is up, which model, how many flags wait"),
     Route("/api/openapi.json", "GET", "anyone", "description of the REST routes"),
     Route("/api/docs", "GET", "visitor", "the same as a page"),
+    Route("/api/withdraw", "POST", "visitor", "take a flag back, with its receipt"),
     Route("/api/webhooks/model", "POST", "secret", "look for a newer model"),
     Route("/api/webhooks/dataset", "POST", "secret", "look for newly accepted photos"),
     Route("/api", "any", "visitor", "leads to /api/docs"),

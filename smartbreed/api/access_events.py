@@ -32,6 +32,7 @@ EVENTS = (
     Event("", "_endpoints.<locals>.identify_many", "visitor", "endpoint and MCP tool: of several photos"),
     Event("", "_endpoints.<locals>.explain", "visitor", "endpoint and MCP tool: heat map"),
     Event("", "_endpoints.<locals>.flag", "visitor", "endpoint and MCP tool: save a flag, with consent"),
+    Event("", "_endpoints.<locals>.withdraw", "visitor", "endpoint and MCP tool: take a flag back"),
     Event("", "_endpoints.<locals>.breeds", "visitor", "endpoint and MCP tool: list of breeds"),
     Event("", "IdentifyPage._added", "visitor", "identify uploads of the visitor's own"),
     Event("", "IdentifyPage._example", "visitor", "identify an example"),
