@@ -8,41 +8,21 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 import gradio as gr
 
 from smartbreed.api.client import calling_client
-from smartbreed.breeds import BREEDS, Breed
+from smartbreed.breeds import Breed
 from smartbreed.errors import FlagError, PhotoError, SmartBreedError
 from smartbreed.services import Services, explain_failure
 from smartbreed.ui import cards
+from smartbreed.ui.breed_list import OTHER, OTHER_CHOICE, breed_choices, breed_dropdown, catalogue
 from smartbreed.ui.drawn_box import corners
 from smartbreed.ui.session import Session, read_view
 from smartbreed.vision.results import Pet
 
-#: Value of the dropdown for a breed the catalogue lacks.
-OTHER = "other"
-
 Updates = dict[Any, Any]
-
-
-@lru_cache(maxsize=4)
-def breed_choices(known: tuple[Breed, ...] = ()) -> list[tuple[str, str]]:
-    """``(name and aliases, id)`` of every breed, so that a search finds aliases too; last, another breed.
-
-    Args:
-        known: what the model names. Where none of it is in the catalogue, the model is about
-            something else, and only its own labels are offered.
-    """
-    ours = any(breed.id in BREEDS for breed in known) or not known
-    every = {**(BREEDS if ours else {}), **{breed.id: breed for breed in known}}
-    names = [
-        (f"{breed.name} ({', '.join(breed.aliases)})" if breed.aliases else breed.name, breed.id)
-        for breed in sorted(every.values(), key=lambda breed: breed.name.casefold())
-    ]
-    return [*names, ("A breed that is not listed (other, unknown, mixed) …", OTHER)]
 
 
 def new_browser_state() -> gr.BrowserState:
@@ -122,7 +102,7 @@ class FlagForm:
                     elem_id=f"{name}-species",
                 )  # fmt: skip
                 self.where = gr.Textbox(visible=False)
-            self.breed = gr.Dropdown(
+            self.breed = breed_dropdown(
                 [], value=None, label="Which breed is it?", elem_id=f"{name}-breed",
                 info="Type to search; older and everyday names work too.",
             )  # fmt: skip
@@ -220,7 +200,7 @@ class FlagForm:
                 self.heading: f"<h4>{cards.escape(headings[verdict])}</h4>",
                 self.breed: gr.update(
                     visible=verdict in ("wrong", "missed"), value=None,
-                    choices=breed_choices(_known(session)),
+                    choices=[*breed_choices(catalogue(_known(session))), OTHER_CHOICE],
                     label="Which breed is it?" if verdict == "wrong" else "Which breed is it? (if you know)",
                 ),
                 self.words: gr.update(visible=False, value=""),

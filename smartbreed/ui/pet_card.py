@@ -9,12 +9,11 @@ import gradio as gr
 from smartbreed.errors import RequestError
 from smartbreed.services import Services, explain_failure
 from smartbreed.ui import cards
+from smartbreed.ui.breed_list import breed_choices, breed_dropdown
 from smartbreed.ui.flag_form import FlagForm, Updates
-from smartbreed.ui.sentences import percent
 from smartbreed.ui.session import Session, network_input
 from smartbreed.vision.deeper import METHODS
 from smartbreed.vision.explain import overlay
-from smartbreed.vision.results import Pet
 
 #: The instant method; the others of `METHODS` run on demand, in a process of their own.
 GRAD_CAM = "gradcam"
@@ -46,7 +45,7 @@ class PetCard:
                     self.caption = gr.HTML(elem_classes="sb-live")
                 with gr.Column(scale=6, min_width=250):
                     self.text = gr.HTML(elem_id=f"{name}-text")
-                    self.breed = gr.Dropdown(
+                    self.breed = breed_dropdown(
                         [], label="Show what speaks for", elem_id=f"{name}-explain", elem_classes="sb-explain"
                     )
                     self.deeper = gr.Button("", size="sm", visible=False, elem_id=f"{name}-deeper")
@@ -80,7 +79,7 @@ class PetCard:
             self.slider: self._look(session, number, first.id),
             self.caption: cards.caption(first.name, METHODS[GRAD_CAM]),
             self.text: cards.pet_text(pet, number, answer.combined),
-            self.breed: gr.update(choices=_breeds(session, pet), value=first.id),
+            self.breed: gr.update(choices=breed_choices(session.labels.breeds, pet.breeds), value=first.id),
             self.deeper: self.offer(method),
             **self.form.reset(),
             **self.form.offer(pet, session.labels.breeds),
@@ -146,16 +145,3 @@ class PetCard:
         crop = session.crops[number - 1]
         # From the answer's own class maps and labels: the model may have been replaced since.
         return crop, overlay(crop, session.labels.heat(pet.class_maps, breed))
-
-
-def _breeds(session: Session, pet: Pet) -> list[tuple[str, str]]:
-    """The pet's likeliest breeds, then all others its model knows; aliases can be searched for."""
-    likely = {guess.id: f"{guess.name} · {percent(guess.probability)}" for guess in pet.breeds}
-    others = sorted(
-        (breed for breed in session.labels.breeds if breed.id not in likely),
-        key=lambda breed: breed.name.casefold(),
-    )
-    return [(text, breed) for breed, text in likely.items()] + [
-        (f"{breed.name} ({', '.join(breed.aliases)})" if breed.aliases else breed.name, breed.id)
-        for breed in others
-    ]

@@ -8,6 +8,7 @@ import gradio as gr
 
 from smartbreed.breeds import GROUPS
 from smartbreed.ui import review_cards
+from smartbreed.ui.breed_list import breed_dropdown
 from smartbreed.ui.review_desk import Desk
 from smartbreed.ui.review_show import Shown
 
@@ -45,7 +46,7 @@ class Acts:
         with gr.Column(
             visible=False, elem_classes="sb-form", elem_id="review-relabel-form"
         ) as self.relabel_form:
-            self.breed = gr.Dropdown(
+            self.breed = breed_dropdown(
                 [], value=None, label="Which breed is it?", elem_id="review-breed",
                 info="Type to search, Enter takes it and saves. Escape closes this.",
             )  # fmt: skip

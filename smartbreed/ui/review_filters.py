@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from smartbreed.ui.flag_form import breed_choices
+from smartbreed.ui.breed_list import breed_choices, breed_dropdown, catalogue
 
 _STATES = [
     ("To review", "open"), ("Accepted", "accepted"), ("Relabelled", "relabelled"), ("Rejected", "rejected"),
@@ -27,8 +27,8 @@ class FilterBar:
         with gr.Row(elem_classes="sb-filters", elem_id="review-filters"):
             self.state = gr.Dropdown(_STATES, value="open", label="Show", elem_id="review-state", **plain)
             self.verdict = gr.Dropdown(_VERDICTS, value="", label="Answer", elem_id="review-verdict", **plain)
-            self.breed = gr.Dropdown(
-                [("Every breed", ""), *breed_choices()[:-1]], value="", label="Breed", min_width=140,
+            self.breed = breed_dropdown(
+                [("Every breed", ""), *breed_choices(catalogue())], value="", label="Breed", min_width=140,
                 elem_id="review-breed-filter",
             )  # fmt: skip
             self.flagger = gr.Dropdown(

@@ -15,6 +15,7 @@ from smartbreed.review.queue import Filters
 from smartbreed.review.rulings import Ruling
 from smartbreed.services import Services, explain_failure
 from smartbreed.ui import nav, review_cards, review_told
+from smartbreed.ui.breed_list import breed_dropdown
 from smartbreed.ui.drawn_box import corners
 from smartbreed.ui.maintainer_form import gate_html, sign_out
 from smartbreed.ui.review_actions import Acts
@@ -72,7 +73,7 @@ class ReviewPage:
             self.all = gr.Button("Choose all", size="sm", elem_id="review-all")
             self.bulk_accept = gr.Button("Accept", size="sm", variant="primary", elem_id="review-bulk-accept")
             self.bulk_reject = gr.Button("Reject", size="sm", elem_id="review-bulk-reject")
-            self.bulk_breed = gr.Dropdown(
+            self.bulk_breed = breed_dropdown(
                 [_NO_BREED], value="", show_label=False, label="Relabel as", container=False, min_width=200,
                 elem_id="review-bulk-breed",
             )  # fmt: skip

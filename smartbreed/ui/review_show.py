@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from smartbreed.breeds import Breed
 from smartbreed.review.answers import label_of
 from smartbreed.review.queue import Item
 from smartbreed.review.rulings import NewBreed, breed_name
 from smartbreed.services import Services
 from smartbreed.ui import review_cards
-from smartbreed.ui.flag_form import breed_choices
+from smartbreed.ui.breed_list import breed_choices, catalogue
 from smartbreed.ui.review_desk import Desk
 from smartbreed.ui.review_pictures import Views, thumbnail, views
-from smartbreed.ui.sentences import percent
 
 #: Near-duplicates shown beside a flag.
 ALIKE = 6
@@ -91,10 +91,8 @@ def _thumbnails(services: Services, items: Sequence[Item]) -> dict[str, str]:
 
 
 def _breeds(new: Mapping[str, NewBreed], seen: Views) -> list[tuple[str, str]]:
-    likely = {
-        guess.id: f"{guess.name} · {percent(guess.probability)}"
-        for guess in (seen.pet.breeds if seen.pet else ())
-    }
-    introduced = [(f"{breed.name} (new)", breed.id) for breed in new.values() if breed.id not in likely]
-    others = [(text, breed) for text, breed in breed_choices()[:-1] if breed not in likely]
-    return [*((text, breed) for breed, text in likely.items()), *introduced, *others]
+    introduced = [
+        Breed(breed.id, breed.name, (), "cat" if breed.species == "cat" else "dog", breed.group)
+        for breed in new.values()
+    ]
+    return breed_choices(catalogue(), seen.pet.breeds if seen.pet else (), introduced)

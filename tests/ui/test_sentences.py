@@ -9,7 +9,7 @@ import pytest
 
 from smartbreed.errors import PhotoError
 from smartbreed.ui import cards
-from smartbreed.ui.flag_form import OTHER, breed_choices, remembered
+from smartbreed.ui.flag_form import remembered
 from smartbreed.ui.photo_input import uploads
 from smartbreed.ui.sentences import count, found, percent, sentence, short_name
 from smartbreed.vision.results import Guess, Identification, ModelVersion, Pet, Verdict
@@ -89,12 +89,6 @@ def test_nothing_from_outside_becomes_markup(evil: str) -> None:
         assert "<img" not in fragment
         assert "{{" not in fragment
         assert "${" not in fragment
-
-
-def test_breed_choices_can_be_searched_by_alias() -> None:
-    names = {value: text for text, value in breed_choices()}
-    assert "Boston Bull" in names["boston_bull"]
-    assert list(names)[-1] == OTHER
 
 
 @pytest.mark.parametrize(
