@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from smartbreed.config import load_settings
 from smartbreed.errors import SettingError, SmartBreedError
+from smartbreed.private import work_privately
 from smartbreed.quiet import native_silence
 
 if TYPE_CHECKING:  # importing these takes seconds; wrong settings are told before that
@@ -63,6 +64,7 @@ def main(*, model: str | None = None, host: str | None = None, port: int | None 
         signal.signal(number, _leave)
     try:
         settings = load_settings(**({} if model is None else {"model": model}))
+        work_privately(settings.home_dir)
         address = read_address(host, port)
         check_free(address)
         _prepare(settings.log_level)

@@ -12,6 +12,7 @@ import typer
 
 from smartbreed.config import load_settings
 from smartbreed.errors import SmartBreedError
+from smartbreed.private import work_privately
 from training.retraining.progress import Teller
 
 
@@ -49,6 +50,7 @@ def main(
     try:
         chosen = {"dataset": dataset, "model_repo": model, "home": home, "base_dataset": data}
         settings = load_settings(**{key: value for key, value in chosen.items() if value})
+        work_privately(settings.home_dir)
         if model and not Path(settings.model).expanduser().is_dir():
             settings = settings.model_copy(update={"model": ""})  # the repo is named, and so is its model
         repo = model or _release_repo(settings, publish)

@@ -58,11 +58,14 @@ def ends_well() -> Iterator[None]:
 
 
 def settings_with(**overrides: Any) -> Settings:
-    """The settings, with options of the command line before the environment.
+    """The settings, with options of the command line before the environment; the home is closed to others.
 
     Raises:
         SettingError: a variable holds something unusable.
     """
     from smartbreed.config import load_settings
+    from smartbreed.private import work_privately
 
-    return load_settings(**{name: value for name, value in overrides.items() if value is not None})
+    settings = load_settings(**{name: value for name, value in overrides.items() if value is not None})
+    work_privately(settings.home_dir)
+    return settings

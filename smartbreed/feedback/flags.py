@@ -11,7 +11,9 @@ import hashlib
 import hmac
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -36,6 +38,7 @@ from smartbreed.feedback.rows import dedupe_key, new_row, utc_now
 from smartbreed.feedback.salt import hash_token, load_salt
 from smartbreed.feedback.tables import ERASED, STATES, Flag
 from smartbreed.images import sample_encoding
+from smartbreed.private import private_file
 
 if TYPE_CHECKING:  # pydantic costs 0.3 s, and only the type is needed
     from smartbreed.config import Settings
@@ -262,6 +265,10 @@ def open_feedback(settings: Settings) -> FlagService:
     with disk_errors("The folder SMARTBREED_HOME cannot be made"):
         make_dirs(blobs.root)
     engine = make_engine(settings.resolved_database_url)
+    file = engine.url.database or ""
+    if engine.url.get_backend_name() == "sqlite" and file and not file.startswith("file:"):
+        with suppress(OSError):  # opening it says what is wrong
+            private_file(Path(file))
     forget_earlier_deleted(engine)
     migrate(settings.resolved_database_url)
     blobs.sweep_tmp()

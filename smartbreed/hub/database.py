@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from smartbreed.errors import StorageError
+from smartbreed.private import private_file
 from smartbreed.sqlite import enter_wal, reason
 
 log = logging.getLogger(__name__)
@@ -75,6 +76,8 @@ class Database:
         # SQLite polls for its lock; threads of one process queue here instead, in order.
         self._turn = threading.Lock()
         self._pid = os.getpid()
+        with suppress(OSError):  # opening it says what is wrong
+            private_file(path)
         with self.write() as db:
             made = db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").fetchone()
             if made is None:
