@@ -52,6 +52,12 @@ class Settings(BaseSettings):
         default=64_000_000, ge=10_000, le=1_000_000_000, description="Largest photo accepted, in pixels."
     )
     max_photos: int = Field(default=32, ge=1, le=1_000, description="Most photos in one request.")
+    max_uploads: int = Field(
+        default=1_000_000_000,
+        ge=1_000_000,
+        description="Most bytes of uploaded photos on the disk, each for an hour; further uploads are "
+        "answered with 507.",
+    )
     max_connections: int = Field(
         default=500,
         ge=10,

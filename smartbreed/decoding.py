@@ -26,6 +26,8 @@ from smartbreed.decoding_memory import coefficients, memory_needed, most_memory,
 from smartbreed.errors import PhotoError
 
 SUPPORTED = "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF"
+#: Bytes from which the kind of a file is told.
+HEAD = 256
 #: Shortest side accepted, in pixels.
 MIN_SIDE = 8
 
@@ -103,8 +105,7 @@ def decode(
     """
     kind = sniff(data)
     if kind is None:
-        start = data[:64].lstrip()
-        known = next((what for magic, what in _OTHERS if start.startswith(magic)), "")
+        known = next((what for magic, what in _OTHERS if data[:64].lstrip().startswith(magic)), "")
         seems = f"This looks like {known}, not a photo" if known else "This is not a picture of a known kind"
         raise PhotoError("unsupported_format", f"{seems}. Send a {SUPPORTED} file.")
     _silence_decoders()
@@ -168,6 +169,22 @@ def _admit(memory: int, size: tuple[int, int], max_pixels: int, admit: Admit | N
         )
     if admit is not None:
         admit(memory)
+
+
+def stand_in(head: bytes) -> bytes | None:
+    """What is kept instead of a file that is no picture of a kind we read; None for a picture.
+
+    Args:
+        head: the first `HEAD` bytes of the file, or all of it where it has fewer.
+
+    Returns:
+        Bytes for which `decode` gives the same reason; nothing of the file is in them.
+    """
+    if sniff(head) is not None:
+        return None
+    if not head:
+        return b""
+    return next((magic for magic, _ in _OTHERS if head[:64].lstrip().startswith(magic)), b"?")
 
 
 def check_size(width: int, height: int, max_pixels: int) -> None:

@@ -14,16 +14,15 @@ import logging
 import os
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from smartbreed.address import Address, check_free, read_address, unusable
 from smartbreed.config import load_settings
 from smartbreed.errors import SettingError, SmartBreedError
 from smartbreed.private import work_privately
@@ -32,20 +31,13 @@ from smartbreed.quiet import native_silence
 if TYPE_CHECKING:  # importing these takes seconds; wrong settings are told before that
     import gradio as gr
 
+    from smartbreed.api.upload_folder import UploadFolder
+    from smartbreed.config import Settings
     from smartbreed.services import Services
 
 log = logging.getLogger(__name__)
 
-PORT = 7860
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where to listen."""
-
-    host: str
-    port: int
 
 
 def main(*, model: str | None = None, host: str | None = None, port: int | None = None) -> int:
@@ -102,6 +94,8 @@ def serve(services: Services, address: Address, **options: Any) -> None:
         services.maintainers.listening_on(address.host)
         blocks = build_server(services)
         url = launch(blocks, services, address, **options)
+        uploads = upload_folder(blocks, services.settings)
+        uploads.start()
         for number in _SIGNALS:
             signal.signal(number, lambda *_: stop.set())
         log.info(
@@ -126,6 +120,7 @@ def serve(services: Services, address: Address, **options: Any) -> None:
             services.retraining.close,
             reviewing.stop,
             watcher.stop,
+            uploads.stop,
         )
         services.flags.close()
 
@@ -166,30 +161,27 @@ def launch(blocks: gr.Blocks, services: Services, address: Address, **options: A
     Raises:
         SettingError: the address is taken or not ours.
     """
-    from gradio.utils import get_upload_folder
-
-    from smartbreed.api.maintainer import build_maintainer_router
     from smartbreed.api.mcp import answer_in_json
     from smartbreed.api.middleware import build_middleware, hide_version, inner_middleware
-    from smartbreed.api.rest import build_router
+    from smartbreed.api.problems import handlers
     from smartbreed.api.serving import serving
-    from smartbreed.api.webhooks import build_webhook_router
+    from smartbreed.api.sessions import CAPACITY, bound_sessions
+    from smartbreed.api.uploads import check_uploads
     from smartbreed.ui.app import launch_options
 
     settings = services.settings
-    router = build_router(services, uploads=Path(get_upload_folder()))
+    check_uploads(upload_folder(blocks, settings), max_photos=settings.max_photos)
+    bound_sessions()
     arguments: dict[str, Any] = {
         **launch_options(settings),
         "server_name": address.host,
         "server_port": address.port,
         # A photo somewhat too large still arrives, and gets the same answer as at every other door.
         "max_file_size": 2 * settings.max_bytes,
+        "state_session_capacity": CAPACITY,
         "app_kwargs": {
-            "routes": [
-                *build_maintainer_router(services).routes,
-                *build_webhook_router(services).routes,
-                *router.routes,
-            ],
+            "exception_handlers": handlers(),
+            "routes": build_routes(services),
             "middleware": inner_middleware(services),
         },
         "mcp_server": True,
@@ -210,7 +202,7 @@ def launch(blocks: gr.Blocks, services: Services, address: Address, **options: A
         ):
             _, url, _ = blocks.launch(**arguments)
     except OSError:
-        raise _unusable(address) from None
+        raise unusable(address) from None
     if blocks.mcp_server_obj is None:
         raise SettingError("The MCP server cannot start; install gradio with its extra: gradio[mcp].")
     answer_in_json(blocks.mcp_server_obj)
@@ -218,50 +210,34 @@ def launch(blocks: gr.Blocks, services: Services, address: Address, **options: A
     return str(url)
 
 
-def read_address(host: str | None = None, port: int | None = None) -> Address:
-    """The address that ``GRADIO_SERVER_NAME`` and ``GRADIO_SERVER_PORT`` ask for.
+def build_routes(services: Services) -> list[Any]:
+    """Our routes, which come before gradio's."""
+    from gradio.utils import get_upload_folder
 
-    A Hugging Face Space is reached from outside its container, so there the default
-    is every interface. What is given goes before both.
+    from smartbreed.api.maintainer import build_maintainer_router
+    from smartbreed.api.rest import build_router
+    from smartbreed.api.webhooks import build_webhook_router
 
-    Raises:
-        SettingError: the port is no port.
-    """
-    text = os.environ.get("GRADIO_SERVER_PORT", str(PORT)) if port is None else str(port)
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65_535):
-        raise SettingError(f"GRADIO_SERVER_PORT: a port is a number from 1 to 65535. Received: {text!r}")
-    # Gradio reads the variable itself when it is imported.
-    os.environ["GRADIO_SERVER_PORT"] = text
-    host = (
-        host
-        or os.environ.get("GRADIO_SERVER_NAME")
-        or ("0.0.0.0" if os.environ.get("SPACE_ID") else "127.0.0.1")
-    )
-    return Address(host, int(text))
+    return [
+        *build_maintainer_router(services).routes,
+        *build_webhook_router(services).routes,
+        *build_router(services, uploads=Path(get_upload_folder())).routes,
+    ]
 
 
-def check_free(address: Address) -> None:
-    """Fail at once where `launch` would fail too, but only after seconds of importing.
+def upload_folder(blocks: gr.Blocks, settings: Settings) -> UploadFolder:
+    """The folder that gradio puts uploads and pictures of answers into."""
+    from gradio.utils import get_upload_folder
 
-    Raises:
-        SettingError: the address is taken or not ours.
-    """
-    try:
-        for family, kind, _, _, where in socket.getaddrinfo(
-            address.host.strip("[]"), address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        ):
-            with socket.socket(family, kind) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(where)
-    except OSError:
-        raise _unusable(address) from None
+    from smartbreed.api.upload_folder import UploadFolder
 
+    def shown() -> set[str]:
+        kept: set[str] = set()
+        for component in list(blocks.blocks.values()):
+            kept |= set(getattr(component, "keep_in_cache", ()))
+        return kept
 
-def _unusable(address: Address) -> SettingError:
-    return SettingError(
-        "GRADIO_SERVER_NAME, GRADIO_SERVER_PORT: cannot listen there; the port may be taken. "
-        f"Received: {address.host!r}, {address.port}"
-    )
+    return UploadFolder(Path(get_upload_folder()), settings.max_uploads, shown)
 
 
 def _leave(number: int, frame: object) -> None:

@@ -7,6 +7,7 @@ from starlette.middleware import Middleware
 
 from smartbreed.api.body_limit import BodyLimit
 from smartbreed.api.own_site import OwnSiteMiddleware
+from smartbreed.api.problems import Problems
 from smartbreed.api.security_headers import PagePolicyMiddleware, SecurityHeadersMiddleware
 from smartbreed.services import Services
 from smartbreed.ui.app import page_script
@@ -17,6 +18,7 @@ def build_middleware(services: Services) -> list[Middleware]:
     settings = services.settings
     return [
         Middleware(SecurityHeadersMiddleware, settings),
+        Middleware(Problems),
         Middleware(OwnSiteMiddleware, settings),
         Middleware(BodyLimit, max_bytes=settings.max_bytes),
     ]

@@ -20,6 +20,8 @@ from smartbreed.ui.train_page import TrainPage
 _HERE = Path(__file__).parent
 #: Temporary files are looked through this often and deleted at this age, in seconds.
 _CACHE = (300, 3600)
+#: Most events that wait in gradio's queue, whose arguments lie in memory.
+_MOST_WAITING = 100
 #: Every page; each has a stylesheet of its own whose rules all begin with its class, ``sb-page-…``.
 PAGES = ("identify", "tour", "train", "review")
 
@@ -43,6 +45,7 @@ def build_app(services: Services) -> gr.Blocks:
         TrainPage(services).load(app)
     with app.route("Review", "/review", show_in_navbar=False), _page("review"):
         ReviewPage(services).load(app)
+    app.queue(max_size=_MOST_WAITING)
     app.current_page = ""  # what is added later belongs to the front page again
     return app
 

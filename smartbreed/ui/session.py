@@ -67,6 +67,16 @@ class Session:
     crops: tuple[np.ndarray, ...] = field(default=(), repr=False)
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of memory held, without small change."""
+        arrays = [*self.crops, *(view.thumbnail for view in self.views if view.thumbnail is not None)]
+        for view in self.views:
+            if isinstance(view.answer, Identification):
+                for pet in view.answer.pets:
+                    arrays += [pet.logits, pet.class_maps, pet.embedding]
+        return sum(array.nbytes for array in arrays)
+
+    @property
     def view(self) -> View:
         return self.views[self.index]
 
