@@ -12,6 +12,7 @@ and ``averaged.weights.h5`` (during 2), ``classifier.weights.h5`` and ``training
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
@@ -29,11 +30,13 @@ from training.head import accuracy, embed, fit_head
 from training.losses import WeightedCrossentropy, balanced_weights
 from training.mixing import Mixing
 from training.recipe import Augment, Recipe, Train
-from training.run_directory import RunDirectory
+from training.run_directory import TRAINED, RunDirectory
 from training.start import Start, build_start
 from training.targets import Targets, start_rows, targets_by
 from training.tracking import trackers
 
+#: Pictures that the teachers are asked about at a time.
+CHUNK = 512
 WEIGHTS, LOG = "classifier.weights.h5", "training.json"
 
 
@@ -62,6 +65,11 @@ def train_classifier(
         RecipeError, StartError: a choice that the network or the data does not allow.
     """
     keras.utils.set_random_seed(recipe.seed)
+    steps = _steps(recipe, train, strangers)
+    run.expect(
+        _looks(recipe, run, len(train))
+        + recipe.train.epochs * (TRAINED * steps * recipe.train.batch + len(validation))
+    )
     log: dict[str, Any] = {"started": time.time(), "epochs": []}
     start = build_start(recipe.model, len(train.names))
     model = start.model
@@ -102,11 +110,16 @@ def _head(recipe: Recipe, run: RunDirectory, start: Start, train: Crops) -> np.n
     soften = targets_by(recipe, start, train, augment)
     # All of this before the head is fitted: the start network may be a teacher.
     shown = _shown(recipe, run, train, soften)
+    looking = f"Looking at {len(train)} pictures as the network stands"
+
+    def advance(count: int) -> None:
+        run.advance(count, looking)
+
     if choices.epochs:
         plain = soften(train.images, train.labels) if recipe.distil.views else shown
-        clean = embed(model, train.images)
+        clean = embed(model, train.images, advance=advance)
         views = choices.views if augment else 0
-        seen = [embed(model, train.images, augment, recipe.seed + view) for view in range(views)]
+        seen = [embed(model, train.images, augment, recipe.seed + view, advance) for view in range(views)]
         fit_head(
             model, np.concatenate([clean, *seen]), np.concatenate([plain] * (1 + views)),
             start_rows(recipe, start, train), choices.epochs, pull=recipe.train.towards_start,
@@ -124,13 +137,42 @@ def _head(recipe: Recipe, run: RunDirectory, start: Start, train: Crops) -> np.n
 def _shown(recipe: Recipe, run: RunDirectory, train: Crops, soften: Targets) -> np.ndarray:
     """Soft targets of what the network will be shown: the pictures, or their views."""
     views = recipe.distil.views
+    asking = f"Asking the teachers about {len(train)} pictures"
     if not views:
-        return soften(train.images, train.labels)
+        parts = []
+        for start in range(0, len(train), CHUNK):
+            part = slice(start, start + CHUNK)
+            parts.append(soften(train.images[part], train.labels[part]))
+            run.advance(len(parts[-1]) * len(recipe.distil.teachers), asking)
+        return np.concatenate(parts)
     run.say(f"asking the teachers about {views} views of each picture")
+    asked = 0
+
+    def told(done: int, of: int) -> None:
+        nonlocal asked
+        run.say(f"asked about {done} of {of} views", done=done, of=of)
+        run.advance((done - asked) * len(recipe.distil.teachers), asking)
+        asked = done
+
     return targets_of_views(
         soften, train.images, train.labels, views, crop_augmentation(recipe.augment), recipe.seed,
-        told=lambda done, of: run.say(f"asked about {done} of {of} views", done=done, of=of),
+        told=told,
     )  # fmt: skip
+
+
+def _looks(recipe: Recipe, run: RunDirectory, count: int) -> int:
+    """Pictures that are looked at before the first epoch."""
+    if (run / "head.weights.h5").exists():
+        return 0
+    views = recipe.head.views if recipe.augment.enabled else 0
+    asked = len(recipe.distil.teachers) * max(1, recipe.distil.views)
+    return count * (asked + (1 + views if recipe.head.epochs else 0))
+
+
+def _steps(recipe: Recipe, train: Crops, strangers: np.ndarray | None) -> int:
+    """Steps of an epoch."""
+    count = draws_of(recipe, train).sum() + (0 if strangers is None else len(strangers))
+    return recipe.train.steps or math.ceil(float(count) / recipe.train.batch)
 
 
 def _weights(recipe: Recipe, train: Crops) -> np.ndarray | None:
@@ -178,8 +220,27 @@ def _fine_tune(
             f"epoch {entry['epoch']} of {choices.epochs}: loss {entry['loss']:.3f}, {sentence(entry)}",
             **entry,
         ),
-        callbacks=trackers(recipe, run.folder),
+        callbacks=[*trackers(recipe, run.folder), _steps_told(recipe, run, len(batches), len(validation))],
     )  # fmt: skip
+
+
+def _steps_told(recipe: Recipe, run: RunDirectory, steps: int, judged: int) -> Any:
+    """Keras' callback that says how far an epoch is."""
+    now, epochs = [0], recipe.train.epochs
+
+    def begin(epoch: int, logs: Any) -> None:
+        if epoch and not now[0]:  # a killed run goes on here
+            run.advance(epoch * (TRAINED * steps * recipe.train.batch + judged), "Going on")
+        now[0] = epoch + 1
+
+    def step(number: int, logs: Any) -> None:
+        run.advance(TRAINED * recipe.train.batch, f"Epoch {now[0]} of {epochs}: step {number + 1} of {steps}")
+
+    return keras.callbacks.LambdaCallback(
+        on_epoch_begin=begin,
+        on_train_batch_end=step,
+        on_epoch_end=lambda epoch, logs: run.advance(judged, f"Epoch {epoch + 1} of {epochs} is judged"),
+    )
 
 
 def fit_settings(choices: Train, steps: int) -> FitSettings:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 
@@ -12,9 +14,16 @@ from training.fit import TowardsStart
 
 
 def embed(
-    model: keras.Model, images: np.ndarray, augment: CropAugmentation | None = None, seed: int = 0
+    model: keras.Model,
+    images: np.ndarray,
+    augment: CropAugmentation | None = None,
+    seed: int = 0,
+    advance: Callable[[int], None] = lambda count: None,
 ) -> np.ndarray:
-    """Embeddings ``(count, d)`` of uint8 ``images``, optionally of one augmented view of each."""
+    """Embeddings ``(count, d)`` of uint8 ``images``, optionally of one augmented view of each.
+
+    ``advance`` is called with how many more pictures were looked at.
+    """
     features = keras.Model(model.input, model.output["embedding"])
     rng = np.random.default_rng(seed)
     rows = []
@@ -23,6 +32,7 @@ def embed(
         if augment:
             batch = np.stack([augment(image, rng) for image in batch])
         rows.append(np.asarray(features.predict_on_batch(scale(batch))))
+        advance(len(batch))
     return np.concatenate(rows)
 
 

@@ -19,7 +19,7 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +28,8 @@ from typing import Any
 from smartbreed.durable import disk_errors, replace_durably, write_tmp
 from training.errors import StageError
 
+#: What learning from a picture costs, in looks at one: forward, and backward about twice as much.
+TRAINED = 3.0
 #: In the place of a stage's choices: what it left belongs to a run that is no more.
 STALE = "stale"
 
@@ -38,10 +40,15 @@ class RunDirectory:
     Args:
         folder: created when missing.
         quiet: print nothing; the log is written all the same.
+        watch: called as the stage under way gets on, with the share of its work that is done, 0…1, and a
+            sentence; about a hundred times a stage.
     """
 
-    def __init__(self, folder: Path, *, quiet: bool = False) -> None:
-        self.folder, self.quiet, self.stage = folder, quiet, ""
+    def __init__(
+        self, folder: Path, *, quiet: bool = False, watch: Callable[[float, str], None] | None = None
+    ) -> None:
+        self.folder, self.quiet, self.stage, self.watch = folder, quiet, "", watch
+        self._expected, self._done, self._shown = 0.0, 0.0, -1.0
         with disk_errors("The run directory was not made"):
             (folder / "stages").mkdir(parents=True, exist_ok=True)
         self._started = time.monotonic()
@@ -98,6 +105,28 @@ class RunDirectory:
         if not self.quiet:
             minutes, seconds = divmod(round(time.monotonic() - self._started), 60)
             print(f"[{minutes:02d}:{seconds:02d}] {self.stage:<9} {message}", file=sys.stderr, flush=True)
+
+    def expect(self, work: float) -> None:
+        """Begin to count the work of a stage.
+
+        Args:
+            work: all of it, in pictures that a network looks at once; a step of training counts as
+                `TRAINED` looks at each of its pictures.
+        """
+        self._expected, self._done, self._shown = max(work, 1.0), 0.0, -1.0
+
+    def advance(self, work: float, message: str) -> None:
+        """So much more of what was expected is done.
+
+        Args:
+            work: in the unit of `expect`.
+            message: what is being done, for people.
+        """
+        self._done += work
+        share = min(1.0, self._done / self._expected) if self._expected else 0.0
+        if self.watch is not None and (share - self._shown >= 0.01 or share == 1.0 > self._shown):
+            self._shown = share
+            self.watch(share, message)
 
     def is_complete(self, stage: str, choices: str) -> bool:
         """Whether the stage finished with these choices (a `training.recipe_file.digest`)."""

@@ -37,9 +37,11 @@ def one_picture_of(folder: Path, names: list[str]) -> Path:
     import pyarrow.parquet as pq
 
     said = {"info": {"features": {"breed": {"names": names}}}}
-    schema = pa.schema([pa.field("breed", pa.int64())], metadata={b"huggingface": json.dumps(said).encode()})
+    types = {"breed": pa.int64(), "species": pa.int64(), "image": pa.null(), "source_id": pa.string()}
+    schema = pa.schema(types.items(), metadata={b"huggingface": json.dumps(said).encode()})
+    row = {"breed": 0, "species": 0, "image": None, "source_id": "one"}
     (folder / "breeds").mkdir(parents=True)
-    pq.write_table(pa.table({"breed": [0]}, schema=schema), folder / "breeds" / "train-0.parquet")
+    pq.write_table(pa.Table.from_pylist([row], schema=schema), folder / "breeds" / "train-0.parquet")
     return folder
 
 

@@ -53,7 +53,13 @@ class _One:
 
 
 def read_crops(
-    samples: list[Sample], labels: list[str], data: Data, size: int, seed: int, find: Finder | None = None
+    samples: list[Sample],
+    labels: list[str],
+    data: Data,
+    size: int,
+    seed: int,
+    find: Finder | None = None,
+    advance: Callable[[int], None] = lambda count: None,
 ) -> Read:
     """Decode every sample and cut it to ``size``.
 
@@ -64,6 +70,7 @@ def read_crops(
         size: side of the crops, pixels.
         seed: of the jitter.
         find: looks for the subject where a sample has no box.
+        advance: called with how many more samples are read.
     """
     numbers = {label: number for number, label in enumerate(labels)}
 
@@ -79,7 +86,10 @@ def read_crops(
             return {"origin": sample.origin, "reason": "The file could not be read."}
 
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(read, enumerate(samples)))
+        found = []
+        for one in pool.map(read, enumerate(samples)):
+            found.append(one)
+            advance(1)
     kept = [one for one in found if isinstance(one, _One)]
     flat = [(one, number) for one in kept for number in range(len(one.pixels))]
     images = np.empty((len(flat), size, size, 3), np.uint8)

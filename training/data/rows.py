@@ -33,7 +33,7 @@ def read_rows(
 
     received = f"Received: {root}, configuration {config or 'default'}, split {split}"
     try:
-        dataset = load_dataset(local(root) or root, config or None, split=split, cache_dir=cache_of(root))
+        dataset = load_dataset(*located(root, config), split=split, cache_dir=cache_of(root))
     except Exception as error:  # the Hub, the disk, the format: datasets raises a dozen kinds
         raise DataError(f"The dataset could not be loaded ({reason_of(error)}). {received}") from None
     if missing := [name for name in (image, *needed) if name not in dataset.column_names]:
@@ -47,6 +47,47 @@ def read_rows(
     except Exception as error:  # a column of numbers, a shard cut short
         raise DataError(
             f"The pictures of the column {image} cannot be read ({reason_of(error)}). {received}"
+        ) from None
+
+
+def located(root: str, config: str) -> tuple[str, str | None]:
+    """What `datasets` is asked for: a path or repo, and a configuration.
+
+    A folder without a README, or with one that does not name the configuration, may still hold it as
+    ``CONFIG/*.parquet``; the names of its files then say which split each belongs to.
+
+    Args:
+        root: dataset repo or folder.
+        config: its configuration; empty: its only one.
+    """
+    folder = local(root)
+    if folder is None or not config or not any(Path(folder, config).glob("*.parquet")):
+        return folder or root, config or None
+    from datasets import get_dataset_config_names
+
+    try:
+        named = config in get_dataset_config_names(folder)
+    except Exception:  # a README that is none, files of several kinds
+        named = False
+    return (folder, config) if named else (str(Path(folder, config)), None)
+
+
+def files_of(root: str, config: str) -> dict[str, list[Path]]:
+    """The files of each split of a dataset folder's configuration, by the name of the split.
+
+    Raises:
+        DataError: `datasets` finds none.
+    """
+    from datasets import load_dataset_builder
+
+    path, name = located(root, config)
+    try:
+        builder = load_dataset_builder(path, name, cache_dir=cache_of(root))
+        found = builder.config.data_files or {}
+        return {str(split): [Path(file) for file in files] for split, files in found.items()}
+    except Exception as error:  # datasets raises a dozen kinds
+        raise DataError(
+            f"The dataset could not be loaded ({reason_of(error)}). Received: {root}, configuration {config}"
         ) from None
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from training.data.boxes import Box, box_list
-from training.data.rows import cache_of, local, reason_of
+from training.data.rows import cache_of, located, reason_of
 from training.data.species import species_number
 from training.errors import DataError
 from training.recipe import Data
@@ -140,9 +140,7 @@ def _load(data: Data, path: Path) -> dict[str, Any]:
                 raise DataError(f"There is no such file. Received: data.source={data.source}")
             tables = load_dataset("parquet", data_files={"train": str(path)})
         else:
-            tables = load_dataset(
-                local(data.source) or data.source, data.config or None, cache_dir=cache_of(data.source)
-            )
+            tables = load_dataset(*located(data.source, data.config), cache_dir=cache_of(data.source))
     except DataError:
         raise
     except Exception as error:  # the Hub, the disk, the format: datasets raises a dozen kinds

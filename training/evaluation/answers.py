@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -74,8 +75,13 @@ def true_labels(identifier: Identifier, crops: Crops) -> np.ndarray:
     return np.array([numbers[crops.names[label]] for label in crops.labels], np.int64)
 
 
-def run(identifier: Identifier, images: np.ndarray) -> list[Outputs]:
-    """The classifier's outputs for uint8 crops ``(n, h, w, 3)``, resized where it wants another size."""
+def run(
+    identifier: Identifier, images: np.ndarray, advance: Callable[[int], None] = lambda count: None
+) -> list[Outputs]:
+    """The classifier's outputs for uint8 crops ``(n, h, w, 3)``, resized where it wants another size.
+
+    ``advance`` is called with how many more pictures were looked at.
+    """
     side = identifier.classifier.config.input_size
 
     def one(image: np.ndarray) -> Outputs:
@@ -84,4 +90,8 @@ def run(identifier: Identifier, images: np.ndarray) -> list[Outputs]:
         return identifier.classifier.run(image)
 
     with ThreadPoolExecutor(identifier.threads) as pool:
-        return list(pool.map(one, images))
+        found = []
+        for outputs in pool.map(one, images):
+            found.append(outputs)
+            advance(1)
+        return found

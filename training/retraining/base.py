@@ -16,6 +16,7 @@ from smartbreed.durable import make_dirs
 from smartbreed.errors import HubCallError, PhotoError
 from smartbreed.hub.client import download_snapshot, parse_repo, repo_state
 from smartbreed.vision.bundle import Bundle
+from training.data.rows import files_of, reason_of
 from training.errors import DataError
 from training.replay import ACCEPTED
 from training.retraining.plan import Plan
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     from training.data import Scene
 
+#: What a picture of it needs, as `docs/training.md` describes.
+COLUMNS = ("image", "breed", "species", "source_id")
 #: Where it lies in a checkout.
 DEFAULT = "../shared/data/pets"
 
@@ -84,6 +87,8 @@ def extended_dataset(
 ) -> Path:
     """The base dataset with one more shard, of the samples to learn from, and the names of new breeds.
 
+    The result needs no README: its folders are its configurations, its files are named for their split.
+
     Args:
         base: from `base_folder`.
         folder: made; the result.
@@ -92,46 +97,49 @@ def extended_dataset(
         scenes: photographs of accepted missed pets, for one more shard of its scenes, if it has any.
 
     Raises:
-        DataError: the base dataset has other breeds than the model.
+        DataError: the base dataset has other breeds than the model, or a damaged file.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    shards = sorted((base / "breeds").glob("*.parquet"))
-    schema = _with_names(pq.read_schema(shards[0]), plan.names)
+    schema = check_base(base, plan)
     make_dirs(folder / "breeds")
-    for name in ("README.md", *(() if scenes else ("scenes",))):
-        if (base / name).exists() and not (folder / name).exists():
-            (folder / name).symlink_to((base / name).resolve())
-    if scenes:
+    for split, number, shard in _shards(base, "breeds"):
+        try:
+            table = pq.read_table(shard).select(schema.names).cast(schema)
+        except (pa.ArrowException, OSError) as error:
+            raise _damaged(shard, error) from None
+        pq.write_table(table, folder / "breeds" / f"{split}-{number:05d}.parquet")
+    if has_scenes(base):
         _add_scenes(base / "scenes", folder / "scenes", scenes)
-    for shard in shards:
-        pq.write_table(pq.read_table(shard).cast(schema), folder / "breeds" / shard.name)
+    kinds = _feature(schema, "species") or ["cat", "dog"]
     rows, species = [], {label["id"]: label["species"] for label in plan.labels}
     for sample, out in zip(plan.samples, plan.held_out, strict=True):
         if not out:
             row = dict.fromkeys(schema.names)
+            kind = "dog" if species[sample.label] == "dog" else "cat"
             rows.append({**row, "image": {"bytes": crops[sample.key], "path": None},
-                         "breed": plan.names.index(sample.label),
-                         "species": int(species[sample.label] == "dog"),
+                         "breed": plan.names.index(sample.label), "species": kinds.index(kind),
                          "source": "flags", "source_id": ACCEPTED + sample.key})  # fmt: skip
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), folder / "breeds" / "train-accepted.parquet")
     return folder
 
 
 def _add_scenes(base: Path, folder: Path, scenes: Sequence[Scene]) -> None:
-    """The shards of ``base`` and one more, ``train-accepted.parquet``."""
+    """The shards of ``base``, and of scenes one more, ``train-accepted.parquet``."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    shards = sorted(base.glob("train-*.parquet"))
-    if not shards:
-        return
+    shards = _shards(base.parent, base.name)
     make_dirs(folder)
-    for path in sorted(base.glob("*.parquet")):
-        if not (folder / path.name).exists():
-            (folder / path.name).symlink_to(path.resolve())
-    schema = pq.read_schema(shards[0])
+    for split, number, shard in shards:
+        place = folder / f"{split}-{number:05d}.parquet"
+        if not place.is_symlink():
+            place.symlink_to(shard.resolve())
+    train = [shard for split, _, shard in shards if split == "train"]
+    if not train or not scenes:
+        return
+    schema = pq.read_schema(train[0])
     rows = []
     for scene in scenes:
         buffer = io.BytesIO()
@@ -146,27 +154,76 @@ def _add_scenes(base: Path, folder: Path, scenes: Sequence[Scene]) -> None:
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), folder / "train-accepted.parquet")
 
 
-def check_names(base: Path, plan: Plan) -> None:
-    """Whether the base dataset lists the model's breeds, so that nothing is downloaded or cut in vain.
+def has_scenes(base: Path) -> bool:
+    """Whether the base dataset has whole photographs too, to choose what is no pet by."""
+    return any((base / "scenes").glob("*.parquet"))
+
+
+def check_base(base: Path, plan: Plan) -> Any:
+    """Refuse a base dataset that hours later would turn out to be of no use.
+
+    Returns:
+        The arrow schema of its pictures, with the breed ids of the plan.
 
     Raises:
-        DataError: it does not.
+        DataError: a file is damaged, a column is missing, or it lists other breeds than the model.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    _with_names(pq.read_schema(sorted((base / "breeds").glob("*.parquet"))[0]), plan.names)
+    schemas = []
+    for _, _, shard in _shards(base, "breeds"):
+        try:
+            schemas.append(pq.read_schema(shard))
+        except (pa.ArrowException, OSError) as error:
+            raise _damaged(shard, error) from None
+    schema = _with_names(schemas[0], plan.names)
+    for one in schemas:
+        if missing := [name for name in COLUMNS if name not in one.names]:
+            raise DataError(
+                f"The base dataset needs the columns {', '.join(COLUMNS)} (see docs/training.md). "
+                f"Received: {', '.join(one.names)}; no {missing[0]}"
+            )
+    if not {"cat", "dog"} <= set(_feature(schema, "species") or ["cat", "dog"]):
+        raise DataError(
+            "The column species of the base dataset must name cat and dog. "
+            f"Received: {_feature(schema, 'species')}"
+        )
+    return schema
+
+
+def _shards(base: Path, config: str) -> list[tuple[str, int, Path]]:
+    """Split, number and file of everything in a configuration."""
+    found = files_of(str(base), config)
+    return [(split, number, file) for split, files in found.items() for number, file in enumerate(files)]
+
+
+def _damaged(shard: Path, error: Exception) -> DataError:
+    return DataError(
+        f"A file of the base dataset cannot be read ({reason_of(error)}). "
+        f"Received: {shard.parent.name}/{shard.name}"
+    )
+
+
+def _feature(schema: Any, column: str) -> list[str] | None:
+    """The names of a ClassLabel; None for anything else."""
+    try:
+        found = json.loads(schema.metadata[b"huggingface"])["info"]["features"][column]["names"]
+    except (KeyError, TypeError, ValueError):
+        return None
+    return found if isinstance(found, list) else None
 
 
 def _with_names(schema: Any, names: list[str]) -> Any:
     """The schema with the breed ids of ``names``, which must begin with its own."""
-    try:
-        info = json.loads(schema.metadata[b"huggingface"])
-        own = info["info"]["features"]["breed"]["names"]
-    except (KeyError, TypeError, ValueError):
+    own = _feature(schema, "breed")
+    if own is None:
         raise DataError(
-            "The base dataset does not say which breeds it shows (see docs/training.md)."
-        ) from None
+            "The base dataset does not say which breeds it shows: its column breed must be a ClassLabel "
+            "(see docs/training.md)."
+        )
     if own != names[: len(own)]:
         raise DataError("The base dataset lists other breeds than the model, or in another order.")
+    info = json.loads(schema.metadata[b"huggingface"])
     info["info"]["features"]["breed"]["names"] = names
     return schema.with_metadata({b"huggingface": json.dumps(info).encode()})

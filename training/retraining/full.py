@@ -8,23 +8,31 @@ except that both models look at the photographs themselves, as their backbones d
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from smartbreed.vision.bundle import load_bundle, write_config
-from smartbreed.vision.classifier import Classifier
+from smartbreed.vision.classifier import Classifier, Outputs
 from training.replay import origins_of
 from training.retraining.accepted_scenes import scenes_of
-from training.retraining.base import base_folder, check_names, cut, extended_dataset, pixels_of
+from training.retraining.base import (
+    base_folder,
+    check_base,
+    cut,
+    extended_dataset,
+    has_scenes,
+    pixels_of,
+)
+from training.retraining.calibrate import second_look
 from training.retraining.card import add_to_changelog, differences, render_card
 from training.retraining.challenger import raw_config
 from training.retraining.champion import Champion
 from training.retraining.flagged import Answers
 from training.retraining.gate import Judged, judge
-from training.retraining.gate_set import FILE, GateSet, build_gate
+from training.retraining.gate_set import FILE, GateSet, build_gate, load_gate
 from training.retraining.loss_checks import MARGINS
 from training.retraining.plan import Plan, write_record
 from training.retraining.release import next_version, publish
@@ -38,11 +46,17 @@ from training.retraining.run import (
     read,
     taken_versions,
 )
-from training.retraining.work import Work
+from training.retraining.work import Progress, Work
 from training.retraining.writing import history_of
 
 #: Share of the accepted samples that only judges: no second training is affordable here.
 HELD_OUT = 0.2
+#: Our stages, what each says, and the recipe's stages that are its parts.
+_STAGES = (
+    ("embed", "Preparing the base dataset", ("prepare",)),
+    ("fit", "Fine-tuning every layer; this takes long", ("train",)),
+    ("calibrate", "Choosing temperature and thresholds", ("calibrate", "export")),
+)
 
 
 def retrain_everything(work: Work, recipe: str = "breeds") -> dict[str, Any]:
@@ -61,7 +75,7 @@ def retrain_everything(work: Work, recipe: str = "breeds") -> dict[str, Any]:
     plan = plan_of(champion.bundle, plan.samples, HELD_OUT)
     if not enough(work, plan):
         return nothing_to_do(work, champion, plan)
-    check_names(base, plan)
+    check_base(base, plan)
     with work.stage("embed", f"Looking at {len(plan.samples)} accepted photos") as tell:
         crops = cut(plan, champion.bundle, tell)
     if len(crops) < len(plan.samples):
@@ -86,11 +100,20 @@ def retrain_everything(work: Work, recipe: str = "breeds") -> dict[str, Any]:
         [f"data.source={data}", f"model.start={start}", "head.rows=bundle", "train.epochs=4",
          f"train.soup={soup}",
          f"distil.teachers=[{{kind: bundle, file: '{champion.bundle.folder}'}}]",
+         *(() if has_scenes(base) else ("data.scenes=", "train.outliers=false")),
          f"export.version={version}", f"export.detector={champion.bundle.folder}", *work.choices.overrides],
     )  # fmt: skip
-    with work.stage("fit", "Fine-tuning every layer; this takes long"):
-        run_recipe(chosen, run, ("prepare", "train", "calibrate", "export"))
+    for stage, message, parts in _STAGES:
+        with work.stage(stage, message) as tell:
+            for number, part in enumerate(parts):
+                run.watch = _watching(tell, number, len(parts))
+                run_recipe(chosen, run, (part,))
     return _finish(work, champion, plan, crops, run / "bundle", version)
+
+
+def _watching(tell: Progress, number: int, of: int) -> Callable[[float, str], None]:
+    """Tells of the recipe's stage of a number as a part of ours."""
+    return lambda share, message: tell(number + share, of, message)
 
 
 def _too_few_to_judge(plan: Plan) -> str:
@@ -109,16 +132,28 @@ def _finish(
     work: Work, champion: Champion, plan: Plan, crops: dict[str, bytes], folder: Path, version: str
 ) -> dict[str, Any]:
     before, challenger = raw_config(champion.bundle), load_bundle(folder)
-    with work.stage("gate", "Comparing it with the present model"):
+    with work.stage("gate", "Comparing it with the present model") as tell:
         looks = [Classifier(bundle, 2) for bundle in (champion.bundle, challenger)]
         images, labels, origins = _held_back(folder.parent)
-        judged = [Judged(_logits(look, images), look.config.temperature) for look in looks]
         held = [s for s, o, f in zip(plan.samples, plan.held_out, plan.fresh, strict=True) if o and f]
+        done, of = 0, 3 * len(images) + 2 * len(held)
+
+        def ran(look: Classifier, shown: Iterable[np.ndarray]) -> Iterator[Outputs]:
+            nonlocal done
+            for image in shown:
+                yield look.run(image)
+                done += 1
+                if done % max(1, of // 50) == 0:
+                    tell(done, of)
+
+        judged = [Judged(_logits(look, ran(look, images)), look.config.temperature) for look in looks]
         shown = [pixels_of(crops[sample.key]) for sample in held]
         index = np.array([plan.names.index(sample.label) for sample in held], np.int64)
-        answers = Answers(index, *(_logits(look, shown) for look in looks))
-        embeddings = np.stack([looks[1].run(image).embedding for image in images])
-        gate = GateSet(embeddings, labels, plan.names, origins, np.zeros((0, embeddings.shape[1])))
+        answers = Answers(index, *(_logits(look, ran(look, shown)) for look in looks))
+        embeddings = np.stack([outputs.embedding for outputs in ran(looks[1], images)])
+        written = load_gate(challenger)  # by the recipe, which has seen photographs without a pet
+        strangers = np.zeros((0, embeddings.shape[1])) if written is None else written.strangers
+        gate = GateSet(embeddings, labels, plan.names, origins, strangers)
         groups = [label.get("group") or label["id"] for label in plan.labels[: plan.known]]
         verdict = judge(judged[0], judged[1], gate, groups, answers)
     history = history_of(before, verdict, version, plan.learnt())
@@ -139,7 +174,8 @@ def _finish(
                            "revision": work.facts["dataset_revision"],
                            "samples": int((~plan.held_out).sum()), "held_out": int(plan.held_out.sum())},
         }  # fmt: skip
-        build_gate(folder / FILE, embeddings, labels, plan.names, origins=origins)
+        _keep_second_look(config, before, judged)
+        build_gate(folder / FILE, embeddings, labels, plan.names, strangers=strangers, origins=origins)
         write_record(folder, plan.record(), work.choices.dataset, work.facts["dataset_revision"])
         learnt = plan.sentences()
         facts = {
@@ -163,7 +199,15 @@ def _finish(
 
 def _root(challenger: Judged, gate: GateSet, version: str) -> dict[str, Any]:
     """What all head-mode versions after this one are held against."""
-    return root_from(version, challenger.right(gate.labels)).as_dict()
+    return root_from(version, challenger.right(gate.labels)[gate.base]).as_dict()
+
+
+def _keep_second_look(config: dict[str, Any], before: dict[str, Any], judged: list[Judged]) -> None:
+    """Without whole photographs to choose it by, the champion's second look goes on, on the new scale."""
+    detector, old = config.get("detector"), before.get("detector") or {}
+    if detector and not detector.get("confirm") and old.get("confirm"):
+        largest = [model.logits.max(1) for model in judged]
+        detector |= {"confirm": second_look(old["confirm"], *largest), "score": old["score"]}
 
 
 def _held_back(run: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -176,6 +220,6 @@ def _held_back(run: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return part.images, part.labels, origins_of(part.sources)
 
 
-def _logits(look: Classifier, images: Iterable[np.ndarray]) -> np.ndarray:
-    rows = [look.run(image).logits for image in images]
+def _logits(look: Classifier, answers: Iterable[Outputs]) -> np.ndarray:
+    rows = [outputs.logits for outputs in answers]
     return np.stack(rows) if rows else np.zeros((0, len(look.config.labels)), np.float32)

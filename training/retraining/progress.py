@@ -18,10 +18,10 @@ class Teller:
         self.as_json = as_json
         self._last = ""
 
-    def step(self, stage: str, message: str, done: int = 0, of: int = 1) -> None:
+    def step(self, stage: str, message: str, done: float = 0, of: float = 1) -> None:
         """How far a stage is."""
         if self.as_json:
-            self._line({"stage": stage, "done": done, "of": of, "message": message})
+            self._line({"stage": stage, "done": round(done, 4), "of": of, "message": message})
         elif message != self._last:
             self._last = message
             print(f"{stage}: {message}", file=sys.stderr, flush=True)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from smartbreed.config import Settings
 from smartbreed.durable import disk_errors, make_dirs
@@ -34,6 +34,12 @@ OUTCOMES = MappingProxyType(
         "too_few": "no new model was made, as too few photos were accepted since {}",
     }
 )
+
+
+class Progress(Protocol):
+    """How far a stage is: so much is done, of so much; and what is being done."""
+
+    def __call__(self, done: float, of: float, said: str = "") -> None: ...
 
 
 @dataclass(frozen=True)
@@ -88,13 +94,17 @@ class Work:
         return self.settings.home_dir / "retraining" / self.choices.now.strftime("%Y%m%dT%H%M%SZ")
 
     @contextmanager
-    def stage(self, name: str, message: str) -> Iterator[Callable[[int, int], None]]:
-        """Tell of a stage and time it; yields what tells how far it is."""
+    def stage(self, name: str, message: str) -> Iterator[Progress]:
+        """Tell of a stage and time it; yields what tells how far it is, and may say it in other words."""
         started = time.perf_counter()
         self.teller.step(name, message)
-        yield lambda done, of: self.teller.step(name, message, done, of)
+
+        def tell(done: float, of: float, said: str = "") -> None:
+            self.teller.step(name, said or message, done, of)
+
+        yield tell
         self.teller.step(name, message, 1, 1)
-        self.seconds[name] = round(time.perf_counter() - started, 2)
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - started, 2)
 
     def keep(self, bundle: Path) -> None:
         """Move a finished bundle that is not published into the report's folder.

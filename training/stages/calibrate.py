@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,9 @@ from training.stages import Context
 from training.thresholds import verdict_thresholds
 from training.trained import trained_network
 
+#: What a conversion costs, and a whole photograph, in looks at a crop.
+CONVERTED, LOOKED_THROUGH = 1000, 4
+
 
 def run(context: Context) -> dict[str, Any]:
     """Leave ``calibration.json``."""
@@ -55,22 +59,36 @@ def run(context: Context) -> dict[str, Any]:
 def _classifier(context: Context, folder: Path, scenes: list[Scene]) -> dict[str, Any]:
     recipe, prepared = context.recipe, load_prepared(context.prepared)
     model = trained_network(recipe, context.run, len(prepared.labels))
+    judged = len(prepared.part(VALIDATION)) * (1 + recipe.calibrate.views)
+    context.run.expect(CONVERTED + judged + LOOKED_THROUGH * len(scenes))
+    context.run.advance(0, "Converting the network")
     write_network(model, folder, "classifier", range_pictures(context))
     section = classifier_section(recipe, prepared.labels, model, {})
     # What is served is asked, not what was trained: their logits differ by what the form rounds.
     served = finish(folder, {**UNFINISHED, "classifier": section, "detector": None})
-    found = _verdicts(recipe, served, prepared, scenes)
+    context.run.advance(CONVERTED, "Converting the network")
+    found = _verdicts(context, served, prepared, scenes)
     if recipe.export.detector:
         section |= {key: found[key] for key in ("temperature", "thresholds")}
         found["detector"] = _second_look(recipe, folder, section, scenes)
+        context.run.advance(LOOKED_THROUGH * len(scenes), "Choosing what is a pet")
     return found
 
 
-def _verdicts(recipe: Recipe, served: Identifier, prepared: Prepared, scenes: list[Scene]) -> dict[str, Any]:
+def _verdicts(
+    context: Context, served: Identifier, prepared: Prepared, scenes: list[Scene]
+) -> dict[str, Any]:
+    recipe = context.recipe
     validation, views = prepared.part(VALIDATION), recipe.calibrate.views
     rng = np.random.default_rng(recipe.seed)
     changed = [np.stack([MILD(image, rng) for image in validation.images]) for _ in range(views)]
-    every = np.concatenate([_logits(served, images) for images in (validation.images, *changed)])
+    asking = "Asking the network about held-back pictures"
+    every = np.concatenate(
+        [
+            _logits(served, images, lambda count: context.run.advance(count, asking))
+            for images in (validation.images, *changed)
+        ]
+    )
     labels, logits = np.tile(validation.labels, 1 + views), every[: len(validation)]
     temperature = round(fit_temperature(every, labels, prior=recipe.calibrate.prior), 4)
     empty = [_squashed(s.image, recipe.model.input_size) for s in scenes if not len(s.boxes)]
@@ -91,9 +109,11 @@ def _verdicts(recipe: Recipe, served: Identifier, prepared: Prepared, scenes: li
     }  # fmt: skip
 
 
-def _logits(served: Identifier, images: np.ndarray) -> np.ndarray:
+def _logits(
+    served: Identifier, images: np.ndarray, advance: Callable[[int], None] = lambda count: None
+) -> np.ndarray:
     """``(n, labels)`` of uint8 crops."""
-    return np.stack([outputs.logits for outputs in run_crops(served, images)])
+    return np.stack([outputs.logits for outputs in run_crops(served, images, advance)])
 
 
 def _ece(chance: np.ndarray, crops: Crops) -> float:

@@ -33,6 +33,7 @@ from training.replay import choose, origins_of, save_replay
 from training.retraining.gate_set import FILE as GATE
 from training.retraining.gate_set import build_gate
 from training.stages import Context
+from training.stages.calibrate import CONVERTED
 from training.trained import trained_network
 
 
@@ -77,7 +78,11 @@ def _classify(context: Context, folder: Path) -> dict[str, Any]:
     recipe, prepared = context.recipe, load_prepared(context.prepared)
     calibration = context.run.read_json("calibration.json")
     model = trained_network(recipe, context.run, len(prepared.labels))
+    kept = min(recipe.export.replay * len(prepared.labels), len(prepared.crops))
+    context.run.expect(CONVERTED + kept + len(prepared.part(VALIDATION)))
+    context.run.advance(0, "Converting the network")
     write_network(model, folder, "classifier", range_pictures(context))
+    context.run.advance(CONVERTED, "Converting the network")
     classifier = classifier_section(recipe, prepared.labels, model, calibration)
     if recipe.export.replay:
         _memories(context, prepared, finish(folder, {**UNFINISHED, "classifier": classifier}), folder)
@@ -97,7 +102,7 @@ def _memories(context: Context, prepared: Prepared, served: Identifier, folder: 
     kept = crops.take(train[some])
     save_replay(
         folder / "replay.npz",
-        _embeddings(served, kept.images),
+        _embeddings(served, kept.images, context),
         kept.labels,
         crops.names,
         origins_of(kept.sources),
@@ -114,7 +119,7 @@ def _memories(context: Context, prepared: Prepared, served: Identifier, folder: 
             strangers = _embeddings(served, shown)
     build_gate(
         folder / GATE,
-        _embeddings(served, judges.images),
+        _embeddings(served, judges.images, context),
         judges.labels,
         crops.names,
         strangers=strangers,
@@ -122,8 +127,12 @@ def _memories(context: Context, prepared: Prepared, served: Identifier, folder: 
     )
 
 
-def _embeddings(served: Identifier, images: np.ndarray) -> np.ndarray:
-    return np.stack([outputs.embedding for outputs in run_crops(served, images)])
+def _embeddings(served: Identifier, images: np.ndarray, context: Context | None = None) -> np.ndarray:
+    def advance(count: int) -> None:
+        if context is not None:
+            context.run.advance(count, "Remembering pictures for later retrainings")
+
+    return np.stack([outputs.embedding for outputs in run_crops(served, images, advance)])
 
 
 def _detect(context: Context, folder: Path) -> dict[str, Any]:

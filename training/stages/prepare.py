@@ -20,6 +20,9 @@ from training.errors import DataError
 from training.recipe import Recipe
 from training.stages import Context
 
+#: What a look by the network costs, in pictures read.
+LOOKS = 3
+
 
 def run(context: Context) -> dict[str, Any]:
     """Leave ``prepared/`` and ``report/``. Raises `DataError`."""
@@ -33,7 +36,13 @@ def run(context: Context) -> dict[str, Any]:
     samples = _limited(source, recipe)
     say(f"reading {len(samples)} pictures of {len(labels)} classes from {recipe.data.source} ({source.kind})")
     find = pet_finder(recipe.data.find) if recipe.data.find else None
-    read = read_crops(samples, source.labels, recipe.data, recipe.model.input_size, recipe.seed, find)
+    looks = LOOKS if _looks_for_errors(recipe) else 0
+    context.run.expect(len(samples) * (1 + looks))
+    reading = f"Reading {len(samples)} pictures"
+    read = read_crops(
+        samples, source.labels, recipe.data, recipe.model.input_size, recipe.seed, find,
+        lambda count: context.run.advance(count, reading),
+    )  # fmt: skip
     for item in read.dropped[:10]:
         say(f"dropped {item['origin']}: {item['reason']}", **item)
     if len(read.dropped) > 10:
@@ -46,7 +55,7 @@ def run(context: Context) -> dict[str, Any]:
     _require_splits(places, crops, source.labels, recipe)
     prepared = Prepared(crops, places, labels)
     save_prepared(context.run, prepared)
-    found, reason = _label_errors(recipe, crops, places, groups)
+    found, reason = _label_errors(context, crops, places, groups)
     report = write_report(
         Findings(crops, labels, places, read.sizes, pairs, read.dropped, found, reason),
         context.run / "report", crop_augmentation(recipe.augment), recipe.seed,
@@ -112,9 +121,14 @@ def _require_splits(places: np.ndarray, crops: Crops, labels: list[str], recipe:
         )
 
 
+def _looks_for_errors(recipe: Recipe) -> bool:
+    return recipe.data.label_errors and recipe.model.start != "none"
+
+
 def _label_errors(
-    recipe: Recipe, crops: Crops, places: np.ndarray, groups: np.ndarray
+    context: Context, crops: Crops, places: np.ndarray, groups: np.ndarray
 ) -> tuple[list[Suspect] | None, str]:
+    recipe = context.recipe
     if not recipe.data.label_errors:
         return None, "data.label_errors is off."
     if recipe.model.start == "none":
@@ -124,7 +138,11 @@ def _label_errors(
 
     looked_at = np.flatnonzero((places != TEST) & (places != ""))
     start = build_start(recipe.model, len(crops.names))
-    embeddings = embed(start.model, crops.images[looked_at])
+    embeddings = embed(
+        start.model,
+        crops.images[looked_at],
+        advance=lambda count: context.run.advance(LOOKS * count, "Looking for wrong labels"),
+    )
     chance = out_of_fold(embeddings, crops.labels[looked_at], groups[looked_at], len(crops.names))
     found = suspects(chance, crops.labels[looked_at])
     return [Suspect(int(looked_at[s.index]), s.label, s.thinks, s.confidence, s.instead) for s in found], ""
