@@ -69,10 +69,10 @@ def _count(services: Services) -> Waiting:
         stats = services.review.stats()
         publishing = services.publishing()
         found = services.accepted()
-        newest = services.releases.known()
+        newest, status = services.releases.known(), services.model.status()
         return Waiting(
             accepted=found.total(),
-            since=newest[0].version if newest else services.model.status().version,
+            since=newest[0].version if newest and not status.pin else status.version,
             breeds=tuple(found.most_common()),
             flags=stats.decided + stats.open,
             published=publishing.published,
@@ -83,6 +83,7 @@ def _count(services: Services) -> Waiting:
             problem=publishing.problem or "",
             details=(*publishing.problems, *(f"{path}: {why}" for path, why in publishing.foreign.items())),
             published_at=publishing.success_at,
+            needs=tuple(services.needs().values()),
         )
     except SmartBreedError as error:
         return Waiting(problem=error.message)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
+from smartbreed.retraining.needs import Need
+
 
 @dataclass(frozen=True)
 class Release:
@@ -92,6 +94,7 @@ class Waiting:
         problem: the last error of publishing; empty when all is well.
         details: sentences about single flags, shards and files that trouble publishing.
         published_at: when something was published last.
+        needs: what each mode of retraining has and needs; empty where that is not known.
     """
 
     accepted: int = 0
@@ -106,3 +109,4 @@ class Waiting:
     problem: str = ""
     details: tuple[str, ...] = ()
     published_at: dt.datetime | None = None
+    needs: tuple[Need, ...] = ()

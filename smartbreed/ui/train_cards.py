@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from smartbreed.models.choose import LATEST
 from smartbreed.models.source import newer
 from smartbreed.retraining.job import TRIGGERS, Job
+from smartbreed.retraining.needs import LEAST_PICTURES, Need
 from smartbreed.retraining.overview import Release, Serving, Waiting
 from smartbreed.retraining.progress import Step
 from smartbreed.ui.cards import escape
@@ -172,6 +173,38 @@ def outcome(job: Job, now: Serving) -> str:
         text = escape("\n".join(words))
         parts.append(f"<details><summary>Its last words</summary><pre>{text}</pre></details>")
     return f'<div class="sb-outcome sb-{tone}"><h3>{heading}</h3>{"".join(parts)}</div>'
+
+
+def need(now: Need | None) -> str:
+    """What a mode of retraining still needs, and which new breeds are not learnt yet; empty: nothing."""
+    if now is None:
+        return ""
+    lines = [] if now.ready else [f"<p><b>{escape(need_text(now))}</b></p>"]
+    lines += [
+        f"<p>{escape(name)} is not learnt yet: {count} of the {LEAST_PICTURES} photos that a new breed "
+        "needs.</p>"
+        for name, count in now.new_breeds[:10]
+    ]
+    if not lines:
+        return ""
+    if not now.ready:
+        link = '<a href="/review">Review page</a>'
+        lines.append(f"<p>Accept more on the {link}.</p>")
+    return f'<div class="sb-need">{"".join(lines)}</div>'
+
+
+def need_text(now: Need) -> str:
+    """How many photos a mode needs and has, in a sentence or two."""
+    if now.mode == "full":
+        return (
+            f"A full retraining needs {now.wanted} new photos to judge on, and keeps a fifth of the accepted "
+            f"ones for that: {now.have or 'none'} so far. About {now.more} more have to be accepted."
+        )
+    return (
+        f"A quick retraining needs {now.wanted} newly accepted photos of breeds that the model knows or can "
+        f"learn. There {'is' if now.have == 1 else 'are'} {now.have or 'none'}; {now.more} "
+        f"more {'is' if now.more == 1 else 'are'} needed."
+    )
 
 
 def _published(version: str, now: Serving) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from smartbreed import circle
+from smartbreed.errors import RequestError
 from smartbreed.models.choose import LATEST
 from smartbreed.retraining.job import Job
 from smartbreed.retraining.overview import Serving
@@ -61,6 +62,7 @@ class TrainPage:
                 elem_id="mode",
                 elem_classes="sb-mode",
             )
+            self.need = gr.HTML(elem_id="need", elem_classes="sb-live")
             with gr.Row(elem_classes="sb-actions"):
                 self.start = gr.Button("Retrain now", variant="primary", elem_id="retrain")
                 self.cancel = gr.Button("Stop it", visible=False, elem_id="cancel")
@@ -82,7 +84,16 @@ class TrainPage:
             self.history = gr.HTML(elem_id="history")
 
     def _wire(self) -> None:
-        run = [self.outcome, self.progress, self.plots, self.mode, self.start, self.cancel, self.live]
+        run = [
+            self.outcome,
+            self.progress,
+            self.plots,
+            self.mode,
+            self.need,
+            self.start,
+            self.cancel,
+            self.live,
+        ]
         facts = [
             self.serving, self.waiting, self.chart, self.versions, self.choice, self.use, self.back,
             self.past, self.history,
@@ -94,15 +105,16 @@ class TrainPage:
         }  # fmt: skip
         gr.on([self.start.click], self._start, [self.mode], **event)
         gr.on([self.cancel.click], self._cancel, None, **event)
-        gr.on([self.use.click], self._use, [self.choice], **event)
-        gr.on([self.back.click], self._back, None, **event)
-        self.timer.tick(self._tick, [self.seen], **event)
+        gr.on([self.use.click], self._use, [self.choice, self.mode], **event)
+        gr.on([self.back.click], self._back, [self.mode], **event)
+        gr.on([self.mode.input], self._choose_mode, [self.mode], **event)
+        self.timer.tick(self._tick, [self.seen, self.mode], **event)
 
     def load(self, blocks: gr.Blocks) -> None:
         """Fill the page when somebody opens it."""
-        blocks.load(self._tick, [self.seen], **self.event)
+        blocks.load(self._tick, [self.seen, self.mode], **self.event)
 
-    def _tick(self, seen: str, request: gr.Request) -> Updates:
+    def _tick(self, seen: str, mode: str, request: gr.Request) -> Updates:
         entry = self.services.maintainers.entry(request)
         if entry.state != "in":
             if seen == entry.state:
@@ -117,7 +129,7 @@ class TrainPage:
         if mark == seen:
             return {self.seen: gr.skip()}
         full = not seen or _lasting(seen) != _lasting(mark)
-        updates = self._show(job, mark, now, full=full)
+        updates = self._show(job, mark, now, mode, full=full)
         if full and seen and seen.rpartition("|")[2] == now.pin_revision:
             updates[self.choice].pop("value")  # a person may have picked another and be about to use it
         return updates
@@ -125,10 +137,13 @@ class TrainPage:
     def _start(self, mode: str, request: gr.Request) -> Updates:
         try:
             self.services.maintainers.require(request)
+            need = self.services.needs().get(mode)
+            if need is not None and not need.ready:
+                raise RequestError("too_few_photos", train_cards.need_text(need))
             job = self.services.retrain(mode)
         except Exception as error:
             return {self.problem: cards.problem(explain_failure(error))}
-        return {**self._show(job, "", circle.serving(self.services), full=False), self.problem: ""}
+        return {**self._show(job, "", circle.serving(self.services), mode, full=False), self.problem: ""}
 
     def _cancel(self, request: gr.Request) -> Updates:
         try:
@@ -138,28 +153,36 @@ class TrainPage:
             return {self.problem: cards.problem(explain_failure(error))}
         return {self.cancel: gr.update(value="Stopping …", interactive=False), self.problem: ""}
 
-    def _use(self, revision: str | None, request: gr.Request) -> Updates:
+    def _use(self, revision: str | None, mode: str, request: gr.Request) -> Updates:
         try:
             self.services.maintainers.require(request)
             self.services.model.use(revision or LATEST)
         except Exception as error:
             return {self.chosen: cards.problem(explain_failure(error))}
-        return self._chose()
+        return self._chose(mode)
 
-    def _back(self, request: gr.Request) -> Updates:
+    def _back(self, mode: str, request: gr.Request) -> Updates:
         try:
             self.services.maintainers.require(request)
             self.services.model.rollback()
         except Exception as error:
             return {self.chosen: cards.problem(explain_failure(error))}
-        return self._chose()
+        return self._chose(mode)
 
-    def _chose(self) -> Updates:
+    def _choose_mode(self, mode: str, request: gr.Request) -> Updates:
+        try:
+            self.services.maintainers.require(request)
+        except Exception as error:
+            return {self.problem: cards.problem(explain_failure(error))}
+        job = self.services.retraining.latest()
+        return self._start_button(mode, circle.serving(self.services), bool(job and job.running))
+
+    def _chose(self, mode: str) -> Updates:
         """The page after another version was chosen, which takes a moment to load."""
         job = self.services.retraining.latest()
-        return self._show(job, "", circle.serving(self.services), full=True)
+        return self._show(job, "", circle.serving(self.services), mode, full=True)
 
-    def _show(self, job: Job | None, mark: str, now: Serving, *, full: bool) -> Updates:
+    def _show(self, job: Job | None, mark: str, now: Serving, mode: str, *, full: bool) -> Updates:
         """The page for a job as it stands; `full` with all that stays the same while it runs."""
         running = job is not None and job.running
         updates: Updates = {
@@ -174,7 +197,7 @@ class TrainPage:
             ),
             self.progress: gr.update(value=train_cards.progress(job) if job else "", visible=job is not None),
             self.mode: gr.update(visible=not running),
-            self.start: gr.update(visible=not running),
+            **self._start_button(mode, now, running),
             self.cancel: gr.update(visible=running, value="Stop it", interactive=True),
         }
         if full or not running:
@@ -183,6 +206,17 @@ class TrainPage:
         elif running:
             updates[self.plots] = gr.update(visible=False)
         return {**updates, **(self._facts(running, now) if full else {})}
+
+    def _start_button(self, mode: str, now: Serving, running: bool) -> Updates:
+        """The button, which can be pressed once enough was accepted for the mode, and what is missing."""
+        needs = {one.mode: one for one in circle.waiting(self.services).needs}
+        need = needs.get(mode)
+        ready = (need is None or need.ready) and not now.no_releases
+        shown = train_cards.need(need)
+        return {
+            self.start: gr.update(visible=not running, interactive=ready),
+            self.need: gr.update(value=shown, visible=bool(shown) and not running),
+        }
 
     def _facts(self, running: bool, now: Serving) -> Updates:
         releases = circle.releases(self.services)

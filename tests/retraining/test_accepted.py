@@ -69,7 +69,7 @@ def test_decisions_become_samples_each_pet_once(services: Services) -> None:
     decide([right], rulings.accept(), "0" * 64)
     twice = flag(services, 0, flagger_token="another visitor", label="beagle")  # the same pet as the first
     decide([twice], rulings.relabel("boxer", {}), "0" * 64)
-    assert sorted(label for label, _ in accepted_pets(services.flags.sessions).values()) == [
+    assert sorted(pet.label for pet in accepted_pets(services.flags.sessions)) == [
         "beagle", "boxer", "keeshond",
     ]  # fmt: skip
     assert services.accepted() == {"Beagle": 1, "Boxer": 1, "Keeshond": 1}
@@ -79,9 +79,9 @@ def test_what_a_version_has_learnt_waits_no_more(services: Services) -> None:
     first, second = flag(services, 1), flag(services, 2)
     services.review.decide([first, second], rulings.accept(), "0" * 64)
     accepted = accepted_pets(services.flags.sessions)
-    keys = list(accepted)
+    keys = [pet.key for pet in accepted]
     learnt = parse_learnt(json.dumps({"samples": {keys[0]: "pug"}, "held_out": {keys[1]: "beagle"}}).encode())
-    assert waiting_for(accepted, learnt) == [("pug", "")]  # the second was learnt as something else
+    assert waiting_for(accepted, learnt) == [accepted[1]]  # the second was learnt as something else
     assert len(waiting_for(accepted, {})) == 2
 
 

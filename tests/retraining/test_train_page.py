@@ -66,15 +66,16 @@ def page_of(services: Services) -> TrainPage:
 
 def test_no_handler_does_or_shows_anything_for_a_stranger(services: Services) -> None:
     page = page_of(services)
-    shown = page._tick("", STRANGER)
+    shown = page._tick("", "head", STRANGER)
     assert page.main not in shown
     assert page.serving not in shown
     assert "sb-sign-in" in shown[page.closed]["value"]
     for told in (
         page._start("head", STRANGER),
         page._cancel(STRANGER),
-        page._use("latest", STRANGER),
-        page._back(STRANGER),
+        page._use("latest", "head", STRANGER),
+        page._back("head", STRANGER),
+        page._choose_mode("full", STRANGER),
     ):
         assert len(told) == 1
         assert "sb-problem" in next(iter(told.values()))

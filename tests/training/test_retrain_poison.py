@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from smartbreed.config import EMBEDDED_BUNDLE
+from smartbreed.retraining.needs import CROWD, FLAGGER_FLOOR, capped
 from smartbreed.vision.bundle import load_bundle
 from training.retraining.calibrate import calibrated
 from training.retraining.challenger import head_of, raw_config
@@ -17,7 +18,7 @@ from training.retraining.gate_set import GateSet, load_gate, stand_in
 from training.retraining.head import Examples, Head
 from training.retraining.memory import load_memory
 from training.retraining.new_breed import Knowledge
-from training.retraining.samples import CROWD, FLAGGER_FLOOR, Sample, capped
+from training.retraining.samples import Sample
 from training.retraining.teach import Lesson, teach
 
 #: Embeddings a breed: to learn from, to be flagged by visitors, to measure accuracy on.

@@ -15,9 +15,10 @@ from smartbreed.errors import PhotoError
 from smartbreed.feedback.schema import shard_path
 from smartbreed.hub.client import commit_files, connect
 from smartbreed.retraining.accepted import sample_key as key_of_the_app
+from smartbreed.retraining.needs import CROWD, capped
 from training.retraining import dataset
 from training.retraining.dataset import read_dataset
-from training.retraining.samples import CROWD, Sample, accepted_samples, capped, sample_key
+from training.retraining.samples import Sample, accepted_samples, sample_key
 from training.retraining.views import VIEWS, crop, views_of
 
 

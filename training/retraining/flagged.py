@@ -11,15 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from smartbreed.retraining.needs import HELD_OUT, held_out
 from training.retraining.head import Head
 from training.retraining.new_breed import Knowledge
 from training.retraining.teach import Lesson, teach
 
 FOLDS = 5
-#: Share of accepted samples never trained on, by their key; they join the gate set.
-HELD_OUT = 0.1
-#: A breed that is taught anew gives samples away only beyond this many.
-ENOUGH_TO_SHARE = 20
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,7 @@ class Answers:
 
 
 def split(
-    keys: list[str], labels: np.ndarray, known: int, trained_on: set[str], share: float = HELD_OUT
+    keys: list[str], labels: np.ndarray, known: int, trained_on: set[str], share: float = HELD_OUT["head"]
 ) -> np.ndarray:
     """Mask of the samples held out for good, by their key (a hash of the content).
 
@@ -46,11 +43,8 @@ def split(
         trained_on: keys that an earlier version has learnt from: too late to hold them out.
         share: of the samples, 0…1.
     """
-    out = np.array([int(key[:8], 16) / 2**32 < share and key not in trained_on for key in keys], bool)
-    for label in np.unique(labels[labels >= known]):
-        if (labels == label).sum() < ENOUGH_TO_SHARE:
-            out &= labels != label
-    return out
+    base = {str(label) for label in range(known)}
+    return np.array(held_out(keys, [str(label) for label in labels], base, trained_on, share), bool)
 
 
 def folds_of(keys: list[str], labels: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from smartbreed.retraining.needs import HELD_OUT
 from smartbreed.vision.bundle import load_bundle, write_config
 from smartbreed.vision.classifier import Classifier, Outputs
 from training.replay import origins_of
@@ -50,7 +51,7 @@ from training.retraining.work import Progress, Work
 from training.retraining.writing import history_of
 
 #: Share of the accepted samples that only judges: no second training is affordable here.
-HELD_OUT = 0.2
+SHARE = HELD_OUT["full"]
 #: Our stages, what each says, and the recipe's stages that are its parts.
 _STAGES = (
     ("embed", "Preparing the base dataset", ("prepare",)),
@@ -72,7 +73,7 @@ def retrain_everything(work: Work, recipe: str = "breeds") -> dict[str, Any]:
     work.teller.step("read", "Looking for the base dataset")
     base = base_folder(work.api, work.settings)  # hours before it would be missed
     champion, plan = read(work)
-    plan = plan_of(champion.bundle, plan.samples, HELD_OUT)
+    plan = plan_of(champion.bundle, plan.samples, SHARE)
     if not enough(work, plan):
         return nothing_to_do(work, champion, plan)
     check_base(base, plan)
@@ -80,7 +81,7 @@ def retrain_everything(work: Work, recipe: str = "breeds") -> dict[str, Any]:
         crops = cut(plan, champion.bundle, tell)
     if len(crops) < len(plan.samples):
         work.facts["left_out"][UNREADABLE] = len(plan.samples) - len(crops)
-        plan = plan_of(champion.bundle, [one for one in plan.samples if one.key in crops], HELD_OUT)
+        plan = plan_of(champion.bundle, [one for one in plan.samples if one.key in crops], SHARE)
     if too_few := _too_few_to_judge(plan):
         history = history_of(raw_config(champion.bundle), None, champion.bundle.config.version, [])
         return work.end(

@@ -22,8 +22,6 @@ from training.retraining.head import Examples, Head, fit_rows
 
 #: Share of the strangers and of the replay memory named right that one new breed may take (10 of 5,422).
 TAKEN = 0.002
-#: Fewer pictures do not make a breed.
-LEAST_PICTURES = 5
 #: Weight of all its pictures together, in pictures of the replay memory: as one known breed.
 WEIGHT = 40.0
 #: Weight of a stranger, in pictures of the replay memory.
@@ -101,7 +99,8 @@ def learn_breed(knowledge: Knowledge, head: Head, views: np.ndarray, others: Exa
         others: more pictures that are not of this breed, such as those of other new breeds.
 
     Raises:
-        ValueError: fewer than 3 pictures; a caller asks for `LEAST_PICTURES`.
+        ValueError: fewer than 3 pictures; a caller asks for
+            `smartbreed.retraining.needs.LEAST_PICTURES`.
     """
     if len(views) < 3:
         raise ValueError(f"A breed cannot be learnt from so few pictures. Received: {len(views)}")

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from smartbreed.breeds import breed_of_label
+from smartbreed.retraining.needs import HELD_OUT, LEAST_PICTURES, too_few
 from smartbreed.vision.bundle import Bundle
-from training.retraining.flagged import HELD_OUT, split
-from training.retraining.new_breed import LEAST_PICTURES
+from training.retraining.flagged import split
 from training.retraining.samples import Sample
 from training.retraining.teach import Lesson
 
@@ -128,7 +128,11 @@ class Plan:
 
 
 def make_plan(
-    labels: list[dict[str, Any]], base: int, samples: list[Sample], record: Record, share: float = HELD_OUT
+    labels: list[dict[str, Any]],
+    base: int,
+    samples: list[Sample],
+    record: Record,
+    share: float = HELD_OUT["head"],
 ) -> Plan:
     """Decide what is learnt.
 
@@ -143,6 +147,7 @@ def make_plan(
     """
     known = {label["id"] for label in labels}
     counts = Counter(sample.label for sample in samples if sample.label not in known)
+    short = too_few((sample.label for sample in samples), known)
     remarks, added = [], []
     for name, count in sorted(counts.items()):
         described = [sample for sample in samples if sample.label == name]
@@ -152,7 +157,7 @@ def make_plan(
             "species": Counter(sample.species for sample in described).most_common(1)[0][0],
             "group": next((sample.group for sample in described if sample.group), ""),
         }
-        if count < LEAST_PICTURES:
+        if name in short:
             few = f"{count} accepted pictures of the {LEAST_PICTURES} it needs"
             remarks.append(f"{_name(label)} is not learnt yet: {few}.")
         else:

@@ -9,6 +9,7 @@ import numpy as np
 from smartbreed.durable import make_dirs
 from smartbreed.errors import BundleError, HubCallError
 from smartbreed.hub.client import list_tags
+from smartbreed.retraining.needs import HELD_OUT
 from smartbreed.vision.bundle import Bundle
 from smartbreed.vision.classifier import Classifier
 from training.retraining.accepted_scenes import labelled_photos
@@ -16,7 +17,7 @@ from training.retraining.calibrate import calibrated
 from training.retraining.challenger import halved, head_of, raw_config
 from training.retraining.champion import Champion, ensure_published, find_champion
 from training.retraining.dataset import read_dataset
-from training.retraining.flagged import HELD_OUT, answer
+from training.retraining.flagged import answer
 from training.retraining.gate import Judged, judge
 from training.retraining.gate_set import load_gate, stand_in
 from training.retraining.loss_checks import MARGINS
@@ -127,7 +128,7 @@ def read(work: Work) -> tuple[Champion, Plan]:
     return champion, plan
 
 
-def plan_of(bundle: Bundle, samples: list[Sample], share: float = HELD_OUT) -> Plan:
+def plan_of(bundle: Bundle, samples: list[Sample], share: float = HELD_OUT["head"]) -> Plan:
     """What a bundle can learn from accepted samples; ``share`` of them is held out."""
     labels = raw_config(bundle)["classifier"]["labels"]
     known = len(labels)

@@ -6,15 +6,12 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from smartbreed.breeds import BREEDS
+from smartbreed.retraining.needs import FLAGGER_FLOOR, FLAGGER_SHARE, capped
 from training.retraining.dataset import Stored
 
-#: Largest share of all accepted samples that one flagger may have, and how many always count.
-FLAGGER_SHARE, FLAGGER_FLOOR = 0.2, 25
-#: With fewer people there is no crowd to protect: one who runs the app alone teaches it alone.
-CROWD = 3
 #: Decisions that make a flag one to learn from.
 ACCEPTING = ("accept", "relabel", "new_breed")
 
@@ -74,7 +71,7 @@ def accepted_samples(
     Args:
         flags, reviews: rows as `training.retraining.dataset.read_dataset` returns them. A flag that
             was withdrawn is no longer among them, and its decisions then count for nothing.
-        share, floor: see `capped`.
+        share, floor: see `smartbreed.retraining.needs.capped`.
     """
     left_out: Counter[str] = Counter()
     latest = latest_reviews(reviews)
@@ -104,43 +101,6 @@ def accepted_samples(
     kept = capped(list(found.values()), share=share, floor=floor)
     left_out["over one person's share"] = len(found) - len(kept)
     return Accepted(kept, {reason: count for reason, count in left_out.items() if count})
-
-
-class Given(Protocol):
-    """Something that one person gave: `Sample`, or a photograph for the detector."""
-
-    @property
-    def key(self) -> str: ...
-    @property
-    def flagger(self) -> str: ...
-
-
-T = TypeVar("T", bound=Given)
-
-
-def capped(samples: list[T], *, share: float = FLAGGER_SHARE, floor: int = FLAGGER_FLOOR) -> list[T]:
-    """Nobody gives more than ``floor`` samples, or ``share`` of all that are kept if that is more.
-
-    Among fewer than `CROWD` people nobody is held back.
-    Which of somebody's samples stay is decided by their keys, so that the order of flags and a second
-    run change nothing.
-    """
-    counts = Counter(sample.flagger for sample in samples)
-    if len(counts) < CROWD:
-        return samples
-    allowed = floor
-    while True:  # the most that fits: raising one person's allowance raises the whole
-        total = sum(min(count, allowed + 1) for count in counts.values())
-        if allowed >= max(counts.values(), default=0) or allowed + 1 > share * total:
-            break
-        allowed += 1
-    kept: Counter[str] = Counter()
-    chosen = set()
-    for sample in sorted(samples, key=lambda one: hashlib.sha256(one.key.encode()).digest()):
-        if kept[sample.flagger] < allowed:
-            kept[sample.flagger] += 1
-            chosen.add(sample.key)
-    return [sample for sample in samples if sample.key in chosen]
 
 
 def sample_key(sample_id: str, box: Sequence[float] | None) -> str:
