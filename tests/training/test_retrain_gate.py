@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from smartbreed.config import EMBEDDED_BUNDLE
 from smartbreed.vision.bundle import Bundle, load_bundle
+from training.retraining import plots
 from training.retraining.bootstrap import paired, paired_calibration
 from training.retraining.calibrate import second_look
 from training.retraining.flagged import FOLDS, Answers, folds_of, split
 from training.retraining.gate import Judged, Verdict, judge
 from training.retraining.gate_set import GateSet, build_gate, load_gate, stand_in
 from training.retraining.head import Examples
+from training.retraining.loss_checks import HELD, MARGINS, WORSE, judge_parts, parts_check
 from training.retraining.paired_test import Pairs, pairs, smallest_loss
 from training.retraining.root import Root, root_of
 
@@ -121,7 +129,7 @@ def test_a_gain_elsewhere_does_not_excuse_a_group() -> None:
     worse[np.flatnonzero(~group & ~worse)[:40]] = True
     found = verdict(model(mostly(60)), model(worse))
     assert failed(found) == ["groups"]
-    assert "group2 by" in found.reasons[0]
+    assert "Group2 by" in found.reasons[0]
     assert "14 lost, 0 gained" in found.reasons[0]
 
 
@@ -132,7 +140,7 @@ def test_a_gain_elsewhere_does_not_excuse_a_breed() -> None:
     worse[np.flatnonzero(group & ~worse)[:9]] = True
     found = verdict(model(mostly(60)), model(worse))
     assert failed(found) == ["breeds"]
-    assert "breed9 by 30 points of 30 pictures (9 lost, 0 gained)" in found.reasons[0]
+    assert "Breed9 by 30 points of 30 pictures (9 lost, 0 gained)" in found.reasons[0]
 
 
 def small(right: str, sure: float = 2.0) -> Judged:
@@ -161,7 +169,7 @@ def test_one_picture_of_ten_proves_nothing_and_the_verdict_says_so() -> None:
     assert {"overall", "root"} <= open_
     assert "10 pictures cannot show a loss of 1.2 points" in found.undecided[0]
     assert "1 lost and 0 gained" in found.checks[0].sentence
-    assert "bob by 20 points of 5 pictures" in " ".join(check.sentence for check in found.checks)
+    assert "Bob by 20 points of 5 pictures" in " ".join(check.sentence for check in found.checks)
 
 
 def ten() -> GateSet:
@@ -326,3 +334,57 @@ def test_a_stand_in_takes_a_fifth_of_every_breed() -> None:
     assert np.array_equal(np.bincount(gate.labels), [4, 4, 4])
     assert np.array_equal(np.bincount(rest.labels), [16, 16, 16])
     assert gate.trained
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from([f"group{number}" for number in range(6)]),
+        st.tuples(st.integers(1, 60), st.integers(0, 20), st.integers(0, 20)),
+        min_size=1,
+    )
+)
+def test_every_group_that_lost_is_in_the_sentences_as_it_is_in_the_plot(
+    found: dict[str, tuple[int, int, int]],
+) -> None:
+    counted = {
+        name: Pairs(count + lost + gained, lost, gained) for name, (count, lost, gained) in found.items()
+    }
+    parts = judge_parts(counted, MARGINS.group, MARGINS)
+    check = parts_check("groups", "breed group", parts, MARGINS.group, MARGINS)
+    said = f"{check.sentence} {check.undecided}"
+    for part in parts:
+        drawn = part.as_dict()
+        assert (drawn["mean"] < 0) == (part.state != HELD)
+        points = f"{part.name} by {-100 * drawn['mean']:.0f} points"
+        assert (points in said) == (drawn["mean"] < 0)
+    assert ("No breed group got worse (" in said) == all(part.state == HELD for part in parts)
+    assert check.passed == all(part.state != WORSE for part in parts)
+
+
+def test_the_plot_shows_what_the_sentence_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seven points fewer are within what is allowed, but they are not "no group got worse"."""
+    before, worse = mostly(60), mostly(60)
+    mine = np.array([GROUPS[label] == "group2" for label in gate_set().labels])
+    worse[np.flatnonzero(mine & before)[:8]] = False  # of 120
+    found = verdict(model(before), model(worse))
+    drawn: list[Any] = []
+    real = plots.figure
+
+    @contextmanager
+    def watched(*arguments: Any) -> Iterator[Any]:
+        with real(*arguments) as one:
+            yield one
+            drawn.append(one.axes[0])
+
+    monkeypatch.setattr(plots, "figure", watched)
+    plots.draw(tmp_path, found.figures, [{"version": "1.0.0", "gate_top1": 0.9}], "1.0.1")
+    axes = next(one for one in drawn if "groups" in one.get_title("left"))
+    sentence = next(check.sentence for check in found.checks if check.name == "groups")
+    assert "Group2 by 7 points of 120 pictures (8 lost, 0 gained)" in sentence
+    names = [text.get_text() for text in axes.get_yticklabels()]
+    texts = [text.get_text() for text in axes.texts]
+    legend = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert "Group2 (120)" in names
+    assert texts == ["8 lost, 0 gained"]
+    assert "lost no more than is allowed" in legend
+    assert (tmp_path / "breed_groups.png").stat().st_size > 1000

@@ -19,6 +19,7 @@ from training.retraining.loss_checks import (
     MARGINS,
     Check,
     Margins,
+    judge_parts,
     overall_check,
     parts_check,
     root_check,
@@ -99,10 +100,11 @@ def judge(
         for mine in [base & (gate.labels == label)]
     }
     by_group = {group: pairs(right[0][mine], right[1][mine]) for group, mine in parts.items()}
+    found = judge_parts(by_group, margins.group, margins)
     checks = [
         overall_check(overall, changed, float(right[0][base].mean()), margins, gate.trained),
-        parts_check("groups", "breed group", by_group, margins.group, margins),
-        parts_check("breeds", "breed", breeds, margins.breed, margins),
+        parts_check("groups", "breed group", found, margins.group, margins),
+        parts_check("breeds", "breed", judge_parts(breeds, margins.breed, margins), margins.breed, margins),
         calibration,
     ]
     if root is not None:
@@ -119,10 +121,8 @@ def judge(
                 "difference": {**asdict(overall), **changed.as_dict()},
                 "root": root.as_dict() if root else None,
                 "ece": errors,
-                "groups": {
-                    group: {**asdict(paired(right[0][mine], right[1][mine])), **by_group[group].as_dict()}
-                    for group, mine in parts.items()
-                },
+                "groups": {part.key: part.as_dict() for part in found},
+                "group_margin": margins.group,
                 "learnt": {
                     "pictures": int(learnt.sum()),
                     "champion": float(right[0][learnt].mean()) if learnt.any() else None,

@@ -8,10 +8,12 @@ more than chance, and says what could not be decided.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from smartbreed.breeds import BREEDS, GROUPS
+from smartbreed.breeds import GROUPS, get_breed
+from smartbreed.retraining.needs import LEAST_SAMPLES
 from training.retraining.bootstrap import Difference
 from training.retraining.paired_test import Pairs, pairs, smallest_loss
 from training.retraining.root import Root
@@ -47,7 +49,7 @@ class Margins:
     chance: float = 0.05
     calibration: float = 0.01
     likelihood: float = 0.9
-    least: int = 5
+    least: int = LEAST_SAMPLES
     stand_in: float = 2.5
     floor: float = 1e-3
 
@@ -74,6 +76,34 @@ class Check:
     sentence: str
     undecided: str = ""
     decided: bool = True
+
+
+#: What is found of a part: not worse; worse by no more than is allowed; worse, but chance may explain it;
+#: worse.
+HELD, ALLOWED, OPEN, WORSE = "held", "allowed", "open", "worse"
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is found of one breed group, or of one breed.
+
+    Attributes:
+        key: id of the group or breed.
+        name: what people call it.
+        pairs: its pictures, counted.
+        state: one of `HELD`, `ALLOWED`, `OPEN`, `WORSE`.
+    """
+
+    key: str
+    name: str
+    pairs: Pairs
+    state: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the report and its plots; ``mean`` is challenger minus champion, -1…1."""
+        pairs = self.pairs
+        found = {"name": self.name, "state": self.state, "mean": pairs.mean, "count": pairs.count}
+        return {**found, **pairs.as_dict()}
 
 
 def _holds(margin: float, count: int, margins: Margins) -> bool:
@@ -152,48 +182,76 @@ def root_check(root: Root, now: np.ndarray, margins: Margins) -> Check:
     )
 
 
-def parts_check(name: str, what: str, found: dict[str, Pairs], margin: float, margins: Margins) -> Check:
-    """A check of every breed group, or of every breed, by itself."""
-    worse = {part: one for part, one in found.items() if one.worse(margin, margins.chance)}
-    open_ = {part: one for part, one in found.items() if one.mean < -margin - 1e-9 and part not in worse}
-    few = [part for part, one in found.items() if one.count < smallest_loss(margins.chance)]
-    allowed = f"more than {100 * margin:.0f} points is not allowed, unless chance explains it"
-    most = min(found.items(), key=lambda item: item[1].mean, default=None)
+def judge_parts(found: dict[str, Pairs], margin: float, margins: Margins) -> list[Part]:
+    """What is found of every breed group, or of every breed; the worst first.
+
+    Sentence, report and plot are all made of this, so that they cannot disagree.
+
+    Args:
+        found: the pictures of each, counted.
+        margin: how much lower each may be, 0…1.
+        margins: see there.
+    """
+    parts = []
+    for key, one in found.items():
+        if one.mean >= 0:
+            state = HELD
+        elif one.mean >= -margin - 1e-9:
+            state = ALLOWED
+        else:
+            state = WORSE if one.worse(margin, margins.chance) else OPEN
+        parts.append(Part(key, _name(key), one, state))
+    return sorted(parts, key=lambda part: part.pairs.mean)
+
+
+def parts_check(name: str, what: str, parts: list[Part], margin: float, margins: Margins) -> Check:
+    """A check of every breed group, or of every breed, by itself.
+
+    Args:
+        name: of the check.
+        what: one part in words.
+        parts: from `judge_parts`.
+        margin: as there.
+        margins: see there.
+    """
+    worse, open_, allowed = ([one for one in parts if one.state == state] for state in (WORSE, OPEN, ALLOWED))
+    few = [one for one in parts if one.pairs.count < smallest_loss(margins.chance)]
+    rule = f"more than {100 * margin:.0f} points is not allowed, unless chance explains it"
     if worse:
-        sentence = f"Got worse: {_losses(worse)} ({allowed})."
-    elif most is None or most[1].mean >= 0:
-        sentence = f"No {what} got worse ({allowed})."
+        said = [f"Got worse: {_losses(worse)} ({rule})."]
+    elif open_ or allowed:
+        said = [f"No {what} got worse by more than is allowed ({rule})."]
     else:
-        sentence = f"No {what} got worse by more than is allowed; most: {_losses(dict([most]))} ({allowed})."
+        said = [f"No {what} got worse ({rule})."]
+    if allowed:
+        said.append(f"Less often right, within what is allowed: {_losses(allowed)}.")
     undecided = []
     if open_:
         undecided.append(f"Chance may explain what these lost: {_losses(open_)}.")
     if few:
         undecided.append(
-            f"Of {len(found)} {what}s {len(few)} have fewer than {smallest_loss(margins.chance)} pictures in "
+            f"Of {len(parts)} {what}s {len(few)} have fewer than {smallest_loss(margins.chance)} pictures in "
             f"the gate set, too few to tell a loss from chance{_listed(few)}."
         )
-    return Check(name, not worse, sentence, " ".join(undecided), decided=bool(worse) or len(few) < len(found))
+    decided = bool(worse) or len(few) < len(parts)
+    return Check(name, not worse, " ".join(said), " ".join(undecided), decided=decided)
 
 
-def _losses(found: dict[str, Pairs]) -> str:
-    ordered = sorted(found.items(), key=lambda item: item[1].mean)
+def _losses(parts: list[Part]) -> str:
     shown = [
-        f"{_name(part)} by {-100 * one.mean:.0f} points of {_pictures(one.count)} "
-        f"({one.lost} lost, {one.gained} gained)"
-        for part, one in ordered[:_MOST]
+        f"{part.name} by {-100 * part.pairs.mean:.0f} points of {_pictures(part.pairs.count)} "
+        f"({part.pairs.lost} lost, {part.pairs.gained} gained)"
+        for part in parts[:_MOST]
     ]
-    return ", ".join(shown) + (f" and {len(found) - _MOST} more" if len(found) > _MOST else "")
+    return ", ".join(shown) + (f" and {len(parts) - _MOST} more" if len(parts) > _MOST else "")
 
 
-def _listed(parts: list[str]) -> str:
-    return f": {', '.join(_name(part) for part in parts)}" if len(parts) <= _MOST else ""
+def _listed(parts: list[Part]) -> str:
+    return f": {', '.join(sorted(part.name for part in parts))}" if len(parts) <= _MOST else ""
 
 
 def _name(part: str) -> str:
-    if part in GROUPS:
-        return GROUPS[part].name
-    return BREEDS[part].name if part in BREEDS else part
+    return GROUPS[part].name if part in GROUPS else get_breed(part).name
 
 
 def _lost(changed: Pairs) -> str:

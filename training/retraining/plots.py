@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from smartbreed.breeds import GROUPS
-from training.plots.style import ACCENT, BLUE, INK, SOFT, figure, shares
+from training.plots.style import ACCENT, BLUE, GREEN, INK, SOFT, figure, shares
+from training.retraining.loss_checks import ALLOWED, HELD, OPEN, WORSE
 
 
 def draw(folder: Path, figures: dict[str, Any], history: list[dict[str, Any]], version: str) -> None:
@@ -19,7 +19,7 @@ def draw(folder: Path, figures: dict[str, Any], history: list[dict[str, Any]], v
         version: the challenger's.
     """
     _versions(folder / "accuracy_per_version.png", history)
-    _groups(folder / "breed_groups.png", figures["gate"]["groups"])
+    _groups(folder / "breed_groups.png", figures["gate"])
     _before_after(folder / "before_and_after.png", figures, version)
 
 
@@ -51,21 +51,44 @@ def _number(axes: Any, place: float, value: float) -> None:
     axes.annotate(f"{value:.1%}", (place, value), (0, 7), textcoords="offset points", ha="center")
 
 
-def _groups(path: Path, groups: dict[str, Any]) -> None:
-    ranked = sorted(groups.items(), key=lambda item: item[1]["mean"])
-    names = [f"{GROUPS[name].name if name in GROUPS else name} ({found['count']})" for name, found in ranked]
-    with figure(path, 6.4, max(3.0, 0.24 * len(ranked) + 1)) as drawn:
+#: Between the colours of good and bad.
+OCHRE = "#c98a1b"
+#: What is found of a group → its colour and the words of the legend.
+_STATES = {
+    WORSE: (ACCENT, "got worse"),
+    OPEN: (OCHRE, "lost more than is allowed; chance may explain it"),
+    ALLOWED: (BLUE, "lost no more than is allowed"),
+    HELD: (GREEN, "not worse"),
+}
+
+
+def _groups(path: Path, gate: dict[str, Any]) -> None:
+    """What the check of the groups found, from the same result as its sentence."""
+    ranked = sorted(gate["groups"].values(), key=lambda found: found["mean"], reverse=True)
+    names = [f"{found['name']} ({found['count']})" for found in ranked]
+    with figure(path, 6.8, max(3.4, 0.24 * len(ranked) + 1.6)) as drawn:
         axes = drawn.subplots()
-        means = [100 * found["mean"] for _, found in ranked]
-        low = [100 * (found["mean"] - found["low"]) for _, found in ranked]
-        high = [100 * (found["high"] - found["mean"]) for _, found in ranked]
         axes.axvline(0, color=SOFT, linewidth=2)
-        axes.errorbar(
-            means, range(len(names)), xerr=[low, high], fmt="o", color=ACCENT, ecolor=INK, capsize=2
-        )
+        axes.axvline(-100 * gate["group_margin"], color=INK, linestyle=":", label="allowed")
+        for state, (colour, text) in _STATES.items():
+            mine = [(place, found) for place, found in enumerate(ranked) if found["state"] == state]
+            if not mine:
+                continue
+            places, means = [place for place, _ in mine], [100 * found["mean"] for _, found in mine]
+            axes.hlines(places, 0, means, color=colour, linewidth=2)
+            axes.plot(means, places, "o", color=colour, label=text)
+            for place, found in mine:
+                if found["lost"] or found["gained"]:
+                    said = f"{found['lost']} lost, {found['gained']} gained"
+                    axes.annotate(
+                        said, (max(0, 100 * found["mean"]), place), (7, 0), textcoords="offset points",
+                        va="center", fontsize=7,
+                    )  # fmt: skip
         axes.set_yticks(range(len(names)), names, fontsize=8)
-        axes.set(xlabel="points, challenger minus champion (90% of resamples)")
+        axes.margins(x=0.25)
+        axes.set(xlabel="points, challenger minus champion")
         axes.set_title("Breed groups on the gate set")
+        axes.legend(loc="upper center", bbox_to_anchor=(0.4, -0.12 - 0.9 / (len(ranked) + 3)), fontsize=8)
 
 
 def _before_after(path: Path, figures: dict[str, Any], version: str) -> None:
