@@ -217,7 +217,7 @@ def _published(version: str, now: Serving) -> tuple[str, str]:
     if now.problem:
         return f"is published, but version {escape(now.version)} still answers", "calm"
     if newer(now.version, version):
-        return f"is published, and the newer version {escape(now.version)} answers now", "calm"
+        return f"is published, and the newer version {escape(now.version)} answers now", "good"
     return "is published, and answers as soon as it has been loaded", "good"
 
 

@@ -147,7 +147,7 @@ def published(version: str, *names: str) -> Job:
         (Serving("1.2.0", "b", "r", 133, pin="1.2.0", pin_revision="b"), "version 1.2.0 was chosen", "calm"),
         (Serving("1.3.0", "a", "r", 134, pin="1.2.0", pin_revision="b"), "answers now", "good"),
         (Serving("1.2.0", "b", "r", 133, problem="It cannot."), "version 1.2.0 still answers", "calm"),
-        (Serving("1.10.0", "d", "r", 135), "the newer version 1.10.0 answers now", "calm"),
+        (Serving("1.10.0", "d", "r", 135), "the newer version 1.10.0 answers now", "good"),
     ],
 )
 def test_a_published_version_is_said_to_answer_only_while_it_does(now: Serving, said: str, tone: str) -> None:

@@ -383,7 +383,7 @@ def test_the_plot_shows_what_the_sentence_says(tmp_path: Path, monkeypatch: pyte
     assert "Group2 by 7 points of 120 pictures (8 lost, 0 gained)" in sentence
     names = [text.get_text() for text in axes.get_yticklabels()]
     texts = [text.get_text() for text in axes.texts]
-    legend = [text.get_text() for text in axes.get_legend().get_texts()]
+    legend = [text.get_text() for text in axes.figure.legends[0].get_texts()]
     assert "Group2 (120)" in names
     assert texts == ["8 lost, 0 gained"]
     assert "lost no more than is allowed" in legend

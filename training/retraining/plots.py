@@ -88,7 +88,7 @@ def _groups(path: Path, gate: dict[str, Any]) -> None:
         axes.margins(x=0.25)
         axes.set(xlabel="points, challenger minus champion")
         axes.set_title("Breed groups on the gate set")
-        axes.legend(loc="upper center", bbox_to_anchor=(0.4, -0.12 - 0.9 / (len(ranked) + 3)), fontsize=8)
+        drawn.legend(loc="outside lower center", ncols=2, fontsize=8)
 
 
 def _before_after(path: Path, figures: dict[str, Any], version: str) -> None:
