@@ -18,10 +18,11 @@ import numpy as np
 from smartbreed.breeds import BREEDS
 from smartbreed.errors import PhotoError
 from smartbreed.images import read_photo
+from smartbreed.retraining.needs import capped
 from smartbreed.vision.boxes import iou
 from training.errors import DataError
 from training.retraining.dataset import Rows, Stored, read_dataset, read_folder
-from training.retraining.samples import ACCEPTING, box_of, capped, label_of, latest_reviews
+from training.retraining.samples import ACCEPTING, box_of, label_of, latest_reviews
 
 if TYPE_CHECKING:  # a retraining of the head needs none of it
     from training.data import Scene
