@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -26,18 +25,16 @@ from smartbreed.flag_request import request_of
 from smartbreed.images import Photo, read_photo
 from smartbreed.maintainer import Maintainers
 from smartbreed.models.live import LiveModel
-from smartbreed.models.source import read_source, why_no_releases
-from smartbreed.models.state import StateFile
+from smartbreed.models.source import why_no_releases
 from smartbreed.publishing.publisher import Publisher
 from smartbreed.publishing.service import open_publisher
 from smartbreed.publishing.status import PublishingStatus
-from smartbreed.retraining.accepted import accepted_pets, read_model, waiting_for
+from smartbreed.retraining.accepted_photos import AcceptedPhotos
 from smartbreed.retraining.job import Job
-from smartbreed.retraining.jobs import MODES, Jobs
-from smartbreed.retraining.needs import Model, Need, need
+from smartbreed.retraining.jobs import Jobs
+from smartbreed.retraining.needs import Need
 from smartbreed.retraining.releases import Releases
 from smartbreed.retraining.triggers import Triggers
-from smartbreed.review.rulings import breed_name
 from smartbreed.review.service import ReviewService
 from smartbreed.vision.deeper import DeepExplainer
 from smartbreed.vision.identify import Identifier
@@ -60,7 +57,6 @@ class Services:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._model: tuple[str, Model] | None = None
 
     @cached_property
     def admission(self) -> Admission:
@@ -138,40 +134,24 @@ class Services:
         Raises:
             StorageError: the database refused.
         """
-        found = waiting_for(accepted_pets(self.flags.sessions), self._learnt())
-        new = self.review.new_breeds()
-        return Counter(pet.name or breed_name(pet.label, new) for pet in found)
+        return self._accepted_photos.waiting()
 
     def needs(self) -> dict[str, Need]:
         """Whether enough was accepted here to retrain the model that answers, by mode.
 
-        Breeds are given by their names. Photos that another app accepted for the same dataset are
-        known to the trainer alone.
+        Photos that another app accepted for the same dataset are known to the trainer alone.
 
         Raises:
             StorageError: the database refused.
         """
-        model = replace(self._model_known(), learnt=self._learnt())
-        pets, new = accepted_pets(self.flags.sessions), self.review.new_breeds()
-        found = {mode: need(mode, pets, model) for mode in MODES}
-        return {
-            mode: replace(one, new_breeds=tuple((breed_name(id_, new), n) for id_, n in one.new_breeds))
-            for mode, one in found.items()
-        }
+        return self._accepted_photos.needs()
 
-    def _learnt(self) -> Mapping[str, str]:
-        """What the model that would be retrained has learnt, see `parse_learnt`."""
-        pinned = StateFile(self.settings.home_dir).read(read_source(self.settings).key).pin
-        learnt = None if pinned else self.releases.learnt()
-        # Where no Hub has ever answered, what is served here is the best guess.
-        return self._model_known().learnt if learnt is None else learnt
-
-    def _model_known(self) -> Model:
-        bundle = self.identifier.bundle
-        known = self._model
-        if known is None or known[0] != bundle.version.revision:
-            known = self._model = (bundle.version.revision, read_model(bundle))
-        return known[1]
+    @cached_property
+    def _accepted_photos(self) -> AcceptedPhotos:
+        return AcceptedPhotos(
+            self.settings, self.flags.sessions, self.releases, self.review.new_breeds,
+            lambda: self.identifier.bundle,
+        )  # fmt: skip
 
     def retrain(self, mode: str = "head", *, publish: bool = True, trigger: str = "hand") -> Job:
         """Start a retraining on all that has been accepted until now.
