@@ -17,6 +17,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from smartbreed.errors import SettingError
 
 PREFIX = "SMARTBREED_"
+#: A Space is reached through proxies in this network, and in no other way.
+_SPACE_PROXIES = "10.0.0.0/8"
 #: What a repo of a Hub may be called.
 REPO_ID = r"^[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}$"
 #: The model that ships with the package.
@@ -145,7 +147,7 @@ class Settings(BaseSettings):
     trusted_proxies: str = Field(
         default="",
         description="Addresses or networks of proxies whose `X-Forwarded-For` is believed, with commas "
-        "between them; empty: none are.",
+        "between them; empty: the Space's own proxies on a Space, else none.",
     )
     frame_ancestors: str = Field(
         default="",
@@ -207,6 +209,11 @@ class Settings(BaseSettings):
     @property
     def home_dir(self) -> Path:
         return self.home.expanduser().absolute()
+
+    @property
+    def proxies(self) -> str:
+        """Networks whose forwarded addresses are believed, with commas between them."""
+        return self.trusted_proxies or (_SPACE_PROXIES if os.environ.get("SPACE_ID") else "")
 
     @property
     def publishing(self) -> str:

@@ -197,7 +197,7 @@ def launch(blocks: gr.Blocks, services: Services, address: Address, **options: A
             serving(
                 build_middleware(services),
                 max_connections=settings.max_connections,
-                trusted_proxies=settings.trusted_proxies,
+                trusted_proxies=settings.proxies,
             ),
         ):
             _, url, _ = blocks.launch(**arguments)
