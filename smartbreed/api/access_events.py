@@ -53,6 +53,7 @@ EVENTS = (
     Event("tour", "TourPage._fill", "visitor", "numbers of the loop"),
     Event("tour", "TourPage._show", "visitor", "what was answered before and now"),
     Event("train", "TrainPage._tick", "maintainer", "show the page"),
+    Event("train", "TrainPage._choose_mode", "maintainer", "say what the chosen mode needs"),
     Event("train", "TrainPage._start", "maintainer", "start a retraining"),
     Event("train", "TrainPage._cancel", "maintainer", "stop it"),
     Event("train", "TrainPage._use", "maintainer", "answer with another version"),
