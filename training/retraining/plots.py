@@ -34,7 +34,7 @@ def _versions(path: Path, history: list[dict[str, Any]]) -> None:
                 label = "newly accepted photos, unseen: before and after" if first else None
                 axes.plot([place - 1, place], pair, "o--", color=BLUE, label=label)
                 for at, value in zip((place - 1, place), pair, strict=True):
-                    _number(axes, at, value)
+                    _number(axes, at, value, below=value > 0.1)
         known = [(at, e["gate_top1"]) for at, e in enumerate(history) if e.get("gate_top1") is not None]
         if known:
             axes.plot(*zip(*known, strict=True), "o-", color=ACCENT, label="gate set, never trained on")
@@ -47,8 +47,9 @@ def _versions(path: Path, history: list[dict[str, Any]]) -> None:
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18))
 
 
-def _number(axes: Any, place: float, value: float) -> None:
-    axes.annotate(f"{value:.1%}", (place, value), (0, 7), textcoords="offset points", ha="center")
+def _number(axes: Any, place: float, value: float, *, below: bool = False) -> None:
+    away = (0, -16 if below else 7)
+    axes.annotate(f"{value:.1%}", (place, value), away, textcoords="offset points", ha="center")
 
 
 #: Between the colours of good and bad.
