@@ -108,10 +108,13 @@ def _no_choice(settings: Settings) -> RequestError:
 
 
 def _embedded(settings: Settings, source: Source, wanted: str) -> Good | None:
-    version = embedded_version()
-    if source.kind != "embedded" or wanted.removeprefix("v") not in (EMBEDDED, version):
+    """The bundle that came with the program, by version, by name or, as the page asks for it, by revision."""
+    if source.kind != "embedded":
         return None
-    return as_good(settings, load_bundle(EMBEDDED_BUNDLE, repo=EMBEDDED), _now())
+    bundle = load_bundle(EMBEDDED_BUNDLE, repo=EMBEDDED)
+    named = wanted.removeprefix("v") in (EMBEDDED, bundle.version.version)
+    digits = len(wanted) >= _FEWEST_DIGITS and bundle.version.revision.startswith(wanted.lower())
+    return as_good(settings, bundle, _now()) if named or digits else None
 
 
 def _here(settings: Settings, state: SourceState, wanted: str) -> Good | None:

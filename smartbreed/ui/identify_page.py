@@ -76,8 +76,8 @@ class IdentifyPage:
         )
         self.cards = [PetCard(self.services, self.session, self.browser, place) for place in range(CARDS)]
         with gr.Row(visible=False, elem_id="pager") as self.pager:
-            self.earlier = gr.Button("Earlier pets", size="sm")
-            self.later = gr.Button("More pets", size="sm")
+            self.earlier = gr.Button("Earlier pets", size="sm", elem_id="earlier")
+            self.later = gr.Button("More pets", size="sm", elem_id="later")
         heading, found = ("", []) if self.services.settings.gallery else self.examples.get()
         with gr.Column(visible=bool(found), elem_id="examples") as self.examples_box:
             self.examples_heading = gr.HTML(_heading(heading))

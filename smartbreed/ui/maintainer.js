@@ -3,7 +3,8 @@
 (() => {
   const send = window.fetch.bind(window);
   const acts = /\/(gradio_api\/(queue\/join|run\/|call\/)|maintainer\/leave$)/;
-  const forMaintainers = () => smartbreedMaintainers.includes(location.pathname.replace(/\/+$/, "").split("/").pop());
+  // Settled while the page loads: gradio's panel about the API changes the address later.
+  const forMaintainers = smartbreedMaintainers.includes(location.pathname.replace(/\/+$/, "").split("/").pop());
   let asked = null;
 
   // Asked for once, before the page's first event; a page that is not signed in has none.
@@ -17,13 +18,13 @@
 
   window.fetch = async (input, init) => {
     const url = new URL(input instanceof Request ? input.url : input, document.baseURI);
-    if (!forMaintainers() || url.origin !== location.origin || !acts.test(url.pathname)) return send(input, init);
+    if (!forMaintainers || url.origin !== location.origin || !acts.test(url.pathname)) return send(input, init);
     const headers = new Headers(init?.headers ?? (input instanceof Request ? input.headers : undefined));
     const value = await token();
     if (value) headers.set("X-SmartBreed-Token", value);
     return send(input, { ...init, headers });
   };
-  if (forMaintainers()) token();
+  if (forMaintainers) token();
 
   const pause = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
 

@@ -114,6 +114,21 @@
     hand(input, event.dataTransfer.files);
   }, true);
 
+  // A number beyond its limits, as one that is half typed, is not sent; once typed it becomes the nearest allowed.
+  const limited = (element) => element.matches?.('#settings input[type="number"][min][max]');
+  const within = (box) => Math.min(Math.max(Number(box.value), Number(box.min)), Number(box.max));
+  document.addEventListener("input", (event) => {
+    const box = event.target;
+    if (limited(box) && (box.value === "" || within(box) !== Number(box.value))) event.stopImmediatePropagation();
+  }, true);
+  document.addEventListener("change", (event) => {
+    const box = event.target;
+    if (!limited(box) || (box.value !== "" && within(box) === Number(box.value))) return;
+    event.stopImmediatePropagation();
+    box.value = String(within(box));
+    box.dispatchEvent(new Event("input", { bubbles: true }));
+  }, true);
+
   // A name under the photo leads to its card.
   document.addEventListener("click", (event) => {
     const item = event.target.closest?.("#photo .legend-item");

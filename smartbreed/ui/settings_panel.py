@@ -17,14 +17,19 @@ class SettingsPanel:
     def __init__(self, services: Services) -> None:
         detector = services.identifier.bundle.config.detector
         with gr.Accordion("Settings", open=False, elem_id="settings"):
-            self.whole = gr.Checkbox(label="Use the whole picture, without looking for pets first")
-            self.combine = gr.Checkbox(label="These photos all show the same pet: combine them")
+            self.whole = gr.Checkbox(
+                label="Use the whole picture, without looking for pets first", elem_id="settings-whole"
+            )
+            self.combine = gr.Checkbox(
+                label="These photos all show the same pet: combine them", elem_id="settings-combine"
+            )
             self.top_k = gr.Slider(
                 1,
                 _MOST,
                 value=min(services.settings.top_k, _MOST),
                 step=1,
                 label="Breeds listed for each pet",
+                elem_id="settings-top-k",
             )
             self.score = gr.Slider(
                 0.1,
@@ -34,12 +39,14 @@ class SettingsPanel:
                 label="How sure to be that something is a pet",
                 info="Lower finds more pets, and more that are none.",
                 visible=detector is not None,
+                elem_id="settings-score",
             )
             self.method = gr.Radio(
                 [(name, key) for key, name in METHODS.items()],
                 value=next(iter(METHODS)),
                 label="Explanation",
                 info="Grad-CAM is instant. The others look deeper, take a while and start on each card.",
+                elem_id="settings-method",
             )
         self.inputs = [self.top_k, self.score, self.whole, self.combine]
         #: Events after which the photos must be looked at again.

@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smartbreed.config import load_settings
-from smartbreed.errors import BundleError
+from smartbreed.config import EMBEDDED_BUNDLE, load_settings
+from smartbreed.errors import BundleError, SmartBreedError
+from smartbreed.models import choose
 from smartbreed.models.releases import versions
 from smartbreed.models.source import newer, order, read_source
+from smartbreed.vision.bundle import load_bundle
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
 
@@ -89,3 +91,15 @@ def test_any_text_has_its_place(one: str, other: str) -> None:
 def test_versions_are_sorted_by_number() -> None:
     tags = {"v1.2.0": "a", "v1.10.0": "b", "latest": "c", "1.3.0": "d"}
     assert versions(tags) == [("1.10.0", "b"), ("1.3.0", "d"), ("1.2.0", "a")]
+
+
+def test_the_shipped_version_can_be_chosen_as_the_page_asks_for_it(tmp_path: Path) -> None:
+    """By its revision, where no release and not even a repo is there to be asked."""
+    settings = load_settings(home=tmp_path, hub="embedded", model="")
+    shipped = load_bundle(EMBEDDED_BUNDLE, repo="embedded").version
+    for wanted in (shipped.revision, shipped.revision[:8], shipped.version, "embedded"):
+        chosen = choose.use(settings, wanted)
+        assert chosen is not None
+        assert (chosen.repo, chosen.version) == ("embedded", shipped.version)
+    with pytest.raises(SmartBreedError):
+        choose.use(settings, "f" * 40)
