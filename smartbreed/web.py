@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from smartbreed.address import Address, check_free, read_address, unusable
 from smartbreed.config import load_settings
 from smartbreed.errors import SettingError, SmartBreedError
+from smartbreed.native_memory import return_freed_memory
 from smartbreed.private import work_privately
 from smartbreed.quiet import native_silence
 
@@ -249,6 +250,7 @@ def _prepare(level: str) -> None:
     """What must be settled before gradio is imported."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    return_freed_memory()
     # Libraries log addresses and arguments at INFO; only ours says what it means to say.
     logging.basicConfig(
         level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"

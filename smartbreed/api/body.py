@@ -157,7 +157,7 @@ async def _json(
     # Base64 takes four characters for three bytes.
     data = await _collect(request, max_bytes * 4 // 3 + OVERHEAD, max_bytes)
     try:
-        sent = await anyio.to_thread.run_sync(json.loads, bytes(data))
+        sent = await anyio.to_thread.run_sync(json.loads, data)
     except (ValueError, RecursionError):
         raise RequestError(_BAD, "The body is not valid JSON.", status=400) from None
     finally:

@@ -37,7 +37,7 @@ GRACE_S, BYTES_PER_S = 20.0, 16_384
 #: Bytes of memory that bodies over `ORDINARY` may take together while they are worked on.
 MEMORY = 192_000_000
 #: Memory a body takes while it is worked on, in copies of it: bytes, text, what base64 stands for.
-COPIES = 4
+COPIES = 5
 #: Seconds that a body waits for its memory.
 PATIENCE_S = 20.0
 #: Most bytes read and thrown away of a body that is refused; most clients read no answer while they send.
