@@ -82,10 +82,14 @@ class Attack:
         photo: what ordinary visitors send.
         rounds: how often each attack is repeated.
         visitors: ordinary requests, one after the other.
+        only: a part of the names of the attacks to run; empty: all.
     """
 
-    def __init__(self, url: str, pid: int, photo: bytes, *, rounds: int = 2, visitors: int = 12) -> None:
+    def __init__(
+        self, url: str, pid: int, photo: bytes, *, rounds: int = 2, visitors: int = 12, only: str = ""
+    ) -> None:
         self.url, self.photo, self.rounds, self.visitors = url, photo, rounds, visitors
+        self.only = only
         self.process = psutil.Process(pid)
         self.result = Result()
         self._over = threading.Event()
@@ -113,6 +117,8 @@ class Attack:
         ]
         threads = [threading.Thread(target=self._watch), threading.Thread(target=self._visit)]
         for name, side_by_side, act in attacks:
+            if self.only not in name:
+                continue
             self.result.answers[name] = Counter()
             threads += [threading.Thread(target=self._repeat, args=(name, act)) for _ in range(side_by_side)]
         for thread in threads:
@@ -229,10 +235,11 @@ def server(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes], Path]]:
 def main(
     data: Annotated[str, typer.Option(help="Dataset folder with photographs.")] = "../shared/data/pets",
     rounds: Annotated[int, typer.Option(min=1, max=20, help="Repetitions of each attack.")] = 2,
+    only: Annotated[str, typer.Option(help="Only attacks with this in their name.")] = "",
 ) -> None:
     """Print the table."""
     with tempfile.TemporaryDirectory() as folder, server(Path(folder)) as (url, process, log):
-        attack = Attack(url, process.pid, photographs(data, 1)[0], rounds=rounds)
+        attack = Attack(url, process.pid, photographs(data, 1)[0], rounds=rounds, only=only)
         with httpx.Client(timeout=60) as client:  # what is loaded on first use is no part of the load
             client.post(url + "api/identify", content=attack.photo)
         result = attack.run()

@@ -109,6 +109,16 @@ def test_the_depth_is_that_of_the_parsed_value(value: Any, ascii_only: bool) -> 
             check_json(text, max_depth=depth - 1)
 
 
+def test_a_long_text_is_counted_across_its_slices() -> None:
+    inner = b"[1," * 30 + b"2" + b"]" * 30
+    text = b"[" + b" " * 300_000 + inner + b" " * 300_000 + b"," + inner + b"]"
+    check_json(text, max_depth=31, max_items=200)
+    with pytest.raises(RequestError, match="deep"):
+        check_json(text, max_depth=30, max_items=200)
+    with pytest.raises(RequestError, match="items"):
+        check_json(text, max_depth=31, max_items=100)
+
+
 @settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_checked_without_another_error(data: bytes) -> None:
