@@ -24,7 +24,7 @@ ENOUGH = 20
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    running = Stage(tmp_path_factory.mktemp("stage"))
+    running = Stage(tmp_path_factory.mktemp("stage"), learnt=3)
     yield running
     running.stop()
 
