@@ -1,3 +1,11 @@
+// Gradio's panel about the API writes "?view=api" into the address, which the browser completes with the page's
+// <base>, the front page's address on every page: loaded again, another page would come.
+for (const name of ["pushState", "replaceState"]) {
+  const original = history[name].bind(history);
+  history[name] = (state, unused, url) =>
+    original(state, unused, typeof url === "string" && url.startsWith("?") ? location.pathname + url.replace(/^\?$/, "") : url);
+}
+
 // What gradio's components lack: names for pictures, live regions, a heat-map handle for the keyboard,
 // and a place for the focus when the control that had it disappears.
 (() => {

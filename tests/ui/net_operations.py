@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from net import Operation, Walk
 from net_stage import PASSWORD
@@ -99,6 +100,7 @@ def slide(selector: str) -> Callable[[Walk], None]:
 
 def api_panel(walk: Walk) -> None:
     """Gradio's own panel about the API opens and closes; it asks for figures, which are switched off."""
+    path = urlsplit(walk.page.url).path
     walk.page.locator("footer .show-api:visible").click()
     walk.page.locator(".api-docs:visible").wait_for()
     walk.settle()
@@ -109,6 +111,7 @@ def api_panel(walk: Walk) -> None:
     else:  # it fills a narrow window
         walk.page.locator(".api-docs button:visible").first.click()
     walk.page.locator(".api-docs").wait_for(state="hidden")
+    assert urlsplit(walk.page.url).path == path, "the panel has left the page's address alone"
 
 
 COMMON = {"page: button show-api": Operation(api_panel)}
