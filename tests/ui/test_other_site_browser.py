@@ -161,11 +161,11 @@ def test_another_website_reads_nothing_and_does_nothing(web: Web, maintainer: An
 
 def test_our_own_page_may(web: Web, maintainer: Any) -> None:
     page = maintainer.pages[0]
-    page.click("#back")
+    page.click("#use")
     page.wait_for_function("document.querySelector('#chosen')?.innerText.trim()")
     assert "website" not in page.inner_text("#chosen")
     token = page.evaluate("fetch('maintainer/token').then((answer) => answer.json())")["token"]
-    body = {"data": [], "fn_index": handler(web, "_back"), "session_hash": "mine"}
+    body = {"data": [], "fn_index": handler(web, "_use"), "session_hash": "mine"}
     send = """([body, headers]) => fetch("gradio_api/queue/join", {method: "POST", body: JSON.stringify(body),
         headers: {"Content-Type": "application/json", ...headers}}).then((answer) => answer.status)"""
     assert page.evaluate(send, [body, {"X-SmartBreed-Token": token}]) == 200
