@@ -21,7 +21,7 @@ test-all: $(VENV)/.installed-dev browser ## run every test, the slow ones too
 lint: $(VENV)/.installed-dev ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy smartbreed training benchmarks examples app.py
+	$(BIN)/mypy smartbreed localhub training benchmarks examples app.py
 
 bench: $(VENV)/.installed-dev ## time the whole path beside the usual way
 	$(BIN)/python -m benchmarks.identify

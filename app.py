@@ -2,7 +2,7 @@
 
 import sys
 
-from smartbreed.web import main
+from smartbreed.web.server import main
 
 if __name__ == "__main__":
     sys.exit(main())

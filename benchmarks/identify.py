@@ -55,9 +55,9 @@ def peak_megabytes() -> float:
 
 def run_ours(photos: list[bytes]) -> dict[str, Any]:
     """Times of our pipeline in ms, and the share of it spent outside the two networks."""
-    from smartbreed.config import load_settings
+    from smartbreed.core.settings import load_settings
+    from smartbreed.inference.runtime import Network
     from smartbreed.services import Services
-    from smartbreed.vision.runtime import Network
 
     inside = [0.0]
     original = Network.__call__
@@ -97,12 +97,12 @@ def run_usual(photos: list[bytes]) -> dict[str, Any]:
     from tf_keras_vis.gradcam import Gradcam
     from tf_keras_vis.utils.scores import CategoricalScore
 
-    from smartbreed.config import load_settings
-    from smartbreed.models import open_bundle
-    from smartbreed.vision.boxes import decode, non_maximum_suppression, ssd_anchors
-    from smartbreed.vision.explain import overlay
-    from training.architectures.mobilenet_v2 import build_classifier
-    from training.architectures.ssd_mobilenet_v1 import build_detector
+    from smartbreed.core.settings import load_settings
+    from smartbreed.inference.boxes import decode, non_maximum_suppression, ssd_anchors
+    from smartbreed.inference.grad_cam import overlay
+    from smartbreed.registry import open_bundle
+    from training.models.mobilenet_v2 import build_classifier
+    from training.models.ssd_mobilenet_v1 import build_detector
 
     bundle = open_bundle(load_settings())
     detector = build_detector()

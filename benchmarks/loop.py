@@ -23,7 +23,7 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from smartbreed.config import EMBEDDED_BUNDLE, load_settings
+from smartbreed.core.settings import EMBEDDED_BUNDLE, load_settings
 
 BREEDS = "pug,keeshond,siamese,norfolk_terrier,toy_poodle"
 REVIEWER = "0" * 64
@@ -75,8 +75,8 @@ def wrong_answers(services: Any, pictures: list[bytes], labels: list[str], count
 
 def circle(data: Path, count: int) -> None:
     """Print the seconds of each step of the circle."""
-    from smartbreed.models.watcher import Watcher
-    from smartbreed.review import rulings
+    from smartbreed.registry.watcher import Watcher
+    from smartbreed.review import decisions
     from smartbreed.services import Services
 
     steps: list[tuple[str, str, float]] = []
@@ -92,7 +92,7 @@ def circle(data: Path, count: int) -> None:
             say(f"{len(wrong)} corrections by as many visitors")
         with timed(steps, "accept") as say:
             ids = [item.id for item in services.review.queue()]
-            done = services.review.decide(ids, rulings.accept("benchmark"), REVIEWER)
+            done = services.review.decide(ids, decisions.accept("benchmark"), REVIEWER)
             say(f"{len(done.decisions)} accepted")
         with timed(steps, "publish") as say:
             services.publisher.run(by_hand=True)
@@ -121,15 +121,15 @@ def circle(data: Path, count: int) -> None:
 
 def new_breeds(data: Path, breeds: list[str], draws: int, photos: int) -> None:
     """Print how well breeds are learnt from a few photos, and what the others pay for it."""
-    from smartbreed.vision.bundle import load_bundle
-    from smartbreed.vision.classifier import Classifier
-    from training.retraining.challenger import head_of
-    from training.retraining.gate_set import load_gate
-    from training.retraining.head import Examples
-    from training.retraining.memory import load_memory
-    from training.retraining.new_breed import Knowledge
-    from training.retraining.teach import Lesson, teach
-    from training.retraining.views import views_of
+    from smartbreed.inference.bundle import load_bundle
+    from smartbreed.inference.classifier import Classifier
+    from training.continual.challenger import head_of
+    from training.continual.fit_head import Lesson, teach
+    from training.continual.gate_set import load_gate
+    from training.continual.head import Examples
+    from training.continual.memory import load_memory
+    from training.continual.new_breed import Knowledge
+    from training.continual.views import views_of
 
     bundle = load_bundle(EMBEDDED_BUNDLE)
     look, names = Classifier(bundle, 2), [label.id for label in bundle.config.classifier.labels]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from smartbreed.vision.bundle import CONFIG, load_bundle, write_config
-from training.retraining.keras_head import replace_weights
-from training.retraining.litert_head import read_head, replace_head
+from smartbreed.inference.bundle import CONFIG, load_bundle, write_config
+from training.continual.keras_head import replace_weights
+from training.continual.litert_head import read_head, replace_head
 
 
 def hold_out(source: Path, target: Path, breed: str) -> None:

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from smartbreed.inference.results import Pet
     from smartbreed.services import Services
-    from smartbreed.vision.results import Pet
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "data" / "pets"
@@ -53,8 +53,8 @@ def walk(asked: argparse.Namespace, home: Path) -> int:
     from examples.page import Round, write_page
     from examples.photos import read_photos
     from examples.pictures import answers, plot
-    from smartbreed.config import load_settings
-    from smartbreed.models.watcher import Watcher
+    from smartbreed.core.settings import load_settings
+    from smartbreed.registry.watcher import Watcher
     from smartbreed.services import Services
 
     steps: Steps = []
@@ -119,9 +119,9 @@ def walk(asked: argparse.Namespace, home: Path) -> int:
 def begin(settings: object, breed: str) -> str:
     """Publish the model that ships, without one breed, as the first version."""
     from examples.hold_out import hold_out
-    from smartbreed.config import EMBEDDED_BUNDLE, Settings
+    from smartbreed.core.settings import EMBEDDED_BUNDLE, Settings
     from smartbreed.hub import client
-    from smartbreed.vision.bundle import load_bundle
+    from smartbreed.inference.bundle import load_bundle
 
     assert isinstance(settings, Settings)
     with tempfile.TemporaryDirectory() as folder:
@@ -138,7 +138,7 @@ def begin(settings: object, breed: str) -> str:
 
 def ask(services: Services, photos: list[bytes]) -> list[Pet]:
     """What the model says of each photograph, taken whole."""
-    from smartbreed.vision.results import Identification
+    from smartbreed.inference.results import Identification
 
     most, pets = services.settings.max_photos, []
     for start in range(0, len(photos), most):
@@ -160,7 +160,7 @@ def named(pets: list[Pet], breed: str) -> int:
 
 def flag(services: Services, photos: list[bytes], breed: str) -> int:
     """Twenty visitors, each of whom corrects one answer."""
-    from smartbreed.vision.results import Identification
+    from smartbreed.inference.results import Identification
 
     saved = 0
     for number, data in enumerate(photos):
@@ -176,10 +176,10 @@ def flag(services: Services, photos: list[bytes], breed: str) -> int:
 
 def review(services: Services) -> int:
     """A maintainer who accepts what waits."""
-    from smartbreed.review import rulings
+    from smartbreed.review import decisions
 
     waiting = [item.id for item in services.review.queue()]
-    return len(services.review.decide(waiting, rulings.accept("walking the circle"), REVIEWER).decisions)
+    return len(services.review.decide(waiting, decisions.accept("walking the circle"), REVIEWER).decisions)
 
 
 @contextmanager

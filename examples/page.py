@@ -9,11 +9,11 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smartbreed.breeds import get_breed
-from smartbreed.ui.sentences import percent
+from smartbreed.breeds.catalogue import get_breed
+from smartbreed.web.components.sentences import percent
 
 if TYPE_CHECKING:
-    from smartbreed.vision.results import Pet
+    from smartbreed.inference.results import Pet
 
 #: Photographs shown.
 _MOST = 12

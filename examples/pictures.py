@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFont
 
-from smartbreed.ui.sentences import percent
+from smartbreed.web.components.sentences import percent
 
 if TYPE_CHECKING:
-    from smartbreed.vision.results import Pet
+    from smartbreed.inference.results import Pet
 
 _SIDE, _TEXT, _GAP = 220, 62, 16
 _INK, _GOOD, _BAD, _PAPER = "#2b241e", "#2f6b45", "#8a2413", "#fffdfa"

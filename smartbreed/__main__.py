@@ -1,6 +1,6 @@
 """``python -m smartbreed``."""
 
-from smartbreed.cli import main
+from smartbreed.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -16,29 +16,29 @@ from typing import Any
 
 from PIL import Image
 
-from smartbreed.admission import ORDINARY, Admission
-from smartbreed.config import Settings
-from smartbreed.decoding_memory import most_memory
-from smartbreed.errors import PhotoError, RequestError, SmartBreedError
+from smartbreed.accounts.maintainers import Maintainers
+from smartbreed.core.errors import PhotoError, RequestError, SmartBreedError
+from smartbreed.core.settings import Settings
+from smartbreed.dataset.needs import Need
+from smartbreed.dataset.publisher import Publisher
+from smartbreed.dataset.service import open_publisher
+from smartbreed.dataset.status import PublishingStatus
+from smartbreed.feedback.flag_request import request_of
 from smartbreed.feedback.flags import FlagService, Receipt, open_feedback
-from smartbreed.flag_request import request_of
-from smartbreed.images import Photo, read_photo
-from smartbreed.maintainer import Maintainers
-from smartbreed.models.live import LiveModel
-from smartbreed.models.source import why_no_releases
-from smartbreed.publishing.publisher import Publisher
-from smartbreed.publishing.service import open_publisher
-from smartbreed.publishing.status import PublishingStatus
-from smartbreed.retraining.accepted_photos import AcceptedPhotos
-from smartbreed.retraining.job import Job
-from smartbreed.retraining.jobs import Jobs
-from smartbreed.retraining.needs import Need
-from smartbreed.retraining.releases import Releases
-from smartbreed.retraining.triggers import Triggers
+from smartbreed.imaging.admission import ORDINARY, Admission
+from smartbreed.imaging.decoding_memory import most_memory
+from smartbreed.imaging.photo import Photo, read_photo
+from smartbreed.inference.deep_explanations import DeepExplainer
+from smartbreed.inference.pipeline import Identifier
+from smartbreed.inference.results import Failure, Identification, Pet
+from smartbreed.registry.live import LiveModel
+from smartbreed.registry.model_source import why_no_releases
+from smartbreed.registry.release_history import Releases
 from smartbreed.review.service import ReviewService
-from smartbreed.vision.deeper import DeepExplainer
-from smartbreed.vision.identify import Identifier
-from smartbreed.vision.results import Failure, Identification, Pet
+from smartbreed.training_jobs.accepted_photos import AcceptedPhotos
+from smartbreed.training_jobs.job import Job
+from smartbreed.training_jobs.jobs import Jobs
+from smartbreed.training_jobs.triggers import Triggers
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class Services:
     """The loaded model and the feedback room, each opened on first use.
 
     Args:
-        settings: as `smartbreed.config.load_settings` returns them.
+        settings: as `smartbreed.core.settings.load_settings` returns them.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -179,7 +179,7 @@ class Services:
         """A photo within the limits of the settings.
 
         Raises:
-            PhotoError: with a code of `smartbreed.errors.PHOTO_CODES`.
+            PhotoError: with a code of `smartbreed.core.errors.PHOTO_CODES`.
         """
         if source is None or source == "":
             raise PhotoError("no_photo", "No photo was sent; choose one and try again.")

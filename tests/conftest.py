@@ -98,7 +98,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def _jpeg() -> bytes:
     import numpy as np
 
-    from smartbreed.images import encode_jpeg
+    from smartbreed.imaging.photo import encode_jpeg
 
     noise = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
     return encode_jpeg(noise.repeat(8, 0).repeat(8, 1))

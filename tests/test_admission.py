@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from smartbreed import colour
-from smartbreed.admission import MOST_CARRIED, MOST_WAITING, Admission
-from smartbreed.config import load_settings
-from smartbreed.decoding import REDUCE_ABOVE
-from smartbreed.decoding_memory import most_memory
-from smartbreed.errors import PhotoError
-from smartbreed.images import read_photo
+from smartbreed.core.errors import PhotoError
+from smartbreed.core.settings import load_settings
+from smartbreed.imaging import colour
+from smartbreed.imaging.admission import MOST_CARRIED, MOST_WAITING, Admission
+from smartbreed.imaging.decoding import REDUCE_ABOVE
+from smartbreed.imaging.decoding_memory import most_memory
+from smartbreed.imaging.photo import read_photo
+from smartbreed.inference.results import Failure, Identification
 from smartbreed.services import Services
-from smartbreed.ui.session import Options, look
-from smartbreed.vision.results import Failure, Identification
+from smartbreed.web.pages.identify.session import Options, look
 
 
 def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:

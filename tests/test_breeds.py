@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smartbreed.breeds import BREEDS, GROUPS, Breed, get_breed, resolve, search
+from smartbreed.breeds.catalogue import BREEDS, GROUPS, Breed, get_breed, resolve, search
 
 SHARED = Path(__file__).parents[2] / "shared" / "data" / "pets" / "breeds.txt"
 SPELLINGS = [(text, b.id) for b in BREEDS.values() for text in (b.id, b.name, *b.aliases)]

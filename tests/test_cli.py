@@ -17,9 +17,9 @@ from server import ROOT, environment
 from typer.testing import CliRunner
 
 from smartbreed import __version__
-from smartbreed.commands.common import MISUSE, SOME_FAILED
-from smartbreed.commands.paths import expand
-from smartbreed.errors import RequestError
+from smartbreed.cli.common import MISUSE, SOME_FAILED
+from smartbreed.cli.paths import expand
+from smartbreed.core.errors import RequestError
 
 COMMAND = [sys.executable, "-m", "smartbreed"]
 
@@ -37,7 +37,7 @@ def run(
 @pytest.fixture
 def invoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The command in this process, which is quicker."""
-    from smartbreed.cli import app
+    from smartbreed.cli.main import app
 
     for name, value in environment(tmp_path).items():
         monkeypatch.setenv(name, value)
@@ -199,7 +199,7 @@ def test_many_photos_need_little_memory_and_a_bar(tmp_path: Path, photos: list[P
         (folder / f"{n:03}.jpg").symlink_to(photos[n % 3])
     controller, terminal = pty.openpty()
     script = (
-        "import sys; from smartbreed.cli import app\n"
+        "import sys; from smartbreed.cli.main import app\n"
         "try: app()\n"
         "except SystemExit as end: status = end.code\n"
         "open(sys.argv[3] + '.status', 'w').write(open('/proc/self/status').read())\n"
@@ -233,7 +233,7 @@ def _drain(terminal: int, into: bytearray) -> None:
 
 def test_identifying_does_not_wait_for_the_web(tmp_path: Path, photo: Path) -> None:
     code = (
-        "import sys; from smartbreed.cli import app\n"
+        "import sys; from smartbreed.cli.main import app\n"
         "try: app()\n"
         "except SystemExit: pass\n"
         "heavy = {'gradio', 'fastapi', 'sqlalchemy', 'tensorflow', 'pandas', 'huggingface_hub', 'mcp'}\n"

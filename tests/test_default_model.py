@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from smartbreed.breeds import BREEDS
-from smartbreed.config import EMBEDDED_BUNDLE
-from smartbreed.images import read_photo
-from smartbreed.vision.bundle import load_bundle
-from smartbreed.vision.identify import Identifier
+from smartbreed.breeds.catalogue import BREEDS
+from smartbreed.core.settings import EMBEDDED_BUNDLE
+from smartbreed.imaging.photo import read_photo
+from smartbreed.inference.bundle import load_bundle
+from smartbreed.inference.pipeline import Identifier
 
 PETS = Path(__file__).parents[2] / "shared" / "data" / "pets"
 needs_photographs = pytest.mark.skipif(

@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 from huggingface_hub import HfApi
 
-from smartbreed.config import Settings, load_settings
-from smartbreed.errors import HubCallError, RequestError
-from smartbreed.hub.card import front_matter
-from smartbreed.hub.embedded import serving
-from smartbreed.hub.store import HubStore
-from smartbreed.models.live import LiveModel
-from smartbreed.models.start import embedded_version
-from smartbreed.models.watcher import Watcher
-from smartbreed.space import ROOT, carry_out, plan
-from smartbreed.space_files import space_card
+from localhub.card import front_matter
+from localhub.embedded import serving
+from localhub.store import HubStore
+from smartbreed.core.errors import HubCallError, RequestError
+from smartbreed.core.settings import Settings, load_settings
+from smartbreed.hub.deployment import ROOT, carry_out, plan
+from smartbreed.hub.deployment_files import space_card
+from smartbreed.registry.initial_model import embedded_version
+from smartbreed.registry.live import LiveModel
+from smartbreed.registry.watcher import Watcher
 
 #: Version of the model that ships.
 EMBEDDED = embedded_version()
@@ -67,13 +67,13 @@ def test_everything_is_made_and_set(settings: Settings, api: HfApi) -> None:
         "app.py",
         "README.md",
         "requirements.txt",
-        "smartbreed/web.py",
+        "smartbreed/web/server.py",
         "smartbreed/assets/classifier.tflite",
     } <= files
     assert {
-        "smartbreed/breeds.csv",
-        "smartbreed/ui/style.css",
-        "training/explain_worker.py",
+        "smartbreed/breeds/breeds.csv",
+        "smartbreed/web/static/style.css",
+        "training/explain/worker.py",
         "LICENSE",
     } <= files
     assert not [

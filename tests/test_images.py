@@ -24,8 +24,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, PngImagePlugin
 
-from smartbreed.errors import PHOTO_CODES, PhotoError
-from smartbreed.images import Photo, decode_base64, encode_jpeg, encode_png, read_photo, sample_encoding
+from smartbreed.core.errors import PHOTO_CODES, PhotoError
+from smartbreed.imaging.photo import (
+    Photo,
+    decode_base64,
+    encode_jpeg,
+    encode_png,
+    read_photo,
+    sample_encoding,
+)
 
 pillow_heif.register_heif_opener()  # for saving; reading does not need it
 
@@ -394,7 +401,7 @@ def test_limits_on_pixels_hold_before_decoding(kind: str, monkeypatch: pytest.Mo
     data = encoded(quarters(), kind, **options(kind))
     assert read_photo(data, max_pixels=64 * 48).width == 64
     small = encoded(quarters(16, 7), kind, **options(kind))
-    monkeypatch.setattr("smartbreed.decoding.upright_rgb", None)
+    monkeypatch.setattr("smartbreed.imaging.decoding.upright_rgb", None)
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load_prepare", None)
     error = refusal(data, max_pixels=64 * 48 - 1)
     assert error.code == "too_many_pixels"
@@ -583,7 +590,7 @@ def test_no_text_raises_anything_else(text: str) -> None:
 
 
 def test_rare_decoders_are_loaded_only_when_needed() -> None:
-    code = "import sys, smartbreed.images; print({'pillow_heif', 'PIL.ImageCms'} & sys.modules.keys())"
+    code = "import sys, smartbreed.imaging.photo; print({'pillow_heif', 'PIL.ImageCms'} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smartbreed.config import Settings, load_settings
-from smartbreed.errors import MaintainerError, SettingError
-from smartbreed.feedback.database import make_engine, make_sessions
-from smartbreed.maintainer import TOKEN_HEADER, Maintainers
-from smartbreed.maintainer_cookies import COOKIE, DEVICE_COOKIE, LASTS_S, cookie_header
-from smartbreed.waits import DEVICE_PLACES, FAST_PLACES, SLOW_PLACES, SLOW_S
+from smartbreed.accounts.login_throttle import DEVICE_PLACES, FAST_PLACES, SLOW_PLACES, SLOW_S
+from smartbreed.accounts.maintainer_cookies import COOKIE, DEVICE_COOKIE, LASTS_S, cookie_header
+from smartbreed.accounts.maintainers import TOKEN_HEADER, Maintainers
+from smartbreed.core.database import make_engine, make_sessions
+from smartbreed.core.errors import MaintainerError, SettingError
+from smartbreed.core.settings import Settings, load_settings
 
 PASSWORD = "correct horse battery"
 

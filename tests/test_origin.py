@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smartbreed.origin import from_other_site, over_https, passed_on, public_origin
+from smartbreed.accounts.origin import from_other_site, over_https, passed_on, public_origin
 
 PUBLIC = "https://pets.example.org"
 

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from server import ROOT, Server, environment, free_port
 
-from smartbreed.config import load_settings
+from localhub.store import HubStore
+from smartbreed.core.private import private_file, work_privately
+from smartbreed.core.settings import load_settings
 from smartbreed.feedback.flags import open_feedback
-from smartbreed.hub.store import HubStore
-from smartbreed.private import private_file, work_privately
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,5 @@
 """Train, calibrate, export and judge the networks that ``smartbreed`` serves.
 
 The only home of Keras and tensorflow. Networks and training steps are
-backend-neutral Keras 3; only `training.export` needs tensorflow itself.
+backend-neutral Keras 3; only `training.export.litert` needs tensorflow itself.
 """

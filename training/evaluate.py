@@ -11,15 +11,15 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from smartbreed.config import EMBEDDED_BUNDLE
-from smartbreed.errors import SmartBreedError
-from smartbreed.vision.bundle import CONFIG
-from training.card import put_card, write_card
+from smartbreed.core.errors import SmartBreedError
+from smartbreed.core.settings import EMBEDDED_BUNDLE
+from smartbreed.inference.bundle import CONFIG
 from training.data import HELD_BACK, Crops, Scene, held_back, load_crops, load_scenes, split_scenes
 from training.data.scenes import near_others
 from training.evaluation import evaluate_bundle
 from training.evaluation.bundle_scores import rounded, write_scores
 from training.evaluation.check import difference
+from training.reporting.card import put_card, write_card
 
 #: Where the plots of the default model stand for everybody to see.
 PLOTS = Path("docs/plots")
@@ -112,7 +112,7 @@ def measure_forms(bundle: Path, data: str, crops: Crops, scenes: list[Scene], sh
     """The table of forms; with ``ship`` the chosen ones go into the bundle."""
     from training.evaluation.form_scores import Calibration, exported_forms, form_scores
     from training.evaluation.form_scores import ship as put
-    from training.ranges import photographs, spread
+    from training.export.activation_ranges import photographs, spread
 
     train = load_crops(data, "train")
     some = spread(np.flatnonzero(~held_back(train.hashes, HELD_BACK)))
@@ -127,7 +127,7 @@ def measure_forms(bundle: Path, data: str, crops: Crops, scenes: list[Scene], sh
 
 def draw_forms(scores: dict[str, Any], folder: Path) -> None:
     """``forms.png``."""
-    from training.plots import forms
+    from training.reporting.plots import forms
 
     tables: dict[str, Any] = {name: scores[name] for name in ("classifier", "detector") if name in scores}
     forms(tables, folder / "forms.png")

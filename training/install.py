@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
-from smartbreed.config import EMBEDDED_BUNDLE
-from smartbreed.durable import disk_errors
-from smartbreed.vision.bundle import CONFIG
-from smartbreed.vision.identify import Identifier
+from smartbreed.core.files import disk_errors
+from smartbreed.core.settings import EMBEDDED_BUNDLE
+from smartbreed.inference.bundle import CONFIG
+from smartbreed.inference.pipeline import Identifier
 from training.train import sentences
 
 

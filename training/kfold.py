@@ -12,12 +12,12 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from training.errors import RecipeError
-from training.many_runs import figure
-from training.recipe import Recipe
-from training.recipe_file import load_recipe, with_values
-from training.run_directory import RunDirectory
-from training.runner import RUNS, run_recipe
+from training.common.errors import RecipeError
+from training.pipeline.many_runs import figure
+from training.pipeline.run_directory import RunDirectory
+from training.pipeline.runner import RUNS, run_recipe
+from training.recipe.file import load_recipe, with_values
+from training.recipe.recipe import Recipe
 from training.train import Overrides, Recipes, sentences
 
 

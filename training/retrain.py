@@ -10,10 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
-from smartbreed.config import load_settings
-from smartbreed.errors import SmartBreedError
-from smartbreed.private import work_privately
-from training.retraining.progress import Teller
+from smartbreed.core.errors import SmartBreedError
+from smartbreed.core.private import work_privately
+from smartbreed.core.settings import load_settings
+from training.continual.progress import Teller
 
 
 class Stopped(BaseException):
@@ -70,8 +70,8 @@ def _release_repo(settings: Any, publish: bool) -> str:
     Raises:
         RequestError: it takes none, and a release is wanted.
     """
-    from smartbreed.errors import RequestError
-    from smartbreed.models.source import read_source, why_no_releases
+    from smartbreed.core.errors import RequestError
+    from smartbreed.registry.model_source import read_source, why_no_releases
 
     if why := why_no_releases(settings):
         if publish:
@@ -91,18 +91,18 @@ def _retrain(
     shield: Any,
 ) -> dict[str, Any]:
     from smartbreed.hub.client import connect
-    from smartbreed.retraining.workspace import workspace
-    from training.retraining.work import Choices, Work
+    from smartbreed.training_jobs.workspace import workspace
+    from training.continual.work import Choices, Work
 
     teller.step("read", f"Reading {settings.dataset}")
     choices = Choices(settings.dataset, repo, mode, publish, by_count, overrides)
     with workspace(settings.home_dir) as scratch:
         work = Work(settings, choices, teller, connect(settings), scratch, shield)
         if mode == "full":
-            from training.retraining.full import retrain_everything
+            from training.continual.full import retrain_everything
 
             return retrain_everything(work)
-        from training.retraining.run import retrain_head
+        from training.continual.run import retrain_head
 
         return retrain_head(work)
 

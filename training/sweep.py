@@ -11,13 +11,13 @@ from typing import Annotated, Any
 
 import typer
 
-from training.errors import RecipeError
-from training.many_runs import child_run
-from training.plots import sweep as draw
-from training.recipe import Recipe
-from training.recipe_file import load_recipe
-from training.run_directory import RunDirectory
-from training.runner import RUNS, run_recipe
+from training.common.errors import RecipeError
+from training.pipeline.many_runs import child_run
+from training.pipeline.run_directory import RunDirectory
+from training.pipeline.runner import RUNS, run_recipe
+from training.recipe.file import load_recipe
+from training.recipe.recipe import Recipe
+from training.reporting.plots import sweep as draw
 from training.train import Overrides, Recipes, sentences
 
 

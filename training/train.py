@@ -16,11 +16,11 @@ from typing import Annotated
 
 import typer
 
-from smartbreed.errors import SmartBreedError, StorageError
-from training.disk_faults import disk_faults, leave_quietly, quiet_disk_faults
-from training.recipe_file import keys, load_recipe
-from training.run_directory import RunDirectory
-from training.runner import RUNS, adopt, run_recipe, select
+from smartbreed.core.errors import SmartBreedError, StorageError
+from training.common.disk_faults import disk_faults, leave_quietly, quiet_disk_faults
+from training.pipeline.run_directory import RunDirectory
+from training.pipeline.runner import RUNS, adopt, run_recipe, select
+from training.recipe.file import keys, load_recipe
 
 Recipes = Annotated[
     str, typer.Argument(help="Name of a recipe, or the path of a YAML file.", show_default=False)

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from smartbreed.durable import disk_errors, make_dirs, replace_durably, sweep_tmp, sync_dir, write_tmp
-from smartbreed.errors import StorageError
+from smartbreed.core.errors import StorageError
+from smartbreed.core.files import disk_errors, make_dirs, replace_durably, sweep_tmp, sync_dir, write_tmp
 
 _NAME = re.compile(r"[0-9a-f]{64}")
 

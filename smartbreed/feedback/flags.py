@@ -19,10 +19,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from smartbreed.durable import disk_errors, make_dirs
-from smartbreed.errors import FlagError, RequestError, StorageError
-from smartbreed.feedback.blobs import BlobStore
-from smartbreed.feedback.database import (
+from smartbreed.core.database import (
     Sessions,
     forget_deleted,
     forget_earlier_deleted,
@@ -31,17 +28,20 @@ from smartbreed.feedback.database import (
     read,
     write,
 )
+from smartbreed.core.errors import FlagError, RequestError, StorageError
+from smartbreed.core.files import disk_errors, make_dirs
+from smartbreed.core.migrate import migrate
+from smartbreed.core.private import private_file
+from smartbreed.core.salt import hash_token, load_salt
+from smartbreed.feedback.blobs import BlobStore
 from smartbreed.feedback.limits import Guard, Limits
-from smartbreed.feedback.migrate import migrate
 from smartbreed.feedback.request import CheckedFlag, FlagRequest, check
 from smartbreed.feedback.rows import dedupe_key, new_row, utc_now
-from smartbreed.feedback.salt import hash_token, load_salt
 from smartbreed.feedback.tables import ERASED, STATES, Flag
-from smartbreed.images import sample_encoding
-from smartbreed.private import private_file
+from smartbreed.imaging.photo import sample_encoding
 
 if TYPE_CHECKING:  # pydantic costs 0.3 s, and only the type is needed
-    from smartbreed.config import Settings
+    from smartbreed.core.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class FlagService:
     """The door to the flags; safe for any number of threads and processes.
 
     Args:
-        sessions: from `smartbreed.feedback.database.make_sessions`, on a migrated database.
+        sessions: from `smartbreed.core.database.make_sessions`, on a migrated database.
         blobs: where the photos go.
         salt: secret of the flaggers' hashes.
         limits: how many flags are taken; None: any number.

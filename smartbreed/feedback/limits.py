@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from smartbreed.errors import FlagError
+from smartbreed.core.errors import FlagError
 from smartbreed.feedback.tables import Flag
 
 if TYPE_CHECKING:  # pydantic costs 0.3 s, and only the type is needed
-    from smartbreed.config import Settings
+    from smartbreed.core.settings import Settings
 
 #: Seconds after which the stored photos are measured again; other processes store some too.
 _MEASURE_S = 300.0

@@ -11,8 +11,8 @@ from itertools import islice
 
 import sqlalchemy as sa
 
+from smartbreed.core.database import Sessions, write
 from smartbreed.feedback.blobs import BlobStore
-from smartbreed.feedback.database import Sessions, write
 from smartbreed.feedback.tables import Flag
 
 #: Photos judged in one transaction; nobody can save a flag meanwhile, so it stays short.

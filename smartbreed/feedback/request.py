@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from smartbreed.breeds import Breed, resolve
-from smartbreed.errors import FlagError
+from smartbreed.breeds.catalogue import Breed, resolve
+from smartbreed.core.errors import FlagError
 from smartbreed.feedback.tables import VERDICTS
 
 Box = tuple[float, float, float, float]

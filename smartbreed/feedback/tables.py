@@ -10,7 +10,7 @@ import time
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from smartbreed.feedback.database import Base, UtcDateTime
+from smartbreed.core.database import Base, UtcDateTime
 
 #: What a person can say about a pet: the model was right, was wrong, saw a pet where
 #: there is none, missed one; or the person cannot tell either.

@@ -1,7 +1,7 @@
 """The only place that talks to a Hub, always through ``huggingface_hub``.
 
 `connect` gives the client of the Hub that the settings name; the functions here do with it
-what the rooms need. Each raises a `smartbreed.errors.HubCallError` whose ``kind`` says what
+what the rooms need. Each raises a `smartbreed.core.errors.HubCallError` whose ``kind`` says what
 the failure means, and none retries by itself: the caller knows what may wait.
 """
 
@@ -14,12 +14,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from smartbreed.durable import disk_errors
-from smartbreed.errors import HubCallError
+from smartbreed.core.errors import HubCallError
+from smartbreed.core.files import disk_errors
+from smartbreed.core.scratch import scratch_folder as private_folder
 from smartbreed.hub.connection import Hub, chosen_hub, connect, embedded_store, mounted_store
 from smartbreed.hub.download import FetchedBundle, download_snapshot, fetch_bundle, parse_repo
 from smartbreed.hub.retry import hub_errors, pause_s
-from smartbreed.scratch import scratch_folder as private_folder
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -243,7 +243,7 @@ def erase_contents(api: HfApi, repo: str, repo_type: RepoType, contents: Iterabl
     whose commit never came when it runs in this process (a served one with its next garbage
     collection), huggingface.co in its own time; copies that others have downloaded are not reached.
     """
-    from smartbreed.hub.maintenance import discard
+    from localhub.maintenance import discard
 
     wanted = set(contents)
     with hub_errors(repo):

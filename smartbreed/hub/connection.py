@@ -19,8 +19,8 @@ from smartbreed.hub import session
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-    from smartbreed.config import Settings
-    from smartbreed.hub.store import HubStore
+    from localhub.store import HubStore
+    from smartbreed.core.settings import Settings
 
 HUGGING_FACE = "https://huggingface.co"
 #: How the embedded Hub is called where people and tables name a Hub.
@@ -106,9 +106,9 @@ def mounted_store(endpoint: str) -> HubStore | None:
 
 
 def _mount(settings: Settings, hub: Hub) -> None:
-    from smartbreed.hub.embedded import mount_in_process
-    from smartbreed.hub.server import HubApp
-    from smartbreed.hub.store import HubStore
+    from localhub.embedded import mount_in_process
+    from localhub.server import HubApp
+    from localhub.store import HubStore
 
     store = HubStore(settings.home_dir / "hub")
     _stores[hub.endpoint] = store

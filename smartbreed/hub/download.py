@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from smartbreed.durable import disk_errors, make_dirs, replace_durably, write_tmp
-from smartbreed.errors import BundleError, HubCallError
+from smartbreed.core.errors import BundleError, HubCallError
+from smartbreed.core.files import disk_errors, make_dirs, replace_durably, write_tmp
 from smartbreed.hub import session
 from smartbreed.hub.retry import hub_errors
 
@@ -127,7 +127,7 @@ def fetch_bundle(repo: str, revision: str, cache_dir: Path, api: HfApi | None = 
     """Download a model repo's files, or take them from the cache when the Hub cannot be reached.
 
     The library may return an incomplete folder in the second case: the caller must
-    verify every file, as `smartbreed.vision.bundle.load_bundle` does.
+    verify every file, as `smartbreed.inference.bundle.load_bundle` does.
 
     Args:
         repo: ``owner/name``.

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from typing import Literal
 
-from smartbreed.durable import disk_errors
-from smartbreed.errors import HubCallError, StorageError
+from smartbreed.core.errors import HubCallError, StorageError
+from smartbreed.core.files import disk_errors
 
 #: Longest pause between two attempts, in seconds.
 LONGEST_S = 3600.0

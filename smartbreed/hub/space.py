@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from smartbreed.errors import HubCallError
+from smartbreed.core.errors import HubCallError
 from smartbreed.hub.retry import hub_errors
 
 if TYPE_CHECKING:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from smartbreed.errors import ReviewError
+from smartbreed.core.errors import ReviewError
 from smartbreed.feedback.tables import Flag
-from smartbreed.review.answers import answer_of
-from smartbreed.review.ledger import outcome
-from smartbreed.review.rulings import NewBreed, Ruling, breed_name
+from smartbreed.review.claims import answer_of
+from smartbreed.review.decision_store import outcome
+from smartbreed.review.decisions import NewBreed, Ruling, breed_name
 from smartbreed.review.tables import AGREEMENT, GOLD, Decision
 
 #: What can be done to many flags at once.

@@ -6,12 +6,12 @@ import datetime as dt
 
 from sqlalchemy.orm import Session
 
-from smartbreed.errors import ReviewError
+from smartbreed.core.errors import ReviewError
 from smartbreed.feedback.flags import FlagRequest
-from smartbreed.images import Photo
-from smartbreed.review.ledger import flags_by_id, latest_decisions
+from smartbreed.imaging.photo import Photo
+from smartbreed.inference.pipeline import Identifier
+from smartbreed.review.decision_store import flags_by_id, latest_decisions
 from smartbreed.review.tables import AGREEMENT, Gold
-from smartbreed.vision.identify import Identifier
 
 
 def mark(session: Session, flag_id: str, reviewer: str, now: dt.datetime) -> None:

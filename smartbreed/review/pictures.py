@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw
 
-from smartbreed.admission import Admission
 from smartbreed.feedback.blobs import BlobStore
-from smartbreed.images import Photo, read_photo
-from smartbreed.review.look import Box
+from smartbreed.imaging.admission import Admission
+from smartbreed.imaging.photo import Photo, read_photo
+from smartbreed.review.scores import Box
 
 #: How much larger than the pet its picture is.
 _ROOM = 1.3

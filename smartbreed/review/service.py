@@ -10,16 +10,16 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from smartbreed.config import Settings
-from smartbreed.errors import ReviewError
-from smartbreed.feedback.database import read, write
+from smartbreed.core.database import read, write
+from smartbreed.core.errors import ReviewError
+from smartbreed.core.settings import Settings
 from smartbreed.feedback.flags import FlagRequest, FlagService
-from smartbreed.review import ledger, trust
+from smartbreed.review import decision_store, trust
 from smartbreed.review.checks import at_odds, few, for_all, not_open, unknown
+from smartbreed.review.consensus import settle
+from smartbreed.review.decisions import NewBreed, Ruling, accept, applied, at
 from smartbreed.review.gold import mark, unmark
 from smartbreed.review.queue import Filters, Item, build, items
-from smartbreed.review.rulings import NewBreed, Ruling, accept, applied, at
-from smartbreed.review.settling import settle
 from smartbreed.review.stats import Stats, count
 from smartbreed.review.tables import GOLD, Decision, Gold
 
@@ -63,7 +63,7 @@ class ReviewService:
             StorageError: the database refused.
         """
         with read(self.sessions) as session:
-            return build(session, filters or Filters(), ledger.introduced(session), self.cap)[0]
+            return build(session, filters or Filters(), decision_store.introduced(session), self.cap)[0]
 
     def top(self, filters: Filters, limit: int) -> tuple[list[Item], int]:
         """The most useful flags that pass, at most ``limit``, and how many pass; quicker than all of them.
@@ -72,7 +72,7 @@ class ReviewService:
             ReviewError: a filter makes no sense.
         """
         with read(self.sessions) as session:
-            return build(session, filters, ledger.introduced(session), self.cap, limit)
+            return build(session, filters, decision_store.introduced(session), self.cap, limit)
 
     def item(self, flag_id: str) -> Item:
         """One flag with everything about it.
@@ -81,19 +81,19 @@ class ReviewService:
             ReviewError: ``unknown_flag``, also for a withdrawn one.
         """
         with read(self.sessions) as session:
-            flag = ledger.flags_by_id(session, [flag_id]).get(flag_id)
+            flag = decision_store.flags_by_id(session, [flag_id]).get(flag_id)
             if flag is None or flag.state == "withdrawn":
                 raise unknown(flag_id)
-            latest = ledger.latest_decisions(session)
-            return items(session, [flag], latest, ledger.introduced(session), self.cap)[0]
+            latest = decision_store.latest_decisions(session)
+            return items(session, [flag], latest, decision_store.introduced(session), self.cap)[0]
 
     def current(self, flag_ids: Sequence[str]) -> dict[str, str]:
         """State of those of these flags that exist and were not taken back."""
         with read(self.sessions) as session:
-            flags = ledger.flags_by_id(session, flag_ids)
-            latest = ledger.latest_decisions(session, list(flags))
+            flags = decision_store.flags_by_id(session, flag_ids)
+            latest = decision_store.latest_decisions(session, list(flags))
             return {
-                flag_id: ledger.outcome(latest.get(flag_id))
+                flag_id: decision_store.outcome(latest.get(flag_id))
                 for flag_id, flag in flags.items()
                 if flag.state != "withdrawn"
             }
@@ -101,12 +101,12 @@ class ReviewService:
     def history(self, flag_id: str) -> list[Decision]:
         """Everything decided about a flag, oldest first."""
         with read(self.sessions) as session:
-            return ledger.history(session, flag_id)
+            return decision_store.history(session, flag_id)
 
     def new_breeds(self) -> dict[str, NewBreed]:
         """Breeds that decisions introduced, by id."""
         with read(self.sessions) as session:
-            return ledger.introduced(session)
+            return decision_store.introduced(session)
 
     def decide(
         self, flag_ids: Sequence[str], ruling: Ruling, reviewer: str, *, together: bool = False
@@ -117,8 +117,8 @@ class ReviewService:
         the same label; rejecting goes only for those that say the same.
 
         Args:
-            ruling: from `smartbreed.review.rulings`.
-            reviewer: from `smartbreed.maintainer.Maintainers.reviewer`.
+            ruling: from `smartbreed.review.decisions`.
+            reviewer: from `smartbreed.accounts.maintainers.Maintainers.reviewer`.
             together: the flags are pictures of one pet, and the decision is about the first of them.
 
         Raises:
@@ -129,9 +129,9 @@ class ReviewService:
         skipped: dict[str, str] = {}
         made: list[Decision] = []
         with write(self.sessions) as session:
-            flags = ledger.flags_by_id(session, ids)
-            latest = ledger.latest_decisions(session, ids)
-            new = ledger.introduced(session)
+            flags = decision_store.flags_by_id(session, ids)
+            latest = decision_store.latest_decisions(session, ids)
+            new = decision_store.introduced(session)
             first, box = flags.get(ids[0]), ruling.box
             if together and ruling.decision == "accept" and first is not None:
                 ruling = for_all(applied(ruling, first))
@@ -146,7 +146,7 @@ class ReviewService:
                 here = first is not None and flag.sample_id == first.sample_id
                 try:
                     one = applied(at(ruling, box if here else None), flag)
-                    made.append(ledger.append(session, flag, one, reviewer, last, now))
+                    made.append(decision_store.append(session, flag, one, reviewer, last, now))
                 except ReviewError as error:
                     skipped[flag_id] = error.message
             if not made:
@@ -170,8 +170,8 @@ class ReviewService:
         skipped: dict[str, str] = {}
         made: list[Decision] = []
         with write(self.sessions) as session:
-            flags = ledger.flags_by_id(session, ids)
-            latest = ledger.latest_decisions(session, ids)
+            flags = decision_store.flags_by_id(session, ids)
+            latest = decision_store.latest_decisions(session, ids)
             now = self._clock()
             for flag_id in ids:
                 flag, last = flags.get(flag_id), latest.get(flag_id)
@@ -183,7 +183,7 @@ class ReviewService:
                     skipped[flag_id] = f"Somebody decided flag {flag_id} anew since; nothing was taken back."
                 else:
                     ruling = Ruling("undo", reason=reason or None)
-                    made.append(ledger.append(session, flag, ruling, reviewer, last, now))
+                    made.append(decision_store.append(session, flag, ruling, reviewer, last, now))
                     unmark(session, flag_id)  # an answer taken back is no known one
             if not made:
                 raise ReviewError("not_decided", skipped[ids[0]], status=409)

@@ -7,7 +7,7 @@ import datetime as dt
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from smartbreed.feedback.database import Base, UtcDateTime
+from smartbreed.core.database import Base, UtcDateTime
 from smartbreed.feedback.tables import new_id
 
 #: What can be decided about a flag; ``undo`` takes the decision before it back.
@@ -77,7 +77,7 @@ class Signals(Base):
     phash: Mapped[str | None] = mapped_column(sa.String(16))
     #: JSON ``[[breed id, probability], …]``, likeliest first.
     top: Mapped[str | None] = mapped_column(sa.Text)
-    #: All in [0, 1]; see `smartbreed.review.look`.
+    #: All in [0, 1]; see `smartbreed.review.scores`.
     uncertainty: Mapped[float | None]
     suspicion: Mapped[float | None]
     novelty: Mapped[float | None]

@@ -18,8 +18,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from smartbreed.feedback.tables import Flag
-from smartbreed.review.answers import answer_of
-from smartbreed.review.ledger import newest
+from smartbreed.review.claims import answer_of
+from smartbreed.review.decision_store import newest
 from smartbreed.review.tables import AGREEMENT, Decision, Trust
 
 #: Share of right answers that is good enough.

@@ -16,13 +16,13 @@ import pytest
 from PIL import Image
 from traces import traces
 
-from smartbreed.config import load_settings
+from smartbreed.core.settings import load_settings
 from smartbreed.feedback.flags import open_feedback
-from smartbreed.retraining.jobs import Jobs
-from smartbreed.retraining.lease import Lease
-from smartbreed.retraining.workspace import remove_leftovers, workspace
+from smartbreed.inference.results import Identification
 from smartbreed.services import Services
-from smartbreed.vision.results import Identification
+from smartbreed.training_jobs.job_lock import Lease
+from smartbreed.training_jobs.jobs import Jobs
+from smartbreed.training_jobs.workspace import remove_leftovers, workspace
 
 ROOT = Path(__file__).parents[2]
 

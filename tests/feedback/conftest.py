@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from smartbreed.config import Settings, load_settings
+from smartbreed.core.settings import Settings, load_settings
 from smartbreed.feedback.flags import FlagRequest, FlagService, open_feedback
 
 

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from smartbreed.errors import StorageError
+from smartbreed.core.errors import StorageError
 from smartbreed.feedback.blobs import BlobStore
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from smartbreed.config import Settings, load_settings
+from smartbreed.core.settings import Settings, load_settings
 from smartbreed.feedback.flags import FlagService, open_feedback
 from smartbreed.feedback.outbox import collect_orphans
 

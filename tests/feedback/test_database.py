@@ -15,9 +15,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from smartbreed.errors import SettingError, StorageError
-from smartbreed.feedback import database
-from smartbreed.feedback.database import (
+from smartbreed.core import database
+from smartbreed.core.database import (
     Base,
     Sessions,
     make_engine,
@@ -25,7 +24,8 @@ from smartbreed.feedback.database import (
     read,
     write,
 )
-from smartbreed.feedback.migrate import migrate
+from smartbreed.core.errors import SettingError, StorageError
+from smartbreed.core.migrate import migrate
 
 
 class Db:

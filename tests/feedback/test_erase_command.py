@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 from typer.testing import CliRunner
 
-from smartbreed.cli import app
-from smartbreed.config import Settings
+from smartbreed.cli.main import app
+from smartbreed.core.settings import Settings
 from smartbreed.feedback.flags import FlagRequest, FlagService
 
 Make = Callable[..., FlagRequest]

@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 from sqlalchemy.orm import Session
 
-from smartbreed.config import Settings
-from smartbreed.errors import FlagError, RequestError
+from smartbreed.core.errors import FlagError, RequestError
+from smartbreed.core.settings import Settings
 from smartbreed.feedback.blobs import BlobStore
 from smartbreed.feedback.flags import FlagRequest, FlagService, open_feedback
 from smartbreed.feedback.outbox import collect_orphans
 from smartbreed.feedback.tables import Flag, new_id
-from smartbreed.images import read_photo
+from smartbreed.imaging.photo import read_photo
 
 Make = Callable[..., FlagRequest]
 

@@ -11,8 +11,8 @@ from typing import NoReturn
 import pytest
 from sqlalchemy.engine.default import DefaultDialect
 
-from smartbreed.config import Settings
-from smartbreed.errors import StorageError
+from smartbreed.core.errors import StorageError
+from smartbreed.core.settings import Settings
 from smartbreed.feedback.flags import FlagRequest, FlagService, open_feedback
 
 Make = Callable[..., FlagRequest]

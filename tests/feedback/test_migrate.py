@@ -18,21 +18,21 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 import smartbreed
-from smartbreed.errors import StorageError
-from smartbreed.feedback.database import (
+from smartbreed.core.database import (
     Base,
     make_engine,
     make_sessions,
     read,
     write_connection,
 )
-from smartbreed.feedback.migrate import MIGRATIONS, alembic_config, head, migrate
+from smartbreed.core.errors import StorageError
+from smartbreed.core.migrate import MIGRATIONS, alembic_config, head, migrate
 from smartbreed.feedback.tables import Flag
 
 PACKAGE = Path(smartbreed.__file__).parent
 for tables in PACKAGE.glob("*/tables.py"):  # every room's, or they look superfluous in the database
     importlib.import_module(f"smartbreed.{tables.parent.name}.tables")
-importlib.import_module("smartbreed.maintainer_sessions")
+importlib.import_module("smartbreed.accounts.maintainer_sessions")
 REVISIONS = sorted(path.name for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 #: What 0001 made on the day it was released, with one flag. Never edit this.
@@ -167,7 +167,7 @@ def test_twice_is_a_no_op(db: Db) -> None:
 def test_a_start_with_nothing_to_do_never_imports_alembic(db: Db) -> None:
     migrate(db.url)
     code = (
-        "import sys; from smartbreed.feedback.migrate import migrate; migrate(sys.argv[1]);"
+        "import sys; from smartbreed.core.migrate import migrate; migrate(sys.argv[1]);"
         "assert not {'alembic', 'pydantic'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code, db.url], check=True, cwd=PACKAGE.parent)

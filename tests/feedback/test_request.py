@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from smartbreed.errors import FlagError
+from smartbreed.core.errors import FlagError
 from smartbreed.feedback.flags import FlagRequest, FlagService
 from smartbreed.feedback.request import check, clip_box
 from smartbreed.feedback.tables import VERDICTS, Flag

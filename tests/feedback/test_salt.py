@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from smartbreed.config import Settings
-from smartbreed.errors import StorageError
+from smartbreed.core.errors import StorageError
+from smartbreed.core.salt import load_salt
+from smartbreed.core.settings import Settings
 from smartbreed.feedback.flags import FlagRequest, FlagService, open_feedback
-from smartbreed.feedback.salt import load_salt
 from smartbreed.feedback.tables import Flag
 
 Make = Callable[..., FlagRequest]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from noise import photo
 
-from smartbreed.config import Settings, load_settings
+from smartbreed.core.settings import Settings, load_settings
 from smartbreed.feedback.flags import FlagRequest, FlagService, open_feedback
 from smartbreed.review.service import ReviewService
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import sqlalchemy as sa
 
-from smartbreed.config import load_settings
-from smartbreed.feedback.database import read
+from smartbreed.core.database import read
+from smartbreed.core.settings import load_settings
 from smartbreed.feedback.flags import FlagRequest, open_feedback
-from smartbreed.review.rulings import accept
+from smartbreed.review.decisions import accept
 from smartbreed.review.service import ReviewService
 from smartbreed.review.tables import Decision, Trust
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from smartbreed.errors import ReviewError
-from smartbreed.review import rulings
+from smartbreed.core.errors import ReviewError
+from smartbreed.review import decisions
 from smartbreed.review.queue import Filters
 from smartbreed.review.service import ReviewService
-from smartbreed.ui.review_desk import (
+from smartbreed.web.pages.review.desk import (
     LISTED,
     Desk,
     ReviewSession,
@@ -63,14 +63,14 @@ def test_what_was_chosen_before_an_action_cannot_be_decided_after_it(
     desk: Desk, review: ReviewService
 ) -> None:
     chosen = json.dumps([item.id for item in desk.items[:2]])
-    outcome = review.decide(chosen_ids(desk, chosen), rulings.reject(), ME)
+    outcome = review.decide(chosen_ids(desk, chosen), decisions.reject(), ME)
     left = after(review, desk, outcome)
     with pytest.raises(ReviewError):
         chosen_ids(left, chosen)
 
 
 def test_every_change_of_the_list_gives_it_another_number(desk: Desk, review: ReviewService) -> None:
-    decided = after(review, desk, review.decide([desk.items[0].id], rulings.reject(), ME))
+    decided = after(review, desk, review.decide([desk.items[0].id], decisions.reject(), ME))
     undone = taken_back(review, decided, review.undo([desk.items[0].id], ME).decisions)
     narrowed = fill(review, undone, Filters(verdict="unsure"))
     numbers = [desk.number, decided.number, undone.number, narrowed.number]
@@ -81,7 +81,7 @@ def test_a_list_that_runs_empty_and_is_made_anew_has_another_number(
     desk: Desk, review: ReviewService
 ) -> None:
     ids = [item.id for item in desk.items]
-    assert after(review, desk, review.decide(ids, rulings.reject(), ME)).number > desk.number
+    assert after(review, desk, review.decide(ids, decisions.reject(), ME)).number > desk.number
 
 
 def test_acting_on_another_flag_than_the_one_shown_is_refused(desk: Desk) -> None:

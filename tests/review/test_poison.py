@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from smartbreed.config import Settings
+from smartbreed.core.settings import Settings
 from smartbreed.feedback.flags import FlagService
-from smartbreed.review import rulings
+from smartbreed.review import decisions
 from smartbreed.review.queue import Filters
 from smartbreed.review.service import ReviewService
 
@@ -26,9 +26,9 @@ def test_one_poisoner(
     review = ReviewService(flags, settings.model_copy(update={"daily_flags": CAP}), clock)
     helpers = [f"honest {n}" for n in range(30)]
     for n, who in enumerate(helpers[:10]):  # a record for some of the honest ones
-        review.decide([flag(5000 + 10 * n + k, who) for k in range(5)], rulings.accept(), ANN)
+        review.decide([flag(5000 + 10 * n + k, who) for k in range(5)], decisions.accept(), ANN)
     if disguised:
-        review.decide([flag(9000 + k, "eve") for k in range(5)], rulings.accept(), ANN)
+        review.decide([flag(9000 + k, "eve") for k in range(5)], decisions.accept(), ANN)
     lies = set()
     for seed in range(PHOTOS):
         flag(seed, helpers[seed % 30])
@@ -55,7 +55,7 @@ def test_one_poisoner(
 
 def test_known_answers_find_a_poisoner_out(review: ReviewService, flag: Any) -> None:
     gold = [flag(seed, "maintainer") for seed in range(5)]
-    review.decide(gold, rulings.accept(), ANN)
+    review.decide(gold, decisions.accept(), ANN)
     for flag_id in gold:
         review.set_gold(flag_id, ANN)
     for seed in range(5):
@@ -76,7 +76,7 @@ def test_a_friend_cannot_vouch_for_more_than_the_cap(
 ) -> None:
     """The worst case: a person with a good record and an accomplice agree on lies all day."""
     review = ReviewService(flags, settings.model_copy(update={"daily_flags": CAP}), clock)
-    review.decide([flag(9000 + k, "eve") for k in range(5)], rulings.accept(), ANN)
+    review.decide([flag(9000 + k, "eve") for k in range(5)], decisions.accept(), ANN)
     for seed in range(30):
         flag(seed, "eve", label="persian")
         flag(seed, "mallory", label="persian")

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from smartbreed.errors import ReviewError
-from smartbreed.feedback.database import write
-from smartbreed.review import rulings
-from smartbreed.review.groups import Picture, near_duplicates
+from smartbreed.core.database import write
+from smartbreed.core.errors import ReviewError
+from smartbreed.review import decisions
+from smartbreed.review.near_duplicates import Picture, near_duplicates
 from smartbreed.review.queue import Filters
 from smartbreed.review.service import ReviewService
 from smartbreed.review.tables import Signals
@@ -55,7 +55,7 @@ def test_what_teaches_most_comes_first_and_says_why(review: ReviewService, flag:
 
 def test_a_rare_breed_comes_before_a_common_one(review: ReviewService, flag: Make) -> None:
     common = [flag(seed) for seed in range(10)]
-    review.decide(common[:9], rulings.accept(), ANN)
+    review.decide(common[:9], decisions.accept(), ANN)
     rare = flag(50, label="pug", species="dog")
     assert [item.id for item in review.queue()] == [rare, common[9]]
     assert any("No photo of Pug" in line for line in review.item(rare).why)
@@ -64,7 +64,7 @@ def test_a_rare_breed_comes_before_a_common_one(review: ReviewService, flag: Mak
 def test_filters(review: ReviewService, flag: Make) -> None:
     first, second = flag(1), flag(2, "bob", verdict="not_a_pet", label=None, predicted="pug")
     third = flag(3, "bob", label="persian", predicted=None)
-    review.decide([first], rulings.relabel("Boston Terrier", {}), ANN)
+    review.decide([first], decisions.relabel("Boston Terrier", {}), ANN)
     bob = review.item(second).flag.flagger
 
     def found(**wanted: str) -> set[str]:
@@ -95,7 +95,7 @@ def test_near_duplicates_are_found_and_decided_together(review: ReviewService, f
     groups = {item.id: set(item.group) for item in review.queue()}
     assert groups == {other: {other}} | {flag_id: set(same) for flag_id in same}
     lead = next(item for item in review.queue() if item.id in same)
-    review.decide(lead.group, rulings.accept(), ANN, together=True)
+    review.decide(lead.group, decisions.accept(), ANN, together=True)
     assert [item.id for item in review.queue()] == [other]
 
 
@@ -127,8 +127,8 @@ def test_embeddings_of_different_models_are_not_compared() -> None:
 
 def test_numbers(review: ReviewService, flag: Make) -> None:
     ids = [flag(seed) for seed in range(4)]
-    review.decide(ids[:2], rulings.accept(), ANN)
-    review.decide([ids[2]], rulings.reject(), ANN)
+    review.decide(ids[:2], decisions.accept(), ANN)
+    review.decide([ids[2]], decisions.reject(), ANN)
     signals(review, ids[3], 1)
     found = review.stats()
     assert (found.open, found.decided) == (1, 3)

@@ -10,13 +10,13 @@ import pytest
 from server import environment
 from typer.testing import CliRunner
 
-from smartbreed.commands.common import MISUSE, SOME_FAILED
+from smartbreed.cli.common import MISUSE, SOME_FAILED
 
 
 @pytest.fixture
 def invoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flag: Any) -> Any:
     """The command in this process, on the home of the other fixtures."""
-    from smartbreed.cli import app
+    from smartbreed.cli.main import app
 
     for name, value in environment(tmp_path).items():
         monkeypatch.setenv(name, value)

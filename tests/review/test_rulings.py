@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smartbreed.errors import ReviewError
-from smartbreed.review.rulings import MAX_NAME, NewBreed, id_of, new_breed, reject, relabel
+from smartbreed.core.errors import ReviewError
+from smartbreed.review.decisions import MAX_NAME, NewBreed, id_of, new_breed, reject, relabel
 
 MUDI = {"mudi": NewBreed("mudi", "Mudi", "dog", "shepherd")}
 

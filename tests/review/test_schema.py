@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from alembic import command
 
-from smartbreed.config import Settings
-from smartbreed.feedback.database import make_engine, write_connection
+from smartbreed.core.database import make_engine, write_connection
+from smartbreed.core.migrate import alembic_config
+from smartbreed.core.settings import Settings
 from smartbreed.feedback.flags import open_feedback
-from smartbreed.feedback.migrate import alembic_config
-from smartbreed.review import rulings
+from smartbreed.review import decisions
 from smartbreed.review.service import ReviewService
 
 FLAG = """INSERT INTO flags VALUES ('01M7XX5568J4TXZKRJWGDGWWQ5', 'ab', 500, 375, 1.5, 2.0, 300.25, 301.0, 0,
@@ -30,7 +30,7 @@ def test_from_the_oldest_schema_with_a_flag(settings: Settings) -> None:
     flags = open_feedback(settings)
     review = ReviewService(flags, settings)
     (item,) = review.queue()
-    assert review.decide([item.id], rulings.accept(), "a" * 64).decisions[0].label == "siamese"
+    assert review.decide([item.id], decisions.accept(), "a" * 64).decisions[0].label == "siamese"
     flags.close()
 
 
@@ -40,7 +40,7 @@ def test_from_the_oldest_schema_with_a_flag(settings: Settings) -> None:
 def test_the_database_itself_refuses_nonsense(
     settings: Settings, review: ReviewService, flag: Any, change: str
 ) -> None:
-    review.decide([flag()], rulings.accept(), "a" * 64)
+    review.decide([flag()], decisions.accept(), "a" * 64)
     with (
         sqlite3.connect(settings.home_dir / "smartbreed.db") as connection,
         pytest.raises(sqlite3.IntegrityError),
@@ -52,7 +52,7 @@ def test_erasing_a_flag_takes_what_was_made_of_it_along(
     settings: Settings, review: ReviewService, flag: Any
 ) -> None:
     made = flag()
-    review.decide([made], rulings.accept(), "a" * 64)
+    review.decide([made], decisions.accept(), "a" * 64)
     review.set_gold(made, "a" * 64)
     review.flags.erase(made)
     with sqlite3.connect(settings.home_dir / "smartbreed.db") as connection:

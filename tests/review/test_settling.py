@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from smartbreed.config import Settings
-from smartbreed.errors import ReviewError
+from smartbreed.core.errors import ReviewError
+from smartbreed.core.settings import Settings
 from smartbreed.feedback.flags import FlagRequest, FlagService
-from smartbreed.review import rulings
+from smartbreed.review import decisions
 from smartbreed.review.queue import Filters
 from smartbreed.review.service import ReviewService
 from smartbreed.review.trust import Standing
@@ -20,11 +20,11 @@ Make = Any
 
 def make_trusted(review: ReviewService, flag: Make, who: str, first_seed: int = 1000) -> None:
     """Five answers of theirs that a maintainer accepted."""
-    review.decide([flag(first_seed + n, who) for n in range(5)], rulings.accept(), ANN)
+    review.decide([flag(first_seed + n, who) for n in range(5)], decisions.accept(), ANN)
 
 
 def make_distrusted(review: ReviewService, flag: Make, who: str, first_seed: int = 2000) -> None:
-    review.decide([flag(first_seed + n, who) for n in range(4)], rulings.reject(), ANN)
+    review.decide([flag(first_seed + n, who) for n in range(4)], decisions.reject(), ANN)
 
 
 def settled(review: ReviewService) -> list[tuple[str, str, str | None, str]]:
@@ -101,7 +101,7 @@ def test_agreement_earns_nobody_a_record(review: ReviewService, flag: Make) -> N
         flag(seed, "ann"), flag(seed, "bob")
     assert len(review.settle()) == 12
     checked = flag(50, "bob")
-    review.decide([checked], rulings.accept(), ANN)
+    review.decide([checked], decisions.accept(), ANN)
     assert review.item(checked).standing == Standing(right=1, wrong=0)
 
 
@@ -130,7 +130,7 @@ def test_flags_of_a_known_answer_are_judged_by_it(review: ReviewService, flag: M
     model = flag(1, "maintainer")
     with pytest.raises(ReviewError, match="Only what a maintainer decided"):
         review.set_gold(model, ANN)
-    review.decide([model], rulings.accept(), ANN)
+    review.decide([model], decisions.accept(), ANN)
     review.set_gold(model, ANN)
     right, wrong = flag(1, "bob"), flag(1, "eve", label="persian")
     unsure = flag(1, "cy", verdict="unsure", label=None)
@@ -145,7 +145,7 @@ def test_flags_of_a_known_answer_are_judged_by_it(review: ReviewService, flag: M
 
 def test_an_answer_taken_back_is_no_known_one(review: ReviewService, flag: Make) -> None:
     model = flag(1)
-    review.decide([model], rulings.relabel("persian", {}), ANN)
+    review.decide([model], decisions.relabel("persian", {}), ANN)
     review.set_gold(model, ANN)
     assert review.is_gold(model)
     review.undo([model], ANN)

@@ -14,14 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from smartbreed.config import EMBEDDED_BUNDLE
+from smartbreed.core.settings import EMBEDDED_BUNDLE
 from smartbreed.feedback.flags import FlagService
-from smartbreed.images import read_photo
-from smartbreed.review import rulings, signals
-from smartbreed.review.look import Memory, difference_hash, load_memory, measure, uncertainty
+from smartbreed.imaging.photo import read_photo
+from smartbreed.inference.pipeline import Identifier
+from smartbreed.review import decisions, scoring
+from smartbreed.review.scores import Memory, difference_hash, load_memory, measure, uncertainty
+from smartbreed.review.scoring import Background, look_at_flags
 from smartbreed.review.service import ReviewService
-from smartbreed.review.signals import Background, look_at_flags
-from smartbreed.vision.identify import Identifier
 
 SCENES = Path(__file__).parents[3] / "shared" / "data" / "pets" / "scenes"
 
@@ -122,7 +122,7 @@ def test_without_a_memory_nothing_is_claimed(identifier: Identifier) -> None:
 def test_the_background_looks_settles_and_stops(
     review: ReviewService, flag: Any, identifier: Identifier
 ) -> None:
-    review.decide([flag(1000 + n, "ann") for n in range(5)], rulings.accept(), "a" * 64)
+    review.decide([flag(1000 + n, "ann") for n in range(5)], decisions.accept(), "a" * 64)
     flag(1, "ann"), flag(1, "bob")
     background = Background(review, lambda: identifier, every_s=0.05)
     background.start()
@@ -139,14 +139,14 @@ def test_a_stop_is_heard_between_two_photos(
 ) -> None:
     for number in range(12):
         flag(2000 + number, "ann")
-    looked, look = threading.Event(), signals.measure
+    looked, look = threading.Event(), scoring.measure
 
     def slow(*arguments: Any) -> Any:
         looked.set()
         time.sleep(0.3)
         return look(*arguments)
 
-    monkeypatch.setattr(signals, "measure", slow)
+    monkeypatch.setattr(scoring, "measure", slow)
     background = Background(review, lambda: identifier)
     background.start()
     assert looked.wait(60)

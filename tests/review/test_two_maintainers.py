@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
 
-from smartbreed.config import Settings
-from smartbreed.errors import ReviewError
+from smartbreed.core.errors import ReviewError
+from smartbreed.core.settings import Settings
 from smartbreed.feedback.flags import open_feedback
-from smartbreed.review import rulings
+from smartbreed.review import decisions
 from smartbreed.review.service import ReviewService
 
 MAINTAINERS = 4
@@ -26,7 +26,7 @@ def test_each_flag_is_decided_once(settings: Settings, review: ReviewService, fl
         start.wait()
         for flag_id in ids:
             try:
-                service.decide([flag_id], rulings.accept(), f"{number}" * 64)
+                service.decide([flag_id], decisions.accept(), f"{number}" * 64)
                 mine += 1
             except ReviewError as error:
                 told.append(error.message)
@@ -45,7 +45,7 @@ def test_each_flag_is_decided_once(settings: Settings, review: ReviewService, fl
 def test_settling_in_several_processes_decides_once(
     settings: Settings, review: ReviewService, flag: Any
 ) -> None:
-    review.decide([flag(1000 + n, "ann") for n in range(5)], rulings.accept(), "a" * 64)
+    review.decide([flag(1000 + n, "ann") for n in range(5)], decisions.accept(), "a" * 64)
     flag(1, "ann"), flag(1, "bob")
 
     def work(_: int) -> int:

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from smartbreed.config import Settings, load_settings
-from smartbreed.feedback.schema import arrow_schema, shard_path
+from smartbreed.core.settings import Settings, load_settings
+from smartbreed.dataset.schema import arrow_schema, shard_path
 from smartbreed.hub.client import commit_files, connect, ensure_repo
 
 START = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from retrain_tools import flag, jpeg, push, review
 
-from smartbreed.config import Settings
-from smartbreed.errors import HubCallError
+from smartbreed.core.errors import HubCallError
+from smartbreed.core.settings import Settings
 from smartbreed.hub.client import connect, list_commits, list_tags, repo_state
-from training.retraining.full import retrain_everything
-from training.retraining.progress import Teller
-from training.retraining.run import retrain_head
-from training.retraining.work import Choices, Work
+from training.continual.full import retrain_everything
+from training.continual.progress import Teller
+from training.continual.run import retrain_head
+from training.continual.work import Choices, Work
 
 
 def pattern(number: int, kind: str = "board") -> bytes:

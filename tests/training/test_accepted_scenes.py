@@ -12,13 +12,13 @@ import pytest
 from PIL import Image
 from retrain_tools import flag, push, review, settings_in, shard
 
-from smartbreed.feedback.schema import shard_path
+from smartbreed.dataset.schema import shard_path
+from training.common.errors import DataError
+from training.continual.accepted_scenes import accepted_scenes, labelled_photos, scenes_of
+from training.continual.base_dataset import _add_scenes
+from training.continual.samples import accepted_samples
 from training.data import Scene, load_scenes
-from training.detector_data import training_scenes
-from training.errors import DataError
-from training.retraining.accepted_scenes import accepted_scenes, labelled_photos, scenes_of
-from training.retraining.base import _add_scenes
-from training.retraining.samples import accepted_samples
+from training.data.scene_report import training_scenes
 
 MISSED, FOUND, THIRD = [10.0, 10.0, 60.0, 60.0], [100.0, 20.0, 180.0, 90.0], [20.0, 90.0, 70.0, 118.0]
 
@@ -206,15 +206,15 @@ def test_from_a_flag_to_a_step_of_the_detector(tmp_path: Path, monkeypatch: pyte
         pytest.skip("the shared photographs are not here")
     from test_detector_data import photographs
 
+    from smartbreed.dataset.service import open_publisher
     from smartbreed.feedback.flags import open_feedback
-    from smartbreed.images import read_photo
-    from smartbreed.publishing.service import open_publisher
-    from smartbreed.review import rulings
+    from smartbreed.imaging.photo import read_photo
+    from smartbreed.review import decisions
     from smartbreed.review.service import ReviewService
     from smartbreed.services import Services
-    from training.recipe_file import load_recipe
-    from training.run_directory import RunDirectory
-    from training.runner import run_recipe
+    from training.pipeline.run_directory import RunDirectory
+    from training.pipeline.runner import run_recipe
+    from training.recipe.file import load_recipe
 
     rows = pq.read_table(shared).to_pylist()
     monkeypatch.setenv("SMARTBREED_HOME", str(tmp_path / "home"))
@@ -232,7 +232,7 @@ def test_from_a_flag_to_a_step_of_the_detector(tmp_path: Path, monkeypatch: pyte
             box=box, species="dog", flagger=f"person {number}",
         )  # fmt: skip
         if number < 2:
-            review_service.decide([receipt.flag_id], rulings.accept(), "a" * 64)
+            review_service.decide([receipt.flag_id], decisions.accept(), "a" * 64)
             boxes[receipt.sample_id] = [round(side, 2) for side in box]
     assert open_publisher(settings, flags).run(by_hand=True).problem is None
     flags.close()

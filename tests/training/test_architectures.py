@@ -8,10 +8,10 @@ import keras
 import numpy as np
 import pytest
 
-from smartbreed.vision.boxes import ssd_anchors
-from training.architectures.mobilenet_v2 import build_classifier, channels
-from training.architectures.ssd_mobilenet_v1 import build_detector
-from training.initial_weights import load_mobilenet_v2, load_plain
+from smartbreed.inference.boxes import ssd_anchors
+from training.models.initial_weights import load_mobilenet_v2, load_plain
+from training.models.mobilenet_v2 import build_classifier, channels
+from training.models.ssd_mobilenet_v1 import build_detector
 
 SIZE, ALPHA = 96, 0.35
 

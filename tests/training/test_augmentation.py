@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.crop_augmentation import CropAugmentation
-from training.scene_augmentation import MIN_VISIBLE, Sample, SceneComposer, cut
+from training.augment.crops import CropAugmentation
+from training.augment.scenes import MIN_VISIBLE, Sample, SceneComposer, cut
 
 RED = np.array([250, 10, 10])
 

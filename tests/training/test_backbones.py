@@ -9,12 +9,12 @@ import keras
 import numpy as np
 import pytest
 
-from training.architectures.applications import EXPECTS, application
-from training.backbones import BACKBONES, backbone_layers, build_backbone
-from training.errors import RecipeError, StartError
-from training.fit import freeze_till
-from training.recipe import Model
-from training.start import build_start
+from training.common.errors import RecipeError, StartError
+from training.fitting.fit import freeze_till
+from training.models.applications import EXPECTS, application
+from training.models.backbones import BACKBONES, backbone_layers, build_backbone
+from training.models.initial_network import build_start
+from training.recipe.recipe import Model
 
 SIZE = 64
 #: One of each kind of preprocessing, the smallest of its kind.

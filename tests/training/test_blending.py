@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from tiny_bundle import BREEDS, SIZE, crops, random_network, write_bundle
 
-from smartbreed.vision.bundle import load_bundle
-from training.architectures.mobilenet_v2 import build_classifier
-from training.blending import stir
-from training.errors import RecipeError
-from training.rebuild import rebuild_classifier
-from training.run_directory import RunDirectory
+from smartbreed.inference.bundle import load_bundle
+from training.common.errors import RecipeError
+from training.fitting.weight_average import stir
+from training.models.from_bundle import rebuild_classifier
+from training.models.mobilenet_v2 import build_classifier
+from training.pipeline.run_directory import RunDirectory
 
 
 @pytest.fixture(scope="module")

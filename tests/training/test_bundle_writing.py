@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from smartbreed.config import EMBEDDED_BUNDLE
-from smartbreed.vision.bundle import load_bundle, write_config
-from training.recipe_file import load_recipe
-from training.run_directory import RunDirectory
-from training.stages import Context
-from training.stages.card import run as card
+from smartbreed.core.settings import EMBEDDED_BUNDLE
+from smartbreed.inference.bundle import load_bundle, write_config
+from training.pipeline.run_directory import RunDirectory
+from training.pipeline.stages import Context
+from training.pipeline.stages.card import run as card
+from training.recipe.file import load_recipe
 
 
 @pytest.mark.parametrize("kill", range(1, 7))

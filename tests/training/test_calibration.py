@@ -5,16 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smartbreed.vision.classifier import softmax
-from training.calibration import (
+from smartbreed.inference.classifier import softmax
+from training.calibration.box_verification import pet_threshold
+from training.calibration.temperature import (
     expected_calibration_error,
     fit_logistic,
     fit_temperature,
     negative_log_likelihood,
     precision_threshold,
 )
-from training.second_look import pet_threshold
-from training.thresholds import verdict_thresholds
+from training.calibration.thresholds import verdict_thresholds
 
 
 def sharpened(factor: float, count: int = 4000, classes: int = 10) -> tuple[np.ndarray, np.ndarray]:

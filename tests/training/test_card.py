@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from huggingface_hub import ModelCard
 
-from smartbreed.config import EMBEDDED_BUNDLE
-from training.card import DEFAULT, PLOTS, STATED, TEMPLATE, render_card, write_card
-from training.card_text import Figures, render, typed_numbers
-from training.goals import GOALS, look_up
+from smartbreed.core.settings import EMBEDDED_BUNDLE
+from training.evaluation.goals import GOALS, look_up
+from training.reporting.card import DEFAULT, PLOTS, STATED, TEMPLATE, render_card, write_card
+from training.reporting.card_text import Figures, render, typed_numbers
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,12 +40,12 @@ def test_a_typed_number_is_caught(
     for sentence in ("It reaches .93.", "It reaches 0.9312.", "97% of cats are right.", "Takes 4 ms."):
         forged = tmp_path / "template.md"
         forged.write_text(TEMPLATE.read_text() + sentence + "\n")
-        monkeypatch.setattr("training.card.TEMPLATE", forged)
+        monkeypatch.setattr("training.reporting.card.TEMPLATE", forged)
         assert typed_numbers(render_card(config, marked=True), STATED), sentence
 
 
 def test_the_stated_phrases_are_all_used_and_hold_no_result() -> None:
-    written = TEMPLATE.read_text() + (ROOT / "training/card_tables.py").read_text()
+    written = TEMPLATE.read_text() + (ROOT / "training/reporting/card_tables.py").read_text()
     written += "".join(goal.text for goal in GOALS)
     assert [phrase for phrase in STATED if phrase not in written] == []
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from tiny_data import encoded, image_folder, pets_dataset, picture
 
+from training.common.errors import DataError
 from training.data.labels import describe_labels, slug
 from training.data.reading import read_crops
 from training.data.sources import open_source
 from training.data.species import species_number
-from training.errors import DataError
-from training.recipe import Data, LabelInfo
+from training.recipe.recipe import Data, LabelInfo
 
 
 def data(source: Path | str, **more: Any) -> Data:

@@ -11,14 +11,14 @@ import pytest
 from retrain_tools import settings_in
 from retrain_world import World
 
-from smartbreed.config import EMBEDDED_BUNDLE
-from smartbreed.errors import BundleError
+from smartbreed.core.errors import BundleError
+from smartbreed.core.settings import EMBEDDED_BUNDLE
 from smartbreed.hub.client import connect
-from smartbreed.models.releases import download
-from smartbreed.vision.bundle import load_bundle, write_config
-from smartbreed.vision.deeper import METHODS, DeepExplainer
-from training.retraining.challenger import raw_config
-from training.weights_check import check_pictures
+from smartbreed.inference.bundle import load_bundle, write_config
+from smartbreed.inference.deep_explanations import METHODS, DeepExplainer
+from smartbreed.registry.releases import download
+from training.continual.challenger import raw_config
+from training.explain.weights_check import check_pictures
 
 SIZE = 224
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from smartbreed.vision.results import Guess, Pet
-from training import plots
+from smartbreed.inference.results import Guess, Pet
 from training.data import Scene
-from training.detection_metrics import average_precision, false_alarm_rate, recall
 from training.evaluation.detection_curves import detection_curves
+from training.evaluation.detection_metrics import average_precision, false_alarm_rate, recall
 from training.evaluation.photograph_sheets import photograph_sheets
 from training.evaluation.whole_photographs import Seen, boxes_and_scores
+from training.reporting import plots
 
 Box = tuple[float, float, float, float]
 PET: Box = (10, 10, 80, 70)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from training.detection_metrics import assign, average_precision, false_alarm_rate, recall
+from training.evaluation.detection_metrics import assign, average_precision, false_alarm_rate, recall
 
 A, B, FAR = (0.0, 0.0, 0.2, 0.2), (0.5, 0.5, 0.9, 0.9), (0.0, 0.6, 0.1, 0.7)
 NEAR_A = (0.0, 0.0, 0.2, 0.1)  # half of A: IoU 0.5

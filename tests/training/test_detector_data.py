@@ -12,16 +12,16 @@ import pytest
 from PIL import Image
 from tiny_data import encoded, pets_dataset, picture, scene
 
+from training.augment.pasted_pets import pasted_crops
+from training.common.errors import DataError
 from training.data import HELD_BACK_PETS, Scene, held_back, load_crops, load_scenes, split_scenes
 from training.data.rows import read_rows
+from training.data.scene_report import prepare_scenes, training_scenes
 from training.data.sources import open_source
-from training.detector_crops import pasted_crops
-from training.detector_data import prepare_scenes, training_scenes
-from training.errors import DataError
-from training.recipe import Data
-from training.recipe_file import load_recipe
-from training.run_directory import RunDirectory
-from training.stages import Context
+from training.pipeline.run_directory import RunDirectory
+from training.pipeline.stages import Context
+from training.recipe.file import load_recipe
+from training.recipe.recipe import Data
 
 SHARED = Path(__file__).parents[3] / "shared/data/pets"
 

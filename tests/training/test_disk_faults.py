@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 from tiny_data import image_folder
 
-from smartbreed.errors import StorageError
-from training.disk_faults import disk_faults
-from training.recipe_file import load_recipe
-from training.run_directory import RunDirectory
-from training.runner import run_recipe
-from training.stages import choices_of
+from smartbreed.core.errors import StorageError
+from training.common.disk_faults import disk_faults
+from training.pipeline.run_directory import RunDirectory
+from training.pipeline.runner import run_recipe
+from training.pipeline.stages import choices_of
+from training.recipe.file import load_recipe
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.batches import CropBatches, scale
-from training.crop_augmentation import CropAugmentation, view
-from training.distilled_views import targets_of_views
-from training.mixing import Mixing
+from training.augment.crops import CropAugmentation, view
+from training.augment.mixing import Mixing
+from training.distillation.views import targets_of_views
+from training.fitting.batches import CropBatches, scale
 
 SIZE, CLASSES = 32, 3
 

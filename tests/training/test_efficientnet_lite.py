@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from training.architectures.efficientnet_lite import (
+from training.common.errors import StartError
+from training.models.efficientnet_lite import (
     BATCH_NORM_EPSILON,
     blocks_of,
     build_efficientnet_lite,
@@ -21,10 +22,9 @@ from training.architectures.efficientnet_lite import (
     load_published,
     published_arrays,
 )
-from training.architectures.torch_state import read_state_dict
-from training.errors import StartError
-from training.recipe import Model
-from training.start import build_start
+from training.models.initial_network import build_start
+from training.models.torch_state import read_state_dict
+from training.recipe.recipe import Model
 
 SIZE = 64
 

@@ -14,10 +14,10 @@ from PIL import Image
 from tiny_bundle import BREEDS, SIZE, crops, write_bundle
 from tiny_data import pets_dataset
 
-from smartbreed.vision.identify import Identifier
+from smartbreed.inference.pipeline import Identifier
+from training.common.errors import DataError
 from training.data import Scene
 from training.data.labels import describe_labels
-from training.errors import DataError
 from training.evaluate import main as evaluate
 from training.evaluate import read
 from training.evaluation import evaluate_bundle
@@ -25,7 +25,7 @@ from training.evaluation.answers import ask
 from training.evaluation.check import difference
 from training.evaluation.strangers import kind_of
 from training.evaluation.whole_photographs import as_photo, stem
-from training.recipe import Data
+from training.recipe.recipe import Data
 
 
 @pytest.fixture(scope="module")

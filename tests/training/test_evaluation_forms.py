@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from tiny_bundle import SIZE, crops, write_bundle
 
-from smartbreed.vision.bundle import load_bundle
-from smartbreed.vision.identify import Identifier
+from smartbreed.inference.bundle import load_bundle
+from smartbreed.inference.pipeline import Identifier
 from training.evaluation.form_scores import Calibration, exported_forms, form_scores, ship
 from training.evaluation.forms import choose_form
-from training.form_of import form_of
+from training.export.form_of import form_of
 
 
 def table(**forms: tuple[float, float, float, float]) -> dict[str, dict[str, Any]]:

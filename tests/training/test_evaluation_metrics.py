@@ -8,7 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from training.calibration import adaptive_calibration_error, brier_score, expected_calibration_error
+from training.calibration.temperature import (
+    adaptive_calibration_error,
+    brier_score,
+    expected_calibration_error,
+)
 from training.evaluation.classification import confusion_matrix, label_scores, most_confused, top_k
 from training.evaluation.curves import mean_roc, one_vs_rest_auc, risk_coverage, roc_auc, roc_curve
 from training.evaluation.intervals import bootstrap_interval, wilson_interval

@@ -10,10 +10,10 @@ import keras
 import numpy as np
 import pytest
 
-from smartbreed.vision.runtime import Network
-from training.architectures.mobilenet_v2 import build_classifier
-from training.export import export_forms, round_to_half, save_half_weights, to_litert
-from training.quantisation import correct_biases, output_layers, rounded_kernel
+from smartbreed.inference.runtime import Network
+from training.export.litert import export_forms, round_to_half, save_half_weights, to_litert
+from training.export.quantisation import correct_biases, output_layers, rounded_kernel
+from training.models.mobilenet_v2 import build_classifier
 
 SIZE = 64
 
@@ -84,7 +84,7 @@ def test_a_failed_save_leaves_nothing(model: Any, tmp_path: Path, monkeypatch: p
     def full_disk(*_: Any) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr("training.export._copy_half", full_disk)
+    monkeypatch.setattr("training.export.litert._copy_half", full_disk)
     with pytest.raises(OSError, match="no space"):
         save_half_weights(model, tmp_path / "classifier.weights.h5")
     assert not [p.name for p in tmp_path.iterdir() if p.name.startswith("full-")]

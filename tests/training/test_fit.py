@@ -14,11 +14,11 @@ import keras
 import numpy as np
 import pytest
 
-from training.batches import CropBatches, oversampled, scale
-from training.crop_augmentation import CropAugmentation
-from training.fit import FitSettings, TowardsStart, fit, freeze_till
-from training.mixing import Mixing
-from training.outliers import outlier_crops
+from training.augment.crops import CropAugmentation
+from training.augment.mixing import Mixing
+from training.data.outliers import outlier_crops
+from training.fitting.batches import CropBatches, oversampled, scale
+from training.fitting.fit import FitSettings, TowardsStart, fit, freeze_till
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,8 +27,8 @@ CODE = """
 import sys, time
 from pathlib import Path
 import keras, numpy as np
-from training.batches import CropBatches
-from training.fit import FitSettings, fit
+from training.fitting.batches import CropBatches
+from training.fitting.fit import FitSettings, fit
 
 run, epochs, pause = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
 keras.utils.set_random_seed(1)

@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from smartbreed.config import EMBEDDED_BUNDLE
-from training.architectures.small_cnn import build_small_cnn
+from smartbreed.core.settings import EMBEDDED_BUNDLE
+from training.common.errors import RecipeError
 from training.data import Crops, load_crops
-from training.errors import RecipeError
-from training.imagenet import imagenet_classes
-from training.recipe import Teacher
-from training.start import Start
-from training.targets import mean_opinion
-from training.teachers import Asked, teacher_for
+from training.data.imagenet import imagenet_classes
+from training.distillation.targets import mean_opinion
+from training.distillation.teachers import Asked, teacher_for
+from training.models.initial_network import Start
+from training.models.small_cnn import build_small_cnn
+from training.recipe.recipe import Teacher
 
 SHARED = Path(__file__).parents[3] / "shared"
 FILE = SHARED / "weights/mobilenet_edgetpu_224_1.0_uint8.tflite"

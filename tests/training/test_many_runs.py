@@ -10,19 +10,19 @@ from typing import Any
 import pytest
 from tiny_data import image_folder
 
-from smartbreed.config import EMBEDDED_BUNDLE
-from smartbreed.errors import BundleError
-from smartbreed.vision.bundle import load_bundle
-from training.backbones import build_backbone
-from training.errors import RecipeError
+from smartbreed.core.errors import BundleError
+from smartbreed.core.settings import EMBEDDED_BUNDLE
+from smartbreed.inference.bundle import load_bundle
+from training.common.errors import RecipeError
 from training.install import install
 from training.kfold import cross_validate
-from training.recipe import Recipe
-from training.recipe_file import load_recipe
-from training.run_directory import RunDirectory
-from training.runner import run_recipe
+from training.models.backbones import build_backbone
+from training.pipeline.run_directory import RunDirectory
+from training.pipeline.runner import run_recipe
+from training.pipeline.tuning import hyperparameters
+from training.recipe.file import load_recipe
+from training.recipe.recipe import Recipe
 from training.sweep import sweep
-from training.tune import hyperparameters
 
 TINY = ("model.backbone=small_cnn", "model.input_size=32", "model.alpha=0.5", "train.epochs=1",
         "train.batch=8", "data.least=4", "head.least_steps=5")  # fmt: skip

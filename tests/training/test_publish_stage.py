@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from smartbreed.config import EMBEDDED_BUNDLE, load_settings
-from smartbreed.errors import SmartBreedError
+from smartbreed.core.errors import SmartBreedError
+from smartbreed.core.settings import EMBEDDED_BUNDLE, load_settings
 from smartbreed.hub.client import connect
-from smartbreed.models import open_bundle
-from training.errors import RecipeError, StageError
-from training.recipe_file import load_recipe
-from training.run_directory import RunDirectory
-from training.stages import Context
-from training.stages.publish import run as publish
+from smartbreed.registry import open_bundle
+from training.common.errors import RecipeError, StageError
+from training.pipeline.run_directory import RunDirectory
+from training.pipeline.stages import Context
+from training.pipeline.stages.publish import run as publish
+from training.recipe.file import load_recipe
 
 
 @pytest.fixture

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from tiny_bundle import crops, random_network, write_bundle
 
-from smartbreed.config import EMBEDDED_BUNDLE
-from smartbreed.errors import BundleError
-from smartbreed.vision.bundle import load_bundle, write_config
-from training.architectures.ssd_mobilenet_v1 import build_detector
+from smartbreed.core.errors import BundleError
+from smartbreed.core.settings import EMBEDDED_BUNDLE
+from smartbreed.inference.bundle import load_bundle, write_config
 from training.evaluation.form_scores import Calibration, exported_forms
-from training.export import save_half_weights
-from training.rebuild import rebuild_detector, width_of
+from training.export.litert import save_half_weights
+from training.models.from_bundle import rebuild_detector, width_of
+from training.models.ssd_mobilenet_v1 import build_detector
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_the_forms_of_a_narrow_detector_are_exported(bundle: Path, monkeypatch: 
         asked[name] = (model.count_params(), images.shape)
         return {}
 
-    monkeypatch.setattr("training.export.export_forms", export)
+    monkeypatch.setattr("training.export.litert.export_forms", export)
     scenes = np.zeros((2, 40, 60, 3), np.uint8)
     with exported_forms(bundle, Calibration(crops(1).images, scenes)) as paths:
         assert set(paths) == {"classifier", "detector"}

@@ -10,9 +10,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.errors import RecipeError
-from training.recipe import Recipe
-from training.recipe_file import (
+from training.common.errors import RecipeError
+from training.pipeline.stages import NAMES, choices_of
+from training.recipe.file import (
     RECIPES,
     digest,
     keys,
@@ -21,7 +21,7 @@ from training.recipe_file import (
     save_recipe,
     with_values,
 )
-from training.stages import NAMES, choices_of
+from training.recipe.recipe import Recipe
 
 NAMED = sorted(path.stem for path in RECIPES.glob("*.yaml"))
 

@@ -17,13 +17,13 @@ import numpy as np
 import pytest
 from tiny_data import image_folder, pets_dataset, picture
 
-from smartbreed.images import read_photo
-from smartbreed.vision.identify import Identifier
-from training.errors import StageError, TrainingError
-from training.recipe_file import load_recipe
-from training.run_directory import RunDirectory
-from training.runner import adopt, run_recipe, select
-from training.stages import NAMES, choices_of
+from smartbreed.imaging.photo import read_photo
+from smartbreed.inference.pipeline import Identifier
+from training.common.errors import StageError, TrainingError
+from training.pipeline.run_directory import RunDirectory
+from training.pipeline.runner import adopt, run_recipe, select
+from training.pipeline.stages import NAMES, choices_of
+from training.recipe.file import load_recipe
 
 ROOT = Path(__file__).parents[2]
 #: What makes a recipe tiny, whatever its backbone.

@@ -15,16 +15,16 @@ from tiny_bundle import BREEDS, write_bundle
 from tiny_data import pets_dataset
 
 from smartbreed.hub.client import commit_files, connect, ensure_repo
-from smartbreed.models.releases import download
+from smartbreed.registry.releases import download
+from training.common.errors import DataError
+from training.continual import full
+from training.continual.base_dataset import base_folder
+from training.continual.gate import Verdict
+from training.continual.gate_set import load_gate
 from training.data import load_scenes
 from training.data.crops import load_crops
 from training.data.rows import files_of
-from training.errors import DataError
-from training.replay import load_origins, load_replay
-from training.retraining import full
-from training.retraining.base import base_folder
-from training.retraining.gate import Verdict
-from training.retraining.gate_set import load_gate
+from training.export.replay import load_origins, load_replay
 
 #: What makes the recipe tiny.
 TINY = ("model.input_size=64", "model.alpha=0.35", "model.freeze_till=", "train.epochs=1", "train.batch=8",

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from retrain_tools import flag, push, review, settings_in
 
-from smartbreed.config import EMBEDDED_BUNDLE
+from smartbreed.core.settings import EMBEDDED_BUNDLE
 from smartbreed.hub.client import connect, list_tags
-from smartbreed.images import read_photo
-from smartbreed.models.releases import download
-from smartbreed.models.start import embedded_version
-from smartbreed.retraining.jobs import Jobs
+from smartbreed.imaging.photo import read_photo
+from smartbreed.inference.pipeline import Identifier
+from smartbreed.registry.initial_model import embedded_version
+from smartbreed.registry.releases import download
 from smartbreed.services import Services
-from smartbreed.vision.identify import Identifier
-from training.retraining.gate_set import load_gate
+from smartbreed.training_jobs.jobs import Jobs
+from training.continual.gate_set import load_gate
 
 PETS = Path(__file__).parents[3] / "shared" / "data" / "pets"
 #: Pictures of each breed: as few as a recipe takes. And whole photographs.

@@ -14,18 +14,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smartbreed.config import EMBEDDED_BUNDLE
-from smartbreed.vision.bundle import Bundle, load_bundle
-from training.retraining import plots
-from training.retraining.bootstrap import paired, paired_calibration
-from training.retraining.calibrate import second_look
-from training.retraining.flagged import FOLDS, Answers, folds_of, split
-from training.retraining.gate import Judged, Verdict, judge
-from training.retraining.gate_set import GateSet, build_gate, load_gate, stand_in
-from training.retraining.head import Examples
-from training.retraining.loss_checks import HELD, MARGINS, WORSE, judge_parts, parts_check
-from training.retraining.paired_test import Pairs, pairs, smallest_loss
-from training.retraining.root import Root, root_of
+from smartbreed.core.settings import EMBEDDED_BUNDLE
+from smartbreed.inference.bundle import Bundle, load_bundle
+from training.continual import plots
+from training.continual.baseline import Root, root_of
+from training.continual.bootstrap import paired, paired_calibration
+from training.continual.calibrate import second_look
+from training.continual.flagged import FOLDS, Answers, folds_of, split
+from training.continual.gate import Judged, Verdict, judge
+from training.continual.gate_set import GateSet, build_gate, load_gate, stand_in
+from training.continual.head import Examples
+from training.continual.loss_checks import HELD, MARGINS, WORSE, judge_parts, parts_check
+from training.continual.paired_test import Pairs, pairs, smallest_loss
 
 LABELS, EACH = 20, 30
 GROUPS = [f"group{label // 4}" for label in range(LABELS)]

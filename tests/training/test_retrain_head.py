@@ -11,17 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smartbreed.config import EMBEDDED_BUNDLE
-from smartbreed.errors import BundleError
-from smartbreed.vision.bundle import Bundle, load_bundle
-from smartbreed.vision.identify import self_test_picture
-from smartbreed.vision.pixels import to_input
-from smartbreed.vision.runtime import Network
-from training.retraining.challenger import halved, head_of
-from training.retraining.head import Examples, Head, fit_rows
-from training.retraining.keras_head import replace_weights
-from training.retraining.lbfgs import minimise
-from training.retraining.litert_head import UnknownLayout, replace_head
+from smartbreed.core.errors import BundleError
+from smartbreed.core.settings import EMBEDDED_BUNDLE
+from smartbreed.inference.bundle import Bundle, load_bundle
+from smartbreed.inference.pipeline import self_test_picture
+from smartbreed.inference.pixels import to_input
+from smartbreed.inference.runtime import Network
+from training.continual.challenger import halved, head_of
+from training.continual.head import Examples, Head, fit_rows
+from training.continual.keras_head import replace_weights
+from training.continual.lbfgs import minimise
+from training.continual.litert_head import UnknownLayout, replace_head
 
 
 @pytest.fixture(scope="module")
@@ -124,9 +124,9 @@ def test_keras_reads_the_weights_and_computes_the_same(bundle: Bundle, tmp_path:
     code = f"""
 import sys
 import numpy as np
-from training.architectures.mobilenet_v2 import build_classifier
-from training.batches import scale
-from smartbreed.vision.identify import self_test_picture
+from training.models.mobilenet_v2 import build_classifier
+from training.fitting.batches import scale
+from smartbreed.inference.pipeline import self_test_picture
 model = build_classifier({len(bundle.config.classifier.labels) + 1})
 model.load_weights(sys.argv[1])
 outputs = model.predict_on_batch(scale(self_test_picture(224)[None]))

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from smartbreed.config import EMBEDDED_BUNDLE
-from smartbreed.vision.bundle import load_bundle
-from training.retraining.challenger import head_of
-from training.retraining.gate_set import load_gate, stand_in
-from training.retraining.head import Examples, Head
-from training.retraining.memory import Memory, herd, load_memory, refresh
-from training.retraining.new_breed import TAKEN, Knowledge, learn_breed, settle
-from training.retraining.teach import Lesson, teach
+from smartbreed.core.settings import EMBEDDED_BUNDLE
+from smartbreed.inference.bundle import load_bundle
+from training.continual.challenger import head_of
+from training.continual.fit_head import Lesson, teach
+from training.continual.gate_set import load_gate, stand_in
+from training.continual.head import Examples, Head
+from training.continual.memory import Memory, herd, load_memory, refresh
+from training.continual.new_breed import TAKEN, Knowledge, learn_breed, settle
 
 
 class World:

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from smartbreed.config import EMBEDDED_BUNDLE
-from smartbreed.retraining.needs import CROWD, FLAGGER_FLOOR, capped
-from smartbreed.vision.bundle import load_bundle
-from training.retraining.calibrate import calibrated
-from training.retraining.challenger import head_of, raw_config
-from training.retraining.flagged import answer
-from training.retraining.gate import Judged, Verdict, judge
-from training.retraining.gate_set import GateSet, load_gate, stand_in
-from training.retraining.head import Examples, Head
-from training.retraining.memory import load_memory
-from training.retraining.new_breed import Knowledge
-from training.retraining.samples import Sample
-from training.retraining.teach import Lesson, teach
+from smartbreed.core.settings import EMBEDDED_BUNDLE
+from smartbreed.dataset.needs import CROWD, FLAGGER_FLOOR, capped
+from smartbreed.inference.bundle import load_bundle
+from training.continual.calibrate import calibrated
+from training.continual.challenger import head_of, raw_config
+from training.continual.fit_head import Lesson, teach
+from training.continual.flagged import answer
+from training.continual.gate import Judged, Verdict, judge
+from training.continual.gate_set import GateSet, load_gate, stand_in
+from training.continual.head import Examples, Head
+from training.continual.memory import load_memory
+from training.continual.new_breed import Knowledge
+from training.continual.samples import Sample
 
 #: Embeddings a breed: to learn from, to be flagged by visitors, to measure accuracy on.
 MEMORY, FLAGGED = 24, 6

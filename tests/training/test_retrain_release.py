@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from retrain_tools import settings_in
 
-from smartbreed.config import EMBEDDED_BUNDLE
-from smartbreed.errors import HubCallError
+from smartbreed.core.errors import HubCallError
+from smartbreed.core.settings import EMBEDDED_BUNDLE
 from smartbreed.hub.client import commit_files, connect, list_commits, list_tags, repo_state
-from smartbreed.vision.bundle import load_bundle, write_config
-from training.retraining import release
-from training.retraining.release import (
+from smartbreed.inference.bundle import load_bundle, write_config
+from training.continual import release
+from training.continual.release import (
     ATTEMPTS,
     Released,
     finish_unfinished,

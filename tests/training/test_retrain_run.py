@@ -13,13 +13,13 @@ import pytest
 from retrain_tools import flag, push, settings_in
 from retrain_world import World, pattern
 
-from smartbreed.config import EMBEDDED_BUNDLE
-from smartbreed.errors import HubCallError
+from smartbreed.core.errors import HubCallError
+from smartbreed.core.settings import EMBEDDED_BUNDLE
 from smartbreed.hub.client import commit_files, connect
-from smartbreed.models.releases import download
-from smartbreed.models.start import embedded_version
-from training.errors import DataError
-from training.retraining import release
+from smartbreed.registry.initial_model import embedded_version
+from smartbreed.registry.releases import download
+from training.common.errors import DataError
+from training.continual import release
 
 ROOT = Path(__file__).parents[2]
 OWN = embedded_version()

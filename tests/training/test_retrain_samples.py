@@ -11,15 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from retrain_tools import flag, jpeg, push, review, settings_in, shard
 
-from smartbreed.errors import PhotoError
-from smartbreed.feedback.schema import shard_path
+from smartbreed.core.errors import PhotoError
+from smartbreed.dataset.accepted import sample_key as key_of_the_app
+from smartbreed.dataset.needs import CROWD, capped
+from smartbreed.dataset.schema import shard_path
 from smartbreed.hub.client import commit_files, connect
-from smartbreed.retraining.accepted import sample_key as key_of_the_app
-from smartbreed.retraining.needs import CROWD, capped
-from training.retraining import dataset
-from training.retraining.dataset import read_dataset
-from training.retraining.samples import Sample, accepted_samples, sample_key
-from training.retraining.views import VIEWS, crop, views_of
+from training.continual import dataset
+from training.continual.dataset import read_dataset
+from training.continual.samples import Sample, accepted_samples, sample_key
+from training.continual.views import VIEWS, crop, views_of
 
 
 def labels(flags: list[dict], reviews: list[dict]) -> dict[str, int]:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smartbreed.vision.boxes import decode, iou, ssd_anchors
-from training.ssd_loss import SSDLoss, match
+from smartbreed.inference.boxes import decode, iou, ssd_anchors
+from training.fitting.ssd_loss import SSDLoss, match
 
 ANCHORS = ssd_anchors()
 CORNERS = decode(np.zeros_like(ANCHORS), ANCHORS)

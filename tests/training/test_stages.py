@@ -10,17 +10,17 @@ import pyarrow.parquet as pq
 import pytest
 from tiny_data import image_folder, pets_dataset
 
-from smartbreed.vision.bundle import load_bundle
-from training.backbones import build_backbone
-from training.card import PLOTS
-from training.errors import RecipeError, StageError
+from smartbreed.inference.bundle import load_bundle
+from training.common.errors import RecipeError, StageError
 from training.kfold import cross_validate
-from training.many_runs import child_run
-from training.recipe import Recipe
-from training.recipe_file import load_recipe
-from training.run_directory import RunDirectory
-from training.runner import adopt, run_recipe
-from training.stages import EVALUATED, NAMES, choices_of
+from training.models.backbones import build_backbone
+from training.pipeline.many_runs import child_run
+from training.pipeline.run_directory import RunDirectory
+from training.pipeline.runner import adopt, run_recipe
+from training.pipeline.stages import EVALUATED, NAMES, choices_of
+from training.recipe.file import load_recipe
+from training.recipe.recipe import Recipe
+from training.reporting.card import PLOTS
 
 #: The head alone, on a backbone that is traced in a second.
 TINY = ("model.backbone=small_cnn", "model.input_size=32", "model.alpha=0.35", "model.freeze_till=backbone",

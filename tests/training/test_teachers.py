@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.targets import mean_opinion, soft_targets
+from training.distillation.targets import mean_opinion, soft_targets
 
 #: Four labels; the first teacher knows two of them, the second three, nobody the last.
 LABELS = np.array([0, 1, 2, 3])

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.backup import NOTE, Backup
-from training.losses import WeightedCrossentropy, balanced_weights
-from training.progress import best_epoch, plateau_rate, should_stop
+from training.fitting.checkpoint import NOTE, Backup
+from training.fitting.losses import WeightedCrossentropy, balanced_weights
+from training.fitting.progress import best_epoch, plateau_rate, should_stop
 
 
 def log_of(values: list[float]) -> list[dict[str, float]]:

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from tiny_data import image_folder
 
-from smartbreed.errors import StorageError
-from training import many_runs, tune
-from training.errors import RecipeError
-from training.recipe import Recipe
-from training.recipe_file import load_recipe, save_recipe
-from training.run_directory import RunDirectory
-from training.runner import run_recipe
-from training.stages import NAMES, choices_of
+from smartbreed.core.errors import StorageError
+from training.common.errors import RecipeError
+from training.pipeline import many_runs, tuning
+from training.pipeline.run_directory import RunDirectory
+from training.pipeline.runner import run_recipe
+from training.pipeline.stages import NAMES, choices_of
+from training.recipe.file import load_recipe, save_recipe
+from training.recipe.recipe import Recipe
 
 TO_EXPORT = NAMES[: NAMES.index("export") + 1]
 
@@ -77,10 +77,10 @@ def test_a_full_disk_ends_a_search(folder: Path, tmp_path: Path, monkeypatch: py
 
     recipe = searching(folder, "{train.rate: {choices: [1e-3, 2e-3]}}")
     run_recipe(recipe, run, ("prepare",))
-    monkeypatch.setattr(tune, "child_run", full)
+    monkeypatch.setattr(tuning, "child_run", full)
     with pytest.raises(StorageError, match="the disk is full"):
         run_recipe(recipe, run, ("train",))
-    monkeypatch.setattr(tune, "child_run", many_runs.child_run)
+    monkeypatch.setattr(tuning, "child_run", many_runs.child_run)
     run_recipe(recipe, run, ("train",))
     assert len(run.read_json("tuning.json")) == 2
 
@@ -89,16 +89,16 @@ def test_searching_alone_begins_anew_when_the_pictures_change(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = image_folder(tmp_path / "photos")
-    monkeypatch.setattr(tune, "sentences", contextlib.nullcontext)
+    monkeypatch.setattr(tuning, "sentences", contextlib.nullcontext)
     values = searching(folder, "{train.rate: {choices: [1e-3, 2e-3]}}")
     path = tmp_path / "mine.yaml"
     path.write_bytes(save_recipe(values))
     run = RunDirectory(tmp_path / "run", quiet=True)
-    tune.main(str(path), run.folder, [])
+    tuning.main(str(path), run.folder, [])
     first = (run / "tuning/search/oracle.json").stat().st_mtime_ns
-    tune.main(str(path), run.folder, [])
+    tuning.main(str(path), run.folder, [])
     assert (run / "tuning/search/oracle.json").stat().st_mtime_ns == first
-    tune.main(str(path), run.folder, ["seed=9"])
+    tuning.main(str(path), run.folder, ["seed=9"])
     assert (run / "tuning/search/oracle.json").stat().st_mtime_ns > first
     assert not run.is_complete("train", choices_of("train", values))
 
@@ -106,4 +106,4 @@ def test_searching_alone_begins_anew_when_the_pictures_change(
 @pytest.mark.parametrize("key", ["calibrate.prior", "train.monitor", "seed", "split.validation"])
 def test_what_no_trial_can_vary_is_refused(key: str, folder: Path) -> None:
     with pytest.raises(RecipeError, match=f"cannot search over {key}.*Received: {key}"):
-        tune.hyperparameters(searching(folder, f"{{{key}: {{choices: [1]}}}}"))
+        tuning.hyperparameters(searching(folder, f"{{{key}: {{choices: [1]}}}}"))

@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 from tiny_bundle import SIZE, random_network, tiny_classifier
 
-from smartbreed.config import EMBEDDED_BUNDLE
-from smartbreed.errors import BundleError
-from smartbreed.vision.bundle import FORMAT, Bundle, load_bundle
-from training.bundle_files import finish
-from training.export import FORMS, export_forms, round_to_half, save_half_weights
-from training.rebuild import load_every_layer, rebuild_classifier
-from training.retraining.challenger import finish as finish_retrained
-from training.retraining.challenger import halved, head_of, raw_config, write_networks
-from training.weights_check import check_weights, stored_embedding
+from smartbreed.core.errors import BundleError
+from smartbreed.core.settings import EMBEDDED_BUNDLE
+from smartbreed.inference.bundle import FORMAT, Bundle, load_bundle
+from training.continual.challenger import finish as finish_retrained
+from training.continual.challenger import halved, head_of, raw_config, write_networks
+from training.explain.weights_check import check_weights, stored_embedding
+from training.export.bundle import finish
+from training.export.litert import FORMS, export_forms, round_to_half, save_half_weights
+from training.models.from_bundle import load_every_layer, rebuild_classifier
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def network() -> Any:
 @pytest.fixture(scope="module")
 def files(network: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The LiteRT file of each form."""
-    from smartbreed.vision.identify import self_test_picture
+    from smartbreed.inference.pipeline import self_test_picture
 
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 256, (12, SIZE, SIZE, 3), dtype=np.uint8)

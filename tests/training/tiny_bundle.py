@@ -8,9 +8,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from smartbreed.breeds import get_breed
-from smartbreed.vision.bundle import FORMAT, write_config
-from smartbreed.vision.identify import Identifier, self_test_picture
+from smartbreed.breeds.catalogue import get_breed
+from smartbreed.inference.bundle import FORMAT, write_config
+from smartbreed.inference.pipeline import Identifier, self_test_picture
 from training.data import Crops
 
 #: Two cats of one group, two dogs of one group, and a dog alone in its group.
@@ -31,8 +31,8 @@ def random_network(model: keras.Model, seed: int) -> None:
 
 
 def tiny_classifier(seed: int = 3) -> Any:
-    from training.architectures.mobilenet_v2 import build_classifier
-    from training.export import round_to_half
+    from training.export.litert import round_to_half
+    from training.models.mobilenet_v2 import build_classifier
 
     model = build_classifier(len(BREEDS), input_size=SIZE, alpha=0.35)
     random_network(model, seed)
@@ -66,8 +66,8 @@ def write_bundle(
         detector: with a tiny random detector and its Keras weights.
         labels: five of these instead.
     """
-    from training.architectures.ssd_mobilenet_v1 import build_detector
-    from training.export import save_half_weights, to_litert
+    from training.export.litert import save_half_weights, to_litert
+    from training.models.ssd_mobilenet_v1 import build_detector
 
     folder.mkdir()
     model = tiny_classifier()

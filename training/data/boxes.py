@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from training.errors import DataError
+from training.common.errors import DataError
 
 #: x0, y0, x1, y1 in pixels.
 Box = tuple[float, float, float, float]

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from smartbreed.errors import PhotoError
+from smartbreed.core.errors import PhotoError
+from training.common.errors import DataError
 from training.data.rows import decode, encoded, place_of, read_rows
 from training.data.species import species_number
-from training.errors import DataError
 
 #: Share of the crops never trained on, to calibrate on.
 HELD_BACK = 0.05

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from smartbreed.vision.classifier import softmax
+from smartbreed.inference.classifier import softmax
 
 FOLDS = 5
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from smartbreed.breeds import resolve
-from training.errors import DataError
-from training.recipe import Data, LabelInfo
+from smartbreed.breeds.catalogue import resolve
+from training.common.errors import DataError
+from training.recipe.recipe import Data, LabelInfo
 
 
 def slug(text: str) -> str:

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from smartbreed.durable import disk_errors, replace_durably
+from smartbreed.core.files import disk_errors, replace_durably
 from training.data.crops import Crops
-from training.run_directory import RunDirectory
+from training.pipeline.run_directory import RunDirectory
 
 ROWS, IMAGES = "prepared/rows.json", "prepared/images.npy"
 

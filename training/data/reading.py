@@ -11,15 +11,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from smartbreed.config import EMBEDDED_BUNDLE
-from smartbreed.errors import PhotoError
-from smartbreed.images import read_photo
-from smartbreed.vision.boxes import with_margin
-from smartbreed.vision.pixels import resample
+from smartbreed.core.errors import PhotoError
+from smartbreed.core.settings import EMBEDDED_BUNDLE
+from smartbreed.imaging.photo import read_photo
+from smartbreed.inference.boxes import with_margin
+from smartbreed.inference.pixels import resample
 from training.data.boxes import Box
 from training.data.crops import Crops
 from training.data.sources import Sample
-from training.recipe import Data
+from training.recipe.recipe import Data
 
 #: Picture → the box of what is to be named; None: all of it.
 Finder = Callable[[Image.Image], Box | None]
@@ -152,7 +152,7 @@ def pet_finder(bundle: str) -> Finder:
     Raises:
         BundleError: there is no such bundle.
     """
-    from smartbreed.vision.identify import Identifier
+    from smartbreed.inference.pipeline import Identifier
 
     identifier = Identifier.load(bundle_folder(bundle))
 

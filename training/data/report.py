@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from training.crop_augmentation import CropAugmentation
+from training.augment.crops import CropAugmentation
 from training.data.contact_sheet import contact_sheet
 from training.data.crops import Crops
 from training.data.label_errors import Suspect

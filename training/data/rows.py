@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from smartbreed.errors import PhotoError
-from smartbreed.images import read_photo
-from training.errors import DataError
+from smartbreed.core.errors import PhotoError
+from smartbreed.imaging.photo import read_photo
+from training.common.errors import DataError
 
 
 def read_rows(

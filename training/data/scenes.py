@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from smartbreed.errors import PhotoError
+from smartbreed.core.errors import PhotoError
+from training.common.errors import DataError
 from training.data.boxes import box_list
 from training.data.crops import held_back
 from training.data.duplicates import groups_of, near_duplicates
 from training.data.rows import decode, encoded, place_of, read_rows
 from training.data.species import species_number
-from training.errors import DataError
 
 #: Shares never trained on, to calibrate on: of the scenes with pets, of those without.
 HELD_BACK_PETS, HELD_BACK_NEGATIVES = 0.1, 0.25

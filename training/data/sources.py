@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from training.common.errors import DataError
 from training.data.boxes import Box, box_list
 from training.data.rows import cache_of, located, reason_of
 from training.data.species import species_number
-from training.errors import DataError
-from training.recipe import Data
+from training.recipe.recipe import Data
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".heic", ".heif", ".avif")
 #: Names of splits as people write them → ours.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from training.errors import DataError
+from training.common.errors import DataError
 
 _NUMBERS = {"cat": 0, "cats": 0, "0": 0, "dog": 1, "dogs": 1, "1": 1, "": -1, "-1": -1}
 

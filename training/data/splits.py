@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from training.common.errors import DataError
 from training.data.crops import Crops
-from training.errors import DataError
-from training.recipe import Split
+from training.recipe.recipe import Split
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 

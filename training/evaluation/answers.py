@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from smartbreed.vision.classifier import Outputs, softmax
-from smartbreed.vision.identify import Identifier
+from smartbreed.inference.classifier import Outputs, softmax
+from smartbreed.inference.pipeline import Identifier
+from training.common.errors import DataError
 from training.data import Crops
-from training.errors import DataError
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from smartbreed.vision.bundle import load_bundle
-from smartbreed.vision.identify import Identifier
+from smartbreed.inference.bundle import load_bundle
+from smartbreed.inference.pipeline import Identifier
+from training.common.errors import DataError
 from training.data import Crops, Scene
-from training.errors import DataError
 from training.evaluation.answers import Answers, ask
 from training.evaluation.crop_scores import classifier_metrics, confused_pairs, per_label
 from training.evaluation.drawing import draw

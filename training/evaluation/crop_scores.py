@@ -6,8 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from smartbreed.vision.identify import Identifier
-from training.calibration import adaptive_calibration_error, brier_score, expected_calibration_error
+from smartbreed.inference.pipeline import Identifier
+from training.calibration.temperature import (
+    adaptive_calibration_error,
+    brier_score,
+    expected_calibration_error,
+)
 from training.evaluation.answers import Answers
 from training.evaluation.classification import confusion_matrix, label_scores, most_confused, top_k
 from training.evaluation.curves import one_vs_rest_auc, risk_coverage

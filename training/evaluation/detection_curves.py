@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from training.detection_metrics import Detections, assign, average_precision
+from training.evaluation.detection_metrics import Detections, assign, average_precision
 from training.evaluation.whole_photographs import Seen, boxes_and_scores
 
 #: IoUs of the precision-recall curves.

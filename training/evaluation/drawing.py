@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from smartbreed.vision.identify import Identifier
-from training import plots
+from smartbreed.inference.pipeline import Identifier
 from training.evaluation.answers import Answers
 from training.evaluation.classification import confusion_matrix
 from training.evaluation.curves import mean_roc, risk_coverage
 from training.evaluation.detection_curves import detection_curves
 from training.evaluation.whole_photographs import Seen
+from training.reporting import plots
 
 #: Labels listed beside the ROC curve.
 HARDEST = 12

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from smartbreed.vision.explain import grad_cam, overlay
-from smartbreed.vision.identify import Identifier
+from smartbreed.inference.grad_cam import grad_cam, overlay
+from smartbreed.inference.pipeline import Identifier
 from training.data import Crops
 from training.data.contact_sheet import contact_sheet
 from training.evaluation.answers import Answers, run

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from smartbreed.vision.bundle import CONFIG, load_bundle, write_config
-from smartbreed.vision.identify import Identifier, self_test_picture
+from smartbreed.inference.bundle import CONFIG, load_bundle, write_config
+from smartbreed.inference.pipeline import Identifier, self_test_picture
 from training.data import Crops, Scene
 from training.evaluation.answers import true_labels
 from training.evaluation.forms import (
@@ -26,8 +26,8 @@ from training.evaluation.forms import (
     detector_forms,
 )
 from training.evaluation.speed import threads
-from training.form_of import form_of
-from training.ranges import squashed
+from training.export.activation_ranges import squashed
+from training.export.form_of import form_of
 
 #: The figure each network's forms are judged by.
 JUDGED_BY = {"classifier": "top1", "detector": "map"}
@@ -58,8 +58,8 @@ def exported_forms(folder: Path, calibration: Calibration) -> Iterator[dict[str,
     Raises:
         BundleError: Keras weights that fit no network known here.
     """
-    from training.export import export_forms
-    from training.rebuild import rebuild_classifier
+    from training.export.litert import export_forms
+    from training.models.from_bundle import rebuild_classifier
 
     bundle = load_bundle(folder)
     with tempfile.TemporaryDirectory() as temporary:
@@ -69,7 +69,7 @@ def exported_forms(folder: Path, calibration: Calibration) -> Iterator[dict[str,
             pictures = squashed(calibration.crops, classifier.input_size)
             paths["classifier"] = export_forms(rebuild_classifier(bundle), Path(temporary), pictures)
         if detector and detector.weights and len(calibration.scenes):
-            from training.rebuild import rebuild_detector
+            from training.models.from_bundle import rebuild_detector
 
             pictures = squashed(calibration.scenes, detector.input_size)
             paths["detector"] = export_forms(

@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from smartbreed.vision.boxes import decode, non_maximum_suppression, ssd_anchors
-from smartbreed.vision.classifier import softmax
-from smartbreed.vision.detector import Detector
-from smartbreed.vision.identify import Identifier
-from smartbreed.vision.pixels import resample, to_input
-from smartbreed.vision.runtime import Network, default_threads
-from training.calibration import expected_calibration_error
+from smartbreed.inference.boxes import decode, non_maximum_suppression, ssd_anchors
+from smartbreed.inference.classifier import softmax
+from smartbreed.inference.detector import Detector
+from smartbreed.inference.pipeline import Identifier
+from smartbreed.inference.pixels import resample, to_input
+from smartbreed.inference.runtime import Network, default_threads
+from training.calibration.temperature import expected_calibration_error
 from training.data import Scene
-from training.detection_metrics import average_precision, coco_map, recall
+from training.evaluation.detection_metrics import average_precision, coco_map, recall
 from training.evaluation.speed import latencies
 from training.evaluation.whole_photographs import as_photo
 
@@ -126,7 +126,7 @@ def _logits(network: Network, images: np.ndarray, scale: float, offset: float) -
 
 
 def _boxes(output: dict[str, np.ndarray], scene: Scene, config: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes in pixels and scores, as `smartbreed.vision.detector.Detector.detect` reads them."""
+    """Boxes in pixels and scores, as `smartbreed.inference.detector.Detector.detect` reads them."""
     scores = 1 / (1 + np.exp(-output["scores"][0].max(axis=1)))
     likely = np.flatnonzero(scores >= 0.01)
     boxes = np.clip(decode(output["boxes"][0, likely], ssd_anchors()[likely]), 0, 1)

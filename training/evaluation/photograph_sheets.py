@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from smartbreed.vision.boxes import iou
+from smartbreed.inference.boxes import iou
 from training.data import Scene
 from training.data.contact_sheet import contact_sheet
-from training.detection_metrics import assign
+from training.evaluation.detection_metrics import assign
 from training.evaluation.whole_photographs import SPECIES, Seen, boxes_and_scores, stem
 
 #: Mistakes on a sheet at most.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
 
-from smartbreed.vision.identify import Identifier
+from smartbreed.inference.pipeline import Identifier
 from training.data import Crops
 from training.evaluation.answers import run, true_labels
 

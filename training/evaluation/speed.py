@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from smartbreed.vision.runtime import NETWORK_THREADS, Network
+from smartbreed.inference.runtime import NETWORK_THREADS, Network
 
 #: Timed runs of each network, after some that are not.
 RUNS, WARM_UP = 80, 8

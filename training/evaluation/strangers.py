@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from smartbreed.vision.identify import Identifier
-from smartbreed.vision.results import Pet
+from smartbreed.inference.pipeline import Identifier
+from smartbreed.inference.results import Pet
 from training.data import Scene
 from training.evaluation.intervals import wilson_interval
 from training.evaluation.whole_photographs import as_photo

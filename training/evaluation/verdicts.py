@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from smartbreed.vision.identify import Identifier
+from smartbreed.inference.pipeline import Identifier
 from training.evaluation.answers import Answers
 
 #: Thresholds of the table of choices.

@@ -9,12 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from smartbreed.images import Photo
-from smartbreed.vision.boxes import iou
-from smartbreed.vision.identify import Identifier
-from smartbreed.vision.results import Pet
+from smartbreed.imaging.photo import Photo
+from smartbreed.inference.boxes import iou
+from smartbreed.inference.pipeline import Identifier
+from smartbreed.inference.results import Pet
 from training.data import Scene
-from training.detection_metrics import Detections, average_precision, coco_map, false_alarm_rate, recall
+from training.evaluation.detection_metrics import (
+    Detections,
+    average_precision,
+    coco_map,
+    false_alarm_rate,
+    recall,
+)
 from training.evaluation.intervals import wilson_interval
 
 #: Species numbers of a `Scene`.
@@ -62,7 +68,7 @@ def find_pets(identifier: Identifier, scenes: Sequence[Scene]) -> list[tuple[Pet
 
 
 def boxes_and_scores(found: Sequence[tuple[Pet, ...]]) -> list[Detections]:
-    """What `training.detection_metrics` takes."""
+    """What `training.evaluation.detection_metrics` takes."""
     return [
         (np.array([pet.box for pet in pets]).reshape(-1, 4), np.array([pet.score for pet in pets]))
         for pets in found

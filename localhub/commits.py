@@ -1,0 +1,196 @@
+"""Commits: applying changes to a branch, reading history, squashing it."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal, NamedTuple
+
+from localhub import refs
+from localhub.files import Files
+from localhub.names import is_sha1
+from localhub.objects import Blob, Tree, commit_oid
+from localhub.problems import HubError, bad_request, no_revision
+from localhub.trees import TreeEditor, find, load_tree
+from smartbreed.core.errors import StorageError
+
+
+class Commit(NamedTuple):
+    """One commit of a repo; `created` is in seconds since 1970, UTC."""
+
+    oid: str
+    tree: str
+    parent: str | None
+    author: str
+    title: str
+    message: str
+    created: int
+
+
+class Change(NamedTuple):
+    """One operation of a commit; `blob` only with ``put``, and already stored."""
+
+    kind: Literal["put", "remove_file", "remove_folder"]
+    path: str
+    blob: Blob | None = None
+
+
+_COLUMNS = "oid, tree, parent, author, title, message, created"
+
+
+def get_commit(db: sqlite3.Connection, repo: int, oid: str) -> Commit:
+    """A commit by its full id.
+
+    Raises:
+        HubError: 404.
+    """
+    row = db.execute(f"SELECT {_COLUMNS} FROM commits WHERE repo = ? AND oid = ?", (repo, oid)).fetchone()
+    if row is None:
+        raise no_revision(oid)
+    return Commit(*row)
+
+
+def apply(db: sqlite3.Connection, files: Files, tree: str, changes: Sequence[Change]) -> str:
+    """The folder that `changes`, in their order, make of the folder `tree`; returns its id.
+
+    Raises:
+        HubError: a change cannot be applied (400, 404).
+        StorageError: a content is no longer on the disk.
+    """
+    editor = TreeEditor(db, tree)
+    for change in changes:
+        if change.blob is None:
+            editor.remove(change.path, folder=change.kind == "remove_folder")
+            continue
+        # Under the write lock: garbage collection cannot take a file between this look and the commit.
+        if files.size(change.blob.sha256) != change.blob.size:
+            raise StorageError("An uploaded file is no longer there; send it again.")
+        db.execute("INSERT OR IGNORE INTO blobs VALUES (?, ?, ?, ?)", change.blob)
+        editor.put(change.path, change.blob.oid)
+    return editor.store()
+
+
+def insert(
+    db: sqlite3.Connection,
+    repo: int,
+    tree: str,
+    parent: str | None,
+    author: str,
+    created: int,
+    title: str,
+    message: str,
+) -> Commit:
+    """Store a commit of a folder that is already stored."""
+    oid = commit_oid(tree, parent, author, created, f"{title}\n\n{message}" if message else title)
+    commit = Commit(oid, tree, parent, author, title, message, created)
+    # The same commit twice within a second is the same row.
+    db.execute("INSERT OR IGNORE INTO commits VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (repo, *commit))
+    return commit
+
+
+def push(
+    db: sqlite3.Connection,
+    files: Files,
+    repo: int,
+    revision: str,
+    changes: Sequence[Change],
+    author: str,
+    title: str,
+    message: str = "",
+    parent_commit: str | None = None,
+) -> tuple[Commit, bool]:
+    """Commit `changes` to a branch, in a transaction that has the write lock.
+
+    Args:
+        parent_commit: full id the branch must stand on, or its first 5 digits and more; None: any.
+
+    Returns:
+        The branch's commit, and whether it is new: identical content adds none.
+
+    Raises:
+        HubError: 404 no such branch, 412 the branch stands elsewhere, 400 and 404 as `apply`.
+    """
+    branch = refs.branch_name(revision)
+    old = refs.head(db, repo, branch)
+    if old is None:
+        if is_sha1(revision) or refs.head(db, repo, revision.removeprefix("refs/tags/"), "tag"):
+            raise bad_request("Commits are added to a branch, not to a tag or another commit.")
+        raise no_revision(ascii(revision)[1:-1][:120])
+    if parent_commit is not None and not old.startswith(parent_commit.lower()):
+        raise HubError(412, "A commit has happened since. Please refresh and try again.")
+    before = get_commit(db, repo, old)
+    tree = apply(db, files, before.tree, changes)
+    if tree == before.tree:
+        return before, False
+    commit = insert(db, repo, tree, old, author, int(time.time()), title, message)
+    refs.move(db, repo, branch, commit.oid)
+    return commit, True
+
+
+def squash(db: sqlite3.Connection, repo: int, branch: str, author: str, title: str) -> tuple[str, Commit]:
+    """Replace a branch's history by one commit of its present content.
+
+    Returns:
+        The commit the branch stood on, and the new one.
+
+    Raises:
+        HubError: 404 no such branch.
+    """
+    old = refs.head(db, repo, refs.branch_name(branch))
+    if old is None:
+        raise no_revision(ascii(branch)[1:-1][:120])
+    tree = get_commit(db, repo, old).tree
+    commit = insert(db, repo, tree, None, author, int(time.time()), title, "")
+    refs.move(db, repo, refs.branch_name(branch), commit.oid)
+    return old, commit
+
+
+def history(db: sqlite3.Connection, repo: int, oid: str) -> Iterator[Commit]:
+    """A commit and its ancestors, the newest first."""
+    following: str | None = oid
+    while following is not None:
+        commit = get_commit(db, repo, following)
+        yield commit
+        following = commit.parent
+
+
+def last_commits(db: sqlite3.Connection, repo: int, oid: str, paths: Iterable[str]) -> dict[str, Commit]:
+    """For each file or folder of a commit, the latest commit that changed it.
+
+    Only the folders that hold the paths are compared, so a long history of a big folder
+    elsewhere costs little.
+    """
+    missing: dict[tuple[str, ...], set[str]] = {}
+    for path in paths:
+        *above, name = path.split("/")
+        missing.setdefault(tuple(above), set()).add(name)
+    found: dict[str, Commit] = {}
+    older: Commit | None = get_commit(db, repo, oid)
+    held = {folder: _folder(db, older, folder) for folder in missing}
+    while older is not None and missing:
+        commit, older = older, get_commit(db, repo, older.parent) if older.parent else None
+        for folder in list(missing):
+            now, before = held[folder], _folder(db, older, folder, held[folder])
+            held[folder] = before
+            if now is before:
+                continue
+            for name in [name for name in missing[folder] if now[1].get(name) != before[1].get(name)]:
+                missing[folder].discard(name)
+                found["/".join([*folder, name])] = commit
+            if not missing[folder]:
+                del missing[folder]
+    return found
+
+
+_Held = tuple[str, Tree]
+
+
+def _folder(
+    db: sqlite3.Connection, commit: Commit | None, path: tuple[str, ...], known: _Held = ("", {})
+) -> _Held:
+    """A folder of a commit with its id; `known` itself when it is the same."""
+    entry = find(db, commit.tree, path) if commit else None
+    if entry is None or not entry.folder:
+        return "", {}
+    return known if entry.oid == known[0] else (entry.oid, load_tree(db, entry.oid))

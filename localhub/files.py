@@ -1,0 +1,204 @@
+"""File contents on the disk, each named by the sha256 of its bytes.
+
+Written under ``tmp/``, flushed, then renamed into ``blobs/ab/``: a name never stands for
+half a file, whoever is killed when. The time of a file's last use by an upload is its
+mtime, which keeps garbage collection away from uploads that are under way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+from localhub.names import is_sha256
+from smartbreed.core.errors import StorageError
+from smartbreed.core.files import disk_errors, make_dirs, sync_dir
+
+#: How a sentence about a disk that refused begins.
+DISK = "The Hub could not use its files"
+
+
+class Files:
+    """The contents of one store; safe for any number of threads and processes.
+
+    Args:
+        root: folder of the store; ``blobs/`` and ``tmp/`` are made in it.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._blobs = root / "blobs"
+        self._tmp = root / "tmp"
+        with disk_errors(DISK):
+            for folder in (root, self._blobs, self._tmp):
+                make_dirs(folder)
+
+    def path(self, sha256: str) -> Path:
+        """Where a content lies or would lie.
+
+        Raises:
+            ValueError: not 64 lower-case hex digits (so no name can leave the folder).
+        """
+        if not is_sha256(sha256):
+            raise ValueError(f"A content is named by 64 lower-case hex digits. Received: {sha256!r}")
+        return self._blobs / sha256[:2] / sha256
+
+    def size(self, sha256: str) -> int | None:
+        """Bytes of a content, None when it is not there."""
+        try:
+            return self.path(sha256).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def age(self, sha256: str) -> float:
+        """Seconds since a content was last written or claimed; 0 when it is not there."""
+        try:
+            return time.time() - self.path(sha256).stat().st_mtime
+        except FileNotFoundError:
+            return 0.0
+
+    def claim(self, sha256: str) -> int | None:
+        """Like `size`, and begins the content's grace period anew: somebody is about to use it."""
+        path = self.path(sha256)
+        with disk_errors(DISK):
+            try:
+                os.utime(path)
+                # The process that renamed it may not have flushed the folder yet.
+                sync_dir(path.parent)
+                return path.stat().st_size
+            except FileNotFoundError:
+                return None
+
+    def put(self, data: bytes) -> str:
+        """Store bytes so that they survive a power cut; returns their sha256.
+
+        Putting them again writes nothing, and repairs a copy the disk has damaged.
+
+        Raises:
+            StorageError: the disk refused; nothing was left behind.
+        """
+        sha256 = hashlib.sha256(data).hexdigest()
+        if self.claim(sha256) != len(data) or not self.intact(sha256):
+            with self.writer() as writer:
+                writer.write(data)
+                writer.keep(sha256)
+        return sha256
+
+    def writer(self) -> Writer:
+        """A new file that is hashed while it is written; use it as a context manager."""
+        return Writer(self, self._tmp / f"{secrets.token_hex(12)}.tmp")
+
+    def read(self, sha256: str) -> bytes:
+        """A whole content, checked against its name.
+
+        Raises:
+            StorageError: missing or damaged.
+        """
+        with disk_errors(DISK):
+            data = self.path(sha256).read_bytes()
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise StorageError(f"The stored file {sha256[:12]} is damaged; restore it from a backup.")
+        return data
+
+    def intact(self, sha256: str) -> bool:
+        """Whether a content is there and still has the bytes its name stands for."""
+        try:
+            with self.path(sha256).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+        except FileNotFoundError:
+            return False
+
+    def delete(self, sha256: str) -> int:
+        """Remove a content for good; how many bytes went, 0 when it was not there."""
+        path = self.path(sha256)
+        with disk_errors(DISK):
+            try:
+                size = path.stat().st_size
+                path.unlink()
+            except FileNotFoundError:
+                return 0
+            sync_dir(path.parent)
+        return size
+
+    def older_than(self, seconds: float) -> Iterator[str]:
+        """Names of contents nobody has written or claimed for `seconds`."""
+        newest = time.time() - seconds
+        for path in self._blobs.glob("??/*"):
+            with suppress(FileNotFoundError):
+                if is_sha256(path.name) and path.stat().st_mtime <= newest:
+                    yield path.name
+
+    def sweep_tmp(self, older_than_s: float) -> int:
+        """Delete what a crash left half-written; how many files went."""
+        newest = time.time() - older_than_s
+        swept = 0
+        with disk_errors(DISK):
+            for path in self._tmp.glob("*.tmp"):
+                with suppress(FileNotFoundError):
+                    if path.stat().st_mtime <= newest:
+                        path.unlink()
+                        swept += 1
+        return swept
+
+
+class Writer:
+    """A file being written; it is gone after the ``with`` block unless `keep` was called."""
+
+    def __init__(self, files: Files, tmp: Path) -> None:
+        self._files = files
+        self._path = tmp
+        self._hash = hashlib.sha256()
+        self.size = 0
+
+    def __enter__(self) -> Writer:
+        with disk_errors(DISK):
+            self._file = os.fdopen(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+        return self
+
+    def write(self, data: bytes) -> None:
+        """Append bytes.
+
+        Raises:
+            StorageError: the disk refused.
+        """
+        with disk_errors(DISK):
+            self._file.write(data)
+        self._hash.update(data)
+        self.size += len(data)
+
+    @property
+    def sha256(self) -> str:
+        return self._hash.hexdigest()
+
+    def keep(self, sha256: str) -> None:
+        """Flush the file and give it its name.
+
+        Raises:
+            ValueError: the bytes are not those the name stands for.
+            StorageError: the disk refused.
+        """
+        if self.sha256 != sha256:
+            raise ValueError(f"The bytes have sha256 {self.sha256}, not {sha256}")
+        target = self._files.path(sha256)
+        with disk_errors(DISK):
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            make_dirs(target.parent)
+            os.replace(self._path, target)
+            sync_dir(target.parent)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with suppress(OSError):
+            self._file.close()
+        with suppress(OSError):
+            self._path.unlink()

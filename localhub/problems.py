@@ -1,0 +1,53 @@
+"""What the embedded Hub refuses, with the header the real client recognises.
+
+Over plain HTTP ``huggingface_hub`` maps no bare 401 or 404 to its exceptions: only the
+``X-Error-Code`` header makes one a ``RepositoryNotFoundError`` and so on.
+"""
+
+from __future__ import annotations
+
+from smartbreed.core.errors import SmartBreedError
+
+
+class HubError(SmartBreedError):
+    """A request the Hub refuses.
+
+    Args:
+        status: HTTP status, 4xx or 5xx.
+        message: one sentence for a person; it never holds a path of this disk.
+        header: value of ``X-Error-Code``, or empty.
+    """
+
+    def __init__(self, status: int, message: str, *, header: str = "") -> None:
+        super().__init__("hub", message, status=status)
+        self.header = header
+
+
+def bad_request(message: str) -> HubError:
+    """400: the request makes no sense."""
+    return HubError(400, message)
+
+
+def no_repo(repo_id: str) -> HubError:
+    """404 for a repo that is not there, or that this caller may not know of."""
+    return HubError(404, f"Repository not found: {repo_id}", header="RepoNotFound")
+
+
+def no_revision(revision: str) -> HubError:
+    """404 for a branch, tag or commit."""
+    return HubError(404, f"Invalid rev id: {revision}", header="RevisionNotFound")
+
+
+def no_entry(path: str) -> HubError:
+    """404 for a file or folder; the client looks for the first words of the sentence."""
+    return HubError(404, f"A file with this name doesn't exist: {path}", header="EntryNotFound")
+
+
+def conflict(message: str) -> HubError:
+    """409: it exists already."""
+    return HubError(409, message)
+
+
+def too_large(message: str) -> HubError:
+    """413: over a limit; sending it again will not help."""
+    return HubError(413, message)

@@ -1,0 +1,96 @@
+"""Branches and tags of a repo, and what a revision means."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import NamedTuple
+
+from localhub.names import DEFAULT_BRANCH, check_ref, is_sha1
+from localhub.problems import bad_request, conflict, no_revision
+
+
+class Ref(NamedTuple):
+    """A name for a commit; `kind` is ``branch`` or ``tag``."""
+
+    kind: str
+    name: str
+    commit: str
+
+    @property
+    def full(self) -> str:
+        """Git's long form: ``refs/heads/main``."""
+        return f"refs/{'heads' if self.kind == 'branch' else 'tags'}/{self.name}"
+
+
+def resolve(db: sqlite3.Connection, repo: int, revision: str) -> str:
+    """The full commit id a revision stands for: a full id, a branch, a tag, or git's long form of these.
+
+    Raises:
+        HubError: 404.
+    """
+    if is_sha1(revision):
+        known = db.execute("SELECT 1 FROM commits WHERE repo = ? AND oid = ?", (repo, revision)).fetchone()
+        if known:
+            return revision
+        raise no_revision(revision)
+    # A branch wins over a tag of the same name, as on huggingface.co.
+    for kind, long in (("branch", "refs/heads/"), ("tag", "refs/tags/")):
+        commit = head(db, repo, revision.removeprefix(long), kind)
+        if commit is not None:
+            return commit
+    raise no_revision(ascii(revision)[1:-1][:120])
+
+
+def head(db: sqlite3.Connection, repo: int, name: str, kind: str = "branch") -> str | None:
+    """The commit a branch (or tag) of exactly this name stands on; None when there is none."""
+    row = db.execute(
+        'SELECT "commit" FROM refs WHERE repo = ? AND kind = ? AND name = ?', (repo, kind, name)
+    ).fetchone()
+    return None if row is None else str(row[0])
+
+
+def branch_name(revision: str) -> str:
+    """The branch a push to `revision` means."""
+    return revision.removeprefix("refs/heads/")
+
+
+def list_refs(db: sqlite3.Connection, repo: int) -> list[Ref]:
+    """All branches and tags; the main branch first, then by name."""
+    rows = db.execute('SELECT kind, name, "commit" FROM refs WHERE repo = ? ORDER BY kind, name', (repo,))
+    return sorted((Ref(*row) for row in rows), key=lambda ref: ref.full != f"refs/heads/{DEFAULT_BRANCH}")
+
+
+def create(db: sqlite3.Connection, repo: int, kind: str, name: object, commit: str, message: str = "") -> Ref:
+    """Add a branch or tag.
+
+    Raises:
+        HubError: 400 for an unusable name, 409 when it is there already.
+    """
+    ref = Ref(kind, check_ref(name), commit)
+    if head(db, repo, ref.name, kind) is not None:
+        raise conflict(f"Reference already exists: {ref.full}")
+    db.execute("INSERT INTO refs VALUES (?, ?, ?, ?, ?)", (repo, kind, ref.name, commit, message))
+    return ref
+
+
+def move(db: sqlite3.Connection, repo: int, branch: str, commit: str) -> None:
+    """Let a branch that exists stand on another commit."""
+    db.execute(
+        "UPDATE refs SET \"commit\" = ? WHERE repo = ? AND kind = 'branch' AND name = ?",
+        (commit, repo, branch),
+    )
+
+
+def delete(db: sqlite3.Connection, repo: int, kind: str, name: str) -> str:
+    """Remove a branch or tag; returns the commit it stood on.
+
+    Raises:
+        HubError: 400 for the main branch, 404 when there is none of that name.
+    """
+    if kind == "branch" and name == DEFAULT_BRANCH:
+        raise bad_request("The main branch cannot be deleted.")
+    commit = head(db, repo, name, kind)
+    if commit is None:
+        raise no_revision(ascii(name)[1:-1][:120])
+    db.execute("DELETE FROM refs WHERE repo = ? AND kind = ? AND name = ?", (repo, kind, name))
+    return commit

@@ -1,0 +1,109 @@
+"""Repos as rows: making, finding, renaming and removing them."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from typing import NamedTuple
+
+from localhub import refs
+from localhub.commits import Change, Commit, apply, insert
+from localhub.files import Files
+from localhub.names import DEFAULT_BRANCH, RepoName
+from localhub.objects import EMPTY_TREE, regular_blob
+from localhub.preupload import GITATTRIBUTES
+from localhub.problems import conflict, no_repo
+
+
+class Repo(NamedTuple):
+    """A repo that exists.
+
+    Attributes:
+        key: its row; never used again after the repo is gone.
+        sdk: of a space (``gradio``, ``static``, ``docker``), else None.
+        created: seconds since 1970, UTC.
+    """
+
+    key: int
+    name: RepoName
+    private: bool
+    sdk: str | None
+    created: float
+
+
+_COLUMNS = "id, type, namespace, name, private, sdk, created"
+
+
+def _repo(row: tuple[int, str, str, str, int, str | None, float]) -> Repo:
+    return Repo(row[0], RepoName(*row[1:4]), bool(row[4]), row[5], row[6])
+
+
+def get(db: sqlite3.Connection, name: RepoName) -> Repo:
+    """The repo of that name, in any capitals.
+
+    Raises:
+        HubError: 404.
+    """
+    row = db.execute(
+        f"SELECT {_COLUMNS} FROM repos WHERE type = ? AND namespace = ? AND name = ?", name
+    ).fetchone()
+    if row is None:
+        raise no_repo(name.id)
+    return _repo(row)
+
+
+def list_repos(db: sqlite3.Connection, repo_type: str) -> list[Repo]:
+    """All repos of a kind, the newest first."""
+    query = f"SELECT {_COLUMNS} FROM repos WHERE type = ? ORDER BY created DESC, id DESC"
+    return [_repo(row) for row in db.execute(query, (repo_type,))]
+
+
+def create(
+    db: sqlite3.Connection, files: Files, name: RepoName, author: str, *, private: bool, sdk: str | None
+) -> Commit:
+    """Make a repo whose main branch has one commit, as on huggingface.co; returns that commit.
+
+    Raises:
+        HubError: 409 when there is one of that name.
+    """
+    try:
+        row = db.execute(
+            "INSERT INTO repos (type, namespace, name, private, sdk, created) VALUES (?, ?, ?, ?, ?, ?)"
+            " RETURNING id",
+            (*name, private, sdk, time.time()),
+        ).fetchone()
+    except sqlite3.IntegrityError:
+        raise conflict("You already created this repo") from None
+    key = int(row[0])
+    files.put(GITATTRIBUTES)
+    first = Change("put", ".gitattributes", regular_blob(GITATTRIBUTES))
+    tree = apply(db, files, EMPTY_TREE, [first])
+    commit = insert(db, key, tree, None, author, int(time.time()), "initial commit", "")
+    refs.create(db, key, "branch", DEFAULT_BRANCH, commit.oid)
+    return commit
+
+
+def rename(db: sqlite3.Connection, repo: Repo, name: RepoName) -> None:
+    """Give a repo another name of the same kind.
+
+    Raises:
+        HubError: 409 when that name is taken by another repo.
+    """
+    try:
+        db.execute(
+            "UPDATE repos SET namespace = ?, name = ? WHERE id = ?", (name.namespace, name.name, repo.key)
+        )
+    except sqlite3.IntegrityError:
+        raise conflict(f"There is a {name.type} {name.id} already.") from None
+
+
+def set_private(db: sqlite3.Connection, repo: Repo, private: bool) -> None:
+    """Hide a repo from callers without a token, or show it to them."""
+    db.execute("UPDATE repos SET private = ? WHERE id = ?", (private, repo.key))
+
+
+def delete(db: sqlite3.Connection, repo: Repo) -> None:
+    """Remove a repo with its history; its contents leave the disk with the next garbage collection."""
+    db.execute("DELETE FROM refs WHERE repo = ?", (repo.key,))
+    db.execute("DELETE FROM commits WHERE repo = ?", (repo.key,))
+    db.execute("DELETE FROM repos WHERE id = ?", (repo.key,))

@@ -1,0 +1,105 @@
+"""Large files ahead of their commit, by git's LFS protocol with the transfer ``basic``.
+
+https://github.com/git-lfs/git-lfs/blob/main/docs/api/batch.md. The client sends no token
+with the bytes, so the address it gets is signed and lasts a day.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import time
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from localhub.names import is_sha256
+from localhub.problems import HubError, bad_request, no_entry, too_large
+from localhub.routing import Call, Route, Table, answer
+
+_LIFETIME = 24 * 3600
+#: Bytes gathered before they are handed to the thread that writes.
+_CHUNK = 1 << 20
+
+
+def batch(call: Call) -> Response:
+    """``POST /[datasets/|spaces/]{repo}.git/info/lfs/objects/batch``"""
+    operation = call.text("operation")
+    if operation not in ("upload", "download"):
+        raise bad_request("operation must be upload or download")
+    if operation == "upload":
+        call.access.check_write(call.user)
+    with call.open():
+        pass
+    if call.text("hash_algo", "sha256") != "sha256":
+        raise HubError(409, "Only sha256 is supported")
+    objects = [_answer(call, operation, item) for item in call.items("objects")]
+    return answer({"transfer": "basic", "objects": objects, "hash_algo": "sha256"})
+
+
+def _answer(call: Call, operation: str, item: object) -> dict[str, Any]:
+    oid, size = (item.get("oid"), item.get("size")) if isinstance(item, dict) else (None, None)
+    if not is_sha256(oid) or isinstance(size, bool) or not isinstance(size, int) or size < 0:
+        raise bad_request("An object has an oid, the sha256 of its content, and a size")
+    fact: dict[str, Any] = {"oid": oid, "size": size, "authenticated": True}
+    have = call.store.files.claim(str(oid))
+    if operation == "download":
+        # By path and revision only: a hash alone must not open a private repo's files.
+        message = "Download from /resolve/; the embedded Hub hands out no large files by their hash"
+        return fact | {"error": {"code": 404, "message": message}}
+    if size > call.limits.file_bytes:
+        return fact | {"error": {"code": 413, "message": f"A file is at most {call.limits.file_bytes} bytes"}}
+    if have == size:
+        return fact
+    expires = int(time.time()) + _LIFETIME
+    signed = {"size": str(size), "expires": str(expires), "signature": _sign(call, str(oid), size, expires)}
+    href = f"{call.base}/{call.repo.url_path}.git/info/lfs/objects/{oid}?{urlencode(signed)}"
+    return fact | {"actions": {"upload": {"href": href, "header": {}, "expires_in": _LIFETIME}}}
+
+
+def _sign(call: Call, oid: str, size: int, expires: int) -> str:
+    said = f"{call.repo.type} {call.repo.id} {oid} {size} {expires}".encode()
+    return hmac.new(call.store.db.secret, said, hashlib.sha256).hexdigest()
+
+
+async def upload(call: Call) -> Response:
+    """``PUT`` of one object to the signed address: hashed while it is written, named when it is right."""
+    query = call.request.query_params
+    oid, size, expires = (call.rest[0] if call.rest else ""), query.get("size", ""), query.get("expires", "")
+    if len(call.rest) != 1 or not is_sha256(oid):
+        raise no_entry("no such object")
+    for number in (size, expires):
+        if not (number.isascii() and number.isdigit() and len(number) < 16):
+            raise HubError(403, "This upload address is not valid")
+    right = _sign(call, oid, int(size), int(expires))
+    if not hmac.compare_digest(
+        right, query.get("signature", "").encode("utf-8", "replace").decode("latin-1")
+    ):
+        raise HubError(403, "This upload address is not valid")
+    if int(expires) < time.time():
+        raise HubError(403, "This upload address has expired; ask for another")
+    with call.store.files.writer() as writer:
+        pending: list[bytes] = []
+        waiting = total = 0
+        async for chunk in call.request.stream():
+            total += len(chunk)
+            if total > int(size):
+                raise too_large(f"More than the {size} bytes announced")
+            pending.append(chunk)
+            waiting += len(chunk)
+            if waiting >= _CHUNK:
+                await run_in_threadpool(writer.write, b"".join(pending))
+                pending, waiting = [], 0
+        await run_in_threadpool(writer.write, b"".join(pending))
+        if total != int(size) or writer.sha256 != oid:
+            raise bad_request("The bytes are not those announced")
+        await run_in_threadpool(writer.keep, oid)
+    return Response(status_code=200)
+
+
+ROUTES: Table = {
+    ("POST", "git:batch"): Route(batch, body="json"),
+    ("PUT", "git:object"): Route(stream=upload),
+}

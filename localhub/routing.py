@@ -1,0 +1,214 @@
+"""One request, taken apart: which repo it is about, what it wants, who asks.
+
+Works on the raw path, because a revision arrives as ``quote(safe="")``: in a decoded
+path ``refs%2Fpr%2F1`` would be three segments.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import unquote
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from localhub.access import LOCAL, Access, User
+from localhub.bodies import MAX_ITEMS
+from localhub.names import RepoName, repo_name
+from localhub.problems import HubError, bad_request, no_repo, too_large
+from localhub.store import HubStore, Opened
+
+_PLURAL = {"models": "model", "datasets": "dataset", "spaces": "space"}
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a caller may send.
+
+    Attributes:
+        commit_bytes: of one commit's body (files over 10 MB travel ahead of it).
+        operations: of one commit.
+        file_bytes: of one large file.
+    """
+
+    commit_bytes: int = 256_000_000
+    operations: int = 25_000
+    file_bytes: int = 5_000_000_000
+
+
+@dataclass
+class Call:
+    """A request on its way to a handler.
+
+    Attributes:
+        base: the Hub's address as the caller knows it, without a trailing slash.
+        name: the repo the path names; None for paths without one.
+        rest: what follows the repo and the verb, decoded; a revision is one item.
+        body: the decoded JSON or form, for routes that want one.
+    """
+
+    request: Request
+    store: HubStore
+    access: Access
+    limits: Limits
+    base: str
+    user: User | None
+    name: RepoName | None = None
+    rest: list[str] = field(default_factory=list)
+    body: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def repo(self) -> RepoName:
+        assert self.name is not None, "only for routes below a repo"
+        return self.name
+
+    @property
+    def author(self) -> str:
+        """Name of the caller; only for routes that write."""
+        return (self.user or LOCAL).name
+
+    @property
+    def revision(self) -> str:
+        """The revision the path names, ``main`` when it names none."""
+        return self.rest[0] if self.rest else "main"
+
+    @property
+    def path(self) -> str:
+        """The path in the repo, after the revision; quoted whole or segment by segment."""
+        return "/".join(self.rest[1:])
+
+    @contextmanager
+    def open(self) -> Iterator[Opened]:
+        """The repo as of one moment, if the caller may read it.
+
+        Raises:
+            HubError: 404, or 401 to a stranger, whether or not there is such a repo.
+        """
+        try:
+            with self.store.open(self.repo) as opened:
+                self.access.check_read(self.user, self.repo.id, private=opened.repo.private)
+                yield opened
+        except HubError as error:
+            if error.header == "RepoNotFound" and self.user is None:
+                raise HubError(401, no_repo(self.repo.id).message, header="RepoNotFound") from None
+            raise
+
+    def flag(self, name: str) -> bool:
+        """Whether the query says yes to `name`; the client writes ``true``, ``True`` or ``1``."""
+        return self.request.query_params.get(name, "").lower() in ("true", "1")
+
+    def page(self, default: int, most: int) -> int:
+        """How many items the caller wants at once."""
+        text = self.request.query_params.get("limit", "")
+        return (
+            min(max(int(text), 1), most) if text.isascii() and text.isdigit() and len(text) < 9 else default
+        )
+
+    def text(self, key: str, default: str | None = None) -> str:
+        """A text of the JSON body.
+
+        Raises:
+            HubError: 400, when it is something else, or missing and there is no default.
+        """
+        value = self.body.get(key, default)
+        if not isinstance(value, str):
+            raise bad_request(f"{key} must be a text")
+        return value
+
+    def items(self, key: str) -> list[Any]:
+        """A list of the JSON body.
+
+        Raises:
+            HubError: 400, 413.
+        """
+        value = self.body.get(key)
+        if not isinstance(value, list):
+            raise bad_request(f"{key} must be a list")
+        if len(value) > MAX_ITEMS:
+            raise too_large(f"{key} has more than {MAX_ITEMS} items")
+        return value
+
+
+Handler = Callable[[Call], Response]
+StreamHandler = Callable[[Call], Awaitable[Response]]
+
+
+@dataclass(frozen=True)
+class Route:
+    """What answers a method and a verb.
+
+    Attributes:
+        handle: blocking; run in a thread.
+        stream: instead of `handle`, for what reads its body bit by bit.
+        write: whether the caller needs the role write.
+        body: how the body is read before `handle` sees it.
+    """
+
+    handle: Handler | None = None
+    stream: StreamHandler | None = None
+    write: bool = False
+    body: Literal["none", "json", "form"] = "none"
+
+
+Table = dict[tuple[str, str], Route]
+
+
+def split_path(raw: bytes) -> list[str]:
+    """The decoded segments of a raw path.
+
+    Raises:
+        HubError: 400, not ASCII or not UTF-8 behind the percent signs.
+    """
+    try:
+        parts = raw.decode("ascii").removeprefix("/").rstrip("/").split("/")
+        return [unquote(part, errors="strict") for part in parts]
+    except UnicodeDecodeError:
+        raise bad_request("The address is not valid UTF-8") from None
+
+
+def find_repo(parts: list[str]) -> tuple[RepoName, str, list[str]] | None:
+    """Take apart a path below a repo.
+
+    Returns:
+        The repo, the verb with the area it belongs to (``api:tree``, ``web:resolve``,
+        ``git:batch``) and the rest; None when the path is not below a repo.
+    """
+    api = parts[0] == "api"
+    if api:
+        kind, parts = _PLURAL.get(parts[1] if len(parts) > 1 else ""), parts[2:]
+    elif parts[0] in ("datasets", "spaces"):
+        kind, parts = _PLURAL[parts[0]], parts[1:]
+    else:
+        kind = "model"
+    if kind is None or len(parts) < 2:
+        return None
+    verb, rest = (parts[2] if len(parts) > 2 else ""), parts[3:]
+    namespace, name = parts[:2]
+    area = "api" if api else "web"
+    if not api and name.endswith(".git") and [verb, *rest[:2]] == ["info", "lfs", "objects"]:
+        area, name = "git", name.removesuffix(".git")
+        verb, rest = ("batch", []) if rest[2:] == ["batch"] else ("object", rest[2:])
+    try:
+        return repo_name(kind, namespace, name), f"{area}:{verb}", rest
+    except HubError:
+        raise no_repo(ascii(f"{namespace}/{name}")[1:-1][:120]) from None
+
+
+def base_url(request: Request, public_url: str) -> str:
+    """The address to put before a path in an answer."""
+    if public_url:
+        return public_url.rstrip("/")
+    host = request.headers.get("host", "")
+    if not _HOST.fullmatch(host):
+        raise bad_request("The Host header is unusable")
+    return f"{request.scope['scheme']}://{host}{request.scope.get('root_path', '')}"
+
+
+def answer(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """JSON."""
+    return JSONResponse(content, status, headers)

@@ -1,0 +1,168 @@
+"""The embedded Hub over HTTP: enough of huggingface.co for the unmodified clients.
+
+`HubApp` is an ASGI application; `localhub.embedded` serves it on a port or mounts
+it in this process. Routes are in ``routes/``, one file per concern.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from localhub.access import Access
+from localhub.bodies import parse_form, parse_json, read_body
+from localhub.problems import HubError
+from localhub.routes import account, commits, erasing, lfs, listings, repos, resolve, spaces
+from localhub.routing import (
+    Call,
+    Limits,
+    Route,
+    Table,
+    answer,
+    base_url,
+    find_repo,
+    split_path,
+)
+from localhub.store import HubStore
+from smartbreed.core.errors import SmartBreedError
+
+log = logging.getLogger(__name__)
+
+#: Names a browser or client on this machine has for it.
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+_TABLE: Table = {
+    **account.ROUTES,
+    **repos.ROUTES,
+    **listings.ROUTES,
+    **commits.ROUTES,
+    **lfs.ROUTES,
+    **resolve.ROUTES,
+    **erasing.ROUTES,
+    **spaces.ROUTES,
+}
+_VERBS = {verb for _, verb in _TABLE}
+
+
+class HubApp:
+    """The ASGI application.
+
+    Args:
+        store: what it serves.
+        access: who may do what; by default everybody everything, which is only for this machine.
+        limits: what a caller may send.
+        hosts: names the Hub answers to besides `LOOPBACK`, where there are no tokens.
+        public_url: the Hub's address behind a proxy; empty: as the caller says.
+    """
+
+    def __init__(
+        self,
+        store: HubStore,
+        access: Access | None = None,
+        *,
+        limits: Limits | None = None,
+        hosts: Iterable[str] = (),
+        public_url: str = "",
+    ) -> None:
+        self.store = store
+        self.access = access or Access()
+        self.limits = limits or Limits()
+        self.hosts = LOOPBACK | {host.lower() for host in hosts}
+        self.public_url = public_url
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+            return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1000})
+            return
+        begun = False
+
+        async def watch(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            response = await self._respond(Request(scope, receive))
+            await response(scope, receive, watch)
+        except ClientDisconnect:
+            return
+        except Exception as error:
+            if begun:  # too late to say anything; the client sees that the body is short
+                log.exception("An answer broke off")
+                raise
+            await problem(error)(scope, receive, send)
+
+    async def _respond(self, request: Request) -> Response:
+        raw = request.scope.get("raw_path") or request.scope["path"].encode()
+        root = request.scope.get("root_path", "").encode()
+        parts = split_path(raw.removeprefix(root).split(b"?")[0])
+        self._check_origin(request)
+        user = self.access.user(request.headers.get("authorization"))
+        base = base_url(request, self.public_url)
+        call = Call(request, self.store, self.access, self.limits, base, user)
+        verb = "/" + "/".join(parts)
+        if verb not in _VERBS and (found := find_repo(parts)) is not None:
+            call.name, verb, call.rest = found
+        method = "GET" if request.method == "HEAD" else request.method
+        route = _TABLE.get((method, verb))
+        if route is None:
+            if verb in _VERBS:
+                raise HubError(405, f"{request.method} is not offered here")
+            raise HubError(404, "The embedded Hub has nothing at this address")
+        return await _run(route, call)
+
+    def _check_origin(self, request: Request) -> None:
+        """Keep web pages out: any page may send requests to this machine, also under a name of its own."""
+        host = request.headers.get("host", "")
+        if self.access.open and urlsplit(f"//{host}").hostname not in self.hosts:
+            raise HubError(403, "A Hub without tokens only answers to this machine")
+        origin = request.headers.get("origin")
+        if origin and request.method not in ("GET", "HEAD") and urlsplit(origin).netloc != host:
+            raise HubError(403, "Requests of other web pages are refused")
+
+
+async def _run(route: Route, call: Call) -> Response:
+    if route.write:
+        call.user = call.access.check_write(call.user)
+    if route.body != "none":
+        data = await read_body(call.request)
+        kind = call.request.headers.get("content-type", "")
+        call.body = parse_json(data) if route.body == "json" else parse_form(data, kind)
+    if route.stream is not None:
+        return await route.stream(call)
+    assert route.handle is not None
+    return await run_in_threadpool(route.handle, call)
+
+
+def problem(error: Exception) -> Response:
+    """The answer to a request that failed: JSON with ``error``, never a traceback."""
+    if not isinstance(error, SmartBreedError):
+        log.error("The embedded Hub failed", exc_info=error)
+        return answer({"error": "Internal error of the embedded Hub; its log says more"}, 500)
+    headers = {
+        "X-Error-Message": error.message.encode("ascii", "backslashreplace").decode().replace("\n", " ")
+    }
+    if isinstance(error, HubError) and error.header:
+        headers["X-Error-Code"] = error.header
+    body: dict[str, Any] = {"error": error.message}
+    if error.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return answer(body, error.status, headers=headers)
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

@@ -1,0 +1,164 @@
+"""Folders of a commit: reading, walking, comparing and editing them.
+
+Like git, a folder is stored once per content and shared by every commit that has it, so
+a commit costs the folders on the way to what it changed, not the whole repo.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+
+from localhub.names import check_path
+from localhub.objects import EMPTY_TREE, Blob, Entry, Tree, decode_tree, encode_tree, git_oid
+from localhub.problems import bad_request, no_entry
+
+
+def load_tree(db: sqlite3.Connection, oid: str) -> dict[str, Entry]:
+    """The entries of one folder."""
+    row = db.execute("SELECT data FROM trees WHERE oid = ?", (oid,)).fetchone()
+    if row is None:
+        if oid == EMPTY_TREE:
+            return {}
+        raise LookupError(f"The store misses the folder {oid}; restore it from a backup.")
+    return decode_tree(row[0])
+
+
+def store_tree(db: sqlite3.Connection, tree: Tree) -> str:
+    """Store a folder unless it is there; returns its id."""
+    data = encode_tree(tree)
+    oid = git_oid("tree", data)
+    db.execute("INSERT OR IGNORE INTO trees VALUES (?, ?)", (oid, data))
+    return oid
+
+
+def find(db: sqlite3.Connection, root: str, segments: tuple[str, ...]) -> Entry | None:
+    """What lies at a path below the folder `root`; None when nothing does."""
+    entry = Entry(root, True)
+    for segment in segments:
+        if not entry.folder:
+            return None
+        found = load_tree(db, entry.oid).get(segment)
+        if found is None:
+            return None
+        entry = found
+    return entry
+
+
+def walk(
+    db: sqlite3.Connection, oid: str, prefix: str = "", *, recursive: bool = True
+) -> Iterator[tuple[str, Entry]]:
+    """Every path below a folder, folders before what is in them, in git's order."""
+    for name, entry in load_tree(db, oid).items():
+        yield prefix + name, entry
+        if recursive and entry.folder:
+            yield from walk(db, entry.oid, f"{prefix}{name}/")
+
+
+def changed(db: sqlite3.Connection, new: str | None, old: str | None, prefix: str = "") -> Iterator[str]:
+    """Paths of files and folders that `new` has and that differ from `old`."""
+    if new is None or new == old:
+        return
+    before = {} if old is None else load_tree(db, old)
+    for name, entry in load_tree(db, new).items():
+        other = before.get(name)
+        if entry == other:
+            continue
+        yield prefix + name
+        if entry.folder:
+            under = other.oid if other and other.folder else None
+            yield from changed(db, entry.oid, under, f"{prefix}{name}/")
+
+
+def load_blobs(db: sqlite3.Connection, oids: list[str]) -> dict[str, Blob]:
+    """The `Blob` behind each git id."""
+    blobs: dict[str, Blob] = {}
+    for start in range(0, len(oids), 500):
+        some = oids[start : start + 500]
+        marks = ",".join("?" * len(some))
+        for row in db.execute(f"SELECT oid, sha256, size, lfs FROM blobs WHERE oid IN ({marks})", some):
+            blobs[row[0]] = Blob(row[0], row[1], row[2], bool(row[3]))
+    return blobs
+
+
+class TreeEditor:
+    """Changes to the folders of a commit, one path at a time; nothing is stored before `store`.
+
+    Args:
+        root: id of the folder to begin with.
+    """
+
+    def __init__(self, db: sqlite3.Connection, root: str) -> None:
+        self._db = db
+        self._root = _Folder(load_tree(db, root))
+
+    def put(self, path: str, oid: str) -> None:
+        """Add or replace a file.
+
+        Raises:
+            HubError: 400, when a folder is in its place or a file in the place of its folder.
+        """
+        *above, name = check_path(path)
+        folder = self._root
+        for segment in above:
+            inner = folder.enter(self._db, segment)
+            if inner is None:
+                if segment in folder.files:
+                    raise bad_request(f"There is a file where {path!a} needs a folder.")
+                inner = folder.folders[segment] = _Folder({})
+            folder = inner
+        if folder.enter(self._db, name) is not None:
+            raise bad_request(f"There is a folder at {path!a}.")
+        folder.files[name] = oid
+
+    def remove(self, path: str, *, folder: bool) -> None:
+        """Remove a file, or a folder with all it holds; folders left empty go too.
+
+        Raises:
+            HubError: 404 when there is no such file or folder.
+        """
+        segments = check_path(path)
+        trail = [self._root]
+        for segment in segments[:-1]:
+            inner = trail[-1].enter(self._db, segment)
+            if inner is None:
+                raise no_entry(ascii(path))
+            trail.append(inner)
+        name = segments[-1]
+        if folder and trail[-1].enter(self._db, name) is not None:
+            del trail[-1].folders[name]
+        elif not folder and name in trail[-1].files:
+            del trail[-1].files[name]
+        else:
+            raise no_entry(ascii(path))
+        for above, segment in zip(reversed(trail[:-1]), reversed(segments[:-1]), strict=True):
+            if above.folders[segment].empty:
+                del above.folders[segment]
+
+    def store(self) -> str:
+        """Store what has changed; returns the id of the root folder."""
+        return self._root.store(self._db)
+
+
+class _Folder:
+    """A folder being edited. Inner folders stay ids in `shut` until somebody enters them."""
+
+    def __init__(self, tree: Tree) -> None:
+        self.files = {name: entry.oid for name, entry in tree.items() if not entry.folder}
+        self.shut = {name: entry.oid for name, entry in tree.items() if entry.folder}
+        self.folders: dict[str, _Folder] = {}
+
+    @property
+    def empty(self) -> bool:
+        return not (self.files or self.shut or self.folders)
+
+    def enter(self, db: sqlite3.Connection, name: str) -> _Folder | None:
+        if name in self.shut:
+            self.folders[name] = _Folder(load_tree(db, self.shut.pop(name)))
+        return self.folders.get(name)
+
+    def store(self, db: sqlite3.Connection) -> str:
+        tree = {name: Entry(oid, False) for name, oid in self.files.items()}
+        tree |= {name: Entry(oid, True) for name, oid in self.shut.items()}
+        tree |= {name: Entry(folder.store(db), True) for name, folder in self.folders.items()}
+        return store_tree(db, tree)

@@ -1,0 +1,143 @@
+"""Telling other programs of a push: JSON by POST, in the background, to configured addresses only.
+
+The body is that of huggingface.co (``huggingface_hub.WebhookPayload``, version 3), so
+``huggingface_hub.webhook_endpoint`` understands it. Best effort: a push is done whether or
+not anybody hears of it, and one that was never heard of is found by looking at the repo.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from localhub.store import Push
+from smartbreed.core.errors import SettingError
+
+log = logging.getLogger(__name__)
+
+_WAITING = 1000
+_TIMEOUT = 5.0
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """An address to call.
+
+    Attributes:
+        url: http or https.
+        secret: sent along as ``X-Webhook-Secret``, so the receiver knows who calls.
+        repos: ids (``owner/name``) to tell of; empty: all.
+
+    Raises:
+        SettingError: the url is not usable.
+    """
+
+    url: str
+    secret: str = ""
+    repos: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise SettingError(f"A webhook needs an http or https address. Received: {self.url!r}")
+        if not self.secret.isascii() or not (self.secret.isprintable() or not self.secret):
+            raise SettingError("A webhook's secret must be printable ASCII.")
+
+
+class Notifier:
+    """Sends pushes to webhooks from one background thread; add it to ``HubStore.listeners``.
+
+    Args:
+        webhooks: whom to tell.
+        endpoint: the Hub's address, for the links in the message.
+        waits: seconds before each further try.
+    """
+
+    def __init__(
+        self,
+        webhooks: Sequence[Webhook],
+        endpoint: str = "http://127.0.0.1",
+        waits: Sequence[float] = (1.0, 5.0),
+    ) -> None:
+        self._webhooks = list(webhooks)
+        self._endpoint = endpoint.rstrip("/")
+        self._waits = list(waits)
+        self._queue: queue.Queue[tuple[Webhook, dict[str, Any]] | None] = queue.Queue(_WAITING)
+        self._guard = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def __call__(self, push: Push) -> None:
+        """Queue a push; never waits and never raises."""
+        for number, webhook in enumerate(self._webhooks):
+            if webhook.repos and push.repo.name.id not in webhook.repos:
+                continue
+            try:
+                self._queue.put_nowait((webhook, payload(push, self._endpoint, f"{number:024x}")))
+            except queue.Full:
+                log.warning("More than %d webhook calls are waiting; one is dropped", _WAITING)
+        with self._guard:
+            if self._thread is None and self._webhooks:
+                self._thread = threading.Thread(target=self._work, name="hub-webhooks", daemon=True)
+                self._thread.start()
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Send what is waiting, as far as the time allows, and stop."""
+        with self._guard:
+            thread, self._thread = self._thread, None
+        if thread is not None:
+            try:
+                self._queue.put(None, timeout=timeout)
+            except queue.Full:
+                return
+            thread.join(timeout)
+
+    def _work(self) -> None:
+        import httpx2
+
+        # No redirects: only configured addresses are called.
+        with httpx2.Client(timeout=_TIMEOUT, follow_redirects=False) as client:
+            while (item := self._queue.get()) is not None:
+                webhook, body = item
+                headers = {"X-Webhook-Secret": webhook.secret} if webhook.secret else {}
+                for wait in (*self._waits, None):
+                    try:
+                        # As a stream: whatever it answers is not read.
+                        with client.stream("POST", webhook.url, json=body, headers=headers) as response:
+                            status = response.status_code
+                        if 200 <= status < 300:
+                            break
+                        reason = f"status {status}"
+                        if status < 500 and status not in (408, 429):
+                            wait = None  # it will not think better of it
+                    except Exception as error:
+                        reason = type(error).__name__
+                    if wait is None:
+                        log.warning("The webhook of %s failed: %s", urlsplit(webhook.url).hostname, reason)
+                        break
+                    time.sleep(wait)
+
+
+def payload(push: Push, endpoint: str, webhook_id: str) -> dict[str, Any]:
+    """The message of one push."""
+    name = push.repo.name
+    return {
+        "event": {"action": "update", "scope": "repo.content"},
+        "repo": {
+            "type": name.type,
+            "name": name.id,
+            "id": f"{push.repo.key:024x}",
+            "private": push.repo.private,
+            "url": {"web": f"{endpoint}/{name.url_path}", "api": f"{endpoint}/{name.api_path}"},
+            "headSha": push.new,
+            "head_sha": push.new,
+            "owner": {"id": name.namespace},
+        },
+        "webhook": {"id": webhook_id, "version": 3},
+        "updatedRefs": [{"ref": push.ref, "oldSha": push.old, "newSha": push.new}],
+    }

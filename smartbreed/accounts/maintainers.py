@@ -1,0 +1,269 @@
+"""Who may do what only maintainers do: review, retrain, go back to an earlier model.
+
+With ``SMARTBREED_MAINTAINER_PASSWORD`` a form asks for it once; the database keeps the sign-in for
+twelve hours (`smartbreed.accounts.maintainer_sessions`) and a cookie names it. Without a password the
+person at this machine is the maintainer: everything is open while the app listens on a loopback
+address, is reached under its name and through no proxy; on a Space and on any other address it is
+closed. Every handler of a maintainers' page and every route for them asks `Maintainers.require`
+before it does or shows anything: for the session, and for the token that only our own pages get.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import hmac
+import ipaddress
+import os
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, Protocol
+
+from smartbreed.accounts import maintainer_sessions
+from smartbreed.accounts.login_throttle import Waits
+from smartbreed.accounts.maintainer_cookies import COOKIE, DEVICE_COOKIE, LASTS_S, read_cookie
+from smartbreed.accounts.origin import from_other_site, host_name, passed_on, public_origin
+from smartbreed.core.database import Sessions
+from smartbreed.core.errors import MaintainerError, SettingError, StorageError
+from smartbreed.core.salt import hash_token, load_salt
+from smartbreed.core.settings import Settings
+from smartbreed.feedback.flags import open_feedback
+
+#: The header in which our pages send the token of their session.
+TOKEN_HEADER = "x-smartbreed-token"
+#: What a request of another website is answered.
+OTHER_SITE = "This request came from another website and was not carried out."
+#: Shortest password accepted.
+SHORTEST = 8
+_SET_ONE = "Set SMARTBREED_MAINTAINER_PASSWORD to open it for those who know the password."
+
+
+class Asking(Protocol):
+    """What a request has to have: gr.Request and Starlette's own fit."""
+
+    @property
+    def headers(self) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Whether somebody may come in.
+
+    Attributes:
+        state: ``in``; ``login``: with the password; ``closed``: not here, `why` says it.
+        why: a sentence for the person; empty when they are in.
+        session: what a reviewer's hash is made of; empty unless they are in.
+    """
+
+    state: Literal["in", "login", "closed"]
+    why: str = ""
+    session: str = ""
+
+
+class Maintainers:
+    """The one gate of all maintainers' pages and doors.
+
+    Args:
+        settings: the password and, for signatures, the salt.
+        clock: the time in seconds; tests bring their own.
+        pause: waits some seconds; tests bring their own.
+        sessions: opens the database, on first use; None: that of the settings.
+
+    Raises:
+        SettingError: the password is too short to be one.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Callable[[], float] = time.time,
+        pause: Callable[[float], None] = time.sleep,
+        sessions: Callable[[], Sessions] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._open = sessions or self._own_sessions
+        self._public = public_origin(settings.public_url)
+        self._password = settings.maintainer_password
+        if self._password and len(self._password) < SHORTEST:
+            raise SettingError(
+                f"SMARTBREED_MAINTAINER_PASSWORD: use at least {SHORTEST} characters. "
+                f"Received: {len(self._password)} of them."
+            )
+        self._clock = clock
+        self._host = ""
+        self._waits = Waits(clock, pause)
+
+    def listening_on(self, host: str) -> None:
+        """Tell on which address the app is served; until then nothing is open without a password."""
+        self._host = host
+
+    @property
+    def reachable(self) -> bool:
+        """Whether anybody can get in at all, so that links to maintainers' pages lead somewhere."""
+        return bool(self._password) or not self._closed()
+
+    def entry(self, request: Asking | None) -> Entry:
+        """Whether this request may do what maintainers do; never raises."""
+        entry = self.session(request)
+        if entry.state != "in" or request is None:
+            return entry
+        given = str(request.headers.get(TOKEN_HEADER) or "")
+        if hmac.compare_digest(given.encode(), self.token(entry.session).encode()):
+            return entry
+        return Entry("closed", "This page does not belong to the present sign-in; load it again.")
+
+    def session(self, request: Asking | None) -> Entry:
+        """Whether this request comes from a maintainer's browser, whatever page it shows; never raises.
+
+        Enough to hand the token to our own page, and for nothing else.
+        """
+        headers: Mapping[str, str] = {} if request is None else request.headers
+        if from_other_site(headers, self._public):
+            return Entry("closed", OTHER_SITE)
+        if self._password:
+            try:
+                session = self._read(headers)
+            except StorageError as error:
+                return Entry("closed", error.message)
+            return Entry("in", session=session) if session else Entry("login", "Maintainers sign in here.")
+        why = self._closed() or _through_others(headers)
+        return Entry("closed", why) if why else Entry("in", session="this machine")
+
+    def require(self, request: Asking | None) -> str:
+        """The session of a maintainer, for `reviewer`.
+
+        Raises:
+            MaintainerError: ``sign_in`` (401) or ``closed`` (403); the message says what to do.
+        """
+        entry = self.entry(request)
+        if entry.state == "login":
+            raise MaintainerError("sign_in", "Your sign-in has ended; open the page again.", status=401)
+        if entry.state == "closed":
+            raise MaintainerError("closed", entry.why)
+        return entry.session
+
+    def token(self, session: str) -> str:
+        """What a page has to send along with everything it does in a session: 64 hex digits."""
+        return hmac.digest(self._salt, f"maintainer token {session}".encode(), "sha256").hex()
+
+    def enter(self, password: str, caller: str, device: str = "") -> str:
+        """Check a password; blocks for a moment, for a second where wrong ones came from lately.
+
+        Args:
+            password: as typed.
+            caller: address it came from, which others may share: what they get wrong slows the
+                right one down, and never keeps it out (`smartbreed.accounts.login_throttle`).
+            device: from `device_of`, when this browser signed in before.
+
+        Returns:
+            The value of the cookie `COOKIE`.
+
+        Raises:
+            MaintainerError: ``wrong_password`` (403), ``too_many_tries`` (429, too many are being
+                compared) or ``closed`` (no password is set).
+            StorageError: the database refused.
+        """
+        if not self._password:
+            raise MaintainerError("closed", f"There is no password to sign in with. {_SET_ONE}")
+        if not self._waits.compare(
+            caller, lambda: hmac.compare_digest(self._stretched(password), self._wanted), device
+        ):
+            raise MaintainerError("wrong_password", "That is not the password; try again.")
+        return maintainer_sessions.open_session(
+            self._sessions, self._mark, self._now(), dt.timedelta(seconds=LASTS_S)
+        )
+
+    def leave(self, request: Asking) -> None:
+        """End the session of a request on the server; without one there is nothing to end.
+
+        Raises:
+            MaintainerError: it came from another website, or without the session's token.
+            StorageError: the database refused.
+        """
+        entry = self.entry(request)
+        if entry.state == "closed":
+            raise MaintainerError("closed", entry.why)
+        if self._password and entry.session:
+            maintainer_sessions.end_session(self._sessions, entry.session)
+
+    def new_device(self) -> str:
+        """Value of `DEVICE_COOKIE` for a browser that has just signed in."""
+        name = secrets.token_hex(16)
+        return f"{name}.{self._sign_device(name)}"
+
+    def device_of(self, request: Asking) -> str:
+        """The name we gave this browser when it signed in before; empty when we gave it none."""
+        name, _, signature = read_cookie(request.headers, DEVICE_COOKIE).partition(".")
+        right = hmac.compare_digest(signature.encode("utf-8", "replace"), self._sign_device(name).encode())
+        return name if right and name else ""
+
+    def reviewer(self, session: str) -> str:
+        """Salted hash that stands for a maintainer's session: 64 hex digits."""
+        return hash_token(self._salt, f"maintainer {session}")
+
+    def _closed(self) -> str:
+        """Why nobody gets in without a password; empty when they do."""
+        if os.environ.get("SPACE_ID"):
+            return f"This page is closed, because this Space has no maintainers' password. {_SET_ONE}"
+        if not _is_loopback(self._host):
+            return f"This page is closed, because others can reach this address too. {_SET_ONE}"
+        return ""
+
+    def _stretched(self, password: str) -> bytes:
+        """Takes some 50 ms: all that a guess from a new address costs."""
+        text = password.encode("utf-8", "surrogatepass")
+        return hashlib.scrypt(text, salt=self._salt, n=2**14, r=8, p=1)
+
+    @cached_property
+    def _wanted(self) -> bytes:
+        return self._stretched(self._password)
+
+    @cached_property
+    def _salt(self) -> bytes:
+        return load_salt(self._settings)
+
+    @cached_property
+    def _mark(self) -> str:
+        """Stands for the password in the database; made of its stretched form, so no easier to guess."""
+        return hmac.digest(self._wanted, b"maintainer session", "sha256").hex()
+
+    @cached_property
+    def _sessions(self) -> Sessions:
+        return self._open()
+
+    def _own_sessions(self) -> Sessions:
+        return open_feedback(self._settings).sessions
+
+    def _sign_device(self, name: str) -> str:
+        return hmac.digest(self._salt, f"maintainer device {name}".encode(errors="replace"), "sha256").hex()
+
+    def _now(self) -> dt.datetime:
+        return dt.datetime.fromtimestamp(self._clock(), dt.UTC)
+
+    def _read(self, headers: Mapping[str, str]) -> str:
+        """The session that the cookie names, else empty."""
+        value = read_cookie(headers, COOKIE)
+        return (
+            maintainer_sessions.find_session(self._sessions, value, self._mark, self._now()) if value else ""
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    name = host.strip("[]").casefold()
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _through_others(headers: Mapping[str, str]) -> str:
+    """Why a request that reached a loopback address may still be a stranger's; empty when it is not."""
+    # Another name is a web page that has had itself resolved to this machine (DNS rebinding).
+    if passed_on(headers) or not _is_loopback(host_name(headers.get("host", ""))):
+        return f"This page is closed, because it is reached through another machine. {_SET_ONE}"
+    return ""

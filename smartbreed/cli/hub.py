@@ -1,0 +1,157 @@
+"""``smartbreed hub``: the embedded Hub, for trainers and other tools on this machine."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from smartbreed.cli.common import MISUSE, SOME_FAILED, ends_well, say, settings_with
+from smartbreed.core.errors import SettingError
+
+if TYPE_CHECKING:
+    from localhub.store import HubStore
+
+app = typer.Typer(help="The Hub of this machine, a stand-in for huggingface.co.", no_args_is_help=True)
+
+#: Seconds between looks at whether the daily upkeep is due.
+_LOOK_S = 600.0
+#: The app checks its own calls against the same variable.
+_SECRET = "SMARTBREED_WEBHOOK_SECRET"
+
+
+@app.command()
+def serve(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 7870,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; one that other machines reach needs tokens.")
+    ] = "127.0.0.1",
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="SMARTBREED_HUB_TOKEN_FILE",
+            help="Who may do what: lines of JSON with name, role (read or write) and secret. "
+            "Without it, everybody on this machine may do everything.",
+            show_default=False,
+        ),
+    ] = None,
+    anonymous: Annotated[
+        bool,
+        typer.Option(
+            "--anonymous/--no-anonymous",
+            help="With tokens: whether callers without one may read repos that are not private.",
+        ),
+    ] = True,
+    webhook: Annotated[
+        list[str] | None,
+        typer.Option(help="Address to tell of every push; give it once for each.", show_default=False),
+    ] = None,
+    webhook_secret_env: Annotated[
+        str,
+        typer.Option(help="Environment variable with the secret sent along as X-Webhook-Secret."),
+    ] = _SECRET,
+) -> None:
+    """Serve the repos under SMARTBREED_HOME to huggingface_hub, datasets and hf; stop it with Ctrl-C."""
+    with ends_well():
+        from localhub.access import Access
+        from localhub.embedded import environment
+        from localhub.embedded import serve as run
+        from localhub.store import HubStore
+        from localhub.tokens import read_tokens
+        from localhub.webhooks import Notifier, Webhook
+
+        access = Access(read_tokens(token_file), anonymous_read=anonymous) if token_file else Access()
+        secret = os.environ.get(webhook_secret_env, "")
+        if webhook and not secret and webhook_secret_env != _SECRET:
+            raise SettingError(f"{webhook_secret_env} is not set, so webhooks would have no secret.")
+        endpoint = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        notifier = Notifier([Webhook(url, secret) for url in webhook or ()], endpoint)
+        root = settings_with().home_dir / "hub"
+        store = HubStore(root)
+        store.listeners.append(notifier)
+        variables = " ".join(f"{name}={value}" for name, value in environment(endpoint).items())
+        more = "" if access.open else " HF_TOKEN=…"
+        print(f"serving; elsewhere: export {variables}{more}", file=sys.stderr)
+        try:
+            with _kept_in_order(root):
+                run(store, host=host, port=port, access=access)
+        finally:
+            notifier.close()
+            store.close()
+
+
+@app.command()
+def check(
+    contents: Annotated[
+        bool, typer.Option("--contents", help="Also read every file and compare it with its name.")
+    ] = False,
+) -> None:
+    """Say what is missing or damaged in the Hub under SMARTBREED_HOME.
+
+    Exit status: 0 when all is well, 1 when something is wrong.
+    """
+    with ends_well(), _store() as store:
+        from localhub.maintenance import check_store
+
+        problems = check_store(store, contents=contents)
+        for problem in problems:
+            print(problem)
+        if problems:
+            raise typer.Exit(SOME_FAILED)
+        print("all is well")
+
+
+@app.command()
+def gc(
+    grace: Annotated[
+        float,
+        typer.Option(min=0, help="Hours a content that no commit names stays: its upload may be under way."),
+    ] = 24.0,
+) -> None:
+    """Remove what no branch or tag of the Hub under SMARTBREED_HOME leads to; the app does so daily."""
+    with ends_well(), _store() as store:
+        from localhub.maintenance import collect_garbage
+
+        gone = collect_garbage(store, grace_s=grace * 3600)
+        print(f"removed {gone.commits} commits and {gone.files} files, {gone.bytes} bytes")
+
+
+@contextmanager
+def _store() -> Iterator[HubStore]:
+    from localhub.store import HubStore
+
+    root = settings_with().home_dir / "hub"
+    if not (root / "hub.db").exists():
+        say("there is no embedded Hub under SMARTBREED_HOME.")
+        raise typer.Exit(MISUSE)
+    store = HubStore(root)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@contextmanager
+def _kept_in_order(root: Path) -> Iterator[None]:
+    """Do the daily upkeep while the block runs, unless the app on the same home does it."""
+    from localhub.upkeep import hub_upkeep
+
+    ended = threading.Event()
+
+    def live() -> None:
+        job = hub_upkeep(root)
+        job.run()
+        while not ended.wait(_LOOK_S):
+            job.run()
+
+    threading.Thread(target=live, name="hub-upkeep", daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()

@@ -1,0 +1,64 @@
+"""The command line: ``smartbreed …`` and ``python -m smartbreed …``.
+
+Data goes to stdout, talk to stderr. Exit statuses: 0 all went well, 1 something
+could not be done, 2 the command, a setting or the model makes no sense.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from smartbreed import __version__
+from smartbreed.cli import flags, hub, models, review
+from smartbreed.cli.breeds import breeds
+from smartbreed.cli.common import ModelOption
+from smartbreed.cli.deploy import deploy
+from smartbreed.cli.identify import identify
+from smartbreed.cli.retrain import retrain
+
+app = typer.Typer(
+    name="smartbreed",
+    help="Every cat and dog in a photograph: found, named, explained, open to correction.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command()(identify)
+app.command()(breeds)
+app.command()(retrain)
+app.command()(deploy)
+app.add_typer(flags.app, name="flags")
+app.add_typer(hub.app, name="hub")
+app.add_typer(models.app, name="models")
+app.add_typer(review.app, name="review")
+
+
+@app.command()
+def serve(
+    model: ModelOption = None,
+    host: Annotated[
+        str | None,
+        typer.Option(help="Address to listen on. Default: GRADIO_SERVER_NAME, else this machine only."),
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Default: GRADIO_SERVER_PORT, else 7860.")
+    ] = None,
+) -> None:
+    """Start the web app with its Python, MCP and REST interfaces; stop it with Ctrl-C or SIGTERM."""
+    from smartbreed.web.server import main as run
+
+    raise typer.Exit(run(model=model, host=host, port=port))
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    print(__version__)
+
+
+def main() -> None:
+    """Entry point of the ``smartbreed`` script."""
+    app(prog_name="smartbreed")

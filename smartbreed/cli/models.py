@@ -1,0 +1,117 @@
+"""``smartbreed models``: which model answers, and going back to another."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from smartbreed.cli.common import JsonOption, ends_well, say, settings_with
+
+app = typer.Typer(help="See and choose which release of the model answers.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_models(as_json: JsonOption = False) -> None:
+    """Show every release, the newest first: what answers, what is pinned, what cannot be served and why."""
+    with ends_well():
+        from smartbreed.registry.versions import list_releases
+
+        rows, problem = list_releases(settings_with())
+        if problem:
+            say(f"only what is known here: {problem}")
+        if as_json:
+            for row in rows:
+                print(json.dumps(row.as_dict()))
+            return
+        from smartbreed.cli.table import print_table
+
+        print_table(
+            ("version", "revision", "from", "state"),
+            [
+                (
+                    row.version,
+                    row.revision[:10],
+                    row.repo,
+                    "; ".join(
+                        filter(
+                            None,
+                            [
+                                "serves" if row.serves else "",
+                                "pinned" if row.pinned else "",
+                                f"cannot be served: {row.bad}" if row.bad else "",
+                            ],
+                        )
+                    ),
+                )
+                for row in rows
+            ],
+        )
+
+
+@app.command()
+def use(
+    revision: Annotated[
+        str,
+        typer.Argument(
+            metavar="REV", help="A version, a tag, the beginning of a commit id, embedded, or latest."
+        ),
+    ],
+) -> None:
+    """Serve a release from now on, whatever comes out; 'latest' takes newer ones again.
+
+    It is downloaded, verified and tried first; a running app takes it up within seconds.
+    """
+    with ends_well():
+        from smartbreed.registry.pinning import use as choose
+
+        chosen = choose(settings_with(), revision)
+        if chosen is None:
+            say("the newest release answers from now on.")
+        else:
+            say(f"version {chosen.version} answers from now on; 'smartbreed models use latest' undoes it.")
+
+
+@app.command()
+def rollback() -> None:
+    """Serve the release before the present one; once more goes further back."""
+    with ends_well():
+        from smartbreed.registry.pinning import rollback as go_back
+
+        chosen = go_back(settings_with())
+        say(f"version {chosen.version} answers from now on; 'smartbreed models use latest' undoes it.")
+
+
+@app.command()
+def status(as_json: JsonOption = False) -> None:
+    """Say which release answers and why. A running app says it too, at /api/health."""
+    with ends_well():
+        from smartbreed.registry.model_source import read_source
+        from smartbreed.registry.versions import list_releases, why_not_taken
+
+        settings = settings_with()
+        source = read_source(settings)
+        rows, problem = list_releases(settings)
+        serving = next(row for row in rows if row.serves)
+        facts = {
+            "version": serving.version,
+            "revision": serving.revision,
+            "repo": serving.repo,
+            "pinned": serving.pinned,
+            "source": settings.model or "embedded",
+            "releases": f"{source.repo}@{source.asked}" if source.repo else "",
+            "bad": [row.as_dict() for row in rows if row.bad],
+            "problem": problem or why_not_taken(settings),
+        }
+        if as_json:
+            print(json.dumps(facts))
+            return
+        print(f"version   {serving.version} of {serving.repo} ({serving.revision[:10]})")
+        print(f"pinned    {'yes' if serving.pinned else 'no'}")
+        print(f"releases  {facts['releases'] or 'none: SMARTBREED_MODEL names a folder'}")
+        for row in rows:
+            if row.bad:
+                print(f"bad       {row.version} ({row.revision[:10]}): {row.bad}")
+        if facts["problem"]:
+            print(f"problem   {facts['problem']}")

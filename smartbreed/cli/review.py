@@ -1,0 +1,262 @@
+"""``smartbreed review``: decide what becomes of the flags, from a terminal or a script."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from smartbreed.cli.common import JsonOption, ends_well, say, settings_with
+from smartbreed.cli.review_rows import item_of, print_flags, row_of, short
+
+if TYPE_CHECKING:
+    from smartbreed.review.decisions import Ruling
+    from smartbreed.review.service import Outcome
+    from smartbreed.services import Services
+
+app = typer.Typer(help="Review what visitors flagged.", no_args_is_help=True)
+
+Flags = Annotated[list[str], typer.Argument(metavar="FLAG...", help="Ids, as `review list` shows them.")]
+OneFlag = Annotated[str, typer.Argument(metavar="FLAG", help="Its id, as `review list` shows it.")]
+Why = Annotated[str, typer.Option("--why", help="Kept with the decision, and published.")]
+Corners = Annotated[
+    str,
+    typer.Option("--box", metavar="X0,Y0,X1,Y1", help="Where a missed pet is, if the flag is wrong there."),
+]
+Photos = Annotated[
+    bool, typer.Option("--look/--no-look", help="Let the model look at flags it has not seen yet.")
+]
+
+
+@app.command("list")
+def list_flags(
+    as_json: JsonOption = False,
+    state: Annotated[
+        str, typer.Option(help="open, accepted, relabelled, rejected, 'new breed', decided or all.")
+    ] = "open",
+    verdict: Annotated[str, typer.Option(help="correct, wrong, not_a_pet, missed or unsure.")] = "",
+    breed: Annotated[str, typer.Option(help="Id, name or alias of a breed that was named.")] = "",
+    flagger: Annotated[str, typer.Option(help="First digits of a flagger's hash.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Most flags to show.")] = 20,
+    look: Photos = True,
+) -> None:
+    """Show the flags most worth a decision first."""
+    with ends_well():
+        from smartbreed.review.queue import Filters
+
+        services = _services()
+        if look:
+            _look(services)
+        found = services.review.queue(Filters(state, verdict, breed, flagger))
+        if as_json:
+            for item in found[:limit]:
+                print(json.dumps(item_of(item)))
+        else:
+            print_flags(found[:limit])
+        if len(found) > limit:
+            say(f"{len(found) - limit} more; --limit shows them.")
+        services.flags.close()
+
+
+@app.command()
+def show(flag: OneFlag, as_json: JsonOption = False) -> None:
+    """Show one flag, why it stands where it does, and everything decided about it."""
+    with ends_well():
+        services = _services()
+        item = services.review.item(flag)
+        told = {**item_of(item), "history": [row_of(row) for row in services.review.history(flag)]}
+        if as_json:
+            print(json.dumps(told))
+        else:
+            for key, value in told.items():
+                if isinstance(value, list):
+                    print(f"{key}:")
+                    for line in value:
+                        print(f"  {_line(line)}")
+                elif value not in (None, ""):
+                    print(f"{key}: {value}")
+        services.flags.close()
+
+
+@app.command()
+def accept(
+    flags: Flags,
+    why: Why = "",
+    species: Annotated[str, typer.Option(help="cat or dog: of a missed pet of no known breed.")] = "",
+    box: Corners = "",
+    as_json: JsonOption = False,
+) -> None:
+    """The person is right."""
+    from smartbreed.review import decisions
+
+    with ends_well():
+        _decide(flags, decisions.accept(why, species=species, box=_corners(box, flags)), as_json)
+
+
+@app.command()
+def reject(flags: Flags, why: Why = "", as_json: JsonOption = False) -> None:
+    """Nothing to learn from."""
+    from smartbreed.review import decisions
+
+    with ends_well():
+        _decide(flags, decisions.reject(why), as_json)
+
+
+@app.command()
+def relabel(
+    breed: Annotated[str, typer.Argument(help="Id, name or alias of the right breed.")],
+    flags: Flags,
+    why: Why = "",
+    box: Corners = "",
+    as_json: JsonOption = False,
+) -> None:
+    """It is another breed."""
+    from smartbreed.review import decisions
+
+    with ends_well():
+        services = _services()
+        ruling = decisions.relabel(breed, services.review.new_breeds(), why)
+        _decide(flags, decisions.at(ruling, _corners(box, flags)), as_json, services)
+
+
+@app.command("new-breed")
+def new_breed(
+    name: Annotated[str, typer.Argument(help="What people call it.")],
+    flags: Flags,
+    species: Annotated[str, typer.Option(help="cat or dog.")],
+    group: Annotated[str, typer.Option(help="Id of the group it belongs to; empty: none.")] = "",
+    breed_id: Annotated[str, typer.Option("--id", help="Default: made of the name.")] = "",
+    why: Why = "",
+    box: Corners = "",
+    as_json: JsonOption = False,
+) -> None:
+    """It is a breed the catalogue lacks."""
+    from smartbreed.review import decisions
+
+    with ends_well():
+        services = _services()
+        known = services.review.new_breeds()
+        ruling = decisions.new_breed(name, species, group, known, breed_id, why)
+        _decide(flags, decisions.at(ruling, _corners(box, flags)), as_json, services)
+
+
+@app.command()
+def undo(flags: Flags, why: Why = "", as_json: JsonOption = False) -> None:
+    """Take the last decision about each of these flags back."""
+    with ends_well():
+        services = _services()
+        _tell(services.review.undo(flags, _reviewer(services), reason=why), as_json)
+        services.flags.close()
+
+
+@app.command()
+def gold(
+    flag: Annotated[str | None, typer.Argument(metavar="[FLAG]", help="A decided flag.")] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Its answer is no longer a known one.")] = False,
+    photo: Annotated[
+        Path | None, typer.Option(help="Bring in this photo instead, with --breed.", dir_okay=False)
+    ] = None,
+    breed: Annotated[str, typer.Option(help="The breed of the pet in --photo.")] = "",
+) -> None:
+    """Make a decided flag, or a photo of your own, one whose answer is known: others are judged by it."""
+    with ends_well():
+        from smartbreed.core.errors import RequestError
+
+        if (flag is None) == (photo is None) or (photo is not None and not breed):
+            raise RequestError("bad_arguments", "Give the id of a decided flag, or --photo with --breed.")
+        services = _services()
+        reviewer = _reviewer(services)
+        if photo is not None:
+            flag = _bring_in(services, photo, breed, reviewer)
+        elif flag is not None:
+            services.review.set_gold(flag, reviewer, gold=not remove)
+        print(flag)
+        services.flags.close()
+
+
+@app.command()
+def stats(as_json: JsonOption = False) -> None:
+    """Show where the review stands."""
+    with ends_well():
+        services = _services()
+        found = services.review.stats()
+        told = {
+            "states": found.states, "decided_by": found.by_reviewer, "held_back": found.held,
+            "flaggers": found.flaggers, "gold": found.gold, "not_looked_at": found.unseen,
+            "new_breeds": sorted(services.review.new_breeds()),
+        }  # fmt: skip
+        if as_json:
+            print(json.dumps(told))
+        else:
+            for key, value in told.items():
+                text = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
+                print(f"{key.replace('_', ' ')}: {', '.join(text) if isinstance(text, list) else text}")
+        services.flags.close()
+
+
+def _line(value: Any) -> str:
+    """One part of a flag for people: a sentence, a breed and its probability, a decision."""
+    if isinstance(value, dict):
+        return short(value)
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _services() -> Services:
+    from smartbreed.services import Services
+
+    return Services(settings_with())
+
+
+def _reviewer(services: Services) -> str:
+    """Whoever may run this program on this machine is a maintainer; who it was stays a hash."""
+    try:
+        who = getpass.getuser()
+    except (OSError, KeyError):
+        who = ""
+    return services.maintainers.reviewer(f"command line {who}")
+
+
+def _corners(box: str, flags: list[str]) -> tuple[float, float, float, float] | None:
+    """The corrected box, which can be that of one flag only."""
+    from smartbreed.core.errors import RequestError
+    from smartbreed.web.api.arguments import check_box
+
+    corners = check_box(box)
+    if corners is not None and len(set(flags)) > 1:
+        raise RequestError("bad_box", "--box corrects one flag at a time.")
+    return corners
+
+
+def _look(services: Services) -> None:
+    from smartbreed.core.native_stderr import native_silence
+    from smartbreed.review.scoring import look_at_flags
+
+    if services.review.stats().unseen:
+        with native_silence():
+            identifier = services.identifier
+        look_at_flags(services.flags, identifier)
+
+
+def _decide(flags: list[str], ruling: Ruling, as_json: bool, services: Services | None = None) -> None:
+    services = services or _services()
+    _tell(services.review.decide(flags, ruling, _reviewer(services)), as_json)
+    services.flags.close()
+
+
+def _tell(outcome: Outcome, as_json: bool) -> None:
+    for row in outcome.decisions:
+        print(json.dumps(row_of(row)) if as_json else f"{row.flag_id} {short(row_of(row))}")
+    for why in outcome.skipped.values():
+        say(why)
+    if outcome.skipped:
+        raise typer.Exit(1)
+
+
+def _bring_in(services: Services, path: Path, breed: str, reviewer: str) -> str:
+    from smartbreed.review.gold import request_for
+
+    photo = services.read(path, path.name)
+    return services.review.add_gold(request_for(services.identifier, photo, breed), reviewer)

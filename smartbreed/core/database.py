@@ -1,0 +1,241 @@
+"""The one database of the app: engine, transactions, and what all its tables share.
+
+SQLite by default, tuned so that a committed row survives a power cut (WAL with
+``synchronous=FULL``); a PostgreSQL URL works as it is. Rooms with tables of their
+own derive them from `Base`, open transactions with `read` and `write`, and add a
+migration (see `smartbreed.core.migrations`).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event, exc
+from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+
+from smartbreed.core.errors import SettingError, StorageError
+from smartbreed.core.sqlite import enter_wal, reason
+
+log = logging.getLogger(__name__)
+
+#: How long a writer waits for the others, in milliseconds.
+BUSY_TIMEOUT_MS = 15_000
+#: How long emptying the write-ahead log waits for readers, in milliseconds.
+_CHECKPOINT_MS = 2_000
+#: ``user_version`` of a file in which nothing deleted is left.
+_OVERWRITES = 1
+#: Any number no other program uses as an advisory lock in the same PostgreSQL database.
+_ADVISORY_LOCK = 0x5B_1AB
+#: Execution option that makes a transaction take SQLite's write lock when it begins.
+_BEGIN = "smartbreed_begin"
+
+Sessions = sessionmaker[Session]
+
+
+class Base(DeclarativeBase):
+    """Base of every table; constraints have predictable names, so migrations can alter them."""
+
+    metadata = sa.MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class UtcDateTime(sa.TypeDecorator[dt.datetime]):
+    """An aware moment, kept in UTC. SQLite forgets time zones, so both directions restore it."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: dt.datetime | None, dialect: sa.Dialect) -> dt.datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"A stored time needs a time zone. Received: {value!r}")
+        return value.astimezone(dt.UTC)
+
+    def process_result_value(self, value: dt.datetime | None, dialect: sa.Dialect) -> dt.datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
+
+
+def make_engine(url: str, *, foreign_keys: bool = True) -> sa.Engine:
+    """An engine for a SQLAlchemy URL; nothing is opened yet.
+
+    Args:
+        url: ``sqlite:////path/to/file`` or ``postgresql+driver://…``.
+        foreign_keys: whether SQLite enforces them (only migrations need them off).
+
+    Raises:
+        SettingError: not a URL, a driver that is not installed, or a database in
+            memory, which would lose every flag.
+    """
+    try:
+        parsed = sa.make_url(url)
+        file = parsed.database or ":memory:"
+        in_memory = ":memory:" in file or parsed.query.get("mode") == "memory"
+        if parsed.get_backend_name() == "sqlite" and in_memory:
+            raise SettingError(
+                f"SMARTBREED_DATABASE_URL: a database in memory would lose every flag. Received: {parsed!s}"
+            )
+        # What people wrote must not turn up in a log when a statement fails.
+        remote = parsed.get_backend_name() != "sqlite"
+        engine = sa.create_engine(parsed, hide_parameters=True, pool_pre_ping=remote)
+    except ModuleNotFoundError as error:
+        raise SettingError(
+            f"SMARTBREED_DATABASE_URL: the database driver {error.name!r} is not installed."
+        ) from error
+    except exc.ArgumentError:
+        # The text may hold a password, so it is not repeated.
+        raise SettingError(
+            "SMARTBREED_DATABASE_URL: not a database URL like sqlite:////home/me/sb.db."
+        ) from None
+    if engine.dialect.name == "sqlite":
+        _tune_sqlite(engine, foreign_keys)
+    return engine
+
+
+def make_sessions(engine: sa.Engine) -> Sessions:
+    """Sessions whose objects stay readable after the commit; use them through `read` and `write`."""
+    return sessionmaker(engine, expire_on_commit=False)
+
+
+@contextmanager
+def read(sessions: Sessions) -> Iterator[Session]:
+    """A session that sees one moment of the database and waits for no writer.
+
+    Raises:
+        StorageError: the database refused.
+    """
+    with database_errors(), sessions() as session:
+        yield session
+
+
+@contextmanager
+def write(sessions: Sessions) -> Iterator[Session]:
+    """A session that is the only writer, in any process, from its first line to its commit.
+
+    Waiting at the start is what makes read-then-write safe: a SQLite transaction that
+    begins with a read and then writes fails at once when another writer was faster.
+    Commits when the block ends, rolls back when it raises.
+
+    Raises:
+        StorageError: the database refused, or stayed busy for `BUSY_TIMEOUT_MS`.
+    """
+    with database_errors(), sessions() as session:
+        take_write_lock(session.connection(execution_options={_BEGIN: "IMMEDIATE"}))
+        yield session
+        session.commit()
+
+
+@contextmanager
+def write_connection(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Like `write`, without the ORM."""
+    with database_errors(), engine.connect() as plain:
+        connection = plain.execution_options(**{_BEGIN: "IMMEDIATE"})
+        with connection.begin():
+            take_write_lock(connection)
+            yield connection
+
+
+def forget_deleted(sessions: Sessions) -> bool:
+    """Empty SQLite's write-ahead log, which still holds the pages as they were before a deletion.
+
+    Returns:
+        False when a reader is in the way; the next call, at the latest the next day's, does it.
+        True for other databases, which keep their own house (PostgreSQL: ``VACUUM``).
+
+    Raises:
+        StorageError: the database refused.
+    """
+    with database_errors(), sessions() as session:
+        engine = session.get_bind()
+        if engine.dialect.name != "sqlite" or not isinstance(engine, sa.Engine):
+            return True
+        driver = engine.raw_connection()
+        try:
+            driver.execute(f"PRAGMA busy_timeout={_CHECKPOINT_MS}")
+            busy = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            driver.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        except sqlite3.Error as error:
+            log.warning("the database's log was not emptied: %s", error)
+            return False
+        finally:
+            driver.close()
+        return not busy
+
+
+def forget_earlier_deleted(engine: sa.Engine) -> None:
+    """Once for each SQLite file: write it anew, without what was deleted before we overwrote it.
+
+    Never raises: a file that cannot be opened is the next caller's to report.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+    try:
+        driver = engine.raw_connection()
+        try:
+            if driver.execute("PRAGMA user_version").fetchone()[0] < _OVERWRITES:
+                if driver.execute("PRAGMA page_count").fetchone()[0] > 1:  # else it is new
+                    driver.execute("VACUUM")
+                driver.execute(f"PRAGMA user_version={_OVERWRITES}")
+        finally:
+            driver.close()
+    except sqlite3.Error as error:  # a full disk, or another process at work: the next start tries again
+        log.warning("what was deleted earlier is still in the database file: %s", error)
+
+
+def take_write_lock(connection: sa.Connection) -> None:
+    """Keep other writers out until the transaction ends (SQLite has done so at its beginning)."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+
+
+@contextmanager
+def database_errors() -> Iterator[None]:
+    """Translate what SQLAlchemy and its drivers raise inside the block.
+
+    Raises:
+        StorageError: with a sentence that holds no SQL and no values.
+    """
+    try:
+        yield
+    except exc.SQLAlchemyError as error:
+        text = str(error.orig if isinstance(error, exc.DBAPIError) else error)
+        log.error("%s: %s", type(error).__name__, text.partition("\n")[0])  # the next lines hold values
+        raise StorageError(f"The database refused: {reason(text.lower())}.") from error
+
+
+def _tune_sqlite(engine: sa.Engine, foreign_keys: bool) -> None:
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: sqlite3.Connection, record: Any) -> None:
+        # The driver begins no transaction before SELECT or DDL; `on_begin` does.
+        connection.isolation_level = None
+        connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        enter_wal(connection, BUSY_TIMEOUT_MS / 1000)
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA secure_delete=ON")  # what is erased is overwritten, not only unlinked
+        connection.execute(f"PRAGMA foreign_keys={'ON' if foreign_keys else 'OFF'}")
+
+    @event.listens_for(engine, "reset")
+    def on_reset(connection: sqlite3.Connection, record: Any, state: Any) -> None:
+        # A COMMIT refused for a full or busy disk leaves the transaction open, and SQLAlchemy
+        # (2.1.9) takes it for closed: pooled like that, it would lock out every writer.
+        if connection.in_transaction:
+            connection.rollback()
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get(_BEGIN, 'DEFERRED')}")

@@ -1,0 +1,56 @@
+"""A queue of threads: first come, first served, and everybody knows how many are before them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from smartbreed.core.errors import UnavailableError
+
+
+class Turns:
+    """Lets one thread in at a time.
+
+    Args:
+        most_waiting: threads that may wait; a waiting one is lost for everything else.
+    """
+
+    def __init__(self, most_waiting: int) -> None:
+        self._most_waiting = most_waiting
+        self._line: list[object] = []
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def take(self, tell: Callable[[int], None]) -> Iterator[None]:
+        """Wait for a turn and hold it.
+
+        Args:
+            tell: called with the number of threads before this one whenever it changes, while that is not 0.
+
+        Raises:
+            UnavailableError: ``busy``, too many wait already.
+        """
+        ticket = object()
+        with self._changed:
+            if len(self._line) > self._most_waiting:
+                raise UnavailableError(
+                    "busy", "Too many visitors are waiting for this just now; please try again in a minute."
+                )
+            self._line.append(ticket)
+        try:
+            before = -1
+            while before != 0:
+                before = self._next_place(ticket, before)
+                if before:
+                    tell(before)  # outside the lock: it may take its time
+            yield
+        finally:
+            with self._changed:
+                self._line.remove(ticket)
+                self._changed.notify_all()
+
+    def _next_place(self, ticket: object, known: int) -> int:
+        with self._changed:
+            self._changed.wait_for(lambda: self._line.index(ticket) != known)
+            return self._line.index(ticket)

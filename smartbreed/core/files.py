@@ -1,0 +1,124 @@
+"""Files that survive a crash: written whole, flushed to the disk, or not there at all.
+
+Every failure of the disk becomes a `StorageError` with a sentence that holds no
+path, because a path may hold the name of a person.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from smartbreed.core.errors import StorageError
+
+#: Photos and the salt concern the people who sent them, nobody else on the machine.
+PRIVATE_FILE = 0o600
+PRIVATE_DIR = 0o700
+
+_REASONS = {
+    errno.ENOSPC: "the disk is full; free some space and try again",
+    errno.EDQUOT: "the disk quota is used up; free some space and try again",
+    errno.EROFS: "the disk is read-only",
+    errno.EACCES: "this program may not write there; check the owner of SMARTBREED_HOME",
+    errno.EPERM: "this program may not write there; check the owner of SMARTBREED_HOME",
+    errno.EMFILE: "too many files are open; try again",
+    errno.EIO: "the disk reported a fault",
+}
+
+
+@contextmanager
+def disk_errors(what: str) -> Iterator[None]:
+    """Translate an `OSError` inside the block.
+
+    Args:
+        what: how the sentence begins, such as ``"The photo was not saved"``.
+
+    Raises:
+        StorageError: ``"{what}: {reason}."``
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = _REASONS.get(error.errno or 0) or f"the disk refused ({error.strerror or 'unknown fault'})"
+        raise StorageError(f"{what}: {reason}.") from error
+
+
+def sync_dir(folder: Path) -> None:
+    """Flush the entries of `folder`: before that, a renamed file may vanish in a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_dirs(folder: Path) -> None:
+    """Create `folder` and its parents (mode 0700), each new entry flushed to the disk."""
+    if folder.is_dir():
+        return
+    make_dirs(folder.parent)
+    folder.mkdir(mode=PRIVATE_DIR, exist_ok=True)
+    sync_dir(folder.parent)
+
+
+def write_tmp(folder: Path, name: str, data: bytes) -> Path:
+    """Write `data` to a new file of `folder` and flush it; on any failure nothing is left behind.
+
+    Args:
+        folder: must exist and lie on the filesystem the file will be renamed within.
+        name: start of the file's name; a random end keeps writers apart.
+
+    Raises:
+        OSError: the disk refused.
+    """
+    path = folder / f"{name}.{secrets.token_hex(6)}.tmp"
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        with suppress(OSError):
+            path.unlink()
+        raise
+    return path
+
+
+def replace_durably(tmp: Path, target: Path) -> None:
+    """Rename `tmp` over `target` and flush the folder; on failure `tmp` is removed.
+
+    Raises:
+        OSError: the disk refused.
+    """
+    try:
+        os.replace(tmp, target)
+    except BaseException:
+        with suppress(OSError):
+            tmp.unlink()
+        raise
+    sync_dir(target.parent)
+
+
+def sweep_tmp(folder: Path, older_than_s: float, pattern: str = "*.tmp") -> int:
+    """Delete what a crash left half-written in `folder`; how many files went.
+
+    Args:
+        older_than_s: age in seconds below which a file may still have its writer.
+
+    Raises:
+        OSError: the disk refused.
+    """
+    newest = time.time() - older_than_s
+    swept = 0
+    for path in folder.glob(pattern):
+        with suppress(FileNotFoundError):
+            if path.stat().st_mtime <= newest:
+                path.unlink()
+                swept += 1
+    return swept

@@ -1,0 +1,62 @@
+"""The secret that turns a flagger's token into a hash nobody can turn back."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from smartbreed.core.errors import StorageError
+from smartbreed.core.files import disk_errors, make_dirs, sweep_tmp, sync_dir, write_tmp
+
+if TYPE_CHECKING:  # pydantic costs 0.3 s, and only the type is needed
+    from smartbreed.core.settings import Settings
+
+SALT_BYTES = 32
+
+
+def load_salt(settings: Settings) -> bytes:
+    """The salt of this installation: ``SMARTBREED_SALT``, or 32 random bytes kept in ``home/salt``.
+
+    The file (mode 0600) is made once; of several processes that start together one
+    wins and all use its salt.
+
+    Raises:
+        StorageError: the file cannot be written or read, or has lost bytes. A new
+            salt is never put in its place: nobody could withdraw an earlier flag.
+    """
+    if settings.salt:
+        return settings.salt.encode()
+    path = settings.home_dir / "salt"
+    with disk_errors("The salt of the flaggers' hashes cannot be used"):
+        if not path.exists():
+            sweep_tmp(path.parent, 3600.0, f"{path.name}.*.tmp")
+            _create(path)
+        salt = path.read_bytes()
+    if len(salt) != SALT_BYTES:
+        raise StorageError(
+            f"The file 'salt' in SMARTBREED_HOME is damaged; restore it from a backup. "
+            f"Received: {len(salt)} bytes instead of {SALT_BYTES}."
+        )
+    return salt
+
+
+def hash_token(salt: bytes, token: str) -> str:
+    """HMAC-SHA256 of a flagger's token: 64 hex digits, the only trace of the person that is kept."""
+    return hmac.new(salt, token.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+
+
+def _create(path: Path) -> None:
+    make_dirs(path.parent)
+    tmp = write_tmp(path.parent, path.name, secrets.token_bytes(SALT_BYTES))
+    try:
+        # A link, unlike a rename, fails when another process was first.
+        with suppress(FileExistsError):
+            os.link(tmp, path)
+    finally:
+        tmp.unlink(missing_ok=True)
+    sync_dir(path.parent)

@@ -1,0 +1,242 @@
+"""One settings object, read once from the environment (``SMARTBREED_…``).
+
+Every variable has a default; an unusable value stops the start with a sentence
+that names the variable and what was received.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from smartbreed.core.errors import SettingError
+
+PREFIX = "SMARTBREED_"
+#: A Space is reached through proxies in this network, and in no other way.
+_SPACE_PROXIES = "10.0.0.0/8"
+#: What a repo of a Hub may be called.
+REPO_ID = r"^[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}$"
+#: The model that ships with the package.
+EMBEDDED_BUNDLE = Path(__file__).parents[1] / "assets"
+
+
+class Settings(BaseSettings):
+    """All settings. Field names are the variable names without the prefix, in lower case."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    home: Path = Field(
+        default=Path("~/.smartbreed"),
+        description="Folder of all state: database, blobs, embedded Hub, caches.",
+    )
+    model: str = Field(
+        default="",
+        description="Model bundle: a folder or a Hub repo `owner/name[@revision]`; "
+        "empty: the embedded one and newer releases of SMARTBREED_MODEL_REPO.",
+    )
+    database_url: str = Field(
+        default="",
+        description="SQLAlchemy URL; empty: SQLite under SMARTBREED_HOME.",
+    )
+    gallery: str = Field(
+        default="",
+        description="Dataset repo (or local dataset folder) the example pictures come from; empty: none.",
+    )
+    max_bytes: int = Field(
+        default=30_000_000, ge=1_000, le=1_000_000_000, description="Largest photo accepted, in bytes."
+    )
+    max_pixels: int = Field(
+        default=64_000_000, ge=10_000, le=1_000_000_000, description="Largest photo accepted, in pixels."
+    )
+    max_photos: int = Field(default=32, ge=1, le=1_000, description="Most photos in one request.")
+    max_uploads: int = Field(
+        default=1_000_000_000,
+        ge=1_000_000,
+        description="Most bytes of uploaded photos on the disk, each for an hour; further uploads are "
+        "answered with 507.",
+    )
+    max_connections: int = Field(
+        default=500,
+        ge=10,
+        le=100_000,
+        description="Most connections at once; further requests are answered with 503.",
+    )
+    top_k: int = Field(default=5, ge=1, le=1_000, description="Breeds listed for each pet.")
+    threads: int = Field(
+        default=0, ge=0, le=256, description="Interpreters run side by side; 0: one a CPU core."
+    )
+    salt: str = Field(
+        default="",
+        description="Secret mixed into the hash that stands for a flagger; empty: one is made and kept.",
+    )
+    hub: str = Field(
+        default="",
+        pattern=r"^(|embedded|https?://[^\s/]+\S*)$",
+        description="Which Hub: `embedded` (under SMARTBREED_HOME) or its web address; "
+        "empty: that of HF_ENDPOINT or HF_TOKEN when either is set, else the embedded one.",
+    )
+    dataset: str = Field(
+        default="smartbreed/flags",
+        pattern=REPO_ID,
+        description="Dataset repo `owner/name` that flags are published to.",
+    )
+    model_repo: str = Field(
+        default="smartbreed/pets",
+        pattern=REPO_ID,
+        description="Model repo `owner/name` that releases go to and come from.",
+    )
+    watch: float = Field(
+        default=60.0,
+        ge=0.0,
+        le=86_400.0,
+        description="Seconds between looks at the model repo for a newer release; 0: never.",
+    )
+    webhook_secret: str = Field(
+        default="",
+        repr=False,
+        description="Secret that the Hub's webhooks must send along; empty: webhooks are not answered.",
+    )
+    publish_every: int = Field(
+        default=300,
+        ge=0,
+        le=7 * 86_400,
+        description="Seconds between publishing what is waiting; 0: never by itself.",
+    )
+    publish_size: int = Field(
+        default=50, ge=1, le=100_000, description="Flags waiting that are published at once."
+    )
+    retrain_after: int = Field(
+        default=0,
+        ge=0,
+        le=1_000_000,
+        description="Newly accepted photos that start a retraining by themselves; 0: none do.",
+    )
+    retrain_every: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=8_760.0,
+        description="Hours between retrainings that start by themselves, if anything was accepted; 0: never.",
+    )
+    retrain_on_push: bool = Field(
+        default=False,
+        description="Retrain when the Hub's webhook tells of newly accepted photos in the dataset repo: "
+        "1 or 0.",
+    )
+    base_dataset: str = Field(
+        default="",
+        description="What a full retraining fine-tunes on beside the accepted photos: a folder with "
+        "breeds/*.parquet, or a dataset repo `owner/name[@revision]`; empty: ../shared/data/pets.",
+    )
+    maintainer_password: str = Field(
+        default="",
+        repr=False,
+        description="Opens the maintainers' pages (at least 8 characters); empty: they are open "
+        "while the app listens on this machine only, and closed otherwise.",
+    )
+    public_url: str = Field(
+        default="",
+        pattern=r"^(|https?://[A-Za-z0-9.\-]+(:[0-9]{1,5})?/?|https?://\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?/?)$",
+        description="Address that browsers know this app by, such as `https://pets.example.org`; empty: "
+        "that of the Space, or what the Host header says.",
+    )
+    trusted_proxies: str = Field(
+        default="",
+        description="Addresses or networks of proxies whose `X-Forwarded-For` is believed, with commas "
+        "between them; empty: the Space's own proxies on a Space, else none.",
+    )
+    frame_ancestors: str = Field(
+        default="",
+        pattern=r"^(https?://[A-Za-z0-9.*\-]+(:[0-9]{1,5})?( +|$))*$",
+        description="Websites besides huggingface.co that may show the pages in a frame, with spaces "
+        "between them.",
+    )
+    agreements: int = Field(
+        default=2,
+        ge=0,
+        le=100,
+        description="People who have to say the same of a pet for that to be accepted without a maintainer, "
+        "at least 2; 0: never.",
+    )
+    daily_flags: int = Field(
+        default=50,
+        ge=1,
+        le=1_000_000,
+        description="Flags of one person a day that count by themselves; those beyond are kept for review.",
+    )
+    publish: str = Field(
+        default="",
+        pattern="^(|reviewed|all|off)$",
+        description="Which flags are published: `reviewed` (accepted ones), `all`, or `off` (none); "
+        "empty: `reviewed` on a Space, else `all`.",
+    )
+    take_flags: bool = Field(
+        default=True,
+        description="Whether flags are taken: 1 or 0. What is there stays and may be taken back.",
+    )
+    client_flags: int = Field(
+        default=200,
+        ge=0,
+        le=1_000_000,
+        description="Flags a day that one person, or one network address, may save; 0: any number.",
+    )
+    total_flags: int = Field(
+        default=5_000,
+        ge=0,
+        le=100_000_000,
+        description="Flags a day that all together may save; 0: any number.",
+    )
+    quota: int = Field(
+        default=10_000_000_000,
+        ge=0,
+        description="Bytes that the photos of flags may fill; 0: as many as the disk has.",
+    )
+    log_level: str = Field(
+        default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR."
+    )
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        for part in filter(None, (part.strip() for part in value.split(","))):
+            ipaddress.ip_network(part)
+        return value
+
+    @property
+    def home_dir(self) -> Path:
+        return self.home.expanduser().absolute()
+
+    @property
+    def proxies(self) -> str:
+        """Networks whose forwarded addresses are believed, with commas between them."""
+        return self.trusted_proxies or (_SPACE_PROXIES if os.environ.get("SPACE_ID") else "")
+
+    @property
+    def publishing(self) -> str:
+        """``reviewed``, ``all`` or ``off``."""
+        return self.publish or ("reviewed" if os.environ.get("SPACE_ID") else "all")
+
+    @property
+    def resolved_database_url(self) -> str:
+        return self.database_url or f"sqlite:///{self.home_dir / 'smartbreed.db'}"
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the environment.
+
+    Raises:
+        SettingError: a variable holds something unusable; the message names it
+            and what was received.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        problems = [
+            f"{PREFIX}{str(e['loc'][0]).upper()}: {e['msg']}. Received: {e['input']!r}"
+            for e in error.errors()
+        ]
+        raise SettingError("; ".join(problems)) from None

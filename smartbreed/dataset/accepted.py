@@ -1,0 +1,105 @@
+"""How many accepted photos wait for the next version, from the decisions in the app's own database.
+
+The trainer reads the *dataset*, which follows the database by minutes; a retraining
+started here publishes first, so both then know the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from smartbreed.core.database import Sessions, read
+from smartbreed.dataset.needs import Model, Pet
+from smartbreed.feedback.tables import Flag
+from smartbreed.inference.bundle import Bundle
+from smartbreed.review.decision_store import flags_by_id, latest_decisions
+from smartbreed.review.tables import Decision
+
+#: File of a bundle that says from which samples it has learnt.
+LEARNT = "learnt.json"
+_REPLAY = "replay.npz"
+#: Decisions that make a photo one to learn from.
+ACCEPTING = ("accept", "relabel", "new_breed")
+
+
+def accepted_pets(sessions: Sessions) -> list[Pet]:
+    """Everything accepted, each pet of a photo once.
+
+    Of several flags of one pet, the one decided last gives the label.
+
+    Raises:
+        StorageError: the database refused.
+    """
+    with read(sessions) as session:
+        accepting = [
+            decision for decision in latest_decisions(session).values() if decision.decision in ACCEPTING
+        ]
+        flags = flags_by_id(session, [decision.flag_id for decision in accepting])
+        found: dict[str, Pet] = {}
+        for decision in sorted(accepting, key=lambda row: (row.decided_at, row.decision_id)):
+            flag = flags.get(decision.flag_id)
+            label = "" if flag is None or flag.state == "withdrawn" else _label(decision, flag)
+            if flag is None or not label:
+                continue
+            box = decision.box or flag.box
+            # The whole photo is no crop of a missed pet: others are in it too.
+            if box is not None or flag.verdict != "missed":
+                key = sample_key(flag.sample_id, box)
+                found[key] = Pet(key, label, decision.name or "", flag.flagger)
+    return list(found.values())
+
+
+def waiting_for(accepted: Sequence[Pet], learnt: Mapping[str, str]) -> list[Pet]:
+    """What of `accepted` a version has not learnt, or learnt as something else; see `parse_learnt`."""
+    return [pet for pet in accepted if learnt.get(pet.key) != pet.label]
+
+
+def parse_learnt(text: bytes | None, which: Sequence[str] = ("samples", "held_out")) -> dict[str, str]:
+    """Breed id by `sample_key` of all a version knows, from its `LEARNT`; empty where that is of no use.
+
+    Args:
+        which: ``samples`` it has learnt from, those ``held_out`` to judge it on, or both.
+    """
+    try:
+        values = json.loads(text or b"{}")
+        parts = [values[part] for part in which if isinstance(values.get(part), dict)]
+    except (ValueError, AttributeError, RecursionError):
+        return {}
+    return {str(key): str(label) for part in parts for key, label in part.items()}
+
+
+def read_model(bundle: Bundle) -> Model:
+    """What of a bundle decides how many photos its retraining needs."""
+    known = frozenset(label.id for label in bundle.config.classifier.labels)
+    text = bundle.path(LEARNT).read_bytes() if LEARNT in bundle.config.files else None
+    base = _base_breeds(bundle.path(_REPLAY)) if _REPLAY in bundle.config.files else known
+    return Model(known, base, parse_learnt(text), frozenset(parse_learnt(text, ["samples"])))
+
+
+def _base_breeds(path: Path) -> frozenset[str]:
+    """Breeds of a ``replay.npz`` with pictures of the base dataset."""
+    with np.load(path, allow_pickle=False) as archive:
+        labels = archive["labels"]
+        if "origins" in archive.files:  # accepted samples have one
+            labels = labels[archive["origins"] == ""]
+        return frozenset(str(name) for name in archive["names"][np.unique(labels)])
+
+
+def sample_key(sample_id: str, box: Sequence[float] | None) -> str:
+    """16 hex digits that stand for one pet of one photo, as `training.continual.samples` makes them."""
+    # The dataset keeps corners as float32.
+    corners = ",".join(f"{struct.unpack('f', struct.pack('f', value))[0]:.1f}" for value in box or ())
+    return hashlib.sha256(f"{sample_id} {corners}".encode()).hexdigest()[:16]
+
+
+def _label(decision: Decision, flag: Flag) -> str:
+    if decision.decision == "accept":
+        said = flag.predicted if flag.verdict == "correct" else flag.label
+        return decision.label or said or ""
+    return decision.label or ""

@@ -1,0 +1,235 @@
+"""The dataset card: what ``datasets`` needs to load the repo, and what people want to know.
+
+Written anew with each commit, from the inventory alone, so the same repo gives the same
+card. What a person adds stays: the part between the markers, and metadata of other names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from localhub.card import CardError, front_matter
+from smartbreed.breeds.catalogue import resolve
+from smartbreed.dataset.data_files import data_files
+from smartbreed.dataset.repo_state import Inventory
+from smartbreed.dataset.schema import COLUMNS, SCHEMA_VERSION, SPLIT, shard_config
+
+BEGIN, END = "<!-- notes: begin (yours; the rest is written by SmartBreed) -->", "<!-- notes: end -->"
+_NOTES = re.compile(re.escape("<!-- notes: begin") + r"[^>]*-->\n?(.*?)\n?" + re.escape(END), re.DOTALL)
+_MOST_NOTES = 100_000
+_MOST_LABELS = 40
+_BAR = 24
+
+_MEANING = {
+    "image": "the photograph, upright and without metadata",
+    "sample_id": "sha256 of the photograph's bytes; the unit of deduplication",
+    "flag_id": "of this answer; each occurs once",
+    "box": "x0, y0, x1, y1 of the pet in pixels; empty: the whole photograph",
+    "predicted": "breed id the model gave",
+    "probability": "of `predicted`",
+    "label": "breed id the person gave",
+    "label_text": "the person's own words, for a breed the catalogue lacks",
+    "verdict": "correct, wrong, not_a_pet, missed or unsure",
+    "species": "cat or dog",
+    "model_revision": "the model that was judged",
+    "flagged_at": "when",
+    "reviews": "decisions known when it was published",
+    "consent": "always true: nothing else is kept",
+    "flagger": "salted hash of a random number; who it was cannot be computed from it",
+    "decision_id": "of this decision",
+    "decision": "accept, relabel, reject, new_breed or undo",
+    "name": "display name of a new breed",
+    "group": "breed group of a new breed",
+    "reviewer": "salted hash, `agreement` or `gold`",
+    "reason": "why",
+    "decided_at": "when; the latest decision on a flag counts",
+    "found_boxes": "of a missed pet with a box: the pets that the model found in the same photograph",
+    "found_species": "cat, dog or empty, one for each of `found_boxes`",
+}
+#: Where a column of the reviews means something else than the flags' of that name.
+_REVIEW_MEANING = {
+    "label": "breed id the photograph has from then on; null: none",
+    "species": "cat or dog, of a new breed or a missed pet",
+    "box": "x0, y0, x1, y1 in pixels, where the reviewer corrected the flag's box; empty: it stands",
+}
+
+
+def write_card(repo: str, inventory: Inventory, old: str = "") -> str:
+    """The README of a dataset repo.
+
+    Args:
+        repo: ``owner/name``.
+        inventory: what is in it.
+        old: the card it has now.
+    """
+    import yaml  # type: ignore[import-untyped]
+
+    metadata = _metadata(inventory, _kept_metadata(old))
+    head = yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True, width=1000)
+    found = _NOTES.search(old)
+    notes = found[1][:_MOST_NOTES] if found else ""
+    return f"---\n{head}---\n{_body(repo, inventory)}\n{BEGIN}\n{notes}\n{END}\n"
+
+
+def _kept_metadata(old: str) -> dict[str, Any]:
+    try:
+        return front_matter(old)
+    except CardError:
+        return {}
+
+
+def _metadata(inventory: Inventory, kept: Mapping[str, Any]) -> dict[str, Any]:
+    configs: list[dict[str, Any]] = []
+    info: list[dict[str, Any]] = []
+    bad = {path for path in inventory.foreign if shard_config(path)}
+    for config, columns in COLUMNS.items():
+        paths = list(inventory.of(config))
+        if not paths:
+            continue
+        strangers = [path for path in bad if shard_config(path) == config]
+        files = {"split": SPLIT, "path": data_files(config, paths, strangers)}
+        configs.append({"config_name": config, "data_files": [files]})
+        if config == "flags":
+            configs[-1]["default"] = True
+        info.append({"config_name": config, "features": [_feature(n, k) for n, k in columns.items()]})
+    rows = sum(facts["rows"] for facts in inventory.of("flags").values())
+    ours = {
+        "pretty_name": "SmartBreed flags",
+        "license": "other",
+        "license_name": "shared-for-breed-recognition",
+        "task_categories": ["image-classification", "object-detection"],
+        "tags": ["pets", "dogs", "cats", "breeds", "human-feedback"],
+    }
+    fixed: dict[str, Any] = {"size_categories": [_size(rows)], "schema_version": SCHEMA_VERSION}
+    if configs:
+        fixed |= {"configs": configs, "dataset_info": info}
+    theirs = {key: value for key, value in kept.items() if key not in ("configs", "dataset_info")}
+    return {**ours, **theirs, **fixed}
+
+
+def _feature(name: str, kind: str) -> dict[str, Any]:
+    return {"name": name, **_kind(kind)}
+
+
+def _kind(kind: str) -> dict[str, Any]:
+    """As the card's metadata spells a type: ``{"dtype": "string"}``, ``{"list": "float32"}``."""
+    if not kind.startswith("list<"):
+        return {"dtype": kind}
+    inner = _kind(kind[len("list<") : -1])
+    return {"list": inner.get("dtype", inner)}
+
+
+def _size(rows: int) -> str:
+    for limit, name in ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K")):
+        if rows < limit:
+            return name
+    return "100K<n<1M"
+
+
+def _body(repo: str, inventory: Inventory) -> str:
+    flags, reviews = inventory.of("flags"), inventory.of("reviews")
+    labels, verdicts, decisions = (
+        _total([*flags.values(), *reviews.values()], name) for name in ("labels", "verdicts", "decisions")
+    )
+    rows = sum(facts["rows"] for facts in flags.values())
+    parts = [
+        _INTRO,
+        f"\n## What is in it\n\nSchema version {SCHEMA_VERSION}.\n",
+        _table(
+            ("configuration", "rows", "files"),
+            [("`flags`", rows, len(flags))]
+            + ([("`reviews`", sum(f["rows"] for f in reviews.values()), len(reviews))] if reviews else []),
+        ),
+    ]
+    if verdicts:
+        parts += ["\nWhat people said:\n", _table(("verdict", "flags"), verdicts.most_common())]
+    if decisions:
+        parts += ["\nWhat reviewers decided:\n", _table(("decision", "rows"), decisions.most_common())]
+    if labels:
+        parts += ["\n## Breeds\n", _histogram(labels)]
+    for config in COLUMNS if reviews else ("flags",):
+        meaning = _MEANING | (_REVIEW_MEANING if config == "reviews" else {})
+        columns = [(f"`{name}`", f"`{kind}`", meaning[name]) for name, kind in COLUMNS[config].items()]
+        parts += [f"\n## Columns of `{config}`\n", _table(("column", "type", "meaning"), columns)]
+    parts.append(_LOAD.format(repo=repo, reviews=_LOAD_REVIEWS.format(repo=repo) if reviews else ""))
+    parts.append(_RIGHTS)
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(parts))
+
+
+def _total(facts: list[dict[str, Any]], name: str) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for one in facts:
+        total.update(one.get(name, {}))
+    return total
+
+
+def _histogram(labels: Counter[str]) -> str:
+    shown = sorted(labels.items(), key=lambda item: (-item[1], item[0]))
+    most = shown[0][1]
+    rows = []
+    for label, number in shown[:_MOST_LABELS]:
+        breed = resolve(label)
+        bar = "█" * max(1, round(_BAR * number / most))
+        rows.append((breed.name if breed else label, f"`{_plain(label)}`", number, bar))
+    text = _table(("breed", "id", "flags", ""), rows)
+    rest = shown[_MOST_LABELS:]
+    return text + (f"\nand {len(rest)} more with {sum(n for _, n in rest)} flags.\n" if rest else "")
+
+
+def _table(head: tuple[str, ...], rows: list[Any]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "".join(f"| {' | '.join(_cell(cell) for cell in line)} |\n" for line in lines)
+
+
+def _cell(value: object) -> str:
+    text = " ".join(str(value).split()).replace("|", "\\|")
+    return text.replace("<", "&lt;") if not text.startswith("`") else text
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^\w .-]", "", text)
+
+
+_INTRO = """# SmartBreed flags
+
+Photographs of dogs and cats, what a breed classifier said about each pet, and what people answered:
+that it was right, which breed it really is, or that there is no pet at all. The next model learns from them.
+"""
+_LOAD = """
+## Load it
+
+```python
+from datasets import load_dataset
+
+flags = load_dataset("{repo}", split="train")                 # or streaming=True
+{reviews}```
+
+Each file is `data/<configuration>/<UTC time>-<id>.parquet`. A file is replaced only when an answer in it was
+taken back. `data/manifest.json` lists the files with their sha256. One photograph may have several answers:
+deduplicate by `sample_id` and `box`.
+"""
+_LOAD_REVIEWS = """reviews = load_dataset("{repo}", "reviews", split="train")   # the latest decision counts
+"""
+_RIGHTS = """
+## Where it comes from
+
+Visitors of a SmartBreed app flag the answer to a photograph they have uploaded. The photograph is
+re-encoded without its metadata; no name, address, place or date of it is kept. These answers are opinions:
+use the `reviews` configuration, where there is one, for what was checked.
+
+## Consent, and taking an answer back
+
+Every row is here because its sender ticked, for this photograph, that it may be kept and join a public
+dataset that models learn from, and that it is theirs to share. Answers can be taken back in the app: the
+row then leaves the dataset with the next commit, and the file that held it is erased from the history of
+this repo. Copies that others have downloaded are not reached; please load the current revision again
+before you use it.
+
+## Licence
+
+The photographs belong to the people who sent them, who agreed to their use for recognising breeds.
+Anything else needs their permission.
+"""

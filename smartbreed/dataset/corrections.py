@@ -1,0 +1,123 @@
+"""The corrected photos that anybody may see: flagged with consent, accepted, not taken back.
+
+The tour is a public page. A pet whose answer is known for judging flaggers (gold) is left out:
+the page would give the answer away.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from smartbreed.breeds.catalogue import get_breed
+from smartbreed.core.database import Sessions, read
+from smartbreed.dataset.accepted import ACCEPTING, sample_key
+from smartbreed.feedback.tables import Flag
+from smartbreed.review import decision_store
+from smartbreed.review.claims import label_of, said
+from smartbreed.review.scores import Box
+from smartbreed.review.tables import AGREEMENT, Decision, Gold
+
+#: Rows looked at for each photo wanted: several people may have flagged the same pet.
+_SPARE = 4
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One pet that was corrected.
+
+    Attributes:
+        key: stands for this pet of this photo, as `sample_key` makes it.
+        sample_id: name of the photo's blob.
+        box: of the pet in pixels; None: the whole photo.
+        said: what the person said, in their place.
+        label, name: the breed that was accepted.
+        agreed: several people agreed, instead of a maintainer deciding.
+        flagged_at, decided_at: when.
+        published_at: when it joined the dataset; None: not yet.
+        predicted, predicted_name: the breed that the model gave.
+        probability: of that answer, 0…1.
+        revision: of the model that gave it.
+    """
+
+    key: str
+    sample_id: str
+    box: Box | None
+    said: str
+    label: str
+    name: str
+    agreed: bool
+    flagged_at: dt.datetime
+    decided_at: dt.datetime
+    published_at: dt.datetime | None
+    predicted: str
+    predicted_name: str
+    probability: float | None
+    revision: str
+
+    @property
+    def was_right(self) -> bool:
+        """Whether the model had named it right."""
+        return self.predicted == self.label
+
+
+def lessons(sessions: Sessions, limit: int) -> list[Lesson]:
+    """The pets accepted last, each once; at most ``limit``.
+
+    Raises:
+        StorageError: the database refused.
+    """
+    with read(sessions) as session:
+        names = {breed.id: breed.name for breed in decision_store.introduced(session).values()}
+        found: dict[str, Lesson] = {}
+        for flag, decision in _accepted(session, limit * _SPARE):
+            lesson = _lesson(flag, decision, names)
+            if lesson is not None and len(found) < limit:
+                found.setdefault(lesson.key, lesson)
+        return list(found.values())
+
+
+def _accepted(session: Session, limit: int) -> list[tuple[Flag, Decision]]:
+    last = decision_store.newest()
+    query = (
+        sa.select(Flag, Decision)
+        .join(Decision, Decision.flag_id == Flag.id)
+        .join(last, sa.and_(Decision.flag_id == last.c.flag_id, Decision.decided_at == last.c.moment))
+        .where(
+            Decision.decision.in_(ACCEPTING),
+            Flag.consent.is_(True),
+            Flag.state != "withdrawn",
+            # Without an answer there is nothing to compare with.
+            Flag.predicted.is_not(None),
+            Flag.sample_id.not_in(sa.select(Gold.sample_id)),
+        )
+        .order_by(Decision.decided_at.desc(), Flag.id.desc())
+        .limit(limit)
+    )
+    return [(flag, decision) for flag, decision in session.execute(query)]
+
+
+def _lesson(flag: Flag, decision: Decision, names: dict[str, str]) -> Lesson | None:
+    label = decision.label or (label_of(flag) if decision.decision == "accept" else None)
+    if not label or flag.predicted is None:  # accepted that there is no pet
+        return None
+    predicted = get_breed(flag.predicted)
+    return Lesson(
+        key=sample_key(flag.sample_id, flag.box),
+        sample_id=flag.sample_id,
+        box=flag.box,
+        said=said(flag, names.get(label_of(flag) or "")),
+        label=label,
+        name=decision.name or names.get(label) or get_breed(label).name,
+        agreed=decision.reviewer == AGREEMENT,
+        flagged_at=flag.flagged_at,
+        decided_at=decision.decided_at,
+        published_at=flag.published_at,
+        predicted=flag.predicted,
+        predicted_name=names.get(flag.predicted) or predicted.name,
+        probability=flag.probability,
+        revision=flag.model_revision,
+    )

@@ -1,0 +1,254 @@
+"""One run of publishing: look at the Hub, take out, seal, commit, confirm, erase.
+
+Any step may be the last of this process. What the next run finds is always one of: a row
+that waits, a sealed shard the Hub has not, or one it has; and each leads on from there.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from smartbreed.core.database import Sessions, read
+from smartbreed.core.errors import HubCallError, SmartBreedError, StorageError
+from smartbreed.core.files import disk_errors
+from smartbreed.core.maintenance import Daily
+from smartbreed.dataset import repairs, withdrawals
+from smartbreed.dataset.publisher_lock import make_mark, only_publisher, read_mark
+from smartbreed.dataset.push import REFUSED_CONTENT, Pusher
+from smartbreed.dataset.remote import DatasetRepo
+from smartbreed.dataset.shard_builder import free_parked, seal_next, sweep
+from smartbreed.dataset.shard_store import Clock, Ledger
+from smartbreed.dataset.sources import Source
+from smartbreed.dataset.status import PublishingStatus, publishing_status
+from smartbreed.dataset.tables import Shard
+from smartbreed.feedback.blobs import BlobStore
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+log = logging.getLogger(__name__)
+
+#: Told after each shard: rows published so far in this run, and rows still to go.
+Progress = Callable[[int, int], None]
+
+
+@dataclass
+class Report:
+    """What a run did.
+
+    Attributes:
+        published: rows the Hub has now and had not before.
+        removed: rows taken out of the dataset.
+        waiting: rows still waiting.
+        problem: why some are, as a sentence; None when all went well.
+        busy: another process is publishing from this disk; nothing was done.
+        early: the next attempt is not due yet; nothing was done.
+    """
+
+    published: int = 0
+    removed: int = 0
+    waiting: int = 0
+    problem: str | None = None
+    busy: bool = False
+    early: bool = False
+
+
+def utc_now() -> dt.datetime:
+    """The time."""
+    return dt.datetime.now(dt.UTC)
+
+
+class Publisher:
+    """Publishes from one disk into one dataset repo; safe in any number of threads and processes.
+
+    Args:
+        sessions: a migrated database.
+        folder: where shards wait, on the disk that has the photos.
+        connect: gives the Hub's client.
+        hub: name of the Hub, such as ``embedded``.
+        repo: the dataset repo.
+        sources: what is published; the order in which it is.
+        clock: the time.
+        sleep: waits between attempts that others were faster at.
+        daily: what `BackgroundPublisher` also does; their problems are in `status`.
+    """
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        folder: Path,
+        connect: Callable[[], HfApi],
+        *,
+        hub: str,
+        repo: str,
+        sources: Iterable[Source],
+        clock: Clock = utc_now,
+        sleep: Callable[[float], None] = time.sleep,
+        daily: Iterable[Daily] = (),
+    ) -> None:
+        self.folder = folder
+        self.store = BlobStore(folder, "shard")
+        self.target = f"{hub} {repo}"
+        self._sessions = sessions
+        self._remote = DatasetRepo(connect, repo)
+        self._sources: Mapping[str, Source] = {source.config: source for source in sources}
+        self._clock = clock
+        self._sleep = sleep
+        self.daily = list(daily)
+
+    def ledger(self, disk: str) -> Ledger:
+        """The books of a disk."""
+        return Ledger(self._sessions, disk, self.target, self._sources, self._clock)
+
+    def waiting(self) -> int:
+        """Rows no shard has yet, without parked ones; a cheap look at the database."""
+        with read(self._sessions) as session:
+            return sum(source.count_waiting(session) for source in self._sources.values())
+
+    def status(self) -> PublishingStatus:
+        """Where publishing stands; the Hub is not asked.
+
+        Raises:
+            StorageError: the database refused.
+        """
+        found = publishing_status(self._sessions, self.target, read_mark(self.folder))
+        return replace(found, problems=[*found.problems, *(p for job in self.daily for p in job.problems())])
+
+    def run(
+        self, *, by_hand: bool = False, patience_s: float = 0.0, progress: Progress | None = None
+    ) -> Report:
+        """Publish what is waiting.
+
+        Args:
+            by_hand: also when the next attempt is not due, or a person was asked to act first.
+            patience_s: seconds to wait for another process that is publishing.
+            progress: told after each shard.
+
+        Returns:
+            What was done; problems of the Hub and the disk are in it and in the database.
+
+        Raises:
+            StorageError: the database cannot even note what went wrong.
+        """
+        try:
+            return self._run(by_hand, patience_s, progress)
+        except StorageError as error:  # not even the lock or the mark of the disk could be written
+            self.ledger(read_mark(self.folder)).failed(HubCallError("retry", error.message))
+            return Report(waiting=self.waiting(), problem=error.message)
+
+    def _run(self, by_hand: bool, patience_s: float, progress: Progress | None) -> Report:
+        with only_publisher(self.folder, patience_s) as got_it:
+            if not got_it:
+                return Report(busy=True, waiting=self.waiting())
+            ledger = self.ledger(make_mark(self.folder))
+            report = Report()
+            if not by_hand and not ledger.due():
+                report.early = True
+            else:
+                self._attempt(ledger, report, by_hand, progress)
+            report.waiting = self.waiting() + sum(shard.rows for shard in ledger.sealed())
+            return report
+
+    def _attempt(self, ledger: Ledger, report: Report, by_hand: bool, progress: Progress | None) -> None:
+        try:
+            with disk_errors("Publishing was interrupted"):
+                self._steps(ledger, report, by_hand, progress)
+        except SmartBreedError as error:
+            report.problem = error.message
+            failure = error if isinstance(error, HubCallError) else HubCallError("retry", error.message)
+            ledger.failed(failure)
+
+    def _steps(self, ledger: Ledger, report: Report, by_hand: bool, progress: Progress | None) -> None:
+        ledger.settle_on_target()
+        ledger.adopt(at_once=by_hand)
+        if by_hand:
+            ledger.unpark()
+        if not self._has_work(ledger):
+            if not by_hand:
+                return
+            self._find_repo(ledger)
+            if not self._has_work(ledger):
+                ledger.succeeded()
+                return
+        self._find_repo(ledger)
+        pusher = Pusher(self._remote, ledger, self.store, self._sleep)
+        repairs.compare(ledger, pusher)
+        repairs.finish(ledger, pusher, at_once=by_hand)
+        report.removed = repairs.take_out(self._remote, ledger, pusher, self.store)
+        self._publish(ledger, pusher, report, progress)
+        card_problem = pusher.finish_card()
+        repairs.erase(self._remote, ledger)
+        sweep(ledger, self.store)
+        ledger.succeeded()
+        if card_problem:
+            report.problem = card_problem
+            ledger.change(problem=card_problem[:1000], problem_at=self._clock())
+
+    def _has_work(self, ledger: Ledger) -> bool:
+        for source in self._sources.values():
+            free_parked(source, ledger)
+        with read(self._sessions) as session:
+            waiting = any(source.waiting(session, 1) for source in self._sources.values())
+        return bool(
+            waiting
+            or ledger.sealed()
+            or ledger.state().card_stale
+            or withdrawals.to_remove(ledger)
+            or withdrawals.pending_erasures(ledger)
+        )
+
+    def _find_repo(self, ledger: Ledger) -> None:
+        """See whether the Hub is there and the repo is the one we know; make it when there is none."""
+        known = ledger.state()
+        try:
+            state = self._remote.state()
+        except HubCallError as error:
+            if error.kind != "no_repo":
+                raise
+            ledger.forget_published()
+            state = self._remote.create()
+        created = state.created.isoformat() if state.created else None
+        if known.target == self.target and known.repo_created not in (None, created):
+            log.warning("the dataset repo is another one than before: everything is published again")
+            ledger.forget_published()
+        if (known.target, known.repo_created) != (self.target, created):
+            ledger.change(target=self.target, repo_created=created)
+
+    def _publish(self, ledger: Ledger, pusher: Pusher, report: Report, progress: Progress | None) -> None:
+        """Push what is sealed, then seal and push what waits, until nothing is left."""
+        tried: set[str] = set()
+        while True:
+            shard = next((shard for shard in ledger.sealed() if shard.id not in tried), None)
+            if shard is None:
+                sealed = (seal_next(source, ledger, self.store) for source in self._sources.values())
+                shard = next((made for made in sealed if made is not None), None)
+            if shard is None:
+                return
+            problem = self._push(shard, ledger, pusher, report)
+            if problem:
+                tried.add(shard.id)
+                report.problem = problem
+            if progress:
+                progress(report.published, self.waiting() + sum(one.rows for one in ledger.sealed()))
+
+    def _push(self, shard: Shard, ledger: Ledger, pusher: Pusher, report: Report) -> str | None:
+        """Push one shard; the sentence when the Hub refuses this one for good."""
+        new = shard.published_at is None
+        try:
+            commit = pusher.push(shard)
+        except HubCallError as error:
+            if error.kind == "refused" and error.answered in REFUSED_CONTENT:
+                ledger.park(shard, error.message)
+                return error.message
+            raise
+        if commit is not None and ledger.confirm(shard, commit):
+            report.published += shard.rows if new else 0
+            if shard.sha256:
+                self.store.delete(shard.sha256)
+        return None

@@ -1,0 +1,181 @@
+"""The dataset repo as the publisher sees and changes it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from smartbreed.dataset.card import write_card
+from smartbreed.dataset.repo_state import CARD, MANIFEST, Facts, Inventory, take_inventory
+from smartbreed.dataset.shard_store import Ledger
+from smartbreed.dataset.shards import inspect
+from smartbreed.dataset.tables import Shard
+from smartbreed.hub import client
+from smartbreed.hub.client import RemoteFile, RepoState
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+
+@dataclass
+class View:
+    """The repo at one commit."""
+
+    sha: str
+    files: dict[str, RemoteFile]
+    manifest: bytes | None
+    card: str
+
+
+#: A shard and its file; no file: it is to be deleted.
+Change = tuple[Shard, Path | None]
+
+
+def facts_of(shard: Shard) -> Facts:
+    """What the inventory holds of one of our shards."""
+    facts: Facts = json.loads(shard.facts)
+    return {**facts, "sha256": shard.sha256, "size": shard.size}
+
+
+def _key(file: RemoteFile) -> tuple[str, str]:
+    return (file.path, file.sha256 or file.oid)
+
+
+def _rows(shard: Shard) -> str:
+    return f"{shard.rows} {shard.config.removesuffix('s') if shard.rows == 1 else shard.config}"
+
+
+class DatasetRepo:
+    """One dataset repo of one Hub.
+
+    Args:
+        connect: gives the client; called late, as importing it takes a while.
+        repo: ``owner/name``.
+    """
+
+    def __init__(self, connect: Callable[[], HfApi], repo: str) -> None:
+        self._connect = connect
+        self.repo = repo
+        #: Facts of shards of others, by content, so that each is looked into once.
+        self._looked: dict[tuple[str, str], Facts | str] = {}
+
+    @property
+    def api(self) -> HfApi:
+        return self._connect()
+
+    def state(self) -> RepoState:
+        """Where ``main`` stands.
+
+        Raises:
+            HubCallError: ``no_repo`` and all the others.
+        """
+        return client.repo_state(self.api, self.repo, "dataset")
+
+    def create(self) -> RepoState:
+        """Make the repo unless it is there."""
+        client.ensure_repo(self.api, self.repo, "dataset")
+        return self.state()
+
+    def look(self) -> View:
+        """Everything at the newest commit."""
+        api, sha = self.api, self.state().sha
+        files = client.list_files(api, self.repo, "dataset", sha)
+        manifest = card = None
+        if MANIFEST in files and files[MANIFEST].size < 50_000_000:
+            manifest = client.read_file(api, self.repo, "dataset", MANIFEST, sha)
+        if CARD in files and files[CARD].size < 1_000_000:
+            card = client.read_file(api, self.repo, "dataset", CARD, sha)
+        return View(sha, files, manifest, (card or b"").decode("utf-8", "replace"))
+
+    def inventory(self, view: View, ledger: Ledger, change: Shard | None = None) -> Inventory:
+        """What the repo holds at a view, or will hold once one shard is added, replaced or deleted."""
+        ours = {shard.path: facts_of(shard) for shard in ledger.published()}
+        files = dict(view.files)
+        if change is not None:
+            ours.pop(change.path, None)
+            files.pop(change.path, None)
+        found = take_inventory(
+            files,
+            view.manifest,
+            ours,
+            lambda *where: self._look_into(view, *where),
+            seen=lambda path: _key(files[path]) in self._looked,
+        )
+        if change is not None and change.rows:
+            found.shards[change.path] = facts_of(change)
+        return found
+
+    def _look_into(self, view: View, config: str, path: str) -> Facts:
+        file = view.files[path]
+        key = _key(file)
+        if key not in self._looked:
+            with client.scratch_folder() as folder:
+                copy = client.download_file(self.api, self.repo, "dataset", path, view.sha, folder)
+                try:
+                    self._looked[key] = {
+                        **inspect(config, copy),
+                        **({"sha256": file.sha256} if file.sha256 else {"oid": file.oid}),
+                    }
+                except ValueError as error:
+                    self._looked[key] = str(error)
+        found = self._looked[key]
+        if isinstance(found, str):
+            raise ValueError(found)
+        return found
+
+    def commit(self, view: View, change: Change | None, inventory: Inventory | None) -> View:
+        """One commit: a shard added, replaced or deleted, and the card and manifest that go with it.
+
+        Args:
+            change: the shard and its file; None: the card alone.
+            inventory: the repo after the commit; None: the shard alone, wherever the branch stands.
+
+        Returns:
+            The repo after it; only its `sha` is certain without an inventory.
+
+        Raises:
+            HubCallError: after ``retry`` it may have been applied.
+        """
+        files: dict[str, bytes | Path] = {}
+        delete = []
+        title = "Bring the dataset card up to date"
+        after = View(view.sha, dict(view.files), view.manifest, view.card)
+        if change is not None:
+            shard, file = change
+            after.files.pop(shard.path, None)
+            if file is not None:
+                files[shard.path] = file
+                title = f"{'Replace' if shard.published_at else 'Add'} {_rows(shard)}"
+            else:
+                delete = [shard.path] if shard.path in view.files else []
+                title = f"Remove a file of {shard.config}: its rows were withdrawn"
+        if inventory is not None:
+            after.manifest = files[MANIFEST] = inventory.manifest()
+            after.card = write_card(self.repo, inventory, view.card)
+            files[CARD] = after.card.encode()
+        parent = view.sha if inventory is not None else None
+        after.sha = client.commit_files(
+            self.api, self.repo, "dataset", files, title=title, parent=parent, delete=delete
+        )
+        return after
+
+    def find(self, path: str, revision: str) -> RemoteFile | None:
+        """A file of a revision."""
+        return client.file_at(self.api, self.repo, "dataset", path, revision)
+
+    def fetch(self, path: str, revision: str) -> bytes:
+        """A file's content.
+
+        Raises:
+            HubCallError: it cannot be had.
+            StorageError: the disk refused to hold it for a moment.
+        """
+        with client.scratch_folder() as folder:
+            return client.download_file(self.api, self.repo, "dataset", path, revision, folder).read_bytes()
+
+    def erase(self, contents: list[str]) -> None:
+        """Take contents out of the whole history."""
+        client.erase_contents(self.api, self.repo, "dataset", contents)

@@ -1,0 +1,145 @@
+"""What lies in the dataset repo: shards that count, and files that are not ours.
+
+``data/manifest.json`` says what each shard holds, so that counting them needs no download.
+It is only believed where path and content agree with the repo; other shards are looked into
+once, by downloading them. What is not ours is named for the maintainer and never touched.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from smartbreed.dataset.schema import SCHEMA_VERSION, shard_config
+from smartbreed.hub.client import RemoteFile
+
+MANIFEST = "data/manifest.json"
+CARD = "README.md"
+#: Files of that kind are data wherever they lie, and ``datasets`` might take them for ours.
+_DATA = (".parquet", ".csv", ".tsv", ".json", ".jsonl", ".arrow", ".txt", ".zip", ".tar", ".py")
+_TOO_LARGE = 300_000_000
+#: Shards of others that are downloaded for one inventory; those looked into before cost nothing.
+_MOST_LOOKS = 20
+_COUNTERS = ("labels", "verdicts", "decisions")
+
+Facts = dict[str, Any]
+
+
+@dataclass
+class Inventory:
+    """The repo at one commit.
+
+    Attributes:
+        shards: facts by path, of every shard with the pinned schema.
+        foreign: what is wrong, by path, with every other data file.
+    """
+
+    shards: dict[str, Facts] = field(default_factory=dict)
+    foreign: dict[str, str] = field(default_factory=dict)
+
+    def manifest(self) -> bytes:
+        """The file for the repo; the same shards give the same bytes."""
+        content = {"schema_version": SCHEMA_VERSION, "shards": dict(sorted(self.shards.items()))}
+        return (json.dumps(content, indent=1, ensure_ascii=True) + "\n").encode()
+
+    def of(self, config: str) -> dict[str, Facts]:
+        """The shards of one configuration."""
+        return {path: facts for path, facts in sorted(self.shards.items()) if shard_config(path) == config}
+
+
+def take_inventory(
+    files: Mapping[str, RemoteFile],
+    manifest: bytes | None,
+    ours: Mapping[str, Facts],
+    look_into: Callable[[str, str], Facts],
+    *,
+    seen: Callable[[str], bool] = lambda path: False,
+) -> Inventory:
+    """Sort the files of a repo.
+
+    Args:
+        files: all of them, by path.
+        manifest: the repo's own, if it has one.
+        ours: facts, with ``sha256`` and ``oid``, of shards this installation knows.
+        look_into: configuration and path → facts, or ValueError with what is wrong.
+        seen: whether `look_into` knows a path's content already and downloads nothing.
+    """
+    found = Inventory()
+    told = read_manifest(manifest)
+    unknown: list[tuple[str, str]] = []
+    for path, file in sorted(files.items()):
+        config = shard_config(path)
+        if config is None:
+            if path != MANIFEST and (path.startswith("data/") or path.lower().endswith(_DATA)):
+                found.foreign[path] = "not written by SmartBreed"
+            continue
+        facts = next((known[path] for known in (ours, told) if same(file, known.get(path))), None)
+        if facts is None:
+            if file.size > _TOO_LARGE:
+                found.foreign[path] = f"too large to be looked into ({file.size} bytes)"
+                continue
+            unknown.append((config, path))
+            continue
+        found.shards[path] = _listed(file, facts)
+    # In any order, or the same few bad ones would keep a process that starts anew from the good ones.
+    random.shuffle(unknown)
+    looks = 0
+    for config, path in unknown:
+        if not seen(path):
+            if looks == _MOST_LOOKS:
+                found.foreign[path] = "not looked into yet"
+                continue
+            looks += 1
+        try:
+            found.shards[path] = _listed(files[path], look_into(config, path))
+        except ValueError as error:
+            found.foreign[path] = str(error)
+    return Inventory(found.shards, dict(sorted(found.foreign.items())))
+
+
+def _listed(file: RemoteFile, facts: Facts) -> Facts:
+    return {**facts, "sha256": file.sha256 or facts.get("sha256", ""), "size": file.size}
+
+
+def same(file: RemoteFile | None, facts: Mapping[str, Any] | None) -> bool:
+    """Whether a file of the repo has the content that facts are about."""
+    if file is None or not facts:
+        return False
+    if file.sha256 is not None:
+        return bool(facts.get("sha256") == file.sha256)
+    return bool(facts.get("oid") == file.oid)  # small enough for the Hub to keep it in git itself
+
+
+def read_manifest(data: bytes | None) -> dict[str, Facts]:
+    """Facts by path; whatever is not as we write it is left out, since anybody may edit the file."""
+    try:
+        content = json.loads(data or b"{}")
+        # What an older version noted stays true: it names paths and contents.
+        shards = content["shards"] if content.get("schema_version") in range(1, SCHEMA_VERSION + 1) else {}
+        items = list(shards.items())
+    except (ValueError, KeyError, AttributeError, RecursionError):
+        return {}
+    return {path: facts for path, raw in items if (facts := _checked(path, raw)) is not None}
+
+
+def _checked(path: str, raw: object) -> Facts | None:
+    if shard_config(path) is None or not isinstance(raw, dict) or not _count(raw.get("rows")):
+        return None
+    facts: Facts = {"rows": raw["rows"]}
+    for key in ("sha256", "oid"):
+        if isinstance(raw.get(key), str):
+            facts[key] = raw[key][:64]
+    for name in _COUNTERS:
+        counted = raw.get(name, {})
+        if not isinstance(counted, dict) or not all(_count(number) for number in counted.values()):
+            return None
+        if counted:
+            facts[name] = {key[:80]: number for key, number in counted.items()}
+    return facts
+
+
+def _count(number: object) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool) and 0 < number < 10**9

@@ -1,0 +1,122 @@
+"""The whole circle in numbers, gathered from the rooms that each know a part of it.
+
+Pages and commands ask here; nothing here changes anything. A room that cannot
+answer (a dead Hub, a locked database) costs its own numbers, not the page.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from smartbreed.core.errors import SmartBreedError
+from smartbreed.registry.initial_model import embedded_version
+from smartbreed.registry.model_source import EMBEDDED, newer, why_no_releases
+from smartbreed.registry.release_history import CONFIG, parse, release_of
+from smartbreed.registry.release_summary import Release, Serving, Waiting
+
+if TYPE_CHECKING:
+    from smartbreed.registry.live import ModelStatus
+    from smartbreed.services import Services
+
+#: However many people look, everything is counted no more often, in seconds.
+FRESH_S = 2.0
+_known: WeakKeyDictionary[Services, tuple[float, Waiting]] = WeakKeyDictionary()
+
+
+def serving(services: Services) -> Serving:
+    """What answers now, and why."""
+    status = services.model.status()
+    return Serving(
+        version=status.version,
+        revision=status.revision,
+        repo=status.repo,
+        breeds=len(services.identifier.bundle.config.classifier.labels),
+        since=status.loaded_at,
+        chosen=status.chosen,
+        problem=status.problem,
+        no_releases=why_no_releases(services.settings),
+        pin=status.pin,
+        pin_revision=status.pin_revision,
+        before=status.before,
+        next=_next(services, status),
+    )
+
+
+def _next(services: Services, status: ModelStatus) -> str:
+    """The newest release, while it is fetched and loaded."""
+    if status.pin or status.problem or not status.watching or not services.settings.watch:
+        return ""
+    newest = next(iter(services.releases.known()), None)
+    if newest is None or newest.bad or any(one.revision == newest.revision for one in status.bad):
+        return ""
+    return newest.version if newer(newest.version, status.version) else ""
+
+
+def waiting(services: Services) -> Waiting:
+    """What is on its way through the circle; at most `FRESH_S` old, and never raises."""
+    now = time.monotonic()
+    known = _known.get(services)
+    if known is None or now - known[0] >= FRESH_S:
+        known = _known[services] = (now, _count(services))
+    return known[1]
+
+
+def _count(services: Services) -> Waiting:
+    try:
+        stats = services.review.stats()
+        publishing = services.publishing()
+        found = services.accepted()
+        newest, status = services.releases.known(), services.model.status()
+        return Waiting(
+            accepted=found.total(),
+            since=newest[0].version if newest and not status.pin else status.version,
+            breeds=tuple(found.most_common()),
+            flags=stats.decided + stats.open,
+            published=publishing.published,
+            reviewed=stats.decided,
+            undecided=stats.open,
+            pending=publishing.waiting + publishing.decisions,
+            parked=publishing.parked,
+            problem=publishing.problem or "",
+            details=(*publishing.problems, *(f"{path}: {why}" for path, why in publishing.foreign.items())),
+            published_at=publishing.success_at,
+            needs=tuple(services.needs().values()),
+        )
+    except SmartBreedError as error:
+        return Waiting(problem=error.message)
+
+
+def releases(services: Services) -> list[Release]:
+    """Every version known here, the newest first; with what answers now, released or not."""
+    status = services.model.status()
+    bad = {one.revision: one for one in status.bad}
+    shipped = embedded_version() if services.model.source.kind == "embedded" else ""
+    found = [
+        replace(
+            one,
+            served=_serves(status, one),
+            shipped=one.version == shipped,
+            bad=bad[one.revision].reason if one.revision in bad else one.bad,
+        )
+        for one in services.releases.known()
+    ]
+    listed = {one.revision for one in found}
+    found += [
+        Release(one.version or "?", one.revision, bad=one.reason)
+        for one in status.bad
+        if one.revision not in listed
+    ]
+    if not any(one.served for one in found):
+        config = parse((services.identifier.bundle.folder / CONFIG).read_bytes())
+        own = status.repo == EMBEDDED
+        found.append(release_of(config, status.version, status.revision, served=True, shipped=own))
+    return found
+
+
+def _serves(status: ModelStatus, release: Release) -> bool:
+    if status.repo in ("", EMBEDDED):  # the same model, published as the parent of its successors
+        return status.version == release.version
+    return status.revision == release.revision

@@ -1,0 +1,73 @@
+"""Which files a Space needs, and the head of its README.md."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from smartbreed.core.errors import RequestError
+
+_FILES = ("app.py", "requirements.txt", "LICENSE")
+_FOLDERS = ("smartbreed", "training", "docs/screenshots")
+_LEFT_OUT = ("__pycache__", ".pyc", ".DS_Store")
+_HEAD = re.compile(r"\A---\n(.*?)^---\n", re.DOTALL | re.MULTILINE)
+#: Drivers that a database's address may need and a usual installation has not.
+_DRIVERS = {"postgresql+psycopg:": "psycopg[binary]==3.3.9"}
+
+
+def collect_files(root: Path, database: str, links: dict[str, Any], oauth: bool) -> dict[str, bytes | Path]:
+    """Every file by its path in the Space; a `Path` is read when it is sent.
+
+    Args:
+        root: a checkout of this program.
+        database: its address, which may need a driver.
+        links: ``models`` and ``datasets`` that the README's head names.
+        oauth: let visitors sign in.
+
+    Raises:
+        RequestError: this is no checkout, or its README has no head.
+    """
+    if not (root / "app.py").is_file() or not (root / "training").is_dir():
+        raise RequestError(
+            "no_checkout", f"Deploy from a checkout of SmartBreed: there is no app.py in {root}."
+        )
+    files: dict[str, bytes | Path] = {name: root / name for name in _FILES}
+    for folder in _FOLDERS:
+        for path in sorted((root / folder).rglob("*")):
+            name = path.relative_to(root).as_posix()
+            if path.is_file() and not any(part in name for part in _LEFT_OUT):
+                files[name] = path
+    driver = next((needs for start, needs in _DRIVERS.items() if database.startswith(start)), "")
+    if driver:
+        files["requirements.txt"] = (root / "requirements.txt").read_bytes() + f"{driver}\n".encode()
+    files["README.md"] = space_card((root / "README.md").read_text("utf-8"), links, oauth).encode()
+    return files
+
+
+def space_card(readme: str, links: Mapping[str, Any], oauth: bool) -> str:
+    """README.md with the head of a Space.
+
+    Args:
+        readme: with a head.
+        links: ``models`` and ``datasets`` it names.
+        oauth: see `plan`.
+
+    Raises:
+        RequestError: it has no head.
+    """
+    import yaml  # type: ignore[import-untyped]
+
+    from localhub.card import CardError, front_matter
+
+    found = _HEAD.match(readme)
+    try:
+        head = front_matter(readme)
+    except CardError as error:
+        raise RequestError("bad_card", f"The head of README.md cannot be read: {error}.") from None
+    if found is None or not head:
+        raise RequestError("bad_card", "README.md has no head with the settings of the Space.")
+    head = {**head, **links, **({"hf_oauth": True} if oauth else {})}
+    text = yaml.safe_dump(head, sort_keys=False, allow_unicode=True, width=1000)
+    return f"---\n{text}---\n{readme[found.end() :]}"

@@ -1,0 +1,300 @@
+"""Bytes nobody vouches for → upright RGB pixels, or a `PhotoError`.
+
+The format is told from the first bytes and that one decoder is called directly,
+not through ``PIL.Image.open``: exotic decoders are out of reach whatever else is
+registered in the process, and Pillow's own global pixel limit, which the setting
+replaces, neither warns nor refuses first. (Only the TIFF decoder asks for it itself,
+so a TIFF ends at 179 million pixels whatever the setting.)
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+import struct
+import warnings
+from collections.abc import Callable
+from functools import cache
+from io import BytesIO
+from typing import cast
+
+from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
+
+from smartbreed.core.errors import PhotoError
+from smartbreed.imaging.colour import Pixels, upright_rgb
+from smartbreed.imaging.decoding_memory import coefficients, memory_needed, most_memory, webp_size
+
+SUPPORTED = "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF"
+#: Bytes from which the kind of a file is told.
+HEAD = 256
+#: Shortest side accepted, in pixels.
+MIN_SIDE = 8
+
+#: A JPEG with more pixels is decoded at a half, a quarter or an eighth of its sides: the networks look
+#: at a few hundred pixels, and a reduced JPEG costs a fraction of the time and the memory.
+REDUCE_ABOVE = 24_000_000
+#: Called with the bytes of memory that are needed.
+Admit = Callable[[int], None]
+_DECODERS = {
+    "JPEG": ("PIL.JpegImagePlugin", "JpegImageFile"),  # not jpeg_factory: an MPO's first picture is the photo
+    "PNG": ("PIL.PngImagePlugin", "PngImageFile"),
+    "WebP": ("PIL.WebPImagePlugin", "WebPImageFile"),
+    "GIF": ("PIL.GifImagePlugin", "GifImageFile"),
+    "BMP": ("PIL.BmpImagePlugin", "BmpImageFile"),
+    "TIFF": ("PIL.TiffImagePlugin", "TiffImageFile"),
+    "HEIC": ("pillow_heif", "HeifImageFile"),
+    "AVIF": ("PIL.AvifImagePlugin", "AvifImageFile"),
+}
+_MAGIC = (
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"GIF87a", "GIF"),
+    (b"GIF89a", "GIF"),
+    (b"BM", "BMP"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"II+\0", "TIFF"),
+    (b"MM\0+", "TIFF"),
+)
+#: Kinds people send by mistake; naming them says more than "unknown".
+_OTHERS = (
+    (b"%PDF", "a PDF document"),
+    (b"PK\x03\x04", "a ZIP archive or an office document"),
+    (b"<svg", "an SVG drawing"),
+    (b"<?xml", "an XML or SVG document"),
+    (b"<!DOCTYPE", "a web page"),
+    (b"<html", "a web page"),
+    (b"8BPS", "a Photoshop document"),
+    (b"\x00\x00\x01\x00", "an icon"),
+    (b"\x1aE\xdf\xa3", "a video"),
+    (b"\0\0\0\x14ftyp", "a video"),
+    (b"\0\0\0\x18ftyp", "a video"),
+    (b"\0\0\0 ftyp", "a video"),
+)
+_HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
+_ANY_BRANDS = {b"mif1", b"msf1"}
+_AVIF_BRANDS = {b"avif", b"avis"}
+_PHOTOMETRIC, _COMPRESSION, _YCBCR = 262, 259, 6  # TIFF tags, and a value of the first
+#: How decoders say that a file is of a kind they do not read.
+_UNREAD = re.compile(
+    r"unsupported|not (yet )?supported|unknown (pixel mode|compression|data organization)", re.IGNORECASE
+)
+
+
+def decode(
+    data: bytes, max_pixels: int, admit: Admit | None = None, *, reduce: bool = False
+) -> tuple[Pixels, tuple[int, int]]:
+    """Decode the first frame of an encoded picture.
+
+    Args:
+        data: the whole file, at least one byte.
+        max_pixels: most pixels accepted; compared with the size in the header,
+            before any memory for pixels is taken.
+        admit: called with the bytes of memory that decoding will take, before it takes them; may wait
+            or raise `PhotoError`.
+        reduce: decode a JPEG over `REDUCE_ABOVE` pixels at a half, a quarter or an eighth of its sides.
+
+    Returns:
+        uint8 (height, width, 3), as `colour.upright_rgb` gives them; and the full width and height of
+        the upright picture, which differ from theirs where it was reduced.
+
+    Raises:
+        PhotoError: ``unsupported_format``, ``too_many_pixels``, ``too_small``,
+            ``truncated`` or ``damaged``. Nothing else, whatever the bytes.
+    """
+    kind = sniff(data)
+    if kind is None:
+        known = next((what for magic, what in _OTHERS if data[:64].lstrip().startswith(magic)), "")
+        seems = f"This looks like {known}, not a photo" if known else "This is not a picture of a known kind"
+        raise PhotoError("unsupported_format", f"{seems}. Send a {SUPPORTED} file.")
+    _silence_decoders()
+    try:
+        if kind == "WebP":
+            # The decoder takes memory for the whole canvas as soon as it opens.
+            size = webp_size(data)
+            check_size(*size, max_pixels)
+            _admit(memory_needed("WEBP", size), size, max_pixels, admit)
+            admit = None
+        return _render(_open(kind, data), max_pixels, admit, reduce)
+    except PhotoError:
+        raise
+    except Exception as error:  # decoders raise anything: struct.error, SyntaxError, MemoryError, …
+        raise _failure(error, kind, ends_early=_ends_early(kind, data)) from error
+
+
+def decode_image(image: Image.Image, max_pixels: int) -> Pixels:
+    """Like `decode`, for an image that somebody else opened; it may not be loaded yet, and is not reduced."""
+    _silence_decoders()
+    try:
+        check_size(*image.size, max_pixels)
+        image.load()
+        return upright_rgb(image)
+    except PhotoError:
+        raise
+    except Exception as error:
+        raise _failure(error, image.format or "image", ends_early=False) from error
+
+
+def _render(
+    image: Image.Image, max_pixels: int, admit: Admit | None, reduce: bool
+) -> tuple[Pixels, tuple[int, int]]:
+    full = image.size
+    check_size(*full, max_pixels)
+    extra = 0
+    if isinstance(image, JpegImageFile):
+        extra = coefficients(image)
+        if reduce and full[0] * full[1] > REDUCE_ABOVE:
+            factor = next(f for f in (2, 4, 8) if full[0] * full[1] <= REDUCE_ABOVE * f * f or f == 8)
+            if min(full) >= 2 * factor * MIN_SIDE:
+                image.draft(None, (full[0] // factor, full[1] // factor))
+    reduced = image.size
+    _admit(memory_needed(image.format or "", reduced) + extra, full, max_pixels, admit)
+    image.load()
+    if reduced == full:
+        full = image.size
+        check_size(*full, max_pixels)  # a GIF's frame or a HEIC's item can differ from the header
+    pixels = upright_rgb(image)
+    if (reduced[0] > reduced[1]) != (pixels.shape[1] > pixels.shape[0]):  # lies on its side
+        full = (full[1], full[0])
+    return pixels, full
+
+
+def _admit(memory: int, size: tuple[int, int], max_pixels: int, admit: Admit | None) -> None:
+    if memory > most_memory(max_pixels):
+        raise PhotoError(
+            "too_many_pixels",
+            f"The photo is {size[0]} × {size[1]} pixels, too many for a file of this kind. "
+            "Send a smaller copy, or a JPEG.",
+        )
+    if admit is not None:
+        admit(memory)
+
+
+def stand_in(head: bytes) -> bytes | None:
+    """What is kept instead of a file that is no picture of a kind we read; None for a picture.
+
+    Args:
+        head: the first `HEAD` bytes of the file, or all of it where it has fewer.
+
+    Returns:
+        Bytes for which `decode` gives the same reason; nothing of the file is in them.
+    """
+    if sniff(head) is not None:
+        return None
+    if not head:
+        return b""
+    return next((magic for magic, _ in _OTHERS if head[:64].lstrip().startswith(magic)), b"?")
+
+
+def check_size(width: int, height: int, max_pixels: int) -> None:
+    """Raise `PhotoError` ``too_many_pixels`` or ``too_small`` for a size in pixels."""
+    if width * height > max_pixels:
+        raise PhotoError(
+            "too_many_pixels",
+            f"The photo is {width} × {height} pixels, {width * height:,} in all; "
+            f"at most {max_pixels:,} are accepted. Send a smaller copy.",
+        )
+    if min(width, height) < MIN_SIDE:
+        raise PhotoError(
+            "too_small",
+            f"The photo is {width} × {height} pixels; each side needs at least {MIN_SIDE}.",
+        )
+
+
+def sniff(data: bytes) -> str | None:
+    """The format told from a file's first bytes: a key of the decoders, or ``None``."""
+    for magic, kind in _MAGIC:
+        if data.startswith(magic):
+            return kind
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WebP"
+    if data[4:8] == b"ftyp":
+        length = min(int.from_bytes(data[:4], "big"), 256)
+        brands = {data[8:12]}
+        if brands <= _ANY_BRANDS:  # these say only "a picture"; the brands that follow name the codec
+            brands |= {data[i : i + 4] for i in range(16, length, 4)}
+        if brands & _AVIF_BRANDS:
+            return "AVIF"
+        if brands & (_HEIC_BRANDS | _ANY_BRANDS):
+            return "HEIC"
+    return None
+
+
+@cache
+def _decoder(kind: str) -> Callable[[BytesIO, str], Image.Image]:
+    module, name = _DECODERS[kind]
+    return cast("Callable[[BytesIO, str], Image.Image]", getattr(importlib.import_module(module), name))
+
+
+def _open(kind: str, data: bytes) -> Image.Image:
+    opener = _decoder(kind)
+    try:
+        image = opener(BytesIO(data), "")
+    except Exception:
+        # AVIF and HEIC decoders parse EXIF on opening and refuse the photo if it is broken.
+        # Renaming the item, which keeps every offset, hides it; orientation does not live there.
+        if kind not in ("AVIF", "HEIC") or b"Exif" not in data:
+            raise
+        return opener(BytesIO(data.replace(b"Exif", b"skip", 1)), "")
+    tags = getattr(image, "tag_v2", {})
+    if tags.get(_PHOTOMETRIC) == _YCBCR and tags.get(_COMPRESSION, 1) == 1:
+        # Pillow would look for four bytes a pixel and call the file truncated.
+        raise ValueError("unsupported: uncompressed YCbCr in a TIFF")
+    return image
+
+
+def _silence_decoders() -> None:
+    # Not warnings.catch_warnings: it swaps the process's filters and is unsafe with threads. This
+    # filter touches only what the decoders' own modules say; equal entries are not added twice.
+    if not any(action == "ignore" and module == _QUIET for action, _, _, module, _ in warnings.filters):
+        warnings.filterwarnings("ignore", module=_QUIET.pattern)
+
+
+_QUIET = re.compile(r"(PIL|pillow_heif)\.")
+
+
+def _failure(error: Exception, kind: str, *, ends_early: bool) -> PhotoError:
+    said = str(error)
+    if isinstance(error, Image.DecompressionBombError):
+        return PhotoError("too_many_pixels", "The photo unpacks to far too many pixels. Send a smaller copy.")
+    if ends_early or "truncated" in said.lower():
+        return PhotoError(
+            "truncated",
+            f"The {kind} file ends before the picture does. Send the whole file again.",
+        )
+    if isinstance(error, ImportError) or _UNREAD.search(said):
+        return PhotoError(
+            "unsupported_format",
+            f"This is a rare kind of {kind} that cannot be read here. Save it as an ordinary JPEG or PNG.",
+        )
+    return PhotoError(
+        "damaged",
+        f"The {kind} is damaged and cannot be decoded. Open it in a picture viewer and save a new copy.",
+    )
+
+
+def _ends_early(kind: str, data: bytes) -> bool:
+    """Whether the file's own bookkeeping says that bytes are missing; asked only after a failure."""
+    if kind == "JPEG":
+        return not data.rstrip(b"\0").endswith(b"\xff\xd9")
+    if kind == "PNG":
+        return b"IEND" not in data[-64:]
+    if kind == "GIF":
+        return not data.rstrip(b"\0").endswith(b";")
+    if kind == "WebP":
+        return int.from_bytes(data[4:8], "little") + 8 > len(data)
+    if kind == "BMP":
+        return len(data) < 54 or int.from_bytes(data[2:6], "little") > len(data)
+    if kind == "TIFF":
+        directory = struct.unpack("<I" if data[:2] == b"II" else ">I", data[4:8].ljust(4, b"\0"))[0]
+        return len(data) < 16 or (42 in data[2:4] and directory >= len(data))
+    at = 0  # HEIC and AVIF: a chain of boxes, each opening with its length
+    while at + 8 <= len(data):
+        length = int.from_bytes(data[at : at + 4], "big")
+        if length == 1:
+            length = int.from_bytes(data[at + 8 : at + 16], "big")
+        if length < 8:  # 0: "up to the end of the file"; else nonsense
+            return False
+        at += length
+    return at != len(data)

@@ -1,0 +1,171 @@
+"""A model bundle: the files of a model repo, checked before anything of them is used.
+
+``config.json`` names every other file with its sha256; a bundle with a missing,
+changed or unlisted-but-needed file is refused. Nothing in it is ever unpickled.
+
+Rules for whoever writes a bundle (`write_config` writes the sums):
+
+* ``format`` is `FORMAT`. Format 1 is read as well; a newer one is refused.
+* ``name`` and ``version`` (``1.2.0``) are required. With ``about`` the bundle introduces itself:
+  the page's title is then ``name`` and the line under it ``about``. Without it, it is SmartBreed.
+* A label needs an ``id`` (unique, never changed later). ``name`` is what people read; empty, the
+  catalogue's name, or the id made readable. ``species`` (``cat``, ``dog``, or empty for what is no
+  pet) and ``group`` (one of `smartbreed.breeds.catalogue.GROUPS`, any other family, or empty) are optional.
+* ``detector`` is optional: without it (or ``null``) the whole picture is classified.
+* ``parents`` says what it was made from: ``{"repo", "revision", "version"}`` each.
+* Files: ``.tflite`` networks, ``.weights.h5`` weights, ``.npz`` arrays of plain numbers and texts,
+  and documents. Programs, pickles and whole Keras models (``.keras``, other ``.h5``), which may
+  hold code, are refused: see `smartbreed.inference.contents`.
+* ``self_test.logits`` are the served classifier's on `smartbreed.inference.pipeline.self_test_picture`;
+  ``self_test.weights.embedding`` (optional) is what the Keras weights compute of it, before the head.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from smartbreed.core.errors import BundleError
+from smartbreed.core.files import replace_durably
+from smartbreed.inference.bundle_config import (
+    CONFIG,
+    FORMAT,
+    BundleConfig,
+    ClassifierConfig,
+    Confirmation,
+    DetectorConfig,
+    Label,
+    Parent,
+    Thresholds,
+    parse_config,
+)
+from smartbreed.inference.contents import check_contents
+from smartbreed.inference.results import ModelVersion
+
+__all__ = [
+    "CONFIG",
+    "FORMAT",
+    "Bundle",
+    "BundleConfig",
+    "ClassifierConfig",
+    "Confirmation",
+    "DetectorConfig",
+    "Label",
+    "Parent",
+    "Thresholds",
+    "load_bundle",
+    "parse_config",
+    "read_config",
+    "sha256_of",
+    "write_config",
+]
+
+#: Longest ``config.json`` read, in bytes; the one of 133 breeds has 26 000.
+_LONGEST_CONFIG = 20_000_000
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A verified bundle on disk."""
+
+    folder: Path
+    config: BundleConfig
+    version: ModelVersion
+
+    def path(self, name: str) -> Path:
+        """Path of a file that ``config.json`` lists.
+
+        Raises:
+            BundleError: it lists no such file.
+        """
+        if name not in self.config.files:
+            raise BundleError(f"The model bundle lists no file {name}.")
+        return self.folder / name
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal sha256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def load_bundle(folder: str | Path, *, repo: str = "", revision: str = "") -> Bundle:
+    """Read and verify a bundle.
+
+    Args:
+        folder: where the files are.
+        repo: the Hub repo it came from; empty: the folder's own name.
+        revision: full commit sha; empty: the sha256 of ``config.json``, which pins every file.
+
+    Raises:
+        BundleError: something is missing, malformed or changed; the message names it.
+    """
+    folder = Path(folder)
+    text, config = read_config(folder)
+    needed = {config.classifier.file} | ({config.detector.file} if config.detector else set())
+    for name in sorted(needed - set(config.files)):
+        raise BundleError(f"The model bundle uses {name} but {CONFIG} lists no sha256 for it.")
+    for name, expected in config.files.items():
+        path = folder / name
+        # By name, not by where a link leads: the Hub client's cache links into its own blob folder.
+        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+            raise BundleError(f"The model bundle lists a file outside its folder: {name}.")
+        if not path.is_file():
+            raise BundleError(f"The model bundle is incomplete: {name} is missing.")
+        if sha256_of(path) != expected:
+            raise BundleError(f"The model bundle was changed: {name} does not match its sha256.")
+        check_contents(path, name)
+    for name in sorted(needed):
+        if not name.endswith(".tflite"):
+            raise BundleError(f"The model bundle names {name} as a network; only .tflite files are run.")
+    identity = revision or hashlib.sha256(text).hexdigest()
+    return Bundle(folder, config, ModelVersion(repo or folder.resolve().name, identity, config.version))
+
+
+def read_config(folder: Path) -> tuple[bytes, BundleConfig]:
+    """``config.json`` as it is and as it reads, upgraded from an older format; no other file is looked at.
+
+    Raises:
+        BundleError: it is missing, malformed, too old or too new; the message says which.
+    """
+    try:
+        with (folder / CONFIG).open("rb") as file:
+            text = file.read(_LONGEST_CONFIG)
+    except OSError:
+        raise BundleError(f"There is no model bundle at {folder}: {CONFIG} cannot be read.") from None
+    return text, parse_config(text)
+
+
+def write_config(folder: Path, config: dict[str, Any], *, without: Collection[str] = ()) -> None:
+    """Write ``config.json`` with the sha256 of every other file of ``folder``; whole, or not at all.
+
+    Args:
+        folder: the bundle.
+        config: everything but ``files``.
+        without: names not to list, because they are about to be replaced: a file that is not listed may
+            change and the bundle loads all the same.
+
+    Raises:
+        OSError: the disk refused; ``config.json`` is as it was.
+    """
+    ours = (CONFIG, ".gitkeep", *without)
+    names = sorted(
+        p.name for p in folder.iterdir() if p.is_file() and p.name not in ours and p.suffix != ".tmp"
+    )
+    config = {**config, "files": {name: sha256_of(folder / name) for name in names}}
+    # Not `write_tmp`: a bundle is for everybody to read.
+    half = folder / f"{CONFIG}.tmp"
+    try:
+        with half.open("w", encoding="utf-8") as file:
+            file.write(json.dumps(config, indent=1, ensure_ascii=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        half.unlink(missing_ok=True)
+        raise
+    replace_durably(half, folder / CONFIG)

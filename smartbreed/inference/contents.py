@@ -1,0 +1,121 @@
+"""What a file of a model bundle may hold: numbers and documents, nothing that runs.
+
+The program itself only ever opens ``.tflite`` networks, ``.weights.h5`` weights and ``.npz``
+arrays, and unpickles nothing. Files it would never open are refused all the same: whoever
+downloads a bundle may open them with a tool that is less careful.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from pathlib import Path
+
+from smartbreed.core.errors import BundleError
+
+_PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".dill", ".mar", ".bin")
+_PROGRAMS = (
+    ".py", ".pyc", ".pyd", ".pyz", ".ipynb", ".so", ".dll", ".dylib", ".exe", ".msi", ".com", ".bat", ".cmd",
+    ".ps1", ".sh", ".js", ".mjs", ".wasm", ".jar", ".class", ".apk", ".deb", ".rpm", ".whl", ".egg",
+)  # fmt: skip
+_MODELS = (".keras", ".h5", ".hdf5", ".pb", ".onnx", ".mlmodel")
+_WEIGHTS = ".weights.h5"
+#: First bytes of programs: ELF, Windows, Mach-O (both ways round, fat), a script, WebAssembly.
+_STARTS = (
+    b"\x7fELF", b"MZ", b"\xfe\xed\xfa\xce", b"\xfe\xed\xfa\xcf", b"\xce\xfa\xed\xfe", b"\xcf\xfa\xed\xfe",
+    b"\xca\xfe\xba\xbe", b"#!", b"\0asm",
+)  # fmt: skip
+#: A pickle of protocol 2 to 5 begins with its protocol and goes on with one of these.
+_PICKLE = re.compile(rb"\x80[\x02-\x05][\x95\x8a\x8c(c}\]K\x85\x86\x87XUNJM\x88\x89]", re.DOTALL)
+#: The type of an array of Python objects, in the header of a ``.npy``.
+_OBJECTS = re.compile(rb"['\"]descr['\"]\s*:\s*(?:\[.*)?['\"][|<>=]?O\d*['\"]")
+_LAMBDA = re.compile(rb"\"class_name\":\s*\"Lambda\"|\"registered_name\":\s*\"Lambda\"")
+_MOST_MEMBERS = 1000
+
+
+def check_contents(path: Path, name: str) -> None:
+    """Refuse what may run when somebody opens it.
+
+    Args:
+        path: the file.
+        name: what the message calls it.
+
+    Raises:
+        BundleError: it is a program, holds pickled objects, or is a whole Keras model.
+    """
+    lower = name.lower()
+    with path.open("rb") as file:
+        start = file.read(1024)
+    if lower.endswith(_MODELS) and not lower.endswith(_WEIGHTS):
+        raise _refused(name, _kind_of_model(path))
+    if lower.endswith(_PICKLES) or _PICKLE.match(start):
+        raise _refused(name, "may hold pickled Python objects, which run code when they are loaded")
+    if lower.endswith(_PROGRAMS) or start.startswith(_STARTS):
+        raise _refused(name, "is a program")
+    if lower.endswith(".npy") and _OBJECTS.search(start):
+        raise _refused(name, "holds pickled Python objects, which run code when they are loaded")
+    if start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        _check_archive(path, name)
+    elif lower.endswith(_WEIGHTS):
+        _check_weights(path, name)
+
+
+def check_folder(folder: Path) -> None:
+    """The same for every file in a downloaded snapshot, listed or not.
+
+    Raises:
+        BundleError: likewise.
+    """
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            check_contents(path, path.relative_to(folder).as_posix())
+
+
+def _refused(name: str, why: str) -> BundleError:
+    return BundleError(
+        f"The model bundle is refused: {name} {why}. "
+        "A bundle holds .tflite networks, .weights.h5 weights, .npz arrays and documents."
+    )
+
+
+def _kind_of_model(path: Path) -> str:
+    text = b""
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive, archive.open("config.json") as file:
+                text = file.read(10_000_000)
+        else:
+            text = path.read_bytes()
+    except (OSError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile, NotImplementedError):
+        pass  # damaged: what it is by name is reason enough
+    if _LAMBDA.search(text):
+        return "has a Lambda layer, which is code"
+    return "is a whole model, which may hold code"
+
+
+def _check_weights(path: Path, name: str) -> None:
+    content = path.read_bytes()
+    if _LAMBDA.search(content):
+        raise _refused(name, "has a Lambda layer, which is code")
+    if b"model_config" in content:  # the attribute in which Keras keeps a whole model's layers
+        raise _refused(name, "is a whole model, which may hold code")
+
+
+def _check_archive(path: Path, name: str) -> None:
+    """An ``.npz`` of plain arrays; any other archive could hide what it likes."""
+    if not name.lower().endswith(".npz"):
+        raise _refused(name, "is an archive")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            if len(members) > _MOST_MEMBERS:
+                raise _refused(name, f"holds more than {_MOST_MEMBERS} arrays")
+            for member in members:
+                with archive.open(member) as file:
+                    start = file.read(4096)
+                if not start.startswith(b"\x93NUMPY"):
+                    raise _refused(name, "holds something else than arrays")
+                if _OBJECTS.search(start):
+                    raise _refused(name, "holds pickled Python objects, which run code when they are loaded")
+    except (zipfile.BadZipFile, ValueError, RuntimeError, NotImplementedError, EOFError, OSError):
+        raise BundleError(f"The model bundle is refused: {name} is damaged.") from None

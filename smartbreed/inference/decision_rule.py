@@ -1,0 +1,51 @@
+"""From calibrated probabilities to an answer a person can use: a breed, a group, or "unknown"."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from smartbreed.inference.bundle import ClassifierConfig
+from smartbreed.inference.labels import Labels
+from smartbreed.inference.results import Guess, Verdict
+
+
+class Judge:
+    """Knows which labels form which group and species.
+
+    Args:
+        config: thresholds of the classifier.
+        known: its labels; default: made from `config`.
+    """
+
+    def __init__(self, config: ClassifierConfig, known: Labels | None = None) -> None:
+        known = known or Labels(config)
+        self.thresholds = config.thresholds
+        self.labels = list(known.ids)
+        self.names = [breed.name for breed in known.breeds]
+        self.group_name = known.group_name
+        self.species: list[str] = sorted({label.species for label in config.labels})
+        self._species = np.array([self.species.index(label.species) for label in config.labels])
+        # A label without a group is a group of its own.
+        members = [label.group or label.id for label in config.labels]
+        self.groups = sorted(set(members))
+        self._groups = np.array([self.groups.index(member) for member in members])
+
+    def judge(self, probabilities: np.ndarray, top_k: int) -> tuple[str, Verdict, tuple[Guess, ...], Guess]:
+        """``(species, verdict, breeds, group)`` of one pet.
+
+        Args:
+            probabilities: ``(breeds,)``, summing to 1.
+            top_k: breeds to list; at most as many as there are.
+        """
+        by_species = np.bincount(self._species, probabilities, len(self.species))
+        by_group = np.bincount(self._groups, probabilities, len(self.groups))
+        order = np.argsort(-probabilities, kind="stable")[: max(1, top_k)]
+        breeds = tuple(Guess(self.labels[i], self.names[i], float(probabilities[i])) for i in order)
+        best = int(by_group.argmax())
+        group = Guess(self.groups[best], self.group_name(self.groups[best]), float(min(by_group[best], 1.0)))
+        verdict: Verdict = "unknown"
+        if breeds[0].probability >= self.thresholds.breed:
+            verdict = "breed"
+        elif group.probability >= self.thresholds.group:
+            verdict = "group"
+        return self.species[int(by_species.argmax())], verdict, breeds, group

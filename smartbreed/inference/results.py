@@ -1,0 +1,136 @@
+"""What the pipeline answers: plain values, and the JSON of the contract."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from smartbreed.core.errors import SmartBreedError
+
+if TYPE_CHECKING:
+    from smartbreed.inference.labels import Labels
+
+Verdict = Literal["breed", "group", "unknown"]
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A breed or a group of breeds with its calibrated probability, 0…1."""
+
+    id: str
+    name: str
+    probability: float
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"id": self.id, "name": self.name, "probability": round(self.probability, 4)}
+
+
+@dataclass(frozen=True)
+class Pet:
+    """One animal of a photo.
+
+    Attributes:
+        box: x0, y0, x1, y1 in pixels of the upright photo.
+        crop: the box the classifier looked at (the box and a margin), likewise.
+        score: probability that this is a pet, 0…1; 1 when the whole picture was taken.
+        species: ``cat`` or ``dog``, decided by the breed probabilities; empty when the model
+            names other things.
+        verdict: ``breed`` when the first guess is likely enough, ``group`` when only its
+            group is, else ``unknown``.
+        breeds: the top-k guesses, most likely first.
+        group: the most likely group.
+        logits: float32 ``(breeds,)`` before temperature.
+        class_maps: float32 ``(7, 7, breeds)``; their mean over the picture is ``logits``.
+        embedding: float32 ``(1280,)``.
+    """
+
+    box: tuple[float, float, float, float]
+    crop: tuple[float, float, float, float]
+    score: float
+    species: str
+    verdict: Verdict
+    breeds: tuple[Guess, ...]
+    group: Guess
+    logits: np.ndarray = field(repr=False, compare=False)
+    class_maps: np.ndarray = field(repr=False, compare=False)
+    embedding: np.ndarray = field(repr=False, compare=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "box": [round(v, 1) for v in self.box],
+            "score": round(self.score, 4),
+            "species": self.species,
+            "verdict": self.verdict,
+            "breeds": [guess.as_dict() for guess in self.breeds],
+            "group": self.group.as_dict(),
+        }
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """Which model answered: its repo (or ``embedded``), full revision and version."""
+
+    repo: str
+    revision: str
+    version: str
+
+    def as_dict(self) -> dict[str, str]:
+        return {"repo": self.repo, "revision": self.revision, "version": self.version}
+
+
+@dataclass(frozen=True)
+class Identification:
+    """Everything found in one photo.
+
+    Attributes:
+        image: base name of the photo, or empty.
+        sha256: of the photo, hexadecimal.
+        width, height: of the upright photo, pixels.
+        pets: best detector score first; empty when none was found.
+        model: which model answered.
+        milliseconds: time spent on this photo (its share, in a batch).
+        whole: the whole picture was taken as the subject.
+        combined: number of photos of one pet this answer was averaged over; 1 normally.
+        labels: what the model that answered calls things; None only in tests.
+    """
+
+    image: str
+    sha256: str
+    width: int
+    height: int
+    pets: tuple[Pet, ...]
+    model: ModelVersion
+    milliseconds: float
+    whole: bool = False
+    combined: int = 1
+    labels: Labels | None = field(default=None, repr=False, compare=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON of the contract; ``whole`` and ``combined`` appear only when they are not the default."""
+        result: dict[str, Any] = {
+            "image": self.image,
+            "sha256": self.sha256,
+            "width": self.width,
+            "height": self.height,
+            "pets": [pet.as_dict() for pet in self.pets],
+            "model": self.model.as_dict(),
+            "milliseconds": round(self.milliseconds, 1),
+        }
+        if self.whole:
+            result["whole"] = True
+        if self.combined > 1:
+            result["combined"] = self.combined
+        return result
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A photo that could not be used."""
+
+    image: str
+    error: SmartBreedError
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"image": self.image, "error": self.error.as_dict()}

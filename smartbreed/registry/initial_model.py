@@ -1,0 +1,174 @@
+"""The model to begin with. When one was served here before, no Hub is asked for it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Callable, Iterator
+from typing import Literal, NamedTuple, TypeVar
+
+from smartbreed.core.errors import BundleError, HubCallError, StorageError
+from smartbreed.core.settings import EMBEDDED_BUNDLE, Settings
+from smartbreed.inference.bundle import Bundle, load_bundle, read_config
+from smartbreed.registry.model_source import EMBEDDED, Source, newer, read_source
+from smartbreed.registry.state import Good, SourceState, StateFile
+
+log = logging.getLogger(__name__)
+
+#: Why a model is the one that answers: it came with the program, it is the newest release, a
+#: maintainer has chosen it, or the setting names it and nothing else.
+Chosen = Literal["embedded", "latest", "pinned", "fixed"]
+T = TypeVar("T")
+#: Behind the key of what commands fetched without trying it first; an app takes nothing from there.
+_COMMANDS = " (commands)"
+
+
+class Opened(NamedTuple):
+    """A verified bundle and why it is this one."""
+
+    bundle: Bundle
+    chosen: Chosen
+
+
+def open_bundle(settings: Settings) -> Bundle:
+    """The bundle that the settings ask for and that a maintainer has chosen.
+
+    Raises:
+        BundleError: it is not there, cannot be reached or does not verify.
+    """
+    return open_with(settings, lambda opened: opened.bundle, ask_hub=True)
+
+
+def open_with(settings: Settings, load: Callable[[Opened], T], *, ask_hub: bool = False) -> T:
+    """The same; what `load` refuses by a BundleError is passed over as one that does not verify.
+
+    Args:
+        load: what to do with the bundle.
+        ask_hub: of a repo, ask for its newest release rather than take the one served last;
+            for programs that end before a `smartbreed.registry.watcher.Watcher` has looked.
+
+    Raises:
+        BundleError: none is left; of an explicit setting the reason.
+    """
+    source = read_source(settings)
+    if source.kind == "folder":
+        return load(Opened(load_bundle(source.folder), "fixed"))
+    file = StateFile(settings.home_dir)
+    state = file.read(source.key)
+    known = list(_remembered(source, state))
+    if ask_hub:
+        known += _remembered(source, file.read(source.key + _COMMANDS))
+    if source.kind == "repo" and (not known or (ask_hub and not source.sha and not state.pin)):
+        try:
+            fetched = _fetch(settings, source, state, tried=not ask_hub)
+            return load(Opened(fetched, "fixed" if source.sha else "latest"))
+        except BundleError as error:
+            if not known:
+                raise
+            log.warning("%s", error.message)
+    for release, chosen in known:
+        try:
+            return load(Opened(open_release(settings, release), chosen))
+        except BundleError as error:
+            log.warning("version %s cannot be served any more: %s", release.version, error.message)
+    if source.kind == "embedded":
+        return load(Opened(load_bundle(EMBEDDED_BUNDLE, repo=EMBEDDED), "embedded"))
+    fetched = _fetch(settings, source, state, tried=not ask_hub)
+    return load(Opened(fetched, "fixed" if source.sha else "latest"))
+
+
+def open_release(settings: Settings, release: Good) -> Bundle:
+    """A release that was served before, from this disk.
+
+    Raises:
+        BundleError: its files are gone or are not what they were.
+    """
+    if release.repo == EMBEDDED:
+        return load_bundle(EMBEDDED_BUNDLE, repo=EMBEDDED)
+    folder = settings.home_dir / release.folder
+    return load_bundle(folder, repo=release.repo, revision=release.revision)
+
+
+def embedded_version() -> str:
+    """Version of the embedded model."""
+    return read_config(EMBEDDED_BUNDLE)[1].version
+
+
+def as_good(settings: Settings, bundle: Bundle, at: str) -> Good:
+    """How a bundle is remembered."""
+    version = bundle.version
+    if version.repo == EMBEDDED:
+        return Good(repo=EMBEDDED, revision=version.revision, version=version.version, at=at)
+    folder = str(bundle.folder.absolute().relative_to(settings.home_dir))
+    return Good(repo=version.repo, revision=version.revision, version=version.version, folder=folder, at=at)
+
+
+def _remembered(source: Source, state: SourceState) -> Iterator[tuple[Good, Chosen]]:
+    """What may be served without asking a Hub, the best first."""
+    if state.pin:
+        yield state.pin, "pinned"
+    own = embedded_version() if source.kind == "embedded" else ""
+    for release in state.good:
+        if release.repo == EMBEDDED or (own and not newer(release.version, own)):
+            continue  # what comes with the program is no older, and needs no remembering
+        yield release, "fixed" if source.sha else "latest"
+
+
+def _remember(settings: Settings, key: str, bundle: Bundle) -> None:
+    good = as_good(settings, bundle, dt.datetime.now(dt.UTC).isoformat(timespec="seconds"))
+    try:
+        StateFile(settings.home_dir).change(key, lambda state: state.serving(good))
+    except StorageError as error:  # it serves all the same; the next start asks the Hub again
+        log.warning("%s", error.message)
+
+
+def _fetch(settings: Settings, source: Source, state: SourceState, *, tried: bool) -> Bundle:
+    """The first start with a repo: the newest release of it that can be served.
+
+    Args:
+        tried: in a process of its own first, as an app needs it and a command does not.
+
+    Raises:
+        BundleError: it cannot be reached, or holds none.
+    """
+    # The Hub's client takes longer to import than a photo to identify.
+    from smartbreed.hub.client import connect, list_tags
+    from smartbreed.registry.releases import download, read_head, versions
+    from smartbreed.registry.smoke_test import try_out
+
+    def take(sha: str) -> Bundle:
+        bundle = download(api, settings, source.repo, sha)
+        if tried:
+            try_out(bundle)
+        _remember(settings, source.key + ("" if tried else _COMMANDS), bundle)
+        return bundle
+
+    api = connect(settings)
+    try:
+        head = read_head(api, source)
+        try:
+            return take(head.sha)
+        except BundleError as error:
+            if head.fixed:
+                raise
+            log.warning("the newest release of %s is not usable: %s", source.repo, error.message)
+            for version, sha in versions(list_tags(api, source.repo, "model")):
+                if sha != head.sha and not state.why_bad(sha):
+                    try:
+                        return take(sha)
+                    except BundleError as other:
+                        log.warning("version %s is not usable either: %s", version, other.message)
+            raise
+    except HubCallError as error:
+        raise BundleError(_unreached(source, error)) from None
+
+
+def _unreached(source: Source, error: HubCallError) -> str:
+    if error.kind == "no_repo":
+        return f"There is no model repo {source.repo}, or this token (HF_TOKEN) may not read it."
+    if error.kind == "no_entry":
+        return f"The model repo {source.repo} has no revision {source.asked}."
+    return (
+        f"The model repo {source.repo} could not be reached, and {source.asked} is not in the cache: "
+        f"{error.message}"
+    )

@@ -1,0 +1,162 @@
+"""What a maintainer decides: which release answers, from now on and after every restart.
+
+The choice is written down here and taken up by the running app, which watches the file.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+
+from smartbreed.core.errors import BundleError, HubCallError, RequestError
+from smartbreed.core.settings import EMBEDDED_BUNDLE, Settings
+from smartbreed.inference.bundle import load_bundle
+from smartbreed.registry.initial_model import as_good, embedded_version, open_release
+from smartbreed.registry.model_source import EMBEDDED, Source, read_source
+from smartbreed.registry.state import Bad, Good, SourceState, StateFile
+
+log = logging.getLogger(__name__)
+
+LATEST = "latest"
+#: Fewest digits of a commit id that are taken for one.
+_FEWEST_DIGITS = 4
+
+
+def use(settings: Settings, wanted: str) -> Good | None:
+    """Choose a release; it is downloaded, verified and tried first.
+
+    Args:
+        wanted: a version, a tag, the beginning of a commit id, ``embedded``, or ``latest`` for
+            whatever is newest.
+
+    Returns:
+        What was chosen; None for ``latest``.
+
+    Raises:
+        RequestError: the setting leaves no choice.
+        BundleError: there is no such release, or it cannot be served.
+        HubCallError: the Hub has to be asked and cannot be.
+        StorageError: the disk refused.
+        In all cases the choice is what it was.
+    """
+    source, file = _open(settings)
+    if wanted == LATEST:
+        file.change(source.key, lambda state: state.pinned(None))
+        return None
+    chosen = (
+        _embedded(settings, source, wanted)
+        or _here(settings, file.read(source.key), wanted)
+        or _fetch(settings, source, file, wanted)
+    )
+    file.change(source.key, lambda state: state.pinned(None).serving(chosen).pinned(chosen))
+    return chosen
+
+
+def rollback(settings: Settings, current: str = "") -> Good:
+    """Choose the release that was served before the present one.
+
+    Args:
+        current: revision that answers now; empty: what the state says.
+
+    Raises:
+        RequestError: the setting leaves no choice, or there is none before it.
+        BundleError: its files are gone.
+        StorageError: the disk refused.
+    """
+    source, file = _open(settings)
+    state = file.read(source.key)
+    chosen = before(source, state, current or _serving(state))
+    if chosen is None:
+        raise RequestError("no_release", "There is no release before this one to go back to.")
+    open_release(settings, chosen)
+    file.change(source.key, lambda state: state.pinned(chosen))
+    return chosen
+
+
+def before(source: Source, state: SourceState, current: str) -> Good | None:
+    """The release to go back to from a revision; None when there is none."""
+    place = next((n for n, good in enumerate(state.good) if good.revision == current), None)
+    if place is None:
+        return None
+    older = [good for good in state.good[place + 1 :] if not state.why_bad(good.revision)]
+    if older:
+        return older[0]
+    if source.kind == "embedded" and state.good[place].repo != EMBEDDED:
+        return Good(repo=EMBEDDED, revision=EMBEDDED, version=embedded_version())
+    return None
+
+
+def _serving(state: SourceState) -> str:
+    if state.pin:
+        return state.pin.revision
+    return state.good[0].revision if state.good else ""
+
+
+def _open(settings: Settings) -> tuple[Source, StateFile]:
+    source = read_source(settings)
+    if source.kind == "folder" or source.sha:
+        raise _no_choice(settings)
+    return source, StateFile(settings.home_dir)
+
+
+def _no_choice(settings: Settings) -> RequestError:
+    return RequestError(
+        "fixed_model",
+        "SMARTBREED_MODEL names the one model to serve; set it to a repo, or leave it empty, to choose "
+        f"releases. Received: {settings.model!r}",
+    )
+
+
+def _embedded(settings: Settings, source: Source, wanted: str) -> Good | None:
+    """The bundle that came with the program, by version, by name or, as the page asks for it, by revision."""
+    if source.kind != "embedded":
+        return None
+    bundle = load_bundle(EMBEDDED_BUNDLE, repo=EMBEDDED)
+    named = wanted.removeprefix("v") in (EMBEDDED, bundle.version.version)
+    digits = len(wanted) >= _FEWEST_DIGITS and bundle.version.revision.startswith(wanted.lower())
+    return as_good(settings, bundle, _now()) if named or digits else None
+
+
+def _here(settings: Settings, state: SourceState, wanted: str) -> Good | None:
+    """A release that was served before and still lies on this disk."""
+    digits = wanted.lower() if len(wanted) >= _FEWEST_DIGITS else "-"
+    for good in state.good:
+        named = wanted.removeprefix("v") == good.version or good.revision.startswith(digits)
+        if named and good.repo != EMBEDDED:
+            try:
+                open_release(settings, good)
+            except BundleError as error:
+                log.warning("version %s is fetched again: %s", good.version, error.message)
+            else:
+                return good
+    return None
+
+
+def _fetch(settings: Settings, source: Source, file: StateFile, wanted: str) -> Good:
+    from smartbreed.hub.client import connect, list_tags
+    from smartbreed.registry.releases import download, resolve
+    from smartbreed.registry.smoke_test import NoVerdictError, try_out
+
+    api = connect(settings)
+    try:
+        if source.asked in list_tags(api, source.repo, "model"):
+            raise _no_choice(settings)
+        sha, version = resolve(api, source.repo, wanted)
+    except HubCallError as error:
+        if error.kind == "no_repo":
+            raise BundleError(f"There is no release {wanted!r:.60}: {error.message}") from None
+        raise
+    try:
+        bundle = download(api, settings, source.repo, sha)
+        try_out(bundle)
+    except NoVerdictError:
+        raise  # nothing is known against it
+    except BundleError as error:
+        bad = Bad(revision=sha, version=version, reason=error.message, at=_now())
+        file.change(source.key, lambda state: state.failing(bad))
+        raise
+    return as_good(settings, bundle, _now())
+
+
+def _now() -> str:
+    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")

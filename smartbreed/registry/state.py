@@ -1,0 +1,183 @@
+"""What the app remembers of its models: one small file, written whole or not at all.
+
+``SMARTBREED_HOME/models/state.json`` holds, for every source, the pin, the releases that
+were served (newest first) and those that cannot be. The app and the command line both change
+it, so a change takes a lock, reads, and renames a new file into its place.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from smartbreed.core.errors import StorageError
+from smartbreed.core.files import PRIVATE_FILE, disk_errors, make_dirs, replace_durably, sweep_tmp, write_tmp
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1
+_MOST_GOOD = 8
+_MOST_BAD = 50
+_OLD_S = 3600.0
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Good(_Record):
+    """A release that was verified and served.
+
+    Attributes:
+        folder: its snapshot, relative to SMARTBREED_HOME; empty for the embedded model.
+        at: when it began to serve, ISO 8601 in UTC.
+    """
+
+    repo: str
+    revision: str
+    version: str
+    folder: str = ""
+    at: str = ""
+
+
+class Bad(_Record):
+    """A release that cannot be served, and why."""
+
+    revision: str
+    version: str = ""
+    reason: str
+    at: str = ""
+
+
+class SourceState(_Record):
+    """Of one source.
+
+    Attributes:
+        pin: the release a maintainer has chosen; None: the newest.
+        good: newest first; the first one is served unless there is a pin.
+        bad: newest first.
+    """
+
+    pin: Good | None = None
+    good: tuple[Good, ...] = ()
+    bad: tuple[Bad, ...] = ()
+
+    def why_bad(self, revision: str) -> str:
+        """The reason a release is known to be bad; empty when it is not."""
+        return next((bad.reason for bad in self.bad if bad.revision == revision), "")
+
+    def serving(self, release: Good, before: Good | None = None) -> SourceState:
+        """It serves now: first among the good, no longer bad.
+
+        One that a rollback has pinned keeps its place, so that the next rollback goes further back.
+
+        Args:
+            release: what serves.
+            before: what served until now, which is remembered as well.
+        """
+        known = [good.revision for good in self.good]
+        good = list(self.good)
+        if not (self.pin and self.pin.revision == release.revision and release.revision in known):
+            good = [release, *(one for one in good if one.revision != release.revision)]
+        if before and before.revision not in known:
+            place = [one.revision for one in good].index(release.revision)
+            good.insert(place + 1, before)
+        bad = tuple(one for one in self.bad if one.revision != release.revision)
+        return self.model_copy(update={"good": tuple(good[:_MOST_GOOD]), "bad": bad})
+
+    def failing(self, release: Bad) -> SourceState:
+        """It cannot be served."""
+        rest = [bad for bad in self.bad if bad.revision != release.revision]
+        return self.model_copy(update={"bad": (release, *rest)[:_MOST_BAD]})
+
+    def pinned(self, release: Good | None) -> SourceState:
+        """Chosen by a maintainer, who may ask for a bad one to be tried again; None: no pin."""
+        revision = release.revision if release else ""
+        bad = tuple(one for one in self.bad if one.revision != revision)
+        return self.model_copy(update={"pin": release, "bad": bad})
+
+
+class _File(_Record):
+    format: int = FORMAT
+    sources: dict[str, SourceState] = {}
+
+
+class StateFile:
+    """The file; made on the first change.
+
+    Args:
+        home: SMARTBREED_HOME.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._folder = home / "models"
+        self._path = self._folder / "state.json"
+
+    def read(self, key: str) -> SourceState:
+        """The state of a source; empty when nothing is known. Never raises: a damaged file is as none."""
+        return self._load().sources.get(key, SourceState())
+
+    def change(self, key: str, alter: Callable[[SourceState], SourceState]) -> SourceState:
+        """Change the state of a source; returns what it is now.
+
+        Raises:
+            StorageError: the disk refused; the state is what it was.
+        """
+        with disk_errors("The choice of model was not saved"):
+            make_dirs(self._folder)
+            with self._locked():
+                file = self._load(keep_damaged=True)
+                before = file.sources.get(key, SourceState())
+                after = alter(before)
+                if after != before:
+                    whole = _File(sources={**file.sources, key: after})
+                    text = whole.model_dump_json(indent=1).encode()
+                    replace_durably(write_tmp(self._folder, self._path.name, text), self._path)
+                sweep_tmp(self._folder, _OLD_S)
+                return after
+
+    def mark(self) -> tuple[int, int]:
+        """Differs after every change, whichever process made it."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            return (0, 0)
+        return (found.st_ino, found.st_mtime_ns)
+
+    def _load(self, *, keep_damaged: bool = False) -> _File:
+        try:
+            text = self._path.read_bytes()
+        except FileNotFoundError:
+            return _File()
+        except OSError as error:
+            log.warning("the choice of model cannot be read: %s", error.strerror)
+            return _File()
+        try:
+            file = _File.model_validate_json(text)
+        except ValidationError:
+            log.warning("models/state.json is damaged; it is put aside as state.json.damaged")
+            if keep_damaged:
+                with suppress(OSError):
+                    os.replace(self._path, self._path.with_suffix(".json.damaged"))
+            return _File()
+        if file.format > FORMAT:
+            if keep_damaged:
+                raise StorageError("A newer SmartBreed has written models/state.json; use that one.")
+            return _File()
+        return file
+
+    @contextmanager
+    def _locked(self) -> Iterator[Any]:
+        descriptor = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield descriptor
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,272 @@
+"""The thread that takes up newer releases and a maintainer's choice while the app serves.
+
+Every second it looks whether the choice has changed or the embedded Hub's branch has moved,
+which costs a look at a file and at a row; every SMARTBREED_WATCH seconds, and when a webhook
+calls, it asks the Hub. Nothing that goes wrong here reaches a visitor.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from smartbreed.core.errors import BundleError, HubCallError, SmartBreedError
+from smartbreed.core.settings import EMBEDDED_BUNDLE
+from smartbreed.hub.connection import chosen_hub
+from smartbreed.inference.bundle import Bundle, load_bundle
+from smartbreed.registry.backoff import Later
+from smartbreed.registry.initial_model import embedded_version, open_release
+from smartbreed.registry.live import LiveModel
+from smartbreed.registry.model_source import EMBEDDED, another_model, newer
+from smartbreed.registry.smoke_test import NoVerdictError
+from smartbreed.registry.state import Good
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+log = logging.getLogger(__name__)
+
+#: Seconds between looks at what costs nothing.
+TICK_S = 1.0
+#: Old releases kept beside those in the history.
+_KEPT = 4
+
+
+class Watcher:
+    """Keeps a `LiveModel` up to date.
+
+    Args:
+        live: what it swaps.
+        tick: seconds between looks at the choice and at the embedded Hub.
+        later: when a release is tried again whose trial came to no verdict.
+    """
+
+    def __init__(self, live: LiveModel, *, tick: float = TICK_S, later: Later | None = None) -> None:
+        self.live = live
+        self._later = later or Later()
+        self._every = live.settings.watch
+        self._tick = tick
+        self._wake = threading.Event()
+        self._asked = False
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="model-watcher", daemon=True)
+        self._known: dict[str, str] = {}  # version by sha of heads that were not taken
+        self._peeked = ""
+        self._attempts = 0
+        self._next = 0.0
+
+    def start(self) -> None:
+        """Begin, unless the setting leaves nothing to watch."""
+        if self.live.source.kind == "folder" or self.live.source.sha:
+            return
+        self.live.on_poke(self.poke)
+        self._thread.start()
+
+    def stop(self, wait_s: float = 2.0) -> None:
+        """End; a download under way is left to the next start, which resumes it."""
+        self._stopping = True
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(wait_s)
+
+    def poke(self) -> None:
+        """Ask the Hub soon; never waits."""
+        self._asked = True
+        self._wake.set()
+
+    def look(self) -> None:
+        """Once: take up the choice, else the newest release.
+
+        What a Hub or a release does wrong is not raised: `LiveModel.status` tells it.
+        """
+        live = self.live
+        try:
+            pin = live.state.read(live.source.key).pin
+            if pin is not None:
+                self._follow(pin)
+            elif live.watched:
+                if live.current.chosen == "pinned":  # it no longer is
+                    live.current.chosen = "embedded" if live.current.version.repo == EMBEDDED else "latest"
+                live.looked_at = dt.datetime.now(dt.UTC)
+                self._take_newest()
+            self._attempts = 0
+        except HubCallError as error:
+            self._missed(error)
+        except SmartBreedError as error:
+            live.problem = error.message
+            log.warning("%s", error.message)
+
+    def _run(self) -> None:
+        mark = self.live.state.mark()
+        self._next = time.monotonic() + self._tick if self._every else float("inf")
+        while not self._stopping:
+            asked, self._asked = self._asked, False
+            now_mark = self.live.state.mark()
+            chosen, mark = now_mark != mark, now_mark
+            due = time.monotonic() >= self._next or (self._every > 0 and self._has_moved())
+            if asked or due or chosen:
+                try:
+                    self.look()
+                except Exception:  # whatever it is, the app goes on with the model it has
+                    log.exception("looking for a newer model failed")
+                self._plan()
+            self._wake.wait(self._tick)
+            self._wake.clear()
+
+    def _plan(self) -> None:
+        from smartbreed.hub.retry import pause_s
+
+        if not self._every:
+            self._next = float("inf")
+            return
+        pause = min(self._every, pause_s(self._attempts)) if self._attempts else self._every
+        self._next = time.monotonic() + max(pause, self._tick)
+
+    def _missed(self, error: HubCallError) -> None:
+        live = self.live
+        self._attempts += 1
+        nothing_yet = live.source.kind == "embedded" and live.current.version.repo == EMBEDDED
+        if error.kind == "no_repo" and nothing_yet:
+            live.problem = ""  # nobody has released anything so far
+            return
+        if live.problem != error.message:
+            log.warning("the model repo could not be asked: %s", error.message)
+        live.miss(error)
+
+    def _follow(self, pin: Good) -> None:
+        """Serve what a maintainer has pinned."""
+        live = self.live
+        now = live.current.version
+        if pin.revision == now.revision or pin.repo == now.repo == EMBEDDED:
+            live.current.chosen = "pinned"
+            live.problem = ""
+            return
+        if reason := live.state.read(live.source.key).why_bad(pin.revision):
+            live.problem = f"The chosen version {pin.version} cannot be served: {reason}"
+            return
+        choice = f"{pin.revision} {pin.at}"  # who chooses it once more need not wait
+        if self._later.too_soon(choice):
+            return
+        try:
+            live.swap(self._open(pin), "pinned", lambda: self._pin() == pin)
+            self._later.forget(choice)
+        except NoVerdictError as error:
+            self._put_off(choice, error)
+        except BundleError as error:
+            live.refuse(pin.revision, pin.version, error)
+
+    def _pin(self) -> Good | None:
+        return self.live.state.read(self.live.source.key).pin
+
+    def _put_off(self, revision: str, error: NoVerdictError) -> None:
+        self._later.put_off(revision)
+        self.live.problem = error.message
+        log.warning("release %.10s: %s", revision, error.message)
+
+    def _open(self, pin: Good) -> Bundle:
+        """From this disk, where it was tried before; else from the Hub again."""
+        from smartbreed.hub.client import connect
+        from smartbreed.registry.releases import download
+        from smartbreed.registry.smoke_test import try_out
+
+        try:
+            return open_release(self.live.settings, pin)
+        except BundleError as error:
+            if pin.repo == EMBEDDED:
+                raise
+            log.warning("version %s is fetched again: %s", pin.version, error.message)
+        bundle = download(connect(self.live.settings), self.live.settings, pin.repo, pin.revision)
+        try_out(bundle)
+        return bundle
+
+    def _take_newest(self) -> None:
+        from smartbreed.hub.client import connect
+        from smartbreed.registry.releases import download, read_head, read_version, tidy
+        from smartbreed.registry.smoke_test import try_out
+
+        live, source = self.live, self.live.source
+        if self._nothing_to_ask():
+            return
+        api: HfApi = connect(live.settings)
+        head = read_head(api, source)
+        state = live.state.read(source.key)
+        if head.fixed or head.sha == live.current.version.revision:
+            live.current.chosen = "fixed" if head.fixed else "latest"
+            live.problem = ""
+            return
+        if reason := state.why_bad(head.sha):
+            live.problem = f"The newest release cannot be served: {reason}"
+            return
+        if self._later.too_soon(head.sha):
+            return
+        version = self._known.get(head.sha, "")
+        try:
+            if not version:
+                config = read_version(api, source.repo, head.sha)
+                if config is None:
+                    return  # a repo that was made and holds no release yet
+                version = self._known[head.sha] = config.version
+            if source.kind == "embedded" and not newer(version, embedded_version()):
+                self._back_to_embedded()
+                live.problem = another_model(api, source.repo, head.sha)
+                return
+            bundle = download(api, live.settings, source.repo, head.sha)
+            try_out(bundle)
+            # A maintainer may have chosen another one while this was fetched and tried.
+            live.swap(bundle, "latest", lambda: self._pin() is None)
+            self._later.forget(head.sha)
+        except NoVerdictError as error:
+            self._put_off(head.sha, error)
+            return
+        except BundleError as error:
+            live.refuse(head.sha, version, error)
+            tidy(live.settings, source.repo, {head.sha})
+            return
+        self._tidy()
+
+    def _back_to_embedded(self) -> None:
+        """The program brought a model as new as the newest release."""
+        if self.live.current.version.repo != EMBEDDED:
+            self.live.swap(load_bundle(EMBEDDED_BUNDLE, repo=EMBEDDED), "embedded")
+        self.live.current.chosen = "embedded"
+        self.live.problem = ""
+
+    def _tidy(self) -> None:
+        from smartbreed.registry.releases import tidy
+
+        state = self.live.state.read(self.live.source.key)
+        kept = {good.revision for good in state.good[:_KEPT]} | {self.live.current.version.revision}
+        kept |= {state.pin.revision} if state.pin else set()
+        known = {good.revision for good in state.good} | {bad.revision for bad in state.bad}
+        tidy(self.live.settings, self.live.source.repo, known - kept)
+
+    def _nothing_to_ask(self) -> bool:
+        """The embedded Hub holds nothing at all: no need to load its client."""
+        settings = self.live.settings
+        return chosen_hub(settings).embedded and not (settings.home_dir / "hub" / "hub.db").exists()
+
+    def _has_moved(self) -> bool:
+        """Whether the embedded Hub's branch stands elsewhere than at the last look.
+
+        Asked of the store itself: its listeners hear only of pushes of this process.
+        """
+        live = self.live
+        if not chosen_hub(live.settings).embedded or self._nothing_to_ask():
+            return False
+        try:
+            from localhub.names import repo_name
+            from localhub.store import HubStore
+            from smartbreed.hub.client import embedded_store
+
+            store: HubStore | None = embedded_store(live.settings)
+            if store is None:
+                return False
+            with store.open(repo_name("model", *live.source.repo.split("/"))) as opened:
+                found = opened.commit(live.source.asked).oid
+        except SmartBreedError:
+            found = ""  # no such repo yet, or not just now
+        moved, self._peeked = bool(found) and found != self._peeked, found or self._peeked
+        return moved

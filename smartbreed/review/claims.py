@@ -1,0 +1,67 @@
+"""What a flag says, and when two flags speak of the same pet."""
+
+from __future__ import annotations
+
+from smartbreed.breeds.catalogue import get_breed
+from smartbreed.feedback.tables import Flag
+
+Box = tuple[float, float, float, float]
+
+#: What stands for "there is no pet" where answers are compared.
+NO_PET = "not a pet"
+#: Overlap (intersection over union) from which two boxes of one photo are of the same pet.
+SAME_PET = 0.6
+
+
+def label_of(flag: Flag) -> str | None:
+    """Breed id a flag gives its pet: what the person chose, or what they agreed to."""
+    return flag.label or (flag.predicted if flag.verdict == "correct" else None)
+
+
+def answer_of(flag: Flag) -> str | None:
+    """What a flag claims, in a form that can be compared; None when it claims nothing definite."""
+    return NO_PET if flag.verdict == "not_a_pet" else label_of(flag)
+
+
+def overlap(first: Box | None, second: Box | None) -> float:
+    """Intersection over union, 0…1; None stands for the whole photo and matches only itself."""
+    if first is None or second is None:
+        return 1.0 if first is second else 0.0
+    width = min(first[2], second[2]) - max(first[0], second[0])
+    height = min(first[3], second[3]) - max(first[1], second[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (first, second)]
+    return width * height / (sum(areas) - width * height)
+
+
+def same_pet(first: Flag, second: Flag) -> bool:
+    """Whether two flags are about the same pet of the same photo.
+
+    A missed pet without a box is nowhere, so it is the same as no other.
+    """
+    if any(flag.verdict == "missed" and flag.box is None for flag in (first, second)):
+        return False
+    return first.sample_id == second.sample_id and overlap(first.box, second.box) >= SAME_PET
+
+
+def said(flag: Flag, name: str | None = None) -> str:
+    """What the person said, in their place: "It is a Siamese".
+
+    Args:
+        name: of the flag's label, when the catalogue lacks it.
+    """
+    label = label_of(flag)
+    if label and not name:
+        name = get_breed(label).name
+    if flag.verdict == "missed" and not name and not flag.label_text and flag.species:
+        name = flag.species
+    a_pet = f"{'an' if (name or '')[:1].lower() in 'aeiou' else 'a'} {name}" if name else ""
+    own = f"“{flag.label_text}”" if flag.label_text else ""
+    return {
+        "correct": f"Right, it is {a_pet}",
+        "wrong": f"It is {a_pet or own or 'something else'}",
+        "not_a_pet": "There is no pet here",
+        "missed": f"A pet was missed: {a_pet or own}" if a_pet or own else "A pet was missed",
+        "unsure": "I cannot tell either",
+    }[flag.verdict]

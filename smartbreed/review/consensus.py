@@ -1,0 +1,135 @@
+"""Decisions without a maintainer: by a known answer, and by people who agree.
+
+Both only ever look at flags that are open and not withdrawn, in one transaction each, so they
+can be repeated by any process at any time.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from smartbreed.feedback.tables import Flag
+from smartbreed.review.claims import NO_PET, answer_of, label_of, same_pet
+from smartbreed.review.decision_store import append, latest_decisions, outcome
+from smartbreed.review.decisions import Ruling, applied, breed_name
+from smartbreed.review.tables import AGREEMENT, GOLD, Decision, Gold
+from smartbreed.review.trust import over_cap, refresh, standings
+
+
+def settle(session: Session, *, agreements: int, cap: int, now: dt.datetime) -> list[Decision]:
+    """Take every decision that needs no maintainer; the caller holds the write lock.
+
+    Args:
+        agreements: people who have to say the same; 0: agreement never accepts.
+        cap: flags of one person a UTC day that count by themselves.
+
+    Returns:
+        The new decisions.
+    """
+    made = _by_gold(session, now)
+    if made:
+        refresh(session, _flaggers(session, made), now)
+        session.flush()
+    return made + (_by_agreement(session, max(agreements, 2), cap, now) if agreements else [])
+
+
+def _by_gold(session: Session, now: dt.datetime) -> list[Decision]:
+    """Judge flags of pets whose answer is known: right ones are accepted, wrong ones rejected."""
+    rows = session.execute(
+        sa.select(Flag, Gold)
+        .join(Gold, Gold.sample_id == Flag.sample_id)
+        .where(Flag.state != "withdrawn", Flag.id != Gold.flag_id)
+        .order_by(Flag.id, Gold.flag_id)
+    ).all()
+    latest = latest_decisions(session, [flag.id for flag, _ in rows])
+    models = {gold.flag_id: session.get(Flag, gold.flag_id) for _, gold in rows}
+    made: dict[str, Decision] = {}
+    for flag, gold in rows:
+        model = models[gold.flag_id]
+        open_ = outcome(latest.get(flag.id)) == "open" and flag.id not in made
+        claim = answer_of(flag)
+        undone = flag.id in latest  # a maintainer took an earlier decision back: theirs to decide
+        if not open_ or undone or claim is None or model is None or not same_pet(flag, model):
+            continue
+        known = gold.label or NO_PET
+        if claim == known:
+            ruling = applied(Ruling("accept", reason="As the known answer says."), flag)
+        else:
+            said = breed_name(gold.label, {}) or "no pet"
+            ruling = Ruling("reject", reason=f"The known answer is {said}.")
+        made[flag.id] = append(session, flag, ruling, GOLD, latest.get(flag.id), now)
+    return list(made.values())
+
+
+def _by_agreement(session: Session, agreements: int, cap: int, now: dt.datetime) -> list[Decision]:
+    """Accept what enough independent people say of one pet, at least one of whom is known to be right often.
+
+    A person counts once, only with flags within their daily cap, and not when they were too
+    often wrong. One who counts and says something else leaves it to a maintainer, and so does a
+    maintainer who decided otherwise or took such an acceptance back.
+    """
+    shared = (
+        sa.select(Flag.sample_id)
+        .where(Flag.state != "withdrawn")
+        .group_by(Flag.sample_id)
+        .having(sa.func.count(sa.distinct(Flag.flagger)) >= agreements)
+    )
+    flags = list(
+        session.scalars(
+            sa.select(Flag)
+            .where(Flag.state != "withdrawn", Flag.sample_id.in_(shared))
+            .order_by(Flag.sample_id, Flag.id)
+        )
+    )
+    latest = latest_decisions(session, [flag.id for flag in flags])
+    if all(outcome(latest.get(flag.id)) != "open" for flag in flags):
+        return []
+    records = standings(session, {flag.flagger for flag in flags})
+    beyond = over_cap(session, cap)
+    counts = {
+        flag.id for flag in flags
+        if flag.id not in beyond
+        and (flag.flagger not in records or records[flag.flagger].level != "low")
+    }  # fmt: skip
+    made = []
+    for pet in _pets(flags):
+        decided = [latest[flag.id] for flag in pet if flag.id in latest]
+        claims = {answer_of(flag) for flag in pet if flag.id in counts} - {None}
+        claims |= {row.label for row in decided if row.decision != "undo"} - {None}
+        if len(claims) != 1 or any(row.decision in ("undo", "reject", "relabel") for row in decided):
+            continue
+        agreed = [flag for flag in pet if flag.id in counts and label_of(flag) is not None]
+        people = {flag.flagger for flag in agreed}
+        known = any(person in records and records[person].level == "trusted" for person in people)
+        if len(people) < agreements or not known:
+            continue
+        why = f"{len(people)} people say the same, independently."
+        made += [
+            append(session, flag, applied(Ruling("accept", reason=why), flag), AGREEMENT, None, now)
+            for flag in agreed
+            if flag.id not in latest
+        ]
+    return made
+
+
+def _pets(flags: Iterable[Flag]) -> list[list[Flag]]:
+    """Flags put together by the pet they are about."""
+    by_sample: dict[str, list[list[Flag]]] = defaultdict(list)
+    for flag in flags:
+        pets = by_sample[flag.sample_id]
+        pet = next((pet for pet in pets if same_pet(pet[0], flag)), None)
+        if pet is None:
+            pets.append([flag])
+        else:
+            pet.append(flag)
+    return [pet for pets in by_sample.values() for pet in pets]
+
+
+def _flaggers(session: Session, made: Iterable[Decision]) -> set[str]:
+    ids = [row.flag_id for row in made]
+    return {flag.flagger for flag_id in ids if (flag := session.get(Flag, flag_id)) is not None}

@@ -1,0 +1,224 @@
+"""What a maintainer can say about a flag, checked before anything is written."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from smartbreed.breeds.catalogue import BREEDS, GROUPS, get_breed, resolve
+from smartbreed.core.errors import FlagError, ReviewError
+from smartbreed.feedback.request import Box, drawn_box
+from smartbreed.feedback.tables import Flag
+from smartbreed.review.claims import label_of
+
+#: Longest texts kept, in characters.
+MAX_NAME = 80
+MAX_REASON = 500
+_ID = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+
+
+@dataclass(frozen=True)
+class NewBreed:
+    """A breed that the catalogue lacks; ``group`` is a key of `breeds.catalogue.GROUPS` or empty."""
+
+    id: str
+    name: str
+    species: str
+    group: str
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """A decision before it is a row; fields as in `smartbreed.review.tables.Decision`."""
+
+    decision: str
+    label: str | None = None
+    name: str | None = None
+    species: str | None = None
+    group: str | None = None
+    reason: str | None = None
+    box: Box | None = None
+
+
+def accept(reason: str = "", *, species: str = "", box: Box | None = None) -> Ruling:
+    """The person is right. Which label that means, `applied` takes from the flag.
+
+    Args:
+        species: ``cat`` or ``dog``, of a missed pet whose breed nobody knows; empty: what the flag says.
+        box: the place of a missed pet in pixels, where the flag's is wrong or lacking.
+
+    Raises:
+        ReviewError: ``unknown_species``.
+    """
+    if species not in ("", "cat", "dog"):
+        raise ReviewError("unknown_species", f"A species is cat or dog. Received: {species!r:.50}")
+    return Ruling("accept", species=species or None, reason=clean(reason, MAX_REASON, "The reason"), box=box)
+
+
+def at(ruling: Ruling, box: Box | None) -> Ruling:
+    """A ruling about a missed pet that is at another place than the flag says; None: it is right."""
+    return replace(ruling, box=box)
+
+
+def reject(reason: str = "") -> Ruling:
+    """Not to be learnt from."""
+    return Ruling("reject", reason=clean(reason, MAX_REASON, "The reason"))
+
+
+def relabel(breed: str, new: Mapping[str, NewBreed], reason: str = "") -> Ruling:
+    """It is another breed.
+
+    One that decisions introduced is spelt out again, so that no row depends on another that may be undone.
+
+    Args:
+        breed: id, name or alias.
+        new: breeds that earlier decisions introduced, by id.
+
+    Raises:
+        ReviewError: ``unknown_breed``.
+    """
+    why = clean(reason, MAX_REASON, "The reason")
+    if breed and (known := resolve(breed)):
+        return Ruling("relabel", known.id, reason=why)
+    words = _plain(breed or "")
+    for other in new.values():
+        if words in (_plain(other.id), _plain(other.name)):
+            return Ruling("new_breed", other.id, other.name, other.species, other.group or None, why)
+    raise ReviewError(
+        "unknown_breed",
+        f"No breed of that name; choose one, or introduce it as a new breed. Received: {breed!r:.90}",
+    )
+
+
+def new_breed(
+    name: str, species: str, group: str, new: Mapping[str, NewBreed], breed_id: str = "", reason: str = ""
+) -> Ruling:
+    """It is a breed the catalogue lacks.
+
+    Args:
+        name: what people call it.
+        species: ``cat`` or ``dog``.
+        group: key of `smartbreed.breeds.catalogue.GROUPS` of that species, or empty.
+        new: breeds that earlier decisions introduced, by id.
+        breed_id: lower-case words joined by ``_``; empty: made of the name.
+
+    Raises:
+        ReviewError: ``bad_name``, ``bad_id``, ``unknown_species``, ``unknown_group``, or
+            ``known_breed`` for one that is in the catalogue or was introduced as something else.
+    """
+    shown = clean(name, MAX_NAME, "The name")
+    if not shown or not any(c.isalpha() for c in shown):
+        raise ReviewError("bad_name", f"A new breed needs the name people use. Received: {name!r:.90}")
+    label = (breed_id or "").strip() or id_of(shown)
+    if not _ID.fullmatch(label) or not 3 <= len(label) <= MAX_NAME:
+        raise ReviewError(
+            "bad_id",
+            f"Give an id: lower-case words joined by _, such as treeing_cur. Received: {label!r:.90}",
+        )
+    if species not in ("cat", "dog"):
+        raise ReviewError("unknown_species", f"A species is cat or dog. Received: {species!r:.50}")
+    if group and (group not in GROUPS or GROUPS[group].species != species):
+        raise ReviewError(
+            "unknown_group",
+            f"No group of {species}s has this id; leave it empty if none fits. Received: {group!r:.50}",
+        )
+    for text in (shown, label):
+        if (known := resolve(text)) is not None:
+            raise ReviewError(
+                "known_breed", f"The catalogue has {known.name} ({known.id}) already; relabel instead."
+            )
+    asked = NewBreed(label, shown, species, group or "")
+    for other in new.values():
+        if (other.id == label or _plain(other.name) == _plain(shown)) and other != asked:
+            raise ReviewError(
+                "known_breed",
+                f"{other.name} ({other.id}, {other.species}, {other.group or 'no group'}) was introduced "
+                "before; relabel instead, or give exactly the same.",
+            )
+    return Ruling("new_breed", label, shown, species, group or None, clean(reason, MAX_REASON, "The reason"))
+
+
+def applied(ruling: Ruling, flag: Flag) -> Ruling:
+    """A ruling as it reads for one flag: accepting takes the flag's label, relabelling as it is accepts.
+
+    A missed pet needs a place, and may do with a species in place of a breed.
+
+    Raises:
+        ReviewError: ``nothing_to_accept``: the flag names no breed of the catalogue; ``no_box``: it
+            does not say where the missed pet is; ``bad_box``.
+    """
+    label, box, missed = label_of(flag), _corrected(ruling, flag), flag.verdict == "missed"
+    if ruling.decision in ("reject", "undo"):
+        return replace(ruling, box=None)
+    if missed and (box or flag.box) is None:
+        raise ReviewError(
+            "no_box", "This flag does not say where the missed pet is; draw a box around it, or reject it."
+        )
+    if ruling.decision == "relabel" and ruling.label == label:
+        return Ruling("accept", label, reason=ruling.reason, box=box)
+    if ruling.decision != "accept":
+        return replace(ruling, box=box)
+    species = None
+    if label is None and missed:
+        species = ruling.species or flag.species
+    if label is None and species is None and flag.verdict != "not_a_pet":
+        raise ReviewError(
+            "nothing_to_accept",
+            "This flag names no breed of the catalogue; "
+            + ("say whether it is a dog or a cat, " if missed else "")
+            + "relabel it, introduce a new breed, or reject it.",
+        )
+    return Ruling("accept", label, species=species, reason=ruling.reason, box=box)
+
+
+def _corrected(ruling: Ruling, flag: Flag) -> Box | None:
+    """The box of a ruling, checked; None where it says the same as the flag."""
+    if ruling.box is None:
+        return None
+    if flag.verdict != "missed":
+        raise ReviewError("bad_box", "Only the box of a missed pet can be corrected.")
+    try:
+        box = drawn_box(ruling.box, flag.photo_width, flag.photo_height)
+    except FlagError as error:
+        raise ReviewError(error.code, error.message) from None
+    return None if box == flag.box else box
+
+
+def breed_name(breed_id: str | None, new: Mapping[str, NewBreed]) -> str:
+    """What people call a breed, known or new."""
+    if breed_id is None:
+        return ""
+    return new[breed_id].name if breed_id in new and breed_id not in BREEDS else get_breed(breed_id).name
+
+
+def id_of(name: str) -> str:
+    """``"Treeing Cur"`` → ``"treeing_cur"``; may come out empty."""
+    return "_".join(re.findall(r"[a-z0-9]+", _bare(name)))
+
+
+def clean(text: str | None, limit: int, what: str) -> str | None:
+    """In one line and without control or formatting characters; None when nothing is left.
+
+    Raises:
+        ReviewError: ``text_too_long``.
+    """
+    if not text:
+        return None
+    if len(text) > 10 * limit:
+        raise ReviewError("text_too_long", f"{what} is too long: at most {limit} characters.")
+    visible = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in text)
+    words = " ".join(unicodedata.normalize("NFC", visible).split())
+    if len(words) > limit:
+        raise ReviewError("text_too_long", f"{what} is too long: at most {limit} characters.")
+    return words or None
+
+
+def _bare(text: str) -> str:
+    plain = unicodedata.normalize("NFKD", text.casefold().replace("’", "").replace("'", ""))
+    return "".join(c for c in plain if not unicodedata.combining(c))
+
+
+def _plain(text: str) -> str:
+    return "".join(c for c in _bare(text) if c.isalnum())

@@ -1,0 +1,78 @@
+"""The accepted photos of this installation, compared with what the model to be retrained has learnt."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from smartbreed.core.database import Sessions
+from smartbreed.core.settings import Settings
+from smartbreed.dataset.accepted import accepted_pets, read_model, waiting_for
+from smartbreed.dataset.needs import Model, Need, need
+from smartbreed.inference.bundle import Bundle
+from smartbreed.registry.model_source import read_source
+from smartbreed.registry.release_history import Releases
+from smartbreed.registry.state import StateFile
+from smartbreed.review.decisions import NewBreed, breed_name
+from smartbreed.training_jobs.jobs import MODES
+
+
+class AcceptedPhotos:
+    """Counts them.
+
+    Args:
+        settings: whose model.
+        sessions: of the database with the decisions.
+        releases: of the model repo.
+        new_breeds: breeds that decisions introduced, by id.
+        bundle: what answers now; loaded only where it is needed.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        sessions: Sessions,
+        releases: Releases,
+        new_breeds: Callable[[], Mapping[str, NewBreed]],
+        bundle: Callable[[], Bundle],
+    ) -> None:
+        self._settings, self._sessions, self._releases = settings, sessions, releases
+        self._new_breeds, self._bundle = new_breeds, bundle
+        self._model: tuple[str, Model] | None = None
+
+    def waiting(self) -> Counter[str]:
+        """Those that were not learnt yet, by the name of the breed.
+
+        Raises:
+            StorageError: the database refused.
+        """
+        found, new = waiting_for(accepted_pets(self._sessions), self._learnt()), self._new_breeds()
+        return Counter(pet.name or breed_name(pet.label, new) for pet in found)
+
+    def needs(self) -> dict[str, Need]:
+        """Whether they are enough for a retraining, by mode; new breeds by their names.
+
+        Raises:
+            StorageError: the database refused.
+        """
+        model = replace(self._served(), learnt=self._learnt())
+        pets, new = accepted_pets(self._sessions), self._new_breeds()
+        found = {mode: need(mode, pets, model) for mode in MODES}
+        return {
+            mode: replace(one, new_breeds=tuple((breed_name(id_, new), n) for id_, n in one.new_breeds))
+            for mode, one in found.items()
+        }
+
+    def _learnt(self) -> Mapping[str, str]:
+        """Of the model that would be retrained, see `parse_learnt`: the pinned one, else the newest."""
+        pinned = StateFile(self._settings.home_dir).read(read_source(self._settings).key).pin
+        learnt = None if pinned else self._releases.learnt()
+        # Where no Hub has ever answered, what is served here is the best guess.
+        return self._served().learnt if learnt is None else learnt
+
+    def _served(self) -> Model:
+        bundle, known = self._bundle(), self._model
+        if known is None or known[0] != bundle.version.revision:
+            known = self._model = (bundle.version.revision, read_model(bundle))
+        return known[1]

@@ -1,0 +1,210 @@
+"""One retraining on the disk: what was asked for, what its process said, how it ended.
+
+``SMARTBREED_HOME/retraining/jobs/<id>/`` holds ``job.json`` (what was asked for),
+``pid`` (of the process, which writes it itself), ``progress.jsonl`` and ``log.txt``
+(its stdout and stderr, straight to the disk, so that nothing is lost with the app that
+started it) and ``ended.json`` (what its parent saw of its end, if the parent lived).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import shutil
+import signal
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from smartbreed.core.files import disk_errors, replace_durably, write_tmp
+from smartbreed.training_jobs.progress import Progress, fold
+
+#: Outcomes without a new model, and the sentence about each.
+NO_MODEL = MappingProxyType(
+    {
+        "nothing_new": "No new model was made: nothing was accepted that the present one has not learnt.",
+        "too_few": "No new model was made: too few new photos are accepted.",
+    }
+)
+#: How far a retraining can be gone, as `Job.state`.
+STATES = ("running", "released", "passed", "refused", *NO_MODEL, "failed", "cancelled", "lost")
+#: What starts one, and how that reads in a sentence.
+TRIGGERS = {
+    "hand": "started by hand",
+    "count": "started by the number of accepted photos",
+    "schedule": "started by the clock",
+    "webhook": "started by a change of the dataset",
+}
+_MOST_OUTPUT = 1_000_000
+_LAST_WORDS = 2_000
+_FULL_DISK = 1_000_000
+
+
+@dataclass(frozen=True)
+class Order:
+    """What was asked for.
+
+    Attributes:
+        id: UTC time and a random end; sorts by time.
+        mode: ``head`` or ``full``.
+        publish: whether a new version that passes is published.
+        trigger: a key of `TRIGGERS`.
+        started_at: aware, UTC.
+        accepted: accepted photos known when it started.
+    """
+
+    id: str
+    mode: str
+    publish: bool
+    trigger: str
+    started_at: dt.datetime
+    accepted: int = 0
+
+
+@dataclass(frozen=True)
+class Job:
+    """A retraining as it stands at the moment it is looked at.
+
+    Attributes:
+        state: one of `STATES`.
+        sentence: what became of it, for people; empty while it runs.
+        ended_at: None while it runs.
+        last_words: the end of its log, for maintainers, when it did not end well.
+    """
+
+    order: Order
+    state: str
+    progress: Progress
+    sentence: str = ""
+    ended_at: dt.datetime | None = None
+    last_words: str = field(default="", repr=False)
+
+    @property
+    def running(self) -> bool:
+        return self.state == "running"
+
+    @property
+    def seconds(self) -> float:
+        """How long it has run."""
+        return max(0.0, ((self.ended_at or dt.datetime.now(dt.UTC)) - self.order.started_at).total_seconds())
+
+
+def save_order(folder: Path, order: Order) -> None:
+    """Write ``job.json`` into a new folder.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    values = {**asdict(order), "started_at": order.started_at.isoformat()}
+    with disk_errors("The retraining could not start"):
+        replace_durably(write_tmp(folder, "job", json.dumps(values).encode()), folder / "job.json")
+
+
+def save_end(folder: Path, status: int | None) -> None:
+    """Note that the process is gone, and its exit status where it is known; never raises."""
+    if (folder / "ended.json").exists():
+        return
+    values = {"status": status, "ended_at": dt.datetime.now(dt.UTC).isoformat()}
+    with suppress(OSError):
+        replace_durably(write_tmp(folder, "ended", json.dumps(values).encode()), folder / "ended.json")
+
+
+def read_job(folder: Path, *, alive: bool) -> Job | None:
+    """A job as it stands now; None if the folder holds none.
+
+    Args:
+        alive: whether its process lives (`smartbreed.training_jobs.job_lock.Lease.holder`), asked
+            *before* this call, so that its last line is not missed.
+    """
+    order = _order(folder)
+    if order is None:
+        return None
+    progress = fold(_lines(folder / "progress.jsonl"))
+    if alive:
+        return Job(order, "running", progress)
+    ended = _json(folder / "ended.json")
+    state, sentence = _outcome(folder, progress, ended.get("status"))
+    words = _tail(folder / "log.txt") if state in ("failed", "lost") else ""
+    return Job(order, state, progress, sentence, _ended_at(folder, ended, order), words)
+
+
+def process_group(folder: Path) -> int | None:
+    """The trainer's process group, which is also its process id."""
+    with suppress(OSError, ValueError):
+        return int((folder / "pid").read_text(encoding="ascii"))
+    return None
+
+
+def _outcome(folder: Path, progress: Progress, status: object) -> tuple[str, str]:
+    result = progress.result
+    if result is not None:
+        if result.passed and result.published:
+            return "released", f"Version {result.version} is published."
+        if result.passed:
+            return "passed", "The new model passed every check; it was not published."
+        if result.outcome in NO_MODEL:
+            return result.outcome, NO_MODEL[result.outcome]
+        return "refused", "The new model was not good enough, so nothing was published."
+    if (folder / "cancelled").exists():
+        return "cancelled", "It was stopped; nothing was published."
+    if progress.error:
+        told = progress.error.rstrip(".")
+        return "failed", f"{told}." if "nothing was published" in told else f"{told}. Nothing was published."
+    return "lost", f"{_why_lost(folder, status)} Nothing was published; you can start it again."
+
+
+def _why_lost(folder: Path, status: object) -> str:
+    with suppress(OSError):
+        if shutil.disk_usage(folder).free < _FULL_DISK:
+            return "It ended without a result, and the disk is full: free some space."
+    if not isinstance(status, int):
+        return "Its process is gone without a result; the machine or the app was probably stopped."
+    if status == -signal.SIGKILL:
+        return "Its process was killed (signal 9), often because the memory ran out."
+    if status < 0:
+        return f"Its process was ended by signal {-status}."
+    return f"Its process ended without a result (exit status {status})."
+
+
+def _order(folder: Path) -> Order | None:
+    values = _json(folder / "job.json")
+    try:
+        return Order(**{**values, "started_at": dt.datetime.fromisoformat(values["started_at"])})
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _ended_at(folder: Path, ended: dict[str, Any], order: Order) -> dt.datetime:
+    with suppress(KeyError, TypeError, ValueError):
+        return dt.datetime.fromisoformat(ended["ended_at"])
+    with suppress(OSError):
+        return dt.datetime.fromtimestamp((folder / "progress.jsonl").stat().st_mtime, dt.UTC)
+    return order.started_at
+
+
+def _json(path: Path) -> dict[str, Any]:
+    with suppress(OSError, ValueError):
+        values = json.loads(path.read_bytes())
+        return values if isinstance(values, dict) else {}
+    return {}
+
+
+def _lines(path: Path) -> list[str]:
+    """Complete lines; of a flood, the last."""
+    text = _end_of(path, _MOST_OUTPUT).decode(errors="replace")
+    return [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+
+def _tail(path: Path) -> str:
+    return _end_of(path, _LAST_WORDS).decode(errors="replace").strip()
+
+
+def _end_of(path: Path, most: int) -> bytes:
+    with suppress(OSError), path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - most))
+        return file.read(most)
+    return b""

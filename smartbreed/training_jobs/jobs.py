@@ -1,0 +1,255 @@
+"""Retrainings of this SMARTBREED_HOME: start one, look at it from any process, stop it, list them all.
+
+Nothing here depends on who started a job: state lies in files and in the kernel's
+lock, so an app that comes back after ``kill -9`` finds the trainer that went on
+without it, and two apps on one home never start two.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import secrets
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from smartbreed.core.errors import RequestError, UnavailableError
+from smartbreed.core.files import disk_errors, make_dirs
+from smartbreed.training_jobs.job import TRIGGERS, Job, Order, read_job, save_end, save_order
+from smartbreed.training_jobs.job_lock import Lease
+from smartbreed.training_jobs.process import GRACE_S, spawn, stop, trainer_command
+from smartbreed.training_jobs.workspace import remove_leftovers
+
+if TYPE_CHECKING:
+    from smartbreed.core.settings import Settings
+
+log = logging.getLogger(__name__)
+
+MODES = ("head", "full")
+#: Stages in which the trainer may be writing to the Hub: cutting it off there would leave half a release.
+PUBLISHING = ("export", "publish")
+_KEPT = 50
+_POLL_S = 0.5
+#: A trainer that prints more than this, in bytes, has gone mad; it is stopped before it fills the disk.
+_FLOOD = 50_000_000
+
+
+class Jobs:
+    """The door to retrainings; safe for any number of threads and processes.
+
+    Args:
+        settings: whose ``home_dir`` holds everything.
+        command: instead of ``python -m training.retrain``.
+    """
+
+    def __init__(self, settings: Settings, command: Sequence[str] | None = None) -> None:
+        self.settings = settings
+        self._command = list(command) if command else None
+        self._folder = settings.home_dir / "retraining" / "jobs"
+        self._lease = Lease(settings.home_dir / "retraining" / "lock")
+        self._guard = threading.Lock()
+        self._watched: dict[str, threading.Thread] = {}
+        #: Called with the job after each end that this process sees; must not raise.
+        self.on_end: list[Callable[[Job], None]] = []
+
+    def start(
+        self, mode: str = "head", *, publish: bool = True, trigger: str = "hand", accepted: int = 0
+    ) -> Job:
+        """Start a retraining in a process of its own and return at once.
+
+        Raises:
+            RequestError: no such mode.
+            UnavailableError: ``retraining_running`` (409) when one runs already, in whatever process;
+                ``not_installed`` when there is no trainer.
+            StorageError: the disk refused; nothing runs.
+        """
+        if mode not in MODES or trigger not in TRIGGERS:
+            raise RequestError("unknown_mode", f"The modes are {', '.join(MODES)}. Received: {mode!r}")
+        command = self._command or trainer_command()
+        now = dt.datetime.now(dt.UTC)
+        order = Order(
+            f"{now:%Y%m%dT%H%M%S}Z-{secrets.token_hex(3)}", mode, publish, trigger, now, int(accepted)
+        )
+        with disk_errors("The retraining could not start"):
+            make_dirs(self._folder)
+        with self._lease.take(order.id) as lease:
+            if lease is None:
+                raise _busy()
+            remove_leftovers(self.settings.home_dir)
+            folder = self._folder / order.id
+            try:
+                with disk_errors("The retraining could not start"):
+                    make_dirs(folder)
+                save_order(folder, order)
+                arguments = [
+                    *command,
+                    *("--mode", mode, "--home", str(self.settings.home_dir)),
+                    *("--publish" if publish else "--no-publish", "--progress", "json"),
+                ]
+                process = spawn(arguments, folder, self.settings, lease)
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
+        self._watch(order.id, process)
+        self._prune()
+        job = self.get(order.id)
+        assert job is not None  # its folder has just been written
+        return job
+
+    def check_free(self) -> None:
+        """Fail at once where `start` would fail too, because one runs.
+
+        Raises:
+            UnavailableError: ``retraining_running`` (409).
+        """
+        if self._lease.holder() is not None:
+            raise _busy()
+
+    def current(self) -> Job | None:
+        """The job that runs now, whoever started it."""
+        name = self._lease.holder()
+        return read_job(self._folder / name, alive=True) if name and _is_name(name) else None
+
+    def get(self, job_id: str) -> Job | None:
+        """One job as it stands now."""
+        if not _is_name(job_id):
+            return None
+        alive = self._lease.holder() == job_id
+        return read_job(self._folder / job_id, alive=alive)
+
+    def latest(self) -> Job | None:
+        """The job that started last, running or not."""
+        found = self.recent(1)
+        return found[0] if found else None
+
+    def recent(self, limit: int = _KEPT) -> list[Job]:
+        """Jobs, newest first."""
+        holder = self._lease.holder()
+        jobs: list[Job] = []
+        for name in self._names():
+            if (job := read_job(self._folder / name, alive=name == holder)) is not None:
+                jobs.append(job)
+            if len(jobs) >= limit:
+                break
+        return jobs
+
+    def cancel(self, grace_s: float = GRACE_S) -> bool:
+        """Stop what runs now, unless it is publishing already; False when nothing runs."""
+        name = self._lease.holder()
+        if not name or not _is_name(name):
+            return False
+        with suppress(OSError):  # stopping matters more than remembering why
+            (self._folder / name / "cancelled").touch()
+
+        def publishes() -> bool:
+            job = self.get(name)
+            return job is not None and job.progress.stage in PUBLISHING
+
+        stop(self._folder / name, lambda: self._lease.holder() == name, grace_s, publishes)
+        return True
+
+    def adopt(self) -> Job | None:
+        """Watch the job that runs now, as if started here: after a restart of the app.
+
+        What trainers left behind that were killed meanwhile goes.
+        """
+        remove_leftovers(self.settings.home_dir)
+        job = self.current()
+        if job is not None:
+            self._watch(job.order.id, None)
+        return job
+
+    def wait(self, job_id: str, timeout: float | None = None) -> Job | None:
+        """Wait until a job watched here has ended and everybody was told.
+
+        Returns:
+            The job as it stands then.
+        """
+        with self._guard:
+            thread = self._watched.get(job_id)
+        if thread is not None:
+            thread.join(timeout)
+        return self.get(job_id)
+
+    def close(self, grace_s: float = GRACE_S) -> None:
+        """Stop what this process started or adopted: whoever stops the app wants quiet."""
+        with self._guard:
+            watched = dict(self._watched)
+        if self._lease.holder() in watched:
+            self.cancel(grace_s)
+        for thread in watched.values():
+            thread.join(grace_s + 5)
+
+    def _watch(self, name: str, process: subprocess.Popen[bytes] | None) -> None:
+        with self._guard:
+            if name in self._watched:
+                return
+            thread = threading.Thread(
+                target=self._follow, args=(name, process), name="retraining", daemon=True
+            )
+            self._watched[name] = thread
+            thread.start()
+
+    def _follow(self, name: str, process: subprocess.Popen[bytes] | None) -> None:
+        """Wait for the end of a job, note it and tell everybody."""
+        folder = self._folder / name
+        status: int | None = None
+        flooded = False
+        while True:
+            if process is not None:
+                with suppress(subprocess.TimeoutExpired):
+                    status = process.wait(_POLL_S)
+                    break
+            elif self._lease.holder() != name:
+                break
+            else:
+                threading.Event().wait(_POLL_S)
+            if not flooded and _size(folder / "progress.jsonl") + _size(folder / "log.txt") > _FLOOD:
+                flooded = True
+                log.error("the retraining printed over %d bytes and is stopped", _FLOOD)
+                stop(folder, lambda: self._lease.holder() == name, 2.0)
+        if process is not None and self._lease.holder() == name:  # helpers it left behind
+            stop(folder, lambda: self._lease.holder() == name, 1.0).join()
+        save_end(folder, status)
+        remove_leftovers(self.settings.home_dir)
+        with self._guard:
+            self._watched.pop(name, None)
+        job = self.get(name)
+        if job is None:
+            return
+        log.info("retraining %s: %s %s", name, job.state, job.sentence)
+        for told in self.on_end:
+            try:
+                told(job)
+            except Exception:
+                log.exception("what follows a retraining failed")
+
+    def _names(self) -> list[str]:
+        with suppress(OSError):
+            return sorted((path.name for path in self._folder.iterdir() if _is_name(path.name)), reverse=True)
+        return []
+
+    def _prune(self) -> None:
+        for name in self._names()[_KEPT:]:
+            shutil.rmtree(self._folder / name, ignore_errors=True)
+
+
+def _busy() -> UnavailableError:
+    return UnavailableError(
+        "retraining_running", "A retraining is running already; wait for it or cancel it first.", status=409
+    )
+
+
+def _is_name(name: str) -> bool:
+    return name.replace("-", "").isalnum() and name.isascii() and len(name) < 64
+
+
+def _size(path: Path) -> int:
+    with suppress(OSError):
+        return path.stat().st_size
+    return 0

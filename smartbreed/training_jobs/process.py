@@ -1,0 +1,143 @@
+"""Start the trainer's process, and stop it."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from smartbreed.core.errors import UnavailableError
+from smartbreed.core.files import disk_errors
+from smartbreed.training_jobs.job import process_group
+
+if TYPE_CHECKING:
+    from smartbreed.core.settings import Settings
+
+#: The folder that holds both `smartbreed` and `training`.
+ROOT = Path(__file__).resolve().parents[2]
+#: What the trainer has no business with.
+_SECRETS = (
+    "SMARTBREED_MAINTAINER_PASSWORD",
+    "SMARTBREED_WEBHOOK_SECRET",
+    "SMARTBREED_SALT",
+    "SMARTBREED_DATABASE_URL",
+)
+#: Visitors come first: the trainer gets what the app leaves over.
+_NICENESS = 10
+#: After a polite request to stop, seconds until it is killed.
+GRACE_S = 15.0
+#: And as long again as a release may take that is on its way to the Hub.
+PUBLISHING_S = 120.0
+
+
+def trainer_command() -> list[str]:
+    """How the trainer is started.
+
+    Raises:
+        UnavailableError: it is not installed here.
+    """
+    if importlib.util.find_spec("training") is None and not (ROOT / "training").is_dir():
+        raise UnavailableError(
+            "not_installed", "Retraining needs the `training` package, which is not installed on this server."
+        )
+    return [sys.executable, "-m", "training.retrain"]
+
+
+def spawn(command: Sequence[str], folder: Path, settings: Settings, lease: int) -> subprocess.Popen[bytes]:
+    """Start `command` with its output in `folder`; it keeps the lease, and lives on without us.
+
+    Raises:
+        StorageError: the disk or the system refused; nothing runs.
+    """
+    # The shell becomes the trainer; before that it notes the process id, so that a job can be
+    # stopped even if we die at this moment.
+    wrapped = ["/bin/sh", "-c", 'echo $$ > "$0" && exec "$@"', str(folder / "pid"), *command]
+    with (
+        disk_errors("The retraining could not start"),
+        (folder / "progress.jsonl").open("ab") as out,
+        (folder / "log.txt").open("ab") as log,
+    ):
+        process = subprocess.Popen(
+            wrapped,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=log,
+            cwd=ROOT,
+            env=environment(settings),
+            pass_fds=(lease,),
+            start_new_session=True,
+        )
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, process.pid, _NICENESS)
+    return process
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Ours with the settings as they are in force here, without what is secret to the app."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in _SECRETS and not name.startswith("GRADIO_")
+    }
+    for name in type(settings).model_fields:
+        variable = f"SMARTBREED_{name.upper()}"
+        if variable not in _SECRETS:
+            kept[variable] = str(getattr(settings, name))
+    for name in ("base_dataset", "model"):
+        folder = Path(getattr(settings, name)).expanduser()
+        if getattr(settings, name) and folder.is_dir():
+            kept[f"SMARTBREED_{name.upper()}"] = str(folder.absolute())  # the trainer works elsewhere
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {
+        **kept,
+        "SMARTBREED_HOME": str(settings.home_dir),
+        "PYTHONPATH": os.pathsep.join(paths),
+        "PYTHONUNBUFFERED": "1",
+        "TF_CPP_MIN_LOG_LEVEL": kept.get("TF_CPP_MIN_LOG_LEVEL", "2"),
+    }
+
+
+def stop(
+    folder: Path,
+    runs: Callable[[], bool],
+    grace_s: float = GRACE_S,
+    publishes: Callable[[], bool] = lambda: False,
+) -> threading.Thread:
+    """Ask the job's processes to stop, and kill them later if they do not.
+
+    Args:
+        runs: whether the job holds the lease; only then its process group surely exists and is
+            nobody else's.
+        publishes: whether it is past the point of no return; then it gets `PUBLISHING_S` more.
+
+    Returns:
+        The thread that waits for them; joined, they are gone.
+    """
+    _signal(folder, signal.SIGTERM)
+
+    def wait() -> None:
+        give_up = time.monotonic() + grace_s
+        while runs():
+            late = time.monotonic() - give_up
+            if late > PUBLISHING_S or (late > 0 and not publishes()):
+                _signal(folder, signal.SIGKILL)
+                return
+            time.sleep(0.05)
+
+    thread = threading.Thread(target=wait, name="retraining-stop", daemon=True)
+    thread.start()
+    return thread
+
+
+def _signal(folder: Path, number: signal.Signals) -> None:
+    if (group := process_group(folder)) is not None and group > 1:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(group, number)

@@ -1,0 +1,65 @@
+"""Where the server listens."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+
+from smartbreed.core.errors import SettingError
+
+PORT = 7860
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where to listen."""
+
+    host: str
+    port: int
+
+
+def read_address(host: str | None = None, port: int | None = None) -> Address:
+    """The address that ``GRADIO_SERVER_NAME`` and ``GRADIO_SERVER_PORT`` ask for.
+
+    A Hugging Face Space is reached from outside its container, so there the default
+    is every interface. What is given goes before both.
+
+    Raises:
+        SettingError: the port is no port.
+    """
+    text = os.environ.get("GRADIO_SERVER_PORT", str(PORT)) if port is None else str(port)
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65_535):
+        raise SettingError(f"GRADIO_SERVER_PORT: a port is a number from 1 to 65535. Received: {text!r}")
+    # Gradio reads the variable itself when it is imported.
+    os.environ["GRADIO_SERVER_PORT"] = text
+    host = (
+        host
+        or os.environ.get("GRADIO_SERVER_NAME")
+        or ("0.0.0.0" if os.environ.get("SPACE_ID") else "127.0.0.1")
+    )
+    return Address(host, int(text))
+
+
+def check_free(address: Address) -> None:
+    """Fail at once where `launch` would fail too, but only after seconds of importing.
+
+    Raises:
+        SettingError: the address is taken or not ours.
+    """
+    try:
+        for family, kind, _, _, where in socket.getaddrinfo(
+            address.host.strip("[]"), address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        ):
+            with socket.socket(family, kind) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(where)
+    except OSError:
+        raise unusable(address) from None
+
+
+def unusable(address: Address) -> SettingError:
+    return SettingError(
+        "GRADIO_SERVER_NAME, GRADIO_SERVER_PORT: cannot listen there; the port may be taken. "
+        f"Received: {address.host!r}, {address.port}"
+    )

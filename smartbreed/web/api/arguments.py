@@ -1,0 +1,142 @@
+"""Checks of what a caller sends beside the photo; the same sentences at every door.
+
+Callers are programs in any language, so a value may have any JSON type: each
+check takes anything and answers a proper value or raises.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from smartbreed.core.errors import RequestError
+
+#: Most breeds that can be asked for; more than a model knows simply gives all.
+MAX_TOP_K = 1_000
+
+_TRUE = {"true", "1", "yes", "on"}
+_FALSE = {"false", "0", "no", "off", ""}
+
+
+def check_top_k(value: Any) -> int | None:
+    """How many breeds to list; None keeps the default.
+
+    Raises:
+        RequestError: ``bad_top_k``.
+    """
+    if value is None or value == "":
+        return None
+    number = _number(value)
+    if number is None or number != int(number) or not 1 <= number <= MAX_TOP_K:
+        raise RequestError(
+            "bad_top_k", f"top_k is a whole number from 1 to {MAX_TOP_K}. Received: {_shown(value)}"
+        )
+    return int(number)
+
+
+def check_score(value: Any) -> float | None:
+    """Smallest detector score; None keeps the model's own.
+
+    Raises:
+        RequestError: ``bad_score``.
+    """
+    if value is None or value == "":
+        return None
+    number = _number(value)
+    if number is None or not 0 <= number <= 1:
+        raise RequestError("bad_score", f"score is a number from 0 to 1. Received: {_shown(value)}")
+    return number
+
+
+def check_flag(value: Any, name: str) -> bool:
+    """A yes or no; text such as a query parameter is understood too, None is no.
+
+    Raises:
+        RequestError: ``bad_`` and the name.
+    """
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    text = str(value).strip().lower() if isinstance(value, (str, int)) else None
+    if text in _TRUE:
+        return True
+    if text in _FALSE:
+        return False
+    raise RequestError(f"bad_{name}", f"{name} is true or false. Received: {_shown(value)}")
+
+
+def check_pet(value: Any) -> int | None:
+    """Number of a pet, from 1; None is the photo as a whole.
+
+    Raises:
+        RequestError: ``bad_pet``.
+    """
+    if value is None or value == "":
+        return None
+    number = _number(value)
+    if number is None or number != int(number):
+        raise RequestError(
+            "bad_pet", f"pet is a whole number: 1 for the first pet of the answer. Received: {_shown(value)}"
+        )
+    return int(number)
+
+
+def check_box(value: Any) -> tuple[float, float, float, float] | None:
+    """Corners of a box in pixels: a list of four numbers, or text such as ``10,20,110,220``; None: no box.
+
+    Whether it fits the photo is checked with the photo.
+
+    Raises:
+        RequestError: ``bad_box``.
+    """
+    if value is None or value == "" or value == []:
+        return None
+    sides = value.split(",") if isinstance(value, str) else value
+    four = isinstance(sides, (list, tuple)) and len(sides) == 4
+    x0, y0, x1, y1 = [_number(side) for side in sides] if four else [None] * 4
+    if x0 is None or y0 is None or x1 is None or y1 is None:
+        raise RequestError(
+            "bad_box",
+            f"box is four numbers x0, y0, x1, y1 in pixels of the upright photo. Received: {_shown(value)}",
+        )
+    return x0, y0, x1, y1
+
+
+def check_text(value: Any, name: str) -> str:
+    """Text; None is the empty one.
+
+    Raises:
+        RequestError: ``bad_`` and the name.
+    """
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise RequestError(f"bad_{name}", f"{name} is text. Received: {_shown(value)}")
+    return value
+
+
+def check_photos(value: Any, most: int) -> list[Any]:
+    """Several photos, of whatever form.
+
+    Raises:
+        RequestError: ``bad_photos``, ``too_many_photos``.
+    """
+    if not isinstance(value, list):
+        raise RequestError("bad_photos", f"photos is a list, each entry one photo. Received: {_shown(value)}")
+    if len(value) > most:
+        raise RequestError("too_many_photos", f"At most {most} photos at once. Received: {len(value)}.")
+    return value
+
+
+def _number(value: Any) -> float | None:
+    """``value`` as a finite number, None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if abs(number) < 1e300 else None  # not for NaN either
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:59] + "…"

@@ -1,0 +1,275 @@
+"""No request body larger, slower or more nested than its route can use: pure ASGI, before everything else.
+
+A body is received in full before the app sees it, beyond a few kilobytes on the disk: a client that
+sends slowly then holds a connection and no memory. Only then is memory reserved for it, from an
+amount that all requests share, and JSON is checked before anything parses it. Uploads are passed
+on as they come, because gradio writes them to the disk itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+import tempfile
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+import anyio.to_thread
+
+from smartbreed.core.errors import RequestError, SmartBreedError
+from smartbreed.web.api.json_cost import check_json
+from smartbreed.web.api.memory import Memory
+
+log = logging.getLogger(__name__)
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Asgi = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+
+#: Largest body of a route that takes no photo, in bytes; for a larger one memory is reserved.
+ORDINARY = 1_000_000
+#: A body that is slower than this after the first `GRACE_S` seconds is given up.
+GRACE_S, BYTES_PER_S = 20.0, 16_384
+#: Bytes of memory that bodies over `ORDINARY` may take together while they are worked on.
+MEMORY = 192_000_000
+#: Memory a body takes while it is worked on, in copies of it: bytes, text, what base64 stands for.
+COPIES = 5
+#: Seconds that a body waits for its memory.
+PATIENCE_S = 20.0
+#: Most bytes read and thrown away of a body that is refused; most clients read no answer while they send.
+_DRAIN, _DRAIN_S = 8_000_000, 5.0
+#: A longer body waits on the disk, and longer JSON is checked in a thread.
+_LONG = 65_536
+#: What may stand before the first bracket of a JSON text: white space, and the marks of other encodings.
+_BEFORE_JSON = b" \t\r\n\0\xef\xbb\xbf\xfe\xff"
+#: Several photos in one upload may be this many times as large as one photo: they go to the disk.
+SEVERAL = 4
+
+_UPLOAD = re.compile(r"/gradio_api/upload/?$")
+_PHOTO = re.compile(r"/api/(identify|flag)/?$|/gradio_api/mcp(?!/messages)(/|$)")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a route takes.
+
+    Attributes:
+        limit: largest body in bytes.
+        streams: the app writes it to the disk as it comes.
+        photo: an answer names the photo too.
+    """
+
+    limit: int
+    streams: bool = False
+    photo: bool = False
+
+
+class _Gone(Exception):
+    """The client went away."""
+
+
+class BodyLimit:
+    """ASGI middleware.
+
+    Args:
+        app: what to protect.
+        max_bytes: largest photo; a body with one may be half as large again, as base64 is.
+        grace_s, bytes_per_s: as `GRACE_S` and `BYTES_PER_S`.
+        memory: as `MEMORY`.
+    """
+
+    def __init__(
+        self,
+        app: Asgi,
+        *,
+        max_bytes: int,
+        grace_s: float = GRACE_S,
+        bytes_per_s: float = BYTES_PER_S,
+        memory: int = MEMORY,
+    ) -> None:
+        self._app = app
+        self._photo = Rule(max(max_bytes * 3 // 2, ORDINARY), photo=True)
+        self._upload = Rule(SEVERAL * max_bytes + ORDINARY, streams=True)
+        self._ordinary = Rule(ORDINARY)
+        self._grace_s, self._bytes_per_s = grace_s, bytes_per_s
+        self._memory = Memory(memory)
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        announced = headers.get(b"content-length", b"")
+        if b"transfer-encoding" not in headers and announced in (b"", b"0"):
+            await self._app(scope, receive, send)
+            return
+        rule = self._rule(scope["path"])
+        body = _Body(receive, rule.limit, self._grace_s, self._bytes_per_s)
+        try:
+            if announced.isdigit() and int(announced) > rule.limit:
+                if b"expect" not in headers:  # else nothing is sent before we ask for it
+                    await body.drain()
+                raise _too_large(rule)
+            if rule.streams:
+                await self._stream(scope, body, send)
+            else:
+                await self._buffer(scope, receive, body, send)
+        except _Gone:
+            return
+        except SmartBreedError as error:
+            await _refuse(send, error, rule)
+
+    def _rule(self, path: str) -> Rule:
+        if _UPLOAD.match(path):
+            return self._upload
+        return self._photo if _PHOTO.match(path) else self._ordinary
+
+    async def _stream(self, scope: MutableMapping[str, Any], body: _Body, send: Send) -> None:
+        """Pass a body on as it comes; what the app makes of its end is not what the client hears."""
+        started = False
+
+        async def relay(message: Message) -> None:
+            nonlocal started
+            if body.error is None:
+                started = True
+                await send(message)
+
+        try:
+            await self._app(scope, body.receive, relay)
+        except Exception:
+            if body.error is None:
+                raise
+        if body.error is not None and not started:
+            if body.error.status == 413:
+                await body.drain()
+            raise body.error
+
+    async def _buffer(
+        self, scope: MutableMapping[str, Any], receive: Receive, body: _Body, send: Send
+    ) -> None:
+        with tempfile.SpooledTemporaryFile(max_size=_LONG) as file:
+            try:
+                while (message := await body.receive())["type"] == "http.request":
+                    file.write(message.get("body", b""))
+                    if not message.get("more_body", False):
+                        break
+                else:
+                    raise _Gone
+            except RequestError as error:
+                if error.status == 413:
+                    await body.drain()
+                raise
+            if body.size <= ORDINARY:
+                await self._replay(scope, receive, file, send)
+                return
+            try:
+                held = await self._memory.acquire(COPIES * body.size, patience_s=PATIENCE_S)
+            except TimeoutError:
+                raise SmartBreedError(
+                    "busy", "Too much is being done here. Try again in a minute.", status=503
+                ) from None
+            try:
+                await self._replay(scope, receive, file, send)
+            finally:
+                self._memory.release(held)
+
+    async def _replay(self, scope: MutableMapping[str, Any], receive: Receive, file: Any, send: Send) -> None:
+        file.seek(0)
+        data = file.read()
+        file.close()
+        if data[:64].lstrip(_BEFORE_JSON)[:1] in (b"[", b"{"):
+            if len(data) < _LONG:
+                check_json(data)
+            else:
+                await anyio.to_thread.run_sync(check_json, data)
+        pending: list[bytes] = [data]
+        del data
+
+        async def again() -> Message:
+            if pending:
+                return {"type": "http.request", "body": pending.pop(), "more_body": False}
+            return await receive()
+
+        await self._app(scope, again, send)
+
+
+class _Body:
+    """A body as it arrives, counted and timed.
+
+    Attributes:
+        size: bytes so far.
+        error: why no more of it is passed on; the app then sees that the client went away.
+    """
+
+    def __init__(self, receive: Receive, limit: int, grace_s: float, bytes_per_s: float) -> None:
+        self._receive, self._limit = receive, limit
+        self._grace_s, self._bytes_per_s = grace_s, bytes_per_s
+        self._started = asyncio.get_running_loop().time()
+        self._complete = False
+        self.size = 0
+        self.error: RequestError | None = None
+
+    async def receive(self) -> Message:
+        """The next message.
+
+        Raises:
+            RequestError: the body is too long (413) or too slow (408).
+        """
+        if self._complete:
+            return await self._receive()
+        if self.error is not None:
+            raise self.error
+        deadline = self._started + self._grace_s + self.size / self._bytes_per_s
+        try:
+            async with asyncio.timeout_at(deadline):
+                message = await self._receive()
+        except TimeoutError:
+            self.error = RequestError("too_slow", "The request did not arrive in time.", status=408)
+            raise self.error from None
+        if message["type"] == "http.request":
+            self.size += len(message.get("body", b""))
+            self._complete = not message.get("more_body", False)
+            if self.size > self._limit:
+                self.error = _too_large(Rule(self._limit))
+                raise self.error
+        return message
+
+    async def drain(self) -> None:
+        """Read on a little, so that the client hears the answer."""
+        left = _DRAIN
+        try:
+            async with asyncio.timeout(_DRAIN_S):
+                while not self._complete and left > 0:
+                    message = await self._receive()
+                    left -= len(message.get("body", b""))
+                    self._complete = message["type"] != "http.request" or not message.get("more_body", False)
+        except TimeoutError:
+            return
+
+
+def _too_large(rule: Rule) -> RequestError:
+    return RequestError(
+        "too_many_bytes",
+        f"The request is too large; at most {rule.limit:,} bytes are accepted here.",
+        status=413,
+    )
+
+
+async def _refuse(send: Send, error: SmartBreedError, rule: Rule) -> None:
+    answer: dict[str, Any] = {"error": error.as_dict()}
+    if rule.photo:
+        answer = {"image": "", **answer}
+    content = json.dumps(answer).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(content)).encode()),
+        (b"connection", b"close"),
+    ]
+    if error.status == 503:
+        headers.append((b"retry-after", b"10"))
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.body", "body": content})

@@ -1,0 +1,89 @@
+"""Keep Gradio's own handling of bad input quiet, and away from our photos.
+
+Gradio moves files and checks arguments before an endpoint is called, and what
+goes wrong there it prints as a traceback with the upload's path. `guard` wraps
+that one step: the endpoints of `smartbreed.web.api.endpoints` get a photo as it was
+sent and check it themselves, and for every other event a failure becomes one
+sentence for the caller and one line without private data in the log.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Any
+
+import gradio as gr
+
+from smartbreed.services import explain_failure
+
+log = logging.getLogger(__name__)
+
+
+class CallerError(gr.Error):
+    """A sentence for the caller; nothing is printed on the server.
+
+    Args:
+        message: what is wrong and what to do.
+        code: stable identifier, shown as the title.
+    """
+
+    def __init__(self, message: str, code: str = "Error") -> None:
+        super().__init__(message, title=code, print_exception=False)
+
+    def __str__(self) -> str:
+        return str(self.message)  # MCP clients get this; gr.Error would add quotes
+
+
+def guard(blocks: gr.Blocks, own: set[int]) -> None:
+    """Wrap ``blocks``'s preparation of arguments.
+
+    Args:
+        blocks: the app.
+        own: ids of the events whose file arguments reach the function as they were sent.
+    """
+    prepare = blocks.preprocess_data
+
+    async def guarded(block_fn: Any, inputs: list[Any], *args: Any, **kwargs: Any) -> Any:
+        if block_fn._id in own:
+            inputs = [_plain(value) for value in inputs]
+        try:
+            return await prepare(block_fn, inputs, *args, **kwargs)
+        except gr.Error as error:
+            error.print_exception = False
+            raise
+        except Exception as error:
+            log.warning("input of /%s refused: %s", block_fn.api_name, type(error).__name__)
+            raise CallerError(
+                "These arguments cannot be used here: their number is wrong, or a file was not uploaded, "
+                "is gone again or cannot be opened.",
+                "bad_arguments",
+            ) from None
+
+    blocks.preprocess_data = guarded  # type: ignore[method-assign]
+
+
+def _plain(value: Any) -> Any:
+    """``value`` without the mark by which Gradio knows a file."""
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict) and "path" in value:
+        return {key: item for key, item in value.items() if key != "meta"}
+    return value
+
+
+def answering(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """Turn what a function raises into a sentence for the caller."""
+
+    @wraps(function)
+    async def answer(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return await function(*args, **kwargs)
+        except gr.Error:
+            raise
+        except Exception as error:
+            known = explain_failure(error)
+            raise CallerError(known.message, known.code) from None
+
+    return answer

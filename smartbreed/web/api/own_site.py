@@ -1,0 +1,115 @@
+"""The outermost check of every request: a known address, and no other website behind it.
+
+gradio answers every origin with permission to read and to send cookies, believes
+``X-Forwarded-Host``, and brings routes of its own. This middleware stands in front: it answers
+unknown addresses with 404, refuses what a browser sends for another site, says itself what
+scripts of other sites may read, and passes on only forwarded addresses that can be trusted.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from smartbreed.accounts.maintainers import OTHER_SITE
+from smartbreed.accounts.origin import from_other_site, passed_on, public_origin
+from smartbreed.core.settings import Settings
+from smartbreed.web.api.access import Route, route_for
+
+#: What a script of another site may send where `Route.who` is ``anyone``; never cookies.
+_PREFLIGHT = (
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-allow-methods", b"GET, HEAD, POST"),
+    (b"access-control-allow-headers", b"content-type"),
+    (b"access-control-max-age", b"600"),
+)
+
+
+class OwnSiteMiddleware:
+    """Refuses unknown addresses (404) and other sites' requests (403).
+
+    Args:
+        app: what answers the rest.
+        settings: the public address and the proxies that are believed.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._public = public_origin(settings.public_url)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":  # nothing here speaks it
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        route = route_for(scope["path"])
+        if route is None:
+            await _answer(send, 404, "no_such_page", "There is nothing here.")
+            return
+        shared = route.who == "anyone"
+        if from_other_site(headers, self._public) and not shared and not _opens_page(scope, headers):
+            await _answer(send, 403, "closed", OTHER_SITE)
+            return
+        if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
+            await _empty(send, 204 if shared else 403, _PREFLIGHT if shared else ())
+            return
+        await self._app(self._believable(scope, headers), receive, _own_cors(send, route))
+
+    def _believable(self, scope: Scope, headers: Headers) -> Scope:
+        """The request without a host that anybody could have made up.
+
+        gradio builds addresses from ``X-Forwarded-Host``. Here it is the public address where that
+        is known, and gone otherwise; under its other name it still tells that there was a proxy.
+        """
+        through_proxy = passed_on(headers)
+        public = self._public if through_proxy else ""
+        if "x-forwarded-host" not in headers and not public:
+            return scope
+        raw = [
+            (b"x-forwarded-original-host" if name == b"x-forwarded-host" else name, value)
+            for name, value in scope["headers"]
+            if not (public and name == b"x-forwarded-proto")
+        ]
+        if public:
+            scheme, _, host = public.partition("://")
+            raw += [(b"x-forwarded-host", host.encode()), (b"x-forwarded-proto", scheme.encode())]
+        return {**scope, "headers": raw}
+
+
+def _opens_page(scope: Scope, headers: Headers) -> bool:
+    """True for a link followed or an address framed: the other page learns nothing of the answer."""
+    return scope["method"] in ("GET", "HEAD") and headers.get("sec-fetch-mode") == "navigate"
+
+
+def _own_cors(send: Send, route: Route) -> Send:
+    """``send`` with our permissions for other sites' scripts in place of gradio's."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name in [name for name in headers if name.startswith("access-control-")]:
+                del headers[name]
+            if route.who == "anyone":
+                headers["Access-Control-Allow-Origin"] = "*"
+        await send(message)
+
+    return sending
+
+
+async def _answer(send: Send, status: int, code: str, message: str) -> None:
+    body = json.dumps({"error": {"code": code, "message": message}}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _empty(send: Send, status: int, headers: Any) -> None:
+    length = [] if status == 204 else [(b"content-length", b"0")]
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, *length]})
+    await send({"type": "http.response.body", "body": b""})

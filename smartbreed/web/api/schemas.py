@@ -1,0 +1,113 @@
+"""The JSON of the contract as models: they document the REST API; nothing is validated against them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from smartbreed.core.errors import PHOTO_CODES
+
+
+class Guess(BaseModel):
+    """A breed, or a family of breeds."""
+
+    id: str = Field(description="Stable identifier.", examples=["border_terrier"])
+    name: str = Field(description="The name people use today.", examples=["Border Terrier"])
+    probability: float = Field(description="Calibrated, 0 to 1.", examples=[0.91])
+
+
+class Pet(BaseModel):
+    """One animal of a photo."""
+
+    box: list[float] = Field(description="x0, y0, x1, y1 in pixels of the upright photo.")
+    score: float = Field(description="How sure the detector is, 0 to 1; 1 when the whole picture was taken.")
+    species: Literal["cat", "dog", ""] = Field(description="Empty when the model names other things.")
+    verdict: Literal["breed", "group", "unknown"] = Field(
+        description="What can be said: one breed, only its group, or neither."
+    )
+    breeds: list[Guess] = Field(description="The top_k likeliest breeds, likeliest first.")
+    group: Guess = Field(description="The likeliest family of breeds.")
+
+
+class Model(BaseModel):
+    """Which model answered."""
+
+    repo: str
+    revision: str
+    version: str
+
+
+class Identification(BaseModel):
+    """Everything found in one photo; `pets` is empty when there is none."""
+
+    image: str = Field(description="The file's name, empty if unknown.", examples=["rex.jpg"])
+    sha256: str = Field(description="Of the file as received, hexadecimal.")
+    width: int = Field(description="Of the upright photo, pixels.")
+    height: int = Field(description="Of the upright photo, pixels.")
+    pets: list[Pet] = Field(description="Surest find first.")
+    model: Model
+    milliseconds: float = Field(description="Time spent on this photo.")
+    whole: bool = Field(default=False, description="Present and true when the whole picture was taken.")
+
+
+class Receipt(BaseModel):
+    """A flag that is saved."""
+
+    flag_id: str
+    sample_id: str = Field(description="sha256 of the photo as it is kept.")
+    created: bool = Field(description="False when the same was said before.")
+    receipt: str = Field(description="Whoever has it may take the flag back, with `/api/withdraw`.")
+
+
+class Error(BaseModel):
+    """What is wrong."""
+
+    code: str = Field(
+        description=f"Stable identifier; of a photo one of {', '.join(PHOTO_CODES)}.", examples=["truncated"]
+    )
+    message: str = Field(description="One sentence that says what to do.")
+
+
+class PhotoFailure(BaseModel):
+    """A photo that cannot be used."""
+
+    image: str
+    error: Error
+
+
+class RequestFailure(BaseModel):
+    """A request that makes no sense."""
+
+    error: Error
+
+
+class Several(BaseModel):
+    """Answers to several photos, in their order."""
+
+    results: list[Identification | PhotoFailure]
+
+
+class Breed(BaseModel):
+    """A breed this model can name."""
+
+    id: str = Field(examples=["boston_bull"])
+    name: str = Field(examples=["Boston Terrier"])
+    aliases: list[str]
+    species: Literal["cat", "dog", ""]
+    group: str
+
+
+class Flags(BaseModel):
+    """Corrections of visitors."""
+
+    pending: int = Field(description="Waiting to be reviewed or published.")
+
+
+class Health(BaseModel):
+    """The server is up and its model answers."""
+
+    status: Literal["ok", "degraded"] = Field(description="degraded: the database does not answer.")
+    version: str = Field(description="Of SmartBreed.")
+    model: Model
+    flags: Flags | None

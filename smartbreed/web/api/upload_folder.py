@@ -1,0 +1,144 @@
+"""The folder of uploads: nothing in it gets old, and all of it together stays within a quota.
+
+gradio deletes what it knows by age. What it does not know stays until the restart: uploads that
+were broken off, with everything that is in a photo's metadata, and its own ``deep_links``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from smartbreed.core.errors import StorageError
+
+log = logging.getLogger(__name__)
+
+#: Seconds after which a file goes, and after which one that is still being received does.
+AGE_S, TEMPORARY_AGE_S = 3600.0, 900.0
+#: Seconds between two looks.
+EVERY_S = 60.0
+#: Seconds a file stays even where there is no room for new ones: somebody may be looking at it.
+_SPARED_S = 600.0
+#: What gradio calls its own files and folders here; the folder may be one that others use too.
+_OURS = re.compile(r"[0-9a-f]{40,128}|tmp\w*|deep_links")
+
+
+class UploadFolder:
+    """Keeps the folder within its limits.
+
+    Args:
+        folder: gradio's folder for uploads and for the files it makes.
+        quota: most bytes in it.
+        keep: names the files that the page itself shows, such as the example pictures.
+    """
+
+    def __init__(self, folder: Path, quota: int, keep: Callable[[], Iterable[str]] = tuple) -> None:
+        self.folder, self.quota = folder, quota
+        self._keep = keep
+        self._used = 0
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="uploads", daemon=True)
+
+    def check_room(self) -> None:
+        """Before an upload is received: count, and make room where old files allow it.
+
+        Raises:
+            StorageError: 507, the folder is full.
+        """
+        files = self._files()
+        used = sum(size for _, _, size in files)
+        if used >= self.quota:
+            kept = self._kept()
+            for path, changed, size in sorted(files, key=lambda file: file[1]):
+                if used < self.quota * 3 // 4 or time.time() - changed < _SPARED_S:
+                    break
+                if str(path) not in kept and _remove(path):
+                    used -= size
+        with self._lock:
+            self._used = used
+        self.add(0)
+
+    def add(self, size: int) -> None:
+        """Count ``size`` bytes that are about to be written.
+
+        Raises:
+            StorageError: 507, they are too many.
+        """
+        with self._lock:
+            if self._used + size >= self.quota:
+                raise full()
+            self._used += size
+
+    def sweep(self, age_s: float = AGE_S, temporary_age_s: float = TEMPORARY_AGE_S) -> int:
+        """Delete what has not changed for ``age_s`` seconds; answers how many files that were."""
+        kept, now, gone = self._kept(), time.time(), 0
+        for path, changed, _ in self._files():
+            limit = temporary_age_s if path.parent == self.folder else age_s
+            if now - changed > limit and str(path) not in kept:
+                gone += _remove(path)
+        with contextlib.suppress(OSError):
+            for path in self.folder.iterdir():
+                if path.is_dir() and not path.is_symlink() and _OURS.fullmatch(path.name):
+                    for inner in [*path.rglob("*"), path]:
+                        with contextlib.suppress(OSError):  # not empty, or in use
+                            if now - inner.lstat().st_mtime > 1:
+                                inner.rmdir()
+        return gone
+
+    def start(self) -> None:
+        """Sweep now and then, in a thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(5)
+
+    def _run(self) -> None:
+        while not self._stop.wait(EVERY_S):
+            try:
+                self.sweep()
+            except Exception:
+                log.exception("the uploads could not be swept")
+
+    def _kept(self) -> set[str]:
+        return {str(path) for path in self._keep()}
+
+    def _files(self) -> list[tuple[Path, float, int]]:
+        """Path, time of the last change and size of every file."""
+        found = []
+        for path in _walk(self.folder):
+            with contextlib.suppress(OSError):  # gone meanwhile
+                status = path.lstat()
+                found.append((path, max(status.st_mtime, status.st_ctime), status.st_size))
+        return found
+
+
+def full() -> StorageError:
+    """What a client is answered when there is no room."""
+    error = StorageError("There is no room for further photos now. Try again in ten minutes.")
+    error.status = 507
+    return error
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
+            if not _OURS.fullmatch(path.name) or path.is_symlink():
+                continue
+            yield from (one for one in path.rglob("*") if not one.is_dir()) if path.is_dir() else [path]
+
+
+def _remove(path: Path) -> bool:
+    try:
+        path.unlink()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,80 @@
+"""The web page as gr.Blocks, and how it wants to be launched."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from smartbreed.core.settings import Settings
+from smartbreed.services import Services
+from smartbreed.web.components import nav
+from smartbreed.web.pages.identify.page import IdentifyPage
+from smartbreed.web.pages.review.page import ReviewPage
+from smartbreed.web.pages.tour.page import TourPage
+from smartbreed.web.pages.train.page import TrainPage
+from smartbreed.web.theme import SmartBreedTheme
+
+_STATIC = Path(__file__).parent / "static"
+#: Temporary files are looked through this often and deleted at this age, in seconds.
+_CACHE = (300, 3600)
+#: Most events that wait in gradio's queue, whose arguments lie in memory.
+_MOST_WAITING = 100
+#: Every page; each has a stylesheet of its own whose rules all begin with its class, ``sb-page-…``.
+PAGES = ("identify", "tour", "train", "review")
+
+
+def build_app(services: Services) -> gr.Blocks:
+    """The page, ready to get API endpoints added and to be launched with `launch_options`."""
+    with gr.Blocks(
+        title=services.introduction[0] or "SmartBreed", analytics_enabled=False, delete_cache=_CACHE
+    ) as app:
+        with _page("identify"):
+            page = IdentifyPage(services)
+        app.load(
+            page.show_unpublished, None, page.unpublished, show_progress="hidden", api_visibility="private"
+        )
+        if services.settings.gallery:
+            found = [page.examples_box, page.examples_heading, page.gallery]
+            app.load(page.load_examples, None, found, show_progress="hidden", api_visibility="private")
+    with app.route("How it learns", "/tour", show_in_navbar=False), _page("tour"):
+        TourPage(services).load(app)
+    with app.route("Retrain", "/train", show_in_navbar=False), _page("train"):
+        TrainPage(services).load(app)
+    with app.route("Review", "/review", show_in_navbar=False), _page("review"):
+        ReviewPage(services).load(app)
+    app.queue(max_size=_MOST_WAITING)
+    app.current_page = ""  # what is added later belongs to the front page again
+    return app
+
+
+def _page(name: str) -> gr.Column:
+    """What holds a page, with the class that its stylesheet's rules begin with."""
+    return gr.Column(elem_classes=["sb-page", f"sb-page-{name}"])
+
+
+def launch_options(settings: Settings) -> dict[str, Any]:
+    """What ``Blocks.launch`` needs for the page; since gradio 6 that is where its look is given."""
+    return {
+        "theme": SmartBreedTheme(),
+        "css_paths": [_STATIC / f"{name}.css" for name in ("style", *PAGES)],
+        "head": f"<script>{page_script()}</script>",
+        "favicon_path": str(_STATIC / "logo.svg"),
+        "i18n": gr.I18n(en={"upload_text.drop_gallery": "Drop photos here"}),
+        "footer_links": ["api"],
+        "run_history": False,  # photos of visitors are not kept in their browser's storage
+        "ssr_mode": False,  # needs node, and gains a page this small nothing
+        "max_file_size": settings.max_bytes,  # of an upload, before our own check sees it
+        "show_error": False,
+    }
+
+
+def page_script() -> str:
+    """The script of every page."""
+    names = ("box.js", "page.js", "breed_list.js", "circle.js", "review.js", "maintainer.js")
+    pages = json.dumps(sorted(nav.MAINTAINERS))
+    return f"window.smartbreedMaintainers = {pages};" + "".join(
+        (_STATIC / name).read_text(encoding="utf-8") for name in names
+    )

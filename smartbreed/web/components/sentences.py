@@ -1,0 +1,67 @@
+"""What a person is told about a pet, in one plain sentence without figures."""
+
+from __future__ import annotations
+
+from smartbreed.breeds.catalogue import GROUPS
+from smartbreed.inference.results import Identification, Pet
+
+_SURE = 0.85
+_PROBABLE = 0.6
+_SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+def sentence(pet: Pet) -> str:
+    """ "Border Terrier, quite sure" · "A schnauzer; the size is unclear" · "A cat, but no breed I know"."""
+    first = pet.breeds[0]
+    if pet.verdict == "breed":
+        if first.probability >= _SURE:
+            return f"{first.name}, quite sure"
+        if first.probability >= _PROBABLE:
+            return f"{first.name}, probably"
+        return f"{first.name}, perhaps"
+    if pet.verdict == "group":
+        if pet.group.id in GROUPS:
+            group = GROUPS[pet.group.id]
+            return f"{group.phrase}; {group.unclear}"
+        return f"Possibly {pet.group.name}, but I am not certain"
+    if not pet.species:  # a model of something else
+        return "Nothing that I know for certain"
+    return f"{_article(pet.species)} {pet.species}, but no breed I know"
+
+
+def short_name(pet: Pet) -> str:
+    """What fits beside a box: the breed, the group without its article, or the species."""
+    if pet.verdict == "breed":
+        return pet.breeds[0].name
+    if pet.verdict == "group" and pet.group.id in GROUPS:
+        words = GROUPS[pet.group.id].phrase.split(" ", 1)[-1]
+        return words[:1].upper() + words[1:]
+    return pet.species.capitalize() or "Unknown"
+
+
+def found(answer: Identification) -> str:
+    """ "Two pets found" · "No pet found" · "Three photos, one answer"."""
+    if answer.combined > 1:
+        return f"{count(answer.combined).capitalize()} photos, one answer"
+    if answer.whole:
+        pets = all(pet.species for pet in answer.pets)
+        return "The whole picture, taken as one pet" if pets else "The whole picture"
+    return f"{count(len(answer.pets)).capitalize()} {'pet' if len(answer.pets) < 2 else 'pets'} found"
+
+
+def count(number: int) -> str:
+    """A small number as a word, a larger one in digits."""
+    return _SMALL[number] if 0 <= number < len(_SMALL) else str(number)
+
+
+def percent(probability: float) -> str:
+    """ "62 %"; never "0 %" or "100 %" for what is neither."""
+    if 0 < probability < 0.005:
+        return "< 1 %"
+    if 0.995 <= probability < 1:
+        return "> 99 %"
+    return f"{probability:.0%}".replace("%", " %")
+
+
+def _article(noun: str) -> str:
+    return "An" if noun[:1].lower() in "aeiou" else "A"

@@ -1,0 +1,98 @@
+"""Pictures to try: from a dataset if one is configured, else gradio's own, which show no pet."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import gradio as gr
+from PIL import Image
+
+from smartbreed.breeds.catalogue import get_breed
+from smartbreed.core.settings import Settings
+from smartbreed.web.pages.identify.photo_input import Upload
+
+log = logging.getLogger(__name__)
+
+_HOW_MANY = 6
+_SHIPPED = (
+    ("cheetah.jpg", "A cheetah"), ("lion.jpg", "A lion"), ("bus.png", "A bus"), ("tower.jpg", "A tower"),
+)  # fmt: skip
+_SIDE = 1024
+
+
+class Examples:
+    """The example pictures, fetched once, on first use; never an error.
+
+    Args:
+        settings: ``gallery`` names a dataset repo or a local dataset folder; the
+            pictures are kept under ``home``.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._lock = threading.Lock()
+        self._found: list[Upload] | None = None
+
+    def get(self) -> tuple[str, list[Upload]]:
+        """A heading and ``(path, caption)`` of a handful of pictures."""
+        with self._lock:
+            if self._found is None:
+                self._found = self._fetch() if self.settings.gallery else []
+        if self._found:
+            return "Or try one of these", self._found
+        return "Or see what it does with things that are no pet", shipped()
+
+    def _fetch(self) -> list[Upload]:
+        try:
+            folder = self.settings.home_dir / "examples"
+            folder.mkdir(parents=True, exist_ok=True)
+            found = []
+            for number, (picture, caption) in enumerate(
+                islice(_pictures(self.settings.gallery), _HOW_MANY), 1
+            ):
+                path = folder / f"{number}.jpg"
+                picture = picture.convert("RGB")
+                picture.thumbnail((_SIDE, _SIDE))
+                picture.save(path, quality=92)
+                found.append((str(path), caption))
+        except Exception as error:  # whatever a Hub or a stranger's dataset may throw
+            log.warning("no example pictures from SMARTBREED_GALLERY: %s", type(error).__name__)
+            return []
+        return found
+
+
+def shipped() -> list[Upload]:
+    """gradio's own pictures, as far as this version ships them."""
+    found = []
+    for name, caption in _SHIPPED:
+        try:
+            found.append((gr.get_image(name), caption))
+        except (FileNotFoundError, ValueError):
+            continue
+    return found
+
+
+def _pictures(source: str) -> Iterator[tuple[Image.Image, str]]:
+    """Pictures of the first split of a dataset's first configuration, each with what it is said to show."""
+    # Takes seconds to import, and most installations never need it.
+    from datasets import ClassLabel, get_dataset_config_names, load_dataset
+    from datasets import Image as ImageFeature
+
+    local = Path(source).expanduser()
+    where = str(local) if local.exists() else source
+    names = get_dataset_config_names(where)
+    # Streaming: a handful of pictures must not download a dataset.
+    splits = load_dataset(where, "default" if "default" in names else names[0], streaming=True)
+    split = splits[next(iter(splits))]
+    features = split.features
+    column = next(name for name, feature in features.items() if isinstance(feature, ImageFeature))
+    said = next((name for name in ("caption", "label", "breed", "name", "title") if name in features), None)
+    for number, row in enumerate(split, 1):
+        label = row[said] if said else None
+        if isinstance(label, int) and isinstance(features[said], ClassLabel):
+            label = features[said].int2str(label)
+        yield row[column], get_breed(str(label)).name if label else f"Example {number}"

@@ -1,0 +1,268 @@
+"""The buttons under a card with which a person says what the model got right or wrong.
+
+Nothing is thanked for before it is saved: `FlagForm` shows its thanks only with the
+receipt of `Services.flag` in hand.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from smartbreed.breeds.catalogue import Breed
+from smartbreed.core.errors import FlagError, PhotoError, SmartBreedError
+from smartbreed.inference.results import Pet
+from smartbreed.services import Services, explain_failure
+from smartbreed.web.api.client import calling_client
+from smartbreed.web.components import html
+from smartbreed.web.components.breed_list import OTHER, OTHER_CHOICE, breed_choices, breed_dropdown, catalogue
+from smartbreed.web.components.drawn_box import corners
+from smartbreed.web.pages.identify.session import Session, read_view
+
+Updates = dict[Any, Any]
+
+
+def new_browser_state() -> gr.BrowserState:
+    """What this browser remembers: that its owner agreed, and a random token that stands for them.
+
+    The "secret" only scrambles the text in the browser, which knows it too; it is fixed
+    so that a restart of the server does not make people be asked again.
+    """
+    return gr.BrowserState(None, storage_key="smartbreed-flags", secret="smartbreed-flags")
+
+
+def remembered(browser: Any) -> tuple[bool, str]:
+    """``(consent, token)`` of a browser's state, which may hold anything."""
+    if not isinstance(browser, dict):
+        return False, ""
+    token = browser.get("token")
+    return browser.get("consent") is True, token if isinstance(token, str) and 16 <= len(token) <= 100 else ""
+
+
+def _known(session: Session) -> tuple[Breed, ...]:
+    """What the model that answered can name."""
+    answer = session.answer
+    return answer.labels.breeds if answer and answer.labels else ()
+
+
+def waiting(services: Services) -> int:
+    """How many answers are saved here and not in the dataset yet; 0 when that cannot be said."""
+    try:
+        return services.publishing().waiting
+    except SmartBreedError:
+        return 0
+
+
+class FlagForm:
+    """The form of one card, or of the photo as a whole.
+
+    Args:
+        services: saves the flags.
+        session: the visitor's `Session`.
+        browser: from `new_browser_state`.
+        number_of: pet number (from 1) in the session shown; None: the form is the photo's.
+        name: distinguishes this form's elements from those of other cards.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        session: gr.State,
+        browser: gr.BrowserState,
+        number_of: Callable[[Session], int] | None,
+        name: str,
+    ) -> None:
+        self.services = services
+        self.session = session
+        self.browser = browser
+        self.number_of = number_of
+        self.name = name
+        self.verdict = gr.State("")
+        self.receipt = gr.State("")
+        verdicts = [("correct", "That’s right"), ("wrong", "Wrong breed"), ("not_a_pet", "Not a pet"),
+                    ("unsure", "I can’t tell either")]  # fmt: skip
+        if number_of is None:
+            verdicts = [("missed", "A pet was missed")]
+        with gr.Row(elem_classes="sb-verdicts", elem_id=f"{name}-verdicts") as self.buttons_row:
+            self.buttons = {
+                verdict: gr.Button(
+                    text, size="sm", min_width=60, elem_id=f"{name}-{verdict.replace('_', '-')}"
+                )
+                for verdict, text in verdicts
+            }
+        with gr.Column(visible=False, elem_classes="sb-form", elem_id=f"{name}-form") as self.panel:
+            self.heading = gr.HTML()
+            if number_of is None:
+                gr.HTML(html.draw_hint())
+                self.species = gr.Radio(
+                    [("Dog", "dog"), ("Cat", "cat")], value=None, label="Is it a dog or a cat?",
+                    elem_id=f"{name}-species",
+                )  # fmt: skip
+                self.where = gr.Textbox(visible=False)
+            self.breed = breed_dropdown(
+                [], value=None, label="Which breed is it?", elem_id=f"{name}-breed",
+                info="Type to search; older and everyday names work too.",
+            )  # fmt: skip
+            self.words = gr.Textbox(
+                label="In your own words", max_length=80, visible=False, elem_id=f"{name}-words",
+                placeholder="For instance: Mudi, or Labrador and Poodle mix",
+            )  # fmt: skip
+            self.consent = gr.Checkbox(
+                label="I agree that this photo and my answer are kept and published",
+                elem_id=f"{name}-consent",
+            )
+            gr.HTML(html.consent())
+            with gr.Row(elem_classes="sb-actions"):
+                self.save = gr.Button("Save my answer", variant="primary", size="sm", elem_id=f"{name}-save")
+                self.cancel = gr.Button("Cancel", size="sm", elem_id=f"{name}-cancel")
+        self.status = gr.HTML(elem_classes="sb-live", elem_id=f"{name}-status")
+        self.undo = gr.Button(
+            "Take it back", size="sm", visible=False, elem_classes="sb-link", elem_id=f"{name}-undo"
+        )
+        self.outputs = [
+            *self.buttons.values(),
+            self.verdict, self.receipt, self.buttons_row, self.panel, self.heading, self.breed, self.words,
+            self.consent, self.save, self.status, self.undo,
+            *([] if number_of else [self.species]),
+        ]  # fmt: skip
+
+    def reset(self, status: str = "") -> Updates:
+        """Back to the buttons, as for a new photo."""
+        return {
+            self.verdict: "",
+            self.receipt: "",
+            self.buttons_row: gr.update(visible=True),
+            self.panel: gr.update(visible=False),
+            self.breed: gr.update(value=None),
+            self.words: gr.update(value="", visible=False),
+            self.status: status,
+            self.undo: gr.update(visible=False),
+            **({} if self.number_of else {self.species: None}),
+        }
+
+    def offer(self, pet: Pet, known: tuple[Breed, ...] = ()) -> Updates:
+        """Buttons that fit what was said about a pet, by a model that knows these breeds.
+
+        "That's right" would be kept as the likeliest breed, so where no breed was named
+        nobody can be made to agree to one.
+        """
+        named = pet.verdict == "breed"
+        return {
+            self.buttons["correct"]: gr.update(visible=named),
+            self.buttons["wrong"]: gr.update(value="Wrong breed" if named else "I know the breed"),
+        }
+
+    def wire(self) -> None:
+        """Attach the events; all of them are the page's own and hidden from the API."""
+        quiet: dict[str, Any] = {
+            "api_visibility": "private",
+            "concurrency_limit": None,
+            "show_progress": "hidden",
+        }
+        outputs = [*self.outputs, self.browser]
+        # A control that vanishes under the keyboard's focus would throw it back to the top of the page.
+        focus: dict[str, Any] = {"fn": None, "js": f"() => smartbreed.focus('{self.name}')"}
+        for verdict, button in self.buttons.items():
+            button.click(self._chooser(verdict), [self.session, self.browser], outputs, **quiet).then(**focus)
+        self.breed.input(lambda breed: gr.update(visible=breed == OTHER), self.breed, self.words, **quiet)
+        answer = [self.session, self.browser, self.verdict, self.breed, self.words, self.consent]
+        if self.number_of is None:  # where a missed pet is, the browser knows
+            answer += [self.species, self.where]
+            quiet_save = {
+                **quiet,
+                "js": f"(...all) => [...all.slice(0, -1), smartbreedBox.value('{self.name}')]",
+            }
+        else:
+            quiet_save = quiet
+        self.save.click(self._save, answer, outputs, **quiet_save).then(**focus)
+        self.cancel.click(self.reset, None, self.outputs, **quiet).then(**focus)
+        self.undo.click(self._take_back, [self.receipt, self.browser], self.outputs, **quiet).then(**focus)
+
+    def _chooser(self, verdict: str) -> Callable[[Session, Any], Updates]:
+        def choose(session: Session, browser: Any) -> Updates:
+            agreed, _ = remembered(browser)
+            if agreed and verdict in ("correct", "not_a_pet", "unsure"):
+                return self._save(session, browser, verdict, None, "", True)
+            headings = {
+                "correct": "Good to hear. Shall it be kept as an example?",
+                "wrong": "Thank you for helping it learn.",
+                "not_a_pet": "Not a pet, then.",
+                "unsure": "It is not clear to you either; that is worth knowing too.",
+                "missed": "Which pet was missed?",
+            }
+            return {
+                self.verdict: verdict,
+                self.buttons_row: gr.update(visible=False),
+                self.panel: gr.update(visible=True),
+                self.heading: f"<h4>{html.escape(headings[verdict])}</h4>",
+                self.breed: gr.update(
+                    visible=verdict in ("wrong", "missed"), value=None,
+                    choices=[*breed_choices(catalogue(_known(session))), OTHER_CHOICE],
+                    label="Which breed is it?" if verdict == "wrong" else "Which breed is it? (if you know)",
+                ),
+                self.words: gr.update(visible=False, value=""),
+                self.consent: agreed,
+                self.status: "",
+                self.undo: gr.update(visible=False),
+            }  # fmt: skip
+
+        return choose
+
+    def _save(
+        self, session: Session, browser: Any, verdict: str, breed: str | None, words: str, consent: bool,
+        species: str | None = None, where: str = "",
+    ) -> Updates:  # fmt: skip
+        _, token = remembered(browser)
+        token = token or secrets.token_urlsafe(24)
+        memory = {"consent": consent is True, "token": token}
+        try:
+            if session.answer is None:
+                raise PhotoError("not_found", "This page is no longer up to date; add your photo again.")
+            box = corners(where, session.answer.width, session.answer.height)
+            if verdict == "missed" and box is None:
+                raise FlagError(
+                    "box_required", "Please show where the pet is: draw a box around it on the photo."
+                )
+            if not consent:
+                raise FlagError(
+                    "consent_required",
+                    "Please tick that the photo may be kept; without that nothing is saved.",
+                )
+            receipt = self.services.flag(
+                read_view(self.services, session.view),
+                session.answer,
+                number=self.number_of(session) if self.number_of else None,
+                verdict=verdict,
+                label="" if breed in (None, OTHER) else str(breed),
+                label_text=words if breed == OTHER else "",
+                consent=True,
+                flagger=token,
+                client=calling_client(),
+                box=box,
+                species=species or "",
+            )
+        except Exception as error:
+            return self._failed(explain_failure(error))
+        return {
+            **self.reset(
+                html.thanks(receipt.created, waiting(self.services))
+                + html.receipt(receipt.flag_id, receipt.receipt)
+            ),
+            self.receipt: receipt.flag_id,
+            self.buttons_row: gr.update(visible=False),
+            self.undo: gr.update(visible=True),
+            self.browser: memory,
+        }
+
+    def _failed(self, error: SmartBreedError) -> Updates:
+        return {self.status: html.problem(error)}
+
+    def _take_back(self, receipt: str, browser: Any) -> Updates:
+        try:
+            self.services.flags.withdraw(receipt, remembered(browser)[1])
+        except Exception as error:
+            return self._failed(explain_failure(error))
+        return self.reset(html.note("Taken back; nothing of it will be used."))

@@ -1,0 +1,247 @@
+"""The page people meet: photos in, cards out. Layout and wiring; no logic of its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import gradio as gr
+
+from smartbreed.imaging.photo import Photo
+from smartbreed.inference.results import Failure, Identification
+from smartbreed.services import Services, explain_failure
+from smartbreed.web.components import html, nav
+from smartbreed.web.components.drawing import annotate, no_thumbnail
+from smartbreed.web.pages.identify.examples import Examples
+from smartbreed.web.pages.identify.flag_form import FlagForm, Updates, new_browser_state, waiting
+from smartbreed.web.pages.identify.pet_card import PetCard
+from smartbreed.web.pages.identify.photo_input import Upload, photo_input, uploads
+from smartbreed.web.pages.identify.session import Session, at_view, look, read_view
+from smartbreed.web.pages.identify.settings_panel import SettingsPanel, options
+
+#: Cards made in advance: showing and hiding them is faster and steadier than making new ones.
+CARDS = 6
+
+
+class IdentifyPage:
+    """Must be made inside ``with gr.Blocks()``.
+
+    Args:
+        services: identifies, explains and saves.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self.examples = Examples(services.settings)
+        self.session = gr.State(Session(), time_to_live=3600)
+        self.browser = new_browser_state()
+        title, about = services.introduction
+        gr.HTML(nav.header("identify", maintainers=services.maintainers.reachable, title=title, about=about))
+        with gr.Row(elem_classes="sb-columns"):
+            with gr.Column(scale=4, min_width=290, elem_classes="sb-left"):
+                self._left()
+            with gr.Column(scale=7, min_width=320, elem_classes="sb-right"):
+                self._right()
+        self.footer = gr.HTML(html.footer(None, self._version()))
+        self.unpublished = gr.HTML(elem_id="unpublished")
+        self._wire()
+
+    def _left(self) -> None:
+        self.input = photo_input()
+        self.settings = SettingsPanel(self.services)
+        with gr.Column(visible=False, elem_id="photo-result") as self.photo_box:
+            self.photo = gr.AnnotatedImage(
+                format="jpeg",
+                label="Your photo, pets numbered",
+                show_label=False,
+                buttons=["fullscreen"],
+                elem_id="photo",
+            )
+            self.strip = gr.Gallery(
+                visible=False, interactive=False, allow_preview=False, columns=4, height="auto",
+                show_label=False, object_fit="cover", buttons=[], elem_id="strip", label="Your photos",
+            )  # fmt: skip
+            self.missed = FlagForm(self.services, self.session, self.browser, None, "photo")
+            self.restart = gr.Button("Start over", size="sm", elem_classes="sb-link", elem_id="restart")
+
+    def _right(self) -> None:
+        self.status = gr.HTML(self._welcome(), elem_id="status", elem_classes="sb-live")
+        self.whole_now = gr.Button(
+            "Use the whole picture",
+            variant="primary",
+            visible=False,
+            elem_id="whole-now",
+            elem_classes="sb-narrow",
+        )
+        self.cards = [PetCard(self.services, self.session, self.browser, place) for place in range(CARDS)]
+        with gr.Row(visible=False, elem_id="pager") as self.pager:
+            self.earlier = gr.Button("Earlier pets", size="sm", elem_id="earlier")
+            self.later = gr.Button("More pets", size="sm", elem_id="later")
+        heading, found = ("", []) if self.services.settings.gallery else self.examples.get()
+        with gr.Column(visible=bool(found), elem_id="examples") as self.examples_box:
+            self.examples_heading = gr.HTML(_heading(heading))
+            self.gallery = gr.Gallery(
+                found, interactive=False, allow_preview=False, columns=4, height="auto", show_label=False,
+                object_fit="cover", buttons=[], elem_id="examples-gallery", label="Examples",
+            )  # fmt: skip
+
+    def _wire(self) -> None:
+        outputs = [
+            self.session, self.input, self.status, self.whole_now, self.photo_box, self.photo, self.strip,
+            self.pager, self.earlier, self.later, self.footer, self.examples_box,
+            *self.missed.outputs, *(output for card in self.cards for output in card.outputs),
+        ]  # fmt: skip
+        settings = [self.settings.method, *self.settings.inputs]
+        shown = [self.session, self.settings.method]
+        # Not one at a time, as gradio has it: the identifier shares its interpreters out by itself.
+        event: dict[str, Any] = {
+            "outputs": outputs, "api_visibility": "private", "concurrency_limit": 8,
+            "concurrency_id": "identify", "show_progress": "minimal", "show_progress_on": self.status,
+        }  # fmt: skip
+        to_result: dict[str, Any] = {
+            "fn": None,
+            "js": "() => smartbreed.toResult()",
+            "api_visibility": "private",
+        }
+        # Not .upload, which a photo from the camera or the clipboard does not trigger.
+        self.input.change(self._added, [self.input, self.session, *settings], **event).then(**to_result)
+        self.gallery.select(self._example, settings, **event).then(**to_result)
+        self.whole_now.click(self._whole, shown, **event).then(**to_result)
+        self.strip.select(self._choose, shown, **event)
+        self.earlier.click(partial(self._page, -CARDS), shown, **event).then(**to_result)
+        self.later.click(partial(self._page, CARDS), shown, **event).then(**to_result)
+        again = [self.session, *settings]
+        for changed in self.settings.changes:
+            changed(self._again, again, trigger_mode="always_last", **event)
+        self.restart.click(self._restart, **event)
+        offers: dict[str, Any] = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}
+        self.settings.method.change(
+            lambda method: [card.offer(method) for card in self.cards],
+            self.settings.method, [card.deeper for card in self.cards], **offers,
+        )  # fmt: skip
+        for card in self.cards:
+            card.wire(self.settings.method)
+        self.missed.wire()
+
+    def show_unpublished(self) -> str:
+        """Value of `unpublished`, at this moment."""
+        return html.unpublished(waiting(self.services))
+
+    def load_examples(self) -> tuple[Any, Any, Any]:
+        """Values of `examples_box`, `examples_heading` and `gallery`; may take seconds."""
+        heading, found = self.examples.get()
+        return gr.update(visible=bool(found)), _heading(heading), found
+
+    def _added(self, value: Any, session: Session, *settings: Any) -> Updates:
+        files = uploads(value)
+        if not files:  # the input was emptied, by the line below
+            return {self.session: session}
+        return {self.input: None, **self._look(files, *settings)}
+
+    # gradio fills event data only into arguments that come before those of any number.
+    def _example(self, event: gr.SelectData, *settings: Any) -> Updates:
+        found = self.examples.get()[1]
+        path, caption = found[int(event.index) % len(found)]
+        return self._look(((path, caption),), *settings)
+
+    def _again(self, session: Session, *settings: Any) -> Updates:
+        return self._look(session.uploads, *settings) if session.uploads else {self.session: session}
+
+    def _look(self, files: tuple[Upload, ...], method: str, *settings: Any) -> Updates:
+        try:
+            session, photo = look(self.services, files, options(*settings))
+            return self._show(session, 0, method, photo)
+        except Exception as error:
+            return {self.status: html.failure(explain_failure(error))}
+
+    def _whole(self, session: Session, method: str) -> Updates:
+        """The photo shown once more, this time as one picture of one pet."""
+        try:
+            view = session.view
+            fresh, photo = look(self.services, [(view.path, view.name)], replace(session.options, whole=True))
+            views = [*session.views[: session.index], fresh.views[0], *session.views[session.index + 1 :]]
+            return self._show(replace(session, views=tuple(views)), session.index, method, photo)
+        except Exception as error:
+            return {self.status: html.failure(explain_failure(error))}
+
+    def _choose(self, session: Session, method: str, event: gr.SelectData) -> Updates:
+        if event.index == session.index:  # also when the page itself has just selected it
+            return {self.session: session}
+        try:
+            return self._show(session, int(event.index), method)
+        except Exception as error:
+            return {self.status: html.failure(explain_failure(error))}
+
+    def _page(self, step: int, session: Session, method: str) -> Updates:
+        session = replace(session, first=max(0, session.first + step))
+        return {self.session: session, **self._pager(session), **self._cards(session, method)}
+
+    def _restart(self) -> Updates:
+        return {
+            self.session: Session(),
+            self.status: self._welcome(),
+            self.photo_box: gr.update(visible=False),
+            self.whole_now: gr.update(visible=False),
+            self.pager: gr.update(visible=False),
+            self.footer: html.footer(None, self._version()),
+            self.examples_box: gr.update(visible=True),
+            **{key: value for card in self.cards for key, value in card.hide().items()},
+        }
+
+    def _show(self, session: Session, index: int, method: str, photo: Photo | None = None) -> Updates:
+        """Everything on the page for one view of a session."""
+        if photo is None and isinstance(session.views[index].answer, Identification):
+            photo = read_view(self.services, session.views[index])
+        session = at_view(self.services, session, index, photo)
+        answer = session.view.answer
+        updates: Updates = {
+            self.session: session,
+            self.photo_box: gr.update(visible=photo is not None or len(session.views) > 1),
+            self.photo: gr.update(visible=False),
+            self.strip: gr.update(
+                value=_thumbnails(session), visible=len(session.views) > 1, selected_index=index
+            ),
+            self.whole_now: gr.update(visible=session.answer is not None and not session.answer.pets),
+            self.footer: html.footer(session.answer, self._version()),
+            # Where nothing could be shown there is room for what works.
+            self.examples_box: gr.update(visible=isinstance(answer, Failure) and len(session.views) == 1),
+            **self.missed.reset(),
+            **self._pager(session),
+            **self._cards(session, method),
+        }  # fmt: skip
+        if isinstance(answer, Failure):
+            return {**updates, self.status: html.failure(answer.error, answer.image)}
+        assert photo is not None  # read above
+        value, colours = annotate(photo, answer.pets)
+        shown = gr.AnnotatedImage(value, color_map=colours, visible=True)
+        return {**updates, self.status: html.status(answer), self.photo: shown}
+
+    def _pager(self, session: Session) -> Updates:
+        pets = len(session.answer.pets) if session.answer else 0
+        return {
+            self.pager: gr.update(visible=pets > CARDS),
+            self.earlier: gr.update(interactive=session.first > 0),
+            self.later: gr.update(interactive=session.first + CARDS < pets),
+        }
+
+    def _cards(self, session: Session, method: str) -> Updates:
+        return {key: value for card in self.cards for key, value in card.show(session, method).items()}
+
+    def _welcome(self) -> str:
+        return html.welcome(self.services.identifier.detector is not None)
+
+    def _version(self) -> str:
+        return self.services.identifier.bundle.version.version
+
+
+def _thumbnails(session: Session) -> list[tuple[Any, str]]:
+    if len(session.views) < 2:
+        return []
+    return [
+        (no_thumbnail() if view.thumbnail is None else view.thumbnail, view.name) for view in session.views
+    ]
+
+
+def _heading(text: str) -> str:
+    return f'<h2 class="sb-try">{html.escape(text)}</h2>'

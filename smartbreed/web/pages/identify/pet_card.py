@@ -1,0 +1,147 @@
+"""The card of one pet: what it is, how sure, where the model looked, and the flag buttons."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from smartbreed.core.errors import RequestError
+from smartbreed.inference.deep_explanations import METHODS
+from smartbreed.inference.grad_cam import overlay
+from smartbreed.services import Services, explain_failure
+from smartbreed.web.components import html
+from smartbreed.web.components.breed_list import breed_choices, breed_dropdown
+from smartbreed.web.pages.identify.flag_form import FlagForm, Updates
+from smartbreed.web.pages.identify.session import Session, network_input
+
+#: The instant method; the others of `METHODS` run on demand, in a process of their own.
+GRAD_CAM = "gradcam"
+
+
+class PetCard:
+    """One card of the fixed pool; which pet it shows follows from its place and the session.
+
+    Args:
+        services: explains and saves.
+        session: the visitor's `Session`.
+        browser: what the browser remembers, for the flags.
+        place: position in the pool, from 0.
+    """
+
+    def __init__(self, services: Services, session: gr.State, browser: gr.BrowserState, place: int) -> None:
+        self.services = services
+        self.session = session
+        self.place = place
+        name = f"pet-{place + 1}"
+        with gr.Column(visible=False, elem_id=name, elem_classes="sb-card") as self.box:
+            with gr.Row(elem_classes="sb-card-row"):
+                with gr.Column(scale=5, min_width=220, elem_classes="sb-look"):
+                    self.slider = gr.ImageSlider(
+                        format="jpeg", label="Where the model looked", show_label=False, interactive=False,
+                        buttons=[], slider_position=50, max_height=360, container=False,
+                        elem_id=f"{name}-look", elem_classes="sb-slider",
+                    )  # fmt: skip
+                    self.caption = gr.HTML(elem_classes="sb-live")
+                with gr.Column(scale=6, min_width=250):
+                    self.text = gr.HTML(elem_id=f"{name}-text")
+                    self.breed = breed_dropdown(
+                        [], label="Show what speaks for", elem_id=f"{name}-explain", elem_classes="sb-explain"
+                    )
+                    self.deeper = gr.Button("", size="sm", visible=False, elem_id=f"{name}-deeper")
+            self.form = FlagForm(services, session, browser, self.number, name)
+        self.outputs = [
+            self.box,
+            self.slider,
+            self.caption,
+            self.text,
+            self.breed,
+            self.deeper,
+            *self.form.outputs,
+        ]
+
+    def number(self, session: Session) -> int:
+        """Number (from 1) of the pet on this card."""
+        return session.first + self.place + 1
+
+    def hide(self) -> Updates:
+        return {self.box: gr.update(visible=False)}
+
+    def show(self, session: Session, method: str) -> Updates:
+        """Fill the card with its pet, or hide it when there is none."""
+        answer, number = session.answer, self.number(session)
+        if answer is None or number > len(answer.pets):
+            return self.hide()
+        pet = session.pet(number)
+        first = pet.breeds[0]
+        return {
+            self.box: gr.update(visible=True),
+            self.slider: self._look(session, number, first.id),
+            self.caption: html.caption(first.name, METHODS[GRAD_CAM]),
+            self.text: html.pet_text(pet, number, answer.combined),
+            self.breed: gr.update(choices=breed_choices(session.labels.breeds, pet.breeds), value=first.id),
+            self.deeper: self.offer(method),
+            **self.form.reset(),
+            **self.form.offer(pet, session.labels.breeds),
+        }
+
+    def offer(self, method: str) -> Any:
+        """The button of the slow explanation, shown only when one is chosen."""
+        return gr.update(visible=method != GRAD_CAM, value=f"Explain with {METHODS[method]} (takes a while)")
+
+    def wire(self, method: gr.Radio) -> None:
+        """Attach the card's events; hidden from the API."""
+        self.breed.input(
+            self._explain, [self.session, self.breed], [self.slider, self.caption],
+            show_progress="hidden", api_visibility="private", concurrency_limit=None,
+            trigger_mode="always_last",
+        )  # fmt: skip
+        # One at a time in a queue of its own, so that whoever just wants an answer never waits for it.
+        self.deeper.click(
+            self._explain_deeper, [self.session, self.breed, method], [self.slider, self.caption],
+            show_progress="full", show_progress_on=self.slider, api_visibility="private",
+            concurrency_id="deeper", concurrency_limit=1,
+        )  # fmt: skip
+        self.form.wire()
+
+    def _explain(self, session: Session, breed: str) -> Updates:
+        try:
+            look = self._look(session, self.number(session), breed)
+            name = session.labels.breed(breed).name
+        except Exception as error:
+            return {self.caption: html.problem(explain_failure(error))}
+        return {self.slider: look, self.caption: html.caption(name, METHODS[GRAD_CAM])}
+
+    def _explain_deeper(
+        self,
+        session: Session,
+        breed: str,
+        method: str,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
+    ) -> Updates:
+        try:
+            number = self.number(session)
+            labels, answer = session.labels, session.answer
+            assert answer is not None  # it has labels
+            model = self.services.model.served_by(answer.model)
+            index = labels.index(breed)
+            pixels = network_input(self.services, model.identifier, session, number)
+            progress(0, desc=f"Starting {METHODS[method]}")
+            heat = model.deeper.explain(
+                pixels, index, method, lambda fraction, text: progress(fraction, desc=text)
+            )
+            crop = session.crops[number - 1]
+        except Exception as error:
+            return {self.caption: html.problem(explain_failure(error))}
+        return {
+            self.slider: (crop, overlay(crop, heat)),
+            self.caption: html.caption(labels.breed(breed).name, METHODS[method]),
+        }
+
+    def _look(self, session: Session, number: int, breed: str) -> tuple[Any, Any]:
+        pet = session.pet(number)
+        if number > len(session.crops):
+            raise RequestError("no_such_pet", "This page is no longer up to date; add your photo again.")
+        crop = session.crops[number - 1]
+        # From the answer's own class maps and labels: the model may have been replaced since.
+        return crop, overlay(crop, session.labels.heat(pet.class_maps, breed))

@@ -1,0 +1,58 @@
+"""The visitor's settings, folded away until wanted."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from smartbreed.inference.deep_explanations import METHODS
+from smartbreed.services import Services
+from smartbreed.web.pages.identify.session import Options
+
+_MOST = 10  # breeds listed: beyond that nobody reads on
+
+
+class SettingsPanel:
+    """Must be made inside ``with gr.Blocks()``; `inputs` are what `options` turns into `Options`."""
+
+    def __init__(self, services: Services) -> None:
+        detector = services.identifier.bundle.config.detector
+        with gr.Accordion("Settings", open=False, elem_id="settings"):
+            self.whole = gr.Checkbox(
+                label="Use the whole picture, without looking for pets first", elem_id="settings-whole"
+            )
+            self.combine = gr.Checkbox(
+                label="These photos all show the same pet: combine them", elem_id="settings-combine"
+            )
+            self.top_k = gr.Slider(
+                1,
+                _MOST,
+                value=min(services.settings.top_k, _MOST),
+                step=1,
+                label="Breeds listed for each pet",
+                elem_id="settings-top-k",
+            )
+            self.score = gr.Slider(
+                0.1,
+                0.9,
+                value=round(detector.score, 2) if detector else 0.5,
+                step=0.01,
+                label="How sure to be that something is a pet",
+                info="Lower finds more pets, and more that are none.",
+                visible=detector is not None,
+                elem_id="settings-score",
+            )
+            self.method = gr.Radio(
+                [(name, key) for key, name in METHODS.items()],
+                value=next(iter(METHODS)),
+                label="Explanation",
+                info="Grad-CAM is instant. The others look deeper, take a while and start on each card.",
+                elem_id="settings-method",
+            )
+        self.inputs = [self.top_k, self.score, self.whole, self.combine]
+        #: Events after which the photos must be looked at again.
+        self.changes = (self.top_k.change, self.score.change, self.whole.input, self.combine.input)
+
+
+def options(top_k: float, score: float, whole: bool, combine: bool) -> Options:
+    """The values of `SettingsPanel.inputs` as one."""
+    return Options(int(top_k), float(score), whole, combine)

@@ -1,0 +1,153 @@
+"""One flag and what can be done about it: pictures, words, buttons with their keys, two small forms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from smartbreed.breeds.catalogue import GROUPS
+from smartbreed.web.components.breed_list import breed_dropdown
+from smartbreed.web.pages.review import cards
+from smartbreed.web.pages.review.desk import Desk
+from smartbreed.web.pages.review.view import Shown
+
+Updates = dict[Any, Any]
+
+
+class Acts:
+    """Must be made inside the page; the keys live in ``review.js``, which clicks these buttons."""
+
+    def __init__(self) -> None:
+        with gr.Row(elem_classes="sb-columns"):
+            with gr.Column(scale=7, min_width=320, elem_classes="sb-left"):
+                self.pictures = gr.HTML(elem_id="review-pictures")
+            with gr.Column(scale=5, min_width=320, elem_classes=["sb-right", "sb-card"]):
+                self.words = gr.HTML(elem_id="review-words", elem_classes="sb-live")
+                self.missed_species = gr.Radio(
+                    [("Dog", "dog"), ("Cat", "cat")], label="The missed pet is a", visible=False,
+                    elem_id="review-species",
+                )  # fmt: skip
+                self.together = gr.Checkbox(visible=False, value=True, label="", elem_id="review-together")
+                self.reason = gr.Textbox(
+                    label="Reason (optional)", max_length=500, max_lines=2, elem_id="review-reason",
+                    placeholder="Kept with the decision, and published",
+                )  # fmt: skip
+        with gr.Column(elem_id="review-acts"):
+            self._forms()
+            self._buttons()
+        self.outputs = [
+            self.pictures, self.words, self.missed_species, self.together, self.reason, self.breed,
+            self.relabel_form, self.breed_form, self.accept, self.reject, self.relabel, self.new, self.gold,
+            self.next, self.previous, *self.new_breed,
+        ]  # fmt: skip
+
+    def _forms(self) -> None:
+        with gr.Column(
+            visible=False, elem_classes="sb-form", elem_id="review-relabel-form"
+        ) as self.relabel_form:
+            self.breed = breed_dropdown(
+                [], value=None, label="Which breed is it?", elem_id="review-breed",
+                info="Type to search, Enter takes it and saves. Escape closes this.",
+            )  # fmt: skip
+        with gr.Column(visible=False, elem_classes="sb-form", elem_id="review-new-form") as self.breed_form:
+            gr.HTML("<h4>A breed the catalogue lacks</h4>")
+            with gr.Row():
+                name = gr.Textbox(
+                    label="Name people use", max_length=80, elem_id="review-new-name", min_width=180
+                )
+                key = gr.Textbox(
+                    label="Id", max_length=80, placeholder="made of the name", min_width=150,
+                    elem_id="review-new-id",
+                )  # fmt: skip
+                species = gr.Radio(
+                    [("Dog", "dog"), ("Cat", "cat")],
+                    label="Species",
+                    elem_id="review-new-species",
+                    min_width=140,
+                )
+                group = gr.Dropdown(
+                    [], label="Group (if one fits)", elem_id="review-new-group", min_width=200
+                )
+            self.new_breed = [name, key, species, group]
+            with gr.Row(elem_classes="sb-actions"):
+                self.introduce = gr.Button(
+                    "Save the new breed", variant="primary", size="sm", elem_id="review-introduce"
+                )
+                self.cancel = gr.Button("Cancel", size="sm", elem_id="review-cancel")
+
+    def _buttons(self) -> None:
+        def button(text: str, key: str, **more: Any) -> gr.Button:
+            return gr.Button(text, size="sm", min_width=60, elem_id=f"review-{key}", **more)
+
+        with gr.Row(elem_classes="sb-keys-row"):
+            self.accept = button("Accept", "accept", variant="primary")
+            self.relabel = button("Relabel", "relabel")
+            self.reject = button("Reject", "reject")
+            self.new = button("New breed", "new")
+            self.undo = button("Undo", "undo")
+            self.previous = button("Previous", "previous")
+            self.next = button("Next", "next")
+            self.gold = button("Known answer", "gold", visible=False)
+
+    def wire(self) -> None:
+        """The events that need no server, or only to open a form."""
+        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
+        forms = [self.relabel_form, self.breed_form]
+        opened: dict[str, Any] = {"fn": None, "api_visibility": "private"}
+        self.relabel.click(
+            lambda: (gr.update(visible=True), gr.update(visible=False)), None, forms, **quiet
+        ).then(js="() => smartbreedReview.focus('review-breed')", **opened)
+        self.new.click(
+            lambda: (gr.update(visible=False), gr.update(visible=True)), None, forms, **quiet
+        ).then(js="() => smartbreedReview.focus('review-new-name')", **opened)
+        self.cancel.click(lambda: (gr.update(visible=False), gr.update(visible=False)), None, forms, **quiet)
+        species, group = self.new_breed[2:]
+        species.change(groups_of, species, group, **quiet)
+
+    def show(self, desk: Desk, shown: Shown) -> Updates:
+        """Values for the flag the desk is at."""
+        item = desk.item
+        updates: Updates = {
+            self.pictures: shown.pictures,
+            self.words: shown.words,
+            self.reason: "",
+            self.relabel_form: gr.update(visible=False),
+            self.breed_form: gr.update(visible=False),
+            self.breed: gr.update(choices=shown.breeds, value=None),
+        }
+        if item is None:
+            return updates
+        undecided = item.state == "open"
+        name, key, species, group = self.new_breed
+        known = item.flag.species or (shown.species or None)
+        unnamed = item.flag.verdict == "missed" and item.label is None
+        return updates | {
+            self.missed_species: gr.update(visible=undecided and unnamed, value=known if unnamed else None),
+            self.together: gr.update(
+                visible=undecided and bool(desk.alike), value=True, label=cards.group_text(desk.alike)
+            ),
+            self.accept: gr.update(value=cards.accept_text(item), interactive=undecided and shown.acceptable),
+            self.reject: gr.update(interactive=undecided),
+            self.relabel: gr.update(interactive=undecided),
+            self.new: gr.update(interactive=undecided),
+            self.gold: gr.update(
+                visible=not undecided, value="No known answer" if shown.gold else "Make it a known answer"
+            ),
+            self.previous: gr.update(interactive=desk.place > 0),
+            self.next: gr.update(interactive=desk.place + 1 < len(desk.items)),
+            name: item.flag.label_text or "",
+            key: "",
+            species: known,
+            group: groups_of(known),
+        }
+
+
+def _open(relabel: bool, new: bool) -> tuple[Any, Any]:
+    return gr.update(visible=relabel), gr.update(visible=new)
+
+
+def groups_of(species: str | None) -> Any:
+    """The groups a new breed of a species can belong to."""
+    found = sorted((group.name, group.id) for group in GROUPS.values() if group.species == species)
+    return gr.update(choices=[("None of these", ""), *found], value="")

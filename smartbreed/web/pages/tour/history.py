@@ -1,0 +1,155 @@
+"""The same photos asked again: each lesson with its picture and what is said of it now.
+
+Looking takes a few hundredths of a second a photo, so it is done once for each version that
+answers, by one visitor at a time, and remembered only as long as a photo may be shown.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from smartbreed.core.errors import SmartBreedError
+from smartbreed.dataset.corrections import Lesson, lessons
+from smartbreed.imaging.photo import encode_jpeg
+from smartbreed.inference.pipeline import Identifier
+from smartbreed.review.pictures import stored_photo, surroundings
+from smartbreed.review.scores import pet_at
+from smartbreed.web.pages.tour.versions import Known, Verdict, known_versions, verdict_of
+
+if TYPE_CHECKING:
+    from smartbreed.services import Services
+
+#: Photos shown.
+SHOWN = 8
+#: Longest side of a picture, pixels.
+SIDE = 360
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a version says of a pet; ``version`` is empty where nobody knows which it was."""
+
+    breed: str
+    name: str
+    probability: float | None
+    version: str
+    right: bool
+
+
+@dataclass(frozen=True)
+class Step:
+    """A corrected pet, then and now.
+
+    Attributes:
+        picture: JPEG of it with its box; empty where the photo cannot be read.
+        then: the answer that was corrected.
+        now: what the version says that answers now; None where the photo cannot be read.
+        learnt_by: the first version known here that has learnt from the photo or was judged on it.
+        unseen: that version was judged on it and has not learnt from it.
+    """
+
+    lesson: Lesson
+    picture: bytes
+    then: Answer
+    now: Answer | None
+    learnt_by: str = ""
+    unseen: bool = False
+
+    @property
+    def became_right(self) -> bool:
+        return self.now is not None and self.now.right and not self.then.right
+
+
+@dataclass(frozen=True)
+class Walk:
+    """What the tour shows besides numbers.
+
+    Attributes:
+        steps: the pets accepted last, the newest first.
+        example: the one that shows best what the circle does.
+        verdict: of the gate on the version that learnt from the example.
+        version: what answers now.
+        problem: why there is nothing to see, if something is in the way.
+    """
+
+    steps: tuple[Step, ...] = ()
+    example: Step | None = None
+    verdict: Verdict | None = None
+    version: str = ""
+    problem: str = ""
+
+
+class Walker:
+    """Safe to use from many threads.
+
+    Args:
+        services: whose flags are shown and whose model is asked.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._guard = threading.Lock()
+        self._seen: dict[tuple[str, Lesson], tuple[bytes, Answer | None]] = {}
+
+    def walk(self) -> Walk:
+        """Everything as it is now; never raises what a page could not show."""
+        identifier = self._services.identifier  # one model for the whole page
+        version = identifier.bundle.version.version
+        try:
+            found = lessons(self._services.flags.sessions, SHOWN)
+            known = known_versions(self._services, identifier.bundle) if found else Known()
+        except SmartBreedError as error:
+            return Walk(version=version, problem=error.message)
+        steps = tuple(
+            self._step(identifier, known, lesson, looked) for lesson, looked in self._look(identifier, found)
+        )
+        example = _best(steps)
+        verdict = verdict_of(self._services, example.learnt_by) if example and example.learnt_by else None
+        return Walk(steps, example, verdict, version)
+
+    def _look(
+        self, identifier: Identifier, found: list[Lesson]
+    ) -> list[tuple[Lesson, tuple[bytes, Answer | None]]]:
+        revision = identifier.bundle.version.revision
+        with self._guard:
+            keys = {(revision, lesson): lesson for lesson in found}
+            # A photo that was taken back is forgotten here too.
+            self._seen = {key: value for key, value in self._seen.items() if key in keys}
+            for key, lesson in keys.items():
+                if key not in self._seen:
+                    self._seen[key] = _look_at(self._services, identifier, lesson)
+            return [(lesson, self._seen[key]) for key, lesson in keys.items()]
+
+    def _step(
+        self, identifier: Identifier, known: Known, lesson: Lesson, looked: tuple[bytes, Answer | None]
+    ) -> Step:
+        then = Answer(
+            lesson.predicted,
+            lesson.predicted_name,
+            lesson.probability,
+            known.names.get(lesson.revision, ""),
+            lesson.was_right,
+        )
+        picture, now = looked
+        if now is not None:
+            now = replace(now, version=identifier.bundle.version.version)
+        return Step(lesson, picture, then, now, *known.learnt(lesson.key, lesson.label))
+
+
+def _look_at(services: Services, identifier: Identifier, lesson: Lesson) -> tuple[bytes, Answer | None]:
+    try:
+        photo = stored_photo(services.flags.blobs, lesson.sample_id, services.admission)
+        guess = pet_at(identifier, photo, lesson.box).breeds[0]
+    except SmartBreedError:
+        return b"", None
+    answer = Answer(guess.id, guess.name, guess.probability, "", guess.id == lesson.label)
+    return encode_jpeg(np.asarray(surroundings(photo, lesson.box, SIDE)), 82), answer
+
+
+def _best(steps: tuple[Step, ...]) -> Step | None:
+    """One that became right, rather one nobody had learnt from; else the newest."""
+    return max(steps, key=lambda step: (step.became_right, step.unseen, bool(step.learnt_by)), default=None)

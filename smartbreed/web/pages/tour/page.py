@@ -1,0 +1,57 @@
+"""The public page that shows how corrections become the next answer. Layout and wiring."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from smartbreed import feedback_loop
+from smartbreed.hub.connection import chosen_hub
+from smartbreed.services import Services
+from smartbreed.web.components import nav
+from smartbreed.web.pages.tour import cards, story
+from smartbreed.web.pages.tour.history import Walker
+
+
+class TourPage:
+    """Must be made inside ``with blocks.route(…)``.
+
+    Args:
+        services: whose numbers and pictures it shows.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self.walker = Walker(services)
+        gr.HTML(nav.header("tour", maintainers=services.maintainers.reachable))
+        gr.HTML(cards.intro())
+        self.circle = gr.HTML(elem_id="circle")
+        self.story = gr.HTML(story.waiting(), elem_id="story")
+        self.pairs = gr.HTML(elem_id="then-and-now")
+        self.growth = gr.HTML(elem_id="growth")
+        settings = services.settings
+        hub = chosen_hub(settings)
+        gr.HTML(cards.take_part(settings.dataset, settings.model_repo, "" if hub.embedded else hub.name))
+
+    def load(self, blocks: gr.Blocks) -> None:
+        """Fill the page when somebody opens it; the pictures follow, for the model is asked about them."""
+        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+        blocks.load(self._fill, None, [self.circle, self.growth], **quiet)
+        blocks.load(self._show, None, [self.story, self.pairs], **quiet)
+
+    def _fill(self) -> tuple[str, str]:
+        releases = feedback_loop.releases(self.services)
+        now, waits = feedback_loop.serving(self.services), feedback_loop.waiting(self.services)
+        drawn = cards.circle(
+            now, waits, releases, self.services.settings.dataset, maintainers=self._maintainers
+        )
+        return drawn, cards.growth(releases)
+
+    def _show(self) -> tuple[str, str]:
+        walk = self.walker.walk()
+        return story.story(walk, maintainers=self._maintainers), story.then_and_now(walk)
+
+    @property
+    def _maintainers(self) -> bool:
+        return self.services.maintainers.reachable

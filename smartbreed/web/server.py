@@ -1,0 +1,272 @@
+"""The server: the page, the Gradio endpoints, MCP and REST on one port.
+
+Built on ``Blocks.launch`` rather than on ``gr.mount_gradio_app``: only a launched
+app checks that a file argument was uploaded by a visitor (gradio's
+``processing_utils._check_allowed`` lets every path pass until ``has_launched``).
+The REST routes are handed to the same FastAPI app and come before Gradio's own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from smartbreed.core.errors import SettingError, SmartBreedError
+from smartbreed.core.native_stderr import native_silence
+from smartbreed.core.private import work_privately
+from smartbreed.core.settings import load_settings
+from smartbreed.native_memory import return_freed_memory
+from smartbreed.web.address import Address, check_free, read_address, unusable
+
+if TYPE_CHECKING:  # importing these takes seconds; wrong settings are told before that
+    import gradio as gr
+
+    from smartbreed.core.settings import Settings
+    from smartbreed.services import Services
+    from smartbreed.web.api.upload_folder import UploadFolder
+
+log = logging.getLogger(__name__)
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def main(*, model: str | None = None, host: str | None = None, port: int | None = None) -> int:
+    """``python app.py`` and ``smartbreed serve``: serve until told to stop.
+
+    Args:
+        model: instead of ``SMARTBREED_MODEL``.
+        host: instead of ``GRADIO_SERVER_NAME``.
+        port: instead of ``GRADIO_SERVER_PORT``.
+
+    Returns:
+        The exit status: 0 after SIGTERM or SIGINT, 2 when a setting, the model or the
+        port is unusable, which one line on stderr then says.
+    """
+    for number in _SIGNALS:
+        signal.signal(number, _leave)
+    try:
+        settings = load_settings(**({} if model is None else {"model": model}))
+        work_privately(settings.home_dir)
+        address = read_address(host, port)
+        check_free(address)
+        _prepare(settings.log_level)
+        from smartbreed.services import Services
+
+        services = Services(settings)
+        with native_silence():
+            services.identifier  # noqa: B018 - loads the model: a broken one must stop the start
+        services.flags  # noqa: B018 - likewise the database, and the first flag is not slow
+        serve(services, address)
+    except SmartBreedError as error:
+        print(f"smartbreed: {error.message}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def serve(services: Services, address: Address, **options: Any) -> None:
+    """Serve until SIGTERM or SIGINT, then stop cleanly.
+
+    Args:
+        services: with a model that loads.
+        address: where to listen.
+        options: for ``Blocks.launch``, instead of those of the page.
+
+    Raises:
+        SettingError: the address is taken or not ours.
+    """
+    from smartbreed.dataset.background import start_publishing
+    from smartbreed.registry.watcher import Watcher
+    from smartbreed.review.scoring import Background
+
+    stop = threading.Event()
+    with _uploads_folder():
+        started = time.perf_counter()
+        services.maintainers.listening_on(address.host)
+        blocks = build_server(services)
+        url = launch(blocks, services, address, **options)
+        uploads = upload_folder(blocks, services.settings)
+        uploads.start()
+        for number in _SIGNALS:
+            signal.signal(number, lambda *_: stop.set())
+        log.info(
+            "serving on %s (MCP: %sgradio_api/mcp/, REST: %sapi/docs), started in %.1f s",
+            url, url, url, time.perf_counter() - started,
+        )  # fmt: skip
+        watcher = Watcher(services.model)
+        watcher.start()
+        publishing = start_publishing(services.publisher, services.settings)
+        reviewing = Background(services.review, lambda: services.identifier)
+        reviewing.start()
+        services.retraining.adopt()
+        services.triggers.start(on_push=services.settings.retrain_on_push)
+        stop.wait()
+        log.info("stopping")
+        # Docker kills after ten seconds what has not ended: the last publish begins at once, and
+        # whatever else takes long, above all a retraining, ends beside it and not before it.
+        _all_at_once(
+            publishing.stop,
+            lambda: blocks.close(verbose=False),
+            services.triggers.close,
+            services.retraining.close,
+            reviewing.stop,
+            watcher.stop,
+            uploads.stop,
+        )
+        services.flags.close()
+
+
+def _all_at_once(*ends: Callable[[], object]) -> None:
+    """Call all, each in a thread of its own, and wait for them; one that fails keeps no other back."""
+
+    def end(act: Callable[[], object]) -> None:
+        try:
+            act()
+        except Exception:
+            log.exception("something did not stop as it should")
+
+    threads = [threading.Thread(target=end, args=(act,), name="stopping") for act in ends]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def build_server(services: Services) -> gr.Blocks:
+    """The page with the named endpoints in it, ready for `launch`."""
+    from smartbreed.web.api.endpoints import add_endpoints
+    from smartbreed.web.blocks import build_app
+
+    blocks = build_app(services)
+    with blocks:
+        add_endpoints(services)
+    return blocks
+
+
+def launch(blocks: gr.Blocks, services: Services, address: Address, **options: Any) -> str:
+    """Start serving in a thread.
+
+    Returns:
+        The address to open, with a slash at its end.
+
+    Raises:
+        SettingError: the address is taken or not ours.
+    """
+    from smartbreed.web.api.mcp import answer_in_json
+    from smartbreed.web.api.middleware import build_middleware, hide_version, inner_middleware
+    from smartbreed.web.api.problems import handlers
+    from smartbreed.web.api.serving import serving
+    from smartbreed.web.api.sessions import CAPACITY, bound_sessions
+    from smartbreed.web.api.uploads import check_uploads
+    from smartbreed.web.blocks import launch_options
+
+    settings = services.settings
+    check_uploads(upload_folder(blocks, settings), max_photos=settings.max_photos)
+    bound_sessions()
+    arguments: dict[str, Any] = {
+        **launch_options(settings),
+        "server_name": address.host,
+        "server_port": address.port,
+        # A photo somewhat too large still arrives, and gets the same answer as at every other door.
+        "max_file_size": 2 * settings.max_bytes,
+        "state_session_capacity": CAPACITY,
+        "app_kwargs": {
+            "exception_handlers": handlers(),
+            "routes": build_routes(services),
+            "middleware": inner_middleware(services),
+        },
+        "mcp_server": True,
+        "enable_monitoring": False,
+        "share": False,
+        "quiet": True,
+        "prevent_thread_lock": True,
+        **options,
+    }
+    try:
+        with (
+            contextlib.redirect_stdout(io.StringIO()),  # stdout is for data; `serve` says where we are
+            serving(
+                build_middleware(services),
+                max_connections=settings.max_connections,
+                trusted_proxies=settings.proxies,
+            ),
+        ):
+            _, url, _ = blocks.launch(**arguments)
+    except OSError:
+        raise unusable(address) from None
+    if blocks.mcp_server_obj is None:
+        raise SettingError("The MCP server cannot start; install gradio with its extra: gradio[mcp].")
+    answer_in_json(blocks.mcp_server_obj)
+    hide_version(blocks)
+    return str(url)
+
+
+def build_routes(services: Services) -> list[Any]:
+    """Our routes, which come before gradio's."""
+    from gradio.utils import get_upload_folder
+
+    from smartbreed.web.api.rest import build_router
+    from smartbreed.web.api.sign_in import build_maintainer_router
+    from smartbreed.web.api.webhooks import build_webhook_router
+
+    return [
+        *build_maintainer_router(services).routes,
+        *build_webhook_router(services).routes,
+        *build_router(services, uploads=Path(get_upload_folder())).routes,
+    ]
+
+
+def upload_folder(blocks: gr.Blocks, settings: Settings) -> UploadFolder:
+    """The folder that gradio puts uploads and pictures of answers into."""
+    from gradio.utils import get_upload_folder
+
+    from smartbreed.web.api.upload_folder import UploadFolder
+
+    def shown() -> set[str]:
+        kept: set[str] = set()
+        for component in list(blocks.blocks.values()):
+            kept |= set(getattr(component, "keep_in_cache", ()))
+        return kept
+
+    return UploadFolder(Path(get_upload_folder()), settings.max_uploads, shown)
+
+
+def _leave(number: int, frame: object) -> None:
+    """Told to stop before anything is served: no need to finish starting first."""
+    raise SystemExit(128 + number)
+
+
+def _prepare(level: str) -> None:
+    """What must be settled before gradio is imported."""
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    return_freed_memory()
+    # Libraries log addresses and arguments at INFO; only ours says what it means to say.
+    logging.basicConfig(
+        level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("smartbreed").setLevel(level)
+
+
+@contextlib.contextmanager
+def _uploads_folder() -> Iterator[None]:
+    """A folder for uploads that only we can read and that goes when we go, unless one is set."""
+    if os.environ.get("GRADIO_TEMP_DIR"):
+        yield
+        return
+    folder = tempfile.mkdtemp(prefix="smartbreed-")
+    os.environ["GRADIO_TEMP_DIR"] = folder
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,51 @@
+// The lists of breeds (`smartbreed.web.components.breed_list`): typing replaces what is chosen, and a search that finds
+// nothing says so.
+(() => {
+  const NONE = "No such breed. Clear the field to see them all.";
+  const field = (element) => element?.closest?.(".sb-breeds")?.querySelector("input");
+  let entered = null; // the field that has just got the focus: the click that gave it would put the caret
+
+  function selectAll(input) {
+    input.select();
+    entered = null;
+  }
+
+  document.addEventListener("focusin", (event) => {
+    const input = field(event.target);
+    if (!input || event.target !== input) return;
+    entered = input;
+    input.select();
+  });
+  document.addEventListener("click", (event) => {
+    const input = field(event.target);
+    if (input && input === entered) selectAll(input);
+  });
+  document.addEventListener("input", (event) => {
+    if (event.target === entered) entered = null;
+  });
+
+  // Gradio empties its list when nothing matches. The list is there only while the field has the focus.
+  function told(list) {
+    const options = list.querySelector('ul[role="listbox"]');
+    const nothing = options !== null && !options.querySelector('[role="option"]');
+    let line = list.querySelector(".sb-no-breed");
+    if (!line) {
+      line = document.createElement("p");
+      line.className = "sb-no-breed";
+      line.setAttribute("role", "status");
+      list.append(line);
+    }
+    const text = nothing ? NONE : "";
+    if (line.textContent !== text) line.textContent = text;
+  }
+
+  let due = false;
+  new MutationObserver(() => {
+    if (due) return;
+    due = true;
+    requestAnimationFrame(() => {
+      due = false;
+      document.querySelectorAll(".sb-breeds").forEach(told);
+    });
+  }).observe(document, { childList: true, subtree: true });
+})();

@@ -1,0 +1,227 @@
+"""What people find on the Hub: `load_dataset`, the card, and files that are not ours."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from world import World
+
+from localhub.card import front_matter
+from localhub.embedded import environment, serving
+from smartbreed.dataset.card import BEGIN, write_card
+from smartbreed.dataset.repo_state import Inventory, read_manifest
+from smartbreed.dataset.schema import COLUMNS, arrow_schema, features, has_schema, shard_config, shard_path
+from smartbreed.hub.client import commit_files
+
+LOAD = """
+import json, sys
+from datasets import load_dataset
+repo = sys.argv[1]
+flags = load_dataset(repo, split="train")
+streamed = list(load_dataset(repo, "flags", split="train", streaming=True))
+row = flags[0]
+print(json.dumps({
+    "features": {name: str(kind) for name, kind in flags.features.items()},
+    "ids": sorted(flags["flag_id"]),
+    "streamed": sorted(row["flag_id"] for row in streamed),
+    "size": row["image"].size,
+    "streamed_size": streamed[0]["image"].size,
+    "reviews": len(load_dataset(repo, "reviews", split="train")) if "reviews" in sys.argv else None,
+}))
+"""
+
+
+def load(world: World, tmp_path: Path, *more: str) -> dict[str, object]:
+    """The dataset as a person with `datasets` sees it, in a process of its own."""
+    with serving(world.store) as endpoint:
+        variables = {
+            **os.environ,
+            **environment(endpoint),
+            "HF_HOME": str(tmp_path / "hf"),
+            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+            "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", LOAD, world.settings.dataset, *more],
+            env=variables, capture_output=True, text=True, timeout=200, check=False,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    found: dict[str, object] = json.loads(done.stdout)
+    return found
+
+
+def push(world: World, files: dict[str, bytes]) -> None:
+    commit_files(world.api, world.settings.dataset, "dataset", dict(files), title="somebody else's")
+
+
+def parquet(table: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(table, sink)
+    return sink.getvalue()
+
+
+def test_load_dataset_whatever_else_lies_in_the_repo(world: World, tmp_path: Path) -> None:
+    """Map and streaming; with a card somebody spoilt, foreign files, and a shard of another schema."""
+    world.flag(3)
+    world.publisher.run()
+    other = pa.table({"flag_id": ["x"], "mood": ["sad"]})
+    push(
+        world,
+        {
+            "data/flags/mine.parquet": parquet(other),
+            shard_path("flags", "20200101T000000Z", "0" * 12): parquet(other),
+            shard_path("flags", "20200101T000001Z", "1" * 12): b"no parquet at all",
+            "data/flags/letter.json": b"{}",
+            "README.md": b"# mine now\n",
+            "data/manifest.json": b'{"schema_version": 1, "shards": {"data/flags/x": {"rows": "many"}}}',
+        },
+    )
+    world.flag(2)
+    assert world.publisher.run().problem is None
+    found = load(world, tmp_path)
+    assert found["ids"] == found["streamed"] == world_ids(world)
+    assert found["size"] == found["streamed_size"] == [32, 32]
+    assert found["features"]["image"].startswith("Image(")  # type: ignore[index]
+    foreign = world.status().foreign
+    assert "mood" in foreign[shard_path("flags", "20200101T000000Z", "0" * 12)]
+    assert "parquet" in foreign[shard_path("flags", "20200101T000001Z", "1" * 12)]
+    assert foreign["data/flags/mine.parquet"] == "not written by SmartBreed"
+    assert "data/flags/letter.json" in foreign
+    assert {"data/flags/mine.parquet", "data/flags/letter.json"} <= set(world.files()), "never touched"
+
+
+def test_load_dataset_reads_shards_of_both_versions(world: World, tmp_path: Path) -> None:
+    """A repo that version 1 filled goes on; its shards stay as they are, and old rows have no new columns."""
+    world.flag(1)
+    world.publisher.run()
+    (path,) = [path for path in world.files() if shard_config(path) == "flags"]
+    old_schema = arrow_schema("flags", 1)
+    row = {**pq.read_table(io.BytesIO(world.files()[path])).to_pylist()[0], "flag_id": "OLD"}
+    row = {name: value for name, value in row.items() if name in old_schema.names}
+    old = shard_path("flags", "20250101T000000Z", "a" * 12, 1)
+    assert old == "data/flags/20250101T000000Z-aaaaaaaaaaaa.parquet"
+    before = parquet(pa.Table.from_pylist([row], schema=old_schema))
+    push(world, {old: before})
+    found = ((4.0, 4.0, 12.0, 12.0), "cat")
+    world.flag(1, verdict="missed", label=None, box=(10, 10, 30, 30), species="dog", found=[found])
+    assert world.publisher.run().problem is None
+    assert world.status().foreign == {}
+    assert world.files()[old] == before
+    loaded = load(world, tmp_path)
+    assert loaded["ids"] == loaded["streamed"] == sorted([*world_ids(world), "OLD"])
+    (missed,) = [row for row in world.rows("flags") if row["verdict"] == "missed"]
+    assert (missed["box"], missed["species"]) == ([10, 10, 30, 30], "dog")
+    assert (missed["found_boxes"], missed["found_species"]) == ([[4, 4, 12, 12]], ["cat"])
+
+
+def world_ids(world: World) -> list[str]:
+    return sorted(flag.id for flag in world.flags.recent(1000))
+
+
+def test_features_are_those_of_datasets() -> None:
+    datasets = pytest.importorskip("datasets")
+    for config in COLUMNS:
+        schema = arrow_schema(config)
+        made = datasets.Features.from_arrow_schema(schema)
+        assert made == datasets.Features.from_dict(features(config))
+        assert made.arrow_schema.remove_metadata() == schema.remove_metadata()
+        assert has_schema(made.arrow_schema, config)
+
+
+def test_the_card_is_stable_and_keeps_what_a_person_wrote(world: World) -> None:
+    world.flag(2)
+    world.flag(1, label="birman", predicted="siamese")
+    world.publisher.run()
+    card = world.card()
+    for text in (
+        "Schema version 2",
+        "| `flags` | 3 | 1 |",
+        "| wrong | 3 |",
+        "Siamese",
+        "load_dataset",
+        "Consent",
+    ):
+        assert text in card
+    metadata = front_matter(card)
+    assert metadata["configs"][0]["config_name"] == "flags"
+    assert metadata["configs"][0]["default"] is True
+    mine = card.replace(f"{BEGIN}\n", f"{BEGIN}\nAsk ann before you use it.\n").replace(
+        "license: other", "license: mit\nextra: kept"
+    )
+    push(world, {"README.md": mine.encode()})
+    world.flag()
+    world.publisher.run()
+    assert "Ask ann before you use it." in world.card()
+    again = front_matter(world.card())
+    assert (again["license"], again["extra"]) == ("mit", "kept")
+    assert "| `flags` | 4 | 2 |" in world.card()
+    found = Inventory({}, {})
+    assert write_card("a/b", found, write_card("a/b", found)) == write_card("a/b", found)
+
+
+def test_shards_of_another_replica_are_counted_without_a_manifest(world: World) -> None:
+    world.flag(2)
+    world.publisher.run()
+    (path,) = [path for path in world.files() if shard_config(path)]
+    theirs = world.files()[path]
+    world.flag()
+    push(world, {shard_path("flags", "20260101T000000Z", "a" * 12): theirs, "data/manifest.json": b"[]"})
+    world.publisher.run()
+    assert "| `flags` | 5 | 3 |" in world.card()
+
+
+@given(st.binary(max_size=200) | st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(st.sampled_from(["schema_version", "shards", "rows", "labels"]), inner, max_size=3),
+    max_leaves=8,
+).map(lambda value: json.dumps(value).encode()))  # fmt: skip
+def test_any_manifest_is_read(data: bytes) -> None:
+    for path, facts in read_manifest(data).items():
+        assert shard_config(path)
+        assert facts["rows"] > 0
+
+
+def test_a_manifest_is_only_believed_as_far_as_it_makes_sense() -> None:
+    path = shard_path("flags", "20260101T000000Z", "a" * 12)
+    good = {"rows": 3, "sha256": "ab", "labels": {"pug": 3}, "evil": "<script>"}
+
+    def told(facts: object) -> object:
+        return read_manifest(json.dumps({"schema_version": 1, "shards": {path: facts}}).encode())
+
+    assert told(good) == {path: {"rows": 3, "sha256": "ab", "labels": {"pug": 3}}}
+    for bad in ({**good, "rows": True}, {**good, "rows": -1}, {**good, "labels": {"pug": "many"}}, 7):
+        assert told(bad) == {}
+
+
+def test_a_label_cannot_write_markdown_of_its_own() -> None:
+    path = shard_path("flags", "20260101T000000Z", "a" * 12)
+    found = Inventory({path: {"rows": 1, "labels": {"a|b<script>\n# x": 1}}})
+    card = write_card("a/b", found)
+    assert "<script>" not in card
+    assert "\n# x" not in card
+
+
+def test_many_bad_shards_of_others_do_not_hide_a_good_one(world: World) -> None:
+    world.flag(2)
+    world.publisher.run()
+    (path,) = [path for path in world.files() if shard_config(path)]
+    bad = {shard_path("flags", "20200101T000000Z", f"{number:012x}"): b"bad" for number in range(70)}
+    good = shard_path("flags", "20300101T000000Z", "a" * 12)
+    push(world, {**bad, good: world.files()[path]})
+    for _ in range(3):
+        world.flag()
+        world.publisher.run()
+    assert good in world.manifest()["shards"]
+    assert good not in world.status().foreign
+    assert set(bad) <= set(world.status().foreign)

@@ -1,0 +1,177 @@
+"""``smartbreed hub serve``, ``check`` and ``gc``, used with the real client."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from huggingface_hub import HfApi
+from typer.testing import CliRunner
+
+from localhub.store import HubStore
+from localhub.tokens import read_tokens
+from smartbreed.cli.main import app
+from smartbreed.core.errors import SettingError
+
+TOKENS = """# who may do what
+{"name": "ada", "role": "write", "secret": "hf_long_secret"}
+
+{"name": "rob", "role": "read", "secret": "hf_other_one"}
+"""
+
+
+@contextmanager
+def serving_command(home: Path, *words: str, **environment: str) -> Iterator[tuple[int, list[str]]]:
+    """The command while the block runs: its port, and what it said in the end."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "smartbreed", "hub", "serve", "--port", str(port), *words]
+    said: list[str] = []
+    process = subprocess.Popen(
+        command,
+        env={**os.environ, "SMARTBREED_HOME": str(home), **environment},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.05)
+        yield port, said
+    finally:
+        process.send_signal(signal.SIGINT)
+        said.append(process.communicate(timeout=30)[1])
+
+
+def test_the_command_serves_and_keeps_what_was_pushed(tmp_path: Path) -> None:
+    for turn in range(2):
+        with serving_command(tmp_path) as (port, said):
+            api = HfApi(endpoint=f"http://127.0.0.1:{port}", token="anything")
+            if turn == 0:
+                api.create_repo("me/flags", repo_type="dataset")
+                api.upload_file(
+                    path_or_fileobj=b"{}", path_in_repo="a.json", repo_id="me/flags", repo_type="dataset"
+                )
+            assert "a.json" in api.list_repo_files("me/flags", repo_type="dataset")
+        assert "HF_ENDPOINT=" in said[0]
+        assert "Traceback" not in said[0]
+
+
+def test_tokens_and_webhooks(tmp_path: Path) -> None:
+    calls: list[tuple[str | None, dict[str, object]]] = []
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            calls.append((self.headers["x-webhook-secret"], json.loads(body)))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    receiver = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    threading.Thread(target=receiver.serve_forever, args=(0.02,), daemon=True).start()
+    file = tmp_path / "tokens"
+    file.write_text(TOKENS)
+    file.chmod(0o600)
+    words = [
+        "--no-anonymous",
+        "--webhook",
+        f"http://127.0.0.1:{receiver.server_port}/",
+        "--webhook-secret-env",
+    ]
+    with serving_command(
+        tmp_path / "home", *words, "HOOK", HOOK="s3cret", SMARTBREED_HUB_TOKEN_FILE=str(file)
+    ) as (port, said):
+        ada, rob, nobody = (
+            HfApi(endpoint=f"http://127.0.0.1:{port}", token=token)
+            for token in ("hf_long_secret", "hf_other_one", False)
+        )
+        ada.create_repo("ada/pets")
+        assert ada.whoami()["name"] == "ada"
+        assert rob.list_repo_files("ada/pets") == [".gitattributes"]
+        with pytest.raises(Exception, match="403"):
+            rob.create_repo("rob/pets")
+        assert not nobody.repo_exists("ada/pets")
+        give_up = time.monotonic() + 20
+        while not calls and time.monotonic() < give_up:
+            time.sleep(0.02)
+    receiver.shutdown()
+    receiver.server_close()
+    ((secret, body),) = calls
+    assert secret == "s3cret"
+    assert body["repo"]["name"] == "ada/pets"  # type: ignore[index]
+    assert "hf_long_secret" not in said[0]
+    assert "s3cret" not in said[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "sentence"),
+    [
+        ("", 0o600, "no token"),
+        (TOKENS, 0o644, "chmod 600"),
+        ("nonsense\n", 0o600, "Line 1"),
+        ('\n{"name": "ada", "role": "write"}\n', 0o600, "Line 2"),
+        ('{"name": "ada", "role": "king", "secret": "hf_long_secret"}', 0o600, "read or write"),
+        ('{"name": "ada", "role": "write", "secret": "short"}', 0o600, "8 characters"),
+        (TOKENS + '{"name": "eve", "role": "read", "secret": "hf_other_one"}', 0o600, "same secret"),
+    ],
+)
+def test_a_token_file_that_makes_no_sense(tmp_path: Path, text: str, mode: int, sentence: str) -> None:
+    file = tmp_path / "tokens"
+    file.write_text(text)
+    file.chmod(mode)
+    with pytest.raises(SettingError, match=sentence) as caught:
+        read_tokens(file)
+    assert "hf_" not in caught.value.message
+
+
+def test_nonsense_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMARTBREED_HOME", str(tmp_path))
+    for words, sentence in (
+        (["serve", "--token-file", str(tmp_path / "none")], "token file"),
+        (["serve", "--host", "0.0.0.0"], "without tokens"),
+        (["serve", "--webhook", "ftp://x"], "http"),
+        (["serve", "--webhook", "http://x", "--webhook-secret-env", "NOT_SET"], "NOT_SET"),
+    ):
+        done = CliRunner().invoke(app, ["hub", *words])
+        assert (done.exit_code, sentence in done.stderr) == (2, True), done.output
+
+
+def test_check_and_gc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(*words: str) -> tuple[int, str]:
+        done = CliRunner().invoke(app, ["hub", *words])
+        return done.exit_code, done.output
+
+    monkeypatch.setenv("SMARTBREED_HOME", str(tmp_path))
+    assert run("check")[0] == run("gc")[0] == 2
+    assert not (tmp_path / "hub").exists()
+    store = HubStore(tmp_path / "hub")
+    store.create_repo("me/pets")
+    kept = next(store.files.older_than(-1))
+    stray = store.files.put(b"an upload whose commit never came")
+    assert run("check") == (0, "all is well\n")
+    assert run("gc") == (0, "removed 0 commits and 0 files, 0 bytes\n")
+    assert run("gc", "--grace", "0") == (0, "removed 0 commits and 1 files, 33 bytes\n")
+    assert store.files.size(stray) is None
+    store.files.path(kept).write_bytes(store.files.read(kept)[::-1])
+    assert run("check")[0] == 0
+    status, said = run("check", "--contents")
+    assert (status, kept in said) == (1, True)
+    store.close()

@@ -1,0 +1,307 @@
+"""Repos, commits, refs and downloads, with the real client."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+from embedded_hub import Hub
+from huggingface_hub import (
+    CommitOperationAdd,
+    CommitOperationCopy,
+    CommitOperationDelete,
+    HfFileSystem,
+    hf_hub_download,
+    snapshot_download,
+)
+from huggingface_hub.errors import (
+    BadRequestError,
+    EntryNotFoundError,
+    HfHubHTTPError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from localhub.maintenance import check_store
+from localhub.names import RepoName
+from localhub.objects import git_oid
+
+REPO = "pets/breeds"
+
+
+def add(hub: Hub, path: str, data: bytes, repo: str = REPO, **arguments: object) -> str:
+    made = hub.api.create_commit(
+        repo, [CommitOperationAdd(path, data)], commit_message=f"add {path}", **arguments
+    )
+    return str(made.oid)
+
+
+@pytest.fixture
+def repo(hub: Hub) -> str:
+    """A model repo; the id of its first commit."""
+    hub.api.create_repo(REPO)
+    return str(hub.api.repo_info(REPO).sha)
+
+
+@pytest.mark.parametrize("kind", ["model", "dataset", "space"])
+def test_a_repo_is_made_found_renamed_and_removed(hub: Hub, kind: str) -> None:
+    sdk = {"space_sdk": "gradio"} if kind == "space" else {}
+    made = hub.api.create_repo("a/One-2.3", repo_type=kind, **sdk)
+    assert (made.repo_id, made.repo_type) == ("a/One-2.3", kind)
+    with pytest.raises(HfHubHTTPError, match="409"):
+        hub.api.create_repo("a/One-2.3", repo_type=kind, **sdk)
+    assert hub.api.create_repo("a/One-2.3", repo_type=kind, exist_ok=True, **sdk) == made
+    assert hub.api.repo_exists("a/One-2.3", repo_type=kind)
+    listing = getattr(hub.api, f"list_{kind}s")
+    assert [found.id for found in listing(search="one", author="a")] == ["a/One-2.3"]
+    assert not list(listing(search="two"))
+    hub.api.move_repo("a/One-2.3", "b/two", repo_type=kind)
+    assert not hub.api.repo_exists("a/One-2.3", repo_type=kind)
+    info = hub.api.repo_info("b/two", repo_type=kind)
+    assert info.sha
+    assert [sibling.rfilename for sibling in info.siblings or []] == [".gitattributes"]
+    hub.api.delete_repo("b/two", repo_type=kind)
+    with pytest.raises(RepositoryNotFoundError):
+        hub.api.delete_repo("b/two", repo_type=kind)
+    hub.api.delete_repo("b/two", repo_type=kind, missing_ok=True)
+
+
+def test_a_repo_without_an_owner_belongs_to_the_caller(hub: Hub) -> None:
+    assert hub.api.create_repo("mine").repo_id == "local/mine"
+
+
+def test_small_files_and_a_large_one_come_back_as_they_were(hub: Hub, repo: str, tmp_path: Path) -> None:
+    big = os.urandom(12_000_000)
+    (tmp_path / "big.bin").write_bytes(big)
+    text = "grüße\n".encode()
+    sha = hub.api.create_commit(
+        REPO,
+        [
+            CommitOperationAdd("deep/er/ä b#c?.txt", text),
+            CommitOperationAdd("empty", b""),
+            CommitOperationAdd("zeros", b"\0" * 100),
+            CommitOperationAdd("big.bin", str(tmp_path / "big.bin")),
+        ],
+        commit_message="all sorts",
+        commit_description="of files",
+    ).oid
+    folder = Path(snapshot_download(REPO, endpoint=hub.endpoint, cache_dir=tmp_path / "cache"))
+    assert folder.name == sha
+    assert (folder / "deep/er/ä b#c?.txt").read_bytes() == text
+    assert (folder / "empty").read_bytes() == b""
+    assert (folder / "zeros").read_bytes() == b"\0" * 100
+    assert (folder / "big.bin").read_bytes() == big
+    facts = {file.path: file for file in hub.api.list_repo_tree(REPO, recursive=True, expand=True)}
+    assert facts["deep/er/ä b#c?.txt"].blob_id == git_oid("blob", text)
+    assert facts["deep/er/ä b#c?.txt"].lfs is None
+    assert facts["big.bin"].lfs.sha256 == hashlib.sha256(big).hexdigest()
+    assert facts["big.bin"].size == len(big)
+    assert facts["zeros"].lfs is not None, "binary files travel as large ones"
+    assert facts["deep/er"].last_commit.oid == sha
+    assert facts[".gitattributes"].last_commit.oid == repo
+    assert (
+        hub.api.get_paths_info(REPO, ["deep", "no", "empty"], expand=True)[1].last_commit.title == "all sorts"
+    )
+    assert not check_store(hub.store, contents=True)
+
+
+def test_a_snapshot_by_full_sha_after_main_has_moved_on(hub: Hub, repo: str, tmp_path: Path) -> None:
+    first = add(hub, "a.txt", b"one")
+    add(hub, "big.bin", bytes(range(256)) * 100)
+    pinned = hub.api.repo_info(REPO).sha
+    add(hub, "a.txt", b"two")
+    hub.api.delete_file("big.bin", REPO)
+    for revision, files in ((first, {"a.txt"}), (pinned, {"a.txt", "big.bin"})):
+        folder = Path(
+            snapshot_download(REPO, endpoint=hub.endpoint, cache_dir=tmp_path / "cache", revision=revision)
+        )
+        assert folder.name == revision
+        assert {path.name for path in folder.iterdir()} == files | {".gitattributes"}
+        assert (folder / "a.txt").read_bytes() == b"one"
+    assert (folder / "big.bin").read_bytes() == bytes(range(256)) * 100
+    again = snapshot_download(
+        REPO, endpoint=hub.endpoint, cache_dir=tmp_path / "cache", revision=pinned, local_files_only=True
+    )
+    assert Path(again) == folder
+
+
+def test_an_old_commit_a_branch_and_a_tag_stay_what_they_were(hub: Hub, repo: str, tmp_path: Path) -> None:
+    first = add(hub, "a.txt", b"one")
+    hub.api.create_tag(REPO, tag="v1", tag_message="first")
+    hub.api.create_branch(REPO, branch="feature/x", revision=first)
+    second = add(hub, "a.txt", b"two")
+    third = add(hub, "a.txt", b"three", revision="feature/x")
+
+    def content(revision: str) -> bytes:
+        path = hf_hub_download(
+            REPO, "a.txt", revision=revision, endpoint=hub.endpoint, cache_dir=tmp_path / "cache"
+        )
+        return Path(path).read_bytes()
+
+    assert [content(revision) for revision in (first, "v1", "main", "feature/x", "refs/heads/feature/x")] == [
+        b"one", b"one", b"two", b"three", b"three"
+    ]  # fmt: skip
+    refs = hub.api.list_repo_refs(REPO, include_pull_requests=True)
+    assert {ref.name: ref.target_commit for ref in refs.branches} == {"main": second, "feature/x": third}
+    assert [(tag.name, tag.ref, tag.target_commit) for tag in refs.tags] == [("v1", "refs/tags/v1", first)]
+    with pytest.raises(HfHubHTTPError, match="409"):
+        hub.api.create_tag(REPO, tag="v1", revision="main")
+    hub.api.create_tag(REPO, tag="v1", exist_ok=True)
+    assert hub.api.repo_info(REPO, revision="v1").sha == first
+    hub.api.delete_tag(REPO, tag="v1")
+    hub.api.delete_branch(REPO, branch="feature/x")
+    for revision in ("v1", "feature/x", "0" * 40):
+        with pytest.raises(RevisionNotFoundError):
+            hub.api.repo_info(REPO, revision=revision)
+    with pytest.raises(BadRequestError, match="main branch"):
+        hub.api.delete_branch(REPO, branch="main")
+    with pytest.raises(BadRequestError):
+        add(hub, "b.txt", b"to a commit", revision=first)
+
+
+def test_a_commit_on_an_old_parent_is_refused_and_changes_nothing(hub: Hub, repo: str) -> None:
+    head = add(hub, "a.txt", b"one", parent_commit=repo)
+    with pytest.raises(HfHubHTTPError) as refused:
+        add(hub, "b.txt", b"two", parent_commit=repo)
+    assert refused.value.response.status_code == 412
+    assert hub.api.repo_info(REPO).sha == head
+    assert not hub.api.file_exists(REPO, "b.txt")
+    assert add(hub, "b.txt", b"two", parent_commit=head[:7]) != head
+
+
+def test_the_same_content_again_adds_no_commit(hub: Hub, repo: str) -> None:
+    head = add(hub, "a.txt", b"one")
+    assert add(hub, "a.txt", b"one") == head
+    # Also when a client does not look first.
+    body = (
+        '{"key":"header","value":{"summary":"x"}}\n{"key":"file","value":{"path":"a.txt","content":"b25l"}}'
+    )
+    answer = hub.http.post(f"/api/models/{REPO}/commit/main", content=body)
+    assert answer.json()["commitOid"] == head
+    assert len(hub.api.list_repo_commits(REPO)) == 2
+
+
+def test_deleting_and_copying(hub: Hub, repo: str) -> None:
+    add(hub, "x/a.txt", b"one")
+    add(hub, "x/y/b.bin", b"\0two")
+    hub.api.create_commit(
+        REPO,
+        [
+            CommitOperationCopy("x/a.txt", "z/c.txt"),
+            CommitOperationCopy("x/y/b.bin", "z/d.bin"),
+            CommitOperationDelete("x/y/"),
+        ],
+        commit_message="move things",
+    )
+    assert sorted(hub.api.list_repo_files(REPO)) == [".gitattributes", "x/a.txt", "z/c.txt", "z/d.bin"]
+    hub.api.delete_file("x/a.txt", REPO)
+    assert "x" not in {entry.path for entry in hub.api.list_repo_tree(REPO, recursive=True)}
+    for operation in (CommitOperationDelete("x/a.txt"), CommitOperationDelete("z/c.txt/")):
+        with pytest.raises(EntryNotFoundError):
+            hub.api.create_commit(REPO, [operation], commit_message="again")
+    for path in ("z", "z/c.txt/inside"):
+        with pytest.raises(BadRequestError):
+            add(hub, path, b"in the way")
+
+
+def test_what_is_not_there_has_its_own_error(hub: Hub, repo: str) -> None:
+    with pytest.raises(RepositoryNotFoundError):
+        hub.api.repo_info("pets/none")
+    with pytest.raises(RepositoryNotFoundError):
+        add(hub, "a", b"a", repo="pets/none")
+    with pytest.raises(RevisionNotFoundError):
+        add(hub, "a", b"a", revision="none")
+    with pytest.raises(EntryNotFoundError):
+        hf_hub_download(REPO, "none.txt", endpoint=hub.endpoint)
+    with pytest.raises(EntryNotFoundError):
+        list(hub.api.list_repo_tree(REPO, "none"))
+    assert not hub.api.file_exists(REPO, "none.txt")
+    assert not hub.api.revision_exists(REPO, "none")
+    with pytest.raises(HfHubHTTPError, match="no pull requests"):
+        add(hub, "a", b"a", create_pr=True)
+
+
+def test_history_and_folders_come_in_pages(hub: Hub, repo: str) -> None:
+    name = RepoName("model", *REPO.split("/"))
+    one = hub.store.put_text("", b"same")
+    many = [one._replace(path=f"f/{number:04}.txt") for number in range(1010)]
+    hub.store.commit(name, "main", many, title="many")
+    below = [e.path for e in hub.api.list_repo_tree(REPO, recursive=True) if e.path.startswith("f/")]
+    assert below == [change.path for change in many]
+    assert len(list(hub.api.list_repo_tree(REPO, "f", expand=True))) == 1010
+    for number in range(60):
+        change = one._replace(path=f"n{number}.txt")
+        hub.store.commit(name, "main", [change], title=f"number {number}")
+    commits = hub.api.list_repo_commits(REPO, formatted=True)
+    assert len(commits) == 62
+    assert [commits[0].title, commits[-1].title, commits[0].authors] == [
+        "number 59",
+        "initial commit",
+        ["local"],
+    ]
+    first_page = hub.http.get(f"/api/models/{REPO}/tree/main", params={"recursive": "true", "limit": 2})
+    assert len(first_page.json()) == 2
+    assert f"/tree/{commits[0].commit_id}?" in first_page.headers["link"], "pages are of one commit"
+
+
+def test_squashing_keeps_the_content_and_drops_the_history(hub: Hub, repo: str) -> None:
+    old = add(hub, "a.txt", b"one")
+    hub.api.super_squash_history(REPO, commit_message="one commit")
+    assert [commit.title for commit in hub.api.list_repo_commits(REPO)] == ["one commit"]
+    assert sorted(hub.api.list_repo_files(REPO)) == [".gitattributes", "a.txt"]
+    assert hub.api.repo_info(REPO).sha != old
+
+
+def test_parts_of_a_file_and_what_the_caller_has_already(hub: Hub, repo: str) -> None:
+    sha = add(hub, "a.bin", bytes(range(256)) * 100)
+    url = f"/{REPO}/resolve/main/a.bin"
+    head = hub.http.head(url)
+    assert (head.status_code, head.headers["content-length"], head.content) == (200, "25600", b"")
+    assert head.headers["x-repo-commit"] == sha
+    assert head.headers["etag"] == f'"{hashlib.sha256(bytes(range(256)) * 100).hexdigest()}"'
+    part = hub.http.get(url, headers={"Range": "bytes=250-259"})
+    assert part.status_code == 206
+    assert part.content == bytes([*range(250, 256), 0, 1, 2, 3])
+    assert part.headers["content-range"] == "bytes 250-259/25600"
+    assert hub.http.get(url, headers={"Range": "bytes=-3"}).content == bytes([253, 254, 255])
+    assert hub.http.get(url, headers={"Range": "bytes=99999-"}).status_code == 416
+    known = hub.http.get(url, headers={"If-None-Match": f'W/"x", {head.headers["etag"]}'})
+    assert (known.status_code, known.content) == (304, b"")
+    stale = hub.http.get(url, headers={"Range": "bytes=0-1", "If-Range": '"other"'})
+    assert (stale.status_code, len(stale.content)) == (200, 25600)
+
+
+def test_the_file_system_lists_reads_and_writes(hub: Hub, repo: str) -> None:
+    files = HfFileSystem(endpoint=hub.endpoint, token=False, skip_instance_cache=True)
+    with files.open(f"{REPO}/dir/a.txt", "wb") as file:
+        file.write(b"hello world")
+    assert files.ls(f"{REPO}/dir", detail=False) == [f"{REPO}/dir/a.txt"]
+    with files.open(f"{REPO}/dir/a.txt", "rb", block_size=4) as file:
+        file.seek(6)
+        assert file.read() == b"world"
+    assert files.glob(f"{REPO}/**/*.txt") == [f"{REPO}/dir/a.txt"]
+    assert files.info(f"{REPO}/dir/a.txt", expand_info=True)["last_commit"].title
+    files.rm(f"{REPO}/dir/a.txt")
+    assert not files.exists(f"{REPO}/dir/a.txt")
+
+
+def test_what_gitignore_names_is_left_out(hub: Hub, repo: str, tmp_path: Path) -> None:
+    add(hub, ".gitignore", b"*.log\n!keep.log\n/build/\n")
+    for name in ("a.log", "keep.log", "a.txt"):
+        (tmp_path / "up" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "up" / name).write_text(name)
+    (tmp_path / "up" / "build").mkdir()
+    (tmp_path / "up" / "build" / "b.txt").write_text("b")
+    hub.api.upload_folder(repo_id=REPO, folder_path=tmp_path / "up")
+    assert set(hub.api.list_repo_files(REPO)) == {".gitattributes", ".gitignore", "keep.log", "a.txt"}
+
+
+def test_a_readme_with_bad_metadata_is_refused_before_the_upload(hub: Hub, repo: str) -> None:
+    with pytest.raises(ValueError, match="Invalid metadata"):
+        add(hub, "README.md", b"---\na: [\n---\nhello")
+    add(hub, "README.md", b"---\nlicense: mit\ntags: [dog]\ndate: 2026-01-02\n---\nhello")
+    card = hub.api.model_info(REPO).card_data
+    assert card is not None
+    assert (card.license, card.tags, card.to_dict()["date"]) == ("mit", ["dog"], "2026-01-02")

@@ -1,0 +1,48 @@
+"""Job control against a small fake trainer in a real process."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from smartbreed.core.settings import Settings, load_settings
+from smartbreed.training_jobs.jobs import Jobs
+
+FAKE = Path(__file__).with_name("fake_trainer.py")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return load_settings(home=tmp_path / "home")
+
+
+@pytest.fixture
+def trainer(settings: Settings) -> Iterator[Callable[[str], Jobs]]:
+    """Jobs whose trainer does what is said; everything it started is stopped at the end."""
+    made: list[Jobs] = []
+
+    def make(what: str) -> Jobs:
+        made.append(Jobs(settings, [sys.executable, str(FAKE), what]))
+        return made[-1]
+
+    yield make
+    for jobs in made:
+        jobs.cancel(0.5)
+        jobs.close(0.5)
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], object]], None]:
+    """Wait for something to become true."""
+
+    def wait(condition: Callable[[], object]) -> None:
+        give_up = time.monotonic() + 30
+        while not condition():
+            assert time.monotonic() < give_up, "it never happened"
+            time.sleep(0.02)
+
+    return wait

@@ -1,0 +1,51 @@
+"""The end of the app: Docker kills after ten seconds, and by then what was flagged has to be published."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from server import Server
+
+from smartbreed.core.settings import load_settings
+from smartbreed.feedback.flags import FlagRequest, open_feedback
+from smartbreed.training_jobs.jobs import Jobs
+
+HERE = Path(__file__).parent
+
+
+def test_the_last_publish_waits_for_no_retraining(
+    tmp_path: Path, until: Callable[[Callable[[], object]], None]
+) -> None:
+    home = tmp_path / "home"
+    settings = load_settings(home=home, hub="embedded")
+    jobs = Jobs(settings, [sys.executable, str(HERE / "fake_trainer.py"), "stubborn"])
+    job = jobs.start()  # deaf to SIGTERM; the app finds and adopts it
+    app = Server(
+        tmp_path,
+        command=[sys.executable, str(HERE / "run_with_fake_trainer.py"), "serve"],
+        SMARTBREED_HUB="embedded",
+        SMARTBREED_PUBLISH_EVERY="3600",
+    )
+    feedback = open_feedback(settings)
+    try:
+        app.wait_until_ready()
+        until((home / "upkeep/daily.json").exists)  # its first look is over, and found nothing
+        pixels = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+        feedback.save(
+            FlagRequest(
+                pixels=pixels, verdict="wrong", label="pug", consent=True, model_revision="0123abc",
+                flagger_token="ann",
+            )
+        )  # fmt: skip
+        assert feedback.count("published") == 0
+        app.process.terminate()
+        until(lambda: feedback.count("published") == 1)
+        assert app.process.poll() is None, "it still waits for its trainer"
+    finally:
+        feedback.close()
+        jobs.cancel(0.1)
+        jobs.wait(job.order.id, 30)
+        assert app.stop() == 0

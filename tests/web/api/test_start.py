@@ -1,0 +1,141 @@
+"""Starting and stopping: what is imported, what is refused, what is left behind."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+from server import ROOT, Server, environment
+
+#: Runs the server and says, once it has stopped, what it imported and whom it looked for.
+WATCHED = """
+import json, socket, sys
+hosts, resolve = [], socket.getaddrinfo
+def watched(host, *args, **kwargs):
+    hosts.append(str(host))
+    return resolve(host, *args, **kwargs)
+socket.getaddrinfo = watched
+connect = socket.socket.connect
+def watched_connect(self, address):
+    hosts.append(str(address[0]))
+    return connect(self, address)
+socket.socket.connect = watched_connect
+from smartbreed.web.server import main
+status = main()
+heavy = {"tensorflow", "keras", "datasets", "matplotlib", "tf_keras_vis", "training"}
+print(json.dumps({"status": status, "hosts": sorted(set(hosts)), "heavy": sorted(heavy & set(sys.modules))}))
+"""
+
+
+def test_a_whole_life(tmp_path: Path, photo: Path) -> None:
+    (tmp_path / "tmp").mkdir()
+    running = Server(
+        tmp_path, command=[sys.executable, "-c", WATCHED], GRADIO_TEMP_DIR="", TMPDIR=str(tmp_path / "tmp")
+    )
+    running.wait_until_ready()
+    answer = httpx.post(running.url + "api/identify", files={"photo": photo.read_bytes()}, timeout=30)
+    assert answer.json()["pets"]
+    httpx.post(running.url + "gradio_api/upload", files={"files": photo.read_bytes()})
+    [folder] = (tmp_path / "tmp").glob("smartbreed-*")
+    assert folder.stat().st_mode & 0o077 == 0, "uploads are nobody else's business"
+    assert running.stop() == 0
+    told = json.loads(running.stdout.read_text())
+    assert told["status"] == 0
+    assert told["heavy"] == []
+    assert set(told["hosts"]) <= {"127.0.0.1", "localhost", "None"}, "nobody is called"
+    assert not folder.exists()
+    assert "Traceback" not in running.log()
+    # The database was closed properly: no journal is left to be recovered.
+    assert not list(running.home.glob("*.db-journal"))
+
+
+def start(folder: Path, **changes: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "app.py"],
+        cwd=ROOT, env=environment(folder, **changes), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SMARTBREED_MAX_BYTES", "lots"),
+        ("SMARTBREED_TOP_K", "0"),
+        ("SMARTBREED_LOG_LEVEL", "loud"),
+        ("SMARTBREED_DATABASE_URL", "nonsense"),
+        ("SMARTBREED_MODEL", "/no/such/bundle"),
+        ("GRADIO_SERVER_PORT", "http"),
+        ("GRADIO_SERVER_PORT", "70000"),
+        ("GRADIO_SERVER_NAME", "203.0.113.77"),
+    ],
+)
+def test_wrong_settings_stop_the_start(tmp_path: Path, name: str, value: str) -> None:
+    done = start(tmp_path, **{name: value})
+    assert done.returncode == 2
+    assert done.stdout == ""
+    [line] = done.stderr.splitlines()
+    assert line.startswith("smartbreed: ")
+    if name == "SMARTBREED_MODEL":
+        assert value in line
+    elif name == "SMARTBREED_DATABASE_URL":
+        assert name in line
+    else:
+        assert name in line
+        assert "Received" in line
+        assert value in line
+
+
+def test_a_broken_model_stops_the_start(tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle"
+    bundle.mkdir()
+    (bundle / "config.json").write_text("{}")
+    done = start(tmp_path, SMARTBREED_MODEL=str(bundle))
+    assert (done.returncode, done.stdout) == (2, "")
+    [line] = done.stderr.splitlines()
+    assert "config.json" in line
+
+
+def test_a_taken_port_stops_the_start(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = start(tmp_path, GRADIO_SERVER_PORT=port)
+    assert (done.returncode, done.stdout) == (2, "")
+    [line] = done.stderr.splitlines()
+    assert "GRADIO_SERVER_PORT" in line
+    assert port in line
+
+
+def test_a_home_that_cannot_be_made_stops_the_start(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = start(tmp_path, SMARTBREED_HOME=str(tmp_path / "file" / "home"))
+    assert done.returncode == 2
+    [line] = done.stderr.splitlines()
+    assert line.startswith("smartbreed: ")
+
+
+def test_ctrl_c_while_starting(tmp_path: Path) -> None:
+    running = Server(tmp_path)
+    while not running.home.exists():  # settings are read, gradio is being imported
+        assert running.process.poll() is None
+    running.process.send_signal(signal.SIGINT)
+    assert running.process.wait(60) == 130
+    assert "Traceback" not in running.log()
+
+
+def test_a_space_is_reached_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    from smartbreed.web.server import Address, read_address
+
+    for name in ("GRADIO_SERVER_NAME", "GRADIO_SERVER_PORT", "SPACE_ID"):
+        monkeypatch.delenv(name, raising=False)
+    assert read_address() == Address("127.0.0.1", 7860)
+    monkeypatch.setenv("SPACE_ID", "someone/smartbreed")
+    assert read_address() == Address("0.0.0.0", 7860)
+    assert read_address("127.0.0.2", 80) == Address("127.0.0.2", 80)

@@ -1,0 +1,188 @@
+"""The table of docs/security.md against the running app: complete, and true of every row."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from server import ROOT, free_port
+
+from smartbreed.core.settings import load_settings
+from smartbreed.services import Services
+from smartbreed.web import server
+from smartbreed.web.api.access import ROUTES, route_for
+from smartbreed.web.api.access_events import EVENTS, Event, event_key, tables
+from smartbreed.web.components.nav import MAINTAINERS
+
+PASSWORD = "a long enough password"
+OTHER = {"Origin": "https://evil.example"}
+#: What a handler of a maintainers' page shows instead of doing anything.
+REFUSALS = ("sb-sign-in", "Only for maintainers", "sign-in has ended", "load it again")
+
+
+@dataclass
+class App:
+    """The app in this process, and two people who use it."""
+
+    blocks: Any
+    visitor: httpx.Client
+    maintainer: httpx.Client
+    token: dict[str, str] = field(default_factory=dict)
+
+    def call(self, client: httpx.Client, fn_id: int, **headers: str) -> str:
+        """What an event of the page answers, as text."""
+        inputs = self.blocks.fns[fn_id].inputs
+        session = os.urandom(8).hex()
+        body = {"data": [None] * len(inputs), "fn_index": fn_id, "session_hash": session}
+        joined = client.post("/gradio_api/queue/join", json=body, headers=headers)
+        assert joined.status_code == 200, joined.text
+        with client.stream("GET", "/gradio_api/queue/data", params={"session_hash": session}) as answer:
+            for line in answer.iter_lines():
+                if line.startswith("data:") and json.loads(line[5:])["msg"] == "process_completed":
+                    return line
+        raise AssertionError("no answer")
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("uploads")))
+        patch.delenv("SPACE_ID", raising=False)
+        services = Services(
+            load_settings(home=home, maintainer_password=PASSWORD, hub="embedded", watch=0, gallery="")
+        )
+        services.maintainers.listening_on("127.0.0.1")
+        blocks = server.build_server(services)
+        url = server.launch(blocks, services, server.Address("127.0.0.1", free_port()))
+        with httpx.Client(base_url=url, timeout=60) as one, httpx.Client(base_url=url, timeout=60) as two:
+            assert two.post("/maintainer/enter", json={"password": PASSWORD}).status_code == 204
+            token = two.get("/maintainer/token").json()["token"]
+            yield App(blocks, one, two, {"X-SmartBreed-Token": token})
+        blocks.close(verbose=False)
+        services.flags.close()
+
+
+def rows_of(app: App) -> dict[tuple[str, str], list[int]]:
+    """Ids of the app's events by page and function."""
+    found: dict[tuple[str, str], list[int]] = {}
+    for fn in app.blocks.fns.values():
+        if key := event_key(fn.fn):
+            found.setdefault((fn.page, key), []).append(fn._id)
+    return found
+
+
+def test_every_handler_has_a_row_and_every_row_a_handler(app: App) -> None:
+    assert set(rows_of(app)) == {(event.page, event.function) for event in EVENTS}
+    assert len(EVENTS) == len({(event.page, event.function) for event in EVENTS})
+
+
+def test_the_table_is_in_the_docs() -> None:
+    text = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    written = text.partition("<!-- tables -->\n")[2].partition("\n<!-- /tables -->")[0]
+    assert written.strip() == tables(), "run: python -m smartbreed.web.api.access_events"
+
+
+def routes_of(app: App) -> set[str]:
+    from starlette.routing import Mount
+
+    def walk(routes: Any, before: str = "") -> Iterator[str]:
+        for route in routes:
+            inner = getattr(route, "original_router", None) or getattr(route, "router", None)
+            if isinstance(route, Mount):
+                yield before + route.path + "/{path:path}"
+            elif inner is not None:
+                yield from walk(inner.routes, before)
+            elif path := getattr(route, "path", ""):
+                yield before + path
+
+    return set(walk(app.blocks.app.routes))
+
+
+def test_every_route_has_a_row_or_is_not_there(app: App) -> None:
+    found = routes_of(app)
+    assert "/gradio_api/process_recording" in found, "gradio's own routes are not seen"
+    assert "/maintainer/enter" in found
+    missing = {path for path in found if route_for(path) is None}
+    for path in sorted(missing):
+        plain = path.replace("{path_or_url:path}", "http://a/").replace(":path", "")
+        answer = app.visitor.get(plain.replace("{", "").replace("}", ""))
+        assert answer.status_code == 404, path
+    assert "/gradio_api/dev/reload" in missing
+    assert "/openapi.json" in missing
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.path)
+def test_another_website_gets_what_is_for_anyone(app: App, route: Any) -> None:
+    path = route.path.replace("{path:path}", "a").replace("{file}", "/a").replace("{", "").replace("}", "")
+    for client in (app.visitor, app.maintainer):
+        for method in ("GET", "POST"):
+            answer = client.request(method, path, headers={**OTHER, **app.token})
+            refused = answer.status_code == 403 and answer.json()["error"]["code"] == "closed"
+            assert refused is (route.who != "anyone"), (method, path, answer.text)
+            assert "access-control-allow-credentials" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "route", [route for route in ROUTES if route.who == "maintainer"], ids=lambda route: route.path
+)
+def test_routes_for_maintainers(app: App, route: Any) -> None:
+    if route.path.endswith("token"):
+        assert app.visitor.get(route.path).status_code == 401
+        assert app.maintainer.get(route.path).json()["token"] == app.token["X-SmartBreed-Token"]
+    else:
+        assert app.maintainer.post(route.path).status_code == 403, "without the token"
+        assert app.maintainer.get("/maintainer/token").status_code == 200
+
+
+@pytest.mark.parametrize("path", [route.path for route in ROUTES if route.who == "secret"])
+def test_routes_with_a_secret(app: App, path: str) -> None:
+    assert app.visitor.post(path, json={}).status_code == 403
+
+
+def names(event: Event) -> str:
+    return f"{event.page}/{event.function}"
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=names)
+def test_events(app: App, event: Event) -> None:
+    ids = rows_of(app)[event.page, event.function]
+    body = {"data": [], "fn_index": ids[0], "session_hash": "x"}
+    for client in (app.visitor, app.maintainer):
+        for foreign in (OTHER, {"Sec-Fetch-Site": "same-site"}):
+            refused = client.post("/gradio_api/queue/join", json=body, headers={**foreign, **app.token})
+            assert refused.status_code == 403
+    if event.who == "visitor":
+        assert event.page not in MAINTAINERS or event.function in ("groups_of", "Acts.wire.<locals>.<lambda>")
+        answer = app.call(app.visitor, ids[0])
+        assert not any(sign in answer for sign in REFUSALS)
+        return
+    for fn_id in ids:
+        for answer in (
+            app.call(app.visitor, fn_id),
+            app.call(app.visitor, fn_id, **app.token),
+            app.call(app.maintainer, fn_id),
+            app.call(app.maintainer, fn_id, **{"X-SmartBreed-Token": "0" * 64}),
+        ):
+            assert any(sign in answer for sign in REFUSALS), answer[:300]
+        answer = app.call(app.maintainer, fn_id, **app.token)
+        assert not any(sign in answer for sign in REFUSALS), answer[:300]
+
+
+def test_mcp_tools_are_the_public_endpoints(app: App) -> None:
+    listed = app.visitor.get("/gradio_api/mcp/schema").json()
+    endpoints = {
+        event.function.rsplit(".", 1)[1] for event in EVENTS if event.function.startswith("_endpoints.")
+    }
+    assert {tool["name"] for tool in listed} == endpoints
+
+
+def test_a_page_for_maintainers_is_named_as_one() -> None:
+    assert {event.page for event in EVENTS if event.who == "maintainer"} == set(MAINTAINERS)
+    assert Path(ROOT / "smartbreed" / "web" / "static" / "maintainer.js").is_file()

@@ -1,0 +1,184 @@
+"""A real server in a process of its own, a real browser, and real photos from the shared data."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from smartbreed.core.settings import EMBEDDED_BUNDLE
+
+ROOT = Path(__file__).parents[3]
+SCENES = ROOT.parent / "shared" / "data" / "pets" / "scenes"
+# Without these, Chromium talks to its maker's servers and hangs where it cannot.
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-device-for-media-stream",
+]
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running SmartBreed."""
+
+    url: str
+    home: Path
+    log_file: Path
+    uploads: Path
+
+    def log(self) -> str:
+        return self.log_file.read_text(errors="replace")
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """``python app.py`` with the model of SMARTBREED_MODEL or the embedded one."""
+    if not os.environ.get("SMARTBREED_MODEL") and not (EMBEDDED_BUNDLE / "config.json").is_file():
+        pytest.skip("no model: set SMARTBREED_MODEL or put one into smartbreed/assets")
+    folder = tmp_path_factory.mktemp("server")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    running = Server(
+        f"http://127.0.0.1:{port}/", folder / "home", folder / "log.txt", folder / "secret-upload-folder"
+    )
+    environment = {
+        **os.environ,
+        "SMARTBREED_HOME": str(running.home),
+        "GRADIO_TEMP_DIR": str(running.uploads),
+        "GRADIO_SERVER_NAME": "127.0.0.1",
+        "GRADIO_SERVER_PORT": str(port),
+        "GRADIO_ANALYTICS_ENABLED": "False",
+    }
+    environment.pop("SMARTBREED_GALLERY", None)
+    with running.log_file.open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT
+        )
+    try:
+        _wait(running, process)
+        yield running
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def _wait(running: Server, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + 120
+    while time.monotonic() < until:
+        if process.poll() is not None:
+            break
+        try:
+            urllib.request.urlopen(running.url, timeout=5).close()
+        except OSError:
+            time.sleep(0.2)
+        else:
+            return
+    pytest.fail(f"the server did not start:\n{running.log()[-2000:]}")
+
+
+# No longer than a file: while it is open, nothing else in this thread may use asyncio.
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """A headless browser."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    path = next((found for name in ("chromium", "chromium-browser") if (found := shutil.which(name))), None)
+    if path is None:
+        pytest.skip("no chromium on this machine")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(chromium: Any, server: Server) -> Iterator[Callable[..., Any]]:
+    """Open the page as a new visitor; keyword arguments go to playwright's ``new_context``."""
+    contexts = []
+
+    def open_it(**options: Any) -> Any:
+        context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+        contexts.append(context)
+        context.set_default_timeout(30_000)
+        page = context.new_page()
+        page.foreign = []
+        page.on("request", lambda request: _note_foreign(page, server, request.url))
+        page.goto(server.url)
+        page.wait_for_selector('#photo-input input[type="file"]', state="attached")
+        return page
+
+    yield open_it
+    for context in contexts:
+        context.close()
+
+
+def _note_foreign(page: Any, server: Server, url: str) -> None:
+    if not url.startswith((server.url, "data:", "blob:")):
+        page.foreign.append(url)
+
+
+@pytest.fixture(scope="session")
+def photos() -> dict[str, list[Image.Image]]:
+    """A few shared photos by kind, cat and dog, each with its pet large in it."""
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    files = sorted(SCENES.glob("test-*.parquet"))
+    if not files:
+        pytest.skip(f"the shared photos are not at {SCENES}")
+    rows = parquet.read_table(files[0], columns=["image", "kind", "boxes", "width", "height"]).to_pylist()
+    found: dict[str, list[Image.Image]] = {"cat": [], "dog": []}
+    for row in rows:
+        if row["kind"] in found and len(row["boxes"]) == 1 and len(found[row["kind"]]) < 6:
+            x0, y0, x1, y1 = row["boxes"][0]
+            if (x1 - x0) * (y1 - y0) > 0.3 * row["width"] * row["height"]:
+                found[row["kind"]].append(Image.open(io.BytesIO(row["image"]["bytes"])).convert("RGB"))
+    return found
+
+
+@pytest.fixture(scope="session")
+def two_pets(photos: dict[str, list[Image.Image]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A photo in which the model under test finds exactly two pets: two test photos side by side."""
+    from smartbreed.core.settings import load_settings
+    from smartbreed.inference.results import Identification
+    from smartbreed.services import Services
+
+    services = Services(load_settings(home=tmp_path_factory.mktemp("probe")))
+    path = tmp_path_factory.mktemp("photos") / "two.jpg"
+    for dog, cat in zip(photos["dog"], photos["cat"], strict=False):
+        left, right = (p.resize((round(p.width * 480 / p.height), 480)) for p in (dog, cat))
+        both = Image.new("RGB", (left.width + right.width + 60, 480), "#7c7c7c")
+        both.paste(left, (0, 0))
+        both.paste(right, (left.width + 60, 0))
+        both.save(path, quality=92)
+        answer = services.identify(path)
+        if isinstance(answer, Identification) and len(answer.pets) == 2:
+            return path
+    pytest.skip("this model finds two pets in none of the composed photos")
+
+
+@pytest.fixture(scope="session")
+def no_pet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A picture of nothing: a soft gradient."""
+    path = tmp_path_factory.mktemp("photos") / "sky.png"
+    Image.linear_gradient("L").resize((400, 300)).convert("RGB").save(path)
+    return path

@@ -1,0 +1,234 @@
+"""Operates every control that a page shows, and looks after each for what went wrong.
+
+A page's controls are listed by ``controls.js`` from the page itself. Each must have an
+`Operation`; one without fails the walk with a sentence that names it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from net_stage import Stage
+
+LIST_CONTROLS = (Path(__file__).parent / "controls.js").read_text(encoding="utf-8")
+#: What a server's log must not hold.
+IN_LOG = re.compile(r"Traceback|\bERROR\b|\bCRITICAL\b|\bException\b")
+#: What gradio's client says when a page is left while it listens to the server.
+LEAVING = re.compile("signal is aborted without reason|Connection errored out")
+#: Messages of ours that say that something was refused or went wrong.
+REFUSALS = ".sb-problem:visible, .sb-failed:visible"
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What a person does with a control.
+
+    Attributes:
+        act: does it, and asserts what must come of it.
+        refused: the page may say afterwards that this cannot be done.
+        blocked: the browser may say in its console that the server refused (HTTP 4xx).
+        slow: only in the slow tests.
+        last: only once everything else is done, for it ends what the walk needs.
+    """
+
+    act: Callable[[Walk], None]
+    refused: bool = False
+    blocked: bool = False
+    slow: bool = False
+    last: bool = False
+
+
+@dataclass
+class Walk:
+    """One visitor on one page.
+
+    Attributes:
+        page: playwright's.
+        stage: the running server.
+        width: of the window, pixels.
+        slow: whether slow operations are done too.
+        fired: every event handler that the browser has called, ``component event``.
+        served: every one that the pages it has been on have.
+    """
+
+    page: Any
+    stage: Stage
+    width: int
+    slow: bool
+    fired: set[str] = field(default_factory=set)
+    served: set[str] = field(default_factory=set)
+    _running: set[Any] = field(default_factory=set)
+    _faults: list[str] = field(default_factory=list)
+    _refused: list[str] = field(default_factory=list)
+    _called: set[int] = field(default_factory=set)
+    _log_from: int = 0
+
+    def __post_init__(self) -> None:
+        page = self.page
+        page.on("console", self._console)
+        page.on("pageerror", lambda error: self._faults.append(f"the page raised: {error}"))
+        page.on("response", self._response)
+        page.on("request", self._request)
+        for over in ("requestfinished", "requestfailed"):
+            page.on(over, lambda request: self._running.discard(request))
+        self._log_from = len(self.stage.server.log())
+
+    def open(self, path: str) -> None:
+        """Open one of the server's pages and wait for it to fill itself."""
+        self.page.goto(urljoin(self.stage.url, path))
+        self.settle()
+        self.check(f"opening /{path}")
+
+    def settle(self, seconds: float = 60) -> None:
+        """Wait until no event of ours is under way."""
+        calm = 0
+        for _ in range(int(seconds / 0.03)):
+            self.page.wait_for_timeout(30)
+            calm = 0 if self._running else calm + 1
+            if calm >= 5:
+                return
+        raise AssertionError(f"still under way: {[request.url for request in self._running]}")
+
+    def check(self, after: str, *, refused: bool = False, blocked: bool = False) -> None:
+        """Fail if anything went wrong since the last time."""
+        self._note_handlers()
+        faults, self._faults = self._faults, []
+        blocks, self._refused = self._refused, []
+        faults += [] if blocked else blocks
+        log = self.stage.server.log()
+        fresh, self._log_from = log[self._log_from :], len(log)
+        if IN_LOG.search(fresh):
+            faults.append(f"the server's log says:\n{fresh[-3000:]}")
+        toasts = self.page.locator(".toast-body")
+        faults += [f"a toast says {text!r}" for text in toasts.all_inner_texts() if "error" in text.lower()]
+        if not refused:
+            said = self.page.locator(REFUSALS).all_inner_texts()
+            faults += [f"the page says {text!r}" for text in said if text.strip()]
+        wide = self.page.evaluate("document.documentElement.scrollWidth")
+        if wide > self.width:
+            faults.append(f"the page is {wide} px wide in a window of {self.width} px")
+        assert not faults, f"after {after}: " + "\n".join(faults)
+
+    def controls(self) -> dict[str, bool]:
+        """Every control that is shown, and whether it is enabled."""
+        return {found["name"]: found["enabled"] for found in self.page.evaluate(LIST_CONTROLS)}
+
+    def operate(
+        self, operations: Mapping[str, Operation], scenes: Sequence[Callable[[Walk], None]] = ()
+    ) -> None:
+        """Operate everything that the page shows, in the order of ``operations``.
+
+        Args:
+            operations: by name of their control.
+            scenes: each brings the page into another state; what is shown then is operated too.
+
+        Raises:
+            AssertionError: something went wrong, a control has no operation, or an operation no control.
+        """
+        done: set[str] = set()
+        for number, scene in enumerate((None, *scenes)):
+            if scene:
+                scene(self)
+                self.settle()
+                self.check(f"the scene {scene.__name__}")
+            while True:
+                shown = self.controls()
+                strange = [name for name in shown if name not in operations and not name.startswith("link ")]
+                assert not strange, (
+                    f"These controls of {self.page.url} have no operation in "
+                    "tests/web/pages/net_operations.py: "
+                    f"{strange}"
+                )
+                todo = [
+                    name
+                    for name, operation in operations.items()
+                    if name not in done
+                    and shown.get(name)
+                    and (self.slow or not operation.slow)
+                    and (number == len(scenes) or not operation.last)
+                ]
+                if not todo:
+                    break
+                done.add(todo[0])
+                operation = operations[todo[0]]
+                try:
+                    operation.act(self)
+                    self.settle()
+                except Exception as error:
+                    raise AssertionError(f"operating '{todo[0]}': {error}") from error
+                self.check(f"operating '{todo[0]}'", refused=operation.refused, blocked=operation.blocked)
+        missing = [
+            name
+            for name, operation in operations.items()
+            if name not in done and (self.slow or not operation.slow)
+        ]
+        assert not missing, f"never shown, or never enabled, on {self.page.url}: {missing}"
+
+    def follow_links(self) -> None:
+        """Follow each link that is shown, and come back."""
+        here = self.page.url
+        for href in sorted(
+            {name.removeprefix("link ") for name in self.controls() if name.startswith("link ")}
+        ):
+            target = urljoin(here, href)
+            if not target.startswith(self.stage.url):
+                assert urlsplit(target).scheme == "https", f"a link leads to {target}"
+                continue
+            if href.startswith("#"):
+                assert self.page.locator(f"[id='{href[1:]}']").count() == 1, f"{href} leads nowhere"
+            self.page.locator(f'a[href="{href}"]:visible').first.click()
+            self.page.wait_for_url(target)
+            self.settle()
+            self._faults = [fault for fault in self._faults if not LEAVING.search(fault)]
+            self.check(f"following the link {href}", refused=True)
+            self.page.goto(here)
+            self.settle()
+            self._faults = [fault for fault in self._faults if not LEAVING.search(fault)]
+
+    def _note_handlers(self) -> None:
+        config = self.page.evaluate("window.gradio_config ?? null")
+        if config is None:
+            return
+        names = self._names(config)
+        self.fired |= {names[number] for number in self._called if number in names}
+        self.served |= {
+            names[handler["id"]]
+            for handler in config["dependencies"]
+            if handler["backend_fn"] and handler["targets"] and handler["id"] in names
+        }
+
+    def _names(self, config: dict[str, Any]) -> dict[int, str]:
+        ids = {one["id"]: one["props"].get("elem_id") or one["type"] for one in config["components"]}
+        ids = {number: re.sub(r"^pet-\d+", "pet-N", str(name)) for number, name in ids.items()}
+        found = {}
+        for handler in config["dependencies"]:
+            targets = [f"{ids.get(component, 'page')} {event}" for component, event in handler["targets"]]
+            found[handler["id"]] = ", ".join(sorted(targets)) or f"then {handler['api_name']}"
+        return found
+
+    def _console(self, message: Any) -> None:
+        if message.location.get("url", "").endswith("/maintainer/token"):
+            return  # who is not signed in has none, which the browser calls an error
+        if message.type == "error":
+            text = f"the console says: {message.text} ({message.location.get('url', '')})"
+            blocked = "Failed to load resource" in message.text and re.search(
+                r"status of 4\d\d", message.text
+            )
+            (self._refused if blocked else self._faults).append(text)
+
+    def _response(self, response: Any) -> None:
+        if response.status >= 500:
+            self._faults.append(f"{response.url} answered {response.status}")
+
+    def _request(self, request: Any) -> None:
+        path = urlsplit(request.url).path
+        if "/queue/" in path or "/run/" in path or path.endswith("/upload"):
+            self._running.add(request)
+        if path.endswith(("/queue/join", "/run/predict")) and request.post_data:
+            self._called.add(json.loads(request.post_data)["fn_index"])

@@ -1,0 +1,133 @@
+"""What a card does behind the page: explanations, quick and slow, and flags that are not saved."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+import pytest
+
+from smartbreed.core.errors import StorageError, UnavailableError
+from smartbreed.core.settings import EMBEDDED_BUNDLE, load_settings
+from smartbreed.services import Services
+from smartbreed.web.pages.identify.page import IdentifyPage
+from smartbreed.web.pages.identify.session import Options, Session, at_view, look
+
+PICTURE = gr.get_image("lion.jpg")
+
+
+class Deeper:
+    """Stands in for the slow explanations."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.asked: list[Any] = []
+
+    def explain(
+        self, pixels: np.ndarray, index: int, method: str, progress: Callable[[float, str], None]
+    ) -> np.ndarray:
+        if self.error:
+            raise self.error
+        progress(0.5, "half way")
+        self.asked.append((pixels.shape, pixels.dtype, index, method))
+        return np.eye(7, dtype=np.float32)
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> IdentifyPage:
+    if not os.environ.get("SMARTBREED_MODEL") and not (EMBEDDED_BUNDLE / "config.json").is_file():
+        pytest.skip("no model: set SMARTBREED_MODEL or put one into smartbreed/assets")
+    services = Services(load_settings(home=tmp_path_factory.mktemp("home"), gallery=""))
+    with gr.Blocks():
+        return IdentifyPage(services)
+
+
+@pytest.fixture(scope="module")
+def session(page: IdentifyPage) -> Session:
+    found, photo = look(page.services, [(PICTURE, "lion.jpg")], Options(whole=True))
+    return at_view(page.services, found, 0, photo)
+
+
+def test_another_breed_is_explained_at_once(page: IdentifyPage, session: Session) -> None:
+    card = page.cards[0]
+    first, second = (guess.id for guess in session.pet(1).breeds[:2])
+    crop, overlay = card._explain(session, first)[card.slider]
+    started = time.perf_counter()
+    updates = card._explain(session, second)
+    assert time.perf_counter() - started < 0.15
+    assert np.array_equal(updates[card.slider][0], crop)
+    assert not np.array_equal(updates[card.slider][1], overlay)
+    assert session.pet(1).breeds[1].name in updates[card.caption]
+
+
+def test_a_deeper_explanation_gets_the_networks_own_input(page: IdentifyPage, session: Session) -> None:
+    card, deeper = page.cards[0], Deeper()
+    page.services.model.current.__dict__["deeper"] = deeper
+    breed = session.pet(1).breeds[0]
+    told: list[Any] = []
+    updates = card._explain_deeper(
+        session, breed.id, "scorecam", progress=lambda fraction, desc: told.append((fraction, desc))
+    )
+    size = page.services.identifier.classifier.config.input_size
+    index = page.services.identifier.label_index(breed.id)
+    assert deeper.asked == [((size, size, 3), np.uint8, index, "scorecam")]
+    assert told[-1] == (0.5, "half way")
+    assert updates[card.slider][1].shape == updates[card.slider][0].shape
+    assert "Score-CAM" in updates[card.caption]
+
+
+def test_what_is_not_installed_is_said(page: IdentifyPage, session: Session) -> None:
+    card = page.cards[0]
+    page.services.model.current.__dict__["deeper"] = Deeper(
+        UnavailableError("missing", "Install tensorflow for this.")
+    )
+    updates = card._explain_deeper(
+        session, session.pet(1).breeds[0].id, "smoothgrad", progress=lambda fraction, desc: None
+    )
+    assert set(updates) == {card.caption}
+    assert "Install tensorflow for this." in updates[card.caption]
+
+
+def test_no_thanks_for_what_was_not_saved(
+    page: IdentifyPage, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: Any, **kwargs: Any) -> None:
+        raise StorageError("The disk is full; nothing was saved.")
+
+    monkeypatch.setattr(page.services, "flag", full)
+    form = page.cards[0].form
+    updates = form._save(session, None, "unsure", None, "", True)
+    assert set(updates) == {form.status}
+    assert "The disk is full" in updates[form.status]
+
+
+def test_a_photo_that_changed_or_went_is_not_flagged(
+    page: IdentifyPage, session: Session, tmp_path: Path
+) -> None:
+    copy = tmp_path / "gone.jpg"
+    copy.write_bytes(Path(PICTURE).read_bytes())
+    found, photo = look(page.services, [(str(copy), "gone.jpg")], Options(whole=True))
+    found = at_view(page.services, found, 0, photo)
+    form = page.cards[0].form
+    other = Path(gr.get_image("tower.jpg")).read_bytes()
+    for change in (lambda: copy.write_bytes(other), copy.unlink):
+        change()
+        updates = form._save(found, None, "unsure", None, "", True)
+        assert "add it again" in updates[form.status]
+        assert str(tmp_path) not in updates[form.status]
+    assert page.services.flags.count() == 0
+
+
+def test_only_a_named_breed_can_be_agreed_with(page: IdentifyPage, session: Session) -> None:
+    from dataclasses import replace
+
+    form = page.cards[0].form
+    named = form.offer(replace(session.pet(1), verdict="breed"))
+    unnamed = form.offer(replace(session.pet(1), verdict="group"))
+    assert named[form.buttons["correct"]]["visible"] is True
+    assert unnamed[form.buttons["correct"]]["visible"] is False

@@ -1,0 +1,218 @@
+"""Reviewing in a real browser: signing in, the keys, many at once, on a desk and on a phone."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from smartbreed.core.settings import load_settings
+from smartbreed.feedback.flags import FlagRequest, open_feedback
+
+pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).parents[3]
+PASSWORD = "a long enough password"
+#: What is said of each photo, in order.
+SAID: list[dict[str, Any]] = [
+    {"verdict": "wrong", "label": "siamese"},
+    {"verdict": "wrong", "label": "pug"},
+    {"verdict": "not_a_pet"},
+    {"verdict": "wrong", "label_text": "Mudi"},
+    {"verdict": "unsure"},
+    {"verdict": "wrong", "label": "beagle"},
+]
+
+
+@pytest.fixture
+def flagged(photos: dict[str, list[Image.Image]], tmp_path: Path) -> Path:
+    """A home with six flags."""
+    import numpy as np
+
+    home = tmp_path / "home"
+    flags = open_feedback(load_settings(home=home, salt="", database_url=""))
+    for number, (picture, said) in enumerate(zip(photos["dog"][:6], SAID, strict=True)):
+        flags.save(
+            FlagRequest(
+                pixels=np.asarray(picture), predicted="boxer", probability=0.6, model_revision="m",
+                consent=True, flagger_token=f"person {number}", pet_index=1,
+                box=(2.0, 2.0, picture.width - 2.0, picture.height - 2.0), **said,
+            )
+        )  # fmt: skip
+    flags.close()
+    return home
+
+
+@pytest.fixture
+def guarded(flagged: Path, tmp_path: Path) -> Iterator[str]:
+    """The address of a server with that home and a maintainers' password."""
+    from server import free_port
+
+    port = free_port()
+    environment = {
+        **os.environ, "SMARTBREED_HOME": str(flagged), "SMARTBREED_MAINTAINER_PASSWORD": PASSWORD,
+        "SMARTBREED_PUBLISH_EVERY": "0", "SMARTBREED_HUB": "embedded",
+        "GRADIO_TEMP_DIR": str(tmp_path / "uploads"), "GRADIO_SERVER_NAME": "127.0.0.1",
+        "GRADIO_SERVER_PORT": str(port), "GRADIO_ANALYTICS_ENABLED": "False",
+    }  # fmt: skip
+    url, log = f"http://127.0.0.1:{port}/", tmp_path / "log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=out, stderr=out
+        )
+    try:
+        until = time.monotonic() + 200
+        while time.monotonic() < until and process.poll() is None:
+            try:
+                urllib.request.urlopen(url, timeout=5).close()
+                break
+            except OSError:
+                time.sleep(0.2)
+        else:
+            pytest.fail(f"the server did not start:\n{log.read_text(errors='replace')[-2000:]}")
+        yield url
+        assert "Traceback" not in log.read_text(errors="replace")
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def decisions(home: Path) -> list[tuple[str, str | None]]:
+    with sqlite3.connect(home / "smartbreed.db") as database:
+        rows = database.execute("SELECT decision, label FROM decisions ORDER BY decided_at")
+        return [(str(decision), label) for decision, label in rows]
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < until, "it never happened"
+        time.sleep(0.05)
+
+
+def shown(page: Any) -> str:
+    return str(page.locator("#review-words .sb-item").get_attribute("data-flag"))
+
+
+def press(page: Any, key: str) -> None:
+    """Press a key that decides or turns, and wait for the next flag."""
+    before = shown(page)
+    page.keyboard.press(key)
+    page.wait_for_function(
+        "before => document.querySelector('#review-words .sb-item')?.dataset.flag !== before", arg=before
+    )
+
+
+def turn_to(page: Any, text: str) -> None:
+    """Turn to the flag that says ``text``, from the first on."""
+    while page.locator("#review-previous").is_enabled():
+        press(page, "k")
+    for _ in range(len(SAID)):
+        if text in page.locator("#review-words .sb-said").inner_text():
+            return
+        press(page, "j")
+    raise AssertionError(f"no flag says {text}")
+
+
+def no_sideways_scroll(page: Any) -> bool:
+    return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
+
+
+def test_reviewing(chromium: Any, guarded: str, flagged: Path) -> None:
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(60_000)
+    page = context.new_page()
+
+    # Nobody without the password sees anything.
+    page.goto(guarded + "review")
+    page.fill("#sb-password", "not the password")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".sb-sign-in .sb-problem:visible")
+    assert page.locator("#review-words").count() == 0 or not page.locator("#review-words").is_visible()
+    time.sleep(1.1)  # a wrong password makes the next try wait
+    page.fill("#sb-password", PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#review-words .sb-item")
+    assert "6 left to review" in page.locator("#review-progress").inner_text()
+    assert page.locator(".sb-evidence img").count() >= 2
+    assert page.locator(".sb-why li").count() >= 1
+    assert page.locator("#review-accept").bounding_box()["y"] < 900, "the buttons are always in reach"
+    assert no_sideways_scroll(page)
+
+    # One key each.
+    turn_to(page, "Siamese")
+    press(page, "a")
+    wait_for(lambda: decisions(flagged) == [("accept", "siamese")])
+    turn_to(page, "Pug")
+    before = shown(page)
+    page.keyboard.press("r")
+    page.wait_for_function("document.activeElement?.closest('#review-breed')")
+    page.keyboard.type("whippet", delay=20)
+    page.keyboard.press("Enter")
+    page.wait_for_function(
+        "before => document.querySelector('#review-words .sb-item')?.dataset.flag !== before", arg=before
+    )
+    turn_to(page, "There is no pet here")
+    press(page, "x")
+    turn_to(page, "Mudi")
+    assert page.locator("#review-accept").is_disabled(), "own words cannot be accepted as they are"
+    page.keyboard.press("n")
+    page.wait_for_function("document.activeElement?.closest('#review-new-name')")
+    before = shown(page)
+    page.get_by_label("Dog", exact=True).check()
+    page.click("#review-introduce")
+    page.wait_for_function(
+        "before => document.querySelector('#review-words .sb-item')?.dataset.flag !== before", arg=before
+    )
+    expected = [("accept", "siamese"), ("relabel", "whippet"), ("reject", None), ("new_breed", "mudi")]
+    assert decisions(flagged) == expected
+    page.keyboard.press("u")
+    page.wait_for_selector('#review-message:has-text("Taken back")')
+    assert decisions(flagged) == [*expected, ("undo", None)]
+    assert "Mudi" in page.locator("#review-words .sb-said").inner_text(), "back where it was"
+
+    # Keys that are typed into a field are text.
+    page.click("#review-reason textarea, #review-reason input")
+    page.keyboard.type("axuj")
+    assert len(decisions(flagged)) == 5
+
+    # Many at once.
+    page.get_by_label("List", exact=True).check()
+    page.wait_for_selector(".sb-review-list")
+    page.click("#review-all")
+    assert page.locator("#review-list input:checked").count() == 3
+    page.click("#review-bulk-reject")
+    page.wait_for_selector(".sb-empty:visible")
+    assert decisions(flagged)[5:] == [("reject", None)] * 3
+    assert "All done" in page.locator(".sb-empty").inner_text()
+
+    # A phone; and out again.
+    phone = context.new_page()
+    phone.set_viewport_size({"width": 390, "height": 844})
+    phone.goto(guarded + "review")
+    phone.wait_for_selector(".sb-empty:visible")
+    assert no_sideways_scroll(phone)
+    phone.click(".sb-sign-out")
+    phone.wait_for_selector(".sb-sign-in")
+    context.close()
+
+
+def test_the_pages_events_are_private(guarded: str) -> None:
+    import json
+
+    with urllib.request.urlopen(f"{guarded}gradio_api/info", timeout=30) as answer:
+        api = json.load(answer)
+    assert not [name for name in api["named_endpoints"] if "handle" in name or "review" in name]
+    assert api["unnamed_endpoints"] == {}
+    with urllib.request.urlopen(f"{guarded}review", timeout=30) as answer:
+        page = answer.read().decode()
+    assert "Mudi" not in page, "what is flagged is nothing for people who are not in"

@@ -1,0 +1,81 @@
+"""Each page's stylesheet keeps to its own page; only ``style.css`` is shared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from smartbreed.core.settings import load_settings
+from smartbreed.web import blocks
+
+tinycss2 = pytest.importorskip("tinycss2", reason="tinycss2 is not installed")
+
+UI = Path(blocks.__file__).parent
+#: At-rules that hold other rules.
+_HOLD_RULES = {"media", "supports", "layer", "container"}
+
+
+def selectors(css: str) -> Iterator[str]:
+    """Every selector of a stylesheet, one by one, those inside of ``@media`` and its like included.
+
+    Raises:
+        ValueError: something in it is no CSS.
+    """
+    yield from _selectors(tinycss2.parse_stylesheet(css, skip_comments=True, skip_whitespace=True))
+
+
+def _selectors(rules: list[Any]) -> Iterator[str]:
+    for rule in rules:
+        if rule.type == "error":
+            raise ValueError(f"line {rule.source_line}: {rule.message}")
+        if rule.type == "qualified-rule":
+            part: list[Any] = []
+            for token in [*rule.prelude, None]:
+                if token is None or token == ",":
+                    yield tinycss2.serialize(part).strip()
+                    part = []
+                else:
+                    part.append(token)
+        elif rule.lower_at_keyword in _HOLD_RULES:
+            inner = tinycss2.parse_rule_list(rule.content, skip_comments=True, skip_whitespace=True)
+            yield from _selectors(inner)
+
+
+def strays(css: str, page: str) -> list[str]:
+    """Selectors that could match on another page than ``page``."""
+    return [
+        selector
+        for selector in selectors(css)
+        if selector.removeprefix(".dark ").split()[0] != f".sb-page-{page}"
+    ]
+
+
+def test_a_selector_that_reaches_another_page_is_found() -> None:
+    css = """
+    .sb-page-review .a, .sb-unknown > p { color: red; }
+    .dark .sb-page-review .b { color: red; }
+    .sb-page-review-list .c { color: red; }
+    @media (max-width: 9px) { #d { color: red; } .sb-page-review [title="x,y"] { color: red; } }
+    @keyframes turn { from { color: red; } to { color: blue; } }
+    """
+    assert strays(css, "review") == [".sb-unknown > p", ".sb-page-review-list .c", "#d"]
+    with pytest.raises(ValueError, match="line"):
+        list(selectors(".a { } }"))
+
+
+@pytest.mark.parametrize("page", blocks.PAGES)
+def test_a_pages_stylesheet_keeps_to_its_page(page: str) -> None:
+    css = (UI / f"{page}.css").read_text(encoding="utf-8")
+    assert not strays(css, page), f"{page}.css styles what other pages show too"
+    assert list(selectors(css))
+
+
+def test_every_stylesheet_is_shared_or_some_pages(tmp_path: Path) -> None:
+    names = {path.name for path in UI.glob("*.css")}
+    assert names == {"style.css", *(f"{page}.css" for page in blocks.PAGES)}
+    served = blocks.launch_options(load_settings(home=tmp_path))["css_paths"]
+    assert {path.name for path in served} == names
+    assert list(selectors((UI / "style.css").read_text(encoding="utf-8")))

@@ -1,0 +1,113 @@
+"""Make probabilities mean what they say, and choose from which one on to say it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from smartbreed.inference.classifier import softmax
+
+
+def negative_log_likelihood(logits: np.ndarray, labels: np.ndarray, temperature: float) -> float:
+    """Mean of −log p(true label); logits ``(n, c)``, labels ``(n,)``."""
+    likelihood = softmax(logits / temperature)[np.arange(len(labels)), labels]
+    return float(-np.log(np.maximum(likelihood, 1e-12)).mean())
+
+
+def fit_temperature(logits: np.ndarray, labels: np.ndarray, *, prior: float = 0.0) -> float:
+    """Temperature of least negative log-likelihood, 0.2…5 (Guo et al. 2017, https://arxiv.org/abs/1706.04599).
+
+    Args:
+        logits: ``(n, c)``.
+        labels: ``(n,)``.
+        prior: how many pictures' worth of pull towards 1; a dozen pictures that are all named right
+            would otherwise ask for certainty.
+    """
+
+    def loss(temperature: float) -> float:
+        pull = prior * np.log(temperature) ** 2 / len(labels)
+        return negative_log_likelihood(logits, labels, temperature) + float(pull)
+
+    low, high = np.log(0.2), np.log(5.0)
+    golden = (np.sqrt(5) - 1) / 2
+    for _ in range(40):  # golden-section search: the loss has one valley in log T
+        a, b = high - golden * (high - low), low + golden * (high - low)
+        if loss(np.exp(a)) < loss(np.exp(b)):
+            high = b
+        else:
+            low = a
+    return float(np.exp((low + high) / 2))
+
+
+def fit_logistic(features: np.ndarray, right: np.ndarray, ridge: float = 1.0) -> tuple[np.ndarray, float]:
+    """Logistic regression by Newton's method.
+
+    Args:
+        features: ``(n, d)``.
+        right: ``(n,)`` bool.
+        ridge: weight of the squared coefficients; keeps separable data finite.
+
+    Returns:
+        Coefficients ``(d,)`` and bias.
+    """
+    inputs = np.concatenate([features, np.ones((len(features), 1))], axis=1)
+    penalty = np.diag([ridge] * features.shape[1] + [1e-6])
+    weights = np.zeros(inputs.shape[1])
+    for _ in range(50):
+        chance = 1 / (1 + np.exp(-np.clip(inputs @ weights, -30, 30)))
+        gradient = inputs.T @ (chance - right) + penalty @ weights
+        curvature = inputs.T @ (inputs * (chance * (1 - chance))[:, None]) + penalty
+        weights -= np.linalg.solve(curvature, gradient)
+    return weights[:-1], float(weights[-1])
+
+
+def expected_calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> float:
+    """Mean gap of confidence and accuracy over equal-width bins, weighted by their share (0…1)."""
+    index = np.minimum((confidence * bins).astype(int), bins - 1)
+    gap = 0.0
+    for b in range(bins):
+        inside = index == b
+        if inside.any():
+            gap += inside.mean() * abs(confidence[inside].mean() - right[inside].mean())
+    return float(gap)
+
+
+def adaptive_calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> float:
+    """The same over bins that hold equally many answers (Nguyen & O'Connor 2015, https://arxiv.org/abs/1508.05154).
+
+    Equal-width bins put nearly every answer of a sure network into the last one; these look everywhere alike.
+    """
+    order = np.argsort(confidence, kind="stable")
+    gaps = [
+        len(part) * abs(confidence[part].mean() - right[part].mean())
+        for part in np.array_split(order, bins)
+        if len(part)
+    ]
+    return float(sum(gaps) / max(len(confidence), 1))
+
+
+def brier_score(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """Mean squared distance of the probabilities from the truth, 0…2 (Brier 1950).
+
+    Args:
+        probabilities: ``(n, c)``, each row summing to 1.
+        labels: ``(n,)``.
+    """
+    true = probabilities[np.arange(len(labels)), labels]
+    return float(((probabilities**2).sum(1) - 2 * true + 1).mean())
+
+
+def precision_threshold(confidence: np.ndarray, right: np.ndarray, precision: float) -> float:
+    """Smallest threshold at which answers at or above it are right in at least ``precision`` of cases.
+
+    Args:
+        confidence: ``(n,)`` in 0…1.
+        right: ``(n,)`` bool.
+        precision: 0…1.
+
+    Returns:
+        The threshold; 1.0 when none is good enough.
+    """
+    order = np.argsort(-confidence, kind="stable")
+    running = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
+    enough = np.flatnonzero(running >= precision)
+    return float(confidence[order][enough[-1]]) if len(enough) else 1.0

@@ -1,0 +1,90 @@
+"""Temperature, thresholds and the second look of a new head.
+
+All are chosen on the gate set, as the parent's were on the same held-back pictures. Where only the
+new head's logits are higher or lower than the old one's, what is said and how often stays the same.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from smartbreed.inference.classifier import softmax
+from training.calibration.temperature import fit_temperature
+from training.continual.gate_set import GateSet
+from training.continual.head import Head
+
+
+def calibrated(config: dict[str, Any], old: Head, new: Head, gate: GateSet) -> dict[str, Any]:
+    """The changed parts of ``config.json``: temperature, thresholds and, with a detector, its second look.
+
+    Args:
+        config: the parent's.
+        old, new: heads.
+        gate: pictures of which at least some have a label of both.
+    """
+    section = config["classifier"]
+    logits = new.logits(gate.embeddings)
+    before, after = old.logits(gate.embeddings), logits
+    temperature = float(section["temperature"])
+    # The parent's temperature times what the same fit says has changed: its own pictures chose the first.
+    ratio = fit_temperature(logits, gate.labels) / fit_temperature(before, gate.labels)
+    found: dict[str, Any] = {"temperature": round(temperature * ratio, 4)}
+    said_before = softmax(before / temperature).max(1)
+    said_after = softmax(after / found["temperature"]).max(1)
+    thresholds = section["thresholds"]
+    found["thresholds"] = {
+        "breed": _same_share(said_before, said_after, thresholds["breed"]),
+        "group": _same_share(
+            _by_group(softmax(before / temperature), section["labels"]),
+            _by_group(softmax(after / found["temperature"]), section["labels"]),
+            thresholds["group"],
+        ),
+    }
+    confirm = (config.get("detector") or {}).get("confirm")
+    if confirm:
+        every = np.concatenate([gate.embeddings, gate.strangers]) if len(gate.strangers) else gate.embeddings
+        found["confirm"] = second_look(confirm, old.logits(every).max(1), new.logits(every).max(1))
+    return found
+
+
+def second_look(confirm: dict[str, float], before: np.ndarray, after: np.ndarray) -> dict[str, float]:
+    """The logistic regression on the largest breed logit, for logits of another scale.
+
+    ``before ≈ slope * after + shift`` by least squares, so what was confirmed stays confirmed.
+
+    Args:
+        confirm: as in ``config.json``.
+        before, after: largest breed logit of the same pictures ``(n,)``.
+    """
+    spread = float(((after - after.mean()) ** 2).sum())
+    slope = float(((after - after.mean()) * (before - before.mean())).sum()) / spread if spread > 0 else 1.0
+    slope = float(np.clip(slope, 0.2, 5.0))
+    shift = float(before.mean() - slope * after.mean())
+    weight = confirm["classifier"]
+    return {
+        **confirm,
+        "classifier": round(weight * slope, 4),
+        "bias": round(confirm["bias"] + weight * shift, 4),
+    }
+
+
+def _same_share(before: np.ndarray, after: np.ndarray, threshold: float) -> float:
+    """The threshold on ``after`` above which as many lie as above ``threshold`` on ``before``."""
+    share = float((before >= threshold).mean())
+    if share in (0.0, 1.0):
+        return round(float(threshold), 4)
+    # By how far the quantile has moved, not to the quantile: from one picture to the next it jumps.
+    moved = float(np.quantile(after, 1 - share)) - float(np.quantile(before, 1 - share))
+    return round(float(np.clip(threshold + moved, 0.05, 0.99)), 4)
+
+
+def _by_group(probabilities: np.ndarray, labels: list[dict[str, Any]]) -> np.ndarray:
+    """Largest probability of a group; a new label without one stands alone."""
+    members = [label.get("group") or label["id"] for label in labels]
+    members += [f"new {number}" for number in range(probabilities.shape[1] - len(members))]
+    names = sorted(set(members))
+    member = np.zeros((len(members), len(names)), np.float32)
+    member[np.arange(len(members)), [names.index(name) for name in members]] = 1
+    return np.asarray((probabilities @ member).max(1))

@@ -1,0 +1,100 @@
+"""The model to beat: the one that answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from smartbreed.core.errors import BundleError
+from smartbreed.core.settings import EMBEDDED_BUNDLE, Settings
+from smartbreed.inference.bundle import Bundle, load_bundle
+from smartbreed.registry.model_source import EMBEDDED, Source, another_model, newer, read_source
+from smartbreed.registry.releases import download, read_head
+from smartbreed.registry.state import Good, SourceState, StateFile
+from training.continual.release import Released, finish_unfinished, publish_champion
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+
+@dataclass(frozen=True)
+class Champion:
+    """A verified bundle.
+
+    Attributes:
+        released: its release, and where the branch stands; None when it is not in the model repo.
+        newest: version at the head of the repo, which may be another than the one that answers; or "".
+    """
+
+    bundle: Bundle
+    released: Released | None
+    newest: str = ""
+
+    @property
+    def base(self) -> str:
+        """The version that the next one has to be above."""
+        version = self.bundle.config.version
+        return self.newest if self.newest and newer(self.newest, version) else version
+
+
+def find_champion(api: HfApi, settings: Settings, repo: str) -> Champion:
+    """What a challenger has to beat: what the app on this home answers with.
+
+    That is the release a maintainer has chosen; else the newest release of the repo that can be
+    served; without SMARTBREED_MODEL the embedded model, while no release is newer than it. Where no
+    app has ever run, the choice is the settings' alone.
+
+    Args:
+        api: from `smartbreed.hub.client.connect`.
+        settings: as the app has them.
+        repo: model repo that releases go to; empty: none will be.
+
+    Raises:
+        BundleError: there is none that verifies, or the repo holds another model than the program's.
+        HubCallError: the Hub cannot be asked.
+    """
+    source = read_source(settings)
+    if source.kind == "repo" and source.asked != "main":
+        return Champion(download(api, settings, source.repo, read_head(api, source).sha), None)
+    if source.kind == "folder" and not repo:
+        return Champion(load_bundle(source.folder), None)
+    head = finish_unfinished(api, repo)
+    newest = head.version if head else ""
+    if source.kind == "folder":
+        own = load_bundle(source.folder, repo=EMBEDDED)
+        if head is None or newer(own.config.version, head.version):
+            return Champion(own, None, newest)
+        return Champion(download(api, settings, repo, head.revision), head, newest)
+    state = StateFile(settings.home_dir).read(source.key)
+    chosen = state.pin or _instead(source, state, head)
+    if chosen and chosen.repo != EMBEDDED:
+        bundle = download(api, settings, chosen.repo, chosen.revision)
+        at = Released(bundle.config.version, chosen.revision, head.head if head else "")
+        return Champion(bundle, at, newest)
+    if source.kind == "repo":
+        if head is None:
+            raise BundleError(f"The model repo {repo} holds no version that could be retrained.")
+        return Champion(download(api, settings, repo, head.revision), head, newest)
+    own = load_bundle(EMBEDDED_BUNDLE, repo=EMBEDDED)
+    if head is None:
+        return Champion(own, None)
+    if chosen is None and newer(head.version, own.config.version):
+        return Champion(download(api, settings, repo, head.revision), head, newest)
+    if reason := another_model(api, repo, head.revision):
+        raise BundleError(reason)
+    return Champion(own, None, newest)
+
+
+def _instead(source: Source, state: SourceState, head: Released | None) -> Good | None:
+    """What answers while the newest release cannot be served; None when that is no question."""
+    if head is None or not state.why_bad(head.revision):
+        return None
+    good = next((one for one in state.good if not state.why_bad(one.revision)), None)
+    if good is None and source.kind == "embedded":
+        return Good(repo=EMBEDDED, revision=EMBEDDED, version="")
+    return good
+
+
+def ensure_published(api: HfApi, repo: str, champion: Champion) -> Released:
+    """The champion's release; published now if the repo has none of it."""
+    return champion.released or publish_champion(api, repo, champion.bundle)

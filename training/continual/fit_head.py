@@ -1,0 +1,73 @@
+"""One lesson: accepted pictures → a new head."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from training.continual.head import Examples, Head, fit_rows
+from training.continual.new_breed import Knowledge, learn_breed
+
+#: Weight of one accepted picture, in pictures of the replay memory.
+WEIGHT = 4.0
+#: How far replay pictures keep the old head's opinion rather than their label.
+KEEP = 0.5
+#: Distance of corrected rows from where they stood costs this much; see `training.continual.head`.
+PULL = 0.2
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Accepted pictures.
+
+    Attributes:
+        views: embeddings, the unchanged picture first, float32 ``(n, views, d)``.
+        labels: ``(n,)``; from the parent's number of labels on: new breeds.
+    """
+
+    views: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, index: np.ndarray) -> Lesson:
+        return Lesson(self.views[index], self.labels[index])
+
+    def examples(self, weight: float) -> Examples:
+        """Every view; those of one picture weigh ``weight`` together."""
+        count = self.views.shape[1]
+        return Examples.of(
+            self.views.reshape(-1, self.views.shape[-1]), np.repeat(self.labels, count), weight=weight / count
+        )
+
+
+def teach(knowledge: Knowledge, lesson: Lesson, labels: int) -> Head:
+    """The parent's head with new breeds added and corrected ones moved, all others as they were.
+
+    Args:
+        knowledge: parent's head and replay memory.
+        lesson: what is to be learnt.
+        labels: how many the new head has; a new one without pictures gets a row that never wins.
+    """
+    parent, head = knowledge.head, knowledge.head
+    for new in range(len(parent), labels):
+        mine = lesson.labels == new
+        if mine.sum() < 3:
+            head = head.with_row(np.zeros(len(parent.kernel), np.float32), -1e3)
+            continue
+        others = lesson.take((lesson.labels >= len(parent)) & ~mine)
+        # What has no row yet is, as far as this row is concerned, whatever it is taken for now.
+        taken_for = head.logits(others.views[:, 0]).argmax(1)
+        others = Lesson(others.views, np.where(others.labels > new, taken_for, others.labels))
+        head = learn_breed(knowledge, head, lesson.views[mine], others.examples(1.0))
+    known = lesson.take(lesson.labels < len(parent))
+    if not len(known):
+        return head
+    said = head.logits(known.views[:, 0]).argmax(1)
+    rows = np.unique(np.concatenate([known.labels, said]))
+    rows = rows[rows < len(parent)]
+    memory = Examples.of(knowledge.memory.embeddings, knowledge.memory.labels, keep=KEEP)
+    fresh = lesson.take(lesson.labels >= len(parent)).examples(1.0)
+    return fit_rows(head, rows, memory.and_(fresh).and_(known.examples(WEIGHT)), pull=PULL)

@@ -1,0 +1,226 @@
+"""Fine-tune everything on the base dataset and the accepted samples, through the training recipes.
+
+Slow (a GPU for minutes, two cores for hours) and only worth it once many samples are there. The
+champion gives the start weights and the opinions that are distilled; calibration, export and replay
+memory are those of the recipe. What is judged, written about and published is as in head mode,
+except that both models look at the photographs themselves, as their backbones differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from smartbreed.dataset.needs import HELD_OUT
+from smartbreed.inference.bundle import load_bundle, write_config
+from smartbreed.inference.classifier import Classifier, Outputs
+from training.continual.accepted_scenes import scenes_of
+from training.continual.base_dataset import (
+    base_folder,
+    check_base,
+    cut,
+    extended_dataset,
+    has_scenes,
+    pixels_of,
+)
+from training.continual.baseline import root_from
+from training.continual.calibrate import second_look
+from training.continual.card import add_to_changelog, differences, render_card
+from training.continual.challenger import raw_config
+from training.continual.champion import Champion
+from training.continual.flagged import Answers
+from training.continual.gate import Judged, judge
+from training.continual.gate_set import FILE, GateSet, build_gate, load_gate
+from training.continual.loss_checks import MARGINS
+from training.continual.plan import Plan, write_record
+from training.continual.release import next_version, publish
+from training.continual.run import (
+    UNREADABLE,
+    enough,
+    nothing_to_do,
+    parent_of,
+    plan_of,
+    read,
+    taken_versions,
+)
+from training.continual.work import Progress, Work
+from training.continual.writing import history_of
+from training.export.replay import origins_of
+
+#: Share of the accepted samples that only judges: no second training is affordable here.
+SHARE = HELD_OUT["full"]
+#: Our stages, what each says, and the recipe's stages that are its parts.
+_STAGES = (
+    ("embed", "Preparing the base dataset", ("prepare",)),
+    ("fit", "Fine-tuning every layer; this takes long", ("train",)),
+    ("calibrate", "Choosing temperature and thresholds", ("calibrate", "export")),
+)
+
+
+def retrain_everything(work: Work, recipe: str = "breeds") -> dict[str, Any]:
+    """As `training.continual.run.retrain_head`, with a training recipe instead of a lesson.
+
+    Raises:
+        SmartBreedError: the Hub, the disk, the recipe or the base dataset stopped it.
+    """
+    from training.pipeline.run_directory import RunDirectory
+    from training.pipeline.runner import run_recipe
+    from training.recipe.file import load_recipe
+
+    work.teller.step("read", "Looking for the base dataset")
+    base = base_folder(work.api, work.settings)  # hours before it would be missed
+    champion, plan = read(work)
+    plan = plan_of(champion.bundle, plan.samples, SHARE)
+    if not enough(work, plan):
+        return nothing_to_do(work, champion, plan)
+    check_base(base, plan)
+    with work.stage("embed", f"Looking at {len(plan.samples)} accepted photos") as tell:
+        crops = cut(plan, champion.bundle, tell)
+    if len(crops) < len(plan.samples):
+        work.facts["left_out"][UNREADABLE] = len(plan.samples) - len(crops)
+        plan = plan_of(champion.bundle, [one for one in plan.samples if one.key in crops], SHARE)
+    if too_few := _too_few_to_judge(plan):
+        history = history_of(raw_config(champion.bundle), None, champion.bundle.config.version, [])
+        return work.end(
+            plan, None, [too_few, *plan.remarks], champion.bundle.config.version, history, why_none="too_few"
+        )
+    with work.stage("embed", f"Adding {len(plan.samples)} accepted photos to the base dataset"):
+        scenes, _ = scenes_of(work.missed.photos)
+        data = extended_dataset(base, work.scratch / "data", plan, crops, scenes)
+    version = next_version(champion.base, new_breeds=bool(plan.new_breeds), taken=taken_versions(work))
+    run = RunDirectory(work.scratch / "run", quiet=True)
+    start = f"bundle:{champion.bundle.folder}"
+    # Averaged with the champion, as the recipe does it with the version before; a network with more
+    # breeds cannot be.
+    soup = "" if plan.new_breeds else champion.bundle.folder
+    chosen = load_recipe(
+        recipe,
+        [f"data.source={data}", f"model.start={start}", "head.rows=bundle", "train.epochs=4",
+         f"train.soup={soup}",
+         f"distil.teachers=[{{kind: bundle, file: '{champion.bundle.folder}'}}]",
+         *(() if has_scenes(base) else ("data.scenes=", "train.outliers=false")),
+         f"export.version={version}", f"export.detector={champion.bundle.folder}", *work.choices.overrides],
+    )  # fmt: skip
+    for stage, message, parts in _STAGES:
+        with work.stage(stage, message) as tell:
+            for number, part in enumerate(parts):
+                run.watch = _watching(tell, number, len(parts))
+                run_recipe(chosen, run, (part,))
+    return _finish(work, champion, plan, crops, run / "bundle", version)
+
+
+def _watching(tell: Progress, number: int, of: int) -> Callable[[float, str], None]:
+    """Tells of the recipe's stage of a number as a part of ours."""
+    return lambda share, message: tell(number + share, of, message)
+
+
+def _too_few_to_judge(plan: Plan) -> str:
+    """Why the gate could only refuse, hours from now; empty when it can judge."""
+    judged = int((plan.held_out & plan.fresh).sum())
+    if judged >= MARGINS.least:
+        return ""
+    return (
+        f"Full mode judges a new version on a fifth of the accepted photos, which it does not learn from: "
+        f"of these {judged} {'is' if judged == 1 else 'are'} new, and {MARGINS.least} are needed; accept "
+        "more, or use head mode."
+    )
+
+
+def _finish(
+    work: Work, champion: Champion, plan: Plan, crops: dict[str, bytes], folder: Path, version: str
+) -> dict[str, Any]:
+    before, challenger = raw_config(champion.bundle), load_bundle(folder)
+    with work.stage("gate", "Comparing it with the present model") as tell:
+        looks = [Classifier(bundle, 2) for bundle in (champion.bundle, challenger)]
+        images, labels, origins = _held_back(folder.parent)
+        held = [s for s, o, f in zip(plan.samples, plan.held_out, plan.fresh, strict=True) if o and f]
+        done, of = 0, 3 * len(images) + 2 * len(held)
+
+        def ran(look: Classifier, shown: Iterable[np.ndarray]) -> Iterator[Outputs]:
+            nonlocal done
+            for image in shown:
+                yield look.run(image)
+                done += 1
+                if done % max(1, of // 50) == 0:
+                    tell(done, of)
+
+        judged = [Judged(_logits(look, ran(look, images)), look.config.temperature) for look in looks]
+        shown = [pixels_of(crops[sample.key]) for sample in held]
+        index = np.array([plan.names.index(sample.label) for sample in held], np.int64)
+        answers = Answers(index, *(_logits(look, ran(look, shown)) for look in looks))
+        embeddings = np.stack([outputs.embedding for outputs in ran(looks[1], images)])
+        written = load_gate(challenger)  # by the recipe, which has seen photographs without a pet
+        strangers = np.zeros((0, embeddings.shape[1])) if written is None else written.strangers
+        gate = GateSet(embeddings, labels, plan.names, origins, strangers)
+        groups = [label.get("group") or label["id"] for label in plan.labels[: plan.known]]
+        verdict = judge(judged[0], judged[1], gate, groups, answers)
+    history = history_of(before, verdict, version, plan.learnt())
+    reasons = verdict.reasons + plan.remarks
+    if not verdict.passed:
+        return work.end(plan, verdict, reasons, version, history)
+    with work.stage("export", f"Writing version {version}"):
+        parent = parent_of(work, champion)
+        config = raw_config(challenger)
+        config["classifier"]["labels"] = plan.labels
+        config |= {
+            "root": _root(judged[1], gate, version), "history": history,
+            "name": before["name"], "metrics": verdict.figures,
+            "parents": [{"repo": work.choices.repo if parent else champion.bundle.version.repo,
+                         "revision": parent.revision if parent else champion.bundle.version.revision,
+                         "version": before["version"]}],
+            "retraining": {"mode": "full", "dataset": work.choices.dataset,
+                           "revision": work.facts["dataset_revision"],
+                           "samples": int((~plan.held_out).sum()), "held_out": int(plan.held_out.sum())},
+        }  # fmt: skip
+        _keep_second_look(config, before, judged)
+        build_gate(folder / FILE, embeddings, labels, plan.names, strangers=strangers, origins=origins)
+        write_record(folder, plan.record(), work.choices.dataset, work.facts["dataset_revision"])
+        learnt = plan.sentences()
+        facts = {
+            "figures": verdict.figures, "learnt": learnt, "mode": "full",
+            "difference": differences(before, config, plan.known),
+        }  # fmt: skip
+        (folder / "README.md").write_text(render_card(config, facts), encoding="utf-8")
+        add_to_changelog(
+            folder / "CHANGELOG.md", version, [*learnt, *verdict.reasons], work.choices.now.date()
+        )
+        write_config(folder, config)
+        load_bundle(folder)
+    if parent is None:
+        work.keep(folder)
+        return work.end(plan, verdict, reasons, version, history)
+    with work.stage("publish", f"Publishing {version}"):
+        work.before_publishing()
+        released = publish(work.api, work.choices.repo, folder, version, parent, "\n".join(learnt))
+    return work.end(plan, verdict, reasons, version, history, released.revision)
+
+
+def _root(challenger: Judged, gate: GateSet, version: str) -> dict[str, Any]:
+    """What all head-mode versions after this one are held against."""
+    return root_from(version, challenger.right(gate.labels)[gate.base]).as_dict()
+
+
+def _keep_second_look(config: dict[str, Any], before: dict[str, Any], judged: list[Judged]) -> None:
+    """Without whole photographs to choose it by, the champion's second look goes on, on the new scale."""
+    detector, old = config.get("detector"), before.get("detector") or {}
+    if detector and not detector.get("confirm") and old.get("confirm"):
+        largest = [model.logits.max(1) for model in judged]
+        detector |= {"confirm": second_look(old["confirm"], *largest), "score": old["score"]}
+
+
+def _held_back(run: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Crops ``(n, h, w, 3)`` that the recipe held back, their labels, and the origins of accepted ones."""
+    from training.data.prepared import load_prepared
+    from training.data.splits import VALIDATION
+    from training.pipeline.run_directory import RunDirectory
+
+    part = load_prepared(RunDirectory(run, quiet=True)).part(VALIDATION)
+    return part.images, part.labels, origins_of(part.sources)
+
+
+def _logits(look: Classifier, answers: Iterable[Outputs]) -> np.ndarray:
+    rows = [outputs.logits for outputs in answers]
+    return np.stack(rows) if rows else np.zeros((0, len(look.config.labels)), np.float32)

@@ -1,0 +1,191 @@
+"""Challenger against champion: may it be released? Every check says in words what it found.
+
+The checks that ask for losses are in `loss_checks`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from smartbreed.inference.classifier import softmax
+from training.calibration.temperature import expected_calibration_error
+from training.continual.baseline import Root
+from training.continual.bootstrap import paired, paired_calibration
+from training.continual.flagged import Answers
+from training.continual.gate_set import GateSet
+from training.continual.loss_checks import (
+    MARGINS,
+    Check,
+    Margins,
+    judge_parts,
+    overall_check,
+    parts_check,
+    root_check,
+)
+from training.continual.paired_test import pairs
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A model's ``logits`` of the gate set's pictures ``(n, labels)``, and its temperature."""
+
+    logits: np.ndarray
+    temperature: float
+
+    def right(self, labels: np.ndarray) -> np.ndarray:
+        return np.asarray(self.logits.argmax(1) == labels)
+
+    def confidence(self) -> np.ndarray:
+        """Probability of the first guess ``(n,)``."""
+        return np.asarray(softmax(self.logits / self.temperature).max(1))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """All checks, and the figures behind them."""
+
+    checks: list[Check]
+    figures: dict[str, Any]
+
+    @property
+    def passed(self) -> bool:
+        return all(check.passed for check in self.checks)
+
+    @property
+    def reasons(self) -> list[str]:
+        """What failed; if nothing did, everything that was looked at."""
+        failed = [check.sentence for check in self.checks if not check.passed]
+        return failed or [check.sentence for check in self.checks]
+
+    @property
+    def undecided(self) -> list[str]:
+        """What could not be decided for lack of pictures."""
+        return [check.undecided for check in self.checks if check.undecided]
+
+
+def judge(
+    champion: Judged,
+    challenger: Judged,
+    gate: GateSet,
+    groups: list[str],
+    answers: Answers,
+    margins: Margins = MARGINS,
+    root: Root | None = None,
+) -> Verdict:
+    """Compare on the frozen gate set and on what was flagged.
+
+    Args:
+        champion, challenger: of the same pictures; the challenger has the champion's labels first.
+        gate: the gate set.
+        groups: group of each label of the champion, or its id where it has none.
+        answers: to flagged samples neither has seen.
+        margins: see there.
+        root: what the challenger must not have drifted away from; None: nothing is known of one.
+    """
+    base = gate.base & (gate.labels < champion.logits.shape[1])
+    right = [model.right(gate.labels) for model in (champion, challenger)]
+    overall, changed = paired(right[0][base], right[1][base]), pairs(right[0][base], right[1][base])
+    calibration, errors = _calibration(champion, challenger, gate.labels, base, margins)
+    parts: dict[str, np.ndarray] = {
+        group: mine
+        for group in sorted(set(groups))
+        if (mine := base & np.isin(gate.labels, [i for i, g in enumerate(groups) if g == group])).any()
+    }
+    breeds = {
+        gate.names[label]: pairs(right[0][mine], right[1][mine])
+        for label in range(champion.logits.shape[1])
+        for mine in [base & (gate.labels == label)]
+    }
+    by_group = {group: pairs(right[0][mine], right[1][mine]) for group, mine in parts.items()}
+    found = judge_parts(by_group, margins.group, margins)
+    checks = [
+        overall_check(overall, changed, float(right[0][base].mean()), margins, gate.trained),
+        parts_check("groups", "breed group", found, margins.group, margins),
+        parts_check("breeds", "breed", judge_parts(breeds, margins.breed, margins), margins.breed, margins),
+        calibration,
+    ]
+    if root is not None:
+        checks.insert(1, root_check(root, right[1][base], margins))
+    flagged, figures = _flagged(champion, challenger, answers, margins)
+    learnt = ~gate.base
+    return Verdict(
+        [*checks, flagged],
+        {
+            "gate": {
+                "pictures": int(base.sum()),
+                "stand_in": gate.trained,
+                "top1": _both(right[0][base], right[1][base]),
+                "difference": {**asdict(overall), **changed.as_dict()},
+                "root": root.as_dict() if root else None,
+                "ece": errors,
+                "groups": {part.key: part.as_dict() for part in found},
+                "group_margin": margins.group,
+                "learnt": {
+                    "pictures": int(learnt.sum()),
+                    "champion": float(right[0][learnt].mean()) if learnt.any() else None,
+                    "challenger": float(right[1][learnt].mean()) if learnt.any() else None,
+                },
+            },
+            "flagged": figures,
+        },
+    )
+
+
+def _both(champion: np.ndarray, challenger: np.ndarray) -> dict[str, float]:
+    return {"champion": float(champion.mean()), "challenger": float(challenger.mean())}
+
+
+def _calibration(
+    champion: Judged, challenger: Judged, labels: np.ndarray, base: np.ndarray, margins: Margins
+) -> tuple[Check, dict[str, float]]:
+    told, after = [(model.confidence()[base], model.right(labels)[base]) for model in (champion, challenger)]
+    found = paired_calibration(told, after)
+    margin = max(margins.calibration, 1 / max(1, int(base.sum())))
+    errors = {"champion": expected_calibration_error(*told), "challenger": expected_calibration_error(*after)}
+    sentence = (
+        f"Its probabilities are off by {errors['challenger']:.3f} on average (champion: "
+        f"{errors['champion']:.3f}; more by over {margin:.3f} is not allowed, unless chance "
+        "explains it)."
+    )
+    return Check("calibration", found.mean <= margin or found.low <= 0, sentence), errors
+
+
+def _flagged(
+    champion: Judged, challenger: Judged, answers: Answers, margins: Margins
+) -> tuple[Check, dict[str, Any]]:
+    count = len(answers)
+    if count < margins.least:
+        sentence = (
+            f"Only {count} newly accepted samples: at least {margins.least} are needed to tell whether "
+            "it is better on what was flagged."
+        )
+        return Check("flagged", False, sentence), {"samples": count}
+    right = [logits.argmax(1) == answers.labels for logits in (answers.champion, answers.challenger)]
+    named = paired(right[0], right[1])
+    surer = paired(
+        _log_chance(answers.champion / champion.temperature, answers.labels, margins.floor),
+        _log_chance(answers.challenger / challenger.temperature, answers.labels, margins.floor),
+    )
+    better = named.mean >= 0 and max(named.better, surer.better) >= margins.likelihood
+    sentence = (
+        f"Of {count} newly accepted samples, all unseen, {100 * right[1].mean():.0f}% are right "
+        f"(champion: {100 * right[0].mean():.0f}%); better in {100 * named.better:.0f}% of resamples by "
+        f"name, {100 * surer.better:.0f}% by probability (one must reach {100 * margins.likelihood:.0f}%)."
+    )
+    return Check("flagged", better, sentence), {
+        "samples": count,
+        "top1": _both(*right),
+        "named": asdict(named),
+        "surer": asdict(surer),
+    }
+
+
+def _log_chance(logits: np.ndarray, labels: np.ndarray, floor: float) -> np.ndarray:
+    """log p(label), a label the model lacks having none."""
+    chance = np.zeros(len(labels))
+    known = labels < logits.shape[1]
+    chance[known] = softmax(logits[known])[np.arange(int(known.sum())), labels[known]]
+    return np.asarray(np.log(np.maximum(chance, floor)))

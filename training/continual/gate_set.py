@@ -1,0 +1,117 @@
+"""The gate set: embeddings of pictures that no version was ever trained on, kept in the bundle.
+
+``gate.npz`` holds int8 embeddings of the crops held back from training (`training.data.held_back`),
+and, as they are learnt, of accepted samples that were held out. In head mode the backbone stays, so
+champion and challenger can both be judged on it in a millisecond without a photograph.
+The stage `export` of a recipe writes it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from smartbreed.inference.bundle import Bundle
+from training.continual.head import Examples
+from training.export.replay import to_int8
+
+FILE = "gate.npz"
+#: Share of the replay memory that stands in where a bundle has no gate set.
+STAND_IN = 0.2
+
+
+@dataclass(frozen=True)
+class GateSet:
+    """Pictures to judge on.
+
+    Attributes:
+        embeddings: float32 ``(n, d)``.
+        labels: index into ``names``, int64 ``(n,)``.
+        names: breed ids; a later model has more.
+        origins: key of the accepted sample, or ``""`` for the base dataset, ``(n,)``.
+        strangers: float32 ``(m, d)``, of pictures that show no breed; may be none.
+        trained: the champion was trained on these after all: a stand-in.
+    """
+
+    embeddings: np.ndarray
+    labels: np.ndarray
+    names: list[str]
+    origins: np.ndarray
+    strangers: np.ndarray
+    trained: bool = False
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def base(self) -> np.ndarray:
+        """Mask of the frozen part."""
+        return np.asarray(self.origins == "")
+
+
+def build_gate(
+    path: Path,
+    embeddings: np.ndarray,
+    labels: np.ndarray,
+    names: list[str],
+    *,
+    strangers: np.ndarray | None = None,
+    origins: np.ndarray | None = None,
+) -> None:
+    """Write ``gate.npz``.
+
+    Args:
+        path: the file.
+        embeddings: of crops that nothing was trained on, ``(n, d)``.
+        labels: index into ``names``, ``(n,)``.
+        names: breed ids.
+        strangers: embeddings of pictures that show no breed, ``(m, d)``.
+        origins: see `GateSet`.
+    """
+    away = np.zeros((0, embeddings.shape[1]), np.float32) if strangers is None else strangers
+    values, scales = to_int8(embeddings)
+    others, other_scales = to_int8(away)
+    np.savez_compressed(
+        path,
+        embeddings=values,
+        scales=scales,
+        labels=labels.astype(np.int16),
+        names=np.array(names),
+        origins=(np.full(len(labels), "") if origins is None else origins).astype("<U16"),
+        strangers=others,
+        stranger_scales=other_scales,
+    )
+
+
+def load_gate(bundle: Bundle) -> GateSet | None:
+    """A bundle's gate set; None where it has none."""
+    if FILE not in bundle.config.files:
+        return None
+    with np.load(bundle.path(FILE), allow_pickle=False) as archive:
+        return GateSet(
+            archive["embeddings"].astype(np.float32) * archive["scales"],
+            archive["labels"].astype(np.int64),
+            [str(name) for name in archive["names"]],
+            archive["origins"].astype(str),
+            archive["strangers"].astype(np.float32) * archive["stranger_scales"],
+        )
+
+
+def stand_in(memory: Examples, names: list[str]) -> tuple[GateSet, Examples]:
+    """A fifth of the replay memory as the gate set, and the rest to learn from."""
+    place = np.zeros(len(memory), np.int64)
+    for label in np.unique(memory.labels):
+        mine = np.flatnonzero(memory.labels == label)
+        place[mine] = np.arange(len(mine))
+    judged = place % round(1 / STAND_IN) == 0
+    gate = GateSet(
+        memory.embeddings[judged],
+        memory.labels[judged],
+        names,
+        np.full(int(judged.sum()), ""),
+        np.zeros((0, memory.embeddings.shape[1]), np.float32),
+        trained=True,
+    )
+    return gate, memory.take(np.flatnonzero(~judged))

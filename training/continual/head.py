@@ -1,0 +1,139 @@
+"""The head of a classifier as two arrays, and fitting some of its rows while the others stay.
+
+Pooling and a 1x1 convolution commute, so the class-map layer is a linear layer on the
+pooled embedding. Rows that do not move enter the loss as one number a picture (the
+log-sum-exp of their logits), so that fitting a few of a hundred rows takes a fraction
+of a second and can touch no other breed's score.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from smartbreed.inference.classifier import softmax
+from training.continual.lbfgs import minimise
+
+
+@dataclass(frozen=True)
+class Head:
+    """``kernel (d, labels)`` and ``bias (labels,)``, float32."""
+
+    kernel: np.ndarray
+    bias: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.bias)
+
+    def logits(self, embeddings: np.ndarray) -> np.ndarray:
+        """``(n, d)`` → ``(n, labels)``."""
+        return np.asarray(embeddings @ self.kernel + self.bias)
+
+    def with_row(self, kernel: np.ndarray, bias: float) -> Head:
+        """One more label at the end."""
+        return Head(
+            np.concatenate([self.kernel, kernel[:, None].astype(np.float32)], axis=1),
+            np.append(self.bias, np.float32(bias)).astype(np.float32),
+        )
+
+    def replaced(self, rows: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> Head:
+        """The same with other ``rows``."""
+        whole, shift = self.kernel.copy(), self.bias.copy()
+        whole[:, rows], shift[rows] = kernel, bias
+        return Head(whole, shift)
+
+    def without(self, row: int) -> Head:
+        """The same with one label fewer."""
+        return Head(np.delete(self.kernel, row, axis=1), np.delete(self.bias, row))
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What a head learns from.
+
+    Attributes:
+        embeddings: float32 ``(n, d)``.
+        labels: int64 ``(n,)``.
+        weights: float32 ``(n,)``, at least 0.
+        keep: float32 ``(n,)`` in 0…1: how far the old head's own opinion is the target (distillation,
+            Hinton et al. 2015, https://arxiv.org/abs/1503.02531) instead of the label.
+    """
+
+    embeddings: np.ndarray
+    labels: np.ndarray
+    weights: np.ndarray
+    keep: np.ndarray
+
+    @classmethod
+    def of(
+        cls, embeddings: np.ndarray, labels: np.ndarray, *, weight: float = 1.0, keep: float = 0.0
+    ) -> Examples:
+        """All with the same weight."""
+        count = len(labels)
+        return cls(
+            embeddings.astype(np.float32),
+            np.asarray(labels, np.int64),
+            np.full(count, weight, np.float32),
+            np.full(count, keep, np.float32),
+        )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, index: np.ndarray) -> Examples:
+        return Examples(self.embeddings[index], self.labels[index], self.weights[index], self.keep[index])
+
+    def and_(self, other: Examples) -> Examples:
+        """Both."""
+        return Examples(
+            np.concatenate([self.embeddings, other.embeddings]),
+            np.concatenate([self.labels, other.labels]),
+            np.concatenate([self.weights, other.weights]),
+            np.concatenate([self.keep, other.keep]),
+        )
+
+
+def fit_rows(head: Head, rows: np.ndarray, examples: Examples, *, pull: float, iterations: int = 40) -> Head:
+    """Fit ``rows`` by cross-entropy, near where they stand; the other rows stay as they are.
+
+    Args:
+        head: the start, and what the rows are pulled towards (L2-SP, Li et al. 2018,
+            https://arxiv.org/abs/1802.01483).
+        rows: labels that may move.
+        examples: labels may be any of the head's.
+        pull: weight of the squared distance from the start, against the mean loss of an example.
+        iterations: most steps.
+    """
+    if not len(rows) or not len(examples):
+        return head
+    d, k = head.kernel.shape[0], len(rows)
+    inputs = examples.embeddings
+    old = head.logits(inputs)
+    shares = (examples.weights / examples.weights.sum())[:, None]
+    opinions = softmax(old) * examples.keep[:, None]
+    opinions[np.arange(len(examples)), examples.labels] += 1 - examples.keep
+    targets = opinions[:, rows]
+    others = np.delete(old, rows, axis=1)
+    fixed = _log_sum_exp(others) if others.shape[1] else np.full(len(examples), -np.inf, np.float32)
+    kernel0, bias0 = head.kernel[:, rows], head.bias[rows]
+
+    def objective(x: np.ndarray) -> tuple[float, np.ndarray]:
+        kernel, bias = x[: d * k].reshape(d, k), x[d * k :]
+        logits = inputs @ kernel + bias
+        total = np.logaddexp(fixed, _log_sum_exp(logits))
+        loss = float((shares[:, 0] * total).sum() - (shares * targets * logits).sum())
+        by_logit = shares * (np.exp(logits - total[:, None]) - targets)
+        moved, shifted = kernel - kernel0, bias - bias0
+        loss += pull * (float((moved**2).sum()) + float((shifted**2).sum()))
+        return loss, np.concatenate(
+            [(inputs.T @ by_logit + 2 * pull * moved).ravel(), by_logit.sum(0) + 2 * pull * shifted]
+        ).astype(np.float32)
+
+    found = minimise(objective, np.concatenate([kernel0.ravel(), bias0]), iterations=iterations)
+    return head.replaced(rows, found[: d * k].reshape(d, k), found[d * k :])
+
+
+def _log_sum_exp(logits: np.ndarray) -> np.ndarray:
+    largest = logits.max(axis=1)
+    return np.asarray(largest + np.log(np.exp(logits - largest[:, None]).sum(axis=1)))

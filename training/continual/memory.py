@@ -1,0 +1,91 @@
+"""The replay memory of the next version: what the base dataset left, and what was learnt since."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from training.continual.fit_head import Lesson
+from training.continual.head import Examples
+from training.export.replay import load_origins, load_replay, save_replay
+
+#: Embeddings a breed; of a breed the base dataset has, at most this many are of accepted samples.
+PER_LABEL, LEARNT_PER_LABEL = 40, 10
+
+
+@dataclass(frozen=True)
+class Memory:
+    """``replay.npz`` in the order of a model's labels: embeddings ``(n, d)``, labels and origins ``(n,)``."""
+
+    embeddings: np.ndarray
+    labels: np.ndarray
+    origins: np.ndarray
+
+    @property
+    def base(self) -> Examples:
+        """The part of the base dataset; accepted samples are read from the dataset repo each time."""
+        mine = self.origins == ""
+        return Examples.of(self.embeddings[mine], self.labels[mine])
+
+
+def load_memory(path: Path, names: list[str]) -> Memory:
+    """Read ``replay.npz`` of a model with the labels ``names``; rows of other labels are left out."""
+    embeddings, labels, own = load_replay(path)
+    place = np.array([names.index(name) if name in names else -1 for name in own])[labels]
+    kept = place >= 0
+    return Memory(embeddings[kept], place[kept], load_origins(path)[kept])
+
+
+def refresh(
+    path: Path, memory: Memory, lesson: Lesson, keys: list[str], names: list[str], per_label: int = PER_LABEL
+) -> None:
+    """Write the replay memory of the next version.
+
+    A breed of the base dataset keeps what stands best for it (`herd`) and gives up to
+    `LEARNT_PER_LABEL` places to accepted samples; a breed that was taught fills its places
+    with the views of its pictures.
+
+    Args:
+        path: the ``replay.npz`` to write.
+        memory: of the parent.
+        lesson: everything accepted, labels of the next version.
+        keys: of its samples.
+        names: labels of the next version.
+    """
+    embeddings, labels, origins = [], [], []
+    base = memory.base
+    for label in range(len(names)):
+        own = base.embeddings[base.labels == label]
+        mine = np.flatnonzero(lesson.labels == label)
+        if len(own):
+            mine = mine[:LEARNT_PER_LABEL]
+            own = own[herd(own, max(per_label - len(mine), 0))]
+            fresh, marks = lesson.views[mine, 0], [keys[i] for i in mine]
+        else:
+            count = lesson.views.shape[1] if len(lesson) else 0
+            # All unchanged pictures first, then all mirrored ones, and so on, until the places are full.
+            fresh = lesson.views[mine].transpose(1, 0, 2).reshape(len(mine) * count, base.embeddings.shape[1])
+            fresh = fresh[:per_label]
+            marks = ([keys[i] for i in mine] * count)[:per_label]
+            fresh = fresh if len(fresh) else own
+        embeddings += [own, fresh]
+        labels += [label] * (len(own) + len(marks))
+        origins += [""] * len(own) + marks
+    save_replay(path, np.concatenate(embeddings), np.array(labels), names, np.array(origins))
+
+
+def herd(embeddings: np.ndarray, count: int) -> np.ndarray:
+    """Indices of ``count`` embeddings whose mean stays closest to that of all (Rebuffi et al. 2017,
+    https://arxiv.org/abs/1611.07725), best first."""
+    if count >= len(embeddings):
+        return np.arange(len(embeddings))
+    mean, total = embeddings.mean(0), np.zeros(embeddings.shape[1])
+    chosen: list[int] = []
+    for taken in range(1, count + 1):
+        away = np.linalg.norm(mean - (total + embeddings) / taken, axis=1)
+        away[chosen] = np.inf
+        chosen.append(int(away.argmin()))
+        total += embeddings[chosen[-1]]
+    return np.array(chosen, np.int64)

@@ -1,0 +1,177 @@
+"""What there is to learn: the parent's labels, the new ones, and which samples teach and which judge."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from smartbreed.breeds.catalogue import breed_of_label
+from smartbreed.dataset.needs import HELD_OUT, LEAST_PICTURES, too_few
+from smartbreed.inference.bundle import Bundle
+from training.continual.fit_head import Lesson
+from training.continual.flagged import split
+from training.continual.samples import Sample
+
+LEARNT = "learnt.json"
+
+
+@dataclass(frozen=True)
+class Record:
+    """``learnt.json``: what a version has learnt from.
+
+    Attributes:
+        samples: label of each accepted sample it has learnt from, by key.
+        held_out: the same of those it was only judged on.
+    """
+
+    samples: dict[str, str] = field(default_factory=dict)
+    held_out: dict[str, str] = field(default_factory=dict)
+
+    def knows(self, sample: Sample) -> bool:
+        """Whether a sample is nothing new."""
+        return sample.label in (self.samples.get(sample.key), self.held_out.get(sample.key))
+
+
+def read_record(bundle: Bundle) -> Record:
+    """A version's record; empty for one that was not retrained."""
+    if LEARNT not in bundle.config.files:
+        return Record()
+    values = json.loads(bundle.path(LEARNT).read_text())
+    return Record(dict(values.get("samples", {})), dict(values.get("held_out", {})))
+
+
+def write_record(folder: Path, record: Record, dataset: str, revision: str) -> None:
+    """Write ``learnt.json``."""
+    values = {
+        "dataset": dataset, "revision": revision, "samples": record.samples, "held_out": record.held_out,
+    }  # fmt: skip
+    (folder / LEARNT).write_text(json.dumps(values, indent=0, sort_keys=True))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is learnt from which samples.
+
+    Attributes:
+        labels: of the next version, as in ``config.json``; the parent's first.
+        known: how many of them the parent has.
+        samples: that can be learnt, in order.
+        fresh: mask of those the parent knows nothing of.
+        held_out: mask of those never trained on.
+        remarks: sentences about what is not learnt.
+    """
+
+    labels: list[dict[str, Any]]
+    known: int
+    samples: list[Sample]
+    fresh: np.ndarray
+    held_out: np.ndarray
+    remarks: list[str]
+
+    @property
+    def names(self) -> list[str]:
+        return [label["id"] for label in self.labels]
+
+    @property
+    def new_breeds(self) -> list[dict[str, Any]]:
+        return self.labels[self.known :]
+
+    def lesson(self, views: np.ndarray, mask: np.ndarray) -> Lesson:
+        """The samples of a mask as a lesson."""
+        place = {name: number for number, name in enumerate(self.names)}
+        index = np.array([place[sample.label] for sample in self.samples], np.int64)
+        return Lesson(views[mask], index[mask])
+
+    def keys(self, mask: np.ndarray) -> list[str]:
+        return [sample.key for sample, taken in zip(self.samples, mask, strict=True) if taken]
+
+    def record(self) -> Record:
+        """Of the next version."""
+        parts: tuple[dict[str, str], dict[str, str]] = ({}, {})
+        for sample, out in zip(self.samples, self.held_out, strict=True):
+            parts[int(out)][sample.key] = sample.label
+        return Record(*parts)
+
+    def sentences(self) -> list[str]:
+        """What is learnt, a line a breed, from how many new samples."""
+        counts = Counter(sample.label for sample, new in zip(self.samples, self.fresh, strict=True) if new)
+        added = {label["id"] for label in self.new_breeds}
+        lines = []
+        for label in self.labels:
+            if count := counts[label["id"]]:
+                pictures = f"{count} picture{'' if count == 1 else 's'}"
+                new = "new breed, " if label["id"] in added else ""
+                lines.append(f"{_name(label)}: {new}{pictures}")
+        return lines
+
+    def lesson_title(self) -> str:
+        """What is learnt, in a line."""
+        learnt = self.learnt_names()
+        rest = f" and {len(learnt) - 4} more breeds" if len(learnt) > 4 else ""
+        return f"Learning {', '.join(learnt[:4])}{rest}"
+
+    def learnt(self) -> list[str]:
+        """Ids of the breeds with anything new, new breeds first."""
+        fresh = {sample.label for sample, new in zip(self.samples, self.fresh, strict=True) if new}
+        ordered = [*self.names[self.known :], *self.names[: self.known]]
+        return [name for name in ordered if name in fresh]
+
+    def learnt_names(self) -> list[str]:
+        """What people call the breeds of `learnt`."""
+        names = {label["id"]: _name(label) for label in self.labels}
+        return [names[name] for name in self.learnt()]
+
+
+def make_plan(
+    labels: list[dict[str, Any]],
+    base: int,
+    samples: list[Sample],
+    record: Record,
+    share: float = HELD_OUT["head"],
+) -> Plan:
+    """Decide what is learnt.
+
+    A breed the parent lacks is learnt from `LEAST_PICTURES` samples on.
+
+    Args:
+        labels: of the parent, as in ``config.json``.
+        base: how many of them have pictures of the base dataset.
+        samples: accepted ones that can be read.
+        record: of the parent.
+        share: of the samples that is held out, 0…1.
+    """
+    known = {label["id"] for label in labels}
+    counts = Counter(sample.label for sample in samples if sample.label not in known)
+    short = too_few((sample.label for sample in samples), known)
+    remarks, added = [], []
+    for name, count in sorted(counts.items()):
+        described = [sample for sample in samples if sample.label == name]
+        label = {
+            "id": name,
+            "name": next((sample.name for sample in described if sample.name), ""),
+            "species": Counter(sample.species for sample in described).most_common(1)[0][0],
+            "group": next((sample.group for sample in described if sample.group), ""),
+        }
+        if name in short:
+            few = f"{count} accepted pictures of the {LEAST_PICTURES} it needs"
+            remarks.append(f"{_name(label)} is not learnt yet: {few}.")
+        else:
+            added.append(label)
+    whole = [*labels, *added]
+    names = [label["id"] for label in whole]
+    kept = [sample for sample in samples if sample.label in names]
+    index = np.array([names.index(sample.label) for sample in kept], np.int64)
+    fresh = np.array([not record.knows(sample) for sample in kept], bool)
+    out = split([sample.key for sample in kept], index, base, set(record.samples), share)
+    return Plan(whole, len(labels), kept, fresh, out, remarks)
+
+
+def _name(label: dict[str, Any]) -> str:
+    return breed_of_label(
+        label["id"], label.get("name", ""), label.get("species", ""), label.get("group", "")
+    ).name

@@ -1,0 +1,211 @@
+"""One retraining of the head, from the dataset repo to the released version."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from smartbreed.core.errors import BundleError, HubCallError
+from smartbreed.core.files import make_dirs
+from smartbreed.dataset.needs import HELD_OUT
+from smartbreed.hub.client import list_tags
+from smartbreed.inference.bundle import Bundle
+from smartbreed.inference.classifier import Classifier
+from training.continual.accepted_scenes import labelled_photos
+from training.continual.baseline import root_of
+from training.continual.calibrate import calibrated
+from training.continual.challenger import halved, head_of, raw_config
+from training.continual.champion import Champion, ensure_published, find_champion
+from training.continual.dataset import read_dataset
+from training.continual.fit_head import teach
+from training.continual.flagged import answer
+from training.continual.gate import Judged, judge
+from training.continual.gate_set import load_gate, stand_in
+from training.continual.loss_checks import MARGINS
+from training.continual.memory import Memory, load_memory
+from training.continual.new_breed import Knowledge
+from training.continual.plan import Plan, make_plan, read_record
+from training.continual.release import Released, next_version, publish
+from training.continual.samples import Sample, accepted_samples
+from training.continual.views import embed_samples
+from training.continual.work import Work
+from training.continual.writing import history_of, write_version
+
+#: Accepted samples that are not learnt, as `Work.facts` counts them.
+UNREADABLE = "with a photo that cannot be read"
+_WITHHELD = (UNREADABLE, "over one person's share", "without consent")
+
+
+def retrain_head(work: Work) -> dict[str, Any]:
+    """Learn, compare and, if it is better, publish.
+
+    Args:
+        work: a retraining that has not begun.
+
+    Returns:
+        The ``result`` of the contract: passed, published, version, revision, learnt, reasons, report.
+
+    Raises:
+        SmartBreedError: the Hub, the disk or a bundle stopped it; nothing was published.
+    """
+    champion, plan = read(work)
+    if enough(work, plan):
+        plan, views = embed(work, champion, plan)
+    if not enough(work, plan):
+        return nothing_to_do(work, champion, plan)
+    bundle, config = champion.bundle, raw_config(champion.bundle)
+    old, memory = head_of(bundle), memory_of(bundle, plan.names)
+    gate, examples = load_gate(bundle), memory.base
+    if gate is None:
+        gate, examples = stand_in(examples, plan.names)
+    knowledge = Knowledge(old, examples, gate.strangers)
+    taught, held_out = (plan.lesson(views, mask) for mask in (~plan.held_out, plan.held_out & plan.fresh))
+    with work.stage("fit", plan.lesson_title()):
+        new = halved(teach(knowledge, taught, len(plan.labels)))
+    with work.stage("calibrate", "Setting temperature and thresholds"):
+        changed = calibrated(config, old, new, gate)
+    with work.stage("gate", "Comparing it with the present model"):
+        unseen = plan.fresh[~plan.held_out]
+        answers = answer(knowledge, new, taught, plan.keys(~plan.held_out), held_out, unseen)
+        before = Judged(old.logits(gate.embeddings), config["classifier"]["temperature"])
+        after = Judged(new.logits(gate.embeddings), changed["temperature"])
+        groups = [label.get("group") or label["id"] for label in plan.labels[: plan.known]]
+        root = root_of(config, before.logits, gate)
+        verdict = judge(before, after, gate, groups, answers, root=root)
+    version = next_version(champion.base, new_breeds=bool(plan.new_breeds), taken=taken_versions(work))
+    history = history_of(config, verdict, version, plan.learnt())
+    reasons = verdict.reasons + plan.remarks
+    if not verdict.passed:
+        return work.end(plan, verdict, reasons, version, history)
+    folder = work.scratch / "bundle"
+    make_dirs(folder)
+    with work.stage("export", f"Writing version {version}"):
+        parent = parent_of(work, champion)
+        write_version(
+            work, folder, champion, plan, views, (old, new), changed, gate, memory, verdict, version,
+            {"repo": bundle.version.repo if parent is None else work.choices.repo,
+             "revision": bundle.version.revision if parent is None else parent.revision,
+             "version": bundle.config.version},
+        )  # fmt: skip
+    if parent is None:
+        work.keep(folder)
+        return work.end(plan, verdict, reasons, version, history)
+    with work.stage("publish", f"Publishing {version}"):
+        work.before_publishing()
+        released = publish(work.api, work.choices.repo, folder, version, parent, "\n".join(plan.sentences()))
+    return work.end(plan, verdict, reasons, version, history, released.revision)
+
+
+def read(work: Work) -> tuple[Champion, Plan]:
+    """Champion, and what there is to learn."""
+    choices = work.choices
+    with work.stage("read", f"Reading {choices.dataset}") as tell:
+        champion = find_champion(work.api, work.settings, choices.repo)
+        rows = read_dataset(work.api, choices.dataset, work.scratch, tell=tell)
+        accepted = accepted_samples(rows.flags, rows.reviews)
+        work.missed = labelled_photos(rows.flags, rows.reviews)
+    plan = plan_of(champion.bundle, accepted.samples)
+    work.facts |= {
+        "dataset": choices.dataset,
+        "dataset_revision": rows.revision,
+        "skipped": rows.skipped,
+        "left_out": accepted.left_out,
+        "counts": {
+            "flags": len(rows.flags),
+            "decisions": len(rows.reviews),
+            "accepted samples": len(plan.samples),
+            "new since the parent": int(plan.fresh.sum()),
+            "held out": int(plan.held_out.sum()),
+        },
+        "parent": {
+            "repo": champion.bundle.version.repo,
+            "revision": champion.bundle.version.revision,
+            "version": champion.bundle.config.version,
+        },
+        "mode": choices.mode,
+    }
+    return champion, plan
+
+
+def plan_of(bundle: Bundle, samples: list[Sample], share: float = HELD_OUT["head"]) -> Plan:
+    """What a bundle can learn from accepted samples; ``share`` of them is held out."""
+    labels = raw_config(bundle)["classifier"]["labels"]
+    known = len(labels)
+    if "replay.npz" in bundle.config.files:
+        memory = load_memory(bundle.path("replay.npz"), [label["id"] for label in labels])
+        known = int(memory.base.labels.max(initial=-1)) + 1
+    return make_plan(labels, known, samples, read_record(bundle), share)
+
+
+def embed(work: Work, champion: Champion, plan: Plan) -> tuple[Plan, np.ndarray]:
+    """The plan without samples that cannot be read, and the embeddings of the others ``(n, views, d)``."""
+    bundle, found = champion.bundle, len(plan.samples)
+    with work.stage("embed", f"Looking at {found} accepted photos") as tell:
+        views, readable = embed_samples(Classifier(bundle, 2), plan.samples, tell=tell)
+    if len(readable) < found:
+        work.facts["left_out"][UNREADABLE] = found - len(readable)
+        keys = [plan.samples[i].key for i in readable]
+        plan = plan_of(bundle, [plan.samples[i] for i in readable])
+        # A new breed may now have too few: its samples are gone from the plan too.
+        views = views[[keys.index(sample.key) for sample in plan.samples]]
+    return plan, views
+
+
+def enough(work: Work, plan: Plan) -> bool:
+    """True when enough new samples are there to learn from, and to tell whether that helped."""
+    return int(plan.fresh.sum()) >= _wanted(work)
+
+
+def _wanted(work: Work) -> int:
+    return max(MARGINS.least, work.choices.by_count)
+
+
+def nothing_to_do(work: Work, champion: Champion, plan: Plan) -> dict[str, Any]:
+    """End because too little is new: no new model is made."""
+    version, fresh = champion.bundle.config.version, int(plan.fresh.sum())
+    photos = "photo" if fresh == 1 else "photos"
+    reason = (
+        f"{fresh or 'No'} newly accepted {photos} to learn from since version {version}; at least "
+        f"{_wanted(work)} are needed."
+    )
+    left_out = [
+        f"Left out: {count} {why}." for why, count in work.facts["left_out"].items() if why in _WITHHELD
+    ]
+    history = history_of(raw_config(champion.bundle), None, version, [])
+    why = "too_few" if fresh or plan.remarks else "nothing_new"
+    return work.end(plan, None, [reason, *plan.remarks, *left_out], version, history, why_none=why)
+
+
+def memory_of(bundle: Bundle, names: list[str]) -> Memory:
+    """The bundle's replay memory.
+
+    Raises:
+        BundleError: it has none: its head cannot be retrained without forgetting.
+    """
+    if "replay.npz" not in bundle.config.files:
+        raise BundleError(
+            "This model bundle has no replay.npz, so its head cannot be retrained; use --mode full."
+        )
+    return load_memory(bundle.path("replay.npz"), names)
+
+
+def parent_of(work: Work, champion: Champion) -> Released | None:
+    """The champion's release, published now if the repo has none; None if nothing is to be published."""
+    if not work.choices.publish:
+        return None
+    work.before_publishing()
+    return ensure_published(work.api, work.choices.repo, champion)
+
+
+def taken_versions(work: Work) -> set[str]:
+    """Versions the repo has a tag of."""
+    if not work.choices.repo:
+        return set()
+    try:
+        tags = list_tags(work.api, work.choices.repo, "model")
+    except HubCallError as error:
+        if error.kind != "no_repo":
+            raise
+        return set()
+    return {name.removeprefix("v") for name in tags}

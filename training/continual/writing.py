@@ -1,0 +1,158 @@
+"""Everything a new version consists of, in one folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from training.continual.card import add_to_changelog, differences, render_card
+from training.continual.challenger import finish, raw_config, write_networks
+from training.continual.champion import Champion
+from training.continual.gate import Verdict
+from training.continual.gate_set import FILE, GateSet, build_gate
+from training.continual.head import Head
+from training.continual.memory import Memory, refresh
+from training.continual.plan import Plan, write_record
+from training.continual.work import Work
+
+
+def history_of(
+    config: dict[str, Any], verdict: Verdict | None, version: str, learnt: list[str]
+) -> list[dict[str, Any]]:
+    """An entry a version: the parent's own, and the challenger's behind.
+
+    The parent's figures are those measured now, on the same pictures as the challenger's.
+
+    Args:
+        config: of the parent.
+        verdict: of the gate; None: the parent's history as it is.
+        version, learnt: the challenger's.
+    """
+    told: list[dict[str, Any]] = list(config.get("history") or [{"version": config["version"], "learnt": []}])
+    if verdict is None:
+        return told
+    gate, flagged = verdict.figures["gate"], verdict.figures["flagged"]
+    told[-1] = {
+        **told[-1],
+        "gate_top1": round(gate["top1"]["champion"], 4),
+        "gate_ece": round(gate["ece"]["champion"], 4),
+    }
+    return [
+        *told,
+        {
+            "version": version,
+            "learnt": learnt,
+            "gate_top1": round(gate["top1"]["challenger"], 4),
+            "gate_ece": round(gate["ece"]["challenger"], 4),
+            "gate_pictures": gate["pictures"],
+            "flagged_top1": round(flagged["top1"]["challenger"], 4) if "top1" in flagged else None,
+            "flagged_top1_before": round(flagged["top1"]["champion"], 4) if "top1" in flagged else None,
+            "flagged_samples": flagged["samples"],
+        },
+    ]
+
+
+def write_version(
+    work: Work,
+    folder: Path,
+    champion: Champion,
+    plan: Plan,
+    views: np.ndarray,
+    heads: tuple[Head, Head],
+    changed: dict[str, Any],
+    gate: GateSet,
+    memory: Memory,
+    verdict: Verdict,
+    version: str,
+    parent: dict[str, str],
+) -> None:
+    """Write a finished, verified bundle.
+
+    Args:
+        work: the retraining.
+        folder: empty.
+        champion: what it is made from.
+        plan: what was learnt.
+        views: embeddings of its samples.
+        heads: old and new.
+        changed: from `training.continual.calibrate.calibrated`.
+        gate, memory: of the champion.
+        verdict: of the gate.
+        version: of the new bundle.
+        parent: repo, revision and version of the champion.
+
+    Raises:
+        BundleError: the new files do not compute what was learnt.
+    """
+    old, new = heads
+    write_networks(champion.bundle, new, folder)
+    keys = plan.keys(~plan.held_out)
+    refresh(folder / "replay.npz", memory, plan.lesson(views, ~plan.held_out), keys, plan.names)
+    _write_gate(folder, gate, plan, views)
+    write_record(folder, plan.record(), work.choices.dataset, work.facts["dataset_revision"])
+    before = raw_config(champion.bundle)
+    config = _config(work, before, plan, new, changed, verdict, version)
+    config["parents"] = [parent]
+    moved = int((np.abs(new.kernel[:, : len(old)] - old.kernel).max(0) > 1e-6).sum())
+    learnt, difference = plan.sentences(), differences(before, config, moved)
+    facts = {"figures": verdict.figures, "learnt": learnt, "difference": difference, "mode": "head"}
+    (folder / "README.md").write_text(render_card(config, facts), encoding="utf-8")
+    add_to_changelog(folder / "CHANGELOG.md", version, [*learnt, *verdict.reasons], work.choices.now.date())
+    finish(folder, config, new)
+
+
+def _config(
+    work: Work,
+    before: dict[str, Any],
+    plan: Plan,
+    new: Head,
+    changed: dict[str, Any],
+    verdict: Verdict,
+    version: str,
+) -> dict[str, Any]:
+    section = {
+        **before["classifier"],
+        "labels": plan.labels,
+        "bias": [round(float(value), 6) for value in new.bias],
+        "temperature": changed["temperature"],
+        "thresholds": changed["thresholds"],
+    }
+    detector = before.get("detector")
+    if detector and "confirm" in changed:
+        detector = {**detector, "confirm": changed["confirm"]}
+    # What was measured of an ancestor on photographs is its own, not the new version's.
+    measured = before.get("metrics") or {}
+    ancestor = measured.get("ancestor") or {"version": before["version"], **measured}
+    return {
+        **{key: value for key, value in before.items() if key != "training"},
+        "version": version,
+        "classifier": section,
+        "detector": detector,
+        "metrics": {**verdict.figures, "ancestor": ancestor},
+        "retraining": {
+            "mode": work.choices.mode,
+            "dataset": work.choices.dataset,
+            "revision": work.facts["dataset_revision"],
+            "samples": int((~plan.held_out).sum()),
+            "held_out": int(plan.held_out.sum()),
+        },
+        "root": verdict.figures["gate"]["root"],
+        "history": history_of(before, verdict, version, plan.learnt()),
+    }
+
+
+def _write_gate(folder: Path, gate: GateSet, plan: Plan, views: np.ndarray) -> None:
+    """The frozen part as it is, and the held-out samples as they are now."""
+    if gate.trained:
+        return
+    lesson, base = plan.lesson(views, plan.held_out), gate.base
+    build_gate(
+        folder / FILE,
+        np.concatenate([gate.embeddings[base], lesson.views[:, 0]]),
+        np.concatenate([gate.labels[base], lesson.labels]),
+        plan.names,
+        strangers=gate.strangers,
+        origins=np.concatenate([gate.origins[base], np.array(plan.keys(plan.held_out), "<U16")]),
+    )

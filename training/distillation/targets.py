@@ -1,0 +1,119 @@
+"""What the network is asked to answer: true labels, softened by teachers or by label smoothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from training.augment.crops import CropAugmentation
+from training.common.errors import RecipeError
+from training.data import Crops
+from training.data.imagenet import CATS, imagenet_classes
+from training.distillation.teachers import teacher_for
+from training.models.initial_network import Start
+from training.recipe.recipe import Recipe
+
+#: Labels a teacher knows, and its probabilities of them ``(count, len(labels))``.
+Opinion = tuple[list[int], np.ndarray]
+#: Pictures and their labels ``(count,)`` → soft targets ``(count, classes)``.
+Targets = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+def targets_by(
+    recipe: Recipe, start: Start, crops: Crops, augment: CropAugmentation | None = None
+) -> Targets:
+    """How the recipe softens labels. Use it before ``start.model`` is trained: that may be a teacher.
+
+    Args:
+        recipe: teachers, their weight, and the smoothing where there is none.
+        start: the network before training.
+        crops: training pictures, by whose file names ImageNet's teachers know the labels.
+        augment: the random change of a training picture.
+
+    Raises:
+        RecipeError: a teacher cannot be asked; the message names it.
+    """
+    teachers = [teacher_for(teacher, start, crops, augment) for teacher in recipe.distil.teachers]
+
+    def targets(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        opinions = [(teacher.known, teacher.ask(images, labels)) for teacher in teachers]
+        return soft_targets(
+            labels, *mean_opinion(opinions, labels, len(crops.names)),
+            weight=recipe.distil.weight, smoothing=recipe.train.label_smoothing,
+        )  # fmt: skip
+
+    return targets
+
+
+def mean_opinion(opinions: list[Opinion], labels: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """What the teachers that know a crop's label think of it in the mean.
+
+    Returns:
+        Probabilities ``(count, classes)``, and whether any teacher knows the label ``(count,)``; where none
+        does, the row is 0.
+    """
+    total = np.zeros((len(labels), classes), np.float32)
+    asked = np.zeros(len(labels), np.int64)
+    for known, chance in opinions:
+        mine = np.isin(labels, known)
+        total[np.ix_(np.flatnonzero(mine), np.array(known))] += chance[mine]
+        asked += mine
+    return total / np.maximum(asked, 1)[:, None], asked > 0
+
+
+def soft_targets(
+    labels: np.ndarray, teacher: np.ndarray, known: np.ndarray, *, weight: float, smoothing: float
+) -> np.ndarray:
+    """Mix the true label, a little uniform smoothing and the teachers' opinion.
+
+    Args:
+        labels: ``(count,)``.
+        teacher: probabilities ``(count, classes)``.
+        known: crops whose label some teacher knows, ``(count,)`` bool.
+        weight: share of the teacher, 0…1, where it knows the true label.
+        smoothing: share spread over all labels where it does not.
+
+    Returns:
+        ``(count, classes)``, rows summing to 1.
+    """
+    classes = teacher.shape[1]
+    one_hot = np.eye(classes, dtype=np.float32)[labels]
+    targets = (1 - smoothing) * one_hot + smoothing / classes
+    targets[known] = (1 - weight) * one_hot[known] + weight * teacher[known]
+    return targets
+
+
+def start_rows(recipe: Recipe, start: Start, crops: Crops) -> tuple[np.ndarray, np.ndarray]:
+    """Kernel ``(d, labels)`` and bias ``(labels,)`` that the head starts from.
+
+    Raises:
+        RecipeError: the start has no such rows.
+    """
+    width, labels = start.model.get_layer("class_maps").kernel.shape[2:]
+    if recipe.head.rows == "zeros":
+        return np.zeros((width, labels), np.float32), np.zeros(labels, np.float32)
+    if recipe.head.rows == "imagenet":
+        if start.imagenet is None:
+            raise RecipeError(
+                "head.rows is imagenet, but the start weights have no ImageNet head. "
+                f"Received: model.start={recipe.model.start}"
+            )
+        known = imagenet_classes(crops)
+        rows = known | {crops.names.index(cat): n for cat, n in CATS.items() if cat in crops.names}
+        return _rows(*start.imagenet, rows, list(known.values()) or [0], labels)
+    assert start.bundle is not None
+    ids, kernel, bias = start.bundle
+    rows = {label: ids.index(name) for label, name in enumerate(crops.names) if name in ids}
+    return _rows(kernel, bias, rows, list(range(len(ids))), labels)
+
+
+def _rows(
+    kernel: np.ndarray, bias: np.ndarray, rows: dict[int, int], others: list[int], labels: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of the labels that have one; the mean of ``others`` for the rest."""
+    start_kernel = np.repeat(kernel[:, others].mean(1, keepdims=True), labels, 1)
+    start_bias = np.full(labels, bias[others].mean(), np.float32)
+    for label, number in rows.items():
+        start_kernel[:, label], start_bias[label] = kernel[:, number], bias[number]
+    return start_kernel, start_bias

@@ -1,0 +1,151 @@
+"""Put a bundle together: networks, weights, ``config.json``; nothing half-written ever takes its place."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from smartbreed.core.errors import BundleError
+from smartbreed.core.files import disk_errors
+from smartbreed.inference.bundle import CONFIG, FORMAT, Bundle, load_bundle, write_config
+from smartbreed.inference.pipeline import Identifier, self_test_picture
+from training.calibration.box_verification import PLAIN_SCORE
+from training.common.errors import RecipeError
+from training.data.reading import bundle_folder
+from training.explain.weights_check import embedding_of_weights
+from training.export.litert import round_to_half, save_half_weights, to_int8_litert, to_litert
+from training.models.backbones import BACKBONES
+from training.models.from_bundle import rebuild_classifier
+from training.recipe.recipe import Recipe
+
+#: Of a bundle in which networks are only asked; nobody sees it.
+UNFINISHED: dict[str, Any] = {"name": "unfinished", "version": "0.0.0", "detector": None}
+
+
+def other_bundle(name: str, key: str) -> Bundle:
+    """The bundle a recipe takes a network from.
+
+    Args:
+        name: ``embedded`` or a folder.
+        key: of the recipe, for the sentence.
+
+    Raises:
+        RecipeError: it is not there or does not verify.
+    """
+    try:
+        return load_bundle(bundle_folder(name))
+    except BundleError as error:
+        raise RecipeError(f"{key}: {error.message} Received: {name}") from None
+
+
+def write_network(model: keras.Model, folder: Path, name: str, pictures: np.ndarray | None = None) -> None:
+    """``NAME.tflite`` and ``NAME.weights.h5``; rounds ``model`` to float16, what the weights are kept in.
+
+    Args:
+        model: what is served.
+        folder: where to.
+        name: ``classifier`` or ``detector``.
+        pictures: None: the served file is float16 too; else int8, with the ranges that these uint8 pictures
+            ``(n, height, width, 3)`` show.
+    """
+    round_to_half(model)
+    save_half_weights(model, folder / f"{name}.weights.h5")
+    if pictures is None:
+        to_litert(model, folder / f"{name}.tflite")
+    else:
+        to_int8_litert(model, folder / f"{name}.tflite", pictures)
+
+
+def copy_network(bundle: Bundle, section: dict[str, Any], folder: Path) -> None:
+    """The files of one network of another bundle."""
+    for key in ("file", "weights"):
+        if section.get(key):
+            shutil.copyfile(bundle.path(section[key]), folder / section[key])
+
+
+def section_of(bundle: Bundle, name: str) -> dict[str, Any]:
+    """``classifier`` or ``detector`` of another bundle's ``config.json``; empty where it has none."""
+    section = json.loads((bundle.folder / CONFIG).read_text()).get(name)
+    # The file's name may have been left to the format's default.
+    return {"file": getattr(bundle.config, name).file, **section} if section else {}
+
+
+def classifier_section(
+    recipe: Recipe, labels: list[dict[str, str]], model: keras.Model, calibration: dict[str, Any]
+) -> dict[str, Any]:
+    """``classifier`` of ``config.json``."""
+    bias = model.get_layer("class_maps").get_weights()[1]
+    return {
+        "file": "classifier.tflite",
+        "weights": "classifier.weights.h5",
+        "architecture": recipe.model.backbone,
+        "alpha": recipe.model.alpha,
+        "input_size": recipe.model.input_size,
+        "scale": 1 / 127.5,
+        "offset": -1.0,
+        "margin": recipe.data.margin,
+        "temperature": calibration.get("temperature", 1.0),
+        "thresholds": calibration.get("thresholds", {"breed": 0.5, "group": 0.5}),
+        "labels": labels,
+        "bias": [round(float(value), 6) for value in bias],
+    }
+
+
+def detector_section() -> dict[str, Any]:
+    """``detector`` of ``config.json`` for one of our own."""
+    return {
+        "file": "detector.tflite", "weights": "detector.weights.h5", "architecture": "ssd_mobilenet_v1",
+        "input_size": 300, "scale": 1 / 127.5, "offset": -1.0, "species": ["cat", "dog"],
+        "score": PLAIN_SCORE, "overlap": 0.5, "most": 20,
+    }  # fmt: skip
+
+
+def finish(folder: Path, config: dict[str, Any], *, final: bool = False) -> Identifier:
+    """Write ``config.json`` with the self-test's answer, and load the bundle as the app would.
+
+    Args:
+        folder: with every other file.
+        config: everything but ``files`` and ``self_test``.
+        final: of a bundle that is to be served: also store what its Keras weights compute.
+
+    Raises:
+        BundleError: it does not load.
+    """
+    config = {"format": FORMAT, **config}
+    config.pop("self_test", None)
+    write_config(folder, config)
+    identifier = Identifier.load(folder)
+    logits = identifier.classifier.run(self_test_picture(config["classifier"]["input_size"])).logits
+    config["self_test"] = {"logits": [round(float(value), 4) for value in logits]}
+    if final and (weights := _weights_test(identifier.bundle)):
+        config["self_test"]["weights"] = weights
+    write_config(folder, config)
+    return Identifier.load(folder)
+
+
+def _weights_test(bundle: Bundle) -> dict[str, Any]:
+    """``self_test.weights``; empty for a copied classifier that cannot be rebuilt here."""
+    section = bundle.config.classifier
+    if not section.weights or section.architecture not in BACKBONES:
+        return {}
+    return {"embedding": embedding_of_weights(bundle, rebuild_classifier(bundle))}
+
+
+def replace_folder(new: Path, target: Path) -> None:
+    """Put ``new`` in the place of ``target``.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    old = target.with_name(f"{target.name}.old")
+    with disk_errors("The bundle was not put in its place"):
+        shutil.rmtree(old, ignore_errors=True)
+        if target.exists():
+            target.rename(old)
+        new.rename(target)
+        shutil.rmtree(old, ignore_errors=True)

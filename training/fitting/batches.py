@@ -1,0 +1,98 @@
+"""Shuffled, augmented, mixed batches of crops; the same seed and epoch give the same batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+
+from training.augment.crops import CropAugmentation, view
+from training.augment.mixing import Mixing
+
+#: (rng) → the indices of one epoch, in order.
+Draw = Callable[[np.random.Generator], np.ndarray]
+
+
+def scale(images: np.ndarray) -> np.ndarray:
+    """uint8 0…255 → float32 -1…1, the networks' preprocessing."""
+    return images.astype(np.float32) / 127.5 - 1.0
+
+
+def oversampled(times: np.ndarray) -> Draw:
+    """Draw picture ``i`` ``times[i]`` times an epoch; a fraction is a probability of once more.
+
+    Args:
+        times: at least 0, ``(count,)``.
+    """
+
+    def draw(rng: np.random.Generator) -> np.ndarray:
+        counts = np.floor(times + rng.random(len(times))).astype(int)
+        return rng.permutation(np.repeat(np.arange(len(times)), counts))
+
+    return draw
+
+
+class CropBatches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Batches of float32 pictures -1…1 and soft targets.
+
+    Args:
+        images: uint8 ``(count, size, size, 3)``.
+        targets: ``(count, classes)``; or, of fixed views of each picture, ``(views, count, classes)``, and
+            then those views are what is shown (`training.distillation.views`).
+        batch: pictures a batch; an incomplete last one is left out.
+        seed: of every random choice.
+        draw: the pictures of an epoch; all of them once by default.
+        augment: the random change of each picture; None for none.
+        mixing: of whole batches.
+    """
+
+    def __init__(
+        self,
+        images: np.ndarray,
+        targets: np.ndarray,
+        batch: int,
+        seed: int,
+        *,
+        draw: Draw | None = None,
+        augment: CropAugmentation | None = None,
+        mixing: Mixing | None = None,
+    ) -> None:
+        super().__init__(workers=1, max_queue_size=8)
+        self.images, self.targets, self.batch, self.seed = images, targets, batch, seed
+        self.draw = draw or (lambda rng: rng.permutation(len(images)))
+        self.augment, self.mixing = augment, mixing
+        self.start_epoch(0)
+
+    def start_epoch(self, epoch: int) -> None:
+        """Shuffle for ``epoch``, counting from 0; a resumed run starts in the middle."""
+        self.epoch = epoch
+        self.order = self.draw(np.random.default_rng((self.seed, epoch)))
+        # Every epoch has as many steps as the first: schedules and progress count on it.
+        self.steps = getattr(self, "steps", len(self.order) // self.batch)
+        self.order = np.resize(self.order, self.steps * self.batch)
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        rng = np.random.default_rng((self.seed, self.epoch, index))
+        chosen = self.order[index * self.batch : (index + 1) * self.batch]
+        pictures, targets = self._views(chosen, rng) if self.targets.ndim == 3 else self._fresh(chosen, rng)
+        images = scale(np.stack(pictures))
+        return self.mixing(images, targets, rng) if self.mixing else (images, targets)
+
+    def _fresh(self, chosen: np.ndarray, rng: np.random.Generator) -> tuple[list[np.ndarray], np.ndarray]:
+        pictures = [self.augment(self.images[i], rng) if self.augment else self.images[i] for i in chosen]
+        return pictures, self.targets[chosen]
+
+    def _views(self, chosen: np.ndarray, rng: np.random.Generator) -> tuple[list[np.ndarray], np.ndarray]:
+        which = rng.integers(len(self.targets), size=len(chosen))
+        pictures = [
+            view(self.images, int(i), int(v), self.augment, self.seed)
+            for i, v in zip(chosen, which, strict=True)
+        ]
+        return pictures, self.targets[which, chosen].astype(np.float32)
+
+    def on_epoch_end(self) -> None:
+        self.start_epoch(self.epoch + 1)

@@ -1,0 +1,293 @@
+"""Train a classifier as a recipe says.
+
+1. A head on the frozen backbone: on embeddings, in seconds.
+2. Fine-tuning of what is not frozen towards soft targets on augmented crops, with an exponential
+   average of the weights. Each epoch ends in a checkpoint that a killed run goes on from.
+3. Points on the line from the start to the end (Wortsman et al. 2022, https://arxiv.org/abs/2109.01903);
+   the best on held-back data is kept.
+
+The run directory then holds ``head.weights.h5`` and ``targets.npy`` (after 1), ``backup/``, ``log.json``
+and ``averaged.weights.h5`` (during 2), ``classifier.weights.h5`` and ``training.json`` (after 3).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import keras
+import numpy as np
+
+from training.augment.crops import CropAugmentation
+from training.augment.mixing import Mixing
+from training.common.errors import RecipeError
+from training.data import Crops
+from training.distillation.targets import Targets, start_rows, targets_by
+from training.distillation.views import targets_of_views
+from training.fitting.batches import CropBatches, Draw, oversampled
+from training.fitting.fit import FitSettings, TowardsStart, fit, freeze_till
+from training.fitting.head import accuracy, embed, fit_head
+from training.fitting.losses import WeightedCrossentropy, balanced_weights
+from training.fitting.tracking import trackers
+from training.fitting.weight_average import blend, sentence, stir
+from training.models.initial_network import Start, build_start
+from training.pipeline.run_directory import TRAINED, RunDirectory
+from training.recipe.recipe import Augment, Recipe, Train
+
+#: Pictures that the teachers are asked about at a time.
+CHUNK = 512
+WEIGHTS, LOG = "classifier.weights.h5", "training.json"
+
+
+def crop_augmentation(augment: Augment) -> CropAugmentation | None:
+    """The random changes the recipe asks for; None for none."""
+    ranges = augment.model_dump(exclude={"enabled", "mixup", "cutmix"})
+    return CropAugmentation(**ranges) if augment.enabled else None
+
+
+def train_classifier(
+    recipe: Recipe, run: RunDirectory, train: Crops, validation: Crops, strangers: np.ndarray | None = None
+) -> dict[str, Any]:
+    """Train, or go on training, and leave the weights in the run directory.
+
+    Args:
+        recipe: every choice.
+        run: where to.
+        train: pictures to learn from.
+        validation: pictures to choose by.
+        strangers: uint8 crops that show nothing with a name, ``(n, size, size, 3)``.
+
+    Returns:
+        What ``training.json`` holds: figures of the head, of each epoch and of each blend.
+
+    Raises:
+        RecipeError, StartError: a choice that the network or the data does not allow.
+    """
+    keras.utils.set_random_seed(recipe.seed)
+    steps = _steps(recipe, train, strangers)
+    run.expect(
+        _looks(recipe, run, len(train))
+        + recipe.train.epochs * (TRAINED * steps * recipe.train.batch + len(validation))
+    )
+    log: dict[str, Any] = {"started": time.time(), "epochs": []}
+    start = build_start(recipe.model, len(train.names))
+    model = start.model
+    targets = _head(recipe, run, start, train)
+    log["head"] = accuracy(model, validation)
+    run.say(f"head on the frozen backbone: {sentence(log['head'])}", **log["head"])
+    begun = model.get_weights()
+    if recipe.train.epochs:
+        log["epochs"] = _fine_tune(recipe, run, model, train, targets, validation, strangers)
+        kept = "best" if recipe.train.keep == "best" else "averaged"
+        model.load_weights(run / f"{kept}.weights.h5")
+        log["blends"] = blend(recipe, run, model, begun, validation)
+    if recipe.train.soup:
+        log["soup"] = stir(recipe.train.soup, run, model, validation)
+    model.save_weights(run / WEIGHTS)
+    weighty = [layer for layer in model.layers if layer.weights]
+    frozen = sum(not layer.trainable for layer in weighty) if recipe.train.epochs else len(weighty) - 1
+    log |= {"frozen": frozen, "layers": len(weighty), "held_back": accuracy(model, validation)}
+    log["seconds"] = log["epochs"][-1]["seconds"] if log["epochs"] else round(time.time() - log["started"])
+    run.write_json(LOG, log)
+    return log
+
+
+def _head(recipe: Recipe, run: RunDirectory, start: Start, train: Crops) -> np.ndarray:
+    """Fit the head, or load the one of a killed run; returns the soft targets that `CropBatches` takes."""
+    model = start.model
+    targets_path, head_path = run / "targets.npy", run / "head.weights.h5"
+    if head_path.exists():  # written last: a killed run goes on from here
+        model.load_weights(head_path)
+        return np.load(targets_path)
+    choices, augment = recipe.head, crop_augmentation(recipe.augment)
+    needs = choices.epochs or recipe.distil.teachers
+    run.say(
+        f"looking at {len(train)} pictures with the frozen backbone"
+        if needs
+        else "starting from a random head"
+    )
+    soften = targets_by(recipe, start, train, augment)
+    # All of this before the head is fitted: the start network may be a teacher.
+    shown = _shown(recipe, run, train, soften)
+    looking = f"Looking at {len(train)} pictures as the network stands"
+
+    def advance(count: int) -> None:
+        run.advance(count, looking)
+
+    if choices.epochs:
+        plain = soften(train.images, train.labels) if recipe.distil.views else shown
+        clean = embed(model, train.images, advance=advance)
+        views = choices.views if augment else 0
+        seen = [embed(model, train.images, augment, recipe.seed + view, advance) for view in range(views)]
+        fit_head(
+            model, np.concatenate([clean, *seen]), np.concatenate([plain] * (1 + views)),
+            start_rows(recipe, start, train), choices.epochs, pull=recipe.train.towards_start,
+            rate=choices.rate, least_steps=choices.least_steps, class_weights=_weights(recipe, train),
+        )  # fmt: skip
+    elif choices.rows != "zeros":
+        kernel, bias = start_rows(recipe, start, train)
+        model.get_layer("class_maps").set_weights([kernel[None, None], bias])
+    np.save(targets_path, shown)
+    model.save_weights(run / "pending.weights.h5")
+    (run / "pending.weights.h5").replace(head_path)
+    return shown
+
+
+def _shown(recipe: Recipe, run: RunDirectory, train: Crops, soften: Targets) -> np.ndarray:
+    """Soft targets of what the network will be shown: the pictures, or their views."""
+    views = recipe.distil.views
+    asking = f"Asking the teachers about {len(train)} pictures"
+    if not views:
+        parts = []
+        for start in range(0, len(train), CHUNK):
+            part = slice(start, start + CHUNK)
+            parts.append(soften(train.images[part], train.labels[part]))
+            run.advance(len(parts[-1]) * len(recipe.distil.teachers), asking)
+        return np.concatenate(parts)
+    run.say(f"asking the teachers about {views} views of each picture")
+    asked = 0
+
+    def told(done: int, of: int) -> None:
+        nonlocal asked
+        run.say(f"asked about {done} of {of} views", done=done, of=of)
+        run.advance((done - asked) * len(recipe.distil.teachers), asking)
+        asked = done
+
+    return targets_of_views(
+        soften, train.images, train.labels, views, crop_augmentation(recipe.augment), recipe.seed,
+        told=told,
+    )  # fmt: skip
+
+
+def _looks(recipe: Recipe, run: RunDirectory, count: int) -> int:
+    """Pictures that are looked at before the first epoch."""
+    if (run / "head.weights.h5").exists():
+        return 0
+    views = recipe.head.views if recipe.augment.enabled else 0
+    asked = len(recipe.distil.teachers) * max(1, recipe.distil.views)
+    return count * (asked + (1 + views if recipe.head.epochs else 0))
+
+
+def _steps(recipe: Recipe, train: Crops, strangers: np.ndarray | None) -> int:
+    """Steps of an epoch."""
+    count = draws_of(recipe, train).sum() + (0 if strangers is None else len(strangers))
+    return recipe.train.steps or math.ceil(float(count) / recipe.train.batch)
+
+
+def _weights(recipe: Recipe, train: Crops) -> np.ndarray | None:
+    return (
+        balanced_weights(train.labels, len(train.names)) if recipe.train.class_weights == "balanced" else None
+    )
+
+
+def _fine_tune(
+    recipe: Recipe,
+    run: RunDirectory,
+    model: keras.Model,
+    train: Crops,
+    targets: np.ndarray,
+    validation: Crops,
+    strangers: np.ndarray | None,
+) -> list[dict[str, Any]]:
+    choices = recipe.train
+    images, times = train.images, draws_of(recipe, train)
+    if strangers is not None and len(strangers):
+        flat = np.full((len(strangers), len(train.names)), 1 / len(train.names), np.float32)
+        if targets.ndim == 3:  # of views
+            flat = np.broadcast_to(flat.astype(targets.dtype), (len(targets), *flat.shape))
+        images = np.concatenate([images, strangers])
+        targets = np.concatenate([targets, flat], axis=-2)
+        times = np.concatenate([times, np.ones(len(strangers))])
+    batch = min(choices.batch, len(images))
+    batches = CropBatches(
+        images, targets, batch, recipe.seed, draw=_sized(oversampled(times), choices.steps * batch),
+        augment=crop_augmentation(recipe.augment),
+        mixing=Mixing(mixup=recipe.augment.mixup, cutmix=recipe.augment.cutmix),
+    )  # fmt: skip
+    frozen = freeze(model, recipe)
+    run.say(f"{frozen} layers frozen, {len(batches)} steps an epoch", frozen=frozen, steps=len(batches))
+    student = TowardsStart(model.input, model.output["logits"])
+    student.anchor(model.get_layer("class_maps").kernel, choices.towards_start)
+    weights = _weights(recipe, train)
+    return fit(
+        student, batches, fit_settings(choices, choices.epochs * len(batches)), run.folder,
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True) if weights is None
+        else WeightedCrossentropy(weights),
+        judge=lambda: accuracy(model, validation),
+        save=model.save_weights,
+        report=lambda entry: run.say(
+            f"epoch {entry['epoch']} of {choices.epochs}: loss {entry['loss']:.3f}, {sentence(entry)}",
+            **entry,
+        ),
+        callbacks=[*trackers(recipe, run.folder), _steps_told(recipe, run, len(batches), len(validation))],
+    )  # fmt: skip
+
+
+def _steps_told(recipe: Recipe, run: RunDirectory, steps: int, judged: int) -> Any:
+    """Keras' callback that says how far an epoch is."""
+    now, epochs = [0], recipe.train.epochs
+
+    def begin(epoch: int, logs: Any) -> None:
+        if epoch and not now[0]:  # a killed run goes on here
+            run.advance(epoch * (TRAINED * steps * recipe.train.batch + judged), "Going on")
+        now[0] = epoch + 1
+
+    def step(number: int, logs: Any) -> None:
+        run.advance(TRAINED * recipe.train.batch, f"Epoch {now[0]} of {epochs}: step {number + 1} of {steps}")
+
+    return keras.callbacks.LambdaCallback(
+        on_epoch_begin=begin,
+        on_train_batch_end=step,
+        on_epoch_end=lambda epoch, logs: run.advance(judged, f"Epoch {epoch + 1} of {epochs} is judged"),
+    )
+
+
+def fit_settings(choices: Train, steps: int) -> FitSettings:
+    """The optimisation of a recipe for a run of ``steps`` steps.
+
+    The average of the weights remembers at most a third of the run: over five steps a momentum of .998
+    would keep the start.
+    """
+    names = ("epochs", "rate", "warmup", "weight_decay", "clip", "schedule", "plateau_patience",
+             "plateau_factor", "monitor", "stop_after", "towards_start")  # fmt: skip
+    values = {name: getattr(choices, name) for name in names}
+    return FitSettings(**values, average=max(0.0, min(choices.average, 1 - 3 / max(steps, 1))))
+
+
+def freeze(model: keras.Model, recipe: Recipe) -> int:
+    """Freeze what the recipe says; returns how many layers with weights are.
+
+    Raises:
+        RecipeError: the backbone has no such layer.
+    """
+    try:
+        frozen = freeze_till(model, recipe.model.freeze_till)
+    except ValueError as error:
+        raise RecipeError(f"model.{error}") from None
+    if recipe.model.batch_norm == "frozen" and recipe.model.start != "none":
+        for layer in model.layers:
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.trainable = False
+    return frozen
+
+
+def draws_of(recipe: Recipe, train: Crops) -> np.ndarray:
+    """How often each picture is drawn an epoch, ``(count,)``.
+
+    Raises:
+        RecipeError: ``train.oversample`` names neither a label nor a species.
+    """
+    times = np.ones(len(train))
+    for key, count in recipe.train.oversample.items():
+        if key in ("cat", "dog"):
+            times[train.species == ("cat", "dog").index(key)] = count
+        elif key in train.names:
+            times[train.labels == train.names.index(key)] = count
+        else:
+            raise RecipeError(f"train.oversample names a label, cat or dog. Received: {key}")
+    return times
+
+
+def _sized(draw: Draw, count: int) -> Draw:
+    return (lambda rng: np.resize(draw(rng), count)) if count else draw

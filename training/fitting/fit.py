@@ -1,0 +1,211 @@
+"""Fit a network so that a killed run goes on from its last epoch.
+
+After each epoch the run directory holds ``backup/`` (weights and optimizer, to go
+on from), ``log.json`` (what each epoch scored) and ``averaged.weights.h5`` (the
+exponential average of the weights, the one that is judged and kept).
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import keras
+import numpy as np
+from keras import ops
+
+from smartbreed.core.files import replace_durably, write_tmp
+from training.fitting.checkpoint import Backup
+from training.fitting.progress import best_epoch, plateau_rate, should_stop
+
+
+class EpochBatches(Protocol):
+    """What `fit` asks of its batches."""
+
+    def start_epoch(self, epoch: int) -> None: ...
+    def __len__(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """Optimisation.
+
+    Attributes:
+        epochs: passes over the data.
+        rate: peak learning rate, reached after ``warmup`` steps, then cosine down to a fiftieth.
+        warmup: steps of linear warm-up; at most a tenth of the run.
+        weight_decay: of AdamW.
+        average: momentum of the exponential average of the weights; 0: none.
+        clip: largest norm of the gradient of a variable.
+        schedule: ``cosine``, or ``plateau``: the rate as it is until ``monitor`` stands still.
+        plateau_patience, plateau_factor: epochs without a gain, and what the rate is then multiplied by.
+        monitor: the judge's figure that tells a better epoch.
+        stop_after: epochs without a gain after which the run ends; 0: never.
+        towards_start: weight of the squared distance of the head from its start (L2-SP, Li et al. 2018,
+            https://arxiv.org/abs/1802.01483): a hundred pictures a breed know less than ImageNet's thousand.
+    """
+
+    epochs: int
+    rate: float
+    warmup: int = 200
+    weight_decay: float = 1e-4
+    average: float = 0.998
+    clip: float = 1.0
+    schedule: str = "cosine"
+    plateau_patience: int = 2
+    plateau_factor: float = 0.3
+    monitor: str = "top1"
+    stop_after: int = 0
+    towards_start: float = 0.0
+
+
+class TowardsStart(keras.Model):  # type: ignore[misc]
+    """A model pulled towards where one kernel stood when `anchor` was called."""
+
+    def anchor(self, kernel: Any, weight: float) -> None:
+        self.pull = weight
+        self.pulled, self.origin = kernel, ops.convert_to_tensor(np.asarray(kernel.value))
+
+    def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
+        distance = ops.sum(ops.square(ops.convert_to_tensor(self.pulled) - self.origin))
+        return super().compute_loss(*args, **kwargs) + self.pull * distance
+
+
+def freeze_till(model: keras.Model, last: str | int) -> int:
+    """Freeze every layer up to and including ``last``; nothing else.
+
+    Args:
+        model: the network.
+        last: a layer's name; ``backbone``: all but the head; a number: so many layers with weights;
+            "": none.
+
+    Returns:
+        How many layers with weights are frozen.
+
+    Raises:
+        ValueError: the model has no such layer.
+    """
+    names = [layer.name for layer in model.layers]
+    weighty = [position for position, layer in enumerate(model.layers) if layer.weights]
+    if last == "backbone":
+        position = names.index("class_maps") - 1
+    elif isinstance(last, int):
+        if not 0 <= last <= len(weighty):
+            raise ValueError(
+                f"freeze_till must be 0 to {len(weighty)}, the layers with weights of {model.name}. "
+                f"Received: freeze_till={last}"
+            )
+        position = weighty[last - 1] if last else -1
+    else:
+        if last and last not in names:
+            raise ValueError(f"freeze_till must name a layer of {model.name}. Received: freeze_till={last}")
+        position = names.index(last) if last else -1
+    for number, layer in enumerate(model.layers):
+        layer.trainable = number > position and layer.name != "preprocess"
+    return sum(number <= position for number in weighty)
+
+
+def fit(
+    student: keras.Model,
+    batches: EpochBatches,
+    settings: FitSettings,
+    run: Path,
+    *,
+    loss: Any,
+    judge: Callable[[], dict[str, float]],
+    save: Callable[[Path], None],
+    report: Callable[[dict[str, Any]], None] = lambda entry: print(entry, flush=True),
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> list[dict[str, Any]]:
+    """Train ``student``; its variables end as the average of the last epoch.
+
+    Args:
+        student: the network as trained: one output, uncompiled.
+        batches: a `keras.utils.PyDataset` whose ``start_epoch`` shuffles.
+        settings: optimisation.
+        run: directory for ``backup/``, ``log.json``, ``averaged.weights.h5`` and ``best.weights.h5``.
+        loss: a Keras loss.
+        judge: figures of the averaged weights, called after each epoch.
+        save: writes the averaged weights to a path.
+        report: told the entry of each epoch.
+        callbacks: more of Keras' callbacks; they see the judge's figures as logs.
+
+    Returns:
+        One entry an epoch: ``epoch``, ``loss``, ``seconds`` and what ``judge`` said.
+    """
+    run.mkdir(parents=True, exist_ok=True)
+    log_path, backup = run / "log.json", Backup(run / "backup")
+    log: list[dict[str, Any]] = json.loads(log_path.read_text()) if log_path.exists() else []
+    optimizer = keras.optimizers.AdamW(
+        _schedule(settings, len(batches)), weight_decay=settings.weight_decay, use_ema=settings.average > 0,
+        ema_momentum=settings.average or 0.99, clipnorm=settings.clip,
+    )  # fmt: skip
+    student.compile(optimizer, loss, jit_compile=False)
+    done = backup.restore(student)
+    before = log[-1]["seconds"] if log else 0
+    started = time.monotonic()
+
+    def begin_epoch(epoch: int, logs: dict[str, float]) -> None:
+        batches.start_epoch(epoch)
+        if settings.schedule == "plateau":
+            optimizer.learning_rate = plateau_rate(
+                log[:epoch],
+                settings.monitor,
+                settings.rate,
+                settings.plateau_patience,
+                settings.plateau_factor,
+            )
+
+    def finish_epoch(epoch: int, logs: dict[str, float]) -> None:
+        # Judge and keep the averaged weights, then go on from the raw ones.
+        raw = student.get_weights()
+        optimizer.finalize_variable_values(student.trainable_variables)
+        entry = {"epoch": epoch + 1, "loss": float(logs["loss"]), **judge()}
+        entry["seconds"] = round(before + time.monotonic() - started)
+        del log[epoch:]
+        log.append(entry)
+        save(run / "averaged.weights.h5")
+        if settings.monitor in entry and best_epoch(log, settings.monitor) == epoch:
+            save(run / "best.weights.h5")
+        replace_durably(write_tmp(run, log_path.name, json.dumps(log, indent=1).encode()), log_path)
+        student.set_weights(raw)
+        logs.update({key: value for key, value in entry.items() if isinstance(value, float)})
+        report(entry)
+        student.stop_training = _stops(log, settings)
+
+    if done < settings.epochs and not _stops(log, settings):
+        student.fit(
+            batches,
+            initial_epoch=done,
+            epochs=settings.epochs,
+            verbose=0,
+            callbacks=[
+                keras.callbacks.LambdaCallback(on_epoch_begin=begin_epoch, on_epoch_end=finish_epoch),
+                *callbacks,
+                # Last, so that what it saves is what the next epoch starts from.
+                keras.callbacks.LambdaCallback(
+                    on_epoch_end=lambda epoch, logs: backup.save(student, epoch + 1)
+                ),
+            ],
+        )
+    optimizer.finalize_variable_values(student.trainable_variables)
+    return log
+
+
+def _schedule(settings: FitSettings, steps_an_epoch: int) -> Any:
+    if settings.schedule == "plateau":
+        return settings.rate
+    steps = settings.epochs * steps_an_epoch
+    warmup = min(settings.warmup, max(1, steps // 10))
+    return keras.optimizers.schedules.CosineDecay(  # its decay begins where the warm-up ends
+        settings.rate / 20, max(1, steps - warmup), alpha=0.02, warmup_target=settings.rate,
+        warmup_steps=warmup,
+    )  # fmt: skip
+
+
+def _stops(log: list[dict[str, Any]], settings: FitSettings) -> bool:
+    return bool(settings.stop_after) and should_stop(log, settings.monitor, settings.stop_after)

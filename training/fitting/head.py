@@ -1,0 +1,98 @@
+"""Embeddings and logits of crops, and a head fitted on a frozen backbone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+
+from training.augment.crops import CropAugmentation
+from training.data import Crops
+from training.fitting.batches import scale
+from training.fitting.fit import TowardsStart
+
+
+def embed(
+    model: keras.Model,
+    images: np.ndarray,
+    augment: CropAugmentation | None = None,
+    seed: int = 0,
+    advance: Callable[[int], None] = lambda count: None,
+) -> np.ndarray:
+    """Embeddings ``(count, d)`` of uint8 ``images``, optionally of one augmented view of each.
+
+    ``advance`` is called with how many more pictures were looked at.
+    """
+    features = keras.Model(model.input, model.output["embedding"])
+    rng = np.random.default_rng(seed)
+    rows = []
+    for start in range(0, len(images), 64):
+        batch = images[start : start + 64]
+        if augment:
+            batch = np.stack([augment(image, rng) for image in batch])
+        rows.append(np.asarray(features.predict_on_batch(scale(batch))))
+        advance(len(batch))
+    return np.concatenate(rows)
+
+
+def embed_logits(model: keras.Model, images: np.ndarray) -> np.ndarray:
+    """Logits ``(count, labels)`` of uint8 ``images``."""
+    outputs = keras.Model(model.input, model.output["logits"])
+    batches = [outputs.predict_on_batch(scale(images[i : i + 64])) for i in range(0, len(images), 64)]
+    return np.concatenate([np.asarray(batch) for batch in batches])
+
+
+def accuracy(model: keras.Model, crops: Crops) -> dict[str, float]:
+    """``top1``, ``top5``, ``val_loss`` (mean −log p) and, where there are any, ``cats`` on ``crops``."""
+    logits = embed_logits(model, crops.images)
+    right = logits.argmax(1) == crops.labels
+    top5 = (np.argsort(-logits, 1)[:, :5] == crops.labels[:, None]).any(1)
+    shifted = logits - logits.max(1, keepdims=True)
+    likelihood = shifted[np.arange(len(logits)), crops.labels] - np.log(np.exp(shifted).sum(1))
+    figures = {"top1": float(right.mean()), "top5": float(top5.mean()), "val_loss": float(-likelihood.mean())}
+    cats = crops.species == 0
+    return figures | ({"cats": float(right[cats].mean())} if cats.any() else {})
+
+
+def fit_head(
+    model: keras.Model,
+    embeddings: np.ndarray,
+    targets: np.ndarray,
+    start: tuple[np.ndarray, np.ndarray],
+    epochs: int,
+    *,
+    pull: float,
+    rate: float = 1e-3,
+    least_steps: int = 0,
+    class_weights: np.ndarray | None = None,
+) -> None:
+    """Fit the class-map layer on pooled features (pooling and a 1x1 convolution commute).
+
+    Args:
+        model: its class-map layer is set.
+        embeddings: ``(count, d)``.
+        targets: ``(count, labels)``, rows summing to 1.
+        start: kernel ``(d, labels)`` and bias ``(labels,)``.
+        epochs: passes over the embeddings.
+        pull: weight of the squared distance from the start (L2-SP).
+        rate: of Adam, falling to 0 by a cosine.
+        least_steps: fewest steps; more epochs are made where the embeddings are few.
+        class_weights: ``(labels,)``.
+    """
+    dense = keras.layers.Dense(targets.shape[1])
+    inputs = keras.Input((embeddings.shape[1],))
+    head = TowardsStart(inputs, dense(inputs))
+    dense.set_weights(list(start))
+    head.anchor(dense.kernel, pull)
+    steps_an_epoch = -(-len(embeddings) // 256)
+    epochs = max(epochs, -(-least_steps // steps_an_epoch))
+    head.compile(
+        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(rate, epochs * steps_an_epoch)),
+        keras.losses.CategoricalCrossentropy(from_logits=True),
+        jit_compile=False,
+    )
+    weights = None if class_weights is None else targets @ class_weights
+    head.fit(embeddings, targets, sample_weight=weights, batch_size=256, epochs=epochs, verbose=0)
+    kernel, bias = dense.get_weights()
+    model.get_layer("class_maps").set_weights([kernel[None, None], bias])

@@ -1,0 +1,115 @@
+"""Where the figures of head and epochs go: TensorBoard always, MLflow and trackio when the recipe asks."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from training.common.errors import TrainingError
+from training.recipe.recipe import Recipe
+
+
+def trackers(recipe: Recipe, folder: Path) -> list[keras.callbacks.Callback]:
+    """Callbacks for `training.fitting.fit.fit`.
+
+    Args:
+        recipe: whom to tell.
+        folder: the run directory; TensorBoard's files go into ``tensorboard/``.
+
+    Raises:
+        TrainingError: a tracker was asked for that is not installed.
+    """
+    found: list[keras.callbacks.Callback] = [
+        keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False)
+    ]
+    if recipe.tracking.mlflow:
+        found.append(MLflowTracker(_installed("mlflow"), recipe, folder))
+    if recipe.tracking.trackio:
+        found.append(TrackioTracker(_installed("trackio"), recipe, folder))
+    return found
+
+
+def log_head(folder: Path, figures: Mapping[str, float]) -> None:
+    """Tell TensorBoard how good the head on the frozen backbone was; without epochs nothing else is told.
+
+    Args:
+        folder: the run directory; a run of its own, ``tensorboard/head``, is left.
+        figures: held-back figures.
+    """
+    import tensorflow as tf
+
+    writer = tf.summary.create_file_writer(str(folder / "tensorboard" / "head"))
+    with writer.as_default():
+        for name, value in figures.items():
+            tf.summary.scalar(f"head/{name}", value, step=0)
+    writer.close()
+
+
+def _installed(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise TrainingError(
+            "not_installed",
+            f"tracking.{name} needs the package {name}; install it with `pip install {name}` or "
+            "leave the key empty. "
+            f"Received: tracking.{name}, which is not installed",
+        ) from None
+
+
+def flat(recipe: Recipe) -> dict[str, Any]:
+    """Every choice by its dotted key."""
+    found: dict[str, Any] = {}
+
+    def walk(value: Any, prefix: str) -> None:
+        if isinstance(value, dict) and value:
+            for key, inner in value.items():
+                walk(inner, f"{prefix}.{key}" if prefix else key)
+        else:
+            found[prefix] = value if isinstance(value, (int, float, str)) else str(value)
+
+    walk(recipe.model_dump(mode="json"), "")
+    return found
+
+
+class MLflowTracker(keras.callbacks.Callback):  # type: ignore[misc]
+    """Logs the recipe and each epoch to an MLflow server or folder."""
+
+    def __init__(self, mlflow: Any, recipe: Recipe, folder: Path) -> None:
+        super().__init__()
+        self.mlflow, self.recipe, self.folder = mlflow, recipe, folder
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        self.mlflow.set_tracking_uri(self.recipe.tracking.mlflow)
+        self.mlflow.set_experiment(self.recipe.name)
+        self.mlflow.start_run(run_name=self.folder.name)
+        self.mlflow.log_params(flat(self.recipe))
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self.mlflow.log_metrics({key: float(value) for key, value in (logs or {}).items()}, step=epoch + 1)
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        self.mlflow.end_run()
+
+
+class TrackioTracker(keras.callbacks.Callback):  # type: ignore[misc]
+    """Logs the recipe and each epoch to a trackio project."""
+
+    def __init__(self, trackio: Any, recipe: Recipe, folder: Path) -> None:
+        super().__init__()
+        self.trackio, self.recipe, self.folder = trackio, recipe, folder
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        self.trackio.init(
+            project=self.recipe.tracking.trackio, name=self.folder.name, config=flat(self.recipe)
+        )
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self.trackio.log({key: float(value) for key, value in (logs or {}).items()}, step=epoch + 1)
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        self.trackio.finish()

@@ -1,0 +1,144 @@
+"""Run the stages of a recipe: skip what is complete, go on where a killed run stopped."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from pathlib import Path
+
+from training.common.disk_faults import disk_faults
+from training.common.errors import StageError
+from training.pipeline.run_directory import STALE, RunDirectory
+from training.pipeline.stages import NAMES, STAGES, Context, choices_of
+from training.recipe.file import save_recipe
+from training.recipe.recipe import Recipe
+from training.recipe.tuned import tuned_recipe
+
+RUNS = Path("runs")
+
+
+def select(stage: str = "", since: str = "", until: str = "") -> tuple[str, ...]:
+    """The stages to run.
+
+    Args:
+        stage: this one alone.
+        since: this and those after it.
+        until: those up to this.
+
+    Raises:
+        StageError: no such stage.
+    """
+    for name in (stage, since, until):
+        if name and name not in NAMES:
+            raise StageError(f"The stages are {', '.join(NAMES)}. Received: {name}")
+    if stage:
+        return (stage,)
+    first = NAMES.index(since) if since else 0
+    last = NAMES.index(until) if until else len(NAMES) - 1
+    return NAMES[first : last + 1]
+
+
+def run_recipe(
+    recipe: Recipe,
+    run: RunDirectory,
+    stages: tuple[str, ...] = NAMES,
+    *,
+    again: bool = False,
+    prepared: RunDirectory | None = None,
+) -> None:
+    """Run stages in order.
+
+    Args:
+        recipe: every choice.
+        run: the run directory.
+        stages: names, in order.
+        again: run them although they are complete.
+        prepared: run directory whose prepared pictures are used instead of our own.
+
+    Raises:
+        TrainingError: something a person can put right; the message says what.
+        StageError: a stage before these is not complete, or another process is in the directory.
+        StorageError: the disk is full or failing; the same command goes on once there is room.
+    """
+    with run.locked():
+        for name in stages:
+            _run_stage(recipe, run, name, again, prepared)
+
+
+def begin(recipe: Recipe, run: RunDirectory, name: str, *, again: bool = False) -> None:
+    """Note that a stage is under way, and remove what an earlier try with other choices left.
+
+    A kill at any point leaves a stage that counts as not done: first every later stage loses its ground,
+    then this one, and only then anything is removed.
+    """
+    choices, begun = choices_of(name, recipe), run.begun_with(name)
+    _forget_after(run, name)
+    run.write("config.yaml", save_recipe(recipe))
+    if again or begun not in (None, choices):
+        run.say("starting over" if again else "the choices have changed: starting over")
+        run.begin(name, STALE)
+        run.clear(STAGES[NAMES.index(name)].leaves)
+    run.begin(name, choices)
+
+
+def adopt(recipe: Recipe, run: RunDirectory) -> None:
+    """Take the weights as they lie in the run directory for a finished stage ``train``.
+
+    Raises:
+        StageError: there are no such weights, or another process is in the directory.
+    """
+    name = "detector" if recipe.task == "detect" else "classifier"
+    if not (run / f"{name}.weights.h5").is_file():
+        raise StageError(f"There is no {name}.weights.h5 to adopt. Received: {run.folder}")
+    run.stage = "train"
+    with run.locked():
+        _forget_after(run, "train")  # the later stages knew other weights
+        run.write("config.yaml", save_recipe(recipe))
+        run.complete("train", choices_of("train", recipe), adopted=True)
+    run.say(f"adopted {name}.weights.h5")
+
+
+def _forget_after(run: RunDirectory, name: str) -> None:
+    """What the stages after this one left counts for nothing; the last first, whatever happens meanwhile."""
+    for later in reversed(NAMES[NAMES.index(name) + 1 :]):
+        run.forget(later)
+    if name != "prepare":
+        return
+    # Runs inside this one, those of a sweep, were trained on the same pictures.
+    for stages in run.folder.glob("*/stages"):
+        inner = RunDirectory(stages.parent, quiet=True)
+        if inner.begun_with("prepare") is None:
+            inner.forget("train")
+
+
+def _run_stage(
+    recipe: Recipe, run: RunDirectory, name: str, again: bool, prepared: RunDirectory | None
+) -> None:
+    choices = choices_of(name, recipe)
+    run.stage = name
+    if run.is_complete(name, choices) and not again:
+        run.say("already done with these choices")
+        return
+    _require_before(recipe, run, name, prepared)
+    with disk_faults(f"The stage {name} stopped"):
+        module = importlib.import_module(f"training.pipeline.stages.{name}")
+        after = NAMES.index(name) > NAMES.index("train")
+        context = Context(tuned_recipe(recipe, run) if after else recipe, run, prepared or run)
+        if check := getattr(module, "check", None):
+            check(context)
+        begin(recipe, run, name, again=again)
+        started = time.monotonic()
+        facts = module.run(context)
+    run.complete(name, choices, seconds=round(time.monotonic() - started, 1), **facts)
+
+
+def _require_before(recipe: Recipe, run: RunDirectory, name: str, prepared: RunDirectory | None) -> None:
+    """Refuse a stage whose ground is not laid. Raises `StageError`."""
+    for before in NAMES[: NAMES.index(name)]:
+        source = prepared if before == "prepare" and prepared else run
+        if not source.is_complete(before, choices_of(before, recipe)):
+            raise StageError(
+                f"The stage {before} is not complete with these choices, so {name} cannot start; "
+                "leave out --stage, "
+                f"or run --from {before}. Received: {name}"
+            )

@@ -1,0 +1,164 @@
+"""Choose temperature and thresholds on held-back pictures; leave them in ``calibration.json``."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from smartbreed.inference.classifier import softmax
+from smartbreed.inference.pipeline import Identifier
+from smartbreed.inference.pixels import resample
+from training.augment.crops import MILD
+from training.calibration.box_verification import PLAIN_SCORE, confirmation
+from training.calibration.temperature import expected_calibration_error, fit_temperature
+from training.calibration.thresholds import verdict_thresholds
+from training.data import Crops, Scene, load_scenes, split_scenes
+from training.data.prepared import Prepared, load_prepared
+from training.data.splits import VALIDATION
+from training.evaluation.answers import run as run_crops
+from training.export.activation_ranges import range_pictures
+from training.export.bundle import (
+    UNFINISHED,
+    classifier_section,
+    copy_network,
+    detector_section,
+    finish,
+    other_bundle,
+    section_of,
+    write_network,
+)
+from training.models.trained import trained_network
+from training.pipeline.stages import Context
+from training.recipe.recipe import Recipe
+
+#: What a conversion costs, and a whole photograph, in looks at a crop.
+CONVERTED, LOOKED_THROUGH = 1000, 4
+
+
+def run(context: Context) -> dict[str, Any]:
+    """Leave ``calibration.json``."""
+    recipe = context.recipe
+    scenes = (
+        split_scenes(load_scenes(recipe.data.source, "train", recipe.data.scenes, dropped=[]))[1]
+        if recipe.data.scenes
+        else []
+    )
+    with tempfile.TemporaryDirectory() as temporary:
+        judge = _detector if recipe.task == "detect" else _classifier
+        found = judge(context, Path(temporary), scenes)
+    context.run.write_json("calibration.json", found)
+    context.run.say(", ".join(f"{key} {value}" for key, value in found.items() if key != "detector"))
+    return found
+
+
+def _classifier(context: Context, folder: Path, scenes: list[Scene]) -> dict[str, Any]:
+    recipe, prepared = context.recipe, load_prepared(context.prepared)
+    model = trained_network(recipe, context.run, len(prepared.labels))
+    judged = len(prepared.part(VALIDATION)) * (1 + recipe.calibrate.views)
+    context.run.expect(CONVERTED + judged + LOOKED_THROUGH * len(scenes))
+    context.run.advance(0, "Converting the network")
+    write_network(model, folder, "classifier", range_pictures(context))
+    section = classifier_section(recipe, prepared.labels, model, {})
+    # What is served is asked, not what was trained: their logits differ by what the form rounds.
+    served = finish(folder, {**UNFINISHED, "classifier": section, "detector": None})
+    context.run.advance(CONVERTED, "Converting the network")
+    found = _verdicts(context, served, prepared, scenes)
+    if recipe.export.detector:
+        section |= {key: found[key] for key in ("temperature", "thresholds")}
+        found["detector"] = _second_look(recipe, folder, section, scenes)
+        context.run.advance(LOOKED_THROUGH * len(scenes), "Choosing what is a pet")
+    return found
+
+
+def _verdicts(
+    context: Context, served: Identifier, prepared: Prepared, scenes: list[Scene]
+) -> dict[str, Any]:
+    recipe = context.recipe
+    validation, views = prepared.part(VALIDATION), recipe.calibrate.views
+    rng = np.random.default_rng(recipe.seed)
+    changed = [np.stack([MILD(image, rng) for image in validation.images]) for _ in range(views)]
+    asking = "Asking the network about held-back pictures"
+    every = np.concatenate(
+        [
+            _logits(served, images, lambda count: context.run.advance(count, asking))
+            for images in (validation.images, *changed)
+        ]
+    )
+    labels, logits = np.tile(validation.labels, 1 + views), every[: len(validation)]
+    temperature = round(fit_temperature(every, labels, prior=recipe.calibrate.prior), 4)
+    empty = [_squashed(s.image, recipe.model.input_size) for s in scenes if not len(s.boxes)]
+    away = _logits(served, np.stack(empty)) if empty else np.zeros((0, logits.shape[1]), np.float32)
+    chance = softmax(logits / temperature)
+    return {
+        "temperature": temperature,
+        "thresholds": verdict_thresholds(
+            softmax(every / temperature), labels, groups_of_labels(prepared.labels),
+            softmax(away / temperature),
+            precision=recipe.calibrate.precision,
+        ),
+        "held_back": {
+            "pictures": len(validation),
+            "top1": round(float((logits.argmax(1) == validation.labels).mean()), 4),
+            "ece": round(_ece(chance, validation), 4),
+        },
+    }  # fmt: skip
+
+
+def _logits(
+    served: Identifier, images: np.ndarray, advance: Callable[[int], None] = lambda count: None
+) -> np.ndarray:
+    """``(n, labels)`` of uint8 crops."""
+    return np.stack([outputs.logits for outputs in run_crops(served, images, advance)])
+
+
+def _ece(chance: np.ndarray, crops: Crops) -> float:
+    return expected_calibration_error(chance.max(1), chance.argmax(1) == crops.labels)
+
+
+def groups_of_labels(labels: list[dict[str, str]]) -> np.ndarray:
+    """A number for each label's family; a label without one is alone."""
+    members = [label["group"] or label["id"] for label in labels]
+    names = sorted(set(members))
+    return np.array([names.index(member) for member in members])
+
+
+def _squashed(image: np.ndarray, size: int) -> np.ndarray:
+    """A whole photograph as the app feeds it to the classifier."""
+    picture = Image.fromarray(image)
+    return resample(picture, (0.0, 0.0, float(picture.width), float(picture.height)), (size, size))
+
+
+def _second_look(
+    recipe: Recipe, folder: Path, classifier: dict[str, Any], scenes: list[Scene]
+) -> dict[str, Any]:
+    """How the recipe's detector and this classifier decide together, from held-back photographs."""
+    if not scenes:
+        return {"score": PLAIN_SCORE, "confirm": None}
+    bundle = other_bundle(recipe.export.detector, "export.detector")
+    detector = {**section_of(bundle, "detector"), "confirm": None, "score": PLAIN_SCORE}
+    copy_network(bundle, detector, folder)
+    return _confirm(folder, classifier, detector, scenes)
+
+
+def _detector(context: Context, folder: Path, scenes: list[Scene]) -> dict[str, Any]:
+    """The same for a detector of our own and another bundle's classifier."""
+    bundle = other_bundle(context.recipe.export.classifier, "export.classifier")
+    classifier = section_of(bundle, "classifier")
+    write_network(
+        trained_network(context.recipe, context.run, 2), folder, "detector", range_pictures(context)
+    )
+    copy_network(bundle, classifier, folder)
+    return {"detector": _confirm(folder, classifier, detector_section(), scenes)}
+
+
+def _confirm(
+    folder: Path, classifier: dict[str, Any], detector: dict[str, Any], scenes: list[Scene]
+) -> dict[str, Any]:
+    identifier = finish(folder, {**UNFINISHED, "classifier": classifier, "detector": detector})
+    confirm, score = confirmation(identifier, scenes)
+    return {"score": score, "confirm": confirm}

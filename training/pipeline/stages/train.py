@@ -1,0 +1,104 @@
+"""Train the network, or go on training it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from training.common.errors import RecipeError
+from training.data import load_scenes, split_scenes
+from training.data.prepared import Prepared, load_prepared
+from training.data.report import augmentation_sheet
+from training.data.splits import TRAIN, VALIDATION
+from training.fitting.classifier import crop_augmentation, train_classifier
+from training.fitting.tracking import log_head
+from training.pipeline.stages import Context
+from training.recipe.checks import judges_epochs
+from training.recipe.recipe import Recipe
+from training.reporting.epochs import plot_epochs
+
+
+def check(context: Context) -> None:
+    """Refuse what only the pictures show to be wrong, while an earlier training is still there.
+
+    Raises:
+        RecipeError: epochs are to be judged by a figure that the held-back pictures do not give, or
+            ``tune.space`` makes no sense.
+    """
+    recipe = context.recipe
+    if recipe.task == "detect":
+        return
+    if recipe.train.monitor == "cats" and judges_epochs(recipe):
+        prepared = load_prepared(context.prepared)
+        if not (prepared.crops.species[prepared.places == VALIDATION] == 0).any():
+            raise RecipeError(
+                "train.monitor is cats, but no held-back picture is of a cat, as far as data.species or "
+                "data.labels say. Received: train.monitor=cats"
+            )
+    if recipe.tune.trials:
+        from training.pipeline.tuning import hyperparameters
+
+        hyperparameters(recipe)
+
+
+def run(context: Context) -> dict[str, Any]:
+    """Leave the weights and ``training.json``. Raises `TrainingError`."""
+    recipe, run = context.recipe, context.run
+    if recipe.task == "detect":
+        from training.fitting.detector import train_detector
+
+        log = train_detector(recipe, run)
+        _plot(context, log["epochs"])
+        return {"held_back": log["epochs"][-1]}
+    if recipe.tune.trials:
+        from training.pipeline.tuning import search
+
+        recipe = search(recipe, run, context.prepared)
+    log = fit_classifier(Context(recipe, run, context.prepared))
+    log_head(run.folder, log["head"])
+    _plot(context, log["epochs"])
+    return {"held_back": log["held_back"]}
+
+
+def _plot(context: Context, epochs: list[dict[str, Any]]) -> None:
+    if epochs:
+        (context.run / "plots").mkdir(exist_ok=True)
+        plot_epochs(epochs, context.run / "plots/epochs.png", shown=("top1", "top5", "map", "ap50", "ap75"))
+
+
+def fit_classifier(context: Context) -> dict[str, Any]:
+    """Train on the prepared pictures; returns the training log."""
+    prepared = load_prepared(context.prepared)
+    if context.prepared is context.run:
+        _show_augmentation(context, prepared)
+    return train_classifier(
+        context.recipe,
+        context.run,
+        prepared.part(TRAIN),
+        prepared.part(VALIDATION),
+        strangers(context.recipe),
+    )
+
+
+def _show_augmentation(context: Context, prepared: Prepared) -> None:
+    """Bring the report's picture of the augmentation up to date with the recipe."""
+    augment = crop_augmentation(context.recipe.augment)
+    if augment is not None:
+        some = np.flatnonzero(prepared.places == TRAIN)[
+            :: max(1, int((prepared.places == TRAIN).sum() // 6))
+        ][:6]
+        augmentation_sheet(
+            prepared.crops.images[some], augment, context.run / "report/augmentation.png", context.recipe.seed
+        )
+
+
+def strangers(recipe: Recipe) -> np.ndarray | None:
+    """Crops of the pet-less training photographs, if the recipe wants to show them."""
+    if not recipe.train.outliers:
+        return None
+    from training.data.outliers import outlier_crops
+
+    scenes = split_scenes(load_scenes(recipe.data.source, "train", recipe.data.scenes, dropped=[]))[0]
+    images = [scene.image for scene in scenes if not len(scene.boxes)]
+    return outlier_crops(images, recipe.seed, size=recipe.model.input_size)

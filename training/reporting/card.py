@@ -1,0 +1,136 @@
+"""Write the model card from measured numbers: template + ``config.json`` → Markdown."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from smartbreed.core.files import replace_durably
+from smartbreed.inference.bundle import write_config
+from training.reporting.card_data import facts_of_data, in_yaml
+from training.reporting.card_tables import TABLES
+from training.reporting.card_text import Figures, render
+
+TEMPLATE = Path(__file__).with_name("card_template.md")
+#: Name of the default bundle; its card says more about data and training than a recipe's can.
+DEFAULT = "smartbreed-pets-133"
+#: What the estimate of energy and carbon assumes; nobody measured it.
+ASSUMED = {"watts": 40, "kilograms_per_kwh": 0.45}
+#: Plots the card shows, in this order, with what they show.
+PLOTS = {
+    "reliability.png": "Reliability diagram",
+    "coverage.png": "Accuracy against the share of pictures that get an answer",
+    "confused_labels.png": "The breeds most often confused",
+    "confusion.png": "Confusion matrix",
+    "groups.png": "Families",
+    "hardest_breeds.png": "The hardest breeds",
+    "roc.png": "ROC curve",
+    "robustness.png": "Worse photographs",
+    "detector.png": "Whole photographs: precision against recall, and what the threshold does",
+    "forms.png": "Size, speed and accuracy of the exported forms",
+    "freeze_till.png": "What freezing layers does",
+}
+#: Phrases of the template whose digits are names, definitions or facts of others, never results of ours.
+STATED = (
+    "CC BY-SA 4.0", "IoU .5", "AP .5:.95", "1×1", "95% interval", "MobileNet v1 0.75",
+    "120 of the 121 dog breeds", "about 40 near-duplicate pairs", "15 bins", "top-1", "top-3", "top-5",
+    "Top-1", "Top-5",
+)  # fmt: skip
+
+
+def measured(config: dict[str, Any]) -> dict[str, Any]:
+    """Everything a card may quote: the bundle's ``config.json`` and what follows from it by arithmetic."""
+    training = config.get("training") or {}
+    minutes = {name: _minutes(log) for name, log in training.items() if isinstance(log, dict)}
+    known = {name: value for name, value in minutes.items() if value}
+    hours = sum(known.values()) / 60
+    kwh = hours * ASSUMED["watts"] / 1000
+    data = facts_of_data(config)
+    # Without a recipe nothing contradicts the name.
+    default = config["name"] == DEFAULT and (data["default_data"] or not config.get("recipe"))
+    detects = (config.get("recipe") or {}).get("task") == "detect"
+    metrics = config.get("metrics") or {}
+    named = (metrics.get("classifier") or {}).get("said_breed_right") is not None
+    return {
+        **config,
+        "data": data,
+        "name_in_yaml": in_yaml(config["name"]),
+        "label_count": len(config["classifier"]["labels"]),
+        "epochs": {n: len(log.get("epochs", [])) for n, log in training.items() if isinstance(log, dict)},
+        "minutes": known,
+        "cost": {"hours": hours, "kwh": kwh, "kilograms": kwh * ASSUMED["kilograms_per_kwh"]}
+        if known
+        else {},
+        "assumed": ASSUMED,
+        "default": default or None,
+        "other": not default or None,
+        "default_apart": (default and "apart" in metrics.get("detector", {})) or None,
+        "detects": (not default and detects) or None,
+        # Temperature and thresholds were chosen on other pictures than those judged here, or on the same.
+        "chosen_apart": (named and data["split"] == "test") or None,
+        "chosen_here": ("classifier" in metrics and data["split"] != "test") or None,
+    }
+
+
+def render_card(
+    config: dict[str, Any], *, plots: str = "", found: frozenset[str] = frozenset(), marked: bool = False
+) -> str:
+    """The card as Markdown with the Hub's metadata on top.
+
+    Args:
+        config: a bundle's ``config.json`` with ``metrics`` as `training.evaluate` measured them.
+        plots: path of the plots' folder as seen from the card.
+        found: names of the plots there.
+        marked: wrap every measured figure in marks, for `training.reporting.card_text.typed_numbers`.
+
+    Raises:
+        KeyError: the template asks for a figure that no run produced.
+    """
+    values = measured(config)
+    shown = [f"![{text}]({plots}/{name})" for name, text in PLOTS.items() if name in found]
+    values["plots"] = "\n".join(shown)
+    return render(TEMPLATE.read_text(), Figures(values, marked=marked), TABLES)
+
+
+def write_card(config: dict[str, Any], paths: list[Path]) -> None:
+    """Write the card to every path; it shows the plots in ``docs/plots`` or ``plots`` beside it.
+
+    Raises:
+        KeyError: it needs a figure that no run produced.
+    """
+    for path in paths:
+        folder = next((f for f in ("docs/plots", "plots") if (path.parent / f).is_dir()), "")
+        names = frozenset(p.name for p in (path.parent / folder).glob("*.png")) if folder else frozenset()
+        path.write_text(render_card(config, plots=folder, found=names))
+
+
+def put_card(bundle: Path, config: dict[str, Any]) -> None:
+    """Write a bundle's ``README.md`` and ``config.json``; a kill at any point leaves a bundle that loads.
+
+    Args:
+        bundle: its folder.
+        config: everything but ``files``.
+
+    Raises:
+        KeyError: the card needs a figure that no run produced; nothing was changed.
+        OSError: the disk refused.
+    """
+    half, card = bundle / "README.md.tmp", bundle / "README.md"
+    try:
+        write_card(config, [half])
+        with half.open("rb") as file:
+            os.fsync(file.fileno())
+        # The card is not listed while it changes.
+        write_config(bundle, config, without=(card.name,))
+        replace_durably(half, card)
+        write_config(bundle, config)
+    finally:
+        half.unlink(missing_ok=True)
+
+
+def _minutes(log: dict[str, Any]) -> int:
+    """Minutes a training run took, by its log; 0 where it does not say."""
+    epochs = log.get("epochs") or [{}]
+    seconds = log.get("seconds") or epochs[-1].get("seconds") or 0
+    return round(float(seconds) / 60)
