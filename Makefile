@@ -21,6 +21,7 @@ test-all: $(VENV)/.installed-dev browser ## run every test, the slow ones too
 lint: $(VENV)/.installed-dev ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy smartbreed localhub training benchmarks examples app.py
 
 bench: $(VENV)/.installed-dev ## time the whole path beside the usual way
