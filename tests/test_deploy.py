@@ -18,7 +18,7 @@ from localhub.store import HubStore
 from smartbreed.core.errors import HubCallError, RequestError
 from smartbreed.core.settings import Settings, load_settings
 from smartbreed.hub.deployment import ROOT, carry_out, plan
-from smartbreed.hub.deployment_files import space_card
+from smartbreed.hub.deployment_files import collect_files, space_card
 from smartbreed.registry.initial_model import embedded_version
 from smartbreed.registry.live import LiveModel
 from smartbreed.registry.watcher import Watcher
@@ -215,7 +215,15 @@ def test_the_image_holds_what_the_app_needs() -> None:
     """Read, not built: there is no container engine here."""
     steps = (ROOT / "Dockerfile").read_text()
     left_out = (ROOT / ".dockerignore").read_text().split()
-    for needed in ("app.py", "smartbreed", "training", "requirements.txt", "pyproject.toml", "README.md"):
+    for needed in (
+        "app.py",
+        "smartbreed",
+        "localhub",
+        "training",
+        "requirements.txt",
+        "pyproject.toml",
+        "README.md",
+    ):
         assert (ROOT / needed).exists()
         assert needed not in left_out
     assert "HEALTHCHECK" in steps
@@ -283,3 +291,21 @@ def test_the_embedded_hub_keeps_settings_of_spaces_only(settings: Settings, api:
     assert api.get_space_secrets("me/breeds") == {}
     with pytest.raises(Exception, match="404"):
         api.get_space_variables("me/nothing")
+
+
+def test_a_space_gets_every_package_that_the_app_imports(tmp_path: Path) -> None:
+    """Its files alone, without the checkout, hold every module of the page and of the trainer."""
+    for name, source in collect_files(ROOT, "", {}, False).items():
+        target = tmp_path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(source if isinstance(source, bytes) else source.read_bytes())
+    code = (
+        "import smartbreed, localhub.store, smartbreed.hub.connection;"
+        "import smartbreed.web.blocks, training.retrain;"
+        "print(smartbreed.__file__); print(localhub.store.__file__)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {code}"],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert all(line.startswith(str(tmp_path)) for line in done.stdout.splitlines())

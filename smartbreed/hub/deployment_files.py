@@ -10,7 +10,7 @@ from typing import Any
 from smartbreed.core.errors import RequestError
 
 _FILES = ("app.py", "requirements.txt", "LICENSE")
-_FOLDERS = ("smartbreed", "training", "docs/screenshots")
+_FOLDERS = ("smartbreed", "localhub", "training", "docs/screenshots")
 _LEFT_OUT = ("__pycache__", ".pyc", ".DS_Store")
 _HEAD = re.compile(r"\A---\n(.*?)^---\n", re.DOTALL | re.MULTILINE)
 #: Drivers that a database's address may need and a usual installation has not.
