@@ -16,23 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chromium import CHROMIUM_ARGUMENTS
 from PIL import Image
 
 from smartbreed.core.settings import EMBEDDED_BUNDLE
 
 ROOT = Path(__file__).parents[3]
 SCENES = ROOT.parent / "shared" / "data" / "pets" / "scenes"
-# Without these, Chromium talks to its maker's servers and hangs where it cannot.
-CHROMIUM_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-fake-device-for-media-stream",
-]
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from smartbreed.core.settings import EMBEDDED_BUNDLE
 pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).parents[3]
-WITH_FAKE = ROOT / "tests" / "retraining" / "run_with_fake_trainer.py"
+WITH_FAKE = ROOT / "tests" / "training_jobs" / "run_with_fake_trainer.py"
 #: The version that ships, its next patch and its next minor version.
 SHIPS = json.loads((EMBEDDED_BUNDLE / "config.json").read_bytes())["version"]
 _NUMBERS = [int(part) for part in SHIPS.split(".")]

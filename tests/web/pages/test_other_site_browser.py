@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from conftest import CHROMIUM_ARGUMENTS
+from chromium import CHROMIUM_ARGUMENTS
 from server import Server
 from tls_proxy import certificate, tls_proxy
 

@@ -13,7 +13,7 @@ from smartbreed.web import blocks
 
 tinycss2 = pytest.importorskip("tinycss2", reason="tinycss2 is not installed")
 
-UI = Path(blocks.__file__).parent
+UI = Path(blocks.__file__).parent / "static"
 #: At-rules that hold other rules.
 _HOLD_RULES = {"media", "supports", "layer", "container"}
 
