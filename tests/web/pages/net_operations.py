@@ -844,6 +844,13 @@ TRAIN = {
 TRAIN_SCENES = (released,)
 
 
+#: The story has more to tell once a version has learnt from a photo.
+TOUR = {
+    **COMMON,
+    "story: summary sb-story": Operation(click("#story summary", "#story details ul"), slow=True),
+}
+
+
 # ---------------------------------------------------------------- whole walks
 
 
@@ -871,7 +878,7 @@ def walk_visitor(walk: Walk) -> None:
     """The tour, the description of the API, and the maintainers' pages of whoever is no maintainer."""
     for path in ("tour", "api/docs"):
         walk.open(path)
-        walk.operate(COMMON if path == "tour" else {})
+        walk.operate(TOUR if path == "tour" else {})
         walk.follow_links()
     for path, holder in (("review", "review-gate"), ("train", "closed")):
         walk.open(path)
