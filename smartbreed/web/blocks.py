@@ -33,9 +33,8 @@ def build_app(services: Services) -> gr.Blocks:
     ) as app:
         with _page("identify"):
             page = IdentifyPage(services)
-        app.load(
-            page.show_unpublished, None, page.unpublished, show_progress="hidden", api_visibility="private"
-        )
+        now = [page.footer, page.unpublished]
+        app.load(page.show_now, None, now, show_progress="hidden", api_visibility="private")
         if services.settings.gallery:
             found = [page.examples_box, page.examples_heading, page.gallery]
             app.load(page.load_examples, None, found, show_progress="hidden", api_visibility="private")

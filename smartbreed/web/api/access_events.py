@@ -42,7 +42,7 @@ EVENTS = (
     Event("", "IdentifyPage._again", "visitor", "identify again with other settings"),
     Event("", "IdentifyPage._restart", "visitor", "start over"),
     Event("", "IdentifyPage._wire.<locals>.<lambda>", "visitor", "show the button of the chosen method"),
-    Event("", "IdentifyPage.show_unpublished", "visitor", "how many flags wait"),
+    Event("", "IdentifyPage.show_now", "visitor", "which version answers, how many flags wait"),
     Event("", "PetCard._explain", "visitor", "heat map of another breed"),
     Event("", "PetCard._explain_deeper", "visitor", "heat map by a slower method"),
     Event("", "FlagForm._chooser.<locals>.choose", "visitor", "open the form of a flag"),

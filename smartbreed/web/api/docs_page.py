@@ -24,7 +24,7 @@ section { background: var(--card); border: 1px solid var(--line); border-radius:
   padding: 1.1rem 1.25rem; margin: 1.25rem 0; }
 code, pre { font: .875em/1.5 ui-monospace, Menlo, Consolas, monospace; background: var(--code);
   border-radius: .35rem; }
-code { padding: .1em .35em; overflow-wrap: anywhere; }
+code { padding: .1em .35em; overflow-wrap: anywhere; } td code { overflow-wrap: break-word; }
 pre { padding: .7rem .9rem; white-space: pre-wrap;
   overflow-wrap: anywhere; margin: .4rem 0; }
 .method { display: inline-block; font: 700 .8rem ui-monospace, monospace; color: #fff; background: #1a7f4b;

@@ -120,18 +120,22 @@ class Walk:
         return {found["name"]: found["enabled"] for found in self.page.evaluate(LIST_CONTROLS)}
 
     def operate(
-        self, operations: Mapping[str, Operation], scenes: Sequence[Callable[[Walk], None]] = ()
+        self,
+        operations: Mapping[str, Operation],
+        scenes: Sequence[Callable[[Walk], None]] = (),
+        spared: Sequence[str] = (),
     ) -> None:
         """Operate everything that the page shows, in the order of ``operations``.
 
         Args:
             operations: by name of their control.
             scenes: each brings the page into another state; what is shown then is operated too.
+            spared: controls that are left alone this time.
 
         Raises:
             AssertionError: something went wrong, a control has no operation, or an operation no control.
         """
-        done: set[str] = set()
+        done = set(spared)
         for number, scene in enumerate((None, *scenes)):
             if scene:
                 scene(self)

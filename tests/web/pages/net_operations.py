@@ -799,7 +799,7 @@ def retrain(walk: Walk) -> None:
 
 
 def released(walk: Walk) -> None:
-    """A retraining that ends with a new version, which then answers."""
+    """A retraining that ends with a new version, which then answers; the front page names it."""
     before = walk.page.inner_text("#serving .sb-big")
     retrain(walk)
     walk.page.locator("#outcome .sb-good").wait_for(timeout=400_000)
@@ -807,6 +807,11 @@ def released(walk: Walk) -> None:
         "old => document.querySelector('#serving .sb-big').innerText !== old", arg=before, timeout=60_000
     )
     walk.page.locator("#retrain:visible").wait_for()
+    front = walk.page.context.new_page()
+    front.goto(walk.stage.url)
+    version = walk.page.inner_text("#serving .sb-big").split()[-1]
+    front.locator(f'.sb-footer:has-text("{version}")').wait_for()
+    front.close()
 
 
 def go_back(walk: Walk) -> None:
@@ -894,11 +899,4 @@ def walk_train_again(walk: Walk) -> None:
     right_password(walk)
     walk.page.locator("#retrain").wait_for()
     walk.settle()
-    left_out = ("retrain: button", "cancel: button")
-    walk.operate(
-        {
-            name: Operation(lambda _: None) if name in left_out[:1] else operation
-            for name, operation in TRAIN.items()
-            if name not in left_out[1:]
-        }
-    )
+    walk.operate(TRAIN, spared=("retrain: button", "cancel: button"))

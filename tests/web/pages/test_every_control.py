@@ -87,6 +87,11 @@ def test_what_goes_wrong_is_found(browse: Browse, stage: Stage) -> None:
 
 
 @pytest.mark.slow
+def test_retraining_before_anything_is_released(browse: Browse, stage: Stage) -> None:
+    operations.walk_train(browse(stage, 390))
+
+
+@pytest.mark.slow
 def test_reviewing(browse: Browse, stage: Stage) -> None:
     operations.walk_review(browse(stage, 1280))
 

@@ -124,9 +124,9 @@ class IdentifyPage:
             card.wire(self.settings.method)
         self.missed.wire()
 
-    def show_unpublished(self) -> str:
-        """Value of `unpublished`, at this moment."""
-        return html.unpublished(waiting(self.services))
+    def show_now(self) -> tuple[str, str]:
+        """Values of `footer` and `unpublished` now: another version may answer than at the start."""
+        return html.footer(None, self._version()), html.unpublished(waiting(self.services))
 
     def load_examples(self) -> tuple[Any, Any, Any]:
         """Values of `examples_box`, `examples_heading` and `gallery`; may take seconds."""

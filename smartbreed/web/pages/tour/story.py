@@ -66,11 +66,16 @@ def then_and_now(walk: Walk) -> str:
 _TO_COME = '<p class="sb-note">Still to come.</p>'
 
 
+def _inner(text: str) -> str:
+    """A text with quotation marks in it, as it stands between others."""
+    return text.translate(str.maketrans("“”", "‘’"))
+
+
 def _flagged(step: Step) -> str:
     who = f"Version {escape(step.then.version)}" if step.then.version else "The model"
     return (
         f"{_picture(step, 'as it was flagged')}<p>{who} said <b>{_named(step.then)}</b>.</p>"
-        f"<p>A visitor: <q>{escape(step.lesson.said)}</q></p>{_at(when(step.lesson.flagged_at))}"
+        f"<p>A visitor: <q>{escape(_inner(step.lesson.said))}</q></p>{_at(when(step.lesson.flagged_at))}"
     )
 
 
