@@ -17,6 +17,7 @@ from urllib.parse import urljoin, urlsplit
 from net_stage import Stage
 
 LIST_CONTROLS = (Path(__file__).parent / "controls.js").read_text(encoding="utf-8")
+COUNT_EVENTS = (Path(__file__).parent / "pending.js").read_text(encoding="utf-8")
 #: What a server's log must not hold.
 IN_LOG = re.compile(r"Traceback|\bERROR\b|\bCRITICAL\b|\bException\b")
 #: What gradio's client says when a page is left while it listens to the server.
@@ -71,6 +72,7 @@ class Walk:
 
     def __post_init__(self) -> None:
         page = self.page
+        page.add_init_script(COUNT_EVENTS)
         page.on("console", self._console)
         page.on("pageerror", lambda error: self._faults.append(f"the page raised: {error}"))
         page.on("response", self._response)
@@ -90,10 +92,20 @@ class Walk:
         calm = 0
         for _ in range(int(seconds / 0.03)):
             self.page.wait_for_timeout(30)
-            calm = 0 if self._running else calm + 1
+            waiting = self._running or self._pending()
+            calm = 0 if waiting else calm + 1
             if calm >= 5:
                 return
-        raise AssertionError(f"still under way: {[request.url for request in self._running]}")
+        raise AssertionError(
+            f"still under way: {[request.url for request in self._running]}, {waiting} events"
+        )
+
+    def _pending(self) -> int:
+        """How many events have not ended."""
+        try:
+            return int(self.page.evaluate("window.pendingEvents?.().length ?? 0"))
+        except Exception:  # another page is just being loaded
+            return 1
 
     def check(self, after: str, *, refused: bool = False, blocked: bool = False) -> None:
         """Fail if anything went wrong since the last time."""
@@ -232,7 +244,7 @@ class Walk:
 
     def _request(self, request: Any) -> None:
         path = urlsplit(request.url).path
-        if "/queue/" in path or "/run/" in path or path.endswith("/upload"):
+        if path.endswith(("/queue/join", "/run/predict", "/upload")):
             self._running.add(request)
         if path.endswith(("/queue/join", "/run/predict")) and request.post_data:
             self._called.add(json.loads(request.post_data)["fn_index"])

@@ -405,6 +405,7 @@ def _form(shown: str, form: str) -> dict[str, Operation]:
         form: its name on the page.
     """
     first = "missed" if form == "photo" else "wrong"
+    again = form == "photo"  # the same code as in a card
     others = [] if form == "photo" else ["correct", "not-a-pet", "unsure"]
     return {
         f"{shown}-{first}: button": Operation(press_wrong(form)),
@@ -417,14 +418,16 @@ def _form(shown: str, form: str) -> dict[str, Operation]:
             if form == "photo"
             else {}
         ),
-        f"{shown}-breed: text": Operation(say_breed(form)),
-        f"{shown}-words: textarea": Operation(lambda walk: walk.page.fill(f"#{form}-words textarea", "Mudi")),
-        f"{shown}-consent: checkbox": Operation(twice(f"#{form}-consent")),
+        f"{shown}-breed: text": Operation(say_breed(form), slow=again),
+        f"{shown}-words: textarea": Operation(
+            lambda walk: walk.page.fill(f"#{form}-words textarea", "Mudi"), slow=again
+        ),
+        f"{shown}-consent: checkbox": Operation(twice(f"#{form}-consent"), slow=again),
         f"{shown}-form: summary sb-consent": Operation(
-            click(f"#{form}-form summary", f"#{form}-form details p")
+            click(f"#{form}-form summary", f"#{form}-form details p"), slow=again
         ),
         f"{shown}-save: button": Operation(save_form(form)),
-        f"{shown}-status: summary sb-note": Operation(click(f"#{form}-status summary")),
+        f"{shown}-status: summary sb-note": Operation(click(f"#{form}-status summary"), slow=again),
         f"{shown}-undo: button": Operation(take_back(form)),
         **{f"{shown}-{name}: button": Operation(verdict(form, name)) for name in others},
     }
@@ -448,10 +451,12 @@ IDENTIFY = {
     "settings-top-k: range": Operation(slide("#settings-top-k")),
     "settings-top-k: button Reset to default value": Operation(click("#settings-top-k button")),
     "settings-score: number": Operation(
-        number("#settings-score", {"0.3": "0.3", "7": "0.9", "0.5": "0.5"}), refused=True
+        number("#settings-score", {"0.3": "0.3", "7": "0.9", "0.5": "0.5"}), refused=True, slow=True
     ),
-    "settings-score: range": Operation(slide("#settings-score"), refused=True),
-    "settings-score: button Reset to default value": Operation(click("#settings-score button")),
+    "settings-score: range": Operation(slide("#settings-score"), refused=True, slow=True),
+    "settings-score: button Reset to default value": Operation(
+        click("#settings-score button"), slow=True
+    ),
     "settings-method: radio": Operation(methods),
     "pet-N-deeper: button": Operation(deeper, slow=True),
     "photo: button Fullscreen": Operation(full_screen),

@@ -47,7 +47,9 @@ def browse(chromium: Any) -> Iterator[Browse]:
 
 
 def test_the_identify_page(browse: Browse, stage: Stage) -> None:
-    operations.walk_identify(browse(stage, 1280))
+    walk = browse(stage, 1280)
+    operations.walk_identify(walk)
+    assert walk.page.evaluate("window.askedEvents()") > 20, "the events that are waited for are counted"
 
 
 def test_tour_api_docs_and_closed_pages(browse: Browse, stage: Stage) -> None:

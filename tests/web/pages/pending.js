@@ -1,0 +1,36 @@
+// Keeps count of the events that gradio's client has asked for and not yet got the end of. Its connection to the
+// server says nothing about that: it may stay open when all is done.
+(() => {
+  const asked = new Set();
+  const ended = new Set();
+  window.pendingEvents = () => [...asked].filter((id) => !ended.has(id));
+  window.askedEvents = () => asked.size;
+  const send = window.fetch;
+  const listen = async (stream) => {
+    const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
+    let text = "";
+    try {
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) break;
+        text += value;
+        const lines = text.split("\n");
+        text = lines.pop();
+        for (const line of lines.filter((one) => one.startsWith("data:"))) {
+          const message = JSON.parse(line.slice(5));
+          if (message.msg === "process_completed") ended.add(message.event_id);
+        }
+      }
+    } catch {
+      // The client has closed it.
+    }
+    asked.forEach((id) => ended.add(id));
+  };
+  window.fetch = async (...given) => {
+    const answer = await send(...given);
+    const path = new URL(answer.url).pathname;
+    if (path.endsWith("/queue/join") && answer.ok) asked.add((await answer.clone().json()).event_id);
+    if (path.endsWith("/queue/data") && answer.ok) listen(answer.clone().body);
+    return answer;
+  };
+})();
