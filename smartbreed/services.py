@@ -49,7 +49,7 @@ Source = bytes | str | Path | Image.Image
 
 
 class Services:
-    """The loaded model and the feedback room, each opened on first use.
+    """The loaded model and the feedback, each opened on first use.
 
     Args:
         settings: as `smartbreed.core.settings.load_settings` returns them.

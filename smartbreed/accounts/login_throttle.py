@@ -1,4 +1,4 @@
-"""Slows down whoever guesses a password, and never keeps out a browser that signed in before.
+"""Slows down password guessing, and never locks out a browser that signed in before.
 
 Behind a proxy, in a container or on a Space everybody comes from one address, so a rule that
 refuses an address after wrong tries would let any stranger keep the maintainers out. Here every

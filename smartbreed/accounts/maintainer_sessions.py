@@ -1,6 +1,6 @@
 """Who is signed in as a maintainer: rows of the database, so that a sign-out is one everywhere.
 
-The browser holds a random value, the database only its hash: a copy of the database signs nobody
+The browser holds a random value, the database only its hash: a copy of the database signs no one
 in. Replicas share the rows, and a restart keeps them.
 """
 
@@ -32,7 +32,7 @@ class MaintainerSession(Base):
 
 
 def open_session(sessions: Sessions, password_mark: str, now: dt.datetime, lasts: dt.timedelta) -> str:
-    """Sign somebody in, and forget what has ended.
+    """Start a session, and delete those that have ended.
 
     Args:
         password_mark: of the password that opened it.

@@ -54,7 +54,7 @@ def from_other_site(headers: Headers, public: str = "") -> bool:
     """True when a browser sent this request on behalf of a page that is not ours.
 
     A sibling subdomain is another site, and so are a sandboxed frame and a file. Programs that
-    are no browser send neither header and are nobody's deputy.
+    are no browser send neither header and do not act for another website.
 
     Args:
         headers: of the request.

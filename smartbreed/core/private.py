@@ -1,4 +1,4 @@
-"""SMARTBREED_HOME concerns nobody else on the machine: files 0600, folders 0700.
+"""SMARTBREED_HOME is closed to the other users of the machine: files 0600, folders 0700.
 
 It holds visitors' photos, their answers, the salt and the Hub with everything ever published privately. Each
 process that works in it (`app.py`, the commands, the trainer) calls `work_privately` first.
@@ -15,7 +15,7 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 _OTHERS = 0o077
-#: What lies in a home. Whatever else somebody keeps in that folder is theirs to protect.
+#: What lies in a home. Other files in that folder keep the modes they have.
 _OURS = (
     "blobs",
     "examples",
@@ -80,7 +80,7 @@ def _close(path: Path) -> None:
 
 
 def _close_one(path: Path) -> None:
-    # Gone meanwhile, or somebody else's: the closed home above it protects it all the same.
+    # Gone meanwhile, or owned by another user: the closed home above it protects it all the same.
     with suppress(OSError):
         mode = path.lstat().st_mode
         if not stat.S_ISLNK(mode) and mode & _OTHERS:

@@ -1,8 +1,8 @@
 """Temporary folders that do not outlive their process, however it ends.
 
 ``tempfile.TemporaryDirectory`` leaves its files behind when the process is killed, and
-those files may be photographs somebody asks to erase. Here the process that uses a folder
-holds the kernel's lock on it; `sweep` removes every folder of which nobody holds the lock.
+those files may be photographs that must be erased. Here the process that uses a folder
+holds the kernel's lock on it; `sweep` removes every folder whose lock is free.
 """
 
 from __future__ import annotations

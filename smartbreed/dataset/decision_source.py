@@ -15,7 +15,7 @@ from smartbreed.dataset.tables import ShardRow
 from smartbreed.feedback.tables import ERASED
 
 _CORNERS = ("x0", "y0", "x1", "y1")
-#: The review room's table by its contract; this room must not import that one.
+#: The review's table by its contract.
 _decisions = sa.table(
     "decisions",
     *(
@@ -32,7 +32,7 @@ _decisions = sa.table(
 
 
 class DecisionSource:
-    """Decisions of reviewers; without the review room's table there are none.
+    """Decisions of reviewers; without the review's table there are none.
 
     Args:
         which: ``off``: none are published.

@@ -1,7 +1,7 @@
 """The only place that talks to a Hub, always through ``huggingface_hub``.
 
 `connect` gives the client of the Hub that the settings name; the functions here do with it
-what the rooms need. Each raises a `smartbreed.core.errors.HubCallError` whose ``kind`` says what
+what the packages need. Each raises a `smartbreed.core.errors.HubCallError` whose ``kind`` says what
 the failure means, and none retries by itself: the caller knows what may wait.
 """
 

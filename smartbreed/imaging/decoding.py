@@ -26,7 +26,7 @@ from smartbreed.imaging.colour import Pixels, upright_rgb
 from smartbreed.imaging.decoding_memory import coefficients, memory_needed, most_memory, webp_size
 
 SUPPORTED = "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF"
-#: Bytes from which the kind of a file is told.
+#: Bytes that tell the kind of a file.
 HEAD = 256
 #: Shortest side accepted, in pixels.
 MIN_SIDE = 8
@@ -124,7 +124,7 @@ def decode(
 
 
 def decode_image(image: Image.Image, max_pixels: int) -> Pixels:
-    """Like `decode`, for an image that somebody else opened; it may not be loaded yet, and is not reduced."""
+    """Like `decode`, for an image that the caller opened; it may not be loaded yet, and is not reduced."""
     _silence_decoders()
     try:
         check_size(*image.size, max_pixels)

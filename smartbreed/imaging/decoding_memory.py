@@ -1,4 +1,4 @@
-"""How much memory a picture takes, told from its header before anything is decoded."""
+"""How much memory a picture takes, read from its header before anything is decoded."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from smartbreed.inference.bundle import load_bundle, write_config
 from smartbreed.inference.grad_cam import grad_cam
 from smartbreed.inference.pipeline import Identifier
 from smartbreed.inference.pixels import to_input
-from training.export.form_of import form_of
+from training.export.litert import form_of
 
 Case = tuple[Identifier, Any]
 

@@ -14,7 +14,7 @@ from smartbreed.inference.bundle import load_bundle
 from smartbreed.inference.pipeline import Identifier
 from training.evaluation.form_scores import Calibration, exported_forms, form_scores, ship
 from training.evaluation.forms import choose_form
-from training.export.form_of import form_of
+from training.export.litert import form_of
 
 
 def table(**forms: tuple[float, float, float, float]) -> dict[str, dict[str, Any]]:

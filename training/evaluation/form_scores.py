@@ -27,7 +27,7 @@ from training.evaluation.forms import (
 )
 from training.evaluation.speed import threads
 from training.export.activation_ranges import squashed
-from training.export.form_of import form_of
+from training.export.litert import form_of
 
 #: The figure each network's forms are judged by.
 JUDGED_BY = {"classifier": "top1", "detector": "map"}

@@ -164,3 +164,13 @@ def _copy_half(source: h5py.Group, target: h5py.Group) -> None:
             _copy_half(item, target.create_group(name))
         else:
             target.create_dataset(name, data=np.asarray(item).astype(np.float16))
+
+
+def form_of(path: Path) -> str:
+    """Which of `FORMS` a LiteRT file is, by the types of its tensors."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    types = {np.dtype(detail["dtype"]) for detail in Interpreter(model_path=str(path)).get_tensor_details()}
+    if np.dtype(np.int8) in types:
+        return "int8"
+    return "float16" if np.dtype(np.float16) in types else "float32"

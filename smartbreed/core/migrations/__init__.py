@@ -9,7 +9,7 @@ drafted by comparing the tables in the code with a migrated scratch database::
     from alembic import command
     from smartbreed.core.database import make_engine
     from smartbreed.core.migrate import alembic_config, migrate
-    import smartbreed.accounts.tables  # every room that has tables, or theirs look deleted
+    import smartbreed.review.tables  # and every other package's tables, or they look deleted
 
     migrate("sqlite:////tmp/scratch.db")
     with make_engine("sqlite:////tmp/scratch.db").connect() as connection:

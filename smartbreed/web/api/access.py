@@ -24,7 +24,7 @@ class Route:
 
     Attributes:
         path: with ``{name}`` for one part, ``{name:path}`` for any number of parts, and ``{file}`` for
-            a path that is no web address: gradio would fetch that for whoever asks.
+            a path that is no web address: gradio would fetch that for any visitor.
         methods: as the app answers them, for the table.
         who: who may ask.
         what: what it does, in a few words.

@@ -1,4 +1,4 @@
-"""What a JSON text would cost to parse, told from its bytes without parsing it.
+"""What a JSON text would cost to parse, estimated from its bytes without parsing it.
 
 Parsing is where small texts become large: 38 MB of ``[],`` become a gigabyte of lists, and
 100,000 brackets in a row end in a ``RecursionError`` somewhere in a library.

@@ -118,7 +118,7 @@ async def _ours(request: Request, error: Exception) -> Response:
 
 
 async def _gone(request: Request, error: Exception) -> Response:
-    return Response(status_code=400)  # nobody is left to read it
+    return Response(status_code=400)  # the client has gone
 
 
 async def _http(request: Request, error: Exception) -> Response:

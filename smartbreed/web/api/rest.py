@@ -208,7 +208,7 @@ def _answering(handler: Handler) -> Handler:
         try:
             return await handler(request)
         except ClientDisconnect:
-            return Response(status_code=400)  # nobody is left to read it
+            return Response(status_code=400)  # the client has gone
         except PhotoError as error:
             return _failure(Failure("", error))
         except Exception as error:

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 AGE_S, TEMPORARY_AGE_S = 3600.0, 900.0
 #: Seconds between two looks.
 EVERY_S = 60.0
-#: Seconds a file stays even where there is no room for new ones: somebody may be looking at it.
+#: Seconds a file stays even where there is no room for new ones: a visitor may be looking at it.
 _SPARED_S = 600.0
 #: What gradio calls its own files and folders here; the folder may be one that others use too.
 _OURS = re.compile(r"[0-9a-f]{40,128}|tmp\w*|deep_links")
