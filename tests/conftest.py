@@ -21,6 +21,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(autouse=True)
+def usual_umask() -> Iterator[None]:
+    """The umask of a login shell for each test, because commands tighten that of their process."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Three real photographs with a pet in each, as files."""
@@ -121,10 +129,10 @@ def _png_header(width: int, height: int) -> bytes:
 
 @pytest.fixture
 def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    """A real filesystem of 2 MiB, where root may mount one."""
+    """A real filesystem of 4 MiB, where root may mount one."""
     folder = tmp_path / "tiny"
     folder.mkdir()
-    if os.getuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder]).returncode:
+    if os.getuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder]).returncode:
         pytest.skip("no filesystem can be mounted here")
     yield folder
     subprocess.run(["umount", "--lazy", folder], check=True)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,14 +18,6 @@ from localhub.store import HubStore
 from smartbreed.core.private import private_file, work_privately
 from smartbreed.core.settings import load_settings
 from smartbreed.feedback.flags import open_feedback
-
-
-@pytest.fixture(autouse=True)
-def usual_umask() -> Iterator[None]:
-    """What a login shell sets; children inherit it, and what a test changes is put back."""
-    before = os.umask(0o022)
-    yield
-    os.umask(before)
 
 
 def open_to_others(home: Path) -> list[str]:

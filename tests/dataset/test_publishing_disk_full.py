@@ -56,7 +56,7 @@ def test_a_full_disk_in_the_database(world: World, monkeypatch: pytest.MonkeyPat
         assert len(world.ids()) == len(set(world.ids())) == world.flags.count("published") == refused
 
 
-@pytest.mark.parametrize("what", ["tempfile.mkdtemp", "huggingface_hub.HfApi.hf_hub_download"])
+@pytest.mark.parametrize("what", ["smartbreed.core.scratch._make", "huggingface_hub.HfApi.hf_hub_download"])
 def test_a_full_disk_while_a_file_of_the_hub_is_looked_at(
     world: World, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
@@ -101,6 +101,7 @@ def test_a_disk_that_is_really_full(tiny_disk: Path) -> None:
     saved, problems = [], []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tempfile, "tempdir", str(tiny_disk / "tmp"))
+        patch.setattr("huggingface_hub.utils._http.time.sleep", lambda _: None)  # the client waits before it repeats
         ballast = tiny_disk / "ballast"
         for left in range(0, 240_000, 12_000):
             ballast.unlink(missing_ok=True)
