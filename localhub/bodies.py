@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 from starlette.requests import Request
 
-from localhub.problems import bad_request, too_large
+from localhub.errors import bad_request, too_large
 
 #: Bytes of a JSON or form body; the largest the client sends is a preupload of 256 files.
 MAX_BODY = 8_000_000

@@ -8,12 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from localhub import refs
+from localhub.errors import HubError, StorageError, bad_request, no_revision
 from localhub.files import Files
 from localhub.names import is_sha1
 from localhub.objects import Blob, Tree, commit_oid
-from localhub.problems import HubError, bad_request, no_revision
 from localhub.trees import TreeEditor, find, load_tree
-from smartbreed.core.errors import StorageError
 
 
 class Commit(NamedTuple):

@@ -13,13 +13,12 @@ import os
 import secrets
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from smartbreed.core.errors import StorageError
-from smartbreed.core.private import private_file
-from smartbreed.core.sqlite import enter_wal, reason
+from localhub.errors import StorageError
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +26,16 @@ log = logging.getLogger(__name__)
 BUSY_SECONDS = 15.0
 #: Layout of the tables below. A store made by a later version is refused, not guessed at.
 VERSION = 1
+
+_REASONS = (
+    ("disk is full", "the disk is full; free some space and try again"),
+    ("locked", "it is busy; try again in a moment"),
+    ("malformed", "its file is damaged; restore it from a backup"),
+    ("not a database", "its file is damaged; restore it from a backup"),
+    ("readonly", "it is read-only; check the owner of its folder"),
+    ("unable to open", "its file cannot be opened; check that its folder exists and may be written"),
+    ("disk i/o", "the disk reported a fault or has no space left"),
+)
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -66,7 +75,7 @@ class Database:
         path: the file; made with its tables when it is not there. Its folder must exist.
 
     Raises:
-        StorageError: it cannot be opened, or a later version of SmartBreed made it.
+        StorageError: it cannot be opened, or a later version made it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -76,8 +85,7 @@ class Database:
         # SQLite polls for its lock; threads of one process queue here instead, in order.
         self._turn = threading.Lock()
         self._pid = os.getpid()
-        with suppress(OSError):  # opening it says what is wrong
-            private_file(path)
+        _close_to_others(path)
         with self.write() as db:
             made = db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").fetchone()
             if made is None:
@@ -88,7 +96,7 @@ class Database:
                 db.execute("INSERT INTO meta VALUES ('secret', ?)", (secrets.token_hex(32),))
             facts = dict(db.execute("SELECT key, value FROM meta").fetchall())
         if int(facts["version"]) > VERSION:
-            raise StorageError("A later version of SmartBreed made this Hub; use that one.")
+            raise StorageError("A later version made this Hub; use that one.")
         #: Signs upload links; shared by every process that serves this store.
         self.secret = bytes.fromhex(facts["secret"])
 
@@ -156,7 +164,9 @@ class Database:
                         self._idle.append(db)
         except sqlite3.Error as error:
             log.error("%s: %s", type(error).__name__, error)
-            raise StorageError(f"The Hub's database refused: {reason(str(error).lower())}.") from error
+            text = str(error).lower()
+            reason = next((reason for sign, reason in _REASONS if sign in text), "for a reason it has logged")
+            raise StorageError(f"The Hub's database refused: {reason}.") from error
 
     def _take(self) -> sqlite3.Connection:
         with self._guard:
@@ -165,7 +175,29 @@ class Database:
             if self._idle:
                 return self._idle.pop()
         db = sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-        enter_wal(db, BUSY_SECONDS)
+        _enter_wal(db)
         for pragma in ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
             db.execute(f"PRAGMA {pragma}")
         return db
+
+
+def _enter_wal(db: sqlite3.Connection) -> None:
+    """Switch to write-ahead logging; two processes that do so at once get "locked" without the usual wait."""
+    give_up = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > give_up:
+                raise
+            time.sleep(0.01)
+
+
+def _close_to_others(path: Path) -> None:
+    """Let only this user read the file; SQLite makes it as the umask says, and its log like it."""
+    with suppress(OSError):  # opening it says what is wrong
+        path.touch(0o600)
+    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+        with suppress(OSError):
+            path.with_name(name).chmod(0o600)

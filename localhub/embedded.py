@@ -1,30 +1,28 @@
-"""Running the embedded Hub: on a port, in a thread, or inside this process with no port at all.
+"""Serving a store on a port: until interrupted, or from a thread while a block runs.
 
 ``huggingface_hub`` reads its environment once, when it is imported. Set `environment` before,
-in this process or for a child, and every tool built on it uses the embedded Hub:
+in this process or for a child, and every tool built on it uses this Hub:
 
-    store = HubStore(home / "hub")
-    serve(store, port=7870)                            # HF_ENDPOINT=http://127.0.0.1:7870 elsewhere
-    mount_in_process(HubApp(store, hosts=["hub.local"]), "hub.local")   # HfApi(endpoint="http://hub.local")
+    serve(HubStore(folder), port=7870)      # elsewhere: HF_ENDPOINT=http://127.0.0.1:7870
 """
 
 from __future__ import annotations
 
 import ipaddress
-import os
 import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from localhub.access import Access
+from localhub.access import Access, read_tokens
+from localhub.errors import SettingError
 from localhub.server import HubApp
 from localhub.store import HubStore
-from smartbreed.core.errors import SettingError
-from smartbreed.hub import session
+from localhub.webhooks import Notifier, Webhook
 
 if TYPE_CHECKING:
     import uvicorn
@@ -42,27 +40,41 @@ def environment(endpoint: str, token: str = "") -> dict[str, str]:
     return variables | {"HF_TOKEN": token} if token else variables
 
 
-def mount_in_process(app: HubApp, host: str) -> str:
-    """Let ``huggingface_hub`` reach `app` in this process under a made-up host name.
-
-    Pass ``HfApi(endpoint=…)`` what this returns. ``datasets`` and keras read ``HF_ENDPOINT`` instead,
-    which has to be set before they are imported. Uploads by xet are off in this process from now on.
+def serve_folder(
+    root: Path,
+    *,
+    host: str = "127.0.0.1",
+    port: int = DEFAULT_PORT,
+    token_file: Path | None = None,
+    anonymous: bool = True,
+    webhooks: Sequence[str] = (),
+    webhook_secret: str = "",
+) -> None:
+    """Serve the store in a folder until interrupted; stderr says what to set to use it.
 
     Args:
-        host: any name that is not a real one, such as ``hub.smartbreed.local``.
+        root: made when it is not there.
+        token_file: see `read_tokens`; without it everybody on this machine may do everything.
+        anonymous: with tokens, whether callers without one may read repos that are not private.
+        webhooks: addresses to call after every push.
+        webhook_secret: sent along with each call.
 
-    Returns:
-        The endpoint.
+    Raises:
+        SettingError: an option is unusable.
+        StorageError: the folder is.
     """
-    from localhub.inprocess import InProcessTransport
-
-    app.hosts |= {host.lower()}
-    os.environ["HF_HUB_DISABLE_XET"] = "1"
-    constants = sys.modules.get("huggingface_hub.constants")
-    if constants is not None:
-        constants.HF_HUB_DISABLE_XET = True  # type: ignore[attr-defined]
-    session.mount(host, InProcessTransport(app))
-    return f"http://{host}"
+    access = Access(read_tokens(token_file), anonymous_read=anonymous) if token_file else Access()
+    endpoint = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    notifier = Notifier([Webhook(url, webhook_secret) for url in webhooks], endpoint)
+    store = HubStore(root)
+    store.listeners.append(notifier)
+    variables = " ".join(f"{name}={value}" for name, value in environment(endpoint).items())
+    print(f"serving; elsewhere: export {variables}{'' if access.open else ' HF_TOKEN=…'}", file=sys.stderr)
+    try:
+        serve(store, host=host, port=port, access=access)
+    finally:
+        notifier.close()
+        store.close()
 
 
 def serve(

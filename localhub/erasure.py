@@ -13,10 +13,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from localhub.commits import Commit, history, insert
+from localhub.errors import no_entry
 from localhub.maintenance import purge_doomed, reachable, sweep_rows
 from localhub.names import REPO_TYPES, RepoName, check_path
 from localhub.objects import EMPTY_TREE, Entry
-from localhub.problems import no_entry
 from localhub.refs import Ref, list_refs
 from localhub.repos import list_repos
 from localhub.store import HubStore, Opened, Push

@@ -7,21 +7,42 @@ mtime, which keeps garbage collection away from uploads that are under way.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
+from localhub.errors import StorageError
 from localhub.names import is_sha256
-from smartbreed.core.errors import StorageError
-from smartbreed.core.files import disk_errors, make_dirs, sync_dir
 
-#: How a sentence about a disk that refused begins.
-DISK = "The Hub could not use its files"
+_REASONS = {
+    errno.ENOSPC: "the disk is full; free some space and try again",
+    errno.EDQUOT: "the disk quota is used up; free some space and try again",
+    errno.EROFS: "the disk is read-only",
+    errno.EACCES: "this program may not write there; check the owner of its folder",
+    errno.EPERM: "this program may not write there; check the owner of its folder",
+    errno.EMFILE: "too many files are open; try again",
+    errno.EIO: "the disk reported a fault",
+}
+
+
+@contextmanager
+def disk_errors() -> Iterator[None]:
+    """Translate an `OSError` inside the block.
+
+    Raises:
+        StorageError: with a sentence that holds no path.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = _REASONS.get(error.errno or 0) or f"the disk refused ({error.strerror or 'unknown fault'})"
+        raise StorageError(f"The Hub could not use its files: {reason}.") from error
 
 
 class Files:
@@ -37,9 +58,9 @@ class Files:
     def __init__(self, root: Path) -> None:
         self._blobs = root / "blobs"
         self._tmp = root / "tmp"
-        with disk_errors(DISK):
+        with disk_errors():
             for folder in (root, self._blobs, self._tmp):
-                make_dirs(folder)
+                _make_dirs(folder)
 
     def path(self, sha256: str) -> Path:
         """Where a content lies or would lie.
@@ -68,11 +89,11 @@ class Files:
     def claim(self, sha256: str) -> int | None:
         """Like `size`, and begins the content's grace period anew: somebody is about to use it."""
         path = self.path(sha256)
-        with disk_errors(DISK):
+        with disk_errors():
             try:
                 os.utime(path)
                 # The process that renamed it may not have flushed the folder yet.
-                sync_dir(path.parent)
+                _sync_dir(path.parent)
                 return path.stat().st_size
             except FileNotFoundError:
                 return None
@@ -102,7 +123,7 @@ class Files:
         Raises:
             StorageError: missing or damaged.
         """
-        with disk_errors(DISK):
+        with disk_errors():
             data = self.path(sha256).read_bytes()
         if hashlib.sha256(data).hexdigest() != sha256:
             raise StorageError(f"The stored file {sha256[:12]} is damaged; restore it from a backup.")
@@ -119,13 +140,13 @@ class Files:
     def delete(self, sha256: str) -> int:
         """Remove a content for good; how many bytes went, 0 when it was not there."""
         path = self.path(sha256)
-        with disk_errors(DISK):
+        with disk_errors():
             try:
                 size = path.stat().st_size
                 path.unlink()
             except FileNotFoundError:
                 return 0
-            sync_dir(path.parent)
+            _sync_dir(path.parent)
         return size
 
     def older_than(self, seconds: float) -> Iterator[str]:
@@ -140,7 +161,7 @@ class Files:
         """Delete what a crash left half-written; how many files went."""
         newest = time.time() - older_than_s
         swept = 0
-        with disk_errors(DISK):
+        with disk_errors():
             for path in self._tmp.glob("*.tmp"):
                 with suppress(FileNotFoundError):
                     if path.stat().st_mtime <= newest:
@@ -159,7 +180,7 @@ class Writer:
         self.size = 0
 
     def __enter__(self) -> Writer:
-        with disk_errors(DISK):
+        with disk_errors():
             self._file = os.fdopen(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
         return self
 
@@ -169,7 +190,7 @@ class Writer:
         Raises:
             StorageError: the disk refused.
         """
-        with disk_errors(DISK):
+        with disk_errors():
             self._file.write(data)
         self._hash.update(data)
         self.size += len(data)
@@ -188,12 +209,12 @@ class Writer:
         if self.sha256 != sha256:
             raise ValueError(f"The bytes have sha256 {self.sha256}, not {sha256}")
         target = self._files.path(sha256)
-        with disk_errors(DISK):
+        with disk_errors():
             self._file.flush()
             os.fsync(self._file.fileno())
-            make_dirs(target.parent)
+            _make_dirs(target.parent)
             os.replace(self._path, target)
-            sync_dir(target.parent)
+            _sync_dir(target.parent)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -202,3 +223,21 @@ class Writer:
             self._file.close()
         with suppress(OSError):
             self._path.unlink()
+
+
+def _sync_dir(folder: Path) -> None:
+    """Flush the entries of `folder`: before that, a renamed file may vanish in a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _make_dirs(folder: Path) -> None:
+    """Create `folder` and its parents, closed to other users, each new entry flushed to the disk."""
+    if folder.is_dir():
+        return
+    _make_dirs(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    _sync_dir(folder.parent)

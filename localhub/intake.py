@@ -9,10 +9,10 @@ from typing import Any
 
 from localhub.bodies import loads
 from localhub.commits import Change
+from localhub.errors import bad_request, no_entry, too_large
 from localhub.names import check_path, is_sha256
 from localhub.objects import lfs_blob
 from localhub.preupload import REGULAR_MAX
-from localhub.problems import bad_request, no_entry, too_large
 from localhub.routing import Limits
 from localhub.store import HubStore
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from localhub.problems import HubError, bad_request, no_entry
+from localhub.errors import HubError, bad_request, no_entry
 
 REPO_TYPES = ("model", "dataset", "space")
 #: First part of a repo's URLs; a model's have none.

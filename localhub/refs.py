@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from typing import NamedTuple
 
+from localhub.errors import bad_request, conflict, no_revision
 from localhub.names import DEFAULT_BRANCH, check_ref, is_sha1
-from localhub.problems import bad_request, conflict, no_revision
 
 
 class Ref(NamedTuple):

@@ -18,8 +18,8 @@ from starlette.responses import JSONResponse, Response
 
 from localhub.access import LOCAL, Access, User
 from localhub.bodies import MAX_ITEMS
+from localhub.errors import HubError, bad_request, no_repo, too_large
 from localhub.names import RepoName, repo_name
-from localhub.problems import HubError, bad_request, no_repo, too_large
 from localhub.store import HubStore, Opened
 
 _PLURAL = {"models": "model", "datasets": "dataset", "spaces": "space"}

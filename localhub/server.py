@@ -18,7 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from localhub.access import Access
 from localhub.bodies import parse_form, parse_json, read_body
-from localhub.problems import HubError
+from localhub.errors import HubError, LocalHubError
 from localhub.routes import account, commits, erasing, lfs, listings, repos, resolve, spaces
 from localhub.routing import (
     Call,
@@ -31,7 +31,6 @@ from localhub.routing import (
     split_path,
 )
 from localhub.store import HubStore
-from smartbreed.core.errors import SmartBreedError
 
 log = logging.getLogger(__name__)
 
@@ -146,7 +145,7 @@ async def _run(route: Route, call: Call) -> Response:
 
 def problem(error: Exception) -> Response:
     """The answer to a request that failed: JSON with ``error``, never a traceback."""
-    if not isinstance(error, SmartBreedError):
+    if not isinstance(error, LocalHubError):
         log.error("The embedded Hub failed", exc_info=error)
         return answer({"error": "Internal error of the embedded Hub; its log says more"}, 500)
     headers = {

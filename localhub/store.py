@@ -16,10 +16,10 @@ from typing import NamedTuple
 from localhub import commits, refs, repos, trees
 from localhub.commits import Change, Commit
 from localhub.database import Database
+from localhub.errors import no_entry
 from localhub.files import Files
 from localhub.names import RepoName, repo_name, wanted_path
 from localhub.objects import Blob, regular_blob
-from localhub.problems import no_entry
 from localhub.repos import Repo
 
 log = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ class HubStore:
         root: folder of the store, made when it is not there.
 
     Raises:
-        StorageError: the folder cannot be used, or a later version of SmartBreed made it.
+        StorageError: the folder cannot be used, or a later version made it.
     """
 
     def __init__(self, root: Path) -> None:

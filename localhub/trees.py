@@ -9,9 +9,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 
+from localhub.errors import bad_request, no_entry
 from localhub.names import check_path
 from localhub.objects import EMPTY_TREE, Blob, Entry, Tree, decode_tree, encode_tree, git_oid
-from localhub.problems import bad_request, no_entry
 
 
 def load_tree(db: sqlite3.Connection, oid: str) -> dict[str, Entry]:

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from localhub.errors import SettingError
 from localhub.store import Push
-from smartbreed.core.errors import SettingError
 
 log = logging.getLogger(__name__)
 

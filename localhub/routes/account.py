@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from localhub.card import CardError, front_matter
-from localhub.problems import HubError
+from localhub.errors import HubError
 from localhub.routing import Call, Route, Table, answer
 
 

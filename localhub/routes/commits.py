@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from localhub.errors import HubError, bad_request, too_large
 from localhub.intake import MAX_LINE, MAX_MESSAGE, MAX_TITLE, TOO_LONG, Intake, decode_base64
 from localhub.names import check_path
 from localhub.preupload import ignore_rules, is_large
-from localhub.problems import HubError, bad_request, too_large
 from localhub.routing import Call, Route, Table, answer
 from localhub.store import Opened
 from localhub.trees import find, load_blobs

@@ -8,8 +8,8 @@ from starlette.responses import Response
 
 from localhub.commits import get_commit, history
 from localhub.erasure import erase_content
+from localhub.errors import bad_request
 from localhub.names import is_sha256
-from localhub.problems import bad_request
 from localhub.refs import list_refs
 from localhub.routes.repos import iso
 from localhub.routing import Call, Route, Table, answer

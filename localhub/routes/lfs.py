@@ -15,8 +15,8 @@ from urllib.parse import urlencode
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from localhub.errors import HubError, bad_request, no_entry, too_large
 from localhub.names import is_sha256
-from localhub.problems import HubError, bad_request, no_entry, too_large
 from localhub.routing import Call, Route, Table, answer
 
 _LIFETIME = 24 * 3600

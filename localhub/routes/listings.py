@@ -10,9 +10,9 @@ from starlette.responses import Response
 
 from localhub import commits, refs
 from localhub.commits import Commit, history, last_commits
+from localhub.errors import HubError, bad_request, no_entry, too_large
 from localhub.names import wanted_path
 from localhub.objects import Blob, Entry
-from localhub.problems import HubError, bad_request, no_entry, too_large
 from localhub.routes.repos import iso, lfs_facts
 from localhub.routing import Call, Route, Table, answer
 from localhub.store import Opened

@@ -10,15 +10,14 @@ from starlette.responses import Response
 from localhub import repos
 from localhub.card import MAX_CARD, CardError, front_matter
 from localhub.commits import Commit, get_commit
+from localhub.errors import HubError, StorageError, bad_request
 from localhub.names import DEFAULT_BRANCH, RepoName, repo_name
 from localhub.objects import Blob, pointer
-from localhub.problems import HubError, bad_request
 from localhub.refs import head
 from localhub.repos import Repo
 from localhub.routing import Call, Route, Table, answer
 from localhub.store import Opened
 from localhub.trees import find, load_blobs, walk
-from smartbreed.core.errors import StorageError
 
 _SDKS = ("gradio", "streamlit", "docker", "static")
 

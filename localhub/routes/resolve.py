@@ -8,10 +8,9 @@ from urllib.parse import quote
 
 from starlette.responses import FileResponse, Response
 
-from localhub.files import DISK
-from localhub.problems import no_entry
+from localhub.errors import no_entry
+from localhub.files import disk_errors
 from localhub.routing import Call, Route, Table
-from smartbreed.core.files import disk_errors
 
 
 def resolve(call: Call) -> Response:
@@ -38,7 +37,7 @@ def resolve(call: Call) -> Response:
     if _known(call.request.headers.get("if-none-match", ""), etag):
         return Response(status_code=304, headers=headers)
     path = call.store.files.path(blob.sha256)
-    with disk_errors(DISK):
+    with disk_errors():
         facts = os.stat(path)
     return FileResponse(path, headers=headers, media_type=_media_type(name, lfs=blob.lfs), stat_result=facts)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from localhub.problems import bad_request
+from localhub.errors import bad_request
 from localhub.repos import Repo
 from localhub.routing import Call, Route, Table, answer
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,31 +58,23 @@ def serve(
 ) -> None:
     """Serve the repos under SMARTBREED_HOME to huggingface_hub, datasets and hf; stop it with Ctrl-C."""
     with ends_well():
-        from localhub.access import Access
-        from localhub.embedded import environment
-        from localhub.embedded import serve as run
-        from localhub.store import HubStore
-        from localhub.tokens import read_tokens
-        from localhub.webhooks import Notifier, Webhook
+        from localhub.embedded import serve_folder
+        from smartbreed.hub.embedded import embedded_errors
 
-        access = Access(read_tokens(token_file), anonymous_read=anonymous) if token_file else Access()
         secret = os.environ.get(webhook_secret_env, "")
         if webhook and not secret and webhook_secret_env != _SECRET:
             raise SettingError(f"{webhook_secret_env} is not set, so webhooks would have no secret.")
-        endpoint = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        notifier = Notifier([Webhook(url, secret) for url in webhook or ()], endpoint)
         root = settings_with().home_dir / "hub"
-        store = HubStore(root)
-        store.listeners.append(notifier)
-        variables = " ".join(f"{name}={value}" for name, value in environment(endpoint).items())
-        more = "" if access.open else " HF_TOKEN=…"
-        print(f"serving; elsewhere: export {variables}{more}", file=sys.stderr)
-        try:
-            with _kept_in_order(root):
-                run(store, host=host, port=port, access=access)
-        finally:
-            notifier.close()
-            store.close()
+        with embedded_errors(), _kept_in_order(root):
+            serve_folder(
+                root,
+                host=host,
+                port=port,
+                token_file=token_file,
+                anonymous=anonymous,
+                webhooks=webhook or (),
+                webhook_secret=secret,
+            )
 
 
 @app.command()
@@ -125,22 +116,24 @@ def gc(
 @contextmanager
 def _store() -> Iterator[HubStore]:
     from localhub.store import HubStore
+    from smartbreed.hub.embedded import embedded_errors
 
     root = settings_with().home_dir / "hub"
     if not (root / "hub.db").exists():
         say("there is no embedded Hub under SMARTBREED_HOME.")
         raise typer.Exit(MISUSE)
-    store = HubStore(root)
-    try:
-        yield store
-    finally:
-        store.close()
+    with embedded_errors():
+        store = HubStore(root)
+        try:
+            yield store
+        finally:
+            store.close()
 
 
 @contextmanager
 def _kept_in_order(root: Path) -> Iterator[None]:
     """Do the daily upkeep while the block runs, unless the app on the same home does it."""
-    from localhub.upkeep import hub_upkeep
+    from smartbreed.hub.embedded import hub_upkeep
 
     ended = threading.Event()
 

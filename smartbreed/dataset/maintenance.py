@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from localhub.upkeep import hub_upkeep
 from smartbreed.core.database import forget_deleted
 from smartbreed.core.maintenance import DAY_S, Daily
 from smartbreed.core.scratch import sweep
@@ -29,6 +28,7 @@ def housekeeping(settings: Settings, flags: FlagService) -> list[Daily]:
         flags: the opened outbox.
     """
     from smartbreed.hub.connection import chosen_hub
+    from smartbreed.hub.embedded import hub_upkeep
 
     jobs = [Daily(settings.home_dir / "upkeep", photo_upkeep(settings, flags))]
     if chosen_hub(settings).embedded:

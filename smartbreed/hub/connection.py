@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 import threading
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
@@ -75,7 +74,7 @@ def connect(settings: Settings) -> HfApi:
         api = _made.get((hub.endpoint, token))
         if api is None:
             if not _is_hugging_face(hub.endpoint):
-                _switch_xet_off()
+                session.switch_xet_off()
             _import_whole()
             from huggingface_hub import HfApi
             from huggingface_hub.utils.tqdm import disable_progress_bars
@@ -106,11 +105,12 @@ def mounted_store(endpoint: str) -> HubStore | None:
 
 
 def _mount(settings: Settings, hub: Hub) -> None:
-    from localhub.embedded import mount_in_process
     from localhub.server import HubApp
     from localhub.store import HubStore
+    from smartbreed.hub.embedded import embedded_errors, mount_in_process
 
-    store = HubStore(settings.home_dir / "hub")
+    with embedded_errors():
+        store = HubStore(settings.home_dir / "hub")
     _stores[hub.endpoint] = store
     mount_in_process(HubApp(store), str(urlsplit(hub.endpoint).hostname))
 
@@ -118,13 +118,6 @@ def _mount(settings: Settings, hub: Hub) -> None:
 def _is_hugging_face(endpoint: str) -> bool:
     host = urlsplit(endpoint).hostname or ""
     return host in ("huggingface.co", "hf.co") or host.endswith((".huggingface.co", ".hf.co"))
-
-
-def _switch_xet_off() -> None:
-    os.environ["HF_HUB_DISABLE_XET"] = "1"
-    constants = sys.modules.get("huggingface_hub.constants")
-    if constants is not None:  # somebody was faster; it reads this attribute at each use
-        constants.HF_HUB_DISABLE_XET = True  # type: ignore[attr-defined]
 
 
 def _import_whole() -> None:

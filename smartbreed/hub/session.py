@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +46,14 @@ def unmount(host: str) -> None:
         _mounted.pop(host, None)
         _installed = False
     install()
+
+
+def switch_xet_off() -> None:
+    """Uploads by xet are off in this process: the client does not ask whether a Hub knows it."""
+    os.environ["HF_HUB_DISABLE_XET"] = "1"
+    constants = sys.modules.get("huggingface_hub.constants")
+    if constants is not None:  # it has been imported already; it reads this attribute at each use
+        constants.HF_HUB_DISABLE_XET = True  # type: ignore[attr-defined]
 
 
 def make_client() -> httpx2.Client:

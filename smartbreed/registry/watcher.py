@@ -260,11 +260,15 @@ class Watcher:
             from localhub.names import repo_name
             from localhub.store import HubStore
             from smartbreed.hub.client import embedded_store
+            from smartbreed.hub.embedded import embedded_errors
 
             store: HubStore | None = embedded_store(live.settings)
             if store is None:
                 return False
-            with store.open(repo_name("model", *live.source.repo.split("/"))) as opened:
+            with (
+                embedded_errors(),
+                store.open(repo_name("model", *live.source.repo.split("/"))) as opened,
+            ):
                 found = opened.commit(live.source.asked).oid
         except SmartBreedError:
             found = ""  # no such repo yet, or not just now

@@ -101,7 +101,8 @@ def test_a_disk_that_is_really_full(tiny_disk: Path) -> None:
     saved, problems = [], []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tempfile, "tempdir", str(tiny_disk / "tmp"))
-        patch.setattr("huggingface_hub.utils._http.time.sleep", lambda _: None)  # the client waits before it repeats
+        # The client waits before it repeats.
+        patch.setattr("huggingface_hub.utils._http.time.sleep", lambda _: None)
         ballast = tiny_disk / "ballast"
         for left in range(0, 240_000, 12_000):
             ballast.unlink(missing_ok=True)

@@ -13,10 +13,11 @@ import pytest
 from embedded_hub import Hub
 from huggingface_hub import HfApi
 
-from localhub.embedded import environment, mount_in_process, serving
+from localhub.embedded import environment, serving
 from localhub.server import HubApp
 from localhub.store import HubStore
 from smartbreed.hub import session
+from smartbreed.hub.embedded import mount_in_process
 
 ROOT = Path(__file__).parents[2]
 SERVE = """

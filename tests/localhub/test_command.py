@@ -19,10 +19,10 @@ import pytest
 from huggingface_hub import HfApi
 from typer.testing import CliRunner
 
+from localhub.access import read_tokens
+from localhub.errors import SettingError
 from localhub.store import HubStore
-from localhub.tokens import read_tokens
 from smartbreed.cli.main import app
-from smartbreed.core.errors import SettingError
 
 TOKENS = """# who may do what
 {"name": "ada", "role": "write", "secret": "hf_long_secret"}

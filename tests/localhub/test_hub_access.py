@@ -12,8 +12,8 @@ from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 
 from localhub.access import Access, Token, User
 from localhub.embedded import serve, serving
+from localhub.errors import SettingError
 from localhub.store import HubStore
-from smartbreed.core.errors import SettingError
 
 WRITER = Token("hf_writer_secret", User("ada", "write"))
 READER = Token("hf_reader_secret", User("rob", "read"))

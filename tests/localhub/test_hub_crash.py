@@ -24,7 +24,7 @@ WRITE = """
 import sys
 from pathlib import Path
 from huggingface_hub import CommitOperationAdd, HfApi
-from localhub.embedded import mount_in_process
+from smartbreed.hub.embedded import mount_in_process
 from localhub.server import HubApp
 from localhub.store import HubStore
 folder, who, count = sys.argv[1:]

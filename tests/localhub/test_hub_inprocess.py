@@ -12,9 +12,9 @@ import httpx2
 import pytest
 
 from localhub.embedded import serve, serving
+from localhub.errors import SettingError
 from localhub.inprocess import InProcessTransport
 from localhub.store import HubStore
-from smartbreed.core.errors import SettingError
 
 
 def client(app: Any, **arguments: Any) -> httpx2.Client:

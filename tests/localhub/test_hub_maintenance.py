@@ -11,11 +11,10 @@ from huggingface_hub.errors import RevisionNotFoundError
 
 from localhub.embedded import serving
 from localhub.erasure import erase
+from localhub.errors import HubError, StorageError
 from localhub.maintenance import check_store, collect_garbage
 from localhub.names import RepoName
-from localhub.problems import HubError
 from localhub.store import HubStore, Push
-from smartbreed.core.errors import StorageError
 
 NAME = RepoName("dataset", "pets", "flags")
 SECRET = b"\0the photograph of somebody" * 100

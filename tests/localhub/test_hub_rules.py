@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from localhub.errors import HubError
 from localhub.names import check_path, check_ref, repo_name
 from localhub.objects import EMPTY_TREE, Entry, commit_oid, decode_tree, encode_tree, git_oid
 from localhub.preupload import Ignore, is_large
-from localhub.problems import HubError
 
 
 @pytest.mark.parametrize(

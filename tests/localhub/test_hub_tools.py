@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from embedded_hub import Hub
 
-from localhub.embedded import mount_in_process, serving
+from localhub.embedded import serving
 from localhub.server import HubApp
 from localhub.store import HubStore
+from smartbreed.hub.embedded import mount_in_process
 
 DATASETS = """
 import json
@@ -44,7 +45,8 @@ print((again.get_weights()[0] == model.get_weights()[0]).all())
 IN_PROCESS = """
 import sys
 from pathlib import Path
-from localhub.embedded import environment, mount_in_process
+from localhub.embedded import environment
+from smartbreed.hub.embedded import mount_in_process
 from localhub.server import HubApp
 from localhub.store import HubStore
 mount_in_process(HubApp(HubStore(Path(sys.argv[1]))), "hub.test")

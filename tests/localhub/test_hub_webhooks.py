@@ -11,10 +11,10 @@ import pytest
 from embedded_hub import wait_for
 from huggingface_hub import WebhookPayload
 
+from localhub.errors import SettingError
 from localhub.names import RepoName
 from localhub.store import HubStore
 from localhub.webhooks import Notifier, Webhook
-from smartbreed.core.errors import SettingError
 
 NAME = RepoName("dataset", "pets", "flags")
 

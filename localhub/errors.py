@@ -1,4 +1,4 @@
-"""What the embedded Hub refuses, with the header the real client recognises.
+"""Every exception of the Hub; those a request may raise carry the header the real client recognises.
 
 Over plain HTTP ``huggingface_hub`` maps no bare 401 or 404 to its exceptions: only the
 ``X-Error-Code`` header makes one a ``RepositoryNotFoundError`` and so on.
@@ -6,20 +6,39 @@ Over plain HTTP ``huggingface_hub`` maps no bare 401 or 404 to its exceptions: o
 
 from __future__ import annotations
 
-from smartbreed.core.errors import SmartBreedError
+
+class LocalHubError(Exception):
+    """Base of all; `message` is one sentence for a person and never holds a path of this disk."""
+
+    status = 500
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
 
 
-class HubError(SmartBreedError):
+class SettingError(LocalHubError):
+    """An option that stops the start."""
+
+
+class StorageError(LocalHubError):
+    """The disk or the database refused; nothing was half-written."""
+
+    status = 503
+
+
+class HubError(LocalHubError):
     """A request the Hub refuses.
 
     Args:
         status: HTTP status, 4xx or 5xx.
-        message: one sentence for a person; it never holds a path of this disk.
+        message: one sentence.
         header: value of ``X-Error-Code``, or empty.
     """
 
     def __init__(self, status: int, message: str, *, header: str = "") -> None:
-        super().__init__("hub", message, status=status)
+        super().__init__(message)
+        self.status = status
         self.header = header
 
 

@@ -1,0 +1,78 @@
+"""The embedded Hub in this process: mounted for the client, kept in order, its errors as ours."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from localhub import errors as hub
+from localhub.inprocess import InProcessTransport
+from localhub.maintenance import check_store, collect_garbage
+from localhub.server import HubApp
+from localhub.store import HubStore
+from smartbreed.core.errors import SettingError, SmartBreedError, StorageError
+from smartbreed.core.maintenance import Daily
+from smartbreed.hub import session
+
+log = logging.getLogger(__name__)
+#: Most problems that are kept for people to read.
+_MOST = 20
+
+
+@contextmanager
+def embedded_errors() -> Iterator[None]:
+    """Raise what the embedded Hub raises as a `SmartBreedError` with the same sentence."""
+    try:
+        yield
+    except hub.SettingError as error:
+        raise SettingError(error.message) from error
+    except hub.StorageError as error:
+        raise StorageError(error.message) from error
+    except hub.LocalHubError as error:
+        raise SmartBreedError("hub", error.message, status=error.status) from error
+
+
+def mount_in_process(app: HubApp, host: str) -> str:
+    """Let ``huggingface_hub`` reach `app` in this process under a made-up host name.
+
+    Pass ``HfApi(endpoint=…)`` what this returns. ``datasets`` and keras read ``HF_ENDPOINT`` instead,
+    which has to be set before they are imported. Uploads by xet are off in this process from now on.
+
+    Args:
+        host: any name that is not a real one, such as ``hub.smartbreed.local``.
+
+    Returns:
+        The endpoint.
+    """
+    app.hosts |= {host.lower()}
+    session.switch_xet_off()
+    session.mount(host, InProcessTransport(app))
+    return f"http://{host}"
+
+
+def hub_upkeep(root: Path) -> Daily:
+    """Garbage collection and a look for what is missing, once a day; nothing where no Hub is yet.
+
+    Contents are not read: ``smartbreed hub check --contents`` does that.
+
+    Args:
+        root: folder of the store.
+    """
+
+    def work(memory: dict[str, Any]) -> list[str]:
+        if not (root / "hub.db").exists():
+            return []
+        with embedded_errors():
+            store = HubStore(root)
+            try:
+                gone = collect_garbage(store)
+                if any(gone):
+                    log.info("the embedded Hub let %d commits and %d files go (%d bytes)", *gone)
+                return [f"The embedded Hub: {problem}." for problem in check_store(store)[:_MOST]]
+            finally:
+                store.close()
+
+    return Daily(root, work)
