@@ -19,7 +19,7 @@ from training.data.scenes import near_others
 from training.evaluation import evaluate_bundle
 from training.evaluation.bundle_scores import rounded, write_scores
 from training.evaluation.check import difference
-from training.reporting.card import put_card, write_card
+from training.reporting.model_card import put_card, write_card
 
 #: Where the plots of the default model stand for everybody to see.
 PLOTS = Path("docs/plots")

@@ -12,8 +12,8 @@ from huggingface_hub import ModelCard
 
 from smartbreed.core.settings import EMBEDDED_BUNDLE
 from training.evaluation.goals import GOALS, look_up
-from training.reporting.card import DEFAULT, PLOTS, STATED, TEMPLATE, render_card, write_card
 from training.reporting.card_text import Figures, render, typed_numbers
+from training.reporting.model_card import DEFAULT, PLOTS, STATED, TEMPLATE, render_card, write_card
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,7 +40,7 @@ def test_a_typed_number_is_caught(
     for sentence in ("It reaches .93.", "It reaches 0.9312.", "97% of cats are right.", "Takes 4 ms."):
         forged = tmp_path / "template.md"
         forged.write_text(TEMPLATE.read_text() + sentence + "\n")
-        monkeypatch.setattr("training.reporting.card.TEMPLATE", forged)
+        monkeypatch.setattr("training.reporting.model_card.TEMPLATE", forged)
         assert typed_numbers(render_card(config, marked=True), STATED), sentence
 
 

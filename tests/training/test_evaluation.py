@@ -23,7 +23,7 @@ from training.evaluate import read
 from training.evaluation import evaluate_bundle
 from training.evaluation.answers import ask
 from training.evaluation.check import difference
-from training.evaluation.strangers import kind_of
+from training.evaluation.out_of_distribution import kind_of
 from training.evaluation.whole_photographs import as_photo, stem
 from training.recipe.recipe import Data
 

@@ -20,7 +20,7 @@ from training.pipeline.runner import adopt, run_recipe
 from training.pipeline.stages import EVALUATED, NAMES, choices_of
 from training.recipe.file import load_recipe
 from training.recipe.recipe import Recipe
-from training.reporting.card import PLOTS
+from training.reporting.model_card import PLOTS
 
 #: The head alone, on a backbone that is traced in a second.
 TINY = ("model.backbone=small_cnn", "model.input_size=32", "model.alpha=0.35", "model.freeze_till=backbone",

@@ -28,7 +28,6 @@ from training.continual.base_dataset import (
 )
 from training.continual.baseline import root_from
 from training.continual.calibrate import second_look
-from training.continual.card import add_to_changelog, differences, render_card
 from training.continual.challenger import raw_config
 from training.continual.champion import Champion
 from training.continual.flagged import Answers
@@ -37,6 +36,7 @@ from training.continual.gate_set import FILE, GateSet, build_gate, load_gate
 from training.continual.loss_checks import MARGINS
 from training.continual.plan import Plan, write_record
 from training.continual.release import next_version, publish
+from training.continual.retrained_card import add_to_changelog, differences, render_card
 from training.continual.run import (
     UNREADABLE,
     enough,

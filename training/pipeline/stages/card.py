@@ -11,7 +11,7 @@ from training.pipeline.stages.export import bundle_config
 
 def run(context: Context) -> dict[str, Any]:
     """Leave ``bundle/README.md``, and the figures in the bundle's ``config.json``."""
-    from training.reporting.card import put_card, write_card
+    from training.reporting.model_card import put_card, write_card
 
     folder = context.run / "bundle"
     config = bundle_config(folder) | {"metrics": context.run.read_json("scores.json")}
