@@ -124,28 +124,28 @@ def new_breeds(data: Path, breeds: list[str], draws: int, photos: int) -> None:
     from smartbreed.inference.bundle import load_bundle
     from smartbreed.inference.classifier import Classifier
     from training.continual.challenger import head_of
-    from training.continual.fit_head import Lesson, teach
+    from training.continual.fit_head import LabelledViews, fit_head
     from training.continual.gate_set import load_gate
     from training.continual.head import Examples
     from training.continual.memory import load_memory
-    from training.continual.new_breed import Knowledge
+    from training.continual.new_breed import ParentHead
     from training.continual.views import views_of
 
     bundle = load_bundle(EMBEDDED_BUNDLE)
-    look, names = Classifier(bundle, 2), [label.id for label in bundle.config.classifier.labels]
+    classifier, names = Classifier(bundle, 2), [label.id for label in bundle.config.classifier.labels]
     whole, memory = head_of(bundle), load_memory(bundle.path("replay.npz"), names).base
     gate = load_gate(bundle)
-    strangers = gate.strangers if gate else None
+    out_of_distribution = gate.out_of_distribution if gate else None
 
     def embed(pictures: list[np.ndarray]) -> np.ndarray:
         with ThreadPoolExecutor(2) as pool:
-            return np.stack(list(pool.map(lambda pixels: look.run(pixels).embedding, pictures)))
+            return np.stack(list(pool.map(lambda pixels: classifier.run(pixels).embedding, pictures)))
 
     pictures, labels = crops(data, "test")
     test, truth = embed([_pixels(p) for p in pictures]), np.array([names.index(label) for label in labels])
-    teaching = dict[str, list[bytes]]()
+    photos_of = dict[str, list[bytes]]()
     for picture, label in zip(*crops(data, "train", set(breeds)), strict=True):
-        teaching.setdefault(label, []).append(picture)
+        photos_of.setdefault(label, []).append(picture)
     table = Table(
         "breed", "named right", "others lose (points)", "seconds", title=f"Taught with {photos} photos"
     )
@@ -154,16 +154,16 @@ def new_breeds(data: Path, breeds: list[str], draws: int, photos: int) -> None:
         gone = names.index(breed)
         rest, mine = memory.labels != gone, truth == gone
         kept = Examples.of(memory.embeddings[rest], _shifted(memory.labels[rest], gone))
-        knowledge = Knowledge(whole.without(gone), kept, strangers)
+        parent = ParentHead(whole.without(gone), kept, out_of_distribution)
         others, right = test[~mine], _shifted(truth[~mine], gone)
-        before = (knowledge.head.logits(others).argmax(1) == right).mean()
+        before = (parent.head.logits(others).argmax(1) == right).mean()
         for draw in range(draws):
-            chosen = np.random.default_rng(draw).permutation(len(teaching[breed]))[:photos]
-            pixels = [_pixels(teaching[breed][i]) for i in chosen]
+            chosen = np.random.default_rng(draw).permutation(len(photos_of[breed]))[:photos]
+            pixels = [_pixels(photos_of[breed][i]) for i in chosen]
             started = time.perf_counter()
             views = np.stack([embed(views_of(p, int(i))) for p, i in zip(pixels, chosen, strict=True)])
-            lesson = Lesson(views, np.full(len(views), len(names) - 1))
-            head = teach(Knowledge(knowledge.head, kept, strangers), lesson, len(names))
+            learnt_views = LabelledViews(views, np.full(len(views), len(names) - 1))
+            head = fit_head(ParentHead(parent.head, kept, out_of_distribution), learnt_views, len(names))
             seconds = time.perf_counter() - started
             own = (head.logits(test[mine]).argmax(1) == len(names) - 1).mean()
             lost = 100 * (before - (head.logits(others).argmax(1) == right).mean())

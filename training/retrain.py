@@ -13,7 +13,7 @@ import typer
 from smartbreed.core.errors import SmartBreedError
 from smartbreed.core.private import work_privately
 from smartbreed.core.settings import load_settings
-from training.continual.progress import Teller
+from training.continual.progress import ProgressReporter
 
 
 class Stopped(BaseException):
@@ -45,7 +45,7 @@ def main(
     if progress not in ("text", "json") or mode not in ("head", "full"):
         raise typer.BadParameter("--mode is head or full, --progress is text or json.")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    teller = Teller(as_json=progress == "json")
+    reporter = ProgressReporter(as_json=progress == "json")
     stopping = _stop_on_signals()
     try:
         chosen = {"dataset": dataset, "model_repo": model, "home": home, "base_dataset": data}
@@ -54,14 +54,14 @@ def main(
         if model and not Path(settings.model).expanduser().is_dir():
             settings = settings.model_copy(update={"model": ""})  # the repo is named, and so is its model
         repo = model or _release_repo(settings, publish)
-        result = _retrain(settings, repo, mode, publish, by_count, tuple(overrides), teller, stopping)
+        result = _retrain(settings, repo, mode, publish, by_count, tuple(overrides), reporter, stopping)
     except SmartBreedError as error:
-        teller.error(error.message)
+        reporter.error(error.message)
         raise typer.Exit(1) from None
     except Stopped:
-        teller.error("It was stopped; nothing was published.")
+        reporter.error("It was stopped; nothing was published.")
         raise typer.Exit(1) from None
-    teller.result(result)
+    reporter.result(result)
 
 
 def _release_repo(settings: Any, publish: bool) -> str:
@@ -87,17 +87,17 @@ def _retrain(
     publish: bool,
     by_count: int,
     overrides: tuple[str, ...],
-    teller: Teller,
+    reporter: ProgressReporter,
     shield: Any,
 ) -> dict[str, Any]:
     from smartbreed.hub.client import connect
     from smartbreed.training_jobs.workspace import workspace
     from training.continual.work import Choices, Work
 
-    teller.step("read", f"Reading {settings.dataset}")
+    reporter.step("read", f"Reading {settings.dataset}")
     choices = Choices(settings.dataset, repo, mode, publish, by_count, overrides)
     with workspace(settings.home_dir) as scratch:
-        work = Work(settings, choices, teller, connect(settings), scratch, shield)
+        work = Work(settings, choices, reporter, connect(settings), scratch, shield)
         if mode == "full":
             from training.continual.full import retrain_everything
 

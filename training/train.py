@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 
 from smartbreed.core.errors import SmartBreedError, StorageError
-from training.common.disk_faults import disk_faults, leave_quietly, quiet_disk_faults
+from training.common.disk_faults import disk_faults, exit_before_hdf5, silence_disk_faults
 from training.pipeline.run_directory import RunDirectory
 from training.pipeline.runner import RUNS, adopt, run_recipe, select
 from training.recipe.file import keys, load_recipe
@@ -62,22 +62,22 @@ def main(
 @contextmanager
 def sentences() -> Iterator[None]:
     """Whatever a person can put right ends the program with one sentence and status 1."""
-    _quiet_native_code()
-    quiet_disk_faults()
+    _silence_native_code()
+    silence_disk_faults()
     try:
         with disk_faults("The run stopped"):
             yield
     except SmartBreedError as error:
         print(error.message, file=sys.stderr)
         if isinstance(error, StorageError):
-            leave_quietly(1)
+            exit_before_hdf5(1)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         print("Stopped; run the same command to go on.", file=sys.stderr)
         raise typer.Exit(130) from None
 
 
-def _quiet_native_code() -> None:
+def _silence_native_code() -> None:
     """Keep tensorflow's native log lines off the terminal; set TF_CPP_MIN_LOG_LEVEL to see them."""
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ:

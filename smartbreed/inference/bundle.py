@@ -35,9 +35,9 @@ from smartbreed.core.files import replace_durably
 from smartbreed.inference.bundle_config import (
     CONFIG,
     FORMAT,
+    BoxVerification,
     BundleConfig,
     ClassifierConfig,
-    Confirmation,
     DetectorConfig,
     Label,
     Parent,
@@ -50,10 +50,10 @@ from smartbreed.inference.results import ModelVersion
 __all__ = [
     "CONFIG",
     "FORMAT",
+    "BoxVerification",
     "Bundle",
     "BundleConfig",
     "ClassifierConfig",
-    "Confirmation",
     "DetectorConfig",
     "Label",
     "Parent",

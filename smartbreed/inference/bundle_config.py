@@ -73,7 +73,7 @@ class ClassifierConfig(_Section):
         return labels
 
 
-class Confirmation(_Section):
+class BoxVerification(_Section):
     """How detector and classifier decide together whether a box holds a pet.
 
     Its probability is ``sigmoid(detector * logit(s) + classifier * m + bias)`` for the detector's
@@ -98,7 +98,7 @@ class DetectorConfig(_Section):
     offset: float = -1.0
     species: tuple[str, ...] = ("cat", "dog")
     score: float = Field(gt=0, lt=1)
-    confirm: Confirmation | None = None
+    confirm: BoxVerification | None = None
     overlap: float = Field(gt=0, le=1)
     most: int = Field(default=20, ge=1)
 

@@ -9,7 +9,7 @@ from smartbreed.inference.labels import Labels
 from smartbreed.inference.results import Guess, Verdict
 
 
-class Judge:
+class DecisionRule:
     """Knows which labels form which group and species.
 
     Args:
@@ -30,7 +30,7 @@ class Judge:
         self.groups = sorted(set(members))
         self._groups = np.array([self.groups.index(member) for member in members])
 
-    def judge(self, probabilities: np.ndarray, top_k: int) -> tuple[str, Verdict, tuple[Guess, ...], Guess]:
+    def decide(self, probabilities: np.ndarray, top_k: int) -> tuple[str, Verdict, tuple[Guess, ...], Guess]:
         """``(species, verdict, breeds, group)`` of one pet.
 
         Args:

@@ -17,7 +17,7 @@ from smartbreed.inference.box_verification import confirmed, smallest_candidate
 from smartbreed.inference.boxes import with_margin
 from smartbreed.inference.bundle import Bundle, load_bundle
 from smartbreed.inference.classifier import Classifier, Outputs
-from smartbreed.inference.decision_rule import Judge
+from smartbreed.inference.decision_rule import DecisionRule
 from smartbreed.inference.detector import Detection, Detector
 from smartbreed.inference.grad_cam import overlay
 from smartbreed.inference.labels import Labels
@@ -47,7 +47,7 @@ class Identifier:
         self.classifier = Classifier(bundle, self.threads)
         self.detector = Detector(bundle, self.threads) if bundle.config.detector else None
         self.known = Labels(bundle.config.classifier)
-        self.judge = Judge(bundle.config.classifier, self.known)
+        self.decision_rule = DecisionRule(bundle.config.classifier, self.known)
         self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="identify")
         self._self_test()
 
@@ -59,7 +59,7 @@ class Identifier:
     @property
     def labels(self) -> list[str]:
         """Breed ids in the order of the logits."""
-        return self.judge.labels
+        return self.decision_rule.labels
 
     def identify(
         self, photo: Photo, *, whole: bool = False, top_k: int | None = None, score: float | None = None
@@ -171,7 +171,7 @@ class Identifier:
         top_k: int | None,
     ) -> Pet:
         probabilities = self.classifier.probabilities(outputs.logits)
-        species, verdict, breeds, group = self.judge.judge(probabilities, top_k or self.top_k)
+        species, verdict, breeds, group = self.decision_rule.decide(probabilities, top_k or self.top_k)
         return Pet(
             box,
             crop,

@@ -101,7 +101,7 @@ def pet_at(identifier: Identifier, photo: Photo, box: Box | None, top: int = TOP
     margin = identifier.classifier.config.margin if box else 0.0
     crop = with_margin(np.array(area), margin, photo.width, photo.height)
     outputs = identifier.classifier.classify(picture, crop)
-    judged = identifier.judge.judge(identifier.classifier.probabilities(outputs.logits), top)
+    judged = identifier.decision_rule.decide(identifier.classifier.probabilities(outputs.logits), top)
     species, verdict, breeds, group = judged
     return Pet(
         area, crop, 1.0, species, verdict, breeds, group,

@@ -15,7 +15,7 @@ from smartbreed.core.errors import HubCallError
 from smartbreed.core.settings import Settings
 from smartbreed.hub.client import connect, list_commits, list_tags, repo_state
 from training.continual.full import retrain_everything
-from training.continual.progress import Teller
+from training.continual.progress import ProgressReporter
 from training.continual.run import retrain_head
 from training.continual.work import Choices, Work
 
@@ -58,7 +58,12 @@ class World:
         chosen = Choices(self.settings.dataset, self.settings.model_repo, mode, **choices)
         with tempfile.TemporaryDirectory() as scratch:
             work = Work(
-                self.settings, chosen, Teller(as_json=True), connect(self.settings), Path(scratch), self._shot
+                self.settings,
+                chosen,
+                ProgressReporter(as_json=True),
+                connect(self.settings),
+                Path(scratch),
+                self._shot,
             )
             return run(work)
 

@@ -9,7 +9,7 @@ from tiny_bundle import BREEDS, SIZE, crops, random_network, write_bundle
 
 from smartbreed.inference.bundle import load_bundle
 from training.common.errors import RecipeError
-from training.fitting.weight_average import stir
+from training.fitting.weight_average import average_weights
 from training.models.from_bundle import rebuild_classifier
 from training.models.mobilenet_v2 import build_classifier
 from training.pipeline.run_directory import RunDirectory
@@ -22,9 +22,9 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_same_labels_are_stirred(bundle: Path, tmp_path: Path) -> None:
     model = rebuild_classifier(load_bundle(bundle))
-    told = stir(str(bundle), RunDirectory(tmp_path, quiet=True), model, crops(2))
-    assert told["with"] == str(bundle)
-    assert 0 <= told["top1"] <= 1
+    report = average_weights(str(bundle), RunDirectory(tmp_path, quiet=True), model, crops(2))
+    assert report["with"] == str(bundle)
+    assert 0 <= report["top1"] <= 1
 
 
 @pytest.mark.parametrize(
@@ -41,11 +41,11 @@ def test_other_labels_are_refused(names: tuple[str, ...], said: str, bundle: Pat
     random_network(model, 5)
     before = model.get_weights()
     with pytest.raises(RecipeError, match=rf"same labels; this one {said}\. Received: {bundle}"):
-        stir(str(bundle), RunDirectory(tmp_path, quiet=True), model, crops(2, names=names))
+        average_weights(str(bundle), RunDirectory(tmp_path, quiet=True), model, crops(2, names=names))
     assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
 
 
 def test_another_network_is_refused(bundle: Path, tmp_path: Path) -> None:
     model = build_classifier(len(BREEDS), input_size=SIZE, alpha=0.5)
     with pytest.raises(RecipeError, match=r"train.soup must hold the same network"):
-        stir(str(bundle), RunDirectory(tmp_path, quiet=True), model, crops(2))
+        average_weights(str(bundle), RunDirectory(tmp_path, quiet=True), model, crops(2))

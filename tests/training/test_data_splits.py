@@ -141,10 +141,10 @@ def test_swapped_labels_are_suspected() -> None:
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(3), 60)
     embeddings = rng.normal(size=(180, 16)) + 6 * np.eye(16)[labels]
-    told = labels.copy()
-    told[[5, 70, 150]] = [1, 2, 0]
-    chance = out_of_fold(embeddings.astype(np.float32), told, np.arange(180), 3)
-    found = suspects(chance, told)
+    given = labels.copy()
+    given[[5, 70, 150]] = [1, 2, 0]
+    chance = out_of_fold(embeddings.astype(np.float32), given, np.arange(180), 3)
+    found = suspects(chance, given)
     assert {5, 70, 150} <= {suspect.index for suspect in found[:4]}
     assert len(found) < 10
     worst = next(suspect for suspect in found if suspect.index == 5)

@@ -86,23 +86,23 @@ def test_the_plot_is_the_same_twice(seen: Seen, tmp_path: Path) -> None:
 def test_missed_pets_and_false_alarms_are_shown(
     seen: Seen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: dict[str, list[str]] = {}
+    captions_of: dict[str, list[str]] = {}
 
     def sheet(pictures: list[np.ndarray], captions: list[str], path: Path, **_: int) -> None:
-        told[path.stem] = captions
+        captions_of[path.stem] = captions
         Image.fromarray(pictures[0]).save(path)
 
     monkeypatch.setattr("training.evaluation.photograph_sheets.contact_sheet", sheet)
     paths = photograph_sheets(seen, 0.5, tmp_path / "mistakes")
     assert [path.name for path in paths] == ["missed.png", "false_alarms.png"]
-    assert told == {
+    assert captions_of == {
         "missed": ["dog missed, no box on it", "dog missed, seen with 0.30"],
         "false_alarms": ["0.70 dog: photo_4"],
     }
     # A lower threshold misses less and alarms more; of the other one nothing is left.
     photograph_sheets(seen, 0.15, tmp_path / "mistakes")
-    assert told["missed"] == ["dog missed, no box on it"]
-    assert told["false_alarms"] == ["0.70 dog: photo_4", "0.20 dog: photo_2"]
+    assert captions_of["missed"] == ["dog missed, no box on it"]
+    assert captions_of["false_alarms"] == ["0.70 dog: photo_4", "0.20 dog: photo_2"]
     perfect = Seen(seen.scenes[:1], seen.found[:1], [], [])
     assert photograph_sheets(perfect, 0.5, tmp_path / "mistakes") == []
     assert list((tmp_path / "mistakes").iterdir()) == []

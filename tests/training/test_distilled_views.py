@@ -72,6 +72,8 @@ def test_views_are_mixed_like_any_pictures(images: np.ndarray) -> None:
 
 
 def test_progress_is_told_to_the_end(images: np.ndarray) -> None:
-    told: list[tuple[int, int]] = []
-    targets_of_views(by_brightness, images, np.zeros(5, int), 2, None, 0, told=lambda *at: told.append(at))
-    assert told[-1] == (10, 10)
+    progress: list[tuple[int, int]] = []
+    targets_of_views(
+        by_brightness, images, np.zeros(5, int), 2, None, 0, progress=lambda *at: progress.append(at)
+    )
+    assert progress[-1] == (10, 10)

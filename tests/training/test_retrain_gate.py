@@ -17,14 +17,14 @@ from hypothesis import strategies as st
 from smartbreed.core.settings import EMBEDDED_BUNDLE
 from smartbreed.inference.bundle import Bundle, load_bundle
 from training.continual import plots
-from training.continual.baseline import Root, root_of
+from training.continual.baseline import Baseline, baseline_of
 from training.continual.bootstrap import paired, paired_calibration
-from training.continual.calibrate import second_look
+from training.continual.calibrate import shifted_verification
 from training.continual.flagged import FOLDS, Answers, folds_of, split
-from training.continual.gate import Judged, Verdict, judge
+from training.continual.gate import GateResult, ModelLogits, compare
 from training.continual.gate_set import GateSet, build_gate, load_gate, stand_in
 from training.continual.head import Examples
-from training.continual.loss_checks import HELD, MARGINS, WORSE, judge_parts, parts_check
+from training.continual.loss_checks import HELD, MARGINS, WORSE, check_parts, parts_check
 from training.continual.paired_test import Pairs, pairs, smallest_loss
 
 LABELS, EACH = 20, 30
@@ -38,7 +38,7 @@ def gate_set() -> GateSet:
     return GateSet(nothing, labels, names, np.full(len(labels), ""), nothing[:0])
 
 
-def model(right: np.ndarray, sure: float = 2.0, extra: int = 0) -> Judged:
+def model(right: np.ndarray, sure: float = 2.0, extra: int = 0) -> ModelLogits:
     """Logits that name the label where ``right`` and its neighbour elsewhere, each as sure as the other."""
     labels = gate_set().labels
     logits = np.zeros((len(labels), LABELS + extra), np.float32)
@@ -46,7 +46,7 @@ def model(right: np.ndarray, sure: float = 2.0, extra: int = 0) -> Judged:
     # Calibrated: as many are right as the probability says.
     share = right.mean()
     others = logits.shape[1] - 1
-    return Judged(logits, float(sure / np.log(share * others / (1 - share))))
+    return ModelLogits(logits, float(sure / np.log(share * others / (1 - share))))
 
 
 def answers(before: int, after: int, count: int = 40) -> Answers:
@@ -66,11 +66,11 @@ def mostly(wrong: int = 60, seed: int = 0) -> np.ndarray:
     return right
 
 
-def verdict(champion: Judged, challenger: Judged, flagged: Answers | None = None) -> Verdict:
-    return judge(champion, challenger, gate_set(), GROUPS, flagged or answers(4, 20))
+def verdict(champion: ModelLogits, challenger: ModelLogits, flagged: Answers | None = None) -> GateResult:
+    return compare(champion, challenger, gate_set(), GROUPS, flagged or answers(4, 20))
 
 
-def failed(found: Verdict) -> list[str]:
+def failed(found: GateResult) -> list[str]:
     return [check.name for check in found.checks if not check.passed]
 
 
@@ -87,11 +87,11 @@ def test_better_on_what_was_flagged_and_the_same_elsewhere_passes() -> None:
 
 def test_losses_too_small_for_the_gate_are_stopped_when_they_add_up() -> None:
     """Each of many releases loses a third of a point; the fourth would lie too far below the first."""
-    root, wrong, passed = None, 60, 0
+    baseline, wrong, passed = None, 60, 0
     for _ in range(10):
         before, after = model(mostly(wrong)), model(mostly(wrong + 2))
-        root = root or root_of({"version": "1.2.0"}, before.logits, gate_set())
-        found = judge(before, after, gate_set(), GROUPS, answers(4, 20), root=root)
+        baseline = baseline or baseline_of({"version": "1.2.0"}, before.logits, gate_set())
+        found = compare(before, after, gate_set(), GROUPS, answers(4, 20), baseline=baseline)
         if not found.passed:
             break
         passed, wrong = passed + 1, wrong + 2
@@ -104,16 +104,16 @@ def test_losses_too_small_for_the_gate_are_stopped_when_they_add_up() -> None:
 
 def test_the_root_is_carried_along_and_belongs_to_one_gate_set() -> None:
     logits = model(mostly(60)).logits
-    told = {"version": "1.4.0", "root": {"version": "1.2.0", "top1": 0.91, "pictures": LABELS * EACH}}
-    assert root_of(told, logits, gate_set()) == Root("1.2.0", 0.91, LABELS * EACH)
-    told["root"] = {"version": "1.2.0", "top1": 0.91, "pictures": 5}
-    own = root_of(told, logits, gate_set())
+    config = {"version": "1.4.0", "root": {"version": "1.2.0", "top1": 0.91, "pictures": LABELS * EACH}}
+    assert baseline_of(config, logits, gate_set()) == Baseline("1.2.0", 0.91, LABELS * EACH)
+    config["root"] = {"version": "1.2.0", "top1": 0.91, "pictures": 5}
+    own = baseline_of(config, logits, gate_set())
     assert own is not None
     assert (own.version, own.top1, own.pictures) == ("1.4.0", 0.9, LABELS * EACH)
     right = own.right_answers()
     assert right is not None
     assert np.array_equal(right, mostly(60))
-    assert root_of(told, logits, replace(gate_set(), trained=True)) is None
+    assert baseline_of(config, logits, replace(gate_set(), trained=True)) is None
 
 
 def test_worse_overall_is_stopped_and_says_by_how_much() -> None:
@@ -143,27 +143,27 @@ def test_a_gain_elsewhere_does_not_excuse_a_breed() -> None:
     assert "Breed9 by 30 points of 30 pictures (9 lost, 0 gained)" in found.reasons[0]
 
 
-def small(right: str, sure: float = 2.0) -> Judged:
+def small(right: str, sure: float = 2.0) -> ModelLogits:
     """Logits of as many pictures of two breeds as there are letters: x for a right answer."""
     labels = np.arange(len(right)) % 2
     logits = np.zeros((len(right), 2), np.float32)
     logits[np.arange(len(right)), np.where(np.array(list(right)) == "x", labels, 1 - labels)] = sure
-    return Judged(logits, 1.0)
+    return ModelLogits(logits, 1.0)
 
 
-def small_verdict(before: str, after: str, root: Root | None = None) -> Verdict:
+def small_verdict(before: str, after: str, baseline: Baseline | None = None) -> GateResult:
     labels = np.arange(len(before)) % 2
     nothing = np.zeros((len(labels), 2), np.float32)
     gate = GateSet(nothing, labels, ["ann", "bob"], np.full(len(labels), ""), nothing[:0])
     logits = np.zeros((20, 2), np.float32)
     logits[:, 1] = np.where(np.arange(20) < 6, 2.0, -2.0)
     flagged = Answers(np.ones(20, np.int64), logits, np.abs(logits))
-    return judge(small(before), small(after), gate, ["ann", "bob"], flagged, root=root)
+    return compare(small(before), small(after), gate, ["ann", "bob"], flagged, baseline=baseline)
 
 
 def test_one_picture_of_ten_proves_nothing_and_the_verdict_says_so() -> None:
-    root = root_of({"version": "1.0.0"}, small("xxxxxxxxxx").logits, ten())
-    found = small_verdict("xxxxxxxxxx", "xxxxxxx.xx", root)
+    baseline = baseline_of({"version": "1.0.0"}, small("xxxxxxxxxx").logits, ten())
+    found = small_verdict("xxxxxxxxxx", "xxxxxxx.xx", baseline)
     assert found.passed, found.reasons
     open_ = {check.name for check in found.checks if not check.decided}
     assert {"overall", "root"} <= open_
@@ -188,21 +188,21 @@ def test_a_loss_that_chance_does_not_explain_is_refused_even_of_ten(after: str, 
 
 def test_losses_of_one_picture_add_up_in_a_small_set_too() -> None:
     """Each release loses one more picture of ten; the fifth is refused, whatever the champion was like."""
-    root = root_of({"version": "1.0.0"}, small("xxxxxxxxxx").logits, ten())
-    assert root is not None
+    baseline = baseline_of({"version": "1.0.0"}, small("xxxxxxxxxx").logits, ten())
+    assert baseline is not None
     for lost in range(1, 7):
         before, after = ("." * n + "x" * (10 - n) for n in (lost - 1, lost))
-        found = small_verdict(before, after, Root(**root.as_dict()))
+        found = small_verdict(before, after, Baseline(**baseline.as_dict()))
         assert found.checks[1].name == "root"
         assert found.checks[1].passed == (lost < 5), found.checks[1].sentence
 
 
 def test_a_root_that_knows_only_its_score_is_compared_by_it() -> None:
-    found = small_verdict("xxxxxxxx..", "xxxx......", Root("1.0.0", 0.9, 10))
+    found = small_verdict("xxxxxxxx..", "xxxx......", Baseline("1.0.0", 0.9, 10))
     assert not found.checks[1].passed, "five fewer right than the root"
-    assert small_verdict("xxxxxxxx..", "xxxxx.....", Root("1.0.0", 0.9, 10)).checks[1].passed
-    assert Root("1.0.0", 0.9, 10, "no digits").right_answers() is None
-    assert Root("1.0.0", 0.9, 10, "ff").right_answers() is None
+    assert small_verdict("xxxxxxxx..", "xxxxx.....", Baseline("1.0.0", 0.9, 10)).checks[1].passed
+    assert Baseline("1.0.0", 0.9, 10, "no digits").right_answers() is None
+    assert Baseline("1.0.0", 0.9, 10, "ff").right_answers() is None
 
 
 def test_the_exact_test_counts_discordant_pictures() -> None:
@@ -305,7 +305,7 @@ def test_the_second_look_decides_as_before_when_only_the_scale_moved() -> None:
     rng = np.random.default_rng(3)
     before = rng.normal(5, 2, 200)
     confirm = {"candidate": 0.1, "detector": 1.2, "classifier": 0.8, "bias": -3.0}
-    after = second_look(confirm, before, (before - 1.5) / 1.7)
+    after = shifted_verification(confirm, before, (before - 1.5) / 1.7)
     moved = after["classifier"] * ((before - 1.5) / 1.7) + after["bias"]
     assert np.allclose(moved, 0.8 * before - 3.0, atol=0.01)
     assert (after["candidate"], after["detector"]) == (0.1, 1.2)
@@ -316,14 +316,19 @@ def test_a_gate_set_survives_its_file(tmp_path) -> None:
     embeddings, away = rng.random((30, 8)).astype(np.float32), rng.random((3, 8)).astype(np.float32)
     origins = np.array([""] * 25 + [f"{n:016x}" for n in range(5)])
     build_gate(
-        tmp_path / "gate.npz", embeddings, np.arange(30) % 4, list("abcd"), strangers=away, origins=origins
+        tmp_path / "gate.npz",
+        embeddings,
+        np.arange(30) % 4,
+        list("abcd"),
+        out_of_distribution=away,
+        origins=origins,
     )
     shipped = load_bundle(EMBEDDED_BUNDLE)
     config = shipped.config.model_copy(update={"files": {"gate.npz": "0"}})
     found = load_gate(Bundle(tmp_path, config, shipped.version))
     assert found is not None
     assert np.allclose(found.embeddings, embeddings, atol=0.01)
-    assert np.allclose(found.strangers, away, atol=0.01)
+    assert np.allclose(found.out_of_distribution, away, atol=0.01)
     assert found.base.sum() == 25
     assert load_gate(Bundle(tmp_path, config.model_copy(update={"files": {}}), shipped.version)) is None
 
@@ -349,7 +354,7 @@ def test_every_group_that_lost_is_in_the_sentences_as_it_is_in_the_plot(
     counted = {
         name: Pairs(count + lost + gained, lost, gained) for name, (count, lost, gained) in found.items()
     }
-    parts = judge_parts(counted, MARGINS.group, MARGINS)
+    parts = check_parts(counted, MARGINS.group, MARGINS)
     check = parts_check("groups", "breed group", parts, MARGINS.group, MARGINS)
     said = f"{check.sentence} {check.undecided}"
     for part in parts:

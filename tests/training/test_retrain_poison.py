@@ -12,13 +12,13 @@ from smartbreed.dataset.needs import CROWD, FLAGGER_FLOOR, capped
 from smartbreed.inference.bundle import load_bundle
 from training.continual.calibrate import calibrated
 from training.continual.challenger import head_of, raw_config
-from training.continual.fit_head import Lesson, teach
+from training.continual.fit_head import LabelledViews, fit_head
 from training.continual.flagged import answer
-from training.continual.gate import Judged, Verdict, judge
+from training.continual.gate import GateResult, ModelLogits, compare
 from training.continual.gate_set import GateSet, load_gate, stand_in
 from training.continual.head import Examples, Head
 from training.continual.memory import load_memory
-from training.continual.new_breed import Knowledge
+from training.continual.new_breed import ParentHead
 from training.continual.samples import Sample
 
 #: Embeddings a breed: to learn from, to be flagged by visitors, to measure accuracy on.
@@ -30,7 +30,7 @@ class Outcome:
     accuracy: float
     kept: int
     poisoned: int
-    verdict: Verdict
+    verdict: GateResult
 
 
 class World:
@@ -51,12 +51,12 @@ class World:
         gate = load_gate(bundle)
         if gate is None:
             gate, memory = stand_in(memory, self.names)
-        self.gate, self.knowledge = gate, Knowledge(self.head, memory)
+        self.gate, self.parent_head = gate, ParentHead(self.head, memory)
 
     def accuracy(self, head: Head) -> float:
         return 100 * float((head.logits(self.measured.embeddings).argmax(1) == self.measured.labels).mean())
 
-    def lesson(
+    def views(
         self, count: int, share: float, kind: str, visitors: int = 11
     ) -> tuple[list[Sample], dict[str, int]]:
         """Samples of so many honest visitors and of one who poisons, and the photo each is of."""
@@ -82,16 +82,16 @@ class World:
         kept = capped(samples)
         index = np.array([photos[sample.key] for sample in kept])
         labels = np.array([self.names.index(sample.label) for sample in kept])
-        lesson = Lesson(self.flagged.embeddings[index, None], labels)
-        head = teach(self.knowledge, lesson, len(self.head))
+        views = LabelledViews(self.flagged.embeddings[index, None], labels)
+        head = fit_head(self.parent_head, views, len(self.head))
         changed = calibrated(self.config, self.head, head, self.gate)
         answers = answer(
-            self.knowledge, head, lesson, [sample.key for sample in kept], lesson.take(np.arange(0)),
+            self.parent_head, head, views, [sample.key for sample in kept], views.take(np.arange(0)),
             np.ones(len(kept), bool),
         )  # fmt: skip
-        verdict = judge(
-            Judged(self.head.logits(self.gate.embeddings), self.config["classifier"]["temperature"]),
-            Judged(head.logits(self.gate.embeddings), changed["temperature"]),
+        verdict = compare(
+            ModelLogits(self.head.logits(self.gate.embeddings), self.config["classifier"]["temperature"]),
+            ModelLogits(head.logits(self.gate.embeddings), changed["temperature"]),
             self.gate, self.groups, answers,
         )  # fmt: skip
         return Outcome(
@@ -108,7 +108,7 @@ def world() -> World:
 def test_five_per_cent_of_poison_change_accuracy_by_less_than_a_third_of_a_point(
     world: World, kind: str
 ) -> None:
-    samples, photos = world.lesson(200, 0.05, kind)
+    samples, photos = world.views(200, 0.05, kind)
     clean = [sample for sample in samples if sample.flagger != "poisoner"]
     poisoned, without = world.learn(samples, photos), world.learn(clean, photos)
     assert poisoned.poisoned == 10  # under every cap: they are learnt
@@ -118,7 +118,7 @@ def test_five_per_cent_of_poison_change_accuracy_by_less_than_a_third_of_a_point
 @pytest.mark.parametrize("kind", ["neighbour", "one breed"])
 @pytest.mark.parametrize(("count", "share"), [(100, 0.3), (400, 0.3), (700, 0.6)])
 def test_a_flood_of_poison_is_stopped(world: World, kind: str, count: int, share: float) -> None:
-    samples, photos = world.lesson(count, share, kind)
+    samples, photos = world.views(count, share, kind)
     found = world.learn(samples, photos)
     assert found.poisoned <= max(FLAGGER_FLOOR, 0.2 * found.kept) < share * count
     if found.verdict.passed:  # what the caps left of it does no harm, then
@@ -133,7 +133,7 @@ def test_a_flood_of_poison_is_stopped(world: World, kind: str, count: int, share
 def test_among_two_people_nobody_is_capped_and_the_gate_stands_alone(
     world: World, kind: str, count: int, share: float
 ) -> None:
-    samples, photos = world.lesson(count, share, kind, visitors=1)
+    samples, photos = world.views(count, share, kind, visitors=1)
     assert len({sample.flagger for sample in samples}) < CROWD
     found = world.learn(samples, photos)
     assert found.poisoned == round(share * count), "all of it is learnt"
@@ -153,15 +153,15 @@ class SmallWorld(World):
         rows = [self.names.index(name) for name in self.BREEDS]
         self.head = Head(self.head.kernel[:, rows], self.head.bias[rows])
         memory, self.flagged, self.measured = (
-            self._of(part, rows) for part in (self.knowledge.memory, self.flagged, self.measured)
+            self._of(part, rows) for part in (self.parent_head.memory, self.flagged, self.measured)
         )
         mine = np.isin(self.gate.labels, rows)
         judged = Examples.of(self.gate.embeddings[mine], self.gate.labels[mine])
         few = self._of(judged, rows).take(np.arange(int(mine.sum()))[:: int(mine.sum()) // 10][:10])
         self.gate = GateSet(
-            few.embeddings, few.labels, list(self.BREEDS), np.full(10, ""), self.gate.strangers[:0]
+            few.embeddings, few.labels, list(self.BREEDS), np.full(10, ""), self.gate.out_of_distribution[:0]
         )
-        self.knowledge = Knowledge(self.head, memory)
+        self.parent_head = ParentHead(self.head, memory)
         labels = [self.config["classifier"]["labels"][row] for row in rows]
         self.config = {"classifier": {**self.config["classifier"], "labels": labels}}
         self.names, self.groups = list(self.BREEDS), list(self.BREEDS)

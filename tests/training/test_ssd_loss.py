@@ -32,8 +32,8 @@ def test_targets_say_where_the_pets_are(boxes: np.ndarray) -> None:
     positive = answer[:, 4:6].sum(1) > 0
     assert set(answer[:, 4:6].sum(1)) <= {0, 1}
     assert (answer[positive, -1] == 1).all()
-    told = decode(answer[positive, :4], ANCHORS[positive])
-    overlap = iou(told, boxes)
+    decoded = decode(answer[positive, :4], ANCHORS[positive])
+    overlap = iou(decoded, boxes)
     assert (overlap.max(1) > 0.99).all()  # every code decodes to one of the boxes
     assert (overlap.max(0) > 0.99).all()  # and every box has a code
     if len(boxes) == 1:
@@ -55,8 +55,8 @@ def test_two_boxes_with_one_best_anchor_both_keep_one() -> None:
     assert len(set(iou(CORNERS, boxes).argmax(0))) < 3
     answer = targets(boxes, np.array([0, 1, 1]))
     positive = answer[:, 4:6].sum(1) > 0
-    told = decode(answer[positive, :4], ANCHORS[positive])
-    assert (iou(told, boxes).max(0) > 0.99).all()
+    decoded = decode(answer[positive, :4], ANCHORS[positive])
+    assert (iou(decoded, boxes).max(0) > 0.99).all()
 
 
 def test_a_near_miss_counts_neither_way() -> None:

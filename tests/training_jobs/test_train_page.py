@@ -26,7 +26,7 @@ from smartbreed.web.pages.train.page import TrainPage
 
 NOW = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
 EVIL = "<script>alert('{{x}}')</script>"
-STRANGER = SimpleNamespace(headers={"host": "127.0.0.1:7860"})
+OUT_OF_DISTRIBUTION = SimpleNamespace(headers={"host": "127.0.0.1:7860"})
 
 
 class Nesting(html.parser.HTMLParser):
@@ -69,16 +69,16 @@ def page_of(services: Services) -> TrainPage:
 
 def test_no_handler_does_or_shows_anything_for_a_stranger(services: Services) -> None:
     page = page_of(services)
-    shown = page._tick("", "head", STRANGER)
+    shown = page._tick("", "head", OUT_OF_DISTRIBUTION)
     assert page.main not in shown
     assert page.serving not in shown
     assert "sb-sign-in" in shown[page.closed]["value"]
     for told in (
-        page._start("head", STRANGER),
-        page._cancel(STRANGER),
-        page._use("latest", "head", STRANGER),
-        page._back("head", STRANGER),
-        page._choose_mode("full", STRANGER),
+        page._start("head", OUT_OF_DISTRIBUTION),
+        page._cancel(OUT_OF_DISTRIBUTION),
+        page._use("latest", "head", OUT_OF_DISTRIBUTION),
+        page._back("head", OUT_OF_DISTRIBUTION),
+        page._choose_mode("full", OUT_OF_DISTRIBUTION),
     ):
         assert len(told) == 1
         assert "sb-problem" in next(iter(told.values()))

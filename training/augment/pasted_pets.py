@@ -37,7 +37,7 @@ def pasted_crops(data: Data, seed: int) -> list[tuple[np.ndarray, int]]:
     if not data.config:
         return []
     source = open_source(data)
-    told = {label: _SPECIES.get(describe_label(label, data)["species"], -1) for label in source.labels}
+    species_of = {label: _SPECIES.get(describe_label(label, data)["species"], -1) for label in source.labels}
     mine = [s for s in source.samples if s.split in ("", "train")]
     with ThreadPoolExecutor(4) as pool:
         hashes = list(pool.map(_sha256, mine))
@@ -47,7 +47,7 @@ def pasted_crops(data: Data, seed: int) -> list[tuple[np.ndarray, int]]:
     plain = data.model_copy(update={"jittered_copies": 0})
     read = read_crops(some, source.labels, plain, SIZE, seed, find).crops
     species = [
-        kind if kind >= 0 else told[source.labels[label]]
+        kind if kind >= 0 else species_of[source.labels[label]]
         for kind, label in zip(read.species.tolist(), read.labels.tolist(), strict=True)
     ]
     return [(image, kind) for image, kind in zip(read.images, species, strict=True) if kind >= 0]

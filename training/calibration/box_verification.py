@@ -44,7 +44,9 @@ def candidates_of(identifier: Identifier, scene: Scene) -> list[tuple[float, flo
     return rows
 
 
-def confirmation(identifier: Identifier, scenes: list[Scene]) -> tuple[dict[str, float] | None, float]:
+def fit_box_verification(
+    identifier: Identifier, scenes: list[Scene]
+) -> tuple[dict[str, float] | None, float]:
     """The second look's weights and the threshold on its probability, from held-back scenes.
 
     Returns:

@@ -57,7 +57,7 @@ def disk_faults(what: str) -> Iterator[None]:
             raise OSError(fault, os.strerror(fault)) from error
 
 
-def quiet_disk_faults() -> None:
+def silence_disk_faults() -> None:
     """Keep what h5py prints about a file it could not close off the terminal: the sentence says it all."""
     failed, ignored = sys.excepthook, sys.unraisablehook
 
@@ -72,7 +72,7 @@ def quiet_disk_faults() -> None:
     sys.excepthook, sys.unraisablehook = excepthook, unraisablehook
 
 
-def leave_quietly(status: int) -> None:
+def exit_before_hdf5(status: int) -> None:
     """End the process with ``status`` before HDF5 does: closing a file that the disk refused, it crashes."""
 
     def leave() -> None:

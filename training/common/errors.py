@@ -25,7 +25,7 @@ class DataError(TrainingError):
         super().__init__("bad_data", message)
 
 
-class StartError(TrainingError):
+class InitialWeightsError(TrainingError):
     """Start weights that cannot be had or do not fit."""
 
     def __init__(self, message: str) -> None:

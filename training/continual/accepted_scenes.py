@@ -193,7 +193,7 @@ def _labelled(
     for box, species in [*missed, *others, *found]:
         if not _among(box, no_pet) and not _among(box, [other for other, _ in pets]):
             pets.append((box, species))
-    if any(_unsettled(flag, [box for box, _ in pets]) for flag in open_ones):
+    if any(_undecided(flag, [box for box, _ in pets]) for flag in open_ones):
         return "with another flag of the photo not decided yet"
     if not all(species in _SPECIES for _, species in pets):
         return "with a pet of unknown species"
@@ -206,7 +206,7 @@ def _labelled(
     )
 
 
-def _unsettled(flag: dict[str, Any], boxes: list[Box]) -> bool:
+def _undecided(flag: dict[str, Any], boxes: list[Box]) -> bool:
     """Whether an open flag may change which pets there are."""
     box = _box(flag["box"])
     known = box is not None and _among(box, boxes)

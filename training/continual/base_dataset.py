@@ -57,7 +57,7 @@ def base_folder(api: HfApi, settings: Settings) -> Path:
 
 
 def cut(
-    plan: Plan, champion: Bundle, tell: Callable[[int, int], None] = lambda done, of: None
+    plan: Plan, champion: Bundle, progress: Callable[[int, int], None] = lambda done, of: None
 ) -> dict[str, bytes]:
     """A JPEG of what the classifier is shown of each sample that can be read, by its key.
 
@@ -65,7 +65,7 @@ def cut(
     """
     config, found = champion.config.classifier, dict[str, bytes]()
     for done, sample in enumerate(sorted(plan.samples, key=lambda one: one.place), 1):
-        tell(done, len(plan.samples))
+        progress(done, len(plan.samples))
         try:
             pixels = crop(sample, config.margin, config.input_size)
         except PhotoError:

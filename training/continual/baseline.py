@@ -2,7 +2,7 @@
 
 Each release may be a little worse than its parent, which chance alone can make of it. So every one is
 also held against the root: the last version that was trained as a whole, on the same gate set.
-``config.json`` carries its score along as ``root``.
+``config.json`` carries its score along as ``baseline``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from training.continual.gate_set import GateSet
 
 
 @dataclass(frozen=True)
-class Root:
+class Baseline:
     """The root's score.
 
     Attributes:
@@ -46,17 +46,17 @@ class Root:
         return found if fits else None
 
 
-def root_from(version: str, right: np.ndarray) -> Root:
+def baseline_from(version: str, right: np.ndarray) -> Baseline:
     """A version as the root of those after it.
 
     Args:
         version: its own.
         right: bool ``(n,)``, which pictures of the gate set it names right.
     """
-    return Root(version, float(right.mean()), len(right), np.packbits(right).tobytes().hex())
+    return Baseline(version, float(right.mean()), len(right), np.packbits(right).tobytes().hex())
 
 
-def root_of(config: dict[str, Any], champion: np.ndarray, gate: GateSet) -> Root | None:
+def baseline_of(config: dict[str, Any], champion: np.ndarray, gate: GateSet) -> Baseline | None:
     """The root of a champion: what its ``config.json`` says, else the champion itself.
 
     Args:
@@ -70,12 +70,12 @@ def root_of(config: dict[str, Any], champion: np.ndarray, gate: GateSet) -> Root
     base = gate.base & (gate.labels < champion.shape[1])
     if gate.trained or not base.any():
         return None
-    told = config.get("root")
-    if isinstance(told, dict) and told.get("pictures") == int(base.sum()):
-        right_before = told.get("right")
-        return Root(
-            str(told["version"]), float(told["top1"]), int(told["pictures"]),
+    carried = config.get("root")
+    if isinstance(carried, dict) and carried.get("pictures") == int(base.sum()):
+        right_before = carried.get("right")
+        return Baseline(
+            str(carried["version"]), float(carried["top1"]), int(carried["pictures"]),
             right_before if isinstance(right_before, str) else "",
         )  # fmt: skip
     right = champion.argmax(1) == gate.labels
-    return root_from(str(config["version"]), np.asarray(right[base]))
+    return baseline_from(str(config["version"]), np.asarray(right[base]))

@@ -42,31 +42,39 @@ def calibrated(config: dict[str, Any], old: Head, new: Head, gate: GateSet) -> d
             thresholds["group"],
         ),
     }
-    confirm = (config.get("detector") or {}).get("confirm")
-    if confirm:
-        every = np.concatenate([gate.embeddings, gate.strangers]) if len(gate.strangers) else gate.embeddings
-        found["confirm"] = second_look(confirm, old.logits(every).max(1), new.logits(every).max(1))
+    verification = (config.get("detector") or {}).get("confirm")
+    if verification:
+        every = (
+            np.concatenate([gate.embeddings, gate.out_of_distribution])
+            if len(gate.out_of_distribution)
+            else gate.embeddings
+        )
+        found["confirm"] = shifted_verification(
+            verification, old.logits(every).max(1), new.logits(every).max(1)
+        )
     return found
 
 
-def second_look(confirm: dict[str, float], before: np.ndarray, after: np.ndarray) -> dict[str, float]:
+def shifted_verification(
+    verification: dict[str, float], before: np.ndarray, after: np.ndarray
+) -> dict[str, float]:
     """The logistic regression on the largest breed logit, for logits of another scale.
 
     ``before ≈ slope * after + shift`` by least squares, so what was confirmed stays confirmed.
 
     Args:
-        confirm: as in ``config.json``.
+        verification: as in ``config.json``.
         before, after: largest breed logit of the same pictures ``(n,)``.
     """
     spread = float(((after - after.mean()) ** 2).sum())
     slope = float(((after - after.mean()) * (before - before.mean())).sum()) / spread if spread > 0 else 1.0
     slope = float(np.clip(slope, 0.2, 5.0))
     shift = float(before.mean() - slope * after.mean())
-    weight = confirm["classifier"]
+    weight = verification["classifier"]
     return {
-        **confirm,
+        **verification,
         "classifier": round(weight * slope, 4),
-        "bias": round(confirm["bias"] + weight * shift, 4),
+        "bias": round(verification["bias"] + weight * shift, 4),
     }
 
 

@@ -100,7 +100,7 @@ def read_dataset(
     folder: Path,
     revision: str = "main",
     *,
-    tell: Callable[[int, int], None] = lambda done, of: None,
+    progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> Rows:
     """Read every shard of a revision, but for the photos.
 
@@ -109,7 +109,7 @@ def read_dataset(
         repo: ``owner/name``.
         folder: shards of flags are kept there, for as long as their photos are wanted.
         revision: branch, tag or commit.
-        tell: how many files are read, of how many.
+        progress: how many files are read, of how many.
 
     Raises:
         HubCallError: the Hub cannot be asked. A repo that is not there has no rows.
@@ -125,7 +125,7 @@ def read_dataset(
     photos = Photos()
     files = sorted(list_files(api, repo, "dataset", sha).values(), key=lambda file: file.path)
     for number, file in enumerate(files):
-        tell(number, len(files))
+        progress(number, len(files))
         config = shard_config(file.path)
         if config is None or file.size > _MOST_BYTES:
             if file.path not in _USUAL:
@@ -141,7 +141,7 @@ def read_dataset(
         for row in found:
             # The same row in two shards: the publisher was interrupted; they are equal.
             rows[config].setdefault(str(row[KEYS[config]]), row)
-    tell(len(files), len(files))
+    progress(len(files), len(files))
     return Rows(sha, list(rows["flags"].values()), list(rows["reviews"].values()), skipped)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.continual.head import Examples, Head, fit_rows
-from training.continual.new_breed import Knowledge, learn_breed
+from training.continual.new_breed import ParentHead, add_breed
 
 #: Weight of one accepted picture, in pictures of the replay memory.
 WEIGHT = 4.0
@@ -18,7 +18,7 @@ PULL = 0.2
 
 
 @dataclass(frozen=True)
-class Lesson:
+class LabelledViews:
     """Accepted pictures.
 
     Attributes:
@@ -32,8 +32,8 @@ class Lesson:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def take(self, index: np.ndarray) -> Lesson:
-        return Lesson(self.views[index], self.labels[index])
+    def take(self, index: np.ndarray) -> LabelledViews:
+        return LabelledViews(self.views[index], self.labels[index])
 
     def examples(self, weight: float) -> Examples:
         """Every view; those of one picture weigh ``weight`` together."""
@@ -43,31 +43,31 @@ class Lesson:
         )
 
 
-def teach(knowledge: Knowledge, lesson: Lesson, labels: int) -> Head:
+def fit_head(parent: ParentHead, accepted: LabelledViews, labels: int) -> Head:
     """The parent's head with new breeds added and corrected ones moved, all others as they were.
 
     Args:
-        knowledge: parent's head and replay memory.
-        lesson: what is to be learnt.
+        parent: parent's head and replay memory.
+        accepted: what is to be learnt.
         labels: how many the new head has; a new one without pictures gets a row that never wins.
     """
-    parent, head = knowledge.head, knowledge.head
-    for new in range(len(parent), labels):
-        mine = lesson.labels == new
+    old, head = parent.head, parent.head
+    for new in range(len(old), labels):
+        mine = accepted.labels == new
         if mine.sum() < 3:
-            head = head.with_row(np.zeros(len(parent.kernel), np.float32), -1e3)
+            head = head.with_row(np.zeros(len(old.kernel), np.float32), -1e3)
             continue
-        others = lesson.take((lesson.labels >= len(parent)) & ~mine)
+        others = accepted.take((accepted.labels >= len(old)) & ~mine)
         # What has no row yet is, as far as this row is concerned, whatever it is taken for now.
         taken_for = head.logits(others.views[:, 0]).argmax(1)
-        others = Lesson(others.views, np.where(others.labels > new, taken_for, others.labels))
-        head = learn_breed(knowledge, head, lesson.views[mine], others.examples(1.0))
-    known = lesson.take(lesson.labels < len(parent))
+        others = LabelledViews(others.views, np.where(others.labels > new, taken_for, others.labels))
+        head = add_breed(parent, head, accepted.views[mine], others.examples(1.0))
+    known = accepted.take(accepted.labels < len(old))
     if not len(known):
         return head
     said = head.logits(known.views[:, 0]).argmax(1)
     rows = np.unique(np.concatenate([known.labels, said]))
-    rows = rows[rows < len(parent)]
-    memory = Examples.of(knowledge.memory.embeddings, knowledge.memory.labels, keep=KEEP)
-    fresh = lesson.take(lesson.labels >= len(parent)).examples(1.0)
+    rows = rows[rows < len(old)]
+    memory = Examples.of(parent.memory.embeddings, parent.memory.labels, keep=KEEP)
+    fresh = accepted.take(accepted.labels >= len(old)).examples(1.0)
     return fit_rows(head, rows, memory.and_(fresh).and_(known.examples(WEIGHT)), pull=PULL)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from smartbreed.dataset.needs import HELD_OUT, held_out
-from training.continual.fit_head import Lesson, teach
+from training.continual.fit_head import LabelledViews, fit_head
 from training.continual.head import Head
-from training.continual.new_breed import Knowledge
+from training.continual.new_breed import ParentHead
 
 FOLDS = 5
 
@@ -61,27 +61,32 @@ def folds_of(keys: list[str], labels: np.ndarray) -> np.ndarray:
 
 
 def answer(
-    knowledge: Knowledge, challenger: Head, taught: Lesson, keys: list[str], held_out: Lesson, new: np.ndarray
+    parent: ParentHead,
+    challenger: Head,
+    trained_on: LabelledViews,
+    keys: list[str],
+    held_out: LabelledViews,
+    new: np.ndarray,
 ) -> Answers:
     """Answers to the samples of ``new`` and to those held out.
 
     Args:
-        knowledge: champion's head and replay memory.
-        challenger: the head taught with all of ``taught``.
-        taught: what the challenger has learnt from.
-        keys: of ``taught``.
+        parent: champion's head and replay memory.
+        challenger: the head taught with all of ``trained_on``.
+        trained_on: what the challenger has learnt from.
+        keys: of ``trained_on``.
         held_out: what nobody has learnt from.
-        new: mask over ``taught`` of the samples the champion has not learnt from either.
+        new: mask over ``trained_on`` of the samples the champion has not learnt from either.
     """
-    fold = folds_of(keys, taught.labels)
-    seen = challenger.logits(taught.views[:, 0])
+    fold = folds_of(keys, trained_on.labels)
+    seen = challenger.logits(trained_on.views[:, 0])
     for number in np.unique(fold[new]):
         out = fold == number
-        head = teach(knowledge, taught.take(np.flatnonzero(~out)), len(challenger))
-        seen[out] = head.logits(taught.views[out, 0])
-    mine, away = taught.views[new, 0], held_out.views[:, 0]
+        head = fit_head(parent, trained_on.take(np.flatnonzero(~out)), len(challenger))
+        seen[out] = head.logits(trained_on.views[out, 0])
+    mine, away = trained_on.views[new, 0], held_out.views[:, 0]
     return Answers(
-        np.concatenate([taught.labels[new], held_out.labels]),
-        knowledge.head.logits(np.concatenate([mine, away])),
+        np.concatenate([trained_on.labels[new], held_out.labels]),
+        parent.head.logits(np.concatenate([mine, away])),
         np.concatenate([seen[new], challenger.logits(away)]),
     )

@@ -26,12 +26,12 @@ from training.continual.base_dataset import (
     has_scenes,
     pixels_of,
 )
-from training.continual.baseline import root_from
-from training.continual.calibrate import second_look
+from training.continual.baseline import baseline_from
+from training.continual.calibrate import shifted_verification
 from training.continual.challenger import raw_config
 from training.continual.champion import Champion
 from training.continual.flagged import Answers
-from training.continual.gate import Judged, judge
+from training.continual.gate import ModelLogits, compare
 from training.continual.gate_set import FILE, GateSet, build_gate, load_gate
 from training.continual.loss_checks import MARGINS
 from training.continual.plan import Plan, write_record
@@ -70,19 +70,19 @@ def retrain_everything(work: Work, recipe: str = "breeds") -> dict[str, Any]:
     from training.pipeline.runner import run_recipe
     from training.recipe.file import load_recipe
 
-    work.teller.step("read", "Looking for the base dataset")
+    work.reporter.step("read", "Looking for the base dataset")
     base = base_folder(work.api, work.settings)  # hours before it would be missed
     champion, plan = read(work)
     plan = plan_of(champion.bundle, plan.samples, SHARE)
     if not enough(work, plan):
         return nothing_to_do(work, champion, plan)
     check_base(base, plan)
-    with work.stage("embed", f"Looking at {len(plan.samples)} accepted photos") as tell:
-        crops = cut(plan, champion.bundle, tell)
+    with work.stage("embed", f"Looking at {len(plan.samples)} accepted photos") as progress:
+        crops = cut(plan, champion.bundle, progress)
     if len(crops) < len(plan.samples):
         work.facts["left_out"][UNREADABLE] = len(plan.samples) - len(crops)
         plan = plan_of(champion.bundle, [one for one in plan.samples if one.key in crops], SHARE)
-    if too_few := _too_few_to_judge(plan):
+    if too_few := _too_few_held_out(plan):
         history = history_of(raw_config(champion.bundle), None, champion.bundle.config.version, [])
         return work.end(
             plan, None, [too_few, *plan.remarks], champion.bundle.config.version, history, why_none="too_few"
@@ -105,27 +105,27 @@ def retrain_everything(work: Work, recipe: str = "breeds") -> dict[str, Any]:
          f"export.version={version}", f"export.detector={champion.bundle.folder}", *work.choices.overrides],
     )  # fmt: skip
     for stage, message, parts in _STAGES:
-        with work.stage(stage, message) as tell:
+        with work.stage(stage, message) as progress:
             for number, part in enumerate(parts):
-                run.watch = _watching(tell, number, len(parts))
+                run.watch = _watching(progress, number, len(parts))
                 run_recipe(chosen, run, (part,))
     return _finish(work, champion, plan, crops, run / "bundle", version)
 
 
-def _watching(tell: Progress, number: int, of: int) -> Callable[[float, str], None]:
+def _watching(progress: Progress, number: int, of: int) -> Callable[[float, str], None]:
     """Tells of the recipe's stage of a number as a part of ours."""
-    return lambda share, message: tell(number + share, of, message)
+    return lambda share, message: progress(number + share, of, message)
 
 
-def _too_few_to_judge(plan: Plan) -> str:
+def _too_few_held_out(plan: Plan) -> str:
     """Why the gate could only refuse, hours from now; empty when it can judge."""
-    judged = int((plan.held_out & plan.fresh).sum())
-    if judged >= MARGINS.least:
+    compared = int((plan.held_out & plan.fresh).sum())
+    if compared >= MARGINS.least:
         return ""
     return (
         f"Full mode judges a new version on a fifth of the accepted photos, which it does not learn from: "
-        f"of these {judged} {'is' if judged == 1 else 'are'} new, and {MARGINS.least} are needed; accept "
-        "more, or use head mode."
+        f"of these {compared} {'is' if compared == 1 else 'are'} new, and {MARGINS.least} are needed; "
+        "accept more, or use head mode."
     )
 
 
@@ -133,41 +133,46 @@ def _finish(
     work: Work, champion: Champion, plan: Plan, crops: dict[str, bytes], folder: Path, version: str
 ) -> dict[str, Any]:
     before, challenger = raw_config(champion.bundle), load_bundle(folder)
-    with work.stage("gate", "Comparing it with the present model") as tell:
-        looks = [Classifier(bundle, 2) for bundle in (champion.bundle, challenger)]
+    with work.stage("gate", "Comparing it with the present model") as progress:
+        classifiers = [Classifier(bundle, 2) for bundle in (champion.bundle, challenger)]
         images, labels, origins = _held_back(folder.parent)
         held = [s for s, o, f in zip(plan.samples, plan.held_out, plan.fresh, strict=True) if o and f]
         done, of = 0, 3 * len(images) + 2 * len(held)
 
-        def ran(look: Classifier, shown: Iterable[np.ndarray]) -> Iterator[Outputs]:
+        def ran(classifier: Classifier, shown: Iterable[np.ndarray]) -> Iterator[Outputs]:
             nonlocal done
             for image in shown:
-                yield look.run(image)
+                yield classifier.run(image)
                 done += 1
                 if done % max(1, of // 50) == 0:
-                    tell(done, of)
+                    progress(done, of)
 
-        judged = [Judged(_logits(look, ran(look, images)), look.config.temperature) for look in looks]
+        compared = [
+            ModelLogits(_logits(classifier, ran(classifier, images)), classifier.config.temperature)
+            for classifier in classifiers
+        ]
         shown = [pixels_of(crops[sample.key]) for sample in held]
         index = np.array([plan.names.index(sample.label) for sample in held], np.int64)
-        answers = Answers(index, *(_logits(look, ran(look, shown)) for look in looks))
-        embeddings = np.stack([outputs.embedding for outputs in ran(looks[1], images)])
+        answers = Answers(index, *(_logits(classifier, ran(classifier, shown)) for classifier in classifiers))
+        embeddings = np.stack([outputs.embedding for outputs in ran(classifiers[1], images)])
         written = load_gate(challenger)  # by the recipe, which has seen photographs without a pet
-        strangers = np.zeros((0, embeddings.shape[1])) if written is None else written.strangers
-        gate = GateSet(embeddings, labels, plan.names, origins, strangers)
+        out_of_distribution = (
+            np.zeros((0, embeddings.shape[1])) if written is None else written.out_of_distribution
+        )
+        gate = GateSet(embeddings, labels, plan.names, origins, out_of_distribution)
         groups = [label.get("group") or label["id"] for label in plan.labels[: plan.known]]
-        verdict = judge(judged[0], judged[1], gate, groups, answers)
-    history = history_of(before, verdict, version, plan.learnt())
-    reasons = verdict.reasons + plan.remarks
-    if not verdict.passed:
-        return work.end(plan, verdict, reasons, version, history)
+        gate_result = compare(compared[0], compared[1], gate, groups, answers)
+    history = history_of(before, gate_result, version, plan.learnt())
+    reasons = gate_result.reasons + plan.remarks
+    if not gate_result.passed:
+        return work.end(plan, gate_result, reasons, version, history)
     with work.stage("export", f"Writing version {version}"):
         parent = parent_of(work, champion)
         config = raw_config(challenger)
         config["classifier"]["labels"] = plan.labels
         config |= {
-            "root": _root(judged[1], gate, version), "history": history,
-            "name": before["name"], "metrics": verdict.figures,
+            "root": _baseline(compared[1], gate, version), "history": history,
+            "name": before["name"], "metrics": gate_result.figures,
             "parents": [{"repo": work.choices.repo if parent else champion.bundle.version.repo,
                          "revision": parent.revision if parent else champion.bundle.version.revision,
                          "version": before["version"]}],
@@ -175,40 +180,49 @@ def _finish(
                            "revision": work.facts["dataset_revision"],
                            "samples": int((~plan.held_out).sum()), "held_out": int(plan.held_out.sum())},
         }  # fmt: skip
-        _keep_second_look(config, before, judged)
-        build_gate(folder / FILE, embeddings, labels, plan.names, strangers=strangers, origins=origins)
+        _keep_box_verification(config, before, compared)
+        build_gate(
+            folder / FILE,
+            embeddings,
+            labels,
+            plan.names,
+            out_of_distribution=out_of_distribution,
+            origins=origins,
+        )
         write_record(folder, plan.record(), work.choices.dataset, work.facts["dataset_revision"])
         learnt = plan.sentences()
         facts = {
-            "figures": verdict.figures, "learnt": learnt, "mode": "full",
+            "figures": gate_result.figures, "learnt": learnt, "mode": "full",
             "difference": differences(before, config, plan.known),
         }  # fmt: skip
         (folder / "README.md").write_text(render_card(config, facts), encoding="utf-8")
         add_to_changelog(
-            folder / "CHANGELOG.md", version, [*learnt, *verdict.reasons], work.choices.now.date()
+            folder / "CHANGELOG.md", version, [*learnt, *gate_result.reasons], work.choices.now.date()
         )
         write_config(folder, config)
         load_bundle(folder)
     if parent is None:
         work.keep(folder)
-        return work.end(plan, verdict, reasons, version, history)
+        return work.end(plan, gate_result, reasons, version, history)
     with work.stage("publish", f"Publishing {version}"):
         work.before_publishing()
         released = publish(work.api, work.choices.repo, folder, version, parent, "\n".join(learnt))
-    return work.end(plan, verdict, reasons, version, history, released.revision)
+    return work.end(plan, gate_result, reasons, version, history, released.revision)
 
 
-def _root(challenger: Judged, gate: GateSet, version: str) -> dict[str, Any]:
+def _baseline(challenger: ModelLogits, gate: GateSet, version: str) -> dict[str, Any]:
     """What all head-mode versions after this one are held against."""
-    return root_from(version, challenger.right(gate.labels)[gate.base]).as_dict()
+    return baseline_from(version, challenger.right(gate.labels)[gate.base]).as_dict()
 
 
-def _keep_second_look(config: dict[str, Any], before: dict[str, Any], judged: list[Judged]) -> None:
+def _keep_box_verification(
+    config: dict[str, Any], before: dict[str, Any], compared: list[ModelLogits]
+) -> None:
     """Without whole photographs to choose it by, the champion's second look goes on, on the new scale."""
     detector, old = config.get("detector"), before.get("detector") or {}
     if detector and not detector.get("confirm") and old.get("confirm"):
-        largest = [model.logits.max(1) for model in judged]
-        detector |= {"confirm": second_look(old["confirm"], *largest), "score": old["score"]}
+        largest = [model.logits.max(1) for model in compared]
+        detector |= {"confirm": shifted_verification(old["confirm"], *largest), "score": old["score"]}
 
 
 def _held_back(run: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -221,6 +235,6 @@ def _held_back(run: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return part.images, part.labels, origins_of(part.sources)
 
 
-def _logits(look: Classifier, answers: Iterable[Outputs]) -> np.ndarray:
+def _logits(classifier: Classifier, answers: Iterable[Outputs]) -> np.ndarray:
     rows = [outputs.logits for outputs in answers]
-    return np.stack(rows) if rows else np.zeros((0, len(look.config.labels)), np.float32)
+    return np.stack(rows) if rows else np.zeros((0, len(classifier.config.labels)), np.float32)

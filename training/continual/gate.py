@@ -12,7 +12,7 @@ import numpy as np
 
 from smartbreed.inference.classifier import softmax
 from training.calibration.temperature import expected_calibration_error
-from training.continual.baseline import Root
+from training.continual.baseline import Baseline
 from training.continual.bootstrap import paired, paired_calibration
 from training.continual.flagged import Answers
 from training.continual.gate_set import GateSet
@@ -20,16 +20,16 @@ from training.continual.loss_checks import (
     MARGINS,
     Check,
     Margins,
-    judge_parts,
+    baseline_check,
+    check_parts,
     overall_check,
     parts_check,
-    root_check,
 )
 from training.continual.paired_test import pairs
 
 
 @dataclass(frozen=True)
-class Judged:
+class ModelLogits:
     """A model's ``logits`` of the gate set's pictures ``(n, labels)``, and its temperature."""
 
     logits: np.ndarray
@@ -44,7 +44,7 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class GateResult:
     """All checks, and the figures behind them."""
 
     checks: list[Check]
@@ -66,15 +66,15 @@ class Verdict:
         return [check.undecided for check in self.checks if check.undecided]
 
 
-def judge(
-    champion: Judged,
-    challenger: Judged,
+def compare(
+    champion: ModelLogits,
+    challenger: ModelLogits,
     gate: GateSet,
     groups: list[str],
     answers: Answers,
     margins: Margins = MARGINS,
-    root: Root | None = None,
-) -> Verdict:
+    baseline: Baseline | None = None,
+) -> GateResult:
     """Compare on the frozen gate set and on what was flagged.
 
     Args:
@@ -83,7 +83,7 @@ def judge(
         groups: group of each label of the champion, or its id where it has none.
         answers: to flagged samples neither has seen.
         margins: see there.
-        root: what the challenger must not have drifted away from; None: nothing is known of one.
+        baseline: what the challenger must not have drifted away from; None: nothing is known of one.
     """
     base = gate.base & (gate.labels < champion.logits.shape[1])
     right = [model.right(gate.labels) for model in (champion, challenger)]
@@ -100,18 +100,18 @@ def judge(
         for mine in [base & (gate.labels == label)]
     }
     by_group = {group: pairs(right[0][mine], right[1][mine]) for group, mine in parts.items()}
-    found = judge_parts(by_group, margins.group, margins)
+    found = check_parts(by_group, margins.group, margins)
     checks = [
         overall_check(overall, changed, float(right[0][base].mean()), margins, gate.trained),
         parts_check("groups", "breed group", found, margins.group, margins),
-        parts_check("breeds", "breed", judge_parts(breeds, margins.breed, margins), margins.breed, margins),
+        parts_check("breeds", "breed", check_parts(breeds, margins.breed, margins), margins.breed, margins),
         calibration,
     ]
-    if root is not None:
-        checks.insert(1, root_check(root, right[1][base], margins))
+    if baseline is not None:
+        checks.insert(1, baseline_check(baseline, right[1][base], margins))
     flagged, figures = _flagged(champion, challenger, answers, margins)
     learnt = ~gate.base
-    return Verdict(
+    return GateResult(
         [*checks, flagged],
         {
             "gate": {
@@ -119,7 +119,7 @@ def judge(
                 "stand_in": gate.trained,
                 "top1": _both(right[0][base], right[1][base]),
                 "difference": {**asdict(overall), **changed.as_dict()},
-                "root": root.as_dict() if root else None,
+                "root": baseline.as_dict() if baseline else None,
                 "ece": errors,
                 "groups": {part.key: part.as_dict() for part in found},
                 "group_margin": margins.group,
@@ -139,12 +139,17 @@ def _both(champion: np.ndarray, challenger: np.ndarray) -> dict[str, float]:
 
 
 def _calibration(
-    champion: Judged, challenger: Judged, labels: np.ndarray, base: np.ndarray, margins: Margins
+    champion: ModelLogits, challenger: ModelLogits, labels: np.ndarray, base: np.ndarray, margins: Margins
 ) -> tuple[Check, dict[str, float]]:
-    told, after = [(model.confidence()[base], model.right(labels)[base]) for model in (champion, challenger)]
-    found = paired_calibration(told, after)
+    before, after = [
+        (model.confidence()[base], model.right(labels)[base]) for model in (champion, challenger)
+    ]
+    found = paired_calibration(before, after)
     margin = max(margins.calibration, 1 / max(1, int(base.sum())))
-    errors = {"champion": expected_calibration_error(*told), "challenger": expected_calibration_error(*after)}
+    errors = {
+        "champion": expected_calibration_error(*before),
+        "challenger": expected_calibration_error(*after),
+    }
     sentence = (
         f"Its probabilities are off by {errors['challenger']:.3f} on average (champion: "
         f"{errors['champion']:.3f}; more by over {margin:.3f} is not allowed, unless chance "
@@ -154,7 +159,7 @@ def _calibration(
 
 
 def _flagged(
-    champion: Judged, challenger: Judged, answers: Answers, margins: Margins
+    champion: ModelLogits, challenger: ModelLogits, answers: Answers, margins: Margins
 ) -> tuple[Check, dict[str, Any]]:
     count = len(answers)
     if count < margins.least:

@@ -31,7 +31,7 @@ class GateSet:
         labels: index into ``names``, int64 ``(n,)``.
         names: breed ids; a later model has more.
         origins: key of the accepted sample, or ``""`` for the base dataset, ``(n,)``.
-        strangers: float32 ``(m, d)``, of pictures that show no breed; may be none.
+        out_of_distribution: float32 ``(m, d)``, of pictures that show no breed; may be none.
         trained: the champion was trained on these after all: a stand-in.
     """
 
@@ -39,7 +39,7 @@ class GateSet:
     labels: np.ndarray
     names: list[str]
     origins: np.ndarray
-    strangers: np.ndarray
+    out_of_distribution: np.ndarray
     trained: bool = False
 
     def __len__(self) -> int:
@@ -57,7 +57,7 @@ def build_gate(
     labels: np.ndarray,
     names: list[str],
     *,
-    strangers: np.ndarray | None = None,
+    out_of_distribution: np.ndarray | None = None,
     origins: np.ndarray | None = None,
 ) -> None:
     """Write ``gate.npz``.
@@ -67,10 +67,12 @@ def build_gate(
         embeddings: of crops that nothing was trained on, ``(n, d)``.
         labels: index into ``names``, ``(n,)``.
         names: breed ids.
-        strangers: embeddings of pictures that show no breed, ``(m, d)``.
+        out_of_distribution: embeddings of pictures that show no breed, ``(m, d)``.
         origins: see `GateSet`.
     """
-    away = np.zeros((0, embeddings.shape[1]), np.float32) if strangers is None else strangers
+    away = (
+        np.zeros((0, embeddings.shape[1]), np.float32) if out_of_distribution is None else out_of_distribution
+    )
     values, scales = to_int8(embeddings)
     others, other_scales = to_int8(away)
     np.savez_compressed(
@@ -105,13 +107,13 @@ def stand_in(memory: Examples, names: list[str]) -> tuple[GateSet, Examples]:
     for label in np.unique(memory.labels):
         mine = np.flatnonzero(memory.labels == label)
         place[mine] = np.arange(len(mine))
-    judged = place % round(1 / STAND_IN) == 0
+    held_back = place % round(1 / STAND_IN) == 0
     gate = GateSet(
-        memory.embeddings[judged],
-        memory.labels[judged],
+        memory.embeddings[held_back],
+        memory.labels[held_back],
         names,
-        np.full(int(judged.sum()), ""),
+        np.full(int(held_back.sum()), ""),
         np.zeros((0, memory.embeddings.shape[1]), np.float32),
         trained=True,
     )
-    return gate, memory.take(np.flatnonzero(~judged))
+    return gate, memory.take(np.flatnonzero(~held_back))

@@ -14,7 +14,7 @@ import numpy as np
 
 from smartbreed.breeds.catalogue import GROUPS, get_breed
 from smartbreed.dataset.needs import LEAST_SAMPLES
-from training.continual.baseline import Root
+from training.continual.baseline import Baseline
 from training.continual.bootstrap import Difference
 from training.continual.paired_test import Pairs, pairs, smallest_loss
 
@@ -26,11 +26,11 @@ class Margins:
     Attributes:
         overall: the mean may be this much lower on the frozen gate set...
         overall_low: ...and what 95% of the resamples exceed, this much.
-        root: the mean may be this much lower than that of the last version trained as a whole.
+        baseline: the mean may be this much lower than that of the last version trained as a whole.
         group: a breed group may be this much lower, unless chance explains it (exact paired test).
         breed: the same for a single breed.
         chance: a loss that an equally good challenger has with a larger probability proves nothing. A gate
-            set where ``overall_low`` (``root``) is fewer pictures than this level needs to tell any loss
+            set where ``overall_low`` (``baseline``) is fewer pictures than this level needs to tell any loss
             from chance is held to the exact paired test instead of the margins.
         calibration: ECE may be this much higher, or by what one picture of the set weighs if that is more,
             unless chance explains it (under 95% of resamples).
@@ -43,7 +43,7 @@ class Margins:
 
     overall: float = 0.006
     overall_low: float = 0.012
-    root: float = 0.01
+    baseline: float = 0.01
     group: float = 0.08
     breed: float = 0.2
     chance: float = 0.05
@@ -148,41 +148,41 @@ def overall_check(found: Difference, changed: Pairs, before: float, margins: Mar
     )
 
 
-def root_check(root: Root, now: np.ndarray, margins: Margins) -> Check:
+def baseline_check(baseline: Baseline, now: np.ndarray, margins: Margins) -> Check:
     """The challenger against the last version that was trained as a whole.
 
     Args:
-        root: that version.
+        baseline: that version.
         now: bool ``(n,)``, which pictures of the gate set the challenger names right.
         margins: see there.
     """
-    moved = 100 * (float(now.mean()) - root.top1)
+    moved = 100 * (float(now.mean()) - baseline.top1)
     against = (
-        f"Against version {root.version}, the last one that was trained as a whole, that is {moved:+.1f}"
+        f"Against version {baseline.version}, the last one that was trained as a whole, that is {moved:+.1f}"
     )
-    if _holds(margins.root, root.pictures, margins):
+    if _holds(margins.baseline, baseline.pictures, margins):
         return Check(
             "root",
-            -moved <= 100 * margins.root + 1e-7,
-            f"{against} points (allowed: {-100 * margins.root:.1f}, however many versions lie between).",
+            -moved <= 100 * margins.baseline + 1e-7,
+            f"{against} points (allowed: {-100 * margins.baseline:.1f}, however many versions lie between).",
         )
-    before = root.right_answers()
+    before = baseline.right_answers()
     if before is None:  # only its score is known: whatever it had more counts as lost, nothing as gained
-        changed = Pairs(root.pictures, max(0, round(-moved / 100 * root.pictures)), 0)
+        changed = Pairs(baseline.pictures, max(0, round(-moved / 100 * baseline.pictures)), 0)
     else:
         changed = pairs(before, now)
-    worse = changed.worse(margins.root, margins.chance)
+    worse = changed.worse(margins.baseline, margins.chance)
     return Check(
         "root",
         not worse,
         f"{against} points, however many versions lie between: {_lost(changed)}.",
-        f"{_pictures(root.pictures)} cannot show that small losses of many versions stay under "
-        f"{100 * margins.root:.1f} points together; they are refused once chance does not explain them.",
+        f"{_pictures(baseline.pictures)} cannot show that small losses of many versions stay under "
+        f"{100 * margins.baseline:.1f} points together; they are refused once chance does not explain them.",
         decided=worse,
     )
 
 
-def judge_parts(found: dict[str, Pairs], margin: float, margins: Margins) -> list[Part]:
+def check_parts(found: dict[str, Pairs], margin: float, margins: Margins) -> list[Part]:
     """What is found of every breed group, or of every breed; the worst first.
 
     Sentence, report and plot are all made of this, so that they cannot disagree.
@@ -210,7 +210,7 @@ def parts_check(name: str, what: str, parts: list[Part], margin: float, margins:
     Args:
         name: of the check.
         what: one part in words.
-        parts: from `judge_parts`.
+        parts: from `check_parts`.
         margin: as there.
         margins: see there.
     """

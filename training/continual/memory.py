@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training.continual.fit_head import Lesson
+from training.continual.fit_head import LabelledViews
 from training.continual.head import Examples
 from training.export.replay import load_origins, load_replay, save_replay
 
@@ -39,7 +39,12 @@ def load_memory(path: Path, names: list[str]) -> Memory:
 
 
 def refresh(
-    path: Path, memory: Memory, lesson: Lesson, keys: list[str], names: list[str], per_label: int = PER_LABEL
+    path: Path,
+    memory: Memory,
+    accepted: LabelledViews,
+    keys: list[str],
+    names: list[str],
+    per_label: int = PER_LABEL,
 ) -> None:
     """Write the replay memory of the next version.
 
@@ -50,7 +55,7 @@ def refresh(
     Args:
         path: the ``replay.npz`` to write.
         memory: of the parent.
-        lesson: everything accepted, labels of the next version.
+        accepted: everything accepted, labels of the next version.
         keys: of its samples.
         names: labels of the next version.
     """
@@ -58,15 +63,17 @@ def refresh(
     base = memory.base
     for label in range(len(names)):
         own = base.embeddings[base.labels == label]
-        mine = np.flatnonzero(lesson.labels == label)
+        mine = np.flatnonzero(accepted.labels == label)
         if len(own):
             mine = mine[:LEARNT_PER_LABEL]
             own = own[herd(own, max(per_label - len(mine), 0))]
-            fresh, marks = lesson.views[mine, 0], [keys[i] for i in mine]
+            fresh, marks = accepted.views[mine, 0], [keys[i] for i in mine]
         else:
-            count = lesson.views.shape[1] if len(lesson) else 0
+            count = accepted.views.shape[1] if len(accepted) else 0
             # All unchanged pictures first, then all mirrored ones, and so on, until the places are full.
-            fresh = lesson.views[mine].transpose(1, 0, 2).reshape(len(mine) * count, base.embeddings.shape[1])
+            fresh = (
+                accepted.views[mine].transpose(1, 0, 2).reshape(len(mine) * count, base.embeddings.shape[1])
+            )
             fresh = fresh[:per_label]
             marks = ([keys[i] for i in mine] * count)[:per_label]
             fresh = fresh if len(fresh) else own

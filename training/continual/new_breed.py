@@ -25,7 +25,7 @@ TAKEN = 0.002
 #: Weight of all its pictures together, in pictures of the replay memory: as one known breed.
 WEIGHT = 40.0
 #: Weight of a stranger, in pictures of the replay memory.
-STRANGER = 5.0
+OUT_OF_DISTRIBUTION = 5.0
 #: Distance of the fitted row from the imprinted one costs this much; see `training.continual.head`.
 PULL = 0.03
 #: Replay embeddings closest to the imprinted row; the others never come near it.
@@ -34,24 +34,24 @@ HARDEST = 1200
 SHRINKAGE = 0.3
 
 
-class Knowledge:
+class ParentHead:
     """What is known before the lesson: head and replay memory, and what follows from both.
 
     Args:
         head: of the parent.
         memory: its replay memory; labels are the head's.
-        strangers: embeddings of pictures that show no breed ``(m, d)``; None: there are none.
+        out_of_distribution: embeddings of pictures that show no breed ``(m, d)``; None: there are none.
     """
 
-    def __init__(self, head: Head, memory: Examples, strangers: np.ndarray | None = None) -> None:
-        self.head, self.memory, self.strangers = head, memory, strangers
+    def __init__(self, head: Head, memory: Examples, out_of_distribution: np.ndarray | None = None) -> None:
+        self.head, self.memory, self.out_of_distribution = head, memory, out_of_distribution
 
     def others(self, head: Head) -> Examples:
         """What is of no new breed: the memory, and the strangers as what ``head`` takes them for."""
-        if self.strangers is None or not len(self.strangers):
+        if self.out_of_distribution is None or not len(self.out_of_distribution):
             return self.memory
-        taken_for = head.logits(self.strangers).argmax(1)
-        return self.memory.and_(Examples.of(self.strangers, taken_for, weight=STRANGER))
+        taken_for = head.logits(self.out_of_distribution).argmax(1)
+        return self.memory.and_(Examples.of(self.out_of_distribution, taken_for, weight=OUT_OF_DISTRIBUTION))
 
     @cached_property
     def means(self) -> np.ndarray:
@@ -89,11 +89,11 @@ class Knowledge:
         return float((directions * rows).sum() / max(float((directions**2).sum()), 1e-12))
 
 
-def learn_breed(knowledge: Knowledge, head: Head, views: np.ndarray, others: Examples | None = None) -> Head:
+def add_breed(parent: ParentHead, head: Head, views: np.ndarray, others: Examples | None = None) -> Head:
     """``head`` with one more label, the new breed.
 
     Args:
-        knowledge: of the parent; ``head`` may know more (other new breeds).
+        parent: of the parent; ``head`` may know more (other new breeds).
         head: what the row is added to.
         views: embeddings of its pictures, the unchanged one first, ``(pictures, views, d)``.
         others: more pictures that are not of this breed, such as those of other new breeds.
@@ -104,10 +104,10 @@ def learn_breed(knowledge: Knowledge, head: Head, views: np.ndarray, others: Exa
     """
     if len(views) < 3:
         raise ValueError(f"A breed cannot be learnt from so few pictures. Received: {len(views)}")
-    memory = knowledge.others(head)
+    memory = parent.others(head)
     if others is not None and len(others):
         memory = memory.and_(others)
-    grown = head.with_row(knowledge.imprint(views[:, 0]), float(head.bias.mean()))
+    grown = head.with_row(parent.imprint(views[:, 0]), float(head.bias.mean()))
     new = len(grown) - 1
     logits = grown.logits(memory.embeddings)
     nearness = logits[:, new] - logits[:, :new].max(1)
@@ -115,10 +115,10 @@ def learn_breed(knowledge: Knowledge, head: Head, views: np.ndarray, others: Exa
     shown = views.reshape(-1, views.shape[-1])
     pictures = Examples.of(shown, np.full(len(shown), new), weight=WEIGHT / len(shown))
     fitted = fit_rows(grown, np.array([new]), hardest.and_(pictures), pull=PULL)
-    return settle(fitted, new, memory)
+    return set_bias(fitted, new, memory)
 
 
-def settle(head: Head, new: int, memory: Examples) -> Head:
+def set_bias(head: Head, new: int, memory: Examples) -> Head:
     """Set the bias of the label ``new`` so that it takes `TAKEN` of what ``memory`` was named right."""
     logits = head.logits(memory.embeddings)
     own = logits[:, new].copy()

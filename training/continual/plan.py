@@ -13,7 +13,7 @@ import numpy as np
 from smartbreed.breeds.catalogue import breed_of_label
 from smartbreed.dataset.needs import HELD_OUT, LEAST_PICTURES, too_few
 from smartbreed.inference.bundle import Bundle
-from training.continual.fit_head import Lesson
+from training.continual.fit_head import LabelledViews
 from training.continual.flagged import split
 from training.continual.samples import Sample
 
@@ -81,11 +81,11 @@ class Plan:
     def new_breeds(self) -> list[dict[str, Any]]:
         return self.labels[self.known :]
 
-    def lesson(self, views: np.ndarray, mask: np.ndarray) -> Lesson:
+    def labelled_views(self, views: np.ndarray, mask: np.ndarray) -> LabelledViews:
         """The samples of a mask as a lesson."""
         place = {name: number for number, name in enumerate(self.names)}
         index = np.array([place[sample.label] for sample in self.samples], np.int64)
-        return Lesson(views[mask], index[mask])
+        return LabelledViews(views[mask], index[mask])
 
     def keys(self, mask: np.ndarray) -> list[str]:
         return [sample.key for sample, taken in zip(self.samples, mask, strict=True) if taken]
@@ -109,7 +109,7 @@ class Plan:
                 lines.append(f"{_name(label)}: {new}{pictures}")
         return lines
 
-    def lesson_title(self) -> str:
+    def title(self) -> str:
         """What is learnt, in a line."""
         learnt = self.learnt_names()
         rest = f" and {len(learnt) - 4} more breeds" if len(learnt) > 4 else ""

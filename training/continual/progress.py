@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 
-class Teller:
+class ProgressReporter:
     """Speaks to whoever started the retraining.
 
     Args:

@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from smartbreed.core.files import disk_errors, make_dirs, replace_durably, write_tmp
-from training.continual.gate import Verdict
+from training.continual.gate import GateResult
 
 
 def write_report(
-    folder: Path, facts: dict[str, Any], verdict: Verdict | None, history: list[dict[str, Any]]
+    folder: Path, facts: dict[str, Any], gate_result: GateResult | None, history: list[dict[str, Any]]
 ) -> None:
     """Write the report; ``report.json`` last, so that a folder with it is complete.
 
     Args:
         folder: made if need be.
         facts: what `training.continual.run` knows: version, mode, learnt, reasons, counts.
-        verdict: of the gate; None when it did not come to one.
+        gate_result: of the gate; None when it did not come to one.
         history: a dictionary a version, the challenger last.
 
     Raises:
@@ -26,12 +26,12 @@ def write_report(
     """
     make_dirs(folder)
     values = {**facts, "history": history}
-    if verdict is not None:
+    if gate_result is not None:
         from training.continual.plots import draw
 
-        values["checks"] = [check.__dict__ for check in verdict.checks]
-        values["figures"] = verdict.figures
-        draw(folder, verdict.figures, history, facts["version"])
+        values["checks"] = [check.__dict__ for check in gate_result.checks]
+        values["figures"] = gate_result.figures
+        draw(folder, gate_result.figures, history, facts["version"])
     with disk_errors("The report was not written"):
         text = _markdown(values).encode()
         replace_durably(write_tmp(folder, "report.md", text), folder / "report.md")

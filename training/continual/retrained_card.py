@@ -54,7 +54,7 @@ def render_card(config: dict[str, Any], facts: dict[str, Any]) -> str:
         config: the new ``config.json``.
         facts: ``figures`` of the verdict, ``learnt`` (sentences), ``difference`` (sentences), ``mode``.
     """
-    parent, told = config["parents"][0], config["retraining"]
+    parent, retraining = config["parents"][0], config["retraining"]
     gate, flagged = facts["figures"]["gate"], facts["figures"]["flagged"]
     rows = [
         _row(f"right on the gate set ({gate['pictures']} pictures never trained on)", gate["top1"], "{:.1%}"),
@@ -78,9 +78,9 @@ def render_card(config: dict[str, Any], facts: dict[str, Any]) -> str:
         name=config["name"],
         version=config["version"],
         labels=len(config["classifier"]["labels"]),
-        dataset=told["dataset"],
-        dataset_revision=told["revision"],
-        samples=told["samples"],
+        dataset=retraining["dataset"],
+        dataset_revision=retraining["revision"],
+        samples=retraining["samples"],
         parent_version=parent["version"],
         parent_repo=parent["repo"],
         parent_revision=parent["revision"][:12],

@@ -13,18 +13,18 @@ from smartbreed.hub.client import list_tags
 from smartbreed.inference.bundle import Bundle
 from smartbreed.inference.classifier import Classifier
 from training.continual.accepted_scenes import labelled_photos
-from training.continual.baseline import root_of
+from training.continual.baseline import baseline_of
 from training.continual.calibrate import calibrated
 from training.continual.challenger import halved, head_of, raw_config
 from training.continual.champion import Champion, ensure_published, find_champion
 from training.continual.dataset import read_dataset
-from training.continual.fit_head import teach
+from training.continual.fit_head import fit_head
 from training.continual.flagged import answer
-from training.continual.gate import Judged, judge
+from training.continual.gate import ModelLogits, compare
 from training.continual.gate_set import load_gate, stand_in
 from training.continual.loss_checks import MARGINS
 from training.continual.memory import Memory, load_memory
-from training.continual.new_breed import Knowledge
+from training.continual.new_breed import ParentHead
 from training.continual.plan import Plan, make_plan, read_record
 from training.continual.release import Released, next_version, publish
 from training.continual.samples import Sample, accepted_samples
@@ -59,50 +59,52 @@ def retrain_head(work: Work) -> dict[str, Any]:
     gate, examples = load_gate(bundle), memory.base
     if gate is None:
         gate, examples = stand_in(examples, plan.names)
-    knowledge = Knowledge(old, examples, gate.strangers)
-    taught, held_out = (plan.lesson(views, mask) for mask in (~plan.held_out, plan.held_out & plan.fresh))
-    with work.stage("fit", plan.lesson_title()):
-        new = halved(teach(knowledge, taught, len(plan.labels)))
+    parent_head = ParentHead(old, examples, gate.out_of_distribution)
+    trained_on, held_out = (
+        plan.labelled_views(views, mask) for mask in (~plan.held_out, plan.held_out & plan.fresh)
+    )
+    with work.stage("fit", plan.title()):
+        new = halved(fit_head(parent_head, trained_on, len(plan.labels)))
     with work.stage("calibrate", "Setting temperature and thresholds"):
         changed = calibrated(config, old, new, gate)
     with work.stage("gate", "Comparing it with the present model"):
         unseen = plan.fresh[~plan.held_out]
-        answers = answer(knowledge, new, taught, plan.keys(~plan.held_out), held_out, unseen)
-        before = Judged(old.logits(gate.embeddings), config["classifier"]["temperature"])
-        after = Judged(new.logits(gate.embeddings), changed["temperature"])
+        answers = answer(parent_head, new, trained_on, plan.keys(~plan.held_out), held_out, unseen)
+        before = ModelLogits(old.logits(gate.embeddings), config["classifier"]["temperature"])
+        after = ModelLogits(new.logits(gate.embeddings), changed["temperature"])
         groups = [label.get("group") or label["id"] for label in plan.labels[: plan.known]]
-        root = root_of(config, before.logits, gate)
-        verdict = judge(before, after, gate, groups, answers, root=root)
+        baseline = baseline_of(config, before.logits, gate)
+        gate_result = compare(before, after, gate, groups, answers, baseline=baseline)
     version = next_version(champion.base, new_breeds=bool(plan.new_breeds), taken=taken_versions(work))
-    history = history_of(config, verdict, version, plan.learnt())
-    reasons = verdict.reasons + plan.remarks
-    if not verdict.passed:
-        return work.end(plan, verdict, reasons, version, history)
+    history = history_of(config, gate_result, version, plan.learnt())
+    reasons = gate_result.reasons + plan.remarks
+    if not gate_result.passed:
+        return work.end(plan, gate_result, reasons, version, history)
     folder = work.scratch / "bundle"
     make_dirs(folder)
     with work.stage("export", f"Writing version {version}"):
         parent = parent_of(work, champion)
         write_version(
-            work, folder, champion, plan, views, (old, new), changed, gate, memory, verdict, version,
+            work, folder, champion, plan, views, (old, new), changed, gate, memory, gate_result, version,
             {"repo": bundle.version.repo if parent is None else work.choices.repo,
              "revision": bundle.version.revision if parent is None else parent.revision,
              "version": bundle.config.version},
         )  # fmt: skip
     if parent is None:
         work.keep(folder)
-        return work.end(plan, verdict, reasons, version, history)
+        return work.end(plan, gate_result, reasons, version, history)
     with work.stage("publish", f"Publishing {version}"):
         work.before_publishing()
         released = publish(work.api, work.choices.repo, folder, version, parent, "\n".join(plan.sentences()))
-    return work.end(plan, verdict, reasons, version, history, released.revision)
+    return work.end(plan, gate_result, reasons, version, history, released.revision)
 
 
 def read(work: Work) -> tuple[Champion, Plan]:
     """Champion, and what there is to learn."""
     choices = work.choices
-    with work.stage("read", f"Reading {choices.dataset}") as tell:
+    with work.stage("read", f"Reading {choices.dataset}") as progress:
         champion = find_champion(work.api, work.settings, choices.repo)
-        rows = read_dataset(work.api, choices.dataset, work.scratch, tell=tell)
+        rows = read_dataset(work.api, choices.dataset, work.scratch, progress=progress)
         accepted = accepted_samples(rows.flags, rows.reviews)
         work.missed = labelled_photos(rows.flags, rows.reviews)
     plan = plan_of(champion.bundle, accepted.samples)
@@ -141,8 +143,8 @@ def plan_of(bundle: Bundle, samples: list[Sample], share: float = HELD_OUT["head
 def embed(work: Work, champion: Champion, plan: Plan) -> tuple[Plan, np.ndarray]:
     """The plan without samples that cannot be read, and the embeddings of the others ``(n, views, d)``."""
     bundle, found = champion.bundle, len(plan.samples)
-    with work.stage("embed", f"Looking at {found} accepted photos") as tell:
-        views, readable = embed_samples(Classifier(bundle, 2), plan.samples, tell=tell)
+    with work.stage("embed", f"Looking at {found} accepted photos") as progress:
+        views, readable = embed_samples(Classifier(bundle, 2), plan.samples, progress=progress)
     if len(readable) < found:
         work.facts["left_out"][UNREADABLE] = found - len(readable)
         keys = [plan.samples[i].key for i in readable]

@@ -46,7 +46,7 @@ def embed_samples(
     classifier: Classifier,
     samples: Sequence[Sample],
     *,
-    tell: Callable[[int, int], None] = lambda done, of: None,
+    progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> tuple[np.ndarray, list[int]]:
     """Embeddings ``(n, VIEWS, d)`` of the samples that can be read, and which those are, in order.
 
@@ -55,7 +55,7 @@ def embed_samples(
     Args:
         classifier: of the parent; runs as many at once as it was made for.
         samples: any number.
-        tell: how many are done, of how many.
+        progress: how many are done, of how many.
     """
     config = classifier.config
 
@@ -73,7 +73,7 @@ def embed_samples(
         for done, (number, found) in enumerate(
             zip(order, pool.map(look, (samples[number] for number in order)), strict=True), 1
         ):
-            tell(done, len(samples))
+            progress(done, len(samples))
             if found is not None:
                 rows[number] = found
     kept = sorted(rows)

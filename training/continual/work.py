@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from smartbreed.core.files import disk_errors, make_dirs
 from smartbreed.core.settings import Settings
 from training.continual.accepted_scenes import LabelledPhotos
-from training.continual.gate import Verdict
+from training.continual.gate import GateResult
 from training.continual.plan import Plan
-from training.continual.progress import Teller
+from training.continual.progress import ProgressReporter
 from training.continual.report import write_report
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Work:
 
     settings: Settings
     choices: Choices
-    teller: Teller
+    reporter: ProgressReporter
     api: HfApi
     scratch: Path
     before_publishing: Callable[[], None] = lambda: None
@@ -97,13 +97,13 @@ class Work:
     def stage(self, name: str, message: str) -> Iterator[Progress]:
         """Tell of a stage and time it; yields what tells how far it is, and may say it in other words."""
         started = time.perf_counter()
-        self.teller.step(name, message)
+        self.reporter.step(name, message)
 
-        def tell(done: float, of: float, said: str = "") -> None:
-            self.teller.step(name, said or message, done, of)
+        def progress(done: float, of: float, said: str = "") -> None:
+            self.reporter.step(name, said or message, done, of)
 
-        yield tell
-        self.teller.step(name, message, 1, 1)
+        yield progress
+        self.reporter.step(name, message, 1, 1)
         self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - started, 2)
 
     def keep(self, bundle: Path) -> None:
@@ -119,7 +119,7 @@ class Work:
     def end(
         self,
         plan: Plan,
-        verdict: Verdict | None,
+        gate_result: GateResult | None,
         reasons: list[str],
         version: str,
         history: list[dict[str, Any]],
@@ -130,7 +130,7 @@ class Work:
         """Write the report.
 
         Args:
-            verdict: None when nothing was compared.
+            gate_result: None when nothing was compared.
             version: the challenger's; without one the champion's.
             history: an entry a version, the challenger's last.
             revision: full sha when it was published.
@@ -139,9 +139,9 @@ class Work:
         Returns:
             The ``result`` of the contract.
         """
-        passed = verdict is not None and verdict.passed
+        passed = gate_result is not None and gate_result.passed
         outcome = why_none
-        if verdict is not None:
+        if gate_result is not None:
             outcome = "published" if revision else "passed" if passed else "refused"
         sentence = OUTCOMES[outcome].format(version)
         result = {
@@ -154,10 +154,10 @@ class Work:
             "learnt": plan.learnt() if passed else [],
             "learnt_names": plan.learnt_names() if passed else [],
             "reasons": reasons,
-            "undecided": verdict.undecided if verdict is not None else [],
+            "undecided": gate_result.undecided if gate_result is not None else [],
             "report": str(self.folder),
             "took": int(plan.fresh.sum()),
         }
         facts = {**self.facts, **result, "version": version, "learnt": plan.sentences()}
-        write_report(self.folder, {**facts, "seconds": self.seconds}, verdict, history)
+        write_report(self.folder, {**facts, "seconds": self.seconds}, gate_result, history)
         return result

@@ -9,7 +9,7 @@ import numpy as np
 
 from training.continual.challenger import finish, raw_config, write_networks
 from training.continual.champion import Champion
-from training.continual.gate import Verdict
+from training.continual.gate import GateResult
 from training.continual.gate_set import FILE, GateSet, build_gate
 from training.continual.head import Head
 from training.continual.memory import Memory, refresh
@@ -19,7 +19,7 @@ from training.continual.work import Work
 
 
 def history_of(
-    config: dict[str, Any], verdict: Verdict | None, version: str, learnt: list[str]
+    config: dict[str, Any], gate_result: GateResult | None, version: str, learnt: list[str]
 ) -> list[dict[str, Any]]:
     """An entry a version: the parent's own, and the challenger's behind.
 
@@ -27,20 +27,22 @@ def history_of(
 
     Args:
         config: of the parent.
-        verdict: of the gate; None: the parent's history as it is.
+        gate_result: of the gate; None: the parent's history as it is.
         version, learnt: the challenger's.
     """
-    told: list[dict[str, Any]] = list(config.get("history") or [{"version": config["version"], "learnt": []}])
-    if verdict is None:
-        return told
-    gate, flagged = verdict.figures["gate"], verdict.figures["flagged"]
-    told[-1] = {
-        **told[-1],
+    history: list[dict[str, Any]] = list(
+        config.get("history") or [{"version": config["version"], "learnt": []}]
+    )
+    if gate_result is None:
+        return history
+    gate, flagged = gate_result.figures["gate"], gate_result.figures["flagged"]
+    history[-1] = {
+        **history[-1],
         "gate_top1": round(gate["top1"]["champion"], 4),
         "gate_ece": round(gate["ece"]["champion"], 4),
     }
     return [
-        *told,
+        *history,
         {
             "version": version,
             "learnt": learnt,
@@ -64,7 +66,7 @@ def write_version(
     changed: dict[str, Any],
     gate: GateSet,
     memory: Memory,
-    verdict: Verdict,
+    gate_result: GateResult,
     version: str,
     parent: dict[str, str],
 ) -> None:
@@ -79,7 +81,7 @@ def write_version(
         heads: old and new.
         changed: from `training.continual.calibrate.calibrated`.
         gate, memory: of the champion.
-        verdict: of the gate.
+        gate_result: of the gate.
         version: of the new bundle.
         parent: repo, revision and version of the champion.
 
@@ -89,17 +91,19 @@ def write_version(
     old, new = heads
     write_networks(champion.bundle, new, folder)
     keys = plan.keys(~plan.held_out)
-    refresh(folder / "replay.npz", memory, plan.lesson(views, ~plan.held_out), keys, plan.names)
+    refresh(folder / "replay.npz", memory, plan.labelled_views(views, ~plan.held_out), keys, plan.names)
     _write_gate(folder, gate, plan, views)
     write_record(folder, plan.record(), work.choices.dataset, work.facts["dataset_revision"])
     before = raw_config(champion.bundle)
-    config = _config(work, before, plan, new, changed, verdict, version)
+    config = _config(work, before, plan, new, changed, gate_result, version)
     config["parents"] = [parent]
     moved = int((np.abs(new.kernel[:, : len(old)] - old.kernel).max(0) > 1e-6).sum())
     learnt, difference = plan.sentences(), differences(before, config, moved)
-    facts = {"figures": verdict.figures, "learnt": learnt, "difference": difference, "mode": "head"}
+    facts = {"figures": gate_result.figures, "learnt": learnt, "difference": difference, "mode": "head"}
     (folder / "README.md").write_text(render_card(config, facts), encoding="utf-8")
-    add_to_changelog(folder / "CHANGELOG.md", version, [*learnt, *verdict.reasons], work.choices.now.date())
+    add_to_changelog(
+        folder / "CHANGELOG.md", version, [*learnt, *gate_result.reasons], work.choices.now.date()
+    )
     finish(folder, config, new)
 
 
@@ -109,7 +113,7 @@ def _config(
     plan: Plan,
     new: Head,
     changed: dict[str, Any],
-    verdict: Verdict,
+    gate_result: GateResult,
     version: str,
 ) -> dict[str, Any]:
     section = {
@@ -130,7 +134,7 @@ def _config(
         "version": version,
         "classifier": section,
         "detector": detector,
-        "metrics": {**verdict.figures, "ancestor": ancestor},
+        "metrics": {**gate_result.figures, "ancestor": ancestor},
         "retraining": {
             "mode": work.choices.mode,
             "dataset": work.choices.dataset,
@@ -138,8 +142,8 @@ def _config(
             "samples": int((~plan.held_out).sum()),
             "held_out": int(plan.held_out.sum()),
         },
-        "root": verdict.figures["gate"]["root"],
-        "history": history_of(before, verdict, version, plan.learnt()),
+        "root": gate_result.figures["gate"]["root"],
+        "history": history_of(before, gate_result, version, plan.learnt()),
     }
 
 
@@ -147,12 +151,12 @@ def _write_gate(folder: Path, gate: GateSet, plan: Plan, views: np.ndarray) -> N
     """The frozen part as it is, and the held-out samples as they are now."""
     if gate.trained:
         return
-    lesson, base = plan.lesson(views, plan.held_out), gate.base
+    held_out, base = plan.labelled_views(views, plan.held_out), gate.base
     build_gate(
         folder / FILE,
-        np.concatenate([gate.embeddings[base], lesson.views[:, 0]]),
-        np.concatenate([gate.labels[base], lesson.labels]),
+        np.concatenate([gate.embeddings[base], held_out.views[:, 0]]),
+        np.concatenate([gate.labels[base], held_out.labels]),
         plan.names,
-        strangers=gate.strangers,
+        out_of_distribution=gate.out_of_distribution,
         origins=np.concatenate([gate.origins[base], np.array(plan.keys(plan.held_out), "<U16")]),
     )

@@ -57,8 +57,8 @@ def describe_label(label: str, data: Data) -> dict[str, str]:
     if known is not None:
         return {"id": known.id, "name": known.name, "species": info.species or known.species,
                 "group": info.group or known.group}  # fmt: skip
-    told = slug(label) if slug(label) in ("cat", "dog") else ""
-    return {"id": slug(label), "name": info.name or readable(label), "species": info.species or told,
+    species = slug(label) if slug(label) in ("cat", "dog") else ""
+    return {"id": slug(label), "name": info.name or readable(label), "species": info.species or species,
             "group": info.group}  # fmt: skip
 
 

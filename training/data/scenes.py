@@ -86,11 +86,11 @@ def _scene(row: dict[str, Any], names: list[str] | None) -> Scene:
         and (boxes <= np.array([width, height] * 2) + 1).all()
     ):
         raise DataError(f"A box lies outside the picture of {width} x {height}. Received: {boxes.tolist()}")
-    told = row["species"] if isinstance(row["species"], (list, tuple)) else [row["species"]] * len(boxes)
-    species = [species_number(value, names) for value in told]
+    given = row["species"] if isinstance(row["species"], (list, tuple)) else [row["species"]] * len(boxes)
+    species = [species_number(value, names) for value in given]
     if len(species) != len(boxes) or min(species, default=0) < 0:
         raise DataError(
-            f"Every box needs a species, cat or dog. Received: {len(boxes)} boxes, species {told}"
+            f"Every box needs a species, cat or dog. Received: {len(boxes)} boxes, species {given}"
         )
     return Scene(
         image, boxes, np.array(species, np.int64), row["kind"] or "", row["origin"] or "",

@@ -52,7 +52,7 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Source:
+class PictureSource:
     """Samples and the labels they use, in the order of the classes."""
 
     samples: list[Sample]
@@ -60,7 +60,7 @@ class Source:
     kind: str
 
 
-def open_source(data: Data) -> Source:
+def open_source(data: Data) -> PictureSource:
     """Find the pictures that the recipe names.
 
     Raises:
@@ -79,7 +79,7 @@ def _has_tables(folder: Path) -> bool:
     return any(folder.rglob("*.parquet")) or any(folder.glob("*.arrow"))
 
 
-def _image_folder(folder: Path) -> Source:
+def _image_folder(folder: Path) -> PictureSource:
     """``class/*.jpg``, or the same under ``train/``, ``validation/`` and ``test/``."""
     top = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
     named = {p: SPLITS.get(p.name.lower(), "") for p in top}
@@ -100,10 +100,10 @@ def _image_folder(folder: Path) -> Source:
             f"There are no pictures there; an image folder holds one folder of pictures a class. "
             f"Received: data.source={folder}"
         )
-    return Source(samples, sorted(labels), "image folder")
+    return PictureSource(samples, sorted(labels), "image folder")
 
 
-def _dataset(data: Data, path: Path) -> Source:
+def _dataset(data: Data, path: Path) -> PictureSource:
     tables = _load(data, path)
     names = list(next(iter(tables.values())).column_names)
     wanted = {"image": data.image, "label": data.label, "boxes": data.boxes, "origin": data.origin,
@@ -126,7 +126,7 @@ def _dataset(data: Data, path: Path) -> Source:
         labels = sorted({sample.label for sample in samples if sample.label})
     if len(tables) == 1:  # "train" alone says nothing about what to test on
         samples = [Sample(s.read, s.label, s.origin, "", s.box, s.species) for s in samples]
-    return Source(samples, labels, "dataset")
+    return PictureSource(samples, labels, "dataset")
 
 
 def _load(data: Data, path: Path) -> dict[str, Any]:
@@ -180,8 +180,8 @@ def _samples(
     boxes = _boxes(row[data.boxes], origin) if data.boxes else [None]
     values = row[data.label]
     labels = list(values) if isinstance(values, (list, tuple)) else [values] * len(boxes)
-    told = row[data.species] if data.species else None
-    species = list(told) if isinstance(told, (list, tuple)) else [told] * len(boxes)
+    given = row[data.species] if data.species else None
+    species = list(given) if isinstance(given, (list, tuple)) else [given] * len(boxes)
     if len(labels) != len(boxes) or len(species) != len(boxes):
         raise DataError(
             f"A picture needs one label for all its boxes or one each. Received: {origin} with "
@@ -207,7 +207,7 @@ def _boxes(value: Any, origin: str) -> Sequence[Box | None]:
         raise DataError(f"{error.message} in data.boxes of {origin}") from None
 
 
-def _keras(name: str) -> Source:
+def _keras(name: str) -> PictureSource:
     if name not in KERAS_DATASETS:
         raise DataError(
             f"keras.datasets has {', '.join(KERAS_DATASETS)} for us. Received: data.source=keras:{name}"
@@ -227,7 +227,7 @@ def _keras(name: str) -> Source:
         for split, (images, values) in zip(("train", "test"), parts, strict=True)
         for number, (image, label) in enumerate(zip(images, values.reshape(-1), strict=True))
     ]
-    return Source(samples, labels, "keras.datasets")
+    return PictureSource(samples, labels, "keras.datasets")
 
 
 def _png(image: Any) -> Callable[[], bytes]:

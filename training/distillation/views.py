@@ -28,7 +28,7 @@ def targets_of_views(
     augment: CropAugmentation | None,
     seed: int,
     *,
-    told: Callable[[int, int], None] = lambda done, of: None,
+    progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> np.ndarray:
     """Soft targets of every view, float16 ``(views, count, classes)``.
 
@@ -38,7 +38,7 @@ def targets_of_views(
         views: views of each picture, at least 1.
         augment: the random change.
         seed: as `view` is given.
-        told: pictures done and of how many, after each chunk.
+        progress: pictures done and of how many, after each chunk.
     """
     rows = []
     for which in range(views):
@@ -47,6 +47,6 @@ def targets_of_views(
             numbers = range(start, min(start + CHUNK, len(images)))
             seen = np.stack([view(images, n, which, augment, seed) for n in numbers])
             parts.append(targets(seen, labels[numbers.start : numbers.stop]).astype(np.float16))
-            told(which * len(images) + numbers.stop, views * len(images))
+            progress(which * len(images) + numbers.stop, views * len(images))
         rows.append(np.concatenate(parts))
     return np.stack(rows)

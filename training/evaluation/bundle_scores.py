@@ -17,7 +17,7 @@ from training.evaluation.answers import Answers, ask
 from training.evaluation.crop_scores import classifier_metrics, confused_pairs, per_label
 from training.evaluation.drawing import draw
 from training.evaluation.error_sheets import error_sheets
-from training.evaluation.out_of_distribution import stranger_metrics
+from training.evaluation.out_of_distribution import out_of_distribution_metrics
 from training.evaluation.photograph_sheets import photograph_sheets
 from training.evaluation.robustness import robustness as measure_robustness
 from training.evaluation.verdicts import group_scores, threshold_table
@@ -87,7 +87,7 @@ def crop_scores(identifier: Identifier, answers: Answers) -> dict[str, Any]:
         "per_label": per_label(identifier, answers),
         "groups": group_scores(identifier, answers),
         "confused": confused_pairs(identifier, answers),
-        "thresholds": threshold_table(answers, identifier.judge.thresholds.breed),
+        "thresholds": threshold_table(answers, identifier.decision_rule.thresholds.breed),
     }
 
 
@@ -102,7 +102,7 @@ def photograph_scores(
     if seen.scenes:
         scores["pipeline"] = pipeline_metrics(identifier, seen, trained)
     if seen.empty:
-        scores["strangers"] = stranger_metrics(identifier, seen.empty, seen.alarms)
+        scores["strangers"] = out_of_distribution_metrics(identifier, seen.empty, seen.alarms)
     return scores
 
 

@@ -52,7 +52,7 @@ def draw_crops(
     identifier: Identifier, answers: Answers, scores: dict[str, Any], folder: Path
 ) -> dict[str, Any]:
     """The plots of the classifier on crops; returns the numbers behind the curves."""
-    names, labels = identifier.judge.names, identifier.bundle.config.classifier.labels
+    names, labels = identifier.decision_rule.names, identifier.bundle.config.classifier.labels
     matrix = confusion_matrix(answers.truth, answers.said, len(names))
     plots.reliability(answers.confidence, answers.right, folder / "reliability.png")
     plots.coverage(
@@ -64,7 +64,9 @@ def draw_crops(
     named = {known[name]: value for name, value in scores["classifier"]["per_breed"].items()}
     plots.per_breed(named, folder / "hardest_breeds.png")
     if scores["groups"]:
-        titles = {group: identifier.judge.group_name(group) for group in identifier.judge.groups}
+        titles = {
+            group: identifier.decision_rule.group_name(group) for group in identifier.decision_rule.groups
+        }
         plots.per_group(scores["groups"], titles, folder / "groups.png")
     curves: dict[str, Any] = {"confusion": {"labels": identifier.labels, "matrix": matrix.tolist()}}
     if scores["classifier"]["macro_auc"] is not None:
@@ -85,7 +87,7 @@ def verdict_marks(
     metrics = scores["classifier"]
     marks = {}
     if metrics["said_breed_right"] is not None:
-        marks[f"a breed, from {identifier.judge.thresholds.breed:.2f} on"] = (
+        marks[f"a breed, from {identifier.decision_rule.thresholds.breed:.2f} on"] = (
             metrics["said_breed"], metrics["said_breed_right"],
         )  # fmt: skip
     answered = metrics["said_breed"] + metrics["said_group"]

@@ -42,7 +42,7 @@ def error_sheets(identifier: Identifier, crops: Crops, answers: Answers, folder:
             said, picture = int(answers.said[index]), crops.images[index]
             heat = grad_cam(outputs.class_maps, said, bias[said])
             pictures += [picture, overlay(picture, heat)]
-            names = identifier.judge.names
+            names = identifier.decision_rule.names
             captions += [
                 f"is {names[answers.truth[index]]}",
                 f"{answers.confidence[index]:.2f} {names[said]}",

@@ -30,7 +30,7 @@ from training.export.activation_ranges import squashed
 from training.export.litert import form_of
 
 #: The figure each network's forms are judged by.
-JUDGED_BY = {"classifier": "top1", "detector": "map"}
+COMPARED_BY = {"classifier": "top1", "detector": "map"}
 
 
 @dataclass(frozen=True)
@@ -97,12 +97,12 @@ def form_scores(
     if "classifier" in paths:
         images = squashed(crops.images, identifier.classifier.config.input_size)
         table = classifier_forms(paths["classifier"], images, true_labels(identifier, crops), identifier)
-        scores["classifier"] = _judged(
+        scores["classifier"] = _compared(
             "classifier", table, identifier.bundle.path(identifier.classifier.config.file)
         )
     if "detector" in paths and identifier.detector is not None and scenes:
         table = detector_forms(paths["detector"], scenes, identifier.detector)
-        scores["detector"] = _judged(
+        scores["detector"] = _compared(
             "detector", table, identifier.bundle.path(identifier.detector.config.file)
         )
     return scores
@@ -115,7 +115,7 @@ def ship(folder: Path, paths: dict[str, dict[str, Path]], scores: dict[str, Any]
     """
     changed = []
     config, sections = json.loads((folder / CONFIG).read_text()), load_bundle(folder).config
-    for network in JUDGED_BY:
+    for network in COMPARED_BY:
         table = scores.get(network)
         if table and table["chosen"] != table["shipped"]:
             shutil.copyfile(paths[network][table["chosen"]], folder / getattr(sections, network).file)
@@ -131,8 +131,8 @@ def ship(folder: Path, paths: dict[str, dict[str, Path]], scores: dict[str, Any]
     return changed
 
 
-def _judged(network: str, table: dict[str, dict[str, Any]], shipped: Path) -> dict[str, Any]:
-    figure = JUDGED_BY[network]
+def _compared(network: str, table: dict[str, dict[str, Any]], shipped: Path) -> dict[str, Any]:
+    figure = COMPARED_BY[network]
     return {
         "figure": figure,
         "forms": table,

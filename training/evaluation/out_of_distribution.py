@@ -32,7 +32,7 @@ def kind_of(file: str) -> str:
     return "mammal" if any(low <= number <= high for low, high in _MAMMALS) else "other animal"
 
 
-def stranger_metrics(
+def out_of_distribution_metrics(
     identifier: Identifier, empty: Sequence[Scene], found: Sequence[tuple[Pet, ...]]
 ) -> dict[str, Any]:
     """For all pet-less photographs and for each kind of them.

@@ -14,21 +14,21 @@ THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 
 
 def group_numbers(identifier: Identifier) -> np.ndarray:
-    """Number of each label's group in ``identifier.judge.groups (c,)``; a label without one is its own."""
+    """Index of each label's group in ``decision_rule.groups``, ``(c,)``; a label without one is its own."""
     labels = identifier.bundle.config.classifier.labels
-    return np.array([identifier.judge.groups.index(label.group or label.id) for label in labels])
+    return np.array([identifier.decision_rule.groups.index(label.group or label.id) for label in labels])
 
 
 def verdict_metrics(identifier: Identifier, answers: Answers) -> dict[str, Any]:
     """Shares of the verdicts and of right ones among them; None where there is nothing to share."""
     groups = group_numbers(identifier)
     species = [label.species for label in identifier.bundle.config.classifier.labels]
-    judged = [identifier.judge.judge(row, 1) for row in answers.probabilities]
-    verdicts = np.array([verdict for _, verdict, _, _ in judged])
+    decided = [identifier.decision_rule.decide(row, 1) for row in answers.probabilities]
+    verdicts = np.array([verdict for _, verdict, _, _ in decided])
     group_right = np.array(
         [
-            identifier.judge.groups[groups[t]] == group.id
-            for t, (*_, group) in zip(answers.truth, judged, strict=True)
+            identifier.decision_rule.groups[groups[t]] == group.id
+            for t, (*_, group) in zip(answers.truth, decided, strict=True)
         ]
     )
     breed, group = verdicts == "breed", verdicts == "group"
@@ -42,7 +42,7 @@ def verdict_metrics(identifier: Identifier, answers: Answers) -> dict[str, Any]:
     }
     if len(set(species)) > 1:
         metrics["species"] = float(
-            np.mean([said == species[t] for t, (said, *_) in zip(answers.truth, judged, strict=True)])
+            np.mean([said == species[t] for t, (said, *_) in zip(answers.truth, decided, strict=True)])
         )
     return metrics
 
@@ -71,10 +71,10 @@ def threshold_table(answers: Answers, chosen: float) -> list[dict[str, Any]]:
 def group_scores(identifier: Identifier, answers: Answers) -> list[dict[str, Any]]:
     """For each group of more than one label: pictures, share named right, share whose group is right."""
     groups = group_numbers(identifier)
-    member = np.eye(len(identifier.judge.groups))[groups]
+    member = np.eye(len(identifier.decision_rule.groups))[groups]
     said = (answers.probabilities @ member).argmax(1)
     rows = []
-    for number, group in enumerate(identifier.judge.groups):
+    for number, group in enumerate(identifier.decision_rule.groups):
         inside = groups[answers.truth] == number
         if inside.any() and (groups == number).sum() > 1:
             rows.append(

@@ -30,7 +30,7 @@ from training.fitting.fit import FitSettings, TowardsStart, fit, freeze_till
 from training.fitting.head import accuracy, embed, fit_head
 from training.fitting.losses import WeightedCrossentropy, balanced_weights
 from training.fitting.tracking import trackers
-from training.fitting.weight_average import blend, sentence, stir
+from training.fitting.weight_average import average_weights, blend, sentence
 from training.models.initial_network import Start, build_start
 from training.pipeline.run_directory import TRAINED, RunDirectory
 from training.recipe.recipe import Augment, Recipe, Train
@@ -47,7 +47,11 @@ def crop_augmentation(augment: Augment) -> CropAugmentation | None:
 
 
 def train_classifier(
-    recipe: Recipe, run: RunDirectory, train: Crops, validation: Crops, strangers: np.ndarray | None = None
+    recipe: Recipe,
+    run: RunDirectory,
+    train: Crops,
+    validation: Crops,
+    out_of_distribution: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Train, or go on training, and leave the weights in the run directory.
 
@@ -56,18 +60,18 @@ def train_classifier(
         run: where to.
         train: pictures to learn from.
         validation: pictures to choose by.
-        strangers: uint8 crops that show nothing with a name, ``(n, size, size, 3)``.
+        out_of_distribution: uint8 crops that show nothing with a name, ``(n, size, size, 3)``.
 
     Returns:
         What ``training.json`` holds: figures of the head, of each epoch and of each blend.
 
     Raises:
-        RecipeError, StartError: a choice that the network or the data does not allow.
+        RecipeError, InitialWeightsError: a choice that the network or the data does not allow.
     """
     keras.utils.set_random_seed(recipe.seed)
-    steps = _steps(recipe, train, strangers)
+    steps = _steps(recipe, train, out_of_distribution)
     run.expect(
-        _looks(recipe, run, len(train))
+        _pictures_before(recipe, run, len(train))
         + recipe.train.epochs * (TRAINED * steps * recipe.train.batch + len(validation))
     )
     log: dict[str, Any] = {"started": time.time(), "epochs": []}
@@ -78,12 +82,12 @@ def train_classifier(
     run.say(f"head on the frozen backbone: {sentence(log['head'])}", **log["head"])
     begun = model.get_weights()
     if recipe.train.epochs:
-        log["epochs"] = _fine_tune(recipe, run, model, train, targets, validation, strangers)
+        log["epochs"] = _fine_tune(recipe, run, model, train, targets, validation, out_of_distribution)
         kept = "best" if recipe.train.keep == "best" else "averaged"
         model.load_weights(run / f"{kept}.weights.h5")
         log["blends"] = blend(recipe, run, model, begun, validation)
     if recipe.train.soup:
-        log["soup"] = stir(recipe.train.soup, run, model, validation)
+        log["soup"] = average_weights(recipe.train.soup, run, model, validation)
     model.save_weights(run / WEIGHTS)
     weighty = [layer for layer in model.layers if layer.weights]
     frozen = sum(not layer.trainable for layer in weighty) if recipe.train.epochs else len(weighty) - 1
@@ -148,7 +152,7 @@ def _shown(recipe: Recipe, run: RunDirectory, train: Crops, soften: Targets) -> 
     run.say(f"asking the teachers about {views} views of each picture")
     asked = 0
 
-    def told(done: int, of: int) -> None:
+    def progress(done: int, of: int) -> None:
         nonlocal asked
         run.say(f"asked about {done} of {of} views", done=done, of=of)
         run.advance((done - asked) * len(recipe.distil.teachers), asking)
@@ -156,11 +160,11 @@ def _shown(recipe: Recipe, run: RunDirectory, train: Crops, soften: Targets) -> 
 
     return targets_of_views(
         soften, train.images, train.labels, views, crop_augmentation(recipe.augment), recipe.seed,
-        told=told,
+        progress=progress,
     )  # fmt: skip
 
 
-def _looks(recipe: Recipe, run: RunDirectory, count: int) -> int:
+def _pictures_before(recipe: Recipe, run: RunDirectory, count: int) -> int:
     """Pictures that are looked at before the first epoch."""
     if (run / "head.weights.h5").exists():
         return 0
@@ -169,9 +173,9 @@ def _looks(recipe: Recipe, run: RunDirectory, count: int) -> int:
     return count * (asked + (1 + views if recipe.head.epochs else 0))
 
 
-def _steps(recipe: Recipe, train: Crops, strangers: np.ndarray | None) -> int:
+def _steps(recipe: Recipe, train: Crops, out_of_distribution: np.ndarray | None) -> int:
     """Steps of an epoch."""
-    count = draws_of(recipe, train).sum() + (0 if strangers is None else len(strangers))
+    count = draws_of(recipe, train).sum() + (0 if out_of_distribution is None else len(out_of_distribution))
     return recipe.train.steps or math.ceil(float(count) / recipe.train.batch)
 
 
@@ -188,17 +192,17 @@ def _fine_tune(
     train: Crops,
     targets: np.ndarray,
     validation: Crops,
-    strangers: np.ndarray | None,
+    out_of_distribution: np.ndarray | None,
 ) -> list[dict[str, Any]]:
     choices = recipe.train
     images, times = train.images, draws_of(recipe, train)
-    if strangers is not None and len(strangers):
-        flat = np.full((len(strangers), len(train.names)), 1 / len(train.names), np.float32)
+    if out_of_distribution is not None and len(out_of_distribution):
+        flat = np.full((len(out_of_distribution), len(train.names)), 1 / len(train.names), np.float32)
         if targets.ndim == 3:  # of views
             flat = np.broadcast_to(flat.astype(targets.dtype), (len(targets), *flat.shape))
-        images = np.concatenate([images, strangers])
+        images = np.concatenate([images, out_of_distribution])
         targets = np.concatenate([targets, flat], axis=-2)
-        times = np.concatenate([times, np.ones(len(strangers))])
+        times = np.concatenate([times, np.ones(len(out_of_distribution))])
     batch = min(choices.batch, len(images))
     batches = CropBatches(
         images, targets, batch, recipe.seed, draw=_sized(oversampled(times), choices.steps * batch),
@@ -214,23 +218,23 @@ def _fine_tune(
         student, batches, fit_settings(choices, choices.epochs * len(batches)), run.folder,
         loss=keras.losses.CategoricalCrossentropy(from_logits=True) if weights is None
         else WeightedCrossentropy(weights),
-        judge=lambda: accuracy(model, validation),
+        evaluate=lambda: accuracy(model, validation),
         save=model.save_weights,
         report=lambda entry: run.say(
             f"epoch {entry['epoch']} of {choices.epochs}: loss {entry['loss']:.3f}, {sentence(entry)}",
             **entry,
         ),
-        callbacks=[*trackers(recipe, run.folder), _steps_told(recipe, run, len(batches), len(validation))],
+        callbacks=[*trackers(recipe, run.folder), _step_progress(recipe, run, len(batches), len(validation))],
     )  # fmt: skip
 
 
-def _steps_told(recipe: Recipe, run: RunDirectory, steps: int, judged: int) -> Any:
+def _step_progress(recipe: Recipe, run: RunDirectory, steps: int, validated: int) -> Any:
     """Keras' callback that says how far an epoch is."""
     now, epochs = [0], recipe.train.epochs
 
     def begin(epoch: int, logs: Any) -> None:
         if epoch and not now[0]:  # a killed run goes on here
-            run.advance(epoch * (TRAINED * steps * recipe.train.batch + judged), "Going on")
+            run.advance(epoch * (TRAINED * steps * recipe.train.batch + validated), "Going on")
         now[0] = epoch + 1
 
     def step(number: int, logs: Any) -> None:
@@ -239,7 +243,7 @@ def _steps_told(recipe: Recipe, run: RunDirectory, steps: int, judged: int) -> A
     return keras.callbacks.LambdaCallback(
         on_epoch_begin=begin,
         on_train_batch_end=step,
-        on_epoch_end=lambda epoch, logs: run.advance(judged, f"Epoch {epoch + 1} of {epochs} is judged"),
+        on_epoch_end=lambda epoch, logs: run.advance(validated, f"Epoch {epoch + 1} of {epochs} is judged"),
     )
 
 

@@ -12,12 +12,12 @@ from keras import layers
 
 from training.augment.pasted_pets import pasted_crops
 from training.augment.scenes import SceneComposer
-from training.common.errors import StartError
+from training.common.errors import InitialWeightsError
 from training.data import Scene
 from training.data.scene_report import training_scenes
 from training.fitting.classifier import fit_settings
 from training.fitting.detector_batches import SceneBatches
-from training.fitting.detector_validation import detect, hardness, judge
+from training.fitting.detector_validation import detect, evaluate, hardness
 from training.fitting.fit import fit
 from training.fitting.ssd_loss import SSDLoss
 from training.fitting.tracking import trackers
@@ -45,14 +45,14 @@ def build_detector_start(recipe: Recipe) -> keras.Model:
     """The detector with its start weights.
 
     Raises:
-        StartError: the file is not there or does not fit.
+        InitialWeightsError: the file is not there or does not fit.
     """
     model, start = build_detector(alpha=recipe.model.alpha), recipe.model.start
     if start == "none":
         return model
     path = Path(start).expanduser()
     if not path.is_file():
-        raise StartError(f"A detector starts from a file or none. Received: model.start={start}")
+        raise InitialWeightsError(f"A detector starts from a file or none. Received: model.start={start}")
     try:
         if path.suffix == ".npz":
             arrays = read_npz(path)
@@ -64,7 +64,7 @@ def build_detector_start(recipe: Recipe) -> keras.Model:
     except (ValueError, KeyError, OSError, IndexError):
         missing = ["most layers"]
     if missing:
-        raise StartError(
+        raise InitialWeightsError(
             f"The start weights do not fit {', '.join(missing)} of the detector of width "
             f"{recipe.model.alpha}. "
             f"Received: model.start={start}"
@@ -87,14 +87,14 @@ def train_detector(recipe: Recipe, run: RunDirectory) -> dict[str, Any]:
     """Train, or go on training, and leave ``detector.weights.h5`` and ``training.json``.
 
     Raises:
-        StartError: the start weights cannot be used.
+        InitialWeightsError: the start weights cannot be used.
     """
     keras.utils.set_random_seed(recipe.seed)
     data = recipe.data
     train, validation = training_scenes(data.source, data.scenes, data.accepted)
     model = build_detector_start(recipe)
     composer = scene_composer(recipe, train, model)
-    log: dict[str, Any] = {"started": time.time(), "start": judge(model, validation)}
+    log: dict[str, Any] = {"started": time.time(), "start": evaluate(model, validation)}
     run.say(f"start weights: {sentence(log['start'])}", **log["start"])
     choices = recipe.train
     student = keras.Model(
@@ -105,7 +105,7 @@ def train_detector(recipe: Recipe, run: RunDirectory) -> dict[str, Any]:
         student, SceneBatches(composer, steps, choices.batch, recipe.seed),
         fit_settings(choices, choices.epochs * steps), run.folder,
         loss=SSDLoss(),
-        judge=lambda: judge(model, validation),
+        evaluate=lambda: evaluate(model, validation),
         save=model.save_weights,
         report=lambda entry: run.say(
             f"epoch {entry['epoch']} of {choices.epochs}: loss {entry['loss']:.3f}, {sentence(entry)}",

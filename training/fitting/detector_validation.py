@@ -36,7 +36,7 @@ def detect(
     return results
 
 
-def judge(model: keras.Model, scenes: list[Scene]) -> dict[str, float]:
+def evaluate(model: keras.Model, scenes: list[Scene]) -> dict[str, float]:
     """COCO's mAP (mean AP over IoU .5, .55 … .95), AP50, AP75 and recall; false alarms without a pet."""
     pets = [scene for scene in scenes if len(scene.boxes)]
     empty = [scene for scene in scenes if not len(scene.boxes)]

@@ -116,7 +116,7 @@ def fit(
     run: Path,
     *,
     loss: Any,
-    judge: Callable[[], dict[str, float]],
+    evaluate: Callable[[], dict[str, float]],
     save: Callable[[Path], None],
     report: Callable[[dict[str, Any]], None] = lambda entry: print(entry, flush=True),
     callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -129,13 +129,13 @@ def fit(
         settings: optimisation.
         run: directory for ``backup/``, ``log.json``, ``averaged.weights.h5`` and ``best.weights.h5``.
         loss: a Keras loss.
-        judge: figures of the averaged weights, called after each epoch.
+        evaluate: figures of the averaged weights, called after each epoch.
         save: writes the averaged weights to a path.
         report: told the entry of each epoch.
         callbacks: more of Keras' callbacks; they see the judge's figures as logs.
 
     Returns:
-        One entry an epoch: ``epoch``, ``loss``, ``seconds`` and what ``judge`` said.
+        One entry an epoch: ``epoch``, ``loss``, ``seconds`` and what ``evaluate`` said.
     """
     run.mkdir(parents=True, exist_ok=True)
     log_path, backup = run / "log.json", Backup(run / "backup")
@@ -164,7 +164,7 @@ def fit(
         # Judge and keep the averaged weights, then go on from the raw ones.
         raw = student.get_weights()
         optimizer.finalize_variable_values(student.trainable_variables)
-        entry = {"epoch": epoch + 1, "loss": float(logs["loss"]), **judge()}
+        entry = {"epoch": epoch + 1, "loss": float(logs["loss"]), **evaluate()}
         entry["seconds"] = round(before + time.monotonic() - started)
         del log[epoch:]
         log.append(entry)

@@ -35,7 +35,7 @@ def blend(
     return log
 
 
-def stir(name: str, run: RunDirectory, model: keras.Model, validation: Crops) -> dict[str, Any]:
+def average_weights(name: str, run: RunDirectory, model: keras.Model, validation: Crops) -> dict[str, Any]:
     """Average the model with another bundle's classifier.
 
     Model soups, Wortsman et al. 2022, https://arxiv.org/abs/2203.05482. Both began at the same weights, so

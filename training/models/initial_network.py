@@ -11,7 +11,7 @@ import numpy as np
 
 from smartbreed.core.errors import BundleError
 from smartbreed.inference.bundle import load_bundle
-from training.common.errors import StartError
+from training.common.errors import InitialWeightsError
 from training.data.reading import bundle_folder
 from training.models.applications import EXPECTS, application
 from training.models.backbones import backbone_layers, build_backbone
@@ -46,7 +46,7 @@ def build_start(choice: Model, classes: int) -> Start:
 
     Raises:
         RecipeError: no such backbone.
-        StartError: the weights are not there, cannot be downloaded or do not fit.
+        InitialWeightsError: the weights are not there, cannot be downloaded or do not fit.
     """
     model = build_backbone(choice.backbone, classes, input_size=choice.input_size, alpha=choice.alpha)
     if choice.start == "none":
@@ -66,13 +66,13 @@ def _from_bundle(model: keras.Model, choice: Model) -> Start:
         source = load_bundle(bundle_folder(name))
         config = source.config.classifier
         if config.architecture != choice.backbone or config.alpha != choice.alpha:
-            raise StartError(
+            raise InitialWeightsError(
                 f"The bundle holds another backbone, {config.architecture} of width {config.alpha}. "
                 f"Received: model.backbone={choice.backbone}, model.alpha={choice.alpha}"
             )
         other = rebuild_classifier(source)
     except BundleError as error:
-        raise StartError(f"{error.message} Received: model.start={choice.start}") from None
+        raise InitialWeightsError(f"{error.message} Received: model.start={choice.start}") from None
     _copy_layers(other, model, choice)
     kernel, bias = other.get_layer("class_maps").get_weights()
     return Start(model, bundle=([label.id for label in config.labels], kernel[0, 0], bias))
@@ -83,7 +83,7 @@ def _copy_layers(source: keras.Model, target: keras.Model, choice: Model) -> Non
     theirs, ours = backbone_layers(source), backbone_layers(target)
     shapes = [[tuple(w.shape) for w in layer.weights] for layer in theirs]
     if shapes != [[tuple(w.shape) for w in layer.weights] for layer in ours]:
-        raise StartError(
+        raise InitialWeightsError(
             f"The start weights have other shapes than {choice.backbone}. Received: "
             f"model.start={choice.start}"
         )
@@ -94,7 +94,7 @@ def _copy_layers(source: keras.Model, target: keras.Model, choice: Model) -> Non
 def _from_package(model: keras.Model, choice: Model) -> Start:
     """ImageNet weights that a package of PyPI holds."""
     if choice.backbone not in SCALINGS or choice.alpha != 1:
-        raise StartError(
+        raise InitialWeightsError(
             f"PyPI has ImageNet weights of {', '.join(SCALINGS)} with model.alpha=1. "
             f"Received: model.backbone={choice.backbone}, model.alpha={choice.alpha}"
         )
@@ -103,12 +103,12 @@ def _from_package(model: keras.Model, choice: Model) -> Start:
         load_published(model, choice.backbone, arrays)
     except ModuleNotFoundError as error:
         name = str(error.name).replace("_", "-")
-        raise StartError(
+        raise InitialWeightsError(
             f"The package with these weights is not installed: pip install {name}==0.1.0. "
             f"Received: model.start={choice.start}"
         ) from None
     except (KeyError, ValueError, OSError) as error:
-        raise StartError(
+        raise InitialWeightsError(
             f"The package's weights do not fit {choice.backbone} ({error}). "
             f"Received: model.start={choice.start}"
         ) from None
@@ -117,7 +117,7 @@ def _from_package(model: keras.Model, choice: Model) -> Start:
 
 def _from_imagenet(model: keras.Model, choice: Model) -> Start:
     if choice.backbone == "small_cnn":
-        raise StartError(
+        raise InitialWeightsError(
             "Nobody published ImageNet weights for small_cnn; use model.start=none. Received: "
             "model.start=imagenet"
         )
@@ -125,16 +125,16 @@ def _from_imagenet(model: keras.Model, choice: Model) -> Start:
         if choice.backbone == "mobilenet_v2":
             return _folded(model, imagenet_mobilenet_v2(), choice)
         published = application(choice.backbone, choice.input_size, choice.alpha, weights="imagenet")
-    except StartError:
+    except InitialWeightsError:
         raise
     except ValueError as error:
-        raise StartError(
+        raise InitialWeightsError(
             f"There are no ImageNet weights for it so: {' '.join(str(error).split())} Received: "
             f"model.backbone={choice.backbone}, model.input_size={choice.input_size}, "
             f"model.alpha={choice.alpha}"
         ) from None
     except Exception:  # keras raises plain Exception when it cannot download
-        raise StartError(
+        raise InitialWeightsError(
             f"The ImageNet weights of {choice.backbone} could not be downloaded; give a file (.npz, "
             ".weights.h5 "
             "or .h5), bundle:embedded or none. Received: model.start=imagenet"
@@ -146,7 +146,7 @@ def _from_imagenet(model: keras.Model, choice: Model) -> Start:
 def _from_file(model: keras.Model, choice: Model) -> Start:
     path = Path(choice.start).expanduser()
     if not path.is_file():
-        raise StartError(
+        raise InitialWeightsError(
             "model.start is neither imagenet, pypi, none, bundle:… nor a file that is there. "
             f"Received: model.start={choice.start}"
         )
@@ -167,10 +167,10 @@ def _from_file(model: keras.Model, choice: Model) -> Start:
                              model, choice)  # fmt: skip
             else:
                 raise ValueError
-    except StartError:
+    except InitialWeightsError:
         raise
     except (ValueError, KeyError, OSError, UserWarning):
-        raise StartError(
+        raise InitialWeightsError(
             f"The file does not hold weights of {choice.backbone} of width {choice.alpha}. "
             f"Received: model.start={choice.start}"
         ) from None
@@ -193,7 +193,7 @@ def _folded(model: keras.Model, arrays: dict[str, np.ndarray], choice: Model) ->
     try:
         load_mobilenet_v2(model, arrays)
     except (KeyError, ValueError) as error:
-        raise StartError(
+        raise InitialWeightsError(
             f"The start weights do not fit mobilenet_v2 of width {choice.alpha} ({error}). "
             f"Received: model.start={choice.start}"
         ) from None

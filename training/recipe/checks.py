@@ -94,7 +94,7 @@ def _distillation(recipe: Recipe) -> str:
     return ""
 
 
-def judges_epochs(recipe: Recipe) -> bool:
+def monitors_epochs(recipe: Recipe) -> bool:
     """Whether anything is decided by ``train.monitor``."""
     train = recipe.train
     by_epoch = train.keep == "best" or train.schedule == "plateau" or train.stop_after > 0
@@ -107,7 +107,7 @@ def _schedule(recipe: Recipe) -> str:
         return "train.epochs must be at least 1 for task detect: there is no head to fit alone. Received: 0"
     known = ("map", "ap50", "ap75") if detects else ("top1", "top5", "val_loss", "cats")
     # A detector's recipe that judges nothing by it need not name one.
-    if monitor in known or (detects and monitor == "top1" and not judges_epochs(recipe)):
+    if monitor in known or (detects and monitor == "top1" and not monitors_epochs(recipe)):
         return ""
     return f"train.monitor must be one of {', '.join(known)} for task {recipe.task}. Received: {monitor}"
 

@@ -92,7 +92,7 @@ def robustness(figures: Figures) -> str:
     return "\n".join(rows)
 
 
-def strangers(figures: Figures) -> str:
+def out_of_distribution(figures: Figures) -> str:
     """Pet-less photographs by kind."""
     rows = [
         "| | photographs | named as served | named when taken as a pet | 95% interval of that |",
@@ -218,7 +218,7 @@ TABLES = {
         thresholds,
         photographs,
         robustness,
-        strangers,
+        out_of_distribution,
         forms,
         confused,
         groups,

@@ -14,7 +14,7 @@ from smartbreed.inference.classifier import softmax
 from smartbreed.inference.pipeline import Identifier
 from smartbreed.inference.pixels import resample
 from training.augment.crops import MILD
-from training.calibration.box_verification import PLAIN_SCORE, confirmation
+from training.calibration.box_verification import PLAIN_SCORE, fit_box_verification
 from training.calibration.temperature import expected_calibration_error, fit_temperature
 from training.calibration.thresholds import verdict_thresholds
 from training.data import Crops, Scene, load_scenes, split_scenes
@@ -49,8 +49,8 @@ def run(context: Context) -> dict[str, Any]:
         else []
     )
     with tempfile.TemporaryDirectory() as temporary:
-        judge = _detector if recipe.task == "detect" else _classifier
-        found = judge(context, Path(temporary), scenes)
+        calibrate = _detector if recipe.task == "detect" else _classifier
+        found = calibrate(context, Path(temporary), scenes)
     context.run.write_json("calibration.json", found)
     context.run.say(", ".join(f"{key} {value}" for key, value in found.items() if key != "detector"))
     return found
@@ -70,7 +70,7 @@ def _classifier(context: Context, folder: Path, scenes: list[Scene]) -> dict[str
     found = _verdicts(context, served, prepared, scenes)
     if recipe.export.detector:
         section |= {key: found[key] for key in ("temperature", "thresholds")}
-        found["detector"] = _second_look(recipe, folder, section, scenes)
+        found["detector"] = _box_verification(recipe, folder, section, scenes)
         context.run.advance(LOOKED_THROUGH * len(scenes), "Choosing what is a pet")
     return found
 
@@ -133,7 +133,7 @@ def _squashed(image: np.ndarray, size: int) -> np.ndarray:
     return resample(picture, (0.0, 0.0, float(picture.width), float(picture.height)), (size, size))
 
 
-def _second_look(
+def _box_verification(
     recipe: Recipe, folder: Path, classifier: dict[str, Any], scenes: list[Scene]
 ) -> dict[str, Any]:
     """How the recipe's detector and this classifier decide together, from held-back photographs."""
@@ -142,7 +142,7 @@ def _second_look(
     bundle = other_bundle(recipe.export.detector, "export.detector")
     detector = {**section_of(bundle, "detector"), "confirm": None, "score": PLAIN_SCORE}
     copy_network(bundle, detector, folder)
-    return _confirm(folder, classifier, detector, scenes)
+    return _verified_score(folder, classifier, detector, scenes)
 
 
 def _detector(context: Context, folder: Path, scenes: list[Scene]) -> dict[str, Any]:
@@ -153,12 +153,12 @@ def _detector(context: Context, folder: Path, scenes: list[Scene]) -> dict[str, 
         trained_network(context.recipe, context.run, 2), folder, "detector", range_pictures(context)
     )
     copy_network(bundle, classifier, folder)
-    return {"detector": _confirm(folder, classifier, detector_section(), scenes)}
+    return {"detector": _verified_score(folder, classifier, detector_section(), scenes)}
 
 
-def _confirm(
+def _verified_score(
     folder: Path, classifier: dict[str, Any], detector: dict[str, Any], scenes: list[Scene]
 ) -> dict[str, Any]:
     identifier = finish(folder, {**UNFINISHED, "classifier": classifier, "detector": detector})
-    confirm, score = confirmation(identifier, scenes)
-    return {"score": score, "confirm": confirm}
+    verification, score = fit_box_verification(identifier, scenes)
+    return {"score": score, "confirm": verification}

@@ -26,7 +26,7 @@ def run(context: Context) -> dict[str, Any]:
     """
     recipe, run = context.recipe, context.run
     scenes, empty, near = _photographs(recipe)
-    crops = judged_crops(context)
+    crops = scored_crops(context)
     trained = None
     if crops is not None:
         prepared = load_prepared(context.prepared)
@@ -35,7 +35,7 @@ def run(context: Context) -> dict[str, Any]:
         run / "bundle", crops, run.folder, scenes=scenes, empty=empty, trained=trained, near=near,
         robustness=recipe.evaluate.robustness,
     )  # fmt: skip
-    scores = {"split": judged_split(context), **scores}
+    scores = {"split": scored_split(context), **scores}
     if recipe.evaluate.forms and crops is not None:
         scores["forms"] = rounded(_forms(context, crops, scenes))
     write_scores(run.folder, scores)
@@ -44,7 +44,7 @@ def run(context: Context) -> dict[str, Any]:
     return {"top1": scores.get("classifier", {}).get("top1"), "map": scores.get("detector", {}).get("map")}
 
 
-def judged_split(context: Context) -> str:
+def scored_split(context: Context) -> str:
     """``test``, or ``validation`` where a classifier's data has no test pictures.
 
     Whole photographs are always those of the source's test split.
@@ -54,11 +54,11 @@ def judged_split(context: Context) -> str:
     return TEST if (load_prepared(context.prepared).places == TEST).any() else VALIDATION
 
 
-def judged_crops(context: Context) -> Crops | None:
+def scored_crops(context: Context) -> Crops | None:
     """The test pictures; those held back where there are none; None for a detector."""
     if context.recipe.task == "detect":
         return None
-    place = judged_split(context)
+    place = scored_split(context)
     if place == VALIDATION:
         context.run.say("there are no test pictures: the held-back ones are judged, which flatters")
     return load_prepared(context.prepared).part(place)

@@ -107,23 +107,23 @@ def _memories(context: Context, prepared: Prepared, served: Identifier, folder: 
         crops.names,
         origins_of(kept.sources),
     )
-    judges = prepared.part(VALIDATION)
-    if not len(judges):
+    held_back = prepared.part(VALIDATION)
+    if not len(held_back):
         return
-    strangers = None
+    out_of_distribution = None
     if recipe.data.scenes:
         away = split_scenes(load_scenes(recipe.data.source, "train", recipe.data.scenes, dropped=[]))[1]
         empty = [scene.image for scene in away if not len(scene.boxes)]
         if empty:
             shown = outlier_crops(empty, 0, cuts=0, size=recipe.model.input_size)
-            strangers = _embeddings(served, shown)
+            out_of_distribution = _embeddings(served, shown)
     build_gate(
         folder / GATE,
-        _embeddings(served, judges.images, context),
-        judges.labels,
+        _embeddings(served, held_back.images, context),
+        held_back.labels,
         crops.names,
-        strangers=strangers,
-        origins=origins_of(judges.sources),
+        out_of_distribution=out_of_distribution,
+        origins=origins_of(held_back.sources),
     )
 
 

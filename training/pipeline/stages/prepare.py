@@ -14,7 +14,7 @@ from training.data.labels import describe_labels
 from training.data.prepared import Prepared, save_prepared
 from training.data.reading import Read, pet_finder, read_crops
 from training.data.report import Findings, write_report
-from training.data.sources import Sample, Source, open_source
+from training.data.sources import PictureSource, Sample, open_source
 from training.data.splits import TEST, TRAIN, VALIDATION, require_enough, split_crops
 from training.fitting.classifier import crop_augmentation
 from training.pipeline.stages import Context
@@ -71,7 +71,7 @@ def run(context: Context) -> dict[str, Any]:
     return {"splits": splits}
 
 
-def _limited(source: Source, recipe: Recipe) -> list[Sample]:
+def _limited(source: PictureSource, recipe: Recipe) -> list[Sample]:
     """At most ``data.limit`` samples of each class and split, chosen by the seed."""
     if not recipe.data.limit:
         return source.samples

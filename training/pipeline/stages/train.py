@@ -14,7 +14,7 @@ from training.data.splits import TRAIN, VALIDATION
 from training.fitting.classifier import crop_augmentation, train_classifier
 from training.fitting.tracking import log_head
 from training.pipeline.stages import Context
-from training.recipe.checks import judges_epochs
+from training.recipe.checks import monitors_epochs
 from training.recipe.recipe import Recipe
 from training.reporting.epochs import plot_epochs
 
@@ -29,7 +29,7 @@ def check(context: Context) -> None:
     recipe = context.recipe
     if recipe.task == "detect":
         return
-    if recipe.train.monitor == "cats" and judges_epochs(recipe):
+    if recipe.train.monitor == "cats" and monitors_epochs(recipe):
         prepared = load_prepared(context.prepared)
         if not (prepared.crops.species[prepared.places == VALIDATION] == 0).any():
             raise RecipeError(
@@ -77,7 +77,7 @@ def fit_classifier(context: Context) -> dict[str, Any]:
         context.run,
         prepared.part(TRAIN),
         prepared.part(VALIDATION),
-        strangers(context.recipe),
+        out_of_distribution(context.recipe),
     )
 
 
@@ -93,7 +93,7 @@ def _show_augmentation(context: Context, prepared: Prepared) -> None:
         )
 
 
-def strangers(recipe: Recipe) -> np.ndarray | None:
+def out_of_distribution(recipe: Recipe) -> np.ndarray | None:
     """Crops of the pet-less training photographs, if the recipe wants to show them."""
     if not recipe.train.outliers:
         return None
