@@ -100,6 +100,7 @@ def forms(model: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pat
     return paths
 
 
+@pytest.mark.slow
 def test_every_form_answers_alike_and_smaller_ones_are_smaller(
     model: Any, images: np.ndarray, forms: dict[str, Path]
 ) -> None:

@@ -45,6 +45,7 @@ def tiny(folder: Path, weights: Path | str, *more: str) -> Recipe:
                                         "model.freeze_till=", *more])  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_sweep_plots_accuracy_and_loss_against_frozen_layers(
     folder: Path, weights: Path, tmp_path: Path
 ) -> None:

@@ -118,6 +118,7 @@ def test_dogs_vs_cats_with_other_backbones(name: str, pets: Path, tmp_path: Path
     assert check(run)["classifier"]["architecture"] in ("VGG16", "small_cnn")
 
 
+@pytest.mark.slow
 def test_breeds_with_teachers_strangers_and_a_detector(pets: Path, imagenet: Path, tmp_path: Path) -> None:
     changes = (NARROW, f"data.source={pets}", f"model.start={imagenet}", "model.freeze_till=block_2_add",
                "distil.teachers=[{kind: imagenet_head}, {kind: bundle, file: embedded}]", "distil.views=2",
@@ -140,6 +141,7 @@ def test_breeds_with_teachers_strangers_and_a_detector(pets: Path, imagenet: Pat
     assert "card" in complete(run, "breeds", *changes)
 
 
+@pytest.mark.slow
 def test_detector(pets: Path, tmp_path: Path) -> None:
     run = run_all("detector", tmp_path / "run", "model.input_size=300", "model.alpha=0.25", "train.steps=1",
                   "train.batch=2", f"data.source={pets}")  # fmt: skip
@@ -149,6 +151,7 @@ def test_detector(pets: Path, tmp_path: Path) -> None:
     assert len(config["classifier"]["labels"]) == 133  # the embedded classifier names what it finds
 
 
+@pytest.mark.slow
 def test_animal_faces_searches_first(folder: Path, tmp_path: Path) -> None:
     run = run_all("animal_faces", tmp_path / "run", *SMALL, f"data.source={folder}", "data.labels={}",
                   "tune.trials=2", "tune.space={train.rate: {low: 1e-4, high: 1e-2, log: true}, "
@@ -162,6 +165,7 @@ def test_animal_faces_searches_first(folder: Path, tmp_path: Path) -> None:
     assert (run / "plots/tuning.png").is_file()
 
 
+@pytest.mark.slow
 def test_cifar10_from_an_image_folder(folder: Path, tmp_path: Path) -> None:
     run = run_all("cifar10", tmp_path / "run", f"data.source={folder}", "model.input_size=32",
                   "train.epochs=20", "train.rate=0.005", "model.alpha=0.5",
@@ -171,6 +175,7 @@ def test_cifar10_from_an_image_folder(folder: Path, tmp_path: Path) -> None:
     assert run.read_json("training.json")["held_back"]["top1"] > 0.6  # it does learn
 
 
+@pytest.mark.slow
 def test_an_image_folder_on_the_backbone_of_a_bundle(
     folder: Path, dogs_vs_cats: RunDirectory, tmp_path: Path
 ) -> None:
@@ -188,6 +193,7 @@ def test_an_image_folder_on_the_backbone_of_a_bundle(
     assert json.loads((run / "bundle/config.json").read_text())["version"] == "2.0.0"
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_figures(folder: Path, tmp_path: Path) -> None:
     runs = [
         run_all("cifar10", tmp_path / name, f"data.source={folder}", "model.input_size=32", "model.alpha=0.5",
@@ -219,6 +225,7 @@ def start(arguments: list[str]) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_from_its_last_epoch(folder: Path, tmp_path: Path) -> None:
     run = RunDirectory(tmp_path / "run", quiet=True)
     # Enough steps that the kill lands between the first epoch and the last.

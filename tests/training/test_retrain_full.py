@@ -58,10 +58,9 @@ def lenient(compare: Any) -> Any:
     return judged
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize(
-    "what", ["with a README and scenes", pytest.param("breeds alone", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("what", ["with a README and scenes", "breeds alone"])
 def test_a_new_breed_in_everything(
     world: World,
     pets: Path,

@@ -76,6 +76,7 @@ def test_other_pictures_are_trained_on_from_the_start(tiny: Callable[..., Recipe
     assert len(run.read_json("log.json")) == 1
 
 
+@pytest.mark.slow
 def test_pictures_prepared_again_are_trained_on_again(tiny: Callable[..., Recipe], tmp_path: Path) -> None:
     folder = image_folder(tmp_path / "photos")
     recipe, run = tiny(f"data.source={folder}"), RunDirectory(tmp_path / "run", quiet=True)
@@ -90,6 +91,7 @@ def test_pictures_prepared_again_are_trained_on_again(tiny: Callable[..., Recipe
     assert targets(run) == targets(run, "inside") > before
 
 
+@pytest.mark.slow
 def test_another_number_of_folds_trains_each_again(tiny: Callable[..., Recipe], tmp_path: Path) -> None:
     run = RunDirectory(tmp_path / "run", quiet=True)
     cross_validate(tiny(), run, 2)
@@ -99,6 +101,7 @@ def test_another_number_of_folds_trains_each_again(tiny: Callable[..., Recipe], 
         assert targets(run, f"fold-{fold}") == places.count("train")
 
 
+@pytest.mark.slow
 def test_a_kill_while_clearing_leaves_a_stage_that_is_not_done(
     tiny: Callable[..., Recipe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,6 +143,7 @@ def test_a_refused_stage_changes_nothing(tiny: Callable[..., Recipe], tmp_path: 
     run_recipe(tiny("train.monitor=cats", "train.keep=best"), run, BOTH)  # without epochs it decides nothing
 
 
+@pytest.mark.slow
 def test_adopted_weights_are_calibrated_anew(tiny: Callable[..., Recipe], tmp_path: Path) -> None:
     run, recipe = RunDirectory(tmp_path / "run", quiet=True), tiny()
     run_recipe(recipe, run, ("prepare", "train", "calibrate"))
@@ -156,6 +160,7 @@ def finished(folder: Path, weights: Path, tmp_path_factory: pytest.TempPathFacto
     return run
 
 
+@pytest.mark.slow
 def test_tensorboard_hears_of_a_head_alone(finished: RunDirectory) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
