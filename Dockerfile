@@ -2,8 +2,8 @@
 # Settings (-e SMARTBREED_…) and what else there is to know: docs/deploy.md
 FROM python:3.11-slim
 WORKDIR /app
-COPY requirements.txt .
-RUN pip install --no-cache-dir -r requirements.txt
+COPY requirements.txt constraints.txt ./
+RUN pip install --no-cache-dir -r requirements.txt -c constraints.txt
 COPY . .
 # Editable, so that there is one copy of the code: the app and the processes it starts (deeper
 # explanations, retraining, the trial of a release) find it under /app.

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all lint browser bench evaluate train train-detector clean
+.PHONY: help run test test-all lint browser bench evaluate train train-detector lock clean
 
 help: ## show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,20 +47,24 @@ train-detector: $(VENV)/.installed ## train the next detector and put it in
 evaluate: $(VENV)/.installed ## judge the model that ships and write its card
 	$(BIN)/python -m training.evaluate --data $(DATA)
 
+lock: ## pin again what requirements*.txt bring along
+	UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile requirements-dev.txt --universal \
+	  --python-version 3.11 --quiet --no-annotate --output-file constraints.txt
+
 # Chromium for the browser tests: from Debian's packages when we may; without it those tests say so and skip.
 browser:
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 	  chromium fonts-dejavu-core >/dev/null; } || echo "chromium is not installed: the browser tests will be skipped"
 
-$(VENV)/.installed: requirements.txt pyproject.toml
+$(VENV)/.installed: requirements.txt constraints.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -c constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
 	touch $@
 
 clean: ## remove .venv and caches

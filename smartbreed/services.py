@@ -30,7 +30,7 @@ from smartbreed.imaging.decoding_memory import most_memory
 from smartbreed.imaging.photo import Photo, read_photo
 from smartbreed.inference.deep_explanations import DeepExplainer
 from smartbreed.inference.pipeline import Identifier
-from smartbreed.inference.results import Failure, Identification, Pet
+from smartbreed.inference.results import Failure, Identification
 from smartbreed.registry.live import LiveModel
 from smartbreed.registry.model_source import why_no_releases
 from smartbreed.registry.release_history import Releases
@@ -240,18 +240,6 @@ class Services:
         with ThreadPoolExecutor(min(identifier.threads, len(sources)) or 1) as pool:
             return list(pool.map(one, sources))
 
-    def pet_of(self, answer: Identification, number: int) -> Pet:
-        """Pet ``number`` (from 1) of an answer.
-
-        Raises:
-            RequestError: there is no such pet.
-        """
-        if not 1 <= number <= len(answer.pets):
-            count = len(answer.pets)
-            shown = f"{count or 'no'} pet{'' if count == 1 else 's'}"
-            raise RequestError("no_such_pet", f"This photo shows {shown}. Received: pet {number}.")
-        return answer.pets[number - 1]
-
     def flag(
         self,
         photo: Photo,
@@ -278,7 +266,7 @@ class Services:
             FlagError, RequestError: what was said makes no sense, or consent is missing.
             StorageError: the disk or the database refused; nothing was saved.
         """
-        pet = None if number is None else self.pet_of(answer, number)
+        pet = None if number is None else answer.pet(number)
         request = request_of(
             photo, answer, self.identifier, pet=pet, number=number, verdict=verdict, label=label,
             label_text=label_text, consent=consent, flagger=flagger, box=box, species=species,

@@ -12,6 +12,7 @@ import numpy as np
 import typer
 
 from smartbreed.core.errors import SmartBreedError
+from smartbreed.core.extras import require
 from smartbreed.core.settings import EMBEDDED_BUNDLE
 from smartbreed.inference.bundle import CONFIG
 from training.data import HELD_BACK, Crops, Scene, held_back, load_crops, load_scenes, split_scenes
@@ -51,6 +52,7 @@ def main(
     """Print every figure as JSON; with --write also the card, its plots and the bundle's metrics."""
     write = write and not quick and not check
     try:
+        require("train", "Training needs")
         crops, scenes, empty, train, near = read(data, quick)
         form_table: dict[str, Any] | None = None
         if forms and not quick and not check:

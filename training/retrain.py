@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from smartbreed.core.errors import SmartBreedError
+from smartbreed.core.extras import require
 from smartbreed.core.private import work_privately
 from smartbreed.core.settings import load_settings
 from training.continual.progress import ProgressReporter
@@ -48,6 +49,7 @@ def main(
     reporter = ProgressReporter(as_json=progress == "json")
     stopping = _stop_on_signals()
     try:
+        require("train", "Training needs")
         chosen = {"dataset": dataset, "model_repo": model, "home": home, "base_dataset": data}
         settings = load_settings(**{key: value for key, value in chosen.items() if value})
         work_privately(settings.home_dir)

@@ -17,6 +17,7 @@ from typing import Annotated
 import typer
 
 from smartbreed.core.errors import SmartBreedError, StorageError
+from smartbreed.core.extras import require
 from training.common.disk_faults import disk_faults, exit_before_hdf5, silence_disk_faults
 from training.pipeline.run_directory import RunDirectory
 from training.pipeline.runner import RUNS, adopt, run_recipe, select
@@ -66,6 +67,7 @@ def sentences() -> Iterator[None]:
     silence_disk_faults()
     try:
         with disk_faults("The run stopped"):
+            require("train", "Training needs")
             yield
     except SmartBreedError as error:
         print(error.message, file=sys.stderr)

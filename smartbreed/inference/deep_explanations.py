@@ -9,7 +9,6 @@ low priority, so other visitors go on being served.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import logging
 import os
 import sys
@@ -24,6 +23,7 @@ from types import MappingProxyType
 import numpy as np
 
 from smartbreed.core.errors import BundleError, RequestError, SmartBreedError, UnavailableError
+from smartbreed.core.extras import require
 from smartbreed.core.fair_lock import Turns
 from smartbreed.inference.bundle import Bundle, load_bundle
 from smartbreed.inference.worker_process import Child, ChildLost
@@ -37,8 +37,6 @@ Progress = Callable[[float, str], None]
 METHODS = MappingProxyType(
     {"gradcam": "Grad-CAM", "gradcam++": "Grad-CAM++", "scorecam": "Score-CAM", "smoothgrad": "SmoothGrad"}
 )
-#: What must be installed, by name of the package; the key is the module.
-PACKAGES = MappingProxyType({"tensorflow": "tensorflow", "keras": "keras", "tf_keras_vis": "tf-keras-vis"})
 
 #: The folder that holds both `smartbreed` and `training`.
 _ROOT = Path(__file__).resolve().parents[2]
@@ -46,11 +44,6 @@ _REMEMBERED = 64
 _MOST_WAITING = 8
 #: Variables the child has no business with; among them are secrets.
 _PRIVATE = ("HF_", "SMARTBREED_")
-
-
-def missing_packages() -> list[str]:
-    """Names of the packages that deeper explanations need and that are not installed."""
-    return [package for module, package in PACKAGES.items() if importlib.util.find_spec(module) is None]
 
 
 class DeepExplainer:
@@ -114,12 +107,7 @@ class DeepExplainer:
             raise UnavailableError(
                 "no_weights", "This model comes without Keras weights, which deeper explanations need."
             )
-        if missing := missing_packages():
-            names = " and ".join(missing)
-            raise UnavailableError(
-                "not_installed",
-                f"Deeper explanations need {names} on the server; run `pip install {' '.join(missing)}`.",
-            )
+        require("explain", "On the server, deeper explanations need")
         said = "Waiting for another visitor's explanation ({} before yours)"
         with self._staying(), self._turns.take(lambda before: report(0.0, said.format(before))):
             if (known := self._recall(key)) is not None:  # the other visitor asked the same

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from smartbreed.core.errors import SmartBreedError
+from smartbreed.core.errors import RequestError, SmartBreedError
 
 if TYPE_CHECKING:
     from smartbreed.inference.labels import Labels
@@ -106,6 +106,18 @@ class Identification:
     whole: bool = False
     combined: int = 1
     labels: Labels | None = field(default=None, repr=False, compare=False)
+
+    def pet(self, number: int) -> Pet:
+        """Pet ``number``, from 1.
+
+        Raises:
+            RequestError: there is no such pet.
+        """
+        if not 1 <= number <= len(self.pets):
+            count = len(self.pets)
+            shown = f"{count or 'no'} pet{'' if count == 1 else 's'}"
+            raise RequestError("no_such_pet", f"This photo shows {shown}. Received: pet {number}.")
+        return self.pets[number - 1]
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON of the contract; ``whole`` and ``combined`` appear only when they are not the default."""

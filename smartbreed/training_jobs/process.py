@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import os
 import signal
 import subprocess
@@ -14,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smartbreed.core.errors import UnavailableError
+from smartbreed.core.extras import require
 from smartbreed.core.files import disk_errors
 from smartbreed.training_jobs.job import process_group
 
@@ -42,12 +41,9 @@ def trainer_command() -> list[str]:
     """How the trainer is started.
 
     Raises:
-        UnavailableError: it is not installed here.
+        UnavailableError: what it needs is not installed here.
     """
-    if importlib.util.find_spec("training") is None and not (ROOT / "training").is_dir():
-        raise UnavailableError(
-            "not_installed", "Retraining needs the `training` package, which is not installed on this server."
-        )
+    require("train", "On this server, retraining needs")
     return [sys.executable, "-m", "training.retrain"]
 
 

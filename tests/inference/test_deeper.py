@@ -27,6 +27,7 @@ from deeper_tools import (
     until,
 )
 
+from smartbreed.core import extras
 from smartbreed.core.errors import BundleError, RequestError, UnavailableError
 from smartbreed.inference import deep_explanations
 from smartbreed.inference.deep_explanations import METHODS, DeepExplainer
@@ -154,14 +155,13 @@ def test_two_visitors_with_one_question_cost_one_answer(make: Make) -> None:
 
 
 def test_what_is_not_installed_is_named(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        deep_explanations, "PACKAGES", {"no_such_tf": "tensorflow", "json": "json", "no_vis": "tf-keras-vis"}
-    )
+    packages = {"tensorflow": "no_such_tf", "json": "json", "tf-keras-vis": "no_vis"}
+    monkeypatch.setattr(extras, "EXTRAS", {"explain": packages})
     explainer = make()
     with pytest.raises(UnavailableError) as caught:
         explainer.explain(picture(), 0, "gradcam")
     assert caught.value.code == "not_installed"
-    assert "pip install tensorflow tf-keras-vis" in caught.value.message
+    assert "need tensorflow, tf-keras-vis; run `pip install 'smartbreed[explain]'`" in caught.value.message
     assert not explainer.running
 
 

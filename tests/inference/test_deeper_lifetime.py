@@ -128,11 +128,10 @@ def test_no_orphan_and_no_tensorflow_in_the_server(tiny_bundle: Path, ending: st
         import os, signal, sys
         from pathlib import Path
         import numpy as np
-        from smartbreed.inference.deep_explanations import DeepExplainer, missing_packages
+        from smartbreed.inference.deep_explanations import DeepExplainer
         explainer = DeepExplainer(Path({str(tiny_bundle)!r}))
         explainer._command = [sys.executable, {str(FAKE)!r}]
         explainer.explain(np.zeros((64, 64, 3), np.uint8), 0, "gradcam")
-        missing_packages()
         print(explainer._child.pid, any(m in sys.modules for m in ("tensorflow", "keras")), flush=True)
         {ending}
     """

@@ -112,7 +112,7 @@ def failure(error: Exception) -> dict[str, str]:
     if isinstance(error, ImportError):
         message = (
             f"Deeper explanations cannot load {error.name or 'a package'} on the server; "
-            "run `pip install tensorflow tf-keras-vis`."
+            "run `pip install 'smartbreed[explain]'`."
         )
         return {"code": "not_installed", "message": message}
     return {"code": "explanation_failed", "message": "The deeper explanation could not be computed."}

@@ -164,7 +164,7 @@ def _endpoints(services: Services, gate: Gate, blocks: gr.Blocks) -> list[Callab
         if isinstance(found, Failure):
             return found.as_dict()  # type: ignore[return-value]
         picture, answer = found
-        animal = services.pet_of(answer, number or 1)
+        animal = answer.pet(number or 1)
         pixels = await gate.run(model.explain, picture, animal, wanted or None)
         name = f"{Path(picture.name).stem or 'photo'}-{wanted or animal.breeds[0].id}.jpg"
         path = save_bytes_to_cache(encode_jpeg(pixels), name, get_upload_folder())

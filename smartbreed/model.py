@@ -1,0 +1,65 @@
+"""SmartBreed as a Python package: `smartbreed.load` gives a `Model`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PIL import Image
+
+from smartbreed.core.settings import load_settings
+from smartbreed.imaging.photo import Photo, read_photo
+from smartbreed.inference.pipeline import Identifier
+from smartbreed.inference.results import Identification
+from smartbreed.registry import open_bundle
+
+Source = bytes | str | Path | Image.Image
+
+
+class Model:
+    """Names the pets of photos; safe to use from many threads at once.
+
+    Args:
+        model: as `smartbreed.load` takes it.
+    """
+
+    def __init__(self, model: str = "") -> None:
+        self.settings = load_settings(**({"model": model} if model else {}))
+        self.identifier = Identifier(
+            open_bundle(self.settings), threads=self.settings.threads, top_k=self.settings.top_k
+        )
+
+    def identify(
+        self, photo: Source, *, whole: bool = False, top_k: int | None = None, score: float | None = None
+    ) -> Identification:
+        """Every cat and dog in a photo; `Identification.as_dict` is the JSON that all interfaces answer.
+
+        Args:
+            photo: a path, the bytes of a file, or a Pillow image.
+            whole: take the whole picture as the pet instead of looking for pets in it.
+            top_k: breeds to list for each pet; default: ``SMARTBREED_TOP_K``.
+            score: smallest probability that a box is a pet, 0…1; default: the model's own.
+
+        Raises:
+            PhotoError: the photo cannot be used; its ``code`` and ``message`` say why.
+        """
+        return self.identifier.identify(self._read(photo), whole=whole, top_k=top_k, score=score)
+
+    def explain(self, photo: Source, number: int = 1, breed: str = "") -> Image.Image:
+        """What speaks for a breed: the pet's crop under its Grad-CAM.
+
+        Args:
+            photo: as for `identify`.
+            number: which pet, from 1.
+            breed: its id; empty: the first guess.
+
+        Raises:
+            PhotoError: the photo cannot be used.
+            RequestError: there is no such pet, or the model does not know the breed.
+        """
+        read = self._read(photo)
+        pet = self.identifier.identify(read).pet(number)
+        return Image.fromarray(self.identifier.explain(read, pet, breed or None))
+
+    def _read(self, photo: Source) -> Photo:
+        limits = self.settings
+        return read_photo(photo, max_bytes=limits.max_bytes, max_pixels=limits.max_pixels, reduce=True)
