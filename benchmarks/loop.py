@@ -125,11 +125,11 @@ def new_breeds(data: Path, breeds: list[str], draws: int, photos: int) -> None:
     from smartbreed.inference.classifier import Classifier
     from training.continual.challenger import head_of
     from training.continual.fit_head import LabelledViews, fit_head
-    from training.continual.gate_set import load_gate
-    from training.continual.head import Examples
     from training.continual.memory import load_memory
     from training.continual.new_breed import ParentHead
     from training.continual.views import views_of
+    from training.export.gate_set import load_gate
+    from training.models.linear_head import Examples
 
     bundle = load_bundle(EMBEDDED_BUNDLE)
     classifier, names = Classifier(bundle, 2), [label.id for label in bundle.config.classifier.labels]

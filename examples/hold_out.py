@@ -10,7 +10,7 @@ import numpy as np
 
 from smartbreed.inference.bundle import CONFIG, load_bundle, write_config
 from training.continual.keras_head import replace_weights
-from training.continual.litert_head import read_head, replace_head
+from training.export.litert_head import read_head, replace_head
 
 
 def hold_out(source: Path, target: Path, breed: str) -> None:

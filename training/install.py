@@ -13,7 +13,7 @@ from smartbreed.core.files import disk_errors
 from smartbreed.core.settings import EMBEDDED_BUNDLE
 from smartbreed.inference.bundle import CONFIG
 from smartbreed.inference.pipeline import Identifier
-from training.train import sentences
+from training.common.cli import sentences
 
 
 def install(bundle: Path, target: Path = EMBEDDED_BUNDLE) -> None:

@@ -12,13 +12,13 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from training.common.cli import Overrides, Recipes, sentences
 from training.common.errors import RecipeError
-from training.pipeline.many_runs import figure
-from training.pipeline.run_directory import RunDirectory
+from training.common.run_directory import RunDirectory
 from training.pipeline.runner import RUNS, run_recipe
 from training.recipe.file import load_recipe, with_values
 from training.recipe.recipe import Recipe
-from training.train import Overrides, Recipes, sentences
+from training.reporting.plots.style import ACCENT, INK, figure
 
 
 def cross_validate(recipe: Recipe, run: RunDirectory, folds: int) -> dict[str, Any]:
@@ -57,15 +57,13 @@ def cross_validate(recipe: Recipe, run: RunDirectory, folds: int) -> dict[str, A
 def plot(result: dict[str, Any], path: Path) -> None:
     """Top-1 of each fold and their mean, as PNG."""
     values = [100 * one["top1"] for one in result["folds"]]
-    drawn = figure(5, 3.5)
-    axes = drawn.subplots()
-    bars = axes.bar([str(fold + 1) for fold in range(len(values))], values, color="#b5533c")
-    axes.bar_label(bars, fmt="%.1f", label_type="center", color="white")
     mean, deviation = 100 * result["mean"]["top1"], 100 * result["deviation"]["top1"]
-    axes.axhline(mean, color="#3b2f2a", linestyle="--")
-    axes.set(xlabel="fold", ylabel="held-back top-1, %", title=f"{mean:.1f} ± {deviation:.1f}")
-    axes.spines[["top", "right"]].set_visible(False)
-    drawn.savefig(path, dpi=110)
+    with figure(path, 5, 3.5) as drawn:
+        axes = drawn.subplots()
+        bars = axes.bar([str(fold + 1) for fold in range(len(values))], values, color=ACCENT)
+        axes.bar_label(bars, fmt="%.1f", label_type="center", color="white")
+        axes.axhline(mean, color=INK, linestyle="--")
+        axes.set(xlabel="fold", ylabel="held-back top-1, %", title=f"{mean:.1f} ± {deviation:.1f}")
 
 
 def main(

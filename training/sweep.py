@@ -11,14 +11,14 @@ from typing import Annotated, Any
 
 import typer
 
+from training.common.cli import Overrides, Recipes, sentences
 from training.common.errors import RecipeError
+from training.common.run_directory import RunDirectory
 from training.pipeline.many_runs import child_run
-from training.pipeline.run_directory import RunDirectory
 from training.pipeline.runner import RUNS, run_recipe
 from training.recipe.file import load_recipe
 from training.recipe.recipe import Recipe
 from training.reporting.plots import sweep as draw
-from training.train import Overrides, Recipes, sentences
 
 
 def sweep(recipe: Recipe, run: RunDirectory, choices: list[str | int]) -> list[dict[str, Any]]:

@@ -92,7 +92,7 @@ def _base_breeds(path: Path) -> frozenset[str]:
 
 
 def sample_key(sample_id: str, box: Sequence[float] | None) -> str:
-    """16 hex digits that stand for one pet of one photo, as `training.continual.samples` makes them."""
+    """16 hex digits that stand for one pet of one photo, as `training.data.accepted_samples` makes them."""
     # The dataset keeps corners as float32.
     corners = ",".join(f"{struct.unpack('f', struct.pack('f', value))[0]:.1f}" for value in box or ())
     return hashlib.sha256(f"{sample_id} {corners}".encode()).hexdigest()[:16]

@@ -14,11 +14,10 @@ from retrain_tools import flag, push, review, settings_in, shard
 
 from smartbreed.dataset.schema import shard_path
 from training.common.errors import DataError
-from training.continual.accepted_scenes import accepted_scenes, labelled_photos, scenes_of
 from training.continual.base_dataset import _add_scenes
-from training.continual.samples import accepted_samples
 from training.data import Scene, load_scenes
-from training.data.scene_report import training_scenes
+from training.data.accepted_samples import accepted_samples
+from training.data.accepted_scenes import accepted_scenes, labelled_photos, scenes_of, training_scenes
 
 MISSED, FOUND, THIRD = [10.0, 10.0, 60.0, 60.0], [100.0, 20.0, 180.0, 90.0], [20.0, 90.0, 70.0, 118.0]
 
@@ -212,7 +211,7 @@ def test_from_a_flag_to_a_step_of_the_detector(tmp_path: Path, monkeypatch: pyte
     from smartbreed.review import decisions
     from smartbreed.review.service import ReviewService
     from smartbreed.services import Services
-    from training.pipeline.run_directory import RunDirectory
+    from training.common.run_directory import RunDirectory
     from training.pipeline.runner import run_recipe
     from training.recipe.file import load_recipe
 

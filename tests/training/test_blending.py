@@ -9,10 +9,10 @@ from tiny_bundle import BREEDS, SIZE, crops, random_network, write_bundle
 
 from smartbreed.inference.bundle import load_bundle
 from training.common.errors import RecipeError
+from training.common.run_directory import RunDirectory
 from training.fitting.weight_average import average_weights
 from training.models.from_bundle import rebuild_classifier
 from training.models.mobilenet_v2 import build_classifier
-from training.pipeline.run_directory import RunDirectory
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ import pytest
 
 from smartbreed.core.settings import EMBEDDED_BUNDLE
 from smartbreed.inference.bundle import load_bundle, write_config
-from training.pipeline.run_directory import RunDirectory
-from training.pipeline.stages import Context
+from training.common.run_directory import RunDirectory
+from training.pipeline.stage import Context
 from training.pipeline.stages.card import run as card
 from training.recipe.file import load_recipe
 

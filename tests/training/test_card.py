@@ -11,8 +11,8 @@ import pytest
 from huggingface_hub import ModelCard
 
 from smartbreed.core.settings import EMBEDDED_BUNDLE
-from training.evaluation.goals import GOALS, look_up
 from training.reporting.card_text import Figures, render, typed_numbers
+from training.reporting.goals import GOALS, look_up
 from training.reporting.model_card import DEFAULT, PLOTS, STATED, TEMPLATE, render_card, write_card
 
 ROOT = Path(__file__).parents[2]

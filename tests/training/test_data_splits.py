@@ -15,14 +15,14 @@ from tiny_data import picture
 
 from training.augment.crops import CropAugmentation
 from training.common.errors import DataError
+from training.common.run_directory import RunDirectory
 from training.data.crops import Crops, held_back
 from training.data.duplicates import groups_of, near_duplicates
 from training.data.label_errors import out_of_fold, suspects
 from training.data.prepared import Prepared, load_prepared, save_prepared
-from training.data.report import Findings, write_report
 from training.data.splits import require_enough, split_crops
-from training.pipeline.run_directory import RunDirectory
 from training.recipe.recipe import Split
+from training.reporting.crop_report import Findings, write_report
 
 
 def crops_of(labels: list[int], hashes: list[str] | None = None, images: np.ndarray | None = None) -> Crops:

@@ -18,7 +18,7 @@ from smartbreed.inference.bundle import load_bundle, write_config
 from smartbreed.inference.deep_explanations import METHODS, DeepExplainer
 from smartbreed.registry.releases import download
 from training.continual.challenger import raw_config
-from training.explain.weights_check import check_pictures
+from training.export.weights_check import check_pictures
 
 SIZE = 224
 

@@ -14,12 +14,13 @@ from tiny_data import encoded, pets_dataset, picture, scene
 
 from training.augment.pasted_pets import pasted_crops
 from training.common.errors import DataError
+from training.common.run_directory import RunDirectory
 from training.data import HELD_BACK_PETS, Scene, held_back, load_crops, load_scenes, split_scenes
+from training.data.accepted_scenes import training_scenes
 from training.data.rows import read_rows
-from training.data.scene_report import prepare_scenes, training_scenes
 from training.data.sources import open_source
-from training.pipeline.run_directory import RunDirectory
-from training.pipeline.stages import Context
+from training.pipeline.stage import Context
+from training.pipeline.stages import prepare
 from training.recipe.file import load_recipe
 from training.recipe.recipe import Data
 
@@ -182,7 +183,7 @@ def test_a_detector_is_not_trained_on_doubles_of_its_test_photographs(tmp_path: 
     assert len(train) + len(held) in (78, 79, 80)  # a held-back one stays
     run = RunDirectory(tmp_path / "run", quiet=True)
     recipe = load_recipe("detector", [f"data.source={folder}", "model.start=none"])
-    facts = prepare_scenes(Context(recipe, run, run))
+    facts = prepare.run(Context(recipe, run, run))
     assert facts["splits"] == {"train": len(train), "validation": len(held)}
     report = json.loads((run / "report/report.json").read_text())
     assert report["left_out_as_duplicates"] == 80 - len(train) - len(held)

@@ -18,9 +18,9 @@ from tiny_data import image_folder
 
 from smartbreed.core.errors import StorageError
 from training.common.disk_faults import disk_faults
-from training.pipeline.run_directory import RunDirectory
+from training.common.run_directory import RunDirectory
 from training.pipeline.runner import run_recipe
-from training.pipeline.stages import choices_of
+from training.pipeline.stage import choices_of
 from training.recipe.file import load_recipe
 
 

@@ -8,7 +8,8 @@ import pytest
 from training.augment.crops import CropAugmentation, view
 from training.augment.mixing import Mixing
 from training.distillation.views import targets_of_views
-from training.fitting.batches import CropBatches, scale
+from training.fitting.batches import CropBatches
+from training.models.embeddings import scale
 
 SIZE, CLASSES = 32, 3
 

@@ -17,8 +17,9 @@ import pytest
 from training.augment.crops import CropAugmentation
 from training.augment.mixing import Mixing
 from training.data.outliers import outlier_crops
-from training.fitting.batches import CropBatches, oversampled, scale
+from training.fitting.batches import CropBatches, oversampled
 from training.fitting.fit import FitSettings, TowardsStart, fit, freeze_till
+from training.models.embeddings import scale
 
 ROOT = Path(__file__).parents[2]
 

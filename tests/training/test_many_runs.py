@@ -14,10 +14,10 @@ from smartbreed.core.errors import BundleError
 from smartbreed.core.settings import EMBEDDED_BUNDLE
 from smartbreed.inference.bundle import load_bundle
 from training.common.errors import RecipeError
+from training.common.run_directory import RunDirectory
 from training.install import install
 from training.kfold import cross_validate
 from training.models.backbones import build_backbone
-from training.pipeline.run_directory import RunDirectory
 from training.pipeline.runner import run_recipe
 from training.pipeline.tuning import hyperparameters
 from training.recipe.file import load_recipe

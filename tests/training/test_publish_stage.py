@@ -12,8 +12,8 @@ from smartbreed.core.settings import EMBEDDED_BUNDLE, load_settings
 from smartbreed.hub.client import connect
 from smartbreed.registry import open_bundle
 from training.common.errors import RecipeError, StageError
-from training.pipeline.run_directory import RunDirectory
-from training.pipeline.stages import Context
+from training.common.run_directory import RunDirectory
+from training.pipeline.stage import Context
 from training.pipeline.stages.publish import run as publish
 from training.recipe.file import load_recipe
 

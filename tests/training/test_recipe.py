@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from training.common.errors import RecipeError
-from training.pipeline.stages import NAMES, choices_of
+from training.pipeline.stage import NAMES, choices_of
 from training.recipe.file import (
     RECIPES,
     digest,

@@ -20,9 +20,9 @@ from tiny_data import image_folder, pets_dataset, picture
 from smartbreed.imaging.photo import read_photo
 from smartbreed.inference.pipeline import Identifier
 from training.common.errors import StageError, TrainingError
-from training.pipeline.run_directory import RunDirectory
+from training.common.run_directory import RunDirectory
 from training.pipeline.runner import adopt, run_recipe, select
-from training.pipeline.stages import NAMES, choices_of
+from training.pipeline.stage import NAMES, choices_of
 from training.recipe.file import load_recipe
 
 ROOT = Path(__file__).parents[2]

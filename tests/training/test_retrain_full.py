@@ -20,10 +20,10 @@ from training.common.errors import DataError
 from training.continual import full
 from training.continual.base_dataset import base_folder
 from training.continual.gate import GateResult
-from training.continual.gate_set import load_gate
 from training.data import load_scenes
 from training.data.crops import load_crops
 from training.data.rows import files_of
+from training.export.gate_set import load_gate
 from training.export.replay import load_origins, load_replay
 
 #: What makes the recipe tiny.

@@ -18,7 +18,7 @@ from smartbreed.registry.initial_model import embedded_version
 from smartbreed.registry.releases import download
 from smartbreed.services import Services
 from smartbreed.training_jobs.jobs import Jobs
-from training.continual.gate_set import load_gate
+from training.export.gate_set import load_gate
 
 PETS = Path(__file__).parents[3] / "shared" / "data" / "pets"
 #: Pictures of each breed: as few as a recipe takes. And whole photographs.

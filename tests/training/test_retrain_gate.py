@@ -22,10 +22,10 @@ from training.continual.bootstrap import paired, paired_calibration
 from training.continual.calibrate import shifted_verification
 from training.continual.flagged import FOLDS, Answers, folds_of, split
 from training.continual.gate import GateResult, ModelLogits, compare
-from training.continual.gate_set import GateSet, build_gate, load_gate, stand_in
-from training.continual.head import Examples
 from training.continual.loss_checks import HELD, MARGINS, WORSE, check_parts, parts_check
 from training.continual.paired_test import Pairs, pairs, smallest_loss
+from training.export.gate_set import GateSet, build_gate, load_gate, stand_in
+from training.models.linear_head import Examples
 
 LABELS, EACH = 20, 30
 GROUPS = [f"group{label // 4}" for label in range(LABELS)]

@@ -18,10 +18,10 @@ from smartbreed.inference.pipeline import self_test_picture
 from smartbreed.inference.pixels import to_input
 from smartbreed.inference.runtime import Network
 from training.continual.challenger import halved, head_of
-from training.continual.head import Examples, Head, fit_rows
 from training.continual.keras_head import replace_weights
-from training.continual.lbfgs import minimise
-from training.continual.litert_head import UnknownLayout, replace_head
+from training.export.litert_head import UnknownLayout, replace_head
+from training.models.lbfgs import minimise
+from training.models.linear_head import Examples, Head, fit_rows
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +125,7 @@ def test_keras_reads_the_weights_and_computes_the_same(bundle: Bundle, tmp_path:
 import sys
 import numpy as np
 from training.models.mobilenet_v2 import build_classifier
-from training.fitting.batches import scale
+from training.models.embeddings import scale
 from smartbreed.inference.pipeline import self_test_picture
 model = build_classifier({len(bundle.config.classifier.labels) + 1})
 model.load_weights(sys.argv[1])

@@ -9,10 +9,10 @@ from smartbreed.core.settings import EMBEDDED_BUNDLE
 from smartbreed.inference.bundle import load_bundle
 from training.continual.challenger import head_of
 from training.continual.fit_head import LabelledViews, fit_head
-from training.continual.gate_set import load_gate, stand_in
-from training.continual.head import Examples, Head
 from training.continual.memory import Memory, herd, load_memory, refresh
 from training.continual.new_breed import TAKEN, ParentHead, add_breed, set_bias
+from training.export.gate_set import load_gate, stand_in
+from training.models.linear_head import Examples, Head
 
 
 class World:

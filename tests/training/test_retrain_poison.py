@@ -15,11 +15,11 @@ from training.continual.challenger import head_of, raw_config
 from training.continual.fit_head import LabelledViews, fit_head
 from training.continual.flagged import answer
 from training.continual.gate import GateResult, ModelLogits, compare
-from training.continual.gate_set import GateSet, load_gate, stand_in
-from training.continual.head import Examples, Head
 from training.continual.memory import load_memory
 from training.continual.new_breed import ParentHead
-from training.continual.samples import Sample
+from training.data.accepted_samples import Sample
+from training.export.gate_set import GateSet, load_gate, stand_in
+from training.models.linear_head import Examples, Head
 
 #: Embeddings a breed: to learn from, to be flagged by visitors, to measure accuracy on.
 MEMORY, FLAGGED = 24, 6

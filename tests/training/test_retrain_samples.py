@@ -16,10 +16,10 @@ from smartbreed.dataset.accepted import sample_key as key_of_the_app
 from smartbreed.dataset.needs import CROWD, capped
 from smartbreed.dataset.schema import shard_path
 from smartbreed.hub.client import commit_files, connect
-from training.continual import dataset
-from training.continual.dataset import read_dataset
-from training.continual.samples import Sample, accepted_samples, sample_key
 from training.continual.views import VIEWS, crop, views_of
+from training.data import flag_dataset
+from training.data.accepted_samples import Sample, accepted_samples, sample_key
+from training.data.flag_dataset import read_dataset
 
 
 def labels(flags: list[dict], reviews: list[dict]) -> dict[str, int]:
@@ -182,13 +182,13 @@ def test_of_a_large_dataset_only_what_is_looked_at_is_in_memory(
         push(settings, "flags", flags[start : start + 16], second)
     push(settings, "reviews", [review(n, "accept" if n % 2 else "reject") for n in range(count)])
     read: list[int] = []
-    photos = dataset._photos
+    photos = flag_dataset._photos
 
     def watched(path: Path, group: int) -> list[bytes]:
         read.append(group)
         return photos(path, group)
 
-    monkeypatch.setattr(dataset, "_photos", watched)
+    monkeypatch.setattr(flag_dataset, "_photos", watched)
     rows = read_dataset(connect(settings), settings.dataset, tmp_path / "rows")
     samples = accepted_samples(rows.flags, rows.reviews, floor=count).samples
     assert (len(samples), read) == (count // 2, []), "no photo was read so far"

@@ -10,10 +10,10 @@ from tiny_data import image_folder
 
 from smartbreed.core.errors import StorageError
 from training.common.errors import RecipeError
+from training.common.run_directory import RunDirectory
 from training.pipeline import many_runs, tuning
-from training.pipeline.run_directory import RunDirectory
 from training.pipeline.runner import run_recipe
-from training.pipeline.stages import NAMES, choices_of
+from training.pipeline.stage import NAMES, choices_of
 from training.recipe.file import load_recipe, save_recipe
 from training.recipe.recipe import Recipe
 

@@ -18,9 +18,9 @@ from smartbreed.core.settings import EMBEDDED_BUNDLE
 from smartbreed.inference.bundle import FORMAT, Bundle, load_bundle
 from training.continual.challenger import finish as finish_retrained
 from training.continual.challenger import halved, head_of, raw_config, write_networks
-from training.explain.weights_check import check_weights, stored_embedding
 from training.export.bundle import finish
 from training.export.litert import FORMS, export_forms, round_to_half, save_half_weights
+from training.export.weights_check import check_weights, stored_embedding
 from training.models.from_bundle import load_every_layer, rebuild_classifier
 
 

@@ -23,7 +23,7 @@ CORNER = st.floats(0, 10_000, width=32)
 
 @given(st.text("0123456789abcdef", min_size=64, max_size=64), st.lists(CORNER, min_size=4, max_size=4))
 def test_a_pet_has_the_key_the_trainer_gives_it(sample_id: str, box: list[float]) -> None:
-    from training.continual.samples import sample_key as trainers
+    from training.data.accepted_samples import sample_key as trainers
 
     assert sample_key(sample_id, box) == trainers(sample_id, box)
     assert sample_key(sample_id, None) == trainers(sample_id, ())

@@ -25,7 +25,7 @@ from smartbreed.inference.bundle import load_bundle
 from smartbreed.web.pages.train import cards
 from training.continual.gate import MARGINS
 from training.continual.plan import Record, make_plan
-from training.continual.samples import Sample
+from training.data.accepted_samples import Sample
 
 KNOWN = ("beagle", "pug", "taught")
 #: Of these the base dataset has pictures; "taught" was learnt from accepted ones.

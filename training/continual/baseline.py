@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from training.continual.gate_set import GateSet
+from training.export.gate_set import GateSet
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import numpy as np
 
 from smartbreed.inference.classifier import softmax
 from training.calibration.temperature import fit_temperature
-from training.continual.gate_set import GateSet
-from training.continual.head import Head
+from training.export.gate_set import GateSet
+from training.models.linear_head import Head
 
 
 def calibrated(config: dict[str, Any], old: Head, new: Head, gate: GateSet) -> dict[str, Any]:

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.continual.head import Examples, Head, fit_rows
 from training.continual.new_breed import ParentHead, add_breed
+from training.models.linear_head import Examples, Head, fit_rows
 
 #: Weight of one accepted picture, in pictures of the replay memory.
 WEIGHT = 4.0
 #: How far replay pictures keep the old head's opinion rather than their label.
 KEEP = 0.5
-#: Distance of corrected rows from where they stood costs this much; see `training.continual.head`.
+#: Distance of corrected rows from where they stood costs this much; see `training.models.linear_head`.
 PULL = 0.2
 
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from smartbreed.dataset.needs import HELD_OUT, held_out
 from training.continual.fit_head import LabelledViews, fit_head
-from training.continual.head import Head
 from training.continual.new_breed import ParentHead
+from training.models.linear_head import Head
 
 FOLDS = 5
 

@@ -17,7 +17,6 @@ import numpy as np
 from smartbreed.dataset.needs import HELD_OUT
 from smartbreed.inference.bundle import load_bundle, write_config
 from smartbreed.inference.classifier import Classifier, Outputs
-from training.continual.accepted_scenes import scenes_of
 from training.continual.base_dataset import (
     base_folder,
     check_base,
@@ -32,7 +31,6 @@ from training.continual.challenger import raw_config
 from training.continual.champion import Champion
 from training.continual.flagged import Answers
 from training.continual.gate import ModelLogits, compare
-from training.continual.gate_set import FILE, GateSet, build_gate, load_gate
 from training.continual.loss_checks import MARGINS
 from training.continual.plan import Plan, write_record
 from training.continual.release import next_version, publish
@@ -48,6 +46,8 @@ from training.continual.run import (
 )
 from training.continual.work import Progress, Work
 from training.continual.writing import history_of
+from training.data.accepted_scenes import scenes_of
+from training.export.gate_set import FILE, GateSet, build_gate, load_gate
 from training.export.replay import origins_of
 
 #: Share of the accepted samples that only judges: no second training is affordable here.
@@ -66,7 +66,7 @@ def retrain_everything(work: Work, recipe: str = "breeds") -> dict[str, Any]:
     Raises:
         SmartBreedError: the Hub, the disk, the recipe or the base dataset stopped it.
     """
-    from training.pipeline.run_directory import RunDirectory
+    from training.common.run_directory import RunDirectory
     from training.pipeline.runner import run_recipe
     from training.recipe.file import load_recipe
 
@@ -227,9 +227,9 @@ def _keep_box_verification(
 
 def _held_back(run: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Crops ``(n, h, w, 3)`` that the recipe held back, their labels, and the origins of accepted ones."""
+    from training.common.run_directory import RunDirectory
     from training.data.prepared import load_prepared
     from training.data.splits import VALIDATION
-    from training.pipeline.run_directory import RunDirectory
 
     part = load_prepared(RunDirectory(run, quiet=True)).part(VALIDATION)
     return part.images, part.labels, origins_of(part.sources)

@@ -15,7 +15,6 @@ from training.calibration.temperature import expected_calibration_error
 from training.continual.baseline import Baseline
 from training.continual.bootstrap import paired, paired_calibration
 from training.continual.flagged import Answers
-from training.continual.gate_set import GateSet
 from training.continual.loss_checks import (
     MARGINS,
     Check,
@@ -26,6 +25,7 @@ from training.continual.loss_checks import (
     parts_check,
 )
 from training.continual.paired_test import pairs
+from training.export.gate_set import GateSet
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 
 from smartbreed.core.errors import BundleError
-from training.continual.head import Head
+from training.models.linear_head import Head
 
 
 def replace_weights(source: Path, target: Path, old: Head, new: Head) -> None:

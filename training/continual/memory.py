@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from training.continual.fit_head import LabelledViews
-from training.continual.head import Examples
 from training.export.replay import load_origins, load_replay, save_replay
+from training.models.linear_head import Examples
 
 #: Embeddings a breed; of a breed the base dataset has, at most this many are of accepted samples.
 PER_LABEL, LEARNT_PER_LABEL = 40, 10

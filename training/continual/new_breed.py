@@ -18,7 +18,7 @@ from functools import cached_property
 
 import numpy as np
 
-from training.continual.head import Examples, Head, fit_rows
+from training.models.linear_head import Examples, Head, fit_rows
 
 #: Share of the strangers and of the replay memory named right that one new breed may take (10 of 5,422).
 TAKEN = 0.002
@@ -26,7 +26,7 @@ TAKEN = 0.002
 WEIGHT = 40.0
 #: Weight of a stranger, in pictures of the replay memory.
 OUT_OF_DISTRIBUTION = 5.0
-#: Distance of the fitted row from the imprinted one costs this much; see `training.continual.head`.
+#: Distance of the fitted row from the imprinted one costs this much; see `training.models.linear_head`.
 PULL = 0.03
 #: Replay embeddings closest to the imprinted row; the others never come near it.
 HARDEST = 1200

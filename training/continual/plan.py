@@ -15,7 +15,7 @@ from smartbreed.dataset.needs import HELD_OUT, LEAST_PICTURES, too_few
 from smartbreed.inference.bundle import Bundle
 from training.continual.fit_head import LabelledViews
 from training.continual.flagged import split
-from training.continual.samples import Sample
+from training.data.accepted_samples import Sample
 
 LEARNT = "learnt.json"
 

@@ -12,25 +12,25 @@ from smartbreed.dataset.needs import HELD_OUT
 from smartbreed.hub.client import list_tags
 from smartbreed.inference.bundle import Bundle
 from smartbreed.inference.classifier import Classifier
-from training.continual.accepted_scenes import labelled_photos
 from training.continual.baseline import baseline_of
 from training.continual.calibrate import calibrated
 from training.continual.challenger import halved, head_of, raw_config
 from training.continual.champion import Champion, ensure_published, find_champion
-from training.continual.dataset import read_dataset
 from training.continual.fit_head import fit_head
 from training.continual.flagged import answer
 from training.continual.gate import ModelLogits, compare
-from training.continual.gate_set import load_gate, stand_in
 from training.continual.loss_checks import MARGINS
 from training.continual.memory import Memory, load_memory
 from training.continual.new_breed import ParentHead
 from training.continual.plan import Plan, make_plan, read_record
 from training.continual.release import Released, next_version, publish
-from training.continual.samples import Sample, accepted_samples
 from training.continual.views import embed_samples
 from training.continual.work import Work
 from training.continual.writing import history_of, write_version
+from training.data.accepted_samples import Sample, accepted_samples
+from training.data.accepted_scenes import labelled_photos
+from training.data.flag_dataset import read_dataset
+from training.export.gate_set import load_gate, stand_in
 
 #: Accepted samples that are not learnt, as `Work.facts` counts them.
 UNREADABLE = "with a photo that cannot be read"

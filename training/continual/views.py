@@ -13,7 +13,7 @@ from smartbreed.inference.boxes import with_margin
 from smartbreed.inference.classifier import Classifier
 from smartbreed.inference.pixels import resample
 from training.augment.crops import MILD
-from training.continual.samples import Sample
+from training.data.accepted_samples import Sample
 
 #: Views of each sample: unchanged, mirrored, and randomly changed ones.
 VIEWS = 5

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from smartbreed.core.files import disk_errors, make_dirs
 from smartbreed.core.settings import Settings
-from training.continual.accepted_scenes import LabelledPhotos
 from training.continual.gate import GateResult
 from training.continual.plan import Plan
 from training.continual.progress import ProgressReporter
 from training.continual.report import write_report
+from training.data.accepted_scenes import LabelledPhotos
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi

@@ -10,12 +10,12 @@ import numpy as np
 from training.continual.challenger import finish, raw_config, write_networks
 from training.continual.champion import Champion
 from training.continual.gate import GateResult
-from training.continual.gate_set import FILE, GateSet, build_gate
-from training.continual.head import Head
 from training.continual.memory import Memory, refresh
 from training.continual.plan import Plan, write_record
 from training.continual.retrained_card import add_to_changelog, differences, render_card
 from training.continual.work import Work
+from training.export.gate_set import FILE, GateSet, build_gate
+from training.models.linear_head import Head
 
 
 def history_of(

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from smartbreed.core.files import disk_errors, replace_durably
+from training.common.run_directory import RunDirectory
 from training.data.crops import Crops
-from training.pipeline.run_directory import RunDirectory
 
 ROWS, IMAGES = "prepared/rows.json", "prepared/images.npy"
 

@@ -22,7 +22,7 @@ from training.data import Crops
 from training.data.imagenet import imagenet_classes
 from training.data.reading import bundle_folder
 from training.distillation.litert_teacher import ImageNetLiteRT, fit_features
-from training.fitting.head import embed
+from training.models.embeddings import embed
 from training.models.initial_network import Start
 from training.recipe.recipe import Teacher
 

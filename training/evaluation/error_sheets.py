@@ -12,8 +12,8 @@ import numpy as np
 from smartbreed.inference.grad_cam import grad_cam, overlay
 from smartbreed.inference.pipeline import Identifier
 from training.data import Crops
-from training.data.contact_sheet import contact_sheet
 from training.evaluation.answers import Answers, run
+from training.reporting.contact_sheet import contact_sheet
 
 #: Mistakes on one sheet, and sheets at most.
 PER_SHEET, SHEETS = 24, 3

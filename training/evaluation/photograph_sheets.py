@@ -14,9 +14,9 @@ from PIL import Image, ImageDraw
 
 from smartbreed.inference.boxes import iou
 from training.data import Scene
-from training.data.contact_sheet import contact_sheet
 from training.evaluation.detection_metrics import assign
 from training.evaluation.whole_photographs import SPECIES, Seen, boxes_and_scores, stem
+from training.reporting.contact_sheet import contact_sheet
 
 #: Mistakes on a sheet at most.
 SHOWN = 24

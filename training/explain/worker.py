@@ -84,7 +84,7 @@ def load(folder: Path, report: Report) -> Explanations:
     report(0.02, "Loading tensorflow (only the first time)")
     with watch_import(report, 0.02, 0.85):
         from training.explain.methods import Explanations
-        from training.explain.weights_check import check_weights
+        from training.export.weights_check import check_weights
         from training.models.from_bundle import rebuild_classifier
     report(0.85, "Loading the network")
     model = rebuild_classifier(bundle)

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
+from training.common.run_directory import RunDirectory
 from training.data import load_scenes, split_scenes
 from training.data.prepared import load_prepared
 from training.data.splits import TRAIN
 from training.export.litert import CALIBRATION_PICTURES
-from training.fitting.detector_validation import SIZE
-
-if TYPE_CHECKING:
-    from training.pipeline.stages import Context
+from training.models.ssd_mobilenet_v1 import SIZE
+from training.recipe.recipe import Recipe
 
 
-def range_pictures(context: Context) -> np.ndarray | None:
-    """uint8 ``(n, size, size, 3)`` for a recipe whose network is served as int8; None for any other."""
-    recipe = context.recipe
+def range_pictures(recipe: Recipe, run: RunDirectory) -> np.ndarray | None:
+    """uint8 ``(n, size, size, 3)`` for a recipe whose network is served as int8; None for any other.
+
+    Args:
+        run: where the stage `prepare` wrote.
+    """
     if recipe.export.form != "int8":
         return None
     if recipe.task == "detect":
         return photographs(recipe.data.source, recipe.data.scenes)
-    prepared = load_prepared(context.prepared)
+    prepared = load_prepared(run)
     return prepared.crops.images[spread(np.flatnonzero(prepared.places == TRAIN))]
 
 

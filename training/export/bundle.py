@@ -10,37 +10,18 @@ from typing import Any
 import keras
 import numpy as np
 
-from smartbreed.core.errors import BundleError
 from smartbreed.core.files import disk_errors
-from smartbreed.inference.bundle import CONFIG, FORMAT, Bundle, load_bundle, write_config
+from smartbreed.inference.bundle import CONFIG, FORMAT, Bundle, write_config
 from smartbreed.inference.pipeline import Identifier, self_test_picture
 from training.calibration.box_verification import PLAIN_SCORE
-from training.common.errors import RecipeError
-from training.data.reading import bundle_folder
-from training.explain.weights_check import embedding_of_weights
 from training.export.litert import round_to_half, save_half_weights, to_int8_litert, to_litert
+from training.export.weights_check import embedding_of_weights
 from training.models.backbones import BACKBONES
 from training.models.from_bundle import rebuild_classifier
 from training.recipe.recipe import Recipe
 
 #: Of a bundle in which networks are only asked; nobody sees it.
 UNFINISHED: dict[str, Any] = {"name": "unfinished", "version": "0.0.0", "detector": None}
-
-
-def other_bundle(name: str, key: str) -> Bundle:
-    """The bundle a recipe takes a network from.
-
-    Args:
-        name: ``embedded`` or a folder.
-        key: of the recipe, for the sentence.
-
-    Raises:
-        RecipeError: it is not there or does not verify.
-    """
-    try:
-        return load_bundle(bundle_folder(name))
-    except BundleError as error:
-        raise RecipeError(f"{key}: {error.message} Received: {name}") from None
 
 
 def write_network(model: keras.Model, folder: Path, name: str, pictures: np.ndarray | None = None) -> None:

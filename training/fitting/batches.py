@@ -9,14 +9,10 @@ import numpy as np
 
 from training.augment.crops import CropAugmentation, view
 from training.augment.mixing import Mixing
+from training.models.embeddings import scale
 
 #: (rng) → the indices of one epoch, in order.
 Draw = Callable[[np.random.Generator], np.ndarray]
-
-
-def scale(images: np.ndarray) -> np.ndarray:
-    """uint8 0…255 → float32 -1…1, the networks' preprocessing."""
-    return images.astype(np.float32) / 127.5 - 1.0
 
 
 def oversampled(times: np.ndarray) -> Draw:

@@ -22,17 +22,18 @@ import numpy as np
 from training.augment.crops import CropAugmentation
 from training.augment.mixing import Mixing
 from training.common.errors import RecipeError
+from training.common.run_directory import TRAINED, RunDirectory
 from training.data import Crops
 from training.distillation.targets import Targets, start_rows, targets_by
 from training.distillation.views import targets_of_views
 from training.fitting.batches import CropBatches, Draw, oversampled
 from training.fitting.fit import FitSettings, TowardsStart, fit, freeze_till
-from training.fitting.head import accuracy, embed, fit_head
+from training.fitting.head import accuracy, fit_head
 from training.fitting.losses import WeightedCrossentropy, balanced_weights
 from training.fitting.tracking import trackers
 from training.fitting.weight_average import average_weights, blend, sentence
+from training.models.embeddings import embed
 from training.models.initial_network import Start, build_start
-from training.pipeline.run_directory import TRAINED, RunDirectory
 from training.recipe.recipe import Augment, Recipe, Train
 
 #: Pictures that the teachers are asked about at a time.

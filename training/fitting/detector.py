@@ -13,8 +13,9 @@ from keras import layers
 from training.augment.pasted_pets import pasted_crops
 from training.augment.scenes import SceneComposer
 from training.common.errors import InitialWeightsError
+from training.common.run_directory import RunDirectory
 from training.data import Scene
-from training.data.scene_report import training_scenes
+from training.data.accepted_scenes import training_scenes
 from training.fitting.classifier import fit_settings
 from training.fitting.detector_batches import SceneBatches
 from training.fitting.detector_validation import detect, evaluate, hardness
@@ -23,7 +24,6 @@ from training.fitting.ssd_loss import SSDLoss
 from training.fitting.tracking import trackers
 from training.models.initial_weights import load_plain, read_npz
 from training.models.ssd_mobilenet_v1 import build_detector
-from training.pipeline.run_directory import RunDirectory
 from training.recipe.recipe import Recipe
 
 WEIGHTS = "detector.weights.h5"

@@ -7,8 +7,8 @@ import numpy as np
 
 from smartbreed.inference.boxes import ssd_anchors
 from training.augment.scenes import SceneComposer
-from training.fitting.batches import scale
 from training.fitting.ssd_loss import match
+from training.models.embeddings import scale
 
 
 class SceneBatches(keras.utils.PyDataset):  # type: ignore[misc]

@@ -9,9 +9,8 @@ from PIL import Image
 from smartbreed.inference.boxes import decode, non_maximum_suppression, ssd_anchors
 from training.data import Scene
 from training.evaluation.detection_metrics import Detections, average_precision, false_alarm_rate, recall
-from training.fitting.batches import scale
-
-SIZE = 300
+from training.models.embeddings import scale
+from training.models.ssd_mobilenet_v1 import SIZE
 
 
 def detect(

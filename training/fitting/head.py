@@ -1,46 +1,13 @@
-"""Embeddings and logits of crops, and a head fitted on a frozen backbone."""
+"""A head fitted on a frozen backbone, and how right a network is on crops."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import keras
 import numpy as np
 
-from training.augment.crops import CropAugmentation
 from training.data import Crops
-from training.fitting.batches import scale
 from training.fitting.fit import TowardsStart
-
-
-def embed(
-    model: keras.Model,
-    images: np.ndarray,
-    augment: CropAugmentation | None = None,
-    seed: int = 0,
-    advance: Callable[[int], None] = lambda count: None,
-) -> np.ndarray:
-    """Embeddings ``(count, d)`` of uint8 ``images``, optionally of one augmented view of each.
-
-    ``advance`` is called with how many more pictures were looked at.
-    """
-    features = keras.Model(model.input, model.output["embedding"])
-    rng = np.random.default_rng(seed)
-    rows = []
-    for start in range(0, len(images), 64):
-        batch = images[start : start + 64]
-        if augment:
-            batch = np.stack([augment(image, rng) for image in batch])
-        rows.append(np.asarray(features.predict_on_batch(scale(batch))))
-        advance(len(batch))
-    return np.concatenate(rows)
-
-
-def embed_logits(model: keras.Model, images: np.ndarray) -> np.ndarray:
-    """Logits ``(count, labels)`` of uint8 ``images``."""
-    outputs = keras.Model(model.input, model.output["logits"])
-    batches = [outputs.predict_on_batch(scale(images[i : i + 64])) for i in range(0, len(images), 64)]
-    return np.concatenate([np.asarray(batch) for batch in batches])
+from training.models.embeddings import embed_logits
 
 
 def accuracy(model: keras.Model, crops: Crops) -> dict[str, float]:

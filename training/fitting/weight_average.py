@@ -8,11 +8,10 @@ import keras
 import numpy as np
 
 from training.common.errors import RecipeError
+from training.common.run_directory import RunDirectory
 from training.data import Crops
-from training.export.bundle import other_bundle
 from training.fitting.head import accuracy
-from training.models.from_bundle import rebuild_classifier
-from training.pipeline.run_directory import RunDirectory
+from training.models.from_bundle import other_bundle, rebuild_classifier
 from training.recipe.recipe import Recipe
 
 

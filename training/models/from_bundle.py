@@ -9,12 +9,30 @@ import h5py
 import keras
 
 from smartbreed.core.errors import BundleError, UnavailableError
-from smartbreed.inference.bundle import Bundle
+from smartbreed.inference.bundle import Bundle, load_bundle
+from training.common.errors import RecipeError
+from training.data.reading import bundle_folder
 from training.models.backbones import BACKBONES
 from training.models.ssd_mobilenet_v1 import WIDTHS, build_detector
 
 #: The detector's widest layer; every other width is a power-of-two part of it, so it tells them all exactly.
 _WIDEST = f"Conv2d_{len(WIDTHS)}_pointwise"
+
+
+def other_bundle(name: str, key: str) -> Bundle:
+    """The bundle a recipe takes a network from.
+
+    Args:
+        name: ``embedded`` or a folder.
+        key: of the recipe, for the sentence.
+
+    Raises:
+        RecipeError: it is not there or does not verify.
+    """
+    try:
+        return load_bundle(bundle_folder(name))
+    except BundleError as error:
+        raise RecipeError(f"{key}: {error.message} Received: {name}") from None
 
 
 def rebuild_classifier(bundle: Bundle) -> keras.Model:

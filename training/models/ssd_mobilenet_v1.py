@@ -6,13 +6,14 @@ import keras
 from keras import layers
 
 #: Channels of the 13 separable blocks and which of them halve the picture.
+SIZE = 300
 WIDTHS = (64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024)
 STRIDED = (2, 4, 6, 12)
 #: 1x1 and 3x3 channels of the extra stages 2…5.
 EXTRAS = ((256, 512), (128, 256), (128, 256), (64, 128))
 
 
-def build_detector(classes: int = 2, *, input_size: int = 300, alpha: float = 0.75) -> keras.Model:
+def build_detector(classes: int = 2, *, input_size: int = SIZE, alpha: float = 0.75) -> keras.Model:
     """The pet detector.
 
     Args:

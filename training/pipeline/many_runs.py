@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Mapping
 from typing import Any
 
-from training.pipeline.run_directory import RunDirectory
+from training.common.run_directory import RunDirectory
 from training.pipeline.runner import run_recipe
 from training.recipe.file import with_values
 from training.recipe.recipe import Recipe
@@ -42,13 +42,3 @@ def child_run(
     log = child.read_json("training.json")
     assert isinstance(log, dict)
     return log
-
-
-def figure(width: float = 9, height: float = 4) -> Any:
-    """A matplotlib figure that draws without a display."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    drawn = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(drawn)
-    return drawn

@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib
 import time
 from pathlib import Path
+from types import ModuleType
 
 from training.common.disk_faults import disk_faults
 from training.common.errors import StageError
-from training.pipeline.run_directory import STALE, RunDirectory
-from training.pipeline.stages import NAMES, STAGES, Context, choices_of
+from training.common.run_directory import STALE, RunDirectory
+from training.pipeline.stage import NAMES, STAGES, Context, choices_of
 from training.recipe.file import save_recipe
 from training.recipe.recipe import Recipe
 from training.recipe.tuned import tuned_recipe
@@ -81,6 +82,17 @@ def begin(recipe: Recipe, run: RunDirectory, name: str, *, again: bool = False) 
     run.begin(name, choices)
 
 
+def check(name: str, context: Context) -> None:
+    """Let a stage refuse, while what an earlier try left is still there. Raises `TrainingError`."""
+    if refuse := getattr(_module(name), "check", None):
+        refuse(context)
+
+
+def _module(name: str) -> ModuleType:
+    # By name: a search, which is part of a stage, runs stages itself.
+    return importlib.import_module(f"training.pipeline.stages.{name}")
+
+
 def adopt(recipe: Recipe, run: RunDirectory) -> None:
     """Take the weights as they lie in the run directory for a finished stage ``train``.
 
@@ -121,14 +133,12 @@ def _run_stage(
         return
     _require_before(recipe, run, name, prepared)
     with disk_faults(f"The stage {name} stopped"):
-        module = importlib.import_module(f"training.pipeline.stages.{name}")
         after = NAMES.index(name) > NAMES.index("train")
         context = Context(tuned_recipe(recipe, run) if after else recipe, run, prepared or run)
-        if check := getattr(module, "check", None):
-            check(context)
+        check(name, context)
         begin(recipe, run, name, again=again)
         started = time.monotonic()
-        facts = module.run(context)
+        facts = _module(name).run(context)
     run.complete(name, choices, seconds=round(time.monotonic() - started, 1), **facts)
 
 

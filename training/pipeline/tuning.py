@@ -15,17 +15,18 @@ from typing import Annotated, Any
 import typer
 
 from smartbreed.core.errors import StorageError
+from training.common.cli import Overrides, Recipes, sentences
 from training.common.disk_faults import disk_faults
 from training.common.errors import RecipeError
+from training.common.run_directory import RunDirectory
 from training.fitting.progress import LOWER_IS_BETTER
-from training.pipeline.many_runs import child_run, figure
-from training.pipeline.run_directory import RunDirectory
-from training.pipeline.runner import RUNS, begin, run_recipe
-from training.pipeline.stages import Context, choices_of
+from training.pipeline.many_runs import child_run
+from training.pipeline.runner import RUNS, begin, check, run_recipe
+from training.pipeline.stage import Context, choices_of
 from training.recipe.file import load_recipe, save_recipe, with_values
 from training.recipe.recipe import Recipe
 from training.recipe.tuned import TUNED
-from training.train import Overrides, Recipes, sentences
+from training.reporting.plots.style import ACCENT, figure
 
 RANGE = {"low", "high", "log", "step"}
 #: Sections that a trial can vary: the pictures are prepared once, and what comes later is not judged.
@@ -191,19 +192,17 @@ def _readable(values: Mapping[str, Any]) -> str:
 def plot(trials: list[dict[str, Any]], monitor: str, path: Path) -> None:
     """Every trial's score against each searched value, as PNG."""
     keys = list(trials[0]["values"])
-    drawn = figure(3.2 * len(keys) + 1, 3.4)
-    grid = drawn.subplots(1, len(keys), sharey=True, squeeze=False)[0]
-    for key, axes in zip(keys, grid, strict=True):
-        values = [trial["values"][key] for trial in trials]
-        numbers = all(isinstance(value, (int, float)) for value in values)
-        axes.scatter(values if numbers else [str(value) for value in values],
-                     [trial["score"] for trial in trials], color="#b5533c")  # fmt: skip
-        if numbers and min(values) > 0 and max(values) / min(values) > 20:
-            axes.set_xscale("log")
-        axes.set_xlabel(key)
-        axes.spines[["top", "right"]].set_visible(False)
-    grid[0].set_ylabel(f"held-back {monitor}")
-    drawn.savefig(path, dpi=110)
+    with figure(path, 3.2 * len(keys) + 1, 3.4) as drawn:
+        grid = drawn.subplots(1, len(keys), sharey=True, squeeze=False)[0]
+        for key, axes in zip(keys, grid, strict=True):
+            values = [trial["values"][key] for trial in trials]
+            numbers = all(isinstance(value, (int, float)) for value in values)
+            axes.scatter(values if numbers else [str(value) for value in values],
+                         [trial["score"] for trial in trials], color=ACCENT)  # fmt: skip
+            if numbers and min(values) > 0 and max(values) / min(values) > 20:
+                axes.set_xscale("log")
+            axes.set_xlabel(key)
+        grid[0].set_ylabel(f"held-back {monitor}")
 
 
 def main(
@@ -217,13 +216,11 @@ def main(
         if not choices.tune.trials:
             raise RecipeError("tune.trials must be at least 1 to search. Received: tune.trials=0")
         directory = RunDirectory(run or RUNS / choices.name)
-        from training.pipeline.stages.train import check
-
         run_recipe(choices, directory, ("prepare",))
         directory.stage = "tune"
         context = Context(choices, directory, directory)
         with directory.locked(), disk_faults("The search stopped"):
-            check(context)
+            check("train", context)
             # The search is the first half of the stage: after a change it must not go on from an old one.
             if not directory.is_complete("train", choices_of("train", choices)):
                 begin(choices, directory, "train")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from training.pipeline.run_directory import RunDirectory
+from training.common.run_directory import RunDirectory
 from training.recipe.file import load_recipe, with_values
 from training.recipe.recipe import Recipe
 

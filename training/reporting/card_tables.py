@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from smartbreed.breeds.catalogue import GROUPS, get_breed
-from training.evaluation.goals import GOALS
 from training.reporting.card_text import Figures
+from training.reporting.goals import GOALS
 
 #: Pairs listed as most confused.
 PAIRS = 10

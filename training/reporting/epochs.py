@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from training.pipeline.many_runs import figure
+from training.reporting.plots.style import ACCENT, BLUE, GREEN, INK, figure
 
 
 def plot_epochs(epochs: list[dict[str, Any]], path: Path, *, shown: tuple[str, ...]) -> None:
@@ -16,19 +16,16 @@ def plot_epochs(epochs: list[dict[str, Any]], path: Path, *, shown: tuple[str, .
         path: where to.
         shown: the held-back figures, 0…1, to draw where the log has them.
     """
-    drawn = figure()
-    left, right = drawn.subplots(1, 2)
-    numbers = [entry["epoch"] for entry in epochs]
-    left.plot(numbers, [entry["loss"] for entry in epochs], "o-", color="#2f6f8f", label="training")
-    if "val_loss" in epochs[0]:
-        left.plot(numbers, [entry["val_loss"] for entry in epochs], "o-", color="#b5533c", label="held back")
-    left.set(title="Loss", xlabel="epoch")
-    left.legend(frameon=False)
-    for name, colour in zip(shown, ("#b5533c", "#c99a2e", "#2f6f8f", "#3b2f2a"), strict=False):
-        if name in epochs[0]:
-            right.plot(numbers, [100 * entry[name] for entry in epochs], "o-", color=colour, label=name)
-    right.set(title="Held-back figures, %", xlabel="epoch")
-    right.legend(frameon=False)
-    for axes in (left, right):
-        axes.spines[["top", "right"]].set_visible(False)
-    drawn.savefig(path, dpi=110)
+    with figure(path, 9, 4) as drawn:
+        left, right = drawn.subplots(1, 2)
+        numbers = [entry["epoch"] for entry in epochs]
+        left.plot(numbers, [entry["loss"] for entry in epochs], "o-", color=BLUE, label="training")
+        if "val_loss" in epochs[0]:
+            left.plot(numbers, [entry["val_loss"] for entry in epochs], "o-", color=ACCENT, label="held back")
+        left.set(title="Loss", xlabel="epoch")
+        left.legend()
+        for name, colour in zip(shown, (ACCENT, GREEN, BLUE, INK), strict=False):
+            if name in epochs[0]:
+                right.plot(numbers, [100 * entry[name] for entry in epochs], "o-", color=colour, label=name)
+        right.set(title="Held-back figures, %", xlabel="epoch")
+        right.legend()

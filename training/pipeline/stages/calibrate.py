@@ -28,12 +28,12 @@ from training.export.bundle import (
     copy_network,
     detector_section,
     finish,
-    other_bundle,
     section_of,
     write_network,
 )
-from training.models.trained import trained_network
-from training.pipeline.stages import Context
+from training.export.trained import trained_network
+from training.models.from_bundle import other_bundle
+from training.pipeline.stage import Context
 from training.recipe.recipe import Recipe
 
 #: What a conversion costs, and a whole photograph, in looks at a crop.
@@ -62,7 +62,7 @@ def _classifier(context: Context, folder: Path, scenes: list[Scene]) -> dict[str
     judged = len(prepared.part(VALIDATION)) * (1 + recipe.calibrate.views)
     context.run.expect(CONVERTED + judged + LOOKED_THROUGH * len(scenes))
     context.run.advance(0, "Converting the network")
-    write_network(model, folder, "classifier", range_pictures(context))
+    write_network(model, folder, "classifier", range_pictures(context.recipe, context.prepared))
     section = classifier_section(recipe, prepared.labels, model, {})
     # What is served is asked, not what was trained: their logits differ by what the form rounds.
     served = finish(folder, {**UNFINISHED, "classifier": section, "detector": None})
@@ -149,9 +149,8 @@ def _detector(context: Context, folder: Path, scenes: list[Scene]) -> dict[str, 
     """The same for a detector of our own and another bundle's classifier."""
     bundle = other_bundle(context.recipe.export.classifier, "export.classifier")
     classifier = section_of(bundle, "classifier")
-    write_network(
-        trained_network(context.recipe, context.run, 2), folder, "detector", range_pictures(context)
-    )
+    model = trained_network(context.recipe, context.run, 2)
+    write_network(model, folder, "detector", range_pictures(context.recipe, context.prepared))
     copy_network(bundle, classifier, folder)
     return {"detector": _verified_score(folder, classifier, detector_section(), scenes)}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from training.common.errors import StageError
-from training.pipeline.stages import Context
+from training.pipeline.stage import Context
 from training.pipeline.stages.export import bundle_config
 
 

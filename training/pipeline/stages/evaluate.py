@@ -14,7 +14,7 @@ from training.data.splits import TEST, TRAIN, VALIDATION
 from training.evaluation import evaluate_bundle
 from training.evaluation.bundle_scores import rounded, write_scores
 from training.export.activation_ranges import photographs, spread
-from training.pipeline.stages import Context
+from training.pipeline.stage import Context
 from training.recipe.recipe import Recipe
 
 

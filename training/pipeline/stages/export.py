@@ -11,8 +11,6 @@ import numpy as np
 
 from smartbreed.core.files import disk_errors
 from smartbreed.inference.pipeline import Identifier
-from training.continual.gate_set import FILE as GATE
-from training.continual.gate_set import build_gate
 from training.data import load_scenes, split_scenes
 from training.data.outliers import outlier_crops
 from training.data.prepared import Prepared, load_prepared
@@ -25,14 +23,16 @@ from training.export.bundle import (
     copy_network,
     detector_section,
     finish,
-    other_bundle,
     replace_folder,
     section_of,
     write_network,
 )
+from training.export.gate_set import FILE as GATE
+from training.export.gate_set import build_gate
 from training.export.replay import choose, origins_of, save_replay
-from training.models.trained import trained_network
-from training.pipeline.stages import Context
+from training.export.trained import trained_network
+from training.models.from_bundle import other_bundle
+from training.pipeline.stage import Context
 from training.pipeline.stages.calibrate import CONVERTED
 from training.recipe.recipe import Recipe
 
@@ -81,7 +81,7 @@ def _classify(context: Context, folder: Path) -> dict[str, Any]:
     kept = min(recipe.export.replay * len(prepared.labels), len(prepared.crops))
     context.run.expect(CONVERTED + kept + len(prepared.part(VALIDATION)))
     context.run.advance(0, "Converting the network")
-    write_network(model, folder, "classifier", range_pictures(context))
+    write_network(model, folder, "classifier", range_pictures(context.recipe, context.prepared))
     context.run.advance(CONVERTED, "Converting the network")
     classifier = classifier_section(recipe, prepared.labels, model, calibration)
     if recipe.export.replay:
@@ -137,9 +137,8 @@ def _embeddings(served: Identifier, images: np.ndarray, context: Context | None 
 
 def _detect(context: Context, folder: Path) -> dict[str, Any]:
     calibration = context.run.read_json("calibration.json")
-    write_network(
-        trained_network(context.recipe, context.run, 2), folder, "detector", range_pictures(context)
-    )
+    model = trained_network(context.recipe, context.run, 2)
+    write_network(model, folder, "detector", range_pictures(context.recipe, context.prepared))
     bundle = other_bundle(context.recipe.export.classifier, "export.classifier")
     classifier = section_of(bundle, "classifier")
     copy_network(bundle, classifier, folder)

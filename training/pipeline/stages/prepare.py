@@ -7,18 +7,21 @@ from typing import Any
 import numpy as np
 
 from training.common.errors import DataError
+from training.data.accepted_scenes import accepted_beside, scenes_of_test
 from training.data.crops import Crops
 from training.data.duplicates import groups_of, near_duplicates
 from training.data.label_errors import Suspect, out_of_fold, suspects
 from training.data.labels import describe_labels
 from training.data.prepared import Prepared, save_prepared
 from training.data.reading import Read, pet_finder, read_crops
-from training.data.report import Findings, write_report
+from training.data.scenes import load_scenes, near_pairs, split_scenes
 from training.data.sources import PictureSource, Sample, open_source
 from training.data.splits import TEST, TRAIN, VALIDATION, require_enough, split_crops
 from training.fitting.classifier import crop_augmentation
-from training.pipeline.stages import Context
+from training.pipeline.stage import Context
 from training.recipe.recipe import Recipe
+from training.reporting.crop_report import Findings, write_report
+from training.reporting.scene_report import write_scene_report
 
 #: What a look by the network costs, in pictures read.
 LOOKS = 3
@@ -27,9 +30,7 @@ LOOKS = 3
 def run(context: Context) -> dict[str, Any]:
     """Leave ``prepared/`` and ``report/``. Raises `DataError`."""
     if context.recipe.task == "detect":
-        from training.data.scene_report import prepare_scenes
-
-        return prepare_scenes(context)
+        return _prepare_scenes(context)
     recipe, say = context.recipe, context.run.say
     source = open_source(recipe.data)
     labels = describe_labels(source.labels, recipe.data)
@@ -69,6 +70,41 @@ def run(context: Context) -> dict[str, Any]:
         **splits,
     )
     return {"splits": splits}
+
+
+def _prepare_scenes(context: Context) -> dict[str, Any]:
+    """Leave ``report/``. Raises `DataError` where there is too little to train on."""
+    data, run = context.recipe.data, context.run
+    if not data.scenes:
+        raise DataError("A detector needs data.scenes, the photographs with boxes. Received: data.scenes=''")
+    dropped: list[dict[str, str]] = []
+    scenes = load_scenes(data.source, "train", data.scenes, dropped)
+    for item in dropped[:10]:
+        run.say(f"dropped {item['origin']}: {item['reason']}", **item)
+    test = scenes_of_test(data.source, data.scenes)
+    train, validation = split_scenes(scenes, test)
+    for name, part in (("train on", train), ("hold back", validation)):
+        pets, empty = sum(len(s.boxes) > 0 for s in part), sum(not len(s.boxes) for s in part)
+        if not pets or not empty:
+            raise DataError(
+                f"There must be photographs with and without a pet to {name}. Received: {pets} "
+                f"with, {empty} without"
+            )
+    near, left_out = len(near_pairs(scenes)), len(scenes) - len(train) - len(validation)
+    accepted, without = accepted_beside(data.accepted, [*validation, *test])
+    train = [*train, *accepted]
+    if data.accepted:
+        why = "; ".join(f"{count} {reason}" for reason, count in without.items())
+        run.say(f"{len(accepted)} photographs of accepted missed pets; left out: {why or 'none'}")
+    write_scene_report(
+        run / "report", train, validation, context.recipe.seed, near_duplicates=near,
+        left_out_as_duplicates=left_out, dropped=dropped, accepted=len(accepted),
+    )  # fmt: skip
+    run.say(
+        f"{len(train)} photographs to train on, {len(validation)} held back, {len(dropped)} dropped, "
+        f"{left_out} left out because they nearly equal one held back or of the test split"
+    )
+    return {"splits": {"train": len(train), "validation": len(validation)}}
 
 
 def _limited(source: PictureSource, recipe: Recipe) -> list[Sample]:
@@ -133,7 +169,7 @@ def _label_errors(
         return None, "data.label_errors is off."
     if recipe.model.start == "none":
         return None, "the network starts from nothing, so there are no embeddings to judge by."
-    from training.fitting.head import embed
+    from training.models.embeddings import embed
     from training.models.initial_network import build_start
 
     looked_at = np.flatnonzero((places != TEST) & (places != ""))

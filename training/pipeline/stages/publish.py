@@ -8,7 +8,7 @@ from smartbreed.core.settings import load_settings
 from smartbreed.hub.client import commit_files, connect, ensure_repo, list_files, list_tags, tag
 from smartbreed.inference.bundle import load_bundle
 from training.common.errors import StageError
-from training.pipeline.stages import Context
+from training.pipeline.stage import Context
 
 
 def run(context: Context) -> dict[str, Any]:

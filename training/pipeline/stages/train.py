@@ -9,13 +9,12 @@ import numpy as np
 from training.common.errors import RecipeError
 from training.data import load_scenes, split_scenes
 from training.data.prepared import Prepared, load_prepared
-from training.data.report import augmentation_sheet
 from training.data.splits import TRAIN, VALIDATION
 from training.fitting.classifier import crop_augmentation, train_classifier
 from training.fitting.tracking import log_head
-from training.pipeline.stages import Context
-from training.recipe.checks import monitors_epochs
-from training.recipe.recipe import Recipe
+from training.pipeline.stage import Context
+from training.recipe.recipe import Recipe, monitors_epochs
+from training.reporting.crop_report import augmentation_sheet
 from training.reporting.epochs import plot_epochs
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import keras
 
 from training.common.errors import StageError
+from training.common.run_directory import RunDirectory
 from training.export.litert import round_to_half
 from training.models.backbones import build_backbone
 from training.models.ssd_mobilenet_v1 import build_detector
-from training.pipeline.run_directory import RunDirectory
 from training.recipe.recipe import Recipe
 
 

@@ -7,11 +7,12 @@ the model had found when the pet was missed, unless somebody disputes it.
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -21,11 +22,9 @@ from smartbreed.dataset.needs import capped
 from smartbreed.imaging.photo import read_photo
 from smartbreed.inference.boxes import iou
 from training.common.errors import DataError
-from training.continual.dataset import Rows, Stored, read_dataset, read_folder
-from training.continual.samples import ACCEPTING, box_of, label_of, latest_reviews
-
-if TYPE_CHECKING:  # a retraining of the head needs none of it
-    from training.data import Scene
+from training.data.accepted_samples import ACCEPTING, box_of, label_of, latest_reviews
+from training.data.flag_dataset import Rows, Stored, read_dataset, read_folder
+from training.data.scenes import Scene, load_scenes, near_others, split_scenes
 
 Box = tuple[float, float, float, float]
 
@@ -77,7 +76,7 @@ def labelled_photos(flags: Sequence[dict[str, Any]], reviews: Sequence[dict[str,
     """The photographs with an accepted missed pet.
 
     Args:
-        flags, reviews: rows as `training.continual.dataset.read_dataset` returns them.
+        flags, reviews: rows as `training.data.flag_dataset.read_dataset` returns them.
     """
     latest = latest_reviews(reviews)
     by_photo: dict[str, list[dict[str, Any]]] = defaultdict(list)
@@ -99,8 +98,6 @@ def labelled_photos(flags: Sequence[dict[str, Any]], reviews: Sequence[dict[str,
 
 def scenes_of(photos: Sequence[LabelledPhoto]) -> tuple[list[Scene], int]:
     """The photographs as scenes, and how many could not be read."""
-    from training.data import Scene
-
     scenes = []
     for photo in sorted(photos, key=lambda one: one.place):
         try:
@@ -232,3 +229,46 @@ def _box(value: Sequence[float] | None) -> Box | None:
         return None
     x0, y0, x1, y1 = (float(side) for side in value)
     return (x0, y0, x1, y1)
+
+
+def training_scenes(source: str, config: str, accepted: str = "") -> tuple[list[Scene], list[Scene]]:
+    """(training, held back) photographs; those that cannot be used are left out.
+
+    So is a training photograph that nearly equals a held-back one or one of the source's test split.
+    Photographs of accepted missed pets are only trained on, so that the figures stay comparable.
+
+    Args:
+        source, config: the dataset and its configuration of whole photographs.
+        accepted: folder or dataset repo of flags whose accepted missed pets come along; empty: none.
+
+    Raises:
+        DataError: the source cannot be loaded or lacks a column.
+    """
+    test = scenes_of_test(source, config)
+    train, held_back = split_scenes(load_scenes(source, "train", config), test)
+    return [*train, *accepted_beside(accepted, [*held_back, *test])[0]], held_back
+
+
+def accepted_beside(accepted: str, apart: list[Scene]) -> tuple[list[Scene], dict[str, int]]:
+    """Photographs of accepted missed pets that equal none of ``apart``, and why others were left out.
+
+    Raises:
+        DataError: ``accepted`` holds no flags.
+        HubCallError: the Hub cannot be asked.
+    """
+    if not accepted:
+        return [], {}
+    with tempfile.TemporaryDirectory() as scratch:
+        scenes, left_out = accepted_scenes(accepted, Path(scratch))
+    near = near_others(scenes, apart)
+    if near.any():
+        left_out["nearly equal to one held back or of the test split"] = int(near.sum())
+    return [scenes[i] for i in np.flatnonzero(~near)], left_out
+
+
+def scenes_of_test(source: str, config: str) -> list[Scene]:
+    """The photographs of the split ``test``; none where the source has no such split."""
+    try:
+        return load_scenes(source, "test", config)
+    except DataError:
+        return []

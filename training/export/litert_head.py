@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from training.continual.head import Head
+from training.models.linear_head import Head
 
 _FLOAT32, _FLOAT16 = 0, 1
 _CONV_2D, _DEQUANTIZE, _MEAN = 3, 6, 40

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from smartbreed.inference.classifier import softmax
-from training.continual.lbfgs import minimise
+from training.models.lbfgs import minimise
 
 
 @dataclass(frozen=True)

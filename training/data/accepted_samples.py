@@ -10,7 +10,7 @@ from typing import Any
 
 from smartbreed.breeds.catalogue import BREEDS
 from smartbreed.dataset.needs import FLAGGER_FLOOR, FLAGGER_SHARE, capped
-from training.continual.dataset import Stored
+from training.data.flag_dataset import Stored
 
 #: Decisions that make a flag one to learn from.
 ACCEPTING = ("accept", "relabel", "new_breed")
@@ -69,7 +69,7 @@ def accepted_samples(
     flags of one pet the one decided last gives the label.
 
     Args:
-        flags, reviews: rows as `training.continual.dataset.read_dataset` returns them. A flag that
+        flags, reviews: rows as `training.data.flag_dataset.read_dataset` returns them. A flag that
             was withdrawn is no longer among them, and its decisions then count for nothing.
         share, floor: see `smartbreed.dataset.needs.capped`.
     """

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from training.augment.crops import CropAugmentation
-from training.data.contact_sheet import contact_sheet
 from training.data.crops import Crops
 from training.data.label_errors import Suspect
+from training.reporting.contact_sheet import contact_sheet
 
 #: Most pictures of a kind that the report shows.
 SHOWN = 48

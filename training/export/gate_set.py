@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from smartbreed.inference.bundle import Bundle
-from training.continual.head import Examples
 from training.export.replay import to_int8
+from training.models.linear_head import Examples
 
 FILE = "gate.npz"
 #: Share of the replay memory that stands in where a bundle has no gate set.
