@@ -31,7 +31,7 @@ def breeds(
         from smartbreed.breeds.catalogue import search as find
         from smartbreed.inference.labels import Labels
         from smartbreed.registry import open_bundle
-        from smartbreed.web.api.breeds import breed_list
+        from smartbreed.web.api.answers import breed_list
 
         bundle = open_bundle(settings_with(model=model))
         found = breed_list(bundle)

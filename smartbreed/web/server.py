@@ -214,16 +214,19 @@ def launch(blocks: gr.Blocks, services: Services, address: Address, **options: A
 def build_routes(services: Services) -> list[Any]:
     """Our routes, which come before gradio's."""
     from gradio.utils import get_upload_folder
+    from starlette.routing import Route
 
-    from smartbreed.web.api.rest import build_router
+    from smartbreed.web.api.rest import photo_router, rest_app
     from smartbreed.web.api.sign_in import build_maintainer_router
     from smartbreed.web.api.webhooks import build_webhook_router
 
-    return [
-        *build_maintainer_router(services).routes,
-        *build_webhook_router(services).routes,
-        *build_router(services, uploads=Path(get_upload_folder())).routes,
-    ]
+    app = rest_app(
+        photo_router(services, uploads=Path(get_upload_folder())),
+        build_webhook_router(services),
+        build_maintainer_router(services),
+    )
+    # Not mounted: that would take the first part of the address away.
+    return [Route(path, app) for path in ("/api", "/api/{path:path}", "/maintainer/{path:path}")]
 
 
 def upload_folder(blocks: gr.Blocks, settings: Settings) -> UploadFolder:

@@ -19,7 +19,7 @@ from smartbreed.imaging.photo import read_photo
 from smartbreed.inference.bundle import FORMAT, load_bundle, parse_config
 from smartbreed.inference.labels import Labels
 from smartbreed.inference.pipeline import Identifier
-from smartbreed.web.api.breeds import breed_list
+from smartbreed.web.api.answers import breed_list
 
 GOOD = json.loads((EMBEDDED_BUNDLE / "config.json").read_text())
 

@@ -10,12 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from smartbreed.core.settings import load_settings
 from smartbreed.services import Services
 from smartbreed.training_jobs.jobs import Jobs
+from smartbreed.web.api.rest import rest_app
 from smartbreed.web.api.webhooks import build_webhook_router
 
 HERE = Path(__file__).parent
@@ -95,9 +95,7 @@ def message(kind: str, repo: str) -> dict[str, object]:
 
 def test_the_dataset_webhook_makes_the_app_count(tmp_path: Path) -> None:
     services = Services(load_settings(home=tmp_path, webhook_secret="hush hush", retrain_after=5))
-    app = FastAPI()
-    app.include_router(build_webhook_router(services))
-    door, right = TestClient(app), {"x-webhook-secret": "hush hush"}
+    door, right = TestClient(rest_app(build_webhook_router(services))), {"x-webhook-secret": "hush hush"}
     services.triggers.start()
     try:
         told = message("dataset", services.settings.dataset)

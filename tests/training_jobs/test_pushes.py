@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from smartbreed.core.settings import load_settings
@@ -18,6 +17,7 @@ from smartbreed.dataset.schema import arrow_schema, shard_path
 from smartbreed.hub.client import commit_files, connect, ensure_repo
 from smartbreed.services import Services
 from smartbreed.training_jobs.jobs import Jobs
+from smartbreed.web.api.rest import rest_app
 from smartbreed.web.api.webhooks import build_webhook_router
 
 FAKE = Path(__file__).with_name("fake_trainer.py")
@@ -65,9 +65,7 @@ def push(services: Services) -> Push:
 
 @pytest.fixture
 def tell(services: Services) -> Tell:
-    app = FastAPI()
-    app.include_router(build_webhook_router(services))
-    door = TestClient(app)
+    door = TestClient(rest_app(build_webhook_router(services)))
     told = {"event": {}, "repo": {"type": "dataset", "name": services.settings.dataset}}
 
     def call() -> dict[str, bool]:

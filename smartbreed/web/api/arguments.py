@@ -1,14 +1,18 @@
-"""Checks of what a caller sends beside the photo; the same sentences at every door.
+"""What a caller sends beside the photo, checked; with the same sentences at every interface.
 
 Callers are programs in any language, so a value may have any JSON type: each
-check takes anything and answers a proper value or raises.
+check takes anything and answers a proper value or raises. `IdentifyArguments` and
+`FlagArguments` use them as their fields' validators, for queries, bodies, MCP and Gradio.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 
 from smartbreed.core.errors import RequestError
+from smartbreed.feedback.tables import VERDICTS
 
 #: Most breeds that can be asked for; more than a model knows simply gives all.
 MAX_TOP_K = 1_000
@@ -140,3 +144,66 @@ def _number(value: Any) -> float | None:
 def _shown(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else text[:59] + "…"
+
+
+def _named(check: Any) -> BeforeValidator:
+    return BeforeValidator(lambda value, info: check(value, info.field_name))
+
+
+# The type is what the check makes of a value; the schema says what a caller may send.
+_Yes = Annotated[bool, _named(check_flag)]
+_Text = Annotated[str, _named(check_text)]
+_TopK = Annotated[
+    int | None, BeforeValidator(check_top_k),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MAX_TOP_K}),
+]  # fmt: skip
+_Score = Annotated[
+    float | None, BeforeValidator(check_score), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1})
+]  # fmt: skip
+_Pet = Annotated[int | None, BeforeValidator(check_pet), WithJsonSchema({"type": "integer", "minimum": 1})]
+#: Not typed as a sequence, which a query would have to repeat.
+_Box = Annotated[Any, BeforeValidator(check_box), WithJsonSchema({"type": "string"})]
+
+
+class IdentifyArguments(BaseModel):
+    """What goes with the photos of ``identify``."""
+
+    whole: _Yes = Field(
+        False, description="Take the whole picture as the pet instead of looking for pets in it."
+    )
+    top_k: _TopK = Field(
+        None, description="How many breeds to list for each pet. Left out: the server's own, normally 5."
+    )
+    score: _Score = Field(None, description="Smallest score of a find, 0 to 1. Left out: the model's own.")
+
+
+class FlagArguments(BaseModel):
+    """What goes with the photo of ``flag``."""
+
+    whole: _Yes = Field(False, description="As it was for identify, so that the numbers mean the same pets.")
+    score: _Score = Field(None, description="As it was for identify.")
+    pet: _Pet = Field(
+        None, description="Number of the pet in the answer of identify, from 1. Left out: the whole photo."
+    )
+    verdict: _Text = Field(
+        "",
+        description="What is said of it. `missed`: a pet in the photo was not found.",
+        json_schema_extra={"enum": list(VERDICTS)},
+    )
+    label: _Text = Field("", description="The right breed: its id, name or an alias.")
+    label_text: _Text = Field(
+        "", description="The breed in your own words, when the list of breeds lacks it."
+    )
+    species: _Text = Field(
+        "",
+        description="Of a missed pet whose breed you do not know.",
+        json_schema_extra={"enum": ["cat", "dog"]},
+    )
+    box: _Box = Field(
+        None,
+        description="Where a missed pet is: x0,y0,x1,y1 in pixels of the upright photo. "
+        "Only with `missed`; in JSON a list.",
+    )
+    consent: _Yes = Field(
+        False, description="Must be true: the photo may be kept and published for training."
+    )

@@ -4,25 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from smartbreed.feedback.tables import VERDICTS
+from smartbreed.web.api.arguments import FlagArguments, IdentifyArguments
 
 _FORMS = "An uploaded file (handle_file), a web address, a data URL or base64."
 _PARAMETERS = {
+    **{name: str(field.description) for name, field in FlagArguments.model_fields.items()},
+    **{name: str(field.description) for name, field in IdentifyArguments.model_fields.items()},
     "photo": _FORMS,
     "photos": f"A list. {_FORMS}",
-    "whole": "Take the whole picture as the pet instead of looking for pets in it.",
-    "top_k": "How many breeds to list for each pet, from 1.",
-    "score": "Smallest score of a find, 0 to 1. None: the model's own.",
-    "pet": "Number of the pet in the answer of /identify, from 1.",
     "breed": "Id of the breed to explain, as /breeds lists it. Empty: the first guess.",
-    "verdict": f"One of {', '.join(VERDICTS)}.",
-    "label": "The right breed: its id, name or an alias.",
-    "label_text": "The breed in your own words, when the list lacks it.",
     "flag_id": "Id of the flag, as /flag answered it.",
     "receipt": "The receipt that /flag answered.",
-    "box": "Where a missed pet is: x0, y0, x1, y1 in pixels of the upright photo. Only with missed.",
-    "species": "cat or dog, of a missed pet whose breed you do not know.",
-    "consent": "Must be true: the photo may be kept and published for training.",
 }
 #: The page shows this as ``handle_file('rex.jpg')``.
 _FILE = {"path": "rex.jpg", "url": "rex.jpg", "meta": {"_type": "gradio.FileData"}}

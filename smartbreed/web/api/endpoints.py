@@ -17,25 +17,23 @@ import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
-from smartbreed.imaging.photo import Photo, encode_jpeg
-from smartbreed.inference.pipeline import Identifier
-from smartbreed.inference.results import Failure, Identification
+from smartbreed.imaging.photo import encode_jpeg
+from smartbreed.inference.results import Failure
 from smartbreed.services import Services
+from smartbreed.web.api.answers import breed_list, identify_all, open_photo, save_flag
 from smartbreed.web.api.arguments import (
+    FlagArguments,
+    IdentifyArguments,
     check_flag,
     check_pet,
     check_photos,
     check_score,
     check_text,
-    check_top_k,
 )
-from smartbreed.web.api.breeds import breed_list
 from smartbreed.web.api.client import calling_client
 from smartbreed.web.api.described import describe
-from smartbreed.web.api.flagging import ARGUMENTS, open_photo, receipt_json, said
 from smartbreed.web.api.gate import Gate, gate_for
 from smartbreed.web.api.intake import answering, guard
-from smartbreed.web.api.many import identify_all
 from smartbreed.web.api.photos import Given, receive
 
 Json = dict[str, Any]
@@ -64,11 +62,6 @@ def _endpoints(services: Services, gate: Gate, blocks: gr.Blocks) -> list[Callab
     async def given(value: Any) -> Given:
         return await receive(value, uploads=Path(get_upload_folder()), max_bytes=services.settings.max_bytes)
 
-    async def opened(
-        value: Any, whole: bool, score: float | None, model: Identifier
-    ) -> tuple[Photo, Identification] | Failure:
-        return await gate.run(open_photo, services, await given(value), whole, score, model)
-
     @answering
     async def identify(
         photo: gr.FileData | str, whole: bool = False, top_k: int = default_top_k, score: float | None = None
@@ -91,11 +84,7 @@ def _endpoints(services: Services, gate: Gate, blocks: gr.Blocks) -> list[Callab
             breeds and group are made of {"id", "name", "probability"}
             and a photo that cannot be used gives {"image", "error": {"code", "message"}}
         """
-        options = {
-            "whole": check_flag(whole, "whole"),
-            "top_k": check_top_k(top_k),
-            "score": check_score(score),
-        }
+        options = IdentifyArguments(whole=whole, top_k=top_k, score=score).model_dump()
         item = await given(photo)
         if item.error:
             return Failure(item.name, item.error).as_dict()
@@ -123,11 +112,7 @@ def _endpoints(services: Services, gate: Gate, blocks: gr.Blocks) -> list[Callab
         Returns:
             A list with, for each photo, what identify answers.
         """
-        options = {
-            "whole": check_flag(whole, "whole"),
-            "top_k": check_top_k(top_k),
-            "score": check_score(score),
-        }
+        options = IdentifyArguments(whole=whole, top_k=top_k, score=score).model_dump()
         values = check_photos(photos, services.settings.max_photos)
         items = await asyncio.gather(*(given(value) for value in values))
         return await identify_all(services, gate, items, options)
@@ -160,7 +145,8 @@ def _endpoints(services: Services, gate: Gate, blocks: gr.Blocks) -> list[Callab
         model = services.identifier  # another may take its place meanwhile
         if wanted:
             model.label_index(wanted)
-        found = await opened(photo, check_flag(whole, "whole"), check_score(score), model)
+        looked = check_flag(whole, "whole"), check_score(score)
+        found = await gate.run(open_photo, services, await given(photo), *looked, model)
         if isinstance(found, Failure):
             return found.as_dict()  # type: ignore[return-value]
         picture, answer = found
@@ -208,13 +194,12 @@ def _endpoints(services: Services, gate: Gate, blocks: gr.Blocks) -> list[Callab
             created is false when the same was said before
             and a photo that cannot be used gives {"image", "error": {"code", "message"}}
         """
-        sent = (pet, verdict, label, label_text, species, box, consent)
-        arguments = said(dict(zip(ARGUMENTS, sent, strict=True)))
-        found = await opened(photo, check_flag(whole, "whole"), check_score(score), services.identifier)
-        if isinstance(found, Failure):
-            return found.as_dict()
-        saved = await gate.run(services.flag, *found, **arguments, client=calling_client())
-        return receipt_json(saved)
+        said = FlagArguments(
+            pet=pet, verdict=verdict, label=label, label_text=label_text, species=species, box=box,
+            consent=consent, whole=whole, score=score,
+        )  # fmt: skip
+        saved = await gate.run(save_flag, services, await given(photo), said, calling_client())
+        return saved.as_dict() if isinstance(saved, Failure) else saved
 
     @answering
     async def withdraw(flag_id: str, receipt: str = "") -> Json:

@@ -47,6 +47,11 @@ def handlers() -> dict[Any, Any]:
     }
 
 
+def answered(request: Request) -> None:
+    """Say that an exception has its answer and its line in the log: Starlette will raise it once more."""
+    request.scope.get(_HANDLED, []).append(True)
+
+
 class Problems:
     """ASGI middleware: the other half of `handlers`.
 
@@ -68,6 +73,7 @@ class Problems:
             await _problem(404, "no_such_page", message, message)(scope, receive, send)
             return
         called = scope["method"] == "POST" and _CALLED.match(scope["path"])
+        handled = scope[_HANDLED] = []  # a list, because middleware further in copies the scope
         started = complete = False
 
         async def relay(message: Message) -> None:
@@ -79,7 +85,7 @@ class Problems:
         try:
             await self._app(scope, receive, _of_caller(relay) if called else relay)
         except Exception:
-            if not scope.get(_HANDLED):
+            if not handled:
                 raise
             if started and not complete:
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -141,7 +147,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
-    request.scope[_HANDLED] = True
+    answered(request)
     route = getattr(
         request.scope.get("route"), "path", "a route"
     )  # never the path itself: it may name a file

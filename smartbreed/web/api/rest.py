@@ -1,218 +1,229 @@
 """Plain REST: one ``curl`` away, without an upload first.
 
 Answers are the JSON of the contract with a fitting status: 200, the status of the
-photo's error, 422 for an argument that makes no sense.
+photo's error, 422 for an argument that makes no sense. `rest_app` is a FastAPI app of
+its own, to which gradio's hands every address under ``/api`` and ``/maintainer``.
 """
-
-from __future__ import annotations
 
 import contextlib
 import json
 from collections.abc import Awaitable, Callable
-from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
-from fastapi.openapi.utils import get_openapi
+from fastapi import APIRouter, Depends, FastAPI, Query
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from smartbreed import __version__
-from smartbreed.core.errors import PhotoError, RequestError, SmartBreedError, StorageError
+from smartbreed.core.errors import (
+    MaintainerError,
+    PhotoError,
+    RequestError,
+    SmartBreedError,
+    StorageError,
+)
 from smartbreed.inference.results import Failure
 from smartbreed.services import Services, explain_failure
-from smartbreed.web.api import openapi, schemas
-from smartbreed.web.api.arguments import check_flag, check_score, check_top_k
-from smartbreed.web.api.body import OPTIONS, Body, read_body
-from smartbreed.web.api.breeds import breed_list
+from smartbreed.web.api import schemas
+from smartbreed.web.api.access import route_for
+from smartbreed.web.api.answers import breed_list, identify_all, save_flag
+from smartbreed.web.api.arguments import FlagArguments, IdentifyArguments
+from smartbreed.web.api.body import Body, read_body
 from smartbreed.web.api.client import client_of
-from smartbreed.web.api.docs_page import render
-from smartbreed.web.api.flagging import ARGUMENTS, open_photo, receipt_json, said
+from smartbreed.web.api.docs_page import docs_page
 from smartbreed.web.api.gate import gate_for
-from smartbreed.web.api.many import identify_all
+from smartbreed.web.api.problems import answered
 
+_ABOUT = (
+    "Every cat and dog in a photograph, found, cropped and named. A photo that cannot be used yields "
+    '`{"image": …, "error": {"code", "message"}}` with a fitting status; a request that makes no sense '
+    '`{"error": {"code", "message"}}`. Codes are stable, messages are for people.'
+)
 #: Longest body that takes a flag back, in bytes.
 _LONGEST_RECEIPT = 2_000
 
-Handler = Callable[[Request], Awaitable[Response]]
+
+class Json(JSONResponse):
+    """With a blank after each colon and comma, as people read it."""
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
 
 
-def build_router(services: Services, *, uploads: Path | None = None) -> APIRouter:
-    """The routes under ``/api``.
+def rest_app(*routers: APIRouter) -> FastAPI:
+    """An app with ``routers``, their description, and one answer to whatever they raise."""
+    failed = dict.fromkeys((SmartBreedError, ClientDisconnect, Exception), _failed)
+    handlers: dict[Any, Any] = {**failed, HTTPException: _no_such_route}
+    app = FastAPI(
+        title="SmartBreed REST API", version=__version__, description=_ABOUT, openapi_url="/api/openapi.json",
+        docs_url=None, redoc_url=None, redirect_slashes=False, exception_handlers=handlers,
+    )  # fmt: skip
+    for router in routers:
+        app.include_router(router)
+
+    @app.get("/api/docs", include_in_schema=False)
+    async def docs(request: Request) -> HTMLResponse:
+        return HTMLResponse(docs_page(app.openapi(), str(request.base_url).rstrip("/")))
+
+    @app.get("/api", include_in_schema=False)
+    @app.get("/api/", include_in_schema=False)
+    async def start() -> RedirectResponse:
+        return RedirectResponse("/api/docs")
+
+    return app
+
+
+def photo_router(services: Services, *, uploads: Path = Path("/nonexistent")) -> APIRouter:
+    """The routes under ``/api`` that the other interfaces have too.
 
     Args:
         services: with a model that loads.
-        uploads: folder of earlier uploads that a web address in JSON may refer to; None: there are none.
+        uploads: folder of earlier uploads that a web address in JSON may refer to.
     """
-    router = APIRouter(prefix="/api")
-    gate = gate_for(services)
-    settings = services.settings
+    router = APIRouter(prefix="/api", default_response_class=Json)
+    gate, settings = gate_for(services), services.settings
 
-    @_answering
-    async def identify(request: Request) -> Response:
+    def photos(most: int) -> Callable[[Request], Awaitable[Body]]:
+        async def read(request: Request) -> Body:
+            return await read_body(request, max_bytes=settings.max_bytes, max_photos=most, uploads=uploads)
+
+        return read
+
+    @router.post(
+        "/identify",
+        summary="Identify the pets of a photo",
+        response_model=schemas.Identification | schemas.Several,
+        response_model_exclude_unset=True,
+        response_description="What is in the photo; for several a list, in which each may have failed.",
+        responses=schemas.PHOTO_FAILURES,
+        openapi_extra=schemas.takes_photos(
+            IdentifyArguments,
+            "curl -F photo=@rex.jpg {base}/api/identify",
+            'curl -H "Content-Type: image/jpeg" --data-binary @rex.jpg "{base}/api/identify?top_k=3"',
+            "echo '{\"image\": \"'$(base64 -w0 rex.jpg)'\"}' | "
+            'curl -H "Content-Type: application/json" --data-binary @- {base}/api/identify',
+            "curl -F photos=@rex.jpg -F photos=@tom.jpg {base}/api/identify",
+            several=True,
+        ),
+    )
+    async def identify(
+        query: Annotated[IdentifyArguments, Query()],
+        body: Annotated[Body, Depends(photos(settings.max_photos))],
+    ) -> Any:
         """Name the breed of every cat and dog in one photo, or in several."""
-        body = await read_body(
-            request,
-            max_bytes=settings.max_bytes,
-            max_photos=settings.max_photos,
-            uploads=uploads or Path("/nonexistent"),
-        )
-        options = _options(request, body)
+        options = body.over(query).model_dump()
         if body.several:
-            return _json({"results": await identify_all(services, gate, body.photos, options)})
+            return {"results": await identify_all(services, gate, body.photos, options)}
         item = body.photos[0]
         if item.error:
             return _failure(Failure(item.name, item.error))
         answer = await gate.run(services.identify, item.source, name=item.name, **options)
-        return _failure(answer) if isinstance(answer, Failure) else _json(answer.as_dict())
+        return _failure(answer) if isinstance(answer, Failure) else answer.as_dict()
 
-    @_answering
-    async def flag(request: Request) -> Response:
+    @router.post(
+        "/flag",
+        summary="Say whether the model was right",
+        response_model=schemas.Receipt,
+        response_description="It is on the disk.",
+        responses=schemas.PHOTO_FAILURES,
+        openapi_extra=schemas.takes_photos(
+            FlagArguments,
+            "curl -F photo=@rex.jpg -F pet=1 -F verdict=wrong -F label=Pug -F consent=true {base}/api/flag",
+            "curl -F photo=@rex.jpg -F verdict=missed -F box=61,40,402,366 -F species=dog "
+            "-F consent=true {base}/api/flag",
+        ),
+    )
+    async def flag(
+        request: Request,
+        query: Annotated[FlagArguments, Query()],
+        body: Annotated[Body, Depends(photos(1))],
+    ) -> Any:
         """Say whether the model was right about a pet; the photo is kept to train the next model."""
-        body = await read_body(
-            request,
-            max_bytes=settings.max_bytes,
-            max_photos=1,
-            uploads=uploads or Path("/nonexistent"),
-            options=(*OPTIONS, *ARGUMENTS),
-        )
         if len(body.photos) != 1:
             raise RequestError("one_photo", f"A flag is about one photo. Received: {len(body.photos)}.")
-        sent = {**request.query_params, **body.options}
-        options, arguments = _options(request, body), said(sent)
-        found = await gate.run(
-            open_photo, services, body.photos[0], options["whole"], options["score"], services.identifier
-        )
-        if isinstance(found, Failure):
-            return _failure(found)
-        saved = await gate.run(services.flag, *found, **arguments, client=client_of(request))
-        return _json(receipt_json(saved))
+        said, client = body.over(query), client_of(request)
+        saved = await gate.run(save_flag, services, body.photos[0], said, client)
+        return _failure(saved) if isinstance(saved, Failure) else saved
 
-    @_answering
-    async def breeds(request: Request) -> Response:
+    @router.get(
+        "/breeds",
+        summary="The breeds this model can name",
+        openapi_extra={"x-examples": ["curl {base}/api/breeds"]},
+    )
+    @router.head("/breeds", include_in_schema=False)
+    async def breeds() -> list[schemas.Breed]:
         """List every breed this model can name."""
-        return _json(breed_list(services.identifier.bundle))
+        return breed_list(services.identifier.bundle)  # type: ignore[return-value]
 
-    @_answering
-    async def withdraw(request: Request) -> Response:
-        """Take a flag back with the receipt of its thanks: the photo goes at once."""
-        text = bytearray()
-        async for chunk in request.stream():
-            text += chunk
-            if len(text) > _LONGEST_RECEIPT:
-                raise RequestError("too_long", "An id and a receipt are short.", status=413)
-        try:
-            sent = json.loads(text)
-            flag_id, receipt = sent["flag_id"], sent["receipt"]
-        except (ValueError, TypeError, KeyError, RecursionError):
-            flag_id = receipt = None
-        if not isinstance(flag_id, str) or not isinstance(receipt, str):
-            raise RequestError("bad_request", 'Send JSON like {"flag_id": "…", "receipt": "…"}.')
-        await gate.run(services.flags.withdraw_with, flag_id, receipt)
-        return _json({"flag_id": flag_id, "withdrawn": True})
-
-    @_answering
-    async def health(request: Request) -> Response:
-        """Say that the server is up, which model answers, and how many flags wait."""
-        flags: dict[str, int] | None = None
-        with contextlib.suppress(StorageError):  # identifying needs no database
-            flags = {"pending": await gate.run(services.flags.count, "pending")}
-        return _json(
-            {
-                "status": "degraded" if flags is None else "ok",
-                "version": __version__,
-                "model": services.identifier.bundle.version.as_dict(),
-                "flags": flags,
-            }
-        )
-
-    def description() -> dict[str, Any]:
-        return get_openapi(
-            title=openapi.TITLE, version=__version__, description=openapi.ABOUT, routes=router.routes
-        )
-
-    async def openapi_json(request: Request) -> Response:
-        return _json(description())
-
-    async def docs(request: Request) -> Response:
-        return HTMLResponse(render(description(), str(request.base_url).rstrip("/")))
-
-    async def elsewhere(request: Request) -> Response:
-        path = request.url.path.rstrip("/")
-        if path.endswith("/api"):
-            return RedirectResponse("/api/docs")
-        methods = next((m for route, m in openapi.METHODS.items() if path.endswith(route)), None)
-        if methods and request.method not in methods:
-            error = SmartBreedError("method_not_allowed", f"Use {' or '.join(methods)} here.", status=405)
-            return _json({"error": error.as_dict()}, 405, {"Allow": ", ".join(methods)})
-        error = SmartBreedError("no_such_page", "There is nothing here; see /api/docs.", status=404)
-        return _json({"error": error.as_dict()}, 404)
-
-    router.add_api_route(
-        "/identify", identify, methods=["POST"], response_model=None,
-        responses=openapi.IDENTIFY_RESPONSES, openapi_extra=openapi.IDENTIFY,
-    )  # fmt: skip
-    router.add_api_route(
-        "/flag", flag, methods=["POST"], response_model=None,
-        responses=openapi.FLAG_RESPONSES, openapi_extra=openapi.FLAG,
-    )  # fmt: skip
-    router.add_api_route(
-        "/breeds", breeds, methods=["GET"], response_model=None,
-        responses={200: {"model": list[schemas.Breed]}}, openapi_extra=openapi.BREEDS,
-    )  # fmt: skip
-    router.add_api_route(
-        "/withdraw", withdraw, methods=["POST"], response_model=None,
+    @router.post(
+        "/withdraw",
+        summary="Take a flag back",
         responses={404: {"model": schemas.RequestFailure}, 422: {"model": schemas.RequestFailure}},
-        openapi_extra=openapi.WITHDRAW,
-    )  # fmt: skip
-    router.add_api_route(
-        "/health", health, methods=["GET"], response_model=None,
-        responses={200: {"model": schemas.Health}}, openapi_extra=openapi.HEALTH,
-    )  # fmt: skip
-    for path, handler in (("/breeds", breeds), ("/health", health)):  # monitors ask with HEAD
-        router.add_api_route(path, handler, methods=["HEAD"], include_in_schema=False)
-    router.add_api_route("/openapi.json", openapi_json, methods=["GET"], include_in_schema=False)
-    router.add_api_route("/docs", docs, methods=["GET"], include_in_schema=False)
-    # Last, or it would take everything; without it Gradio would answer with its page.
-    every = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
-    router.add_api_route("", elsewhere, methods=every, include_in_schema=False)
-    router.add_api_route("/{path:path}", elsewhere, methods=every, include_in_schema=False)
+        openapi_extra=schemas.takes_json(
+            schemas.Withdrawal,
+            'curl -H "Content-Type: application/json" '
+            '-d \'{"flag_id": "…", "receipt": "…"}\' {base}/api/withdraw',
+        ),
+    )
+    async def withdraw(request: Request) -> schemas.Withdrawn:
+        """Take a flag back with the receipt of its thanks: the photo goes at once."""
+        data = await request.body()
+        if len(data) > _LONGEST_RECEIPT:
+            raise RequestError("too_long", "An id and a receipt are short.", status=413)
+        try:
+            sent = schemas.Withdrawal.model_validate_json(data)
+        except ValidationError:
+            raise RequestError("bad_request", 'Send JSON like {"flag_id": "…", "receipt": "…"}.') from None
+        await gate.run(services.flags.withdraw_with, sent.flag_id, sent.receipt)
+        return schemas.Withdrawn(flag_id=sent.flag_id, withdrawn=True)
+
+    @router.get(
+        "/health",
+        summary="Whether the server is up",
+        openapi_extra={"x-examples": ["curl {base}/api/health"]},
+    )
+    @router.head("/health", include_in_schema=False)
+    async def health() -> schemas.Health:
+        """Say that the server is up, which model answers, and how many flags wait."""
+        flags = None
+        with contextlib.suppress(StorageError):  # identifying needs no database
+            flags = schemas.Flags(pending=await gate.run(services.flags.count, "pending"))
+        return schemas.Health(
+            status="degraded" if flags is None else "ok",
+            version=__version__,
+            model=schemas.Model(**services.identifier.bundle.version.as_dict()),
+            flags=flags,
+        )
+
     return router
 
 
-def _options(request: Request, body: Body) -> dict[str, Any]:
-    """Checked arguments; what the body says goes before the query."""
-    sent = {**request.query_params, **body.options}
-    return {
-        "whole": check_flag(sent.get("whole"), "whole"),
-        "top_k": check_top_k(sent.get("top_k")),
-        "score": check_score(sent.get("score")),
-    }
-
-
 def _failure(failure: Failure) -> Response:
-    return _json(failure.as_dict(), failure.error.status)
+    return Json(failure.as_dict(), failure.error.status)
 
 
-def _json(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    content = json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-    return Response(content, status, headers, media_type="application/json")
+async def _failed(request: Request, error: Exception) -> Response:
+    """What a route raised as a status and the error JSON, in the form of its answers."""
+    if isinstance(error, ClientDisconnect):
+        return Response(status_code=400)
+    answered(request)
+    known = explain_failure(error)
+    answer: dict[str, Any] = {"error": known.as_dict()}
+    if isinstance(known, PhotoError):
+        return _failure(Failure("", known))
+    kept = {"Cache-Control": "no-store"} if isinstance(known, MaintainerError) else None
+    kind = getattr(request.scope.get("route"), "response_class", Json)
+    return getattr(kind, "value", kind)(answer, known.status, kept)
 
 
-def _answering(handler: Handler) -> Handler:
-    """Turn what a handler raises into a status and the error JSON."""
-
-    @wraps(handler)
-    async def answer(request: Request) -> Response:
-        try:
-            return await handler(request)
-        except ClientDisconnect:
-            return Response(status_code=400)  # the client has gone
-        except PhotoError as error:
-            return _failure(Failure("", error))
-        except Exception as error:
-            known = explain_failure(error)
-            return _json({"error": known.as_dict()}, known.status)
-
-    return answer
+async def _no_such_route(request: Request, error: HTTPException) -> Response:
+    route = route_for(request.url.path)
+    if error.status_code == 405 and route:
+        allowed = route.methods.split()
+        wrong = SmartBreedError("method_not_allowed", f"Use {' or '.join(allowed)} here.", status=405)
+        return Json({"error": wrong.as_dict()}, 405, {"Allow": ", ".join(allowed)})
+    wrong = SmartBreedError("no_such_page", "There is nothing here; see /api/docs.", status=404)
+    return Json({"error": wrong.as_dict()}, 404)

@@ -1,8 +1,8 @@
-"""The JSON of the contract as models: they document the REST API; nothing is validated against them."""
+"""The JSON of the contract as models, and what else the OpenAPI page says that code does not."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -48,7 +48,8 @@ class Identification(BaseModel):
     pets: list[Pet] = Field(description="Surest find first.")
     model: Model
     milliseconds: float = Field(description="Time spent on this photo.")
-    whole: bool = Field(default=False, description="Present and true when the whole picture was taken.")
+    whole: bool = Field(False, description="The whole picture was taken; left out when it was not.")
+    combined: int = Field(1, description="Photos that this answer is the average of; left out when one.")
 
 
 class Receipt(BaseModel):
@@ -111,3 +112,65 @@ class Health(BaseModel):
     version: str = Field(description="Of SmartBreed.")
     model: Model
     flags: Flags | None
+
+
+class Withdrawal(BaseModel):
+    """A flag to take back."""
+
+    flag_id: str
+    receipt: str = Field(description="As the flag was answered.")
+
+
+class Withdrawn(BaseModel):
+    """A flag that is taken back."""
+
+    flag_id: str
+    withdrawn: bool
+
+
+#: What else a route of photos may answer.
+PHOTO_FAILURES: dict[int | str, dict[str, Any]] = {
+    400: {
+        "model": PhotoFailure | RequestFailure,
+        "description": "Nothing was sent, or it is not what the content type says.",
+    },
+    413: {"model": PhotoFailure, "description": "Too many bytes or too many pixels."},
+    415: {"model": PhotoFailure, "description": "Not a picture of a known kind."},
+    422: {
+        "model": PhotoFailure | RequestFailure,
+        "description": "The photo is damaged, or an argument makes no sense.",
+    },
+}
+_FILE = {"type": "string", "format": "binary"}
+_TEXT = {"type": "string", "description": "Base64, or a data URL."}
+
+
+def takes_json(content: type[BaseModel] | None, *examples: str, **more: Any) -> dict[str, Any]:
+    """For ``openapi_extra``: a body of JSON that a route reads itself, up to a length of its own."""
+    schema = content.model_json_schema() if content else {"type": "object"}
+    body = {"required": True, "content": {"application/json": {"schema": schema}}}
+    return {"requestBody": body, "x-examples": list(examples), **more}
+
+
+def takes_photos(arguments: type[BaseModel], *examples: str, several: bool = False) -> dict[str, Any]:
+    """For ``openapi_extra``: photos in every form, with ``arguments`` beside them."""
+    fields = arguments.model_json_schema()["properties"]
+
+    def form(one: str, many: str, schema: dict[str, Any]) -> dict[str, Any]:
+        photos: dict[str, Any] = {one: {**schema, "description": "The photo."}}
+        if several:
+            photos[many] = {"type": "array", "items": schema, "description": "Several; answered with a list."}
+        return {"schema": {"type": "object", "properties": photos | fields}}
+
+    body = {
+        "required": True,
+        "description": "One photo: JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF. "
+        "What the body says of the arguments goes before the query.",
+        "content": {
+            "multipart/form-data": form("photo", "photos", _FILE),
+            "image/*": {"schema": _FILE},
+            "application/octet-stream": {"schema": _FILE},
+            "application/json": form("image", "images", _TEXT),
+        },
+    }
+    return {"requestBody": body, "x-examples": list(examples)}

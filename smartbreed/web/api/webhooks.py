@@ -12,32 +12,43 @@ from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from smartbreed.core.errors import SmartBreedError
+from smartbreed.core.errors import RequestError
 from smartbreed.services import Services
+from smartbreed.web.api.schemas import RequestFailure, takes_json
 
 #: Longest message read, in bytes.
 _LONGEST = 100_000
+_OF_A_HUB: dict[str, Any] = {
+    "response_model": dict[str, bool],
+    "responses": {
+        202: {"description": "It changed the repo that is used here."},
+        403: {"model": RequestFailure},
+    },
+    "openapi_extra": takes_json(None),
+}
 
 
 def build_webhook_router(services: Services) -> APIRouter:
     """The routes, to be put before those that answer everything else under ``/api``."""
     router = APIRouter(prefix="/api/webhooks")
 
+    @router.post("/model", summary="A model repo has changed", **_OF_A_HUB)
     async def model(request: Request) -> Response:
+        """Look for a newer model."""
         live = services.model
         return await hear(request, services.settings.webhook_secret, "model", live.source.repo, live.poke)
 
+    @router.post("/dataset", summary="A dataset repo has changed", **_OF_A_HUB)
     async def dataset(request: Request) -> Response:
+        """Look for newly accepted photos."""
         settings = services.settings
         return await hear(
             request, settings.webhook_secret, "dataset", settings.dataset, services.triggers.look_soon
         )
 
-    router.add_api_route("/model", model, methods=["POST"], include_in_schema=False)
-    router.add_api_route("/dataset", dataset, methods=["POST"], include_in_schema=False)
     return router
 
 
@@ -45,29 +56,27 @@ async def hear(request: Request, secret: str, kind: str, repo: str, tell: Callab
     """Answer a webhook of the Hub.
 
     Args:
-        secret: what ``X-Webhook-Secret`` has to say; empty: nobody is answered.
+        secret: what ``X-Webhook-Secret`` has to say; empty: no webhook is answered.
         kind: type of the repo that matters.
         repo: its id, ``owner/name``; empty: none matters.
         tell: called when it has changed; must not wait.
+
+    Raises:
+        RequestError: why the message is not heard.
     """
     if not secret:
-        return _refused(
-            "webhooks_closed", "Webhooks are not answered: SMARTBREED_WEBHOOK_SECRET is not set.", 403
-        )
+        message = "Webhooks are not answered: SMARTBREED_WEBHOOK_SECRET is not set."
+        raise RequestError("webhooks_closed", message, status=403)
     given = request.headers.get("x-webhook-secret", "")
     if not hmac.compare_digest(given.encode(), secret.encode()):
-        return _refused("wrong_secret", "X-Webhook-Secret is not SMARTBREED_WEBHOOK_SECRET.", 403)
-    try:
-        body = b""
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > _LONGEST:
-                return _refused("too_long", f"A webhook has at most {_LONGEST} bytes.", 413)
-    except ClientDisconnect:
-        return Response(status_code=400)
+        message = "X-Webhook-Secret is not SMARTBREED_WEBHOOK_SECRET."
+        raise RequestError("wrong_secret", message, status=403)
+    body = await request.body()
+    if len(body) > _LONGEST:
+        raise RequestError("too_long", f"A webhook has at most {_LONGEST} bytes.", status=413)
     changed = _repo_of(body)
     if changed is None:
-        return _refused("no_webhook", "This is no message of a Hub's webhook.", 422)
+        raise RequestError("no_webhook", "This is no message of a Hub's webhook.")
     heard = bool(repo) and changed == (kind, repo)
     if heard:
         tell()
@@ -82,7 +91,3 @@ def _repo_of(body: bytes) -> tuple[str, str] | None:
         return str(repo["type"]), str(repo["name"])
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
-
-
-def _refused(code: str, message: str, status: int) -> Response:
-    return JSONResponse({"error": SmartBreedError(code, message).as_dict()}, status)

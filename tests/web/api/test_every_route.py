@@ -67,6 +67,7 @@ BODIES: tuple[tuple[str, bytes], ...] = (
 @pytest.fixture(scope="module")
 def routes() -> list[tuple[str, str]]:
     """Method and path pattern of every route, as the app itself has them."""
+    from fastapi import FastAPI
     from gradio.routes import App
 
     from smartbreed.core.settings import load_settings
@@ -79,6 +80,9 @@ def routes() -> list[tuple[str, str]]:
 
     def walk(found: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
         for route in found:
+            if isinstance(getattr(route, "app", None), FastAPI):  # of REST, whose paths are whole already
+                yield from walk(route.app.routes)
+                continue
             path = prefix + getattr(route, "path", "")
             for method in sorted(getattr(route, "methods", None) or ()):
                 yield method, path

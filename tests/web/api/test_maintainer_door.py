@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fastapi import FastAPI, Request
+from fastapi import Request
 from fastapi.testclient import TestClient
 
 from smartbreed.accounts.maintainer_cookies import COOKIE, DEVICE_COOKIE
 from smartbreed.core.settings import load_settings
 from smartbreed.services import Services
+from smartbreed.web.api.rest import rest_app
 from smartbreed.web.api.sign_in import build_maintainer_router
 
 PASSWORD = "a long enough password"
@@ -24,9 +25,7 @@ def services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Services:
 
 @pytest.fixture
 def client(services: Services) -> TestClient:
-    app = FastAPI()
-    app.include_router(build_maintainer_router(services))
-    return TestClient(app)
+    return TestClient(rest_app(build_maintainer_router(services)))
 
 
 def test_in_and_out(client: TestClient, services: Services) -> None:

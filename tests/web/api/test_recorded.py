@@ -77,8 +77,8 @@ def cases() -> Iterator[Case]:
         for path in ("enter", "token", "leave", "nothing"):
             yield f"{method} maintainer/{path}", method, f"maintainer/{path}", {}, b""
 
-    for query in ("", "whole=yes", "whole=maybe", "top_k=2", "top_k=", "top_k=0", "top_k=1.5", "top_k=2&top_k=x",
-                  "score=0.5", "score=2", "score=nan", "score=x&top_k=x&whole=x", "other=1"):  # fmt: skip
+    for query in ("", "whole=yes", "whole=maybe", "top_k=2", "top_k=", "top_k=0", "top_k=1.5",
+                  "top_k=2&top_k=x", "score=0.5", "score=2", "score=nan", "score=x&top_k=x&whole=x", "other=1"):  # fmt: skip
         yield post(f"api/identify?{query}", picture, name=f"bytes ?{query}")
     for options in ({}, {"whole": True}, {"whole": 3}, {"top_k": "2"}, {"top_k": [1]}, {"top_k": True},
                     {"score": None}, {"score": "high"}, {"score": 1e400}):  # fmt: skip
@@ -113,7 +113,8 @@ def cases() -> Iterator[Case]:
     for name, parts in {
         "one": [in_form], "two": [in_form, in_form], "none": [('name="other"', b"x")],
         "text as photo": [('name="photo"', picture)], "options": [in_form, ('name="top_k"', b"2")],
-        "bad option": [in_form, ('name="whole"', b"\xff")], "list of one": [('name="photos"; filename=a', picture)],
+        "bad option": [in_form, ('name="whole"', b"\xff")],
+        "list of one": [('name="photos"; filename=a', picture)],
         "large": [in_form, large], "large alone": [large], "unnamed": [('filename="a"', picture)],
         "many": [in_form] * 100, "cut name": [('name="photo"; filename="../../r\x1bex.png"', picture)],
     }.items():  # fmt: skip
@@ -129,9 +130,10 @@ def cases() -> Iterator[Case]:
     for change in ({}, {"consent": False}, {"consent": "x"}, {"verdict": "fine"}, {"verdict": 5}, {"pet": 1},
                    {"pet": "x"}, {"pet": 1.5}, {"whole": True, "pet": 1}, {"whole": True, "pet": 7},
                    {"verdict": "wrong", "label": "no such breed"}, {"verdict": "wrong", "label": ["pug"]},
-                   {"verdict": "missed", "box": [1, 2, 3]}, {"verdict": "missed", "box": "1,2,40,44", "species": "dog"},
+                   {"verdict": "missed", "box": [1, 2, 3]}, {"label_text": 3},
+                   {"verdict": "missed", "box": "1,2,40,44", "species": "dog"},
                    {"verdict": "missed", "box": [1, 2, 400, 400], "species": "dog"}, {"species": "cow"},
-                   {"image": None}, {"image": "AAAA"}, {"score": 3, "pet": "x"}, {"label_text": 3}):  # fmt: skip
+                   {"image": None}, {"image": "AAAA"}, {"score": 3, "pet": "x"}):  # fmt: skip
         yield post("api/flag", {**flag, **change}, name=f"flag {json.dumps(change)[:60]}")
     yield post("api/flag", {**flag, "images": [text, text]}, name="flag of two")
     yield post("api/flag", {**flag, "images": []}, name="flag of none")

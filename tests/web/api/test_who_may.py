@@ -90,12 +90,15 @@ def test_the_table_is_in_the_docs() -> None:
 
 
 def routes_of(app: App) -> set[str]:
+    from fastapi import FastAPI
     from starlette.routing import Mount
 
     def walk(routes: Any, before: str = "") -> Iterator[str]:
         for route in routes:
             inner = getattr(route, "original_router", None) or getattr(route, "router", None)
-            if isinstance(route, Mount):
+            if isinstance(getattr(route, "app", None), FastAPI):  # of REST, whose paths are whole already
+                yield from walk(route.app.routes)
+            elif isinstance(route, Mount):
                 yield before + route.path + "/{path:path}"
             elif inner is not None:
                 yield from walk(inner.routes, before)

@@ -1,0 +1,61 @@
+"""What REST and the Gradio endpoints answer alike: several photos, one pet of a photo, flags, breeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from smartbreed.core.errors import PhotoError
+from smartbreed.imaging.photo import Photo
+from smartbreed.inference.bundle import Bundle
+from smartbreed.inference.labels import Labels
+from smartbreed.inference.pipeline import Identifier
+from smartbreed.inference.results import Failure, Identification
+from smartbreed.services import Services
+from smartbreed.web.api.arguments import FlagArguments
+from smartbreed.web.api.gate import Gate
+from smartbreed.web.api.photos import Given
+
+
+async def identify_all(
+    services: Services, gate: Gate, items: Sequence[Given], options: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Identify the usable ones of ``items`` together and put every answer in its place.
+
+    Raises:
+        RequestError: more photos than the settings allow.
+    """
+    usable = [(item.source, item.name) for item in items if item.error is None]
+    found = iter(await gate.run(services.identify_many, usable, **options))
+    return [
+        (next(found) if item.error is None else Failure(item.name, item.error)).as_dict() for item in items
+    ]
+
+
+def open_photo(
+    services: Services, item: Given, whole: bool, score: float | None, model: Identifier
+) -> tuple[Photo, Identification] | Failure:
+    """The photo and what is in it, for endpoints that go on with one of its pets."""
+    if item.error:
+        return Failure(item.name, item.error)
+    try:
+        photo = services.read(item.source, item.name)
+    except PhotoError as error:
+        return Failure(item.name, error)
+    return photo, model.identify(photo, whole=whole, score=score)
+
+
+def save_flag(services: Services, item: Given, said: FlagArguments, client: str) -> dict[str, Any] | Failure:
+    """Save a flag of a photo; the receipt as JSON once it is on the disk."""
+    found = open_photo(services, item, said.whole, said.score, services.identifier)
+    if isinstance(found, Failure):
+        return found
+    rest = said.model_dump(exclude={"whole", "score", "pet"})
+    return asdict(services.flag(*found, number=said.pet, client=client, **rest))
+
+
+def breed_list(bundle: Bundle) -> list[dict[str, Any]]:
+    """One ``{"id", "name", "aliases", "species", "group"}`` a breed, in the order of the model."""
+    breeds = Labels(bundle.config.classifier).breeds
+    return [{**asdict(breed), "aliases": list(breed.aliases)} for breed in breeds]

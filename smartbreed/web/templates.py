@@ -1,0 +1,40 @@
+"""HTML from the Jinja2 templates of ``web/templates``: every value that is not markup is escaped."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2.ext import Extension
+from markupsafe import Markup, escape
+
+#: gr.HTML runs its content through a template engine of its own, for which these have a meaning.
+_GRADIO = {ord("{"): "&#123;", ord("}"): "&#125;", ord("$"): "&#36;", ord("`"): "&#96;"}
+
+
+class _Tight(Extension):
+    """Line breaks and indentation of a template are for its readers: between tags they are left out."""
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+        source = re.sub(r"(?<=>)\s*\n\s*(?=<)|(?<=[%#]\})\s*\n\s*|\s*\n\s*(?=\{[%#])", "", source.strip())
+        return re.sub(r"\s*\n\s*", " ", source)
+
+
+def _safe(value: Any) -> Any:
+    return value if hasattr(value, "__html__") else Markup(str(escape(value)).translate(_GRADIO))
+
+
+_ENVIRONMENT = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    finalize=_safe,
+    undefined=StrictUndefined,
+    extensions=[_Tight],
+)
+
+
+def render(name: str, **values: Any) -> str:
+    """A template with values."""
+    return _ENVIRONMENT.get_template(name).render(values)
