@@ -78,7 +78,8 @@ def cases() -> Iterator[Case]:
             yield f"{method} maintainer/{path}", method, f"maintainer/{path}", {}, b""
 
     for query in ("", "whole=yes", "whole=maybe", "top_k=2", "top_k=", "top_k=0", "top_k=1.5",
-                  "top_k=2&top_k=x", "score=0.5", "score=2", "score=nan", "score=x&top_k=x&whole=x", "other=1"):  # fmt: skip
+                  "top_k=2&top_k=x", "score=0.5", "score=2", "score=nan", "score=x&top_k=x&whole=x",
+                  "other=1"):  # fmt: skip
         yield post(f"api/identify?{query}", picture, name=f"bytes ?{query}")
     for options in ({}, {"whole": True}, {"whole": 3}, {"top_k": "2"}, {"top_k": [1]}, {"top_k": True},
                     {"score": None}, {"score": "high"}, {"score": 1e400}):  # fmt: skip
