@@ -28,7 +28,6 @@ from smartbreed.feedback.flags import FlagService, Receipt, open_feedback
 from smartbreed.imaging.admission import ORDINARY, Admission
 from smartbreed.imaging.decoding_memory import most_memory
 from smartbreed.imaging.photo import Photo, read_photo
-from smartbreed.inference.deep_explanations import DeepExplainer
 from smartbreed.inference.pipeline import Identifier
 from smartbreed.inference.results import Failure, Identification
 from smartbreed.registry.live import LiveModel
@@ -101,11 +100,6 @@ class Services:
         """Title and line of a model that introduces itself; two empty texts for ours."""
         config = self.identifier.bundle.config
         return (config.name, config.about) if config.about else ("", "")
-
-    @property
-    def deeper(self) -> DeepExplainer:
-        """Of what answers now."""
-        return self.model.current.deeper
 
     @cached_property
     def retraining(self) -> Jobs:

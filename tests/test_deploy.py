@@ -54,7 +54,6 @@ def test_everything_is_made_and_set(settings: Settings, api: HfApi) -> None:
         private=True,
         hardware="cpu-upgrade",
         bucket="me/data",
-        oauth=True,
     )
     assert "hf_very_secret" not in repr(made)
     said: list[str] = []
@@ -97,7 +96,7 @@ def test_everything_is_made_and_set(settings: Settings, api: HfApi) -> None:
     ]
     card = api.hf_hub_download("me/breeds", "README.md", repo_type="space", local_dir=settings.home_dir)
     head = front_matter(Path(card).read_text("utf-8"))
-    assert (head["models"], head["datasets"], head["hf_oauth"]) == (["me/pets"], ["me/flags"], True)
+    assert (head["models"], head["datasets"]) == (["me/pets"], ["me/flags"])
     assert api.repo_exists("me/flags", repo_type="dataset")
     assert [ref.name for ref in api.list_repo_refs("me/pets").tags] == [f"v{embedded_version()}"]
     # What was released there can be served as it is.
@@ -192,7 +191,7 @@ def test_other_nonsense(settings: Settings, tmp_path: Path) -> None:
         plan(settings, "me/b", variables={}, secrets={}, root=tmp_path)
     for readme in ("# No head\n", "---\nnot: [closed\n---\n"):
         with pytest.raises(RequestError, match="head"):
-            space_card(readme, {}, False)
+            space_card(readme, {})
 
 
 def test_the_head_of_the_readme_fits_a_space() -> None:
@@ -206,7 +205,7 @@ def test_the_head_of_the_readme_fits_a_space() -> None:
     assert pinned
     assert head["sdk_version"] == pinned[1]
     assert isinstance(head["python_version"], str), "3.10 would become 3.1"
-    kept = space_card(README, {"models": ["me/pets"]}, False)
+    kept = space_card(README, {"models": ["me/pets"]})
     assert kept.split("---\n", 2)[2] == README.split("---\n", 2)[2], "the text stays as it is"
     assert front_matter(kept)["emoji"] == head["emoji"]
 

@@ -30,9 +30,6 @@ def deploy(
     bucket: Annotated[
         str, typer.Option(metavar="ORG/NAME", help="A bucket to keep the Space's data in, mounted at /data.")
     ] = "",
-    oauth: Annotated[
-        bool, typer.Option("--oauth", help="Visitors may sign in with their Hugging Face account.")
-    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
     ] = False,
@@ -55,7 +52,6 @@ def deploy(
             private=private,
             hardware=hardware,
             bucket=bucket,
-            oauth=oauth,
         )
         hub = chosen_hub(settings)
         for warning in made.warnings:

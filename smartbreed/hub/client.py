@@ -8,24 +8,25 @@ the failure means, and none retries by itself: the caller knows what may wait.
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import json
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from smartbreed.core.errors import HubCallError
-from smartbreed.core.files import disk_errors
+from smartbreed.core.files import disk_errors, make_dirs, replace_durably, write_tmp
 from smartbreed.core.scratch import scratch_folder as private_folder
 from smartbreed.hub.connection import Hub, chosen_hub, connect, embedded_store, mounted_store
-from smartbreed.hub.download import FetchedBundle, download_snapshot, fetch_bundle, parse_repo
 from smartbreed.hub.retry import hub_errors, pause_s
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 __all__ = [
-    "FetchedBundle",
     "Hub",
     "HubCallError",
     "RemoteFile",
@@ -39,7 +40,6 @@ __all__ = [
     "embedded_store",
     "ensure_repo",
     "erase_contents",
-    "fetch_bundle",
     "file_at",
     "list_commits",
     "list_files",
@@ -53,8 +53,12 @@ __all__ = [
 ]
 
 RepoType = Literal["model", "dataset", "space"]
+#: Path → size, sha256 (of large files only) and git's id.
+Listing = dict[str, tuple[int, str | None, str]]
 #: How the names of our folders for downloads begin, in the system's folder for temporary files.
 SCRATCH = "smartbreed-hub-"
+_REPO = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
+_SHA = re.compile(r"[0-9a-f]{40}")
 
 
 class RepoState(NamedTuple):
@@ -76,6 +80,12 @@ class RemoteFile(NamedTuple):
     size: int
     oid: str
     sha256: str | None
+
+
+def parse_repo(source: str) -> tuple[str, str] | None:
+    """``owner/name[@revision]`` → ``(repo, revision)``, ``main`` unless given; None if it is no repo id."""
+    found = _REPO.fullmatch(source)
+    return (found["repo"], found["revision"] or "main") if found else None
 
 
 def ensure_repo(api: HfApi, repo: str, repo_type: RepoType, *, private: bool = False) -> None:
@@ -205,6 +215,83 @@ def download_file(api: HfApi, repo: str, repo_type: RepoType, path: str, revisio
     """One file of a revision into a folder; nothing goes into the user's cache."""
     with hub_errors(repo):
         return Path(api.hf_hub_download(repo, path, repo_type=repo_type, revision=revision, local_dir=folder))
+
+
+def download_snapshot(api: HfApi, repo: str, repo_type: RepoType, revision: str, cache_dir: Path) -> Path:
+    """Every file of one commit, from the Hub or from what was downloaded before.
+
+    The library returns an incomplete folder without a word when its cache is partial and the Hub
+    is down. So the list of files is kept once it is known, and each download is compared with it,
+    contents included.
+
+    Args:
+        revision: full sha of the commit, from `repo_state`.
+        cache_dir: where downloads are kept.
+
+    Returns:
+        A folder that holds exactly the files of the commit.
+
+    Raises:
+        HubCallError: also when a file is missing or is not what the Hub lists.
+        StorageError: the disk refused.
+    """
+    if not _SHA.fullmatch(revision):
+        raise HubCallError("refused", f"A snapshot is named by its full sha. Received: {revision!r:.60}")
+    listing = cache_dir / "listings" / f"{repo_type}--{repo.replace('/', '--')}--{revision}.json"
+    expected = _known_listing(listing)
+    if expected is None:
+        expected = _listing(api, repo, repo_type, revision)
+    with hub_errors(repo):
+        folder = Path(
+            api.snapshot_download(
+                repo, repo_type=repo_type, revision=revision, cache_dir=cache_dir, max_workers=4
+            )
+        )
+    for path, (size, sha256, oid) in expected.items():
+        _check(repo, folder / path, path, size, sha256, oid)
+    with disk_errors("The list of a repo's files was not saved"):
+        make_dirs(listing.parent)
+        replace_durably(write_tmp(listing.parent, listing.name, json.dumps(expected).encode()), listing)
+    return folder
+
+
+def _known_listing(file: Path) -> Listing | None:
+    with suppress(OSError, ValueError):
+        found = json.loads(file.read_bytes())
+        return {str(path): (int(size), sha256, str(oid)) for path, (size, sha256, oid) in found.items()}
+    return None
+
+
+def _listing(api: HfApi, repo: str, repo_type: RepoType, revision: str) -> Listing:
+    # Listing retries for half a minute when nobody answers; this one asks once.
+    repo_state(api, repo, repo_type, revision)
+    return {
+        file.path: (file.size, file.sha256, file.oid)
+        for file in list_files(api, repo, repo_type, revision).values()
+    }
+
+
+def _check(repo: str, file: Path, path: str, size: int, sha256: str | None, oid: str) -> None:
+    """Compare a downloaded file with the Hub's listing; a wrong one is removed so that it is fetched anew."""
+    right = file.is_file() and file.stat().st_size == size
+    if right:
+        if sha256 is not None:
+            digest, wanted = hashlib.sha256(), sha256
+        else:  # git's id of a file that is part of the commit itself
+            digest, wanted = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False), oid
+        with file.open("rb") as stream:
+            while chunk := stream.read(1 << 20):
+                digest.update(chunk)
+        right = digest.hexdigest() == wanted
+    if not right:
+        with suppress(OSError):
+            file.resolve().unlink(missing_ok=True)
+            file.unlink(missing_ok=True)
+        raise HubCallError(
+            "retry",
+            f"The download of {repo} is incomplete: {path} is missing or is not what the Hub lists. "
+            "It is fetched again at the next attempt.",
+        )
 
 
 @contextmanager

@@ -58,7 +58,6 @@ def plan(
     private: bool = False,
     hardware: str = "",
     bucket: str = "",
-    oauth: bool = False,
     root: Path = ROOT,
 ) -> Plan:
     """Decide what to send and set.
@@ -69,7 +68,6 @@ def plan(
         space: ``owner/name``.
         variables, secrets: of the Space's environment.
         bucket: ``owner/name`` of a bucket that exists.
-        oauth: let visitors sign in with their Hugging Face account.
         root: a checkout of this program.
 
     Raises:
@@ -104,7 +102,7 @@ def plan(
         space,
         model_repo,
         dataset,
-        collect_files(root, database, {"models": [model_repo], "datasets": [dataset]}, oauth),
+        collect_files(root, database, {"models": [model_repo], "datasets": [dataset]}),
         environment,
         dict(secrets),
         private=private,

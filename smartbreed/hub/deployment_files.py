@@ -17,14 +17,13 @@ _HEAD = re.compile(r"\A---\n(.*?)^---\n", re.DOTALL | re.MULTILINE)
 _DRIVERS = {"postgresql+psycopg:": "psycopg[binary]==3.3.9"}
 
 
-def collect_files(root: Path, database: str, links: dict[str, Any], oauth: bool) -> dict[str, bytes | Path]:
+def collect_files(root: Path, database: str, links: dict[str, Any]) -> dict[str, bytes | Path]:
     """Every file by its path in the Space; a `Path` is read when it is sent.
 
     Args:
         root: a checkout of this program.
         database: its address, which may need a driver.
         links: ``models`` and ``datasets`` that the README's head names.
-        oauth: let visitors sign in.
 
     Raises:
         RequestError: this is no checkout, or its README has no head.
@@ -42,17 +41,16 @@ def collect_files(root: Path, database: str, links: dict[str, Any], oauth: bool)
     driver = next((needs for start, needs in _DRIVERS.items() if database.startswith(start)), "")
     if driver:
         files["requirements.txt"] = (root / "requirements.txt").read_bytes() + f"{driver}\n".encode()
-    files["README.md"] = space_card((root / "README.md").read_text("utf-8"), links, oauth).encode()
+    files["README.md"] = space_card((root / "README.md").read_text("utf-8"), links).encode()
     return files
 
 
-def space_card(readme: str, links: Mapping[str, Any], oauth: bool) -> str:
+def space_card(readme: str, links: Mapping[str, Any]) -> str:
     """README.md with the head of a Space.
 
     Args:
         readme: with a head.
         links: ``models`` and ``datasets`` it names.
-        oauth: see `plan`.
 
     Raises:
         RequestError: it has no head.
@@ -68,6 +66,5 @@ def space_card(readme: str, links: Mapping[str, Any], oauth: bool) -> str:
         raise RequestError("bad_card", f"The head of README.md cannot be read: {error}.") from None
     if found is None or not head:
         raise RequestError("bad_card", "README.md has no head with the settings of the Space.")
-    head = {**head, **links, **({"hf_oauth": True} if oauth else {})}
-    text = yaml.safe_dump(head, sort_keys=False, allow_unicode=True, width=1000)
+    text = yaml.safe_dump({**head, **links}, sort_keys=False, allow_unicode=True, width=1000)
     return f"---\n{text}---\n{readme[found.end() :]}"

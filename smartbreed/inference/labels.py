@@ -10,7 +10,7 @@ import numpy as np
 
 from smartbreed.breeds.catalogue import GROUPS, Breed, breed_of_label, get_breed
 from smartbreed.core.errors import RequestError
-from smartbreed.inference.bundle import ClassifierConfig
+from smartbreed.inference.bundle_config import ClassifierConfig
 from smartbreed.inference.grad_cam import grad_cam
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal
 
 from smartbreed.core.errors import BundleError
 from smartbreed.core.settings import EMBEDDED_BUNDLE, Settings
+from smartbreed.hub.client import parse_repo
 from smartbreed.hub.connection import chosen_hub
-from smartbreed.hub.download import parse_repo
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi

@@ -168,7 +168,7 @@ def launch(blocks: gr.Blocks, services: Services, address: Address, **options: A
     from smartbreed.web.api.serving import serving
     from smartbreed.web.api.sessions import CAPACITY, bound_sessions
     from smartbreed.web.api.uploads import check_uploads
-    from smartbreed.web.blocks import launch_options
+    from smartbreed.web.blocks import launch_options, page_script
 
     settings = services.settings
     check_uploads(upload_folder(blocks, settings), max_photos=settings.max_photos)
@@ -183,7 +183,7 @@ def launch(blocks: gr.Blocks, services: Services, address: Address, **options: A
         "app_kwargs": {
             "exception_handlers": handlers(),
             "routes": build_routes(services),
-            "middleware": inner_middleware(services),
+            "middleware": inner_middleware(services, page_script()),
         },
         "mcp_server": True,
         "enable_monitoring": False,

@@ -13,6 +13,7 @@ from embedded_hub import Hub
 from localhub.embedded import serving
 from localhub.server import HubApp
 from localhub.store import HubStore
+from smartbreed.hub import session
 from smartbreed.hub.embedded import mount_in_process
 
 DATASETS = """
@@ -104,12 +105,7 @@ def test_keras_saves_and_loads(store: HubStore, run_client: Callable[..., str]) 
     assert printed.splitlines()[-1] == "True"
 
 
-def test_a_mounted_hub_survives_a_fetch_of_the_app(hub: Hub, tmp_path: Path) -> None:
-    """`fetch_bundle` sets up the client too; it must not lose the mounted Hub."""
-    from smartbreed.core.errors import BundleError
-    from smartbreed.hub.client import fetch_bundle
-
-    with pytest.raises(BundleError):
-        fetch_bundle("pets/none", "main", tmp_path)
+def test_a_mounted_hub_survives_a_second_setup_of_the_client(hub: Hub) -> None:
+    session.install()
     assert hub.api.create_repo("pets/some").repo_id == "pets/some"
     assert mount_in_process(HubApp(hub.store), "hub.test") == "http://hub.test"
