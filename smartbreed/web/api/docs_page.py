@@ -8,8 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from smartbreed.web import templates
-from smartbreed.web.components import nav
+from smartbreed.web.components import nav, templates
 from smartbreed.web.theme import SmartBreedTheme
 
 _STATIC = Path(__file__).parents[1] / "static"

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from smartbreed.web.components.html import escape
+from smartbreed.web.components.templates import escaped as escape
 
 #: A chart for a page and one for a phone: drawn at their size, so that letters keep theirs.
 _WIDE, _SLIM = 720, 330

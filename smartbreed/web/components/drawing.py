@@ -9,8 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from smartbreed.imaging.photo import Photo
 from smartbreed.inference.results import Pet
-from smartbreed.web.components.html import colour
-from smartbreed.web.components.sentences import short_name
+from smartbreed.web.components.sentences import colour, short_name
 
 #: Longest side of the photo as shown, pixels.
 SHOWN_SIZE = 900

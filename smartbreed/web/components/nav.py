@@ -1,4 +1,4 @@
-"""The header of every page: who we are, and the way to the other pages."""
+"""The header with the way between the pages; the one a visitor is on is marked."""
 
 from __future__ import annotations
 
@@ -24,10 +24,5 @@ def header(current: str, *, maintainers: bool, title: str = "", about: str = "")
             start; links that lead nowhere are left out.
         title, about: of a model that introduces itself; empty: ours.
     """
-    links = "".join(
-        f'<li><a href="{address}"{" aria-current=page" if key == current else ""}>{text}</a></li>'
-        for key, address, text in PAGES
-        if maintainers or key not in MAINTAINERS or key == current
-    )
-    nav = f'<nav class="sb-nav" aria-label="Pages"><ul>{links}</ul></nav>'
-    return html.header(title, about).replace("</header>", f"{nav}</header>")
+    pages = [page for page in PAGES if maintainers or page[0] not in MAINTAINERS or page[0] == current]
+    return str(html.header(pages, current, title, about))

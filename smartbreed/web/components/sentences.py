@@ -1,10 +1,12 @@
-"""What a person is told about a pet, in one plain sentence without figures."""
+"""What a person is told about a pet, in one plain sentence without figures; numbers as people read them."""
 
 from __future__ import annotations
 
 from smartbreed.breeds.catalogue import GROUPS
 from smartbreed.inference.results import Identification, Pet
 
+#: One colour a pet, legible with white figures on them and on photos of any brightness.
+_COLOURS = ("#b3451a", "#1f6f8b", "#5b7a1f", "#7d4aa3", "#a3324f", "#8a6a10")
 _SURE = 0.85
 _PROBABLE = 0.6
 _SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -61,6 +63,21 @@ def percent(probability: float) -> str:
     if 0.995 <= probability < 1:
         return "> 99 %"
     return f"{probability:.0%}".replace("%", " %")
+
+
+def span(seconds: float) -> str:
+    """ "8 s" · "1 min 12 s" · "2 h 5 min"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def colour(number: int) -> str:
+    """Colour of pet ``number`` (from 1)."""
+    return _COLOURS[(number - 1) % len(_COLOURS)]
 
 
 def _article(noun: str) -> str:

@@ -197,7 +197,7 @@ class FlagForm:
                 self.verdict: verdict,
                 self.buttons_row: gr.update(visible=False),
                 self.panel: gr.update(visible=True),
-                self.heading: f"<h4>{html.escape(headings[verdict])}</h4>",
+                self.heading: html.heading(headings[verdict]),
                 self.breed: gr.update(
                     visible=verdict in ("wrong", "missed"), value=None,
                     choices=[*breed_choices(catalogue(_known(session))), OTHER_CHOICE],

@@ -80,7 +80,7 @@ class IdentifyPage:
             self.later = gr.Button("More pets", size="sm", elem_id="later")
         heading, found = ("", []) if self.services.settings.gallery else self.examples.get()
         with gr.Column(visible=bool(found), elem_id="examples") as self.examples_box:
-            self.examples_heading = gr.HTML(_heading(heading))
+            self.examples_heading = gr.HTML(html.examples(heading))
             self.gallery = gr.Gallery(
                 found, interactive=False, allow_preview=False, columns=4, height="auto", show_label=False,
                 object_fit="cover", buttons=[], elem_id="examples-gallery", label="Examples",
@@ -131,7 +131,7 @@ class IdentifyPage:
     def load_examples(self) -> tuple[Any, Any, Any]:
         """Values of `examples_box`, `examples_heading` and `gallery`; may take seconds."""
         heading, found = self.examples.get()
-        return gr.update(visible=bool(found)), _heading(heading), found
+        return gr.update(visible=bool(found)), html.examples(heading), found
 
     def _added(self, value: Any, session: Session, *settings: Any) -> Updates:
         files = uploads(value)
@@ -241,7 +241,3 @@ def _thumbnails(session: Session) -> list[tuple[Any, str]]:
     return [
         (no_thumbnail() if view.thumbnail is None else view.thumbnail, view.name) for view in session.views
     ]
-
-
-def _heading(text: str) -> str:
-    return f'<h2 class="sb-try">{html.escape(text)}</h2>'

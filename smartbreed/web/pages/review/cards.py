@@ -9,8 +9,8 @@ from smartbreed.review.claims import said
 from smartbreed.review.queue import Item
 from smartbreed.review.stats import Stats
 from smartbreed.review.trust import Standing
-from smartbreed.web.components.html import escape
 from smartbreed.web.components.sentences import percent
+from smartbreed.web.components.templates import escaped as escape
 from smartbreed.web.pages.review.pictures import Views
 
 Name = Callable[[str | None], str]

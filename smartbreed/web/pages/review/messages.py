@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from smartbreed.review.decisions import NewBreed, breed_name
 from smartbreed.review.service import Outcome
-from smartbreed.web.components.html import escape
+from smartbreed.web.components.templates import escaped as escape
 
 
 def told(outcome: Outcome, new: Mapping[str, NewBreed]) -> str:

@@ -14,10 +14,9 @@ from smartbreed.review import decisions
 from smartbreed.review.decisions import Ruling
 from smartbreed.review.queue import Filters
 from smartbreed.services import Services, explain_failure
-from smartbreed.web.components import nav
+from smartbreed.web.components import html, nav
 from smartbreed.web.components.breed_list import breed_dropdown
 from smartbreed.web.components.drawn_box import corners
-from smartbreed.web.components.sign_in_form import gate_html, sign_out
 from smartbreed.web.pages.review import cards, messages
 from smartbreed.web.pages.review.actions import Acts
 from smartbreed.web.pages.review.desk import (
@@ -66,7 +65,7 @@ class ReviewPage:
                 self._many()
             self.empty = gr.HTML(visible=False)
             self.empty_undo = gr.Button("Undo", size="sm", visible=False, elem_id="review-empty-undo")
-            self.leave = gr.HTML(sign_out(), visible=False)
+            self.leave = gr.HTML(html.sign_out(), visible=False)
         self._wire()
 
     def _many(self) -> None:
@@ -176,7 +175,7 @@ class ReviewPage:
     def _outside(self, request: gr.Request) -> Updates:
         entry = self.services.maintainers.entry(request)
         return {
-            self.gate: gr.update(value=gate_html(entry), visible=True),
+            self.gate: gr.update(value=html.gate(entry), visible=True),
             self.main: gr.update(visible=False),
         }
 

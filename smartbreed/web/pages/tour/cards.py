@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from smartbreed.registry.release_summary import Release, Serving, Waiting
-from smartbreed.web.components.html import escape
+from smartbreed.web.components.templates import escaped as escape
 from smartbreed.web.pages.train.cards import released, when
 from smartbreed.web.pages.train.tables import accuracy
 

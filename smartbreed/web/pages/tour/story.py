@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 
-from smartbreed.web.components.html import escape
 from smartbreed.web.components.sentences import percent
+from smartbreed.web.components.templates import escaped as escape
 from smartbreed.web.pages.tour.guide import guide
 from smartbreed.web.pages.tour.history import Answer, Step, Walk
 from smartbreed.web.pages.tour.versions import Verdict

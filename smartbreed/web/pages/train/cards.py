@@ -11,7 +11,7 @@ from smartbreed.registry.pinning import LATEST
 from smartbreed.registry.release_summary import Release, Serving, Waiting
 from smartbreed.training_jobs.job import TRIGGERS, Job
 from smartbreed.training_jobs.progress import Step
-from smartbreed.web.components.html import escape
+from smartbreed.web.components.templates import escaped as escape
 
 #: Outcome of a run → how its heading reads, and its tone.
 _OUTCOMES = {

@@ -13,7 +13,6 @@ from smartbreed.registry.release_summary import Serving
 from smartbreed.services import Services, explain_failure
 from smartbreed.training_jobs.job import Job
 from smartbreed.web.components import html, nav
-from smartbreed.web.components.sign_in_form import gate_html
 from smartbreed.web.pages.train import cards as train_cards
 from smartbreed.web.pages.train import tables
 from smartbreed.web.pages.train.report import gate
@@ -121,7 +120,7 @@ class TrainPage:
         if entry.state != "in":
             if seen == entry.state:
                 return {self.seen: gr.skip()}
-            shown = gr.update(value=gate_html(entry), visible=True)
+            shown = gr.update(value=html.gate(entry), visible=True)
             # Nobody gets in by waiting.
             return {self.seen: entry.state, self.closed: shown, self.timer: gr.Timer(active=False)}
         job = self.services.retraining.latest()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from smartbreed.training_jobs.job import Job
 from smartbreed.training_jobs.report import read_report
-from smartbreed.web.components.html import escape
+from smartbreed.web.components.templates import escaped as escape
 
 #: A check's name in the report → what people call it.
 _CHECKS = {

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from smartbreed.registry.release_summary import Release
 from smartbreed.training_jobs.job import TRIGGERS, Job
 from smartbreed.web.components.chart import Series, line_chart
-from smartbreed.web.components.html import escape
+from smartbreed.web.components.templates import escaped as escape
 from smartbreed.web.pages.train.cards import MODE_NAMES, released, span, when
 
 _VERSION_COLUMNS = (

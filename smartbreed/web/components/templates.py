@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2.ext import Extension
 from markupsafe import Markup, escape
+
+from smartbreed.web.components import sentences
 
 #: gr.HTML runs its content through a template engine of its own, for which these have a meaning.
 _GRADIO = {ord("{"): "&#123;", ord("}"): "&#125;", ord("$"): "&#36;", ord("`"): "&#96;"}
@@ -27,14 +30,41 @@ def _safe(value: Any) -> Any:
 
 
 _ENVIRONMENT = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    loader=FileSystemLoader([Path(__file__).parents[1] / "templates", Path(__file__).parents[1] / "static"]),
     autoescape=True,
     finalize=_safe,
     undefined=StrictUndefined,
     extensions=[_Tight],
 )
+_ENVIRONMENT.filters |= {
+    "colour": sentences.colour,
+    "found": sentences.found,
+    "percent": sentences.percent,
+    "sentence": sentences.sentence,
+    "span": sentences.span,
+    "share": lambda value: "–" if value is None else f"{value:.1%}",
+}
 
 
 def render(name: str, **values: Any) -> str:
     """A template with values."""
     return _ENVIRONMENT.get_template(name).render(values)
+
+
+class Macros:
+    """The macros of a template, to be called like functions; each answers markup.
+
+    Args:
+        name: of the template.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Callable[..., Markup]:
+        macro: Callable[..., Markup] = getattr(_ENVIRONMENT.get_template(self._name).module, name)
+        return macro
+
+
+def escaped(text: str) -> str:
+    return str(_safe(text))
