@@ -229,7 +229,7 @@ class IdentifyPage:
         return {key: value for card in self.cards for key, value in card.show(session, method).items()}
 
     def _welcome(self) -> str:
-        return html.welcome(self.services.identifier.detector is not None)
+        return str(html.welcome(self.services.identifier.detector is not None))
 
     def _version(self) -> str:
         return self.services.identifier.bundle.version.version
