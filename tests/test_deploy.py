@@ -294,7 +294,7 @@ def test_the_embedded_hub_keeps_settings_of_spaces_only(settings: Settings, api:
 
 def test_a_space_gets_every_package_that_the_app_imports(tmp_path: Path) -> None:
     """Its files alone, without the checkout, hold every module of the page and of the trainer."""
-    for name, source in collect_files(ROOT, "", {}, False).items():
+    for name, source in collect_files(ROOT, "", {}).items():
         target = tmp_path / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(source if isinstance(source, bytes) else source.read_bytes())
