@@ -156,11 +156,18 @@ def test_reviewing(chromium: Any, guarded: str, flagged: Path) -> None:
     before = shown(page)
     page.keyboard.press("r")
     page.wait_for_function("document.activeElement?.closest('#review-breed')")
+    page.keyboard.press("Tab")
+    page.wait_for_timeout(500)
+    assert page.locator("#review-breed input").is_visible(), "leaving the list closes nothing"
+    page.locator("#review-breed input").click()
     page.keyboard.type("whippet", delay=20)
-    page.keyboard.press("Enter")
+    page.locator('ul[role="listbox"] [role="option"]').click()
     page.wait_for_function(
         "before => document.querySelector('#review-words .sb-item')?.dataset.flag !== before", arg=before
     )
+    page.wait_for_timeout(500)
+    assert [row[0] for row in decisions(flagged)] == ["accept", "relabel"], "a choice by mouse decides once"
+    assert "Relabelled" in page.locator("#review-message").inner_text()
     turn_to(page, "There is no pet here")
     press(page, "x")
     turn_to(page, "Mudi")

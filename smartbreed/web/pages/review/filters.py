@@ -40,7 +40,7 @@ class FilterBar:
                 elem_id="review-view",
             )  # fmt: skip
         self.inputs = [self.state, self.verdict, self.breed, self.flagger]
-        self.changes = [*(control.input for control in self.inputs), self.view.input]
+        self.changes = [control.input for control in self.inputs]
         self.outputs = [self.flagger]
 
     def show(self, flaggers: Sequence[tuple[str, str]]) -> dict[Any, Any]:

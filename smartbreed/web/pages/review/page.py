@@ -36,8 +36,10 @@ from smartbreed.web.pages.review.view import show
 Updates = dict[Any, Any]
 #: What the list's choice of breeds shows before one is chosen.
 _NO_BREED = ("Another breed …", "")
-#: What an order of the page does: desk and reviewer in, the next desk and what to say out.
-Act = Callable[..., tuple[Desk, str]]
+#: The next desk and what to say; None leaves the page as it is.
+Acted = tuple[Desk, str | None]
+#: What an order of the page does: desk and reviewer in.
+Act = Callable[..., Acted]
 
 
 class ReviewPage:
@@ -94,7 +96,8 @@ class ReviewPage:
         both = [acts.together, acts.reason]
         self._on_placed(acts.accept.click, self._accept, [acts.missed_species, *both])
         self._on_shown(acts.reject.click, self._reject, both)
-        self._on_placed(acts.breed.input, self._relabel, [acts.breed, *both])
+        # Gradio fires `input` when a list loses the focus, too, and twice after a choice by mouse.
+        self._on_placed(acts.breed.change, self._relabel, [acts.breed, *both], chosen=True)
         self._on_placed(acts.introduce.click, self._new_breed, [*acts.new_breed, *both])
         self._on_shown(acts.undo.click, self._undo, [])
         self._on_shown(acts.gold.click, self._gold, [])
@@ -108,27 +111,37 @@ class ReviewPage:
         self.all.click(None, js="() => smartbreedReview.all()", api_visibility="private")
         for changed in bar.changes:
             self._on(changed, self._filter, bar.inputs)
+        self._on(bar.view.input, self._fill, [])
         acts.wire()
 
     def load(self, blocks: gr.Blocks) -> None:
         """Fill the page when somebody opens it."""
-        handler = self._guarded(lambda desk, reviewer: (fill(self.services.review, desk, desk.filters), ""))
+        handler = self._guarded(self._fill)
         blocks.load(handler, [self.session, self.filters.view], **self.event)
 
     def _on_shown(self, event: Any, act: Act, inputs: list[Any]) -> None:
         """What is done to one flag: only to the one that the browser showed."""
 
-        def checked(desk: Desk, reviewer: str, shown: str, *values: Any) -> tuple[Desk, str]:
+        def checked(desk: Desk, reviewer: str, shown: str, *values: Any) -> Acted:
             check_shown(desk, shown)
             return act(desk, reviewer, *values)
 
         js = "(session, view, shown, ...rest) => [session, view, smartbreedReview.shown(), ...rest]"
         self._on(event, checked, [self.shown, *inputs], js=js)
 
-    def _on_placed(self, event: Any, act: Act, inputs: list[Any]) -> None:
-        """What is done to one flag, and where on its photo the person drew a missed pet's box."""
+    def _on_placed(self, event: Any, act: Act, inputs: list[Any], *, chosen: bool = False) -> None:
+        """What is done to one flag, and where on its photo the person drew a missed pet's box.
 
-        def checked(desk: Desk, reviewer: str, shown: str, where: str, *values: Any) -> tuple[Desk, str]:
+        Args:
+            event: what starts it.
+            act: the deed.
+            inputs: controls whose values it takes.
+            chosen: the first value is a choice, and without one nothing is done.
+        """
+
+        def checked(desk: Desk, reviewer: str, shown: str, where: str, *values: Any) -> Acted:
+            if chosen and not values[0]:
+                return desk, None
             check_shown(desk, shown)
             return act(desk, reviewer, where, *values)
 
@@ -158,13 +171,15 @@ class ReviewPage:
             try:
                 with session.lock:
                     session.desk, told = self._acted(act, session.desk, reviewer, *values)
-                    return self._inside(session.desk, view, told)
+                    return (
+                        {self.message: gr.skip()} if told is None else self._inside(session.desk, view, told)
+                    )
             except Exception as error:  # what was decided is decided, and can be taken back
-                return {self.message: cards.problem(explain_failure(error))}
+                return {self.message: cards.problem(explain_failure(error)), self.acts.breed: None}
 
         return handle
 
-    def _acted(self, act: Act, desk: Desk, *values: Any) -> tuple[Desk, str]:
+    def _acted(self, act: Act, desk: Desk, *values: Any) -> Acted:
         try:
             return act(desk, *values)
         except ReviewError as error:
@@ -211,8 +226,6 @@ class ReviewPage:
     def _relabel(
         self, desk: Desk, reviewer: str, where: str, breed: str, together: bool, reason: str
     ) -> tuple[Desk, str]:
-        if not breed:
-            return desk, ""
         ruling = decisions.relabel(breed, self.services.review.new_breeds(), reason)
         return self._carry_out(desk, ruling, reviewer, together, where)
 
@@ -269,9 +282,14 @@ class ReviewPage:
         review.set_gold(desk.item.id, reviewer, gold=gold)
         return desk, messages.gold(gold)
 
-    def _filter(self, desk: Desk, reviewer: str, state: str, verdict: str, breed: str, flagger: str) -> Any:
+    def _filter(self, desk: Desk, reviewer: str, state: str, verdict: str, breed: str, flagger: str) -> Acted:
         filters = Filters(state or "open", verdict or "", breed or "", flagger or "")
+        if filters == desk.filters:  # a list was left without a choice
+            return desk, None
         return fill(self.services.review, desk, filters), ""
+
+    def _fill(self, desk: Desk, reviewer: str) -> Acted:
+        return fill(self.services.review, desk, desk.filters), ""
 
     def _bulk(self, ruling: Callable[[], Ruling]) -> Act:
         def act(desk: Desk, reviewer: str, chosen: str) -> tuple[Desk, str]:
