@@ -42,6 +42,29 @@ class Thresholds(_Section):
     group: float = Field(ge=0, le=1)
 
 
+class PictureFaults(_Section):
+    """How much a crop's faults (`smartbreed.inference.picture_quality`) raise the temperature.
+
+    It is multiplied by ``exp(dark * d + blurred * b + noisy * n)``, at most ``most``.
+    """
+
+    dark: float = Field(default=0.0, ge=0)
+    blurred: float = Field(default=0.0, ge=0)
+    noisy: float = Field(default=0.0, ge=0)
+    most: float = Field(default=4.0, ge=1)
+
+
+class OtherAnimal(_Section):
+    """What is no cat or dog, told by the embedding: ``sigmoid(weights . embedding + bias)``.
+
+    From ``threshold`` on no breed is said. It outlives a retrained head, which leaves embeddings as they are.
+    """
+
+    weights: tuple[float, ...] = Field(min_length=1)
+    bias: float
+    threshold: float = Field(gt=0, le=1)
+
+
 class ClassifierConfig(_Section):
     """How to feed the classifier: pixels become ``x * scale + offset``.
 
@@ -61,6 +84,8 @@ class ClassifierConfig(_Section):
     labels: tuple[Label, ...] = Field(min_length=1)
     bias: tuple[float, ...] = ()
     thresholds: Thresholds
+    faults: PictureFaults = PictureFaults()
+    other: OtherAnimal | None = None
 
     @field_validator("labels")
     @classmethod

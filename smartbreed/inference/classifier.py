@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
 
-from smartbreed.inference.bundle import Bundle, ClassifierConfig
+from smartbreed.inference.bundle import Bundle, ClassifierConfig, OtherAnimal, PictureFaults
+from smartbreed.inference.picture_quality import NO_FAULTS, Faults, faults_of
 from smartbreed.inference.pixels import Box, resample, to_input
 from smartbreed.inference.runtime import Network
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """Of one crop: ``logits (breeds,)``, ``class_maps (h, w, breeds)``, ``embedding (d,)``; all float32."""
+    """Of one crop: ``logits (breeds,)``, ``class_maps (h, w, breeds)``, ``embedding (d,)``; all float32.
+
+    ``faults`` are those of the crop, measured where it is cut from a photo.
+    """
 
     logits: np.ndarray
     class_maps: np.ndarray
     embedding: np.ndarray
+    faults: Faults = NO_FAULTS
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -42,13 +47,33 @@ class Classifier:
     def classify(self, picture: Image.Image, box: Box) -> Outputs:
         """Run on ``box`` (pixels, inside ``picture``), squashed to the network's input."""
         side = self.config.input_size
-        return self.run(resample(picture, box, (side, side)))
+        pixels = resample(picture, box, (side, side))
+        outputs = self.run(pixels)
+        if self.config.faults == PictureFaults():  # a bundle that does not ask is not kept waiting
+            return outputs
+        return replace(outputs, faults=faults_of(pixels))
 
     def run(self, pixels: np.ndarray) -> Outputs:
         """Run on uint8 ``(size, size, 3)``."""
         output = self._network(to_input(pixels, self.config.scale, self.config.offset))
         return Outputs(output["logits"][0], output["class_maps"][0], output["embedding"][0])
 
-    def probabilities(self, logits: np.ndarray) -> np.ndarray:
-        """Calibrated probabilities ``(…, breeds)``."""
-        return softmax(logits / self.config.temperature)
+    def probabilities(self, logits: np.ndarray, faults: Faults = NO_FAULTS) -> np.ndarray:
+        """Calibrated probabilities ``(…, breeds)`` of crops with these faults."""
+        return softmax(logits / (self.config.temperature * heat_of(self.config.faults, faults)))
+
+    def is_other(self, embedding: np.ndarray) -> bool:
+        """Whether the crop shows something that is no cat or dog, as far as the bundle can tell."""
+        other = self.config.other
+        return other is not None and other_score(other, embedding) >= other.threshold
+
+
+def heat_of(weights: PictureFaults, faults: Faults) -> float:
+    """What the temperature is multiplied by, at least 1."""
+    exponent = weights.dark * faults.dark + weights.blurred * faults.blurred + weights.noisy * faults.noisy
+    return float(min(np.exp(exponent), weights.most))
+
+
+def other_score(other: OtherAnimal, embedding: np.ndarray) -> float:
+    """Probability, 0…1, that an embedding ``(d,)`` is of no cat or dog."""
+    return float(1 / (1 + np.exp(-(embedding @ np.asarray(other.weights, np.float32) + other.bias))))

@@ -6,7 +6,11 @@ import numpy as np
 
 from smartbreed.inference.bundle import ClassifierConfig
 from smartbreed.inference.labels import Labels
-from smartbreed.inference.results import Guess, Verdict
+from smartbreed.inference.picture_quality import SMALL, Faults
+from smartbreed.inference.results import Guess, Reason, Verdict
+
+#: A fault that raises the logarithm of the temperature by this much is a reason to say.
+NOTABLE = 0.2
 
 
 class DecisionRule:
@@ -19,7 +23,7 @@ class DecisionRule:
 
     def __init__(self, config: ClassifierConfig, known: Labels | None = None) -> None:
         known = known or Labels(config)
-        self.thresholds = config.thresholds
+        self.thresholds, self.faults = config.thresholds, config.faults
         self.labels = list(known.ids)
         self.names = [breed.name for breed in known.breeds]
         self.group_name = known.group_name
@@ -49,3 +53,21 @@ class DecisionRule:
         elif group.probability >= self.thresholds.group:
             verdict = "group"
         return self.species[int(by_species.argmax())], verdict, breeds, group
+
+    def why(self, faults: Faults, side: float) -> Reason:
+        """The worst fault of a crop that no breed is said of; empty where none counts.
+
+        Args:
+            faults: of the crop.
+            side: its longer side in pixels of the photo.
+        """
+        weights = self.faults
+        counts: dict[Reason, float] = {
+            "dark": weights.dark * faults.dark,
+            "blurred": weights.blurred * faults.blurred,
+            "noisy": weights.noisy * faults.noisy,
+        }
+        worst = max(counts, key=lambda name: counts[name])
+        if counts[worst] < NOTABLE:
+            return ""
+        return "small" if worst == "blurred" and side < SMALL else worst

@@ -21,7 +21,8 @@ from smartbreed.inference.decision_rule import DecisionRule
 from smartbreed.inference.detector import Detection, Detector
 from smartbreed.inference.grad_cam import overlay
 from smartbreed.inference.labels import Labels
-from smartbreed.inference.results import Identification, Pet
+from smartbreed.inference.picture_quality import Faults
+from smartbreed.inference.results import Identification, Pet, Reason
 from smartbreed.inference.runtime import default_threads
 
 #: Side of the square overlay pictures, pixels.
@@ -118,6 +119,7 @@ class Identifier:
                 np.mean([pet.logits for pet in pets], axis=0),
                 pets[0].class_maps,
                 np.mean([pet.embedding for pet in pets], axis=0),
+                Faults(*np.mean([pet.faults for pet in pets], axis=0)),
             ),
             top_k,
         )  # fmt: skip
@@ -170,8 +172,13 @@ class Identifier:
         outputs: Outputs,
         top_k: int | None,
     ) -> Pet:
-        probabilities = self.classifier.probabilities(outputs.logits)
+        probabilities = self.classifier.probabilities(outputs.logits, outputs.faults)
         species, verdict, breeds, group = self.decision_rule.decide(probabilities, top_k or self.top_k)
+        reason: Reason = ""
+        if self.classifier.is_other(outputs.embedding):
+            verdict, reason = "unknown", "other"
+        elif verdict != "breed":
+            reason = self.decision_rule.why(outputs.faults, max(crop[2] - crop[0], crop[3] - crop[1]))
         return Pet(
             box,
             crop,
@@ -183,6 +190,8 @@ class Identifier:
             outputs.logits,
             outputs.class_maps,
             outputs.embedding,
+            reason,
+            outputs.faults,
         )
 
     def _answer(self, photo: Photo, pets: tuple[Pet, ...], seconds: float, whole: bool) -> Identification:
@@ -207,7 +216,8 @@ class Identifier:
         config = self.classifier.config
         picture = self_test_picture(config.input_size)
         try:
-            logits = self.classifier.run(picture).logits
+            outputs = self.classifier.run(picture)
+            logits = outputs.logits
         except (ValueError, RuntimeError, KeyError, IndexError):
             raise BundleError(f"{config.file} of the model bundle is no classifier of its size.") from None
         labels, bias = len(self.known.ids), len(self.known.bias)
@@ -215,6 +225,11 @@ class Identifier:
             raise BundleError(f"The model answers {logits.shape} logits for {labels} labels.")
         if bias != labels:
             raise BundleError(f"The model bundle has {bias} bias values for {labels} labels.")
+        if config.other is not None and len(config.other.weights) != len(outputs.embedding):
+            raise BundleError(
+                f"The model bundle has {len(config.other.weights)} weights against other animals for "
+                f"embeddings of {len(outputs.embedding)}."
+            )
         if not agrees(logits, self.bundle.config.self_test.get("logits")):
             raise BundleError(
                 "The model fails its self-test: it does not compute what it did when it was exported."

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from smartbreed.core.errors import RequestError, SmartBreedError
+from smartbreed.inference.picture_quality import NO_FAULTS, Faults
 
 if TYPE_CHECKING:
     from smartbreed.inference.labels import Labels
 
 Verdict = Literal["breed", "group", "unknown"]
+#: Why no breed is said: the crop is too bad to see one, or shows another animal; empty: breeds are too alike.
+Reason = Literal["", "dark", "blurred", "noisy", "small", "other"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ class Pet:
         logits: float32 ``(breeds,)`` before temperature.
         class_maps: float32 ``(7, 7, breeds)``; their mean over the picture is ``logits``.
         embedding: float32 ``(1280,)``.
+        reason: why the verdict is not ``breed``, where that is known.
+        faults: of the crop.
     """
 
     box: tuple[float, float, float, float]
@@ -56,8 +61,11 @@ class Pet:
     logits: np.ndarray = field(repr=False, compare=False)
     class_maps: np.ndarray = field(repr=False, compare=False)
     embedding: np.ndarray = field(repr=False, compare=False)
+    reason: Reason = ""
+    faults: Faults = field(default=NO_FAULTS, repr=False)
 
     def as_dict(self) -> dict[str, Any]:
+        """The JSON of the contract; ``reason`` appears only where there is one."""
         return {
             "box": [round(v, 1) for v in self.box],
             "score": round(self.score, 4),
@@ -65,6 +73,7 @@ class Pet:
             "verdict": self.verdict,
             "breeds": [guess.as_dict() for guess in self.breeds],
             "group": self.group.as_dict(),
+            **({"reason": self.reason} if self.reason else {}),
         }
 
 

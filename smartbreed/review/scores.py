@@ -101,11 +101,13 @@ def pet_at(identifier: Identifier, photo: Photo, box: Box | None, top: int = TOP
     margin = identifier.classifier.config.margin if box else 0.0
     crop = with_margin(np.array(area), margin, photo.width, photo.height)
     outputs = identifier.classifier.classify(picture, crop)
-    judged = identifier.decision_rule.decide(identifier.classifier.probabilities(outputs.logits), top)
+    judged = identifier.decision_rule.decide(
+        identifier.classifier.probabilities(outputs.logits, outputs.faults), top
+    )
     species, verdict, breeds, group = judged
     return Pet(
         area, crop, 1.0, species, verdict, breeds, group,
-        outputs.logits, outputs.class_maps, outputs.embedding,
+        outputs.logits, outputs.class_maps, outputs.embedding, faults=outputs.faults,
     )  # fmt: skip
 
 
@@ -119,7 +121,7 @@ def measure(
         label: breed id that somebody gives it; None: they give none.
     """
     pet = pet_at(identifier, photo, box)
-    probabilities = identifier.classifier.probabilities(pet.logits)
+    probabilities = identifier.classifier.probabilities(pet.logits, pet.faults)
     embedding = _unit(pet.embedding[None])[0]
     place = identifier.labels.index(label) if label in identifier.labels else None
     given = None if place is None else float(probabilities[place])

@@ -28,6 +28,10 @@ class Pet(BaseModel):
     )
     breeds: list[Guess] = Field(description="The top_k likeliest breeds, likeliest first.")
     group: Guess = Field(description="The likeliest family of breeds.")
+    reason: Literal["dark", "blurred", "noisy", "small", "other"] | None = Field(
+        default=None,
+        description="Present where the picture, or another animal in it, is why no breed is said.",
+    )
 
 
 class Model(BaseModel):

@@ -26,8 +26,12 @@ def sentence(pet: Pet) -> str:
             group = GROUPS[pet.group.id]
             return f"{group.phrase}; {group.unclear}"
         return f"Possibly {pet.group.name}, but I am not certain"
+    if pet.reason == "other":
+        return "This looks like an animal, but not like a dog or cat I know"
     if not pet.species:  # a model of something else
         return "Nothing that I know for certain"
+    if pet.reason:
+        return f"{_article(pet.species)} {pet.species}; too {pet.reason} to tell the breed"
     return f"{_article(pet.species)} {pet.species}, but no breed I know"
 
 
@@ -38,7 +42,7 @@ def short_name(pet: Pet) -> str:
     if pet.verdict == "group" and pet.group.id in GROUPS:
         words = GROUPS[pet.group.id].phrase.split(" ", 1)[-1]
         return words[:1].upper() + words[1:]
-    return pet.species.capitalize() or "Unknown"
+    return "Another animal" if pet.reason == "other" else pet.species.capitalize() or "Unknown"
 
 
 def found(answer: Identification) -> str:

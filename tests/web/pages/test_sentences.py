@@ -43,6 +43,11 @@ def answer(*pets: Pet, **changes: object) -> Identification:
         (pet("group"), "A schnauzer; the size is unclear"),
         (pet("group", group="pug"), "Possibly Pug, but I am not certain"),
         (pet("unknown", species="cat"), "A cat, but no breed I know"),
+        (replace(pet("unknown"), reason="dark"), "A dog; too dark to tell the breed"),
+        (
+            replace(pet("unknown"), reason="other"),
+            "This looks like an animal, but not like a dog or cat I know",
+        ),
     ],
 )
 def test_sentence(shown: Pet, said: str) -> None:
@@ -53,6 +58,7 @@ def test_short_names_fit_beside_a_box() -> None:
     assert short_name(pet()) == "Border Terrier"
     assert short_name(pet("group")) == "Schnauzer"
     assert short_name(pet("unknown", species="cat")) == "Cat"
+    assert short_name(replace(pet("unknown"), reason="other")) == "Another animal"
 
 
 def test_how_many_were_found() -> None:
