@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from smartbreed.registry.release_summary import Release, Serving, Waiting
+from smartbreed.web.components.html import when
 from smartbreed.web.components.templates import escaped as escape
-from smartbreed.web.pages.train.cards import released, when
+from smartbreed.web.pages.train.cards import released
 from smartbreed.web.pages.train.tables import accuracy
 
 #: Line drawings on 48 × 48.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 
+from smartbreed.web.components.html import when
 from smartbreed.web.components.sentences import percent
 from smartbreed.web.components.templates import escaped as escape
 from smartbreed.web.pages.tour.guide import guide
 from smartbreed.web.pages.tour.history import Answer, Step, Walk
 from smartbreed.web.pages.tour.versions import Verdict
-from smartbreed.web.pages.train.cards import when
 
 
 def waiting() -> str:

@@ -1,17 +1,19 @@
-"""HTML of the retraining page: pure functions of plain values, everything from outside escaped."""
+"""What the retraining page says; its fragments are macros of ``templates/train.html``, called like functions."""
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence
+from typing import Any
 
 from smartbreed.dataset.needs import LEAST_PICTURES, Need
 from smartbreed.registry.model_source import newer
 from smartbreed.registry.pinning import LATEST
-from smartbreed.registry.release_summary import Release, Serving, Waiting
+from smartbreed.registry.release_summary import Release, Serving
 from smartbreed.training_jobs.job import TRIGGERS, Job
-from smartbreed.training_jobs.progress import Step
-from smartbreed.web.components.templates import escaped as escape
+from smartbreed.web.components.sentences import span
+from smartbreed.web.components.templates import Macros
+
+_MACROS = Macros("train.html")
 
 #: Outcome of a run → how its heading reads, and its tone.
 _OUTCOMES = {
@@ -24,35 +26,7 @@ _OUTCOMES = {
     "lost": ("The retraining broke off", "bad"),
     "cancelled": ("Stopped", "calm"),
 }
-_STATES = {"waiting": "not yet", "active": "now", "done": "done", "stopped": "broke off here"}
 MODE_NAMES = {"head": "quick", "full": "full"}
-
-
-def intro() -> str:
-    return (
-        '<div class="sb-intro"><h2>Retraining</h2><p>Photos that people corrected and a maintainer accepted '
-        "become the next version of the model. It is published only if it passes the comparison with the "
-        "present one; until then, and if anything goes wrong, the present one goes on answering.</p></div>"
-    )
-
-
-def serving(now: Serving) -> str:
-    """What answers now."""
-    chosen = {
-        "latest": "the newest release",
-        "pinned": "chosen here: newer ones are not taken by themselves",
-        "embedded": "the model that came with the program",
-        "fixed": "SMARTBREED_MODEL names it and nothing else",
-    }.get(now.chosen, now.chosen)
-    rows = [
-        ("Knows", f"{now.breeds} breeds"),
-        ("Why this one", escape(chosen)),
-        *([("Since", when(now.since))] if now.since else []),
-        ("From", f"{escape(now.repo)} <code>{escape(now.revision[:10])}</code>"),
-    ]
-    said = [text for text in (now.problem, now.no_releases) if text]
-    problem = "".join(f'<p class="sb-problem">{escape(text)}</p>' for text in said)
-    return _card("Answering now", f"Version {escape(now.version)}", rows, problem)
 
 
 def choices(releases: Sequence[Release], now: Serving) -> list[tuple[str, str]]:
@@ -91,62 +65,14 @@ def back_text(now: Serving) -> str:
     return f"Go back to version {now.before}" if now.before else "No earlier version"
 
 
-def waiting(now: Waiting, review: bool = True) -> str:
-    """What the next version could learn from, and what is still on its way."""
-    since = f"since version {escape(now.since)}" if now.since else "so far"
-    if now.accepted:
-        photos = "photo" if now.accepted == 1 else "photos"
-        big, small = f"{now.accepted} accepted {photos}", since
-    else:
-        big, small = "Nothing new", f"no photo was accepted {since}"
-    rows = []
-    if now.breeds:
-        names = ", ".join(f"{escape(name)} {count}" for name, count in now.breeds[:6])
-        more = f" and {len(now.breeds) - 6} more breeds" if len(now.breeds) > 6 else ""
-        rows.append(("They show", names + more))
-    if now.undecided is not None:
-        link = ' · <a href="/review">review them</a>' if now.undecided and review else ""
-        rows.append(("To be reviewed", f"{now.undecided or 'none'}{link}"))
-    rows.append(("On the way to the dataset", str(now.pending) if now.pending else "none"))
-    if now.published_at:
-        rows.append(("Last published", when(now.published_at)))
-    trouble = ""
-    if now.parked:
-        trouble += f"{now.parked} {'is' if now.parked == 1 else 'are'} parked until somebody looks. "
-    trouble += now.problem
-    problem = f'<p class="sb-problem">{escape(trouble.strip())}</p>' if trouble else ""
-    if now.details:
-        listed = "".join(f"<li>{escape(detail)}</li>" for detail in now.details[:10])
-        problem += f"<details><summary>What is in the way, one by one</summary><ul>{listed}</ul></details>"
-    return _card("Waiting to be learnt", f"{big} <small>{small}</small>", rows, problem)
+def how(job: Job) -> str:
+    """ "quick, started by hand"."""
+    return f"{MODE_NAMES.get(job.order.mode, '')}, {TRIGGERS.get(job.order.trigger, '')}"
 
 
 def progress(job: Job) -> str:
-    """A job's stages as a stepper; the time runs in the browser."""
-    steps = "".join(_step(step) for step in job.progress.steps(ended=not job.running))
-    head = (
-        f'<p class="sb-run-head"><b>{"Retraining" if job.running else "Last retraining"}</b>'
-        f"<span>{MODE_NAMES.get(job.order.mode, '')}, {TRIGGERS.get(job.order.trigger, '')}"
-        f" {when(job.order.started_at)}</span>{_clock(job)}</p>"
-    )
-    said = f'<p class="sb-run-said">{escape(job.progress.message)}&nbsp;</p>' if job.running else ""
-    listed = f'<ol class="sb-steps">{steps}</ol>'
-    if job.state in ("released", "passed"):
-        listed = f"<details><summary>Its steps</summary>{listed}</details>"
-    return f'<div class="sb-run">{head}{listed}{said}</div>'
-
-
-def announcement(job: Job | None) -> str:
-    """One sentence a stage, for those who listen to the page."""
-    if job is None:
-        return ""
-    if not job.running:
-        return f"<span>{escape(job.sentence)}</span>"
-    steps = job.progress.steps()
-    active = next((n for n, step in enumerate(steps) if step.state == "active"), None)
-    if active is None:
-        return "<span>The retraining is starting.</span>"
-    return f"<span>Step {active + 1} of {len(steps)}: {escape(steps[active].title)}.</span>"
+    """A job's stages as a stepper."""
+    return str(_MACROS.progress(job, how(job)))
 
 
 def outcome(job: Job, now: Serving) -> str:
@@ -156,41 +82,16 @@ def outcome(job: Job, now: Serving) -> str:
         now: what answers; a version that was published need not.
     """
     heading, tone = _OUTCOMES.get(job.state, ("It ended", "calm"))
-    result = job.progress.result
-    parts = [f"<p>{escape(job.sentence)}</p>"]
+    result, published = job.progress.result, ""
     if result is not None and result.published and result.version:
-        heading = f"Version {escape(result.version)} is out"
-        said, tone = _published(result.version, now)
-        parts = [f"<p>It passed every check, {said}.</p>"]
-    if result is not None and (names := result.learnt_names):
-        parts.append(f"<p><b>Learnt:</b> {escape(', '.join(names))}</p>")
-    if result is not None and result.reasons and not result.passed:
-        title = "Why not"
-        items = "".join(f"<li>{escape(reason)}</li>" for reason in result.reasons)
-        parts.append(f"<h4>{title}</h4><ul>{items}</ul>")
-    words = [*job.progress.stray, *filter(None, [job.last_words])]
-    if words and job.state in ("failed", "lost"):
-        text = escape("\n".join(words))
-        parts.append(f"<details><summary>Its last words</summary><pre>{text}</pre></details>")
-    return f'<div class="sb-outcome sb-{tone}"><h3>{heading}</h3>{"".join(parts)}</div>'
+        heading = f"Version {result.version} is out"
+        published, tone = _published(result.version, now)
+    return str(_MACROS.outcome(job, heading, tone, published))
 
 
 def need(now: Need | None) -> str:
     """What a mode of retraining still needs, and which new breeds are not learnt yet; empty: nothing."""
-    if now is None:
-        return ""
-    lines = [] if now.ready else [f"<p><b>{escape(need_text(now))}</b></p>"]
-    lines += [
-        f"<p>{escape(name)} is not learnt yet: {count} of the {LEAST_PICTURES} photos that a new breed "
-        "needs.</p>"
-        for name, count in now.new_breeds[:10]
-    ]
-    if not lines:
-        return ""
-    if not now.ready:
-        link = '<a href="/review">Review page</a>'
-        lines.append(f"<p>Accept more on the {link}.</p>")
-    return f'<div class="sb-need">{"".join(lines)}</div>'
+    return str(_MACROS.need(now, need_text(now) if now else "", LEAST_PICTURES))
 
 
 def need_text(now: Need) -> str:
@@ -212,12 +113,12 @@ def _published(version: str, now: Serving) -> tuple[str, str]:
     if version == now.version:
         return "is published, and answers now", "good"
     if now.pin and now.pin != version:
-        chosen = f"version {escape(now.pin)} was chosen to answer"
+        chosen = f"version {now.pin} was chosen to answer"
         return f"is published, but {chosen}", "calm"
     if now.problem:
-        return f"is published, but version {escape(now.version)} still answers", "calm"
+        return f"is published, but version {now.version} still answers", "calm"
     if newer(now.version, version):
-        return f"is published, and the newer version {escape(now.version)} answers now", "good"
+        return f"is published, and the newer version {now.version} answers now", "good"
     return "is published, and answers as soon as it has been loaded", "good"
 
 
@@ -230,53 +131,5 @@ def modes(jobs: Sequence[Job]) -> list[tuple[str, str]]:
     return choices
 
 
-def released(release: Release) -> str:
-    """When a version came out."""
-    return "with the program" if release.shipped else when(release.released_at)
-
-
-def when(moment: dt.datetime | None) -> str:
-    """A moment; the browser turns it into its own time and words."""
-    if moment is None:
-        return "unknown"
-    return f'<time datetime="{moment.isoformat()}">{moment:%Y-%m-%d %H:%M} UTC</time>'
-
-
-def span(seconds: float) -> str:
-    """ "8 s" · "1 min 12 s" · "2 h 5 min"."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
-def _card(name: str, big: str, rows: Sequence[tuple[str, str]], after: str) -> str:
-    listed = "".join(f"<dt>{key}</dt><dd>{value}</dd>" for key, value in rows)
-    head = f'<h3>{name}</h3><p class="sb-big">{big}</p>'
-    return f'<section class="sb-fact">{head}<dl>{listed}</dl>{after}</section>'
-
-
-def _clock(job: Job) -> str:
-    if job.running:
-        started = job.order.started_at.timestamp()
-        return (
-            f'<span class="sb-clock" data-since="{started:.0f}" aria-hidden="true">{span(job.seconds)}</span>'
-        )
-    return f'<span class="sb-clock">{span(job.seconds)}</span>'
-
-
-def _step(step: Step) -> str:
-    share = 1.0 if step.state == "done" else (step.share or 0.0) if step.state != "waiting" else 0.0
-    unknown = " sb-busy" if step.state == "active" and step.share is None else ""
-    said = _STATES[step.state]
-    if step.state == "active" and step.share is not None:
-        said = f"{step.share:.0%}"
-    current = ' aria-current="step"' if step.state == "active" else ""
-    return (
-        f'<li class="sb-step-{step.state}{unknown}"{current}>'
-        '<span class="sb-step-dot" aria-hidden="true"></span>'
-        f'<span class="sb-step-name">{escape(step.title)}</span><span class="sb-step-said">{said}</span>'
-        f'<span class="sb-bar" aria-hidden="true"><i style="width:{share:.1%}"></i></span></li>'
-    )
+def __getattr__(name: str) -> Any:
+    return getattr(_MACROS, name)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from smartbreed.training_jobs.job import Job
 from smartbreed.training_jobs.report import read_report
-from smartbreed.web.components.templates import escaped as escape
+from smartbreed.web.components.templates import Macros
 
 #: A check's name in the report → what people call it.
 _CHECKS = {
@@ -35,33 +35,18 @@ def gate(home: Path, job: Job | None) -> str:
     if report is None:
         return ""
     found = report.values.get("checks")
-    checks = "".join(_check(one) for one in found if isinstance(one, dict)) if isinstance(found, list) else ""
-    listed = f'<ul class="sb-checks">{checks}</ul>' if checks else ""
-    figures = ""
+    checks = [_check(one) for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    plots = []
     for title, path in report.plots:
         with suppress(OSError):
-            data = base64.b64encode(path.read_bytes()).decode("ascii")
-            figures += (
-                f'<figure><img alt="{escape(title)}" src="data:image/png;base64,{data}">'
-                f"<figcaption>{escape(title)}</figcaption></figure>"
-            )
-    if figures:
-        figures = (
-            '<details class="sb-outcome-plots"><summary>The comparison in pictures</summary>'
-            f'<div class="sb-plots">{figures}</div></details>'
-        )
-    return (
-        f"<h4 class=sb-gate-head>What the gate looked at</h4>{listed}{figures}" if listed or figures else ""
-    )
+            plots.append((title, base64.b64encode(path.read_bytes()).decode("ascii")))
+    return str(Macros("train.html").gate(checks, plots))
 
 
-def _check(values: dict[str, object]) -> str:
+def _check(values: dict[str, object]) -> tuple[str, str, str, str]:
+    """Its name, how it ended, what it found, and why it could not decide."""
     name = str(values.get("name", ""))[:60]
     passed = values.get("passed") is True
     word = "failed" if not passed else "passed" if values.get("decided", True) is True else "not decided"
-    kind = {"passed": "yes", "failed": "no"}.get(word, "open")
-    mark = f'<span class="sb-check-{kind}">{word}</span>'
-    said = escape(str(values.get("sentence", ""))[:_MOST])
-    unsure = escape(str(values.get("undecided") or "")[:_MOST])
-    unsure = f" <em>Too few pictures to decide: {unsure}</em>" if unsure else ""
-    return f"<li><b>{escape(_CHECKS.get(name, name))}</b> {mark} <span>{said}{unsure}</span></li>"
+    said, unsure = (str(values.get(key) or "")[:_MOST] for key in ("sentence", "undecided"))
+    return _CHECKS.get(name, name), word, said, unsure
