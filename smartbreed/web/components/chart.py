@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
 from smartbreed.web.components.templates import escaped as escape
 
 #: A chart for a page and one for a phone: drawn at their size, so that letters keep theirs.
@@ -63,7 +65,7 @@ def line_chart(
         )
         for line in shown
     )
-    return (
+    return Markup(
         f'<figure class="sb-chart" role="img" aria-label="{escape(f"{title}. {said}")}">'
         f'<ul class="sb-keys" aria-hidden="true">{keys}</ul>{drawn}</figure>'
     )

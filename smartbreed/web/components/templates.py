@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -37,6 +38,7 @@ _ENVIRONMENT = Environment(
     extensions=[_Tight],
 )
 _ENVIRONMENT.filters |= {
+    "base64": lambda data: base64.b64encode(data).decode("ascii"),
     "colour": sentences.colour,
     "found": sentences.found,
     "percent": sentences.percent,

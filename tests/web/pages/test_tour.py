@@ -23,9 +23,8 @@ from smartbreed.review import decisions
 from smartbreed.review.pictures import surroundings
 from smartbreed.review.scores import pet_at
 from smartbreed.services import Services
+from smartbreed.web.pages.tour import cards as tour_cards
 from smartbreed.web.pages.tour import history as walking
-from smartbreed.web.pages.tour import story as tour_story
-from smartbreed.web.pages.tour.guide import guide
 from smartbreed.web.pages.tour.history import SIDE, Walk, Walker
 from smartbreed.web.pages.tour.versions import Known, Verdict, parse_record, verdict_of
 
@@ -109,7 +108,7 @@ def test_the_answer_then_and_the_answer_now(services: Services, flag: Flagging) 
     assert older.now.probability == pytest.approx(best.probability, abs=0.1)  # it is kept as a JPEG
     assert older.became_right
     assert not older.learnt_by
-    story = tour_story.story(Walker(services).walk(), maintainers=True)
+    story = tour_cards.story(Walker(services).walk(), maintainers=True)
     assert "became right" in story
     assert "waits for the next version" in story
 
@@ -142,7 +141,7 @@ def test_a_photo_that_is_gone_costs_its_picture_and_not_the_page(services: Servi
     services.flags.blobs.delete(services.review.item(lost).flag.sample_id)
     walk = Walker(services).walk()
     assert [bool(step.picture) for step in walk.steps] == [True, False]
-    shown = tour_story.then_and_now(walk)
+    shown = tour_cards.then_and_now(walk)
     assert "cannot be read any more" in shown
     assert "The photo accepted last" in shown
     check_sound(shown)
@@ -187,19 +186,19 @@ def test_the_page_is_sound_whatever_comes_in(text: str, learnt: str) -> None:
     for said in (answer, None):
         step = walking.Step(lesson, b"", then, said, learnt, unseen=True)
         shown = Walk((step,), step, Verdict(release, (text,), 3) if learnt else None, "1.3.0")
-        check_sound(tour_story.story(shown, maintainers=True))
-        check_sound(tour_story.then_and_now(shown))
-    check_sound(tour_story.story(Walk(problem=text), maintainers=False))
+        check_sound(tour_cards.story(shown, maintainers=True))
+        check_sound(tour_cards.then_and_now(shown))
+    check_sound(tour_cards.story(Walk(problem=text), maintainers=False))
 
 
 def test_where_nothing_went_round_each_step_is_told_with_its_page(services: Services) -> None:
     walk = Walker(services).walk()
-    assert tour_story.then_and_now(walk) == ""
-    told = tour_story.story(walk, maintainers=True)
+    assert tour_cards.then_and_now(walk) == ""
+    told = tour_cards.story(walk, maintainers=True)
     check_sound(told)
     assert [address in told for address in ('href="/"', 'href="/review"', 'href="/train"')] == [True] * 3
-    assert "/review" not in guide(maintainers=False)
-    assert "/train" not in guide(maintainers=False)
+    assert "/review" not in tour_cards.guide(maintainers=False)
+    assert "/train" not in tour_cards.guide(maintainers=False)
 
 
 @pytest.mark.parametrize(

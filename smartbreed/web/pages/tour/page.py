@@ -10,7 +10,7 @@ from smartbreed import feedback_loop
 from smartbreed.hub.connection import chosen_hub
 from smartbreed.services import Services
 from smartbreed.web.components import nav
-from smartbreed.web.pages.tour import cards, story
+from smartbreed.web.pages.tour import cards
 from smartbreed.web.pages.tour.history import Walker
 
 
@@ -27,7 +27,7 @@ class TourPage:
         gr.HTML(nav.header("tour", maintainers=services.maintainers.reachable))
         gr.HTML(cards.intro())
         self.circle = gr.HTML(elem_id="circle")
-        self.story = gr.HTML(story.waiting(), elem_id="story")
+        self.story = gr.HTML(cards.waiting(), elem_id="story")
         self.pairs = gr.HTML(elem_id="then-and-now")
         self.growth = gr.HTML(elem_id="growth")
         settings = services.settings
@@ -50,7 +50,7 @@ class TourPage:
 
     def _show(self) -> tuple[str, str]:
         walk = self.walker.walk()
-        return story.story(walk, maintainers=self._maintainers), story.then_and_now(walk)
+        return cards.story(walk, maintainers=self._maintainers), cards.then_and_now(walk)
 
     @property
     def _maintainers(self) -> bool:

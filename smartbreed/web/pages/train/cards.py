@@ -1,4 +1,4 @@
-"""What the retraining page says; its fragments are macros of ``templates/train.html``, called like functions."""
+"""What the retraining page says; fragments are macros of ``templates/train.html``, called like functions."""
 
 from __future__ import annotations
 
