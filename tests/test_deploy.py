@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from huggingface_hub import HfApi
 
-from localhub.card import front_matter
 from localhub.embedded import serving
+from localhub.repo_card import front_matter
 from localhub.store import HubStore
 from smartbreed.core.errors import HubCallError, RequestError
 from smartbreed.core.settings import Settings, load_settings

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from localhub.card import CardError, front_matter
 from localhub.errors import HubError
+from localhub.repo_card import CardError, front_matter
 from localhub.routing import Call, Route, Table, answer
 
 

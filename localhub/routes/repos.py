@@ -8,12 +8,12 @@ from typing import Any
 from starlette.responses import Response
 
 from localhub import repos
-from localhub.card import MAX_CARD, CardError, front_matter
 from localhub.commits import Commit, get_commit
 from localhub.errors import HubError, StorageError, bad_request
 from localhub.names import DEFAULT_BRANCH, RepoName, repo_name
 from localhub.objects import Blob, pointer
 from localhub.refs import head
+from localhub.repo_card import MAX_CARD, CardError, front_matter
 from localhub.repos import Repo
 from localhub.routing import Call, Route, Table, answer
 from localhub.store import Opened

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from smartbreed.core.errors import HubCallError
-from smartbreed.dataset.card import write_card
+from smartbreed.dataset.dataset_card import write_card
 from smartbreed.dataset.remote import DatasetRepo, View, facts_of
 from smartbreed.dataset.repo_state import Inventory, same
 from smartbreed.dataset.shard_builder import rebuild, restore, stored

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smartbreed.dataset.card import write_card
+from smartbreed.dataset.dataset_card import write_card
 from smartbreed.dataset.repo_state import CARD, MANIFEST, Facts, Inventory, take_inventory
 from smartbreed.dataset.shard_store import Ledger
 from smartbreed.dataset.shards import inspect

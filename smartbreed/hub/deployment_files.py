@@ -57,7 +57,7 @@ def space_card(readme: str, links: Mapping[str, Any]) -> str:
     """
     import yaml  # type: ignore[import-untyped]
 
-    from localhub.card import CardError, front_matter
+    from localhub.repo_card import CardError, front_matter
 
     found = _HEAD.match(readme)
     try:

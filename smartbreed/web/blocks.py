@@ -72,7 +72,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
 
 def page_script() -> str:
     """The script of every page."""
-    names = ("box.js", "page.js", "breed_list.js", "circle.js", "review.js", "maintainer.js")
+    names = ("box.js", "page.js", "breed_list.js", "loop.js", "review.js", "maintainer.js")
     pages = json.dumps(sorted(nav.MAINTAINERS))
     return f"window.smartbreedMaintainers = {pages};" + "".join(
         (_STATIC / name).read_text(encoding="utf-8") for name in names

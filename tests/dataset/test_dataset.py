@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from world import World
 
-from localhub.card import front_matter
 from localhub.embedded import environment, serving
-from smartbreed.dataset.card import BEGIN, write_card
+from localhub.repo_card import front_matter
+from smartbreed.dataset.dataset_card import BEGIN, write_card
 from smartbreed.dataset.repo_state import Inventory, read_manifest
 from smartbreed.dataset.schema import COLUMNS, arrow_schema, features, has_schema, shard_config, shard_path
 from smartbreed.hub.client import commit_files

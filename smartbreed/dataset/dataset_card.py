@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from localhub.card import CardError, front_matter
+from localhub.repo_card import CardError, front_matter
 from smartbreed.breeds.catalogue import resolve
 from smartbreed.dataset.data_files import data_files
 from smartbreed.dataset.repo_state import Inventory
