@@ -73,7 +73,7 @@ def wrong_answers(services: Any, pictures: list[bytes], labels: list[str], count
     return [one for wrong in often for one in wrong][:count]
 
 
-def circle(data: Path, count: int) -> None:
+def loop(data: Path, count: int) -> None:
     """Print the seconds of each step of the circle."""
     from smartbreed.registry.watcher import Watcher
     from smartbreed.review import decisions
@@ -98,12 +98,12 @@ def circle(data: Path, count: int) -> None:
             services.publisher.run(by_hand=True)
             say("flags and decisions, parquet, to the embedded Hub")
         with timed(steps, "retrain, gate, release") as say:
-            job = services.retraining.wait(services.retrain().order.id)
+            job = services.retraining.wait(services.retrain().spec.id)
             assert job is not None
             say(job.sentence)
         if job.progress.result is not None and job.progress.result.published:
             with timed(steps, "swap") as say:
-                Watcher(services.model).look()
+                Watcher(services.model).check()
                 say(f"version {services.model.current.version.version} answers")
             fixed = sum(first_guess(services, picture) == label for picture, label, _ in wrong)
         else:
@@ -115,7 +115,7 @@ def circle(data: Path, count: int) -> None:
     table.add_row("all", "goal: at most 60", f"{sum(seconds for *_, seconds in steps):.1f}", style="bold")
     _console.print(table)
     _console.print(f"Of the {len(wrong)} photos flagged, {fixed} are named right now.")
-    for reason in job.progress.result.reasons if job.progress.result else [job.last_words]:
+    for reason in job.progress.result.reasons if job.progress.result else [job.stderr_tail]:
         _console.print(f"- {reason}")
 
 
@@ -200,7 +200,7 @@ def main(
 ) -> None:
     """Print both tables."""
     if only != "breeds":
-        circle(data, count)
+        loop(data, count)
     if only != "circle":
         new_breeds(data, [name for name in breeds.split(",") if name], draws, photos)
 

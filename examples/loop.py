@@ -77,16 +77,16 @@ def walk(asked: argparse.Namespace, home: Path) -> int:
     with step(steps, "reviewed") as say:
         say(f"{review(services)} accepted")
     with step(steps, "published, retrained, judged") as say:
-        job = services.retraining.wait(services.retrain().order.id)
+        job = services.retraining.wait(services.retrain().spec.id)
         assert job is not None
         result = job.progress.result
         say(job.sentence)
     if result is None or not result.published:
         print_steps(steps)
-        print("\n".join([job.sentence, *(result.reasons if result else [job.last_words])]))
+        print("\n".join([job.sentence, *(result.reasons if result else [job.stderr_tail])]))
         return 1
     with step(steps, "swapped") as say:
-        Watcher(services.model).look()
+        Watcher(services.model).check()
         say(f"version {services.model.current.version.version} answers")
     with step(steps, "asked again") as say:
         after, still = ask(services, kept), right(services, others)

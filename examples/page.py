@@ -44,23 +44,23 @@ class Round:
     reasons: Sequence[str]
 
 
-def write_page(path: Path, told: Round, plot: Path) -> None:
+def write_page(path: Path, result: Round, plot: Path) -> None:
     """Write the page.
 
     Args:
         plot: PNG file of the accuracy per version, which becomes part of the page.
     """
-    name, (old, new) = get_breed(told.breed).name, told.versions
-    right = [sum(pet.breeds[0].id == told.breed for pet in pets) for pets in (told.before, told.after)]
+    name, (old, new) = get_breed(result.breed).name, result.versions
+    right = [sum(pet.breeds[0].id == result.breed for pet in pets) for pets in (result.before, result.after)]
     figures = "".join(
-        _figure(data, ((old, first), (new, second)), told.breed)
-        for data, first, second in list(zip(told.photos, told.before, told.after, strict=True))[:_MOST]
+        _figure(data, ((old, first), (new, second)), result.breed)
+        for data, first, second in list(zip(result.photos, result.before, result.after, strict=True))[:_MOST]
     )
     rows = "".join(
         f"<tr><td>{escape(step)}</td><td>{escape(said)}</td><td>{seconds:.1f} s</td></tr>"
-        for step, said, seconds in told.steps
+        for step, said, seconds in result.steps
     )
-    verdict = "".join(f"<li>{escape(reason)}</li>" for reason in told.reasons)
+    verdict = "".join(f"<li>{escape(reason)}</li>" for reason in result.reasons)
     style = _STYLE.read_text(encoding="utf-8")
     png = base64.b64encode(plot.read_bytes()).decode("ascii")
     page = (
@@ -70,9 +70,9 @@ def write_page(path: Path, told: Round, plot: Path) -> None:
         f"<h1>One round of the circle: {escape(name)}</h1>"
         f"<p>Version {escape(old)} did not know the breed. Photographs of it were flagged with corrections, "
         f"reviewed and published; the model was retrained and examined, and version {escape(new)} took over. "
-        f"Of {len(told.photos)} photographs of the breed that nobody learnt from, {right[0]} were named "
-        f"right before and {right[1]} after; of the other breeds’, {told.others[0]:.1%} before and "
-        f"{told.others[1]:.1%} after.</p>"
+        f"Of {len(result.photos)} photographs of the breed that nobody learnt from, {right[0]} were named "
+        f"right before and {right[1]} after; of the other breeds’, {result.others[0]:.1%} before and "
+        f"{result.others[1]:.1%} after.</p>"
         f'<h2>The same photographs, before and after</h2><div class="photos">{figures}</div>'
         '<h2>Accuracy per version</h2><img class="plot" alt="Share named right per version" '
         f'src="data:image/png;base64,{png}"><h2>What the gate said</h2><ul>{verdict}</ul>'

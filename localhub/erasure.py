@@ -118,7 +118,7 @@ def _erase(
     size = purge_doomed(store)
     store.db.checkpoint()
     for ref, new in moved:
-        store.tell(Push(opened.repo, ref.full, ref.commit, new))
+        store.notify(Push(opened.repo, ref.full, ref.commit, new))
     return Erased(len(before - after), size, remaining)
 
 

@@ -124,7 +124,7 @@ class HubStore:
         with self.db.write() as db:
             commit = repos.create(db, self.files, name, author, private=private, sdk=sdk)
             repo = repos.get(db, name)
-        self.tell(Push(repo, "refs/heads/main", None, commit.oid))
+        self.notify(Push(repo, "refs/heads/main", None, commit.oid))
         return commit.oid
 
     def delete_repo(self, name: RepoName) -> None:
@@ -167,7 +167,7 @@ class HubStore:
                 parent_commit,
             )
         if new:
-            self.tell(Push(opened.repo, f"refs/heads/{refs.branch_name(revision)}", old, commit.oid))
+            self.notify(Push(opened.repo, f"refs/heads/{refs.branch_name(revision)}", old, commit.oid))
         return commit
 
     def put_text(self, path: str, data: bytes) -> Change:
@@ -184,7 +184,7 @@ class HubStore:
         with self.change(name) as opened:
             commit = refs.resolve(opened.db, opened.repo.key, revision)
             made = refs.create(opened.db, opened.repo.key, kind, ref, commit, message)
-        self.tell(Push(opened.repo, made.full, None, commit))
+        self.notify(Push(opened.repo, made.full, None, commit))
 
     def delete_ref(self, name: RepoName, kind: str, ref: str) -> None:
         """Remove a branch or tag.
@@ -194,7 +194,7 @@ class HubStore:
         """
         with self.change(name) as opened:
             commit = refs.delete(opened.db, opened.repo.key, kind, ref)
-        self.tell(Push(opened.repo, refs.Ref(kind, ref, commit).full, commit, None))
+        self.notify(Push(opened.repo, refs.Ref(kind, ref, commit).full, commit, None))
 
     def squash(self, name: RepoName, branch: str, *, author: str = "local", title: str) -> None:
         """Replace a branch's history by one commit.
@@ -204,9 +204,9 @@ class HubStore:
         """
         with self.change(name) as opened:
             old, commit = commits.squash(opened.db, opened.repo.key, branch, author, title)
-        self.tell(Push(opened.repo, f"refs/heads/{refs.branch_name(branch)}", old, commit.oid))
+        self.notify(Push(opened.repo, f"refs/heads/{refs.branch_name(branch)}", old, commit.oid))
 
-    def tell(self, push: Push) -> None:
+    def notify(self, push: Push) -> None:
         """Call the listeners; the change is done, so what they raise is only logged."""
         for listener in self.listeners:
             try:

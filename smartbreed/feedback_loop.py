@@ -50,7 +50,7 @@ def _next(services: Services, status: ModelStatus) -> str:
     if status.pin or status.problem or not status.watching or not services.settings.watch:
         return ""
     newest = next(iter(services.releases.known()), None)
-    if newest is None or newest.bad or any(one.revision == newest.revision for one in status.bad):
+    if newest is None or newest.bad or any(one.revision == newest.revision for one in status.rejected):
         return ""
     return newest.version if newer(newest.version, status.version) else ""
 
@@ -92,7 +92,7 @@ def _count(services: Services) -> Waiting:
 def releases(services: Services) -> list[Release]:
     """Every version known here, the newest first; with what answers now, released or not."""
     status = services.model.status()
-    bad = {one.revision: one for one in status.bad}
+    bad = {one.revision: one for one in status.rejected}
     shipped = embedded_version() if services.model.source.kind == "embedded" else ""
     found = [
         replace(
@@ -106,7 +106,7 @@ def releases(services: Services) -> list[Release]:
     listed = {one.revision for one in found}
     found += [
         Release(one.version or "?", one.revision, bad=one.reason)
-        for one in status.bad
+        for one in status.rejected
         if one.revision not in listed
     ]
     if not any(one.served for one in found):

@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 #: How long a retraining waits for another process that is publishing, in seconds.
 _PATIENCE_S = 30.0
 
-Source = bytes | str | Path | Image.Image
+PhotoInput = bytes | str | Path | Image.Image
 
 
 class Services:
@@ -169,7 +169,7 @@ class Services:
             if "model" in self.__dict__:
                 self.model.poke()
 
-    def read(self, source: Source | None, name: str = "") -> Photo:
+    def read(self, source: PhotoInput | None, name: str = "") -> Photo:
         """A photo within the limits of the settings.
 
         Raises:
@@ -188,7 +188,7 @@ class Services:
 
     def identify(
         self,
-        source: Source | None,
+        source: PhotoInput | None,
         *,
         name: str = "",
         whole: bool = False,
@@ -204,7 +204,7 @@ class Services:
 
     def identify_many(
         self,
-        sources: Sequence[tuple[Source, str]],
+        sources: Sequence[tuple[PhotoInput, str]],
         *,
         whole: bool = False,
         top_k: int | None = None,
@@ -222,7 +222,7 @@ class Services:
             )
         identifier = self.identifier
 
-        def one(item: tuple[Source, str]) -> Identification | Failure:
+        def one(item: tuple[PhotoInput, str]) -> Identification | Failure:
             source, name = item
             try:
                 photo = self.read(source, name)

@@ -21,7 +21,7 @@ from smartbreed.imaging.decoding_memory import most_memory
 from smartbreed.imaging.photo import read_photo
 from smartbreed.inference.results import Failure, Identification
 from smartbreed.services import Services
-from smartbreed.web.pages.identify.session import Options, look
+from smartbreed.web.pages.identify.session import Options, identify_uploads
 
 
 def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
@@ -65,13 +65,13 @@ def test_who_waits_too_long_is_told_so() -> None:
 
 def test_large_photos_never_hold_up_ordinary_ones() -> None:
     admission = Admission(3_000_000, 20_000_000, patience_s=0.05)
-    leases = [admission.admit(20_000_000)]
+    reservations = [admission.admit(20_000_000)]
     with pytest.raises(PhotoError):
         admission.admit(20_000_000)
-    leases.append(admission.admit(1_000_000))
-    for lease in leases:
-        lease.release()
-        lease.release()  # twice is once
+    reservations.append(admission.admit(1_000_000))
+    for reservation in reservations:
+        reservation.release()
+        reservation.release()  # twice is once
     assert admission.held == 0
 
 
@@ -102,9 +102,9 @@ def test_many_threads_never_hold_more_than_there_is() -> None:
     def work(seed: int) -> None:
         draw = np.random.default_rng(seed)
         for _ in range(60):
-            lease = admission.admit(int(draw.integers(1, 600)))
+            reservation = admission.admit(int(draw.integers(1, 600)))
             most.append(admission.ordinary.held)
-            lease.release()
+            reservation.release()
 
     threads = [threading.Thread(target=work, args=(seed,)) for seed in range(8)]
     for thread in threads:
@@ -247,13 +247,13 @@ def test_the_page_and_many_photos_pass_the_same_gate(tmp_path) -> None:
     path.write_bytes(png(600, 600))
     held = [services.admission.admit(33_000_000), services.admission.admit(50_000_000)]
     path.write_bytes(png(2400, 1200))
-    session, _ = look(services, [(str(path), "a.png")], Options())
+    session, _ = identify_uploads(services, [(str(path), "a.png")], Options())
     several = services.identify_many([(path, "a.png"), (path, "a.png")])
     for answer in (session.view.answer, services.identify(path), *several):
         assert isinstance(answer, Failure)
         assert answer.error.code == "busy"
-    for lease in held:
-        lease.release()
+    for reservation in held:
+        reservation.release()
     assert isinstance(services.identify(path), Identification)
     gc.collect()
     assert services.admission.held == 0

@@ -105,7 +105,7 @@ def test_everything_is_made_and_set(settings: Settings, api: HfApi) -> None:
     assert live.status().repo == "me/pets"
     # The app on the Space has the same model in its hands and takes no other for newer.
     beside = LiveModel(settings.model_copy(update={"model_repo": "me/pets"}))
-    Watcher(beside).look()
+    Watcher(beside).check()
     assert (beside.status().chosen, beside.status().problem) == ("embedded", "")
 
 

@@ -65,14 +65,14 @@ def here(**headers: str) -> Asked:
 
 def test_on_ones_own_machine_it_is_open(tmp_path: Path) -> None:
     maintainers = gate(tmp_path)
-    assert maintainers.entry(here()).state == "closed", "nobody said where it listens"
+    assert maintainers.authenticate(here()).state == "closed", "nobody said where it listens"
     for host in ("127.0.0.1", "localhost", "::1", "[::1]", "127.8.8.8"):
         maintainers.listening_on(host)
         assert maintainers.reachable
         for asked in (here(), Asked({"host": "localhost:7860"})):
             assert maintainers.session(asked).state == "in"
-            assert maintainers.entry(asked).state == "closed", "a page has to send its token"
-            assert maintainers.entry(with_token(maintainers, asked)).state == "in"
+            assert maintainers.authenticate(asked).state == "closed", "a page has to send its token"
+            assert maintainers.authenticate(with_token(maintainers, asked)).state == "in"
     assert maintainers.require(with_token(maintainers, here()))
 
 
@@ -80,9 +80,9 @@ def test_on_ones_own_machine_it_is_open(tmp_path: Path) -> None:
 def test_where_others_get_in_it_is_closed_without_a_password(tmp_path: Path, host: str) -> None:
     maintainers = gate(tmp_path)
     maintainers.listening_on(host)
-    entry = maintainers.entry(here())
-    assert (entry.state, entry.session, maintainers.reachable) == ("closed", "", False)
-    assert "SMARTBREED_MAINTAINER_PASSWORD" in entry.why
+    auth = maintainers.authenticate(here())
+    assert (auth.state, auth.session, maintainers.reachable) == ("closed", "", False)
+    assert "SMARTBREED_MAINTAINER_PASSWORD" in auth.why
     with pytest.raises(MaintainerError, match="SMARTBREED_MAINTAINER_PASSWORD"):
         maintainers.require(here())
 
@@ -91,8 +91,8 @@ def test_on_a_space_it_is_closed_without_a_password(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("SPACE_ID", "me/app")
     maintainers = gate(tmp_path)
     maintainers.listening_on("127.0.0.1")
-    assert maintainers.entry(here()).state == "closed"
-    assert "Space" in maintainers.entry(here()).why
+    assert maintainers.authenticate(here()).state == "closed"
+    assert "Space" in maintainers.authenticate(here()).why
 
 
 PROXIES = (
@@ -125,8 +125,8 @@ def test_strangers_who_reach_a_loopback_address(tmp_path: Path, asked: Asked) ->
     maintainers.listening_on("127.0.0.1")
     assert maintainers.session(asked).state == "closed"
     token = maintainers.token("this machine")
-    assert maintainers.entry(Asked({**asked.headers, TOKEN_HEADER: token})).state == "closed"
-    assert maintainers.entry(None).state == "closed"
+    assert maintainers.authenticate(Asked({**asked.headers, TOKEN_HEADER: token})).state == "closed"
+    assert maintainers.authenticate(None).state == "closed"
 
 
 def test_signing_in_and_out(tmp_path: Path) -> None:
@@ -134,11 +134,11 @@ def test_signing_in_and_out(tmp_path: Path) -> None:
     maintainers = gate(tmp_path, clock, maintainer_password=PASSWORD)
     maintainers.listening_on("0.0.0.0")
     assert maintainers.reachable
-    assert maintainers.entry(here()).state == "login"
+    assert maintainers.authenticate(here()).state == "login"
     with pytest.raises(MaintainerError) as error:
         maintainers.require(here())
     assert error.value.code == "sign_in"
-    cookie = maintainers.enter(PASSWORD, "1.2.3.4")
+    cookie = maintainers.log_in(PASSWORD, "1.2.3.4")
     bare = Asked({"host": "example.org", "cookie": f"other=1; {COOKIE}={cookie}"})
     with pytest.raises(MaintainerError, match="load it again"):
         maintainers.require(bare)
@@ -146,44 +146,46 @@ def test_signing_in_and_out(tmp_path: Path) -> None:
     session = maintainers.require(asked)
     assert len(maintainers.reviewer(session)) == 64
     assert maintainers.reviewer(session) != maintainers.reviewer("another")
-    assert maintainers.entry(Asked({**asked.headers, "origin": "https://evil.example"})).state == "closed"
-    assert maintainers.entry(Asked({**asked.headers, "origin": "https://example.org"})).state == "in"
+    assert (
+        maintainers.authenticate(Asked({**asked.headers, "origin": "https://evil.example"})).state == "closed"
+    )
+    assert maintainers.authenticate(Asked({**asked.headers, "origin": "https://example.org"})).state == "in"
     clock.now += LASTS_S + 1
-    assert maintainers.entry(asked).state == "login"
+    assert maintainers.authenticate(asked).state == "login"
 
 
 def test_a_sign_out_is_one_for_every_window_and_replica(tmp_path: Path) -> None:
     maintainers, replica = (gate(tmp_path, maintainer_password=PASSWORD) for _ in range(2))
-    cookie, other = maintainers.enter(PASSWORD, "x"), maintainers.enter(PASSWORD, "x")
+    cookie, other = maintainers.log_in(PASSWORD, "x"), maintainers.log_in(PASSWORD, "x")
     asked, still = (
         with_token(maintainers, Asked({"host": "a", "cookie": f"{COOKIE}={value}"}))
         for value in (cookie, other)
     )
-    assert replica.entry(asked).state == "in"
+    assert replica.authenticate(asked).state == "in"
     for foreign in ({"origin": "https://b"}, {"sec-fetch-site": "same-site"}, {TOKEN_HEADER: "0" * 64}):
         with pytest.raises(MaintainerError):
-            maintainers.leave(Asked({**asked.headers, **foreign}))
-    assert replica.entry(asked).state == "in"
-    maintainers.leave(asked)
-    assert maintainers.entry(asked).state == replica.entry(asked).state == "login", (
+            maintainers.log_out(Asked({**asked.headers, **foreign}))
+    assert replica.authenticate(asked).state == "in"
+    maintainers.log_out(asked)
+    assert maintainers.authenticate(asked).state == replica.authenticate(asked).state == "login", (
         "the cookie is worth nothing"
     )
-    assert replica.entry(still).state == "in", "another browser stays signed in"
-    maintainers.leave(asked)  # once more: there is nothing to end
+    assert replica.authenticate(still).state == "in", "another browser stays signed in"
+    maintainers.log_out(asked)  # once more: there is nothing to end
 
 
 def test_the_token_of_one_session_does_not_serve_another(tmp_path: Path) -> None:
     maintainers = gate(tmp_path, maintainer_password=PASSWORD)
     first, second = (
-        Asked({"host": "a", "cookie": f"{COOKIE}={maintainers.enter(PASSWORD, 'x')}"}) for _ in range(2)
+        Asked({"host": "a", "cookie": f"{COOKIE}={maintainers.log_in(PASSWORD, 'x')}"}) for _ in range(2)
     )
     stolen = with_token(maintainers, first).headers[TOKEN_HEADER]
-    assert maintainers.entry(Asked({**second.headers, TOKEN_HEADER: stolen})).state == "closed"
+    assert maintainers.authenticate(Asked({**second.headers, TOKEN_HEADER: stolen})).state == "closed"
 
 
 def test_the_database_signs_nobody_in(tmp_path: Path) -> None:
     maintainers = gate(tmp_path, maintainer_password=PASSWORD)
-    cookie = maintainers.enter(PASSWORD, "x")
+    cookie = maintainers.log_in(PASSWORD, "x")
     stored = b"".join(path.read_bytes() for path in (tmp_path / "home").glob("smartbreed.db*"))
     session = maintainers.session(Asked({"host": "a", "cookie": f"{COOKIE}={cookie}"})).session
     assert session.encode() in stored
@@ -197,18 +199,18 @@ def test_a_database_that_refuses_closes_the_pages(tmp_path: Path) -> None:
     maintainers = Maintainers(
         settings, sessions=lambda: make_sessions(make_engine(f"sqlite:///{tmp_path}/none/x.db"))
     )
-    entry = maintainers.entry(Asked({"host": "a", "cookie": f"{COOKIE}={'a' * 43}"}))
-    assert (entry.state, entry.session) == ("closed", "")
+    auth = maintainers.authenticate(Asked({"host": "a", "cookie": f"{COOKIE}={'a' * 43}"}))
+    assert (auth.state, auth.session) == ("closed", "")
 
 
 def test_another_process_takes_the_cookie_and_another_password_does_not(tmp_path: Path) -> None:
-    cookie = gate(tmp_path, maintainer_password=PASSWORD).enter(PASSWORD, "x")
+    cookie = gate(tmp_path, maintainer_password=PASSWORD).log_in(PASSWORD, "x")
     asked = Asked({"host": "a", "cookie": f"{COOKIE}={cookie}"})
     assert gate(tmp_path, maintainer_password=PASSWORD).session(asked).state == "in"
     assert gate(tmp_path, maintainer_password=PASSWORD, salt="other").session(asked).state == "login"
     changed = gate(tmp_path, maintainer_password=PASSWORD + "!")
     assert changed.session(asked).state == "login"
-    changed.enter(PASSWORD + "!", "x")
+    changed.log_in(PASSWORD + "!", "x")
     assert gate(tmp_path, maintainer_password=PASSWORD).session(asked).state == "login", "it is gone for good"
 
 
@@ -217,7 +219,7 @@ def signed_in(tmp_path_factory: pytest.TempPathFactory) -> Maintainers:
     """A gate with somebody in."""
     home = tmp_path_factory.mktemp("home")
     maintainers = Maintainers(Settings(home=home, salt="s", maintainer_password=PASSWORD))
-    maintainers.enter(PASSWORD, "x")
+    maintainers.log_in(PASSWORD, "x")
     return maintainers
 
 
@@ -225,7 +227,7 @@ def signed_in(tmp_path_factory: pytest.TempPathFactory) -> Maintainers:
 def test_made_up_cookies_open_nothing(signed_in: Maintainers, text: str) -> None:
     maintainers = signed_in
     for value in (text, f"9999999999.{text}", (text + "A" * 43)[:43]):
-        assert maintainers.entry(Asked({"cookie": f"{COOKIE}={value}"})).state == "login"
+        assert maintainers.authenticate(Asked({"cookie": f"{COOKIE}={value}"})).state == "login"
         assert not maintainers.device_of(Asked({"cookie": f"{DEVICE_COOKIE}={value}"}))
 
 
@@ -236,7 +238,7 @@ def test_guessing_is_slow_for_who_guesses_and_nobody_else(tmp_path: Path) -> Non
     def seconds(password: str, caller: str) -> float:
         started = clock.now
         try:
-            maintainers.enter(password, caller)
+            maintainers.log_in(password, caller)
         except MaintainerError as error:
             if error.code != "wrong_password":
                 raise
@@ -267,7 +269,7 @@ def test_only_so_many_may_wait_to_be_compared(tmp_path: Path) -> None:
 
     def guess() -> None:
         try:
-            maintainers.enter("wrong", "1.2.3.4")
+            maintainers.log_in("wrong", "1.2.3.4")
         except MaintainerError as error:
             answers.append(error.code)
 
@@ -280,7 +282,7 @@ def test_only_so_many_may_wait_to_be_compared(tmp_path: Path) -> None:
     while len(answers) < 41 - SLOW_PLACES and time.monotonic() < deadline:
         time.sleep(0.01)
     assert Counter(answers) == {"wrong_password": 1, "too_many_tries": 40 - SLOW_PLACES}
-    assert maintainers.enter(PASSWORD, "5.6.7.8"), "others are not concerned"
+    assert maintainers.log_in(PASSWORD, "5.6.7.8"), "others are not concerned"
     held.set()
     for one in crowd:
         one.join(30)
@@ -298,14 +300,14 @@ def test_a_browser_that_signed_in_before_gets_in_through_any_flood(tmp_path: Pat
     maintainers = Maintainers(
         load_settings(home=tmp_path, salt="a salt", maintainer_password=PASSWORD), pause=pause
     )
-    maintainers.enter(PASSWORD, "1.2.3.4")
+    maintainers.log_in(PASSWORD, "1.2.3.4")
     value = maintainers.new_device()
     device = maintainers.device_of(Asked({"cookie": f"{DEVICE_COOKIE}={value}"}))
     assert device
 
     def guess() -> None:
         with pytest.raises(MaintainerError):
-            maintainers.enter("wrong", "1.2.3.4")
+            maintainers.log_in("wrong", "1.2.3.4")
 
     guess()
     crowd = [threading.Thread(target=guess) for _ in range(SLOW_PLACES + FAST_PLACES)]
@@ -315,7 +317,7 @@ def test_a_browser_that_signed_in_before_gets_in_through_any_flood(tmp_path: Pat
         time.sleep(0.01)
     # The address is everybody's, as behind a proxy, and its lane is full of somebody's guesses.
     for _ in range(3):
-        assert maintainers.enter(PASSWORD, "1.2.3.4", device)
+        assert maintainers.log_in(PASSWORD, "1.2.3.4", device)
     held.set()
     for one in crowd:
         one.join(30)
@@ -328,7 +330,7 @@ def test_a_stolen_device_cookie_does_not_guess_for_ever(tmp_path: Path) -> None:
     started = clock.now
     for _ in range(30):
         with pytest.raises(MaintainerError):
-            maintainers.enter("wrong", "1.2.3.4", device)
+            maintainers.log_in("wrong", "1.2.3.4", device)
     assert clock.now - started >= 27 * SLOW_S, "it waits as any other does"
     assert DEVICE_PLACES < SLOW_PLACES
 

@@ -35,7 +35,7 @@ _CALLERS = 10_000
 _DEVICES = 200
 
 
-class Waits:
+class LoginThrottle:
     """The lanes in front of a comparison.
 
     Args:

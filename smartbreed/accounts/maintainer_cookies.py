@@ -19,7 +19,7 @@ def cookie_header(value: str, *, secure: bool) -> str:
     """``Set-Cookie`` that keeps a sign-in, or ends it when ``value`` is empty.
 
     Args:
-        value: from `Maintainers.enter`.
+        value: from `Maintainers.log_in`.
         secure: whether the page came over HTTPS.
     """
     return _set_cookie(COOKIE, value, LASTS_S if value else 0, secure)

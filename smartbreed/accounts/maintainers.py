@@ -23,7 +23,7 @@ from functools import cached_property
 from typing import Any, Literal, Protocol
 
 from smartbreed.accounts import maintainer_sessions
-from smartbreed.accounts.login_throttle import Waits
+from smartbreed.accounts.login_throttle import LoginThrottle
 from smartbreed.accounts.maintainer_cookies import COOKIE, DEVICE_COOKIE, LASTS_S, read_cookie
 from smartbreed.accounts.origin import from_other_site, host_name, passed_on, public_origin
 from smartbreed.core.database import Sessions
@@ -49,7 +49,7 @@ class Asking(Protocol):
 
 
 @dataclass(frozen=True)
-class Entry:
+class AuthResult:
     """Whether somebody may come in.
 
     Attributes:
@@ -94,7 +94,7 @@ class Maintainers:
             )
         self._clock = clock
         self._host = ""
-        self._waits = Waits(clock, pause)
+        self._throttle = LoginThrottle(clock, pause)
 
     def listening_on(self, host: str) -> None:
         """Tell on which address the app is served; until then nothing is open without a password."""
@@ -105,32 +105,36 @@ class Maintainers:
         """Whether anybody can get in at all, so that links to maintainers' pages lead somewhere."""
         return bool(self._password) or not self._closed()
 
-    def entry(self, request: Asking | None) -> Entry:
+    def authenticate(self, request: Asking | None) -> AuthResult:
         """Whether this request may do what maintainers do; never raises."""
-        entry = self.session(request)
-        if entry.state != "in" or request is None:
-            return entry
+        auth = self.session(request)
+        if auth.state != "in" or request is None:
+            return auth
         given = str(request.headers.get(TOKEN_HEADER) or "")
-        if hmac.compare_digest(given.encode(), self.token(entry.session).encode()):
-            return entry
-        return Entry("closed", "This page does not belong to the present sign-in; load it again.")
+        if hmac.compare_digest(given.encode(), self.token(auth.session).encode()):
+            return auth
+        return AuthResult("closed", "This page does not belong to the present sign-in; load it again.")
 
-    def session(self, request: Asking | None) -> Entry:
+    def session(self, request: Asking | None) -> AuthResult:
         """Whether this request comes from a maintainer's browser, whatever page it shows; never raises.
 
         Enough to hand the token to our own page, and for nothing else.
         """
         headers: Mapping[str, str] = {} if request is None else request.headers
         if from_other_site(headers, self._public):
-            return Entry("closed", OTHER_SITE)
+            return AuthResult("closed", OTHER_SITE)
         if self._password:
             try:
                 session = self._read(headers)
             except StorageError as error:
-                return Entry("closed", error.message)
-            return Entry("in", session=session) if session else Entry("login", "Maintainers sign in here.")
+                return AuthResult("closed", error.message)
+            return (
+                AuthResult("in", session=session)
+                if session
+                else AuthResult("login", "Maintainers sign in here.")
+            )
         why = self._closed() or _through_others(headers)
-        return Entry("closed", why) if why else Entry("in", session="this machine")
+        return AuthResult("closed", why) if why else AuthResult("in", session="this machine")
 
     def require(self, request: Asking | None) -> str:
         """The session of a maintainer, for `reviewer`.
@@ -138,18 +142,18 @@ class Maintainers:
         Raises:
             MaintainerError: ``sign_in`` (401) or ``closed`` (403); the message says what to do.
         """
-        entry = self.entry(request)
-        if entry.state == "login":
+        auth = self.authenticate(request)
+        if auth.state == "login":
             raise MaintainerError("sign_in", "Your sign-in has ended; open the page again.", status=401)
-        if entry.state == "closed":
-            raise MaintainerError("closed", entry.why)
-        return entry.session
+        if auth.state == "closed":
+            raise MaintainerError("closed", auth.why)
+        return auth.session
 
     def token(self, session: str) -> str:
         """What a page has to send along with everything it does in a session: 64 hex digits."""
         return hmac.digest(self._salt, f"maintainer token {session}".encode(), "sha256").hex()
 
-    def enter(self, password: str, caller: str, device: str = "") -> str:
+    def log_in(self, password: str, caller: str, device: str = "") -> str:
         """Check a password; blocks for a moment, for a second where wrong ones came from lately.
 
         Args:
@@ -168,7 +172,7 @@ class Maintainers:
         """
         if not self._password:
             raise MaintainerError("closed", f"There is no password to sign in with. {_SET_ONE}")
-        if not self._waits.compare(
+        if not self._throttle.compare(
             caller, lambda: hmac.compare_digest(self._stretched(password), self._wanted), device
         ):
             raise MaintainerError("wrong_password", "That is not the password; try again.")
@@ -176,18 +180,18 @@ class Maintainers:
             self._sessions, self._mark, self._now(), dt.timedelta(seconds=LASTS_S)
         )
 
-    def leave(self, request: Asking) -> None:
+    def log_out(self, request: Asking) -> None:
         """End the session of a request on the server; without one there is nothing to end.
 
         Raises:
             MaintainerError: it came from another website, or without the session's token.
             StorageError: the database refused.
         """
-        entry = self.entry(request)
-        if entry.state == "closed":
-            raise MaintainerError("closed", entry.why)
-        if self._password and entry.session:
-            maintainer_sessions.end_session(self._sessions, entry.session)
+        auth = self.authenticate(request)
+        if auth.state == "closed":
+            raise MaintainerError("closed", auth.why)
+        if self._password and auth.session:
+            maintainer_sessions.end_session(self._sessions, auth.session)
 
     def new_device(self) -> str:
         """Value of `DEVICE_COOKIE` for a browser that has just signed in."""

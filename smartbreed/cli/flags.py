@@ -92,11 +92,11 @@ def add_flag(
             label_text=label_text, consent=consent, box=corners, species=species,
         )  # fmt: skip
         services.flags.close()
-        told = {
+        answer = {
             "flag_id": receipt.flag_id, "sample_id": receipt.sample_id, "created": receipt.created,
             "receipt": receipt.receipt,
         }  # fmt: skip
-        print(json.dumps(told) if as_json else receipt.flag_id)
+        print(json.dumps(answer) if as_json else receipt.flag_id)
 
 
 @app.command("count")

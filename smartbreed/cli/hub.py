@@ -133,12 +133,12 @@ def _store() -> Iterator[HubStore]:
 @contextmanager
 def _kept_in_order(root: Path) -> Iterator[None]:
     """Do the daily upkeep while the block runs, unless the app on the same home does it."""
-    from smartbreed.hub.embedded import hub_upkeep
+    from smartbreed.hub.embedded import hub_maintenance
 
     ended = threading.Event()
 
     def live() -> None:
-        job = hub_upkeep(root)
+        job = hub_maintenance(root)
         job.run()
         while not ended.wait(_LOOK_S):
             job.run()

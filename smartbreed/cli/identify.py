@@ -23,7 +23,7 @@ from smartbreed.cli.common import (
     say,
     settings_with,
 )
-from smartbreed.cli.paths import Source, expand
+from smartbreed.cli.paths import PhotoFile, expand
 
 if TYPE_CHECKING:
     from smartbreed.core.settings import Settings
@@ -72,7 +72,7 @@ def identify(
 
 
 def _answers(
-    settings: Settings, sources: list[Source], whole: bool, score: float | None
+    settings: Settings, sources: list[PhotoFile], whole: bool, score: float | None
 ) -> Iterator[Identification | Failure]:
     """Answers in order; at most a few photos are in memory, however many there are."""
     from smartbreed.core.errors import PhotoError
@@ -88,7 +88,7 @@ def _answers(
     with native_silence():
         identifier = Identifier(open_bundle(settings), threads=threads, top_k=settings.top_k)
 
-    def work(source: Source) -> Identification | Failure:
+    def work(source: PhotoFile) -> Identification | Failure:
         name = "".join(c for c in source.name if c.isprintable())
         try:
             data = source.path or sys.stdin.buffer.read(settings.max_bytes + 1)

@@ -64,9 +64,9 @@ def use(
     It is downloaded, verified and tried first; a running app takes it up within seconds.
     """
     with ends_well():
-        from smartbreed.registry.pinning import use as choose
+        from smartbreed.registry.pinning import use as pin
 
-        chosen = choose(settings_with(), revision)
+        chosen = pin(settings_with(), revision)
         if chosen is None:
             say("the newest release answers from now on.")
         else:

@@ -33,7 +33,7 @@ SUFFIXES = frozenset(
 
 
 @dataclass(frozen=True)
-class Source:
+class PhotoFile:
     """A photo to read.
 
     Attributes:
@@ -45,7 +45,7 @@ class Source:
     name: str
 
 
-def expand(arguments: Sequence[str]) -> list[Source]:
+def expand(arguments: Sequence[str]) -> list[PhotoFile]:
     """Every photo, in the order of the arguments and, within each, of the names.
 
     Raises:
@@ -56,37 +56,37 @@ def expand(arguments: Sequence[str]) -> list[Source]:
     return [source for argument in arguments for source in _expand(argument)]
 
 
-def _expand(argument: str) -> Iterator[Source]:
+def _expand(argument: str) -> Iterator[PhotoFile]:
     if argument == STDIN:
-        yield Source(None, "")
+        yield PhotoFile(None, "")
     elif os.path.isdir(argument):
         yield from _some(_walk(Path(argument)), f"There is no photo in the folder {argument!r}.")
     elif not os.path.lexists(argument) and glob.has_magic(argument):
         # Shells on Windows, and quotes, leave a pattern to us.
         yield from _some(_matches(argument), f"Nothing matches {argument!r}.")
     else:
-        yield Source(Path(argument), Path(argument).name)
+        yield PhotoFile(Path(argument), Path(argument).name)
 
 
-def _walk(folder: Path) -> Iterator[Source]:
+def _walk(folder: Path) -> Iterator[PhotoFile]:
     for root, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             path = Path(root, name)
             if path.suffix.lower() in SUFFIXES and not name.startswith("."):
-                yield Source(path, path.relative_to(folder).as_posix())
+                yield PhotoFile(path, path.relative_to(folder).as_posix())
 
 
-def _matches(pattern: str) -> Iterator[Source]:
+def _matches(pattern: str) -> Iterator[PhotoFile]:
     for match in sorted(glob.glob(pattern, recursive=True)):
         if os.path.isdir(match):
             if not match.endswith(("/", os.sep)) and "**" not in pattern:
                 yield from _walk(Path(match))
         else:
-            yield Source(Path(match), Path(match).name)
+            yield PhotoFile(Path(match), Path(match).name)
 
 
-def _some(sources: Iterator[Source], complaint: str) -> Iterator[Source]:
+def _some(sources: Iterator[PhotoFile], complaint: str) -> Iterator[PhotoFile]:
     first = next(sources, None)
     if first is None:
         raise RequestError("nothing_matched", complaint)

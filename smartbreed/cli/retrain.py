@@ -48,14 +48,14 @@ def retrain(
             ended = _watch(services, job)
         except KeyboardInterrupt:
             services.retraining.cancel()
-            services.retraining.wait(job.order.id, 30)
+            services.retraining.wait(job.spec.id, 30)
             raise
         finally:
             services.flags.close()
         if as_json:
             print(json.dumps(_values(ended), ensure_ascii=False))
         else:
-            _tell(ended)
+            _report(ended)
         if ended.progress.result is None:
             raise typer.Exit(SOME_FAILED)
 
@@ -63,23 +63,23 @@ def retrain(
 def _watch(services: Services, job: Job) -> Job:
     """Say each stage as it begins and, on a terminal, how far it is."""
     terminal = sys.stderr.isatty()
-    told: set[str] = set()
+    reported: set[str] = set()
     while True:
-        now = services.retraining.wait(job.order.id, _LOOK_S) or job
+        now = services.retraining.wait(job.spec.id, _LOOK_S) or job
         for step in now.progress.steps():
             if terminal and step.state == "active":
                 share = "" if step.share is None else f" {step.share:4.0%}"
                 print(f"\r\x1b[2K{step.title}{share} {now.progress.message[:60]}", end="", file=sys.stderr)
-            elif not terminal and step.state != "waiting" and step.name not in told:
+            elif not terminal and step.state != "waiting" and step.name not in reported:
                 say(f"{step.title} …")
-                told.add(step.name)
+                reported.add(step.name)
         if not now.running:
             if terminal:
                 print("\r\x1b[2K", end="", file=sys.stderr)
             return now
 
 
-def _tell(job: Job) -> None:
+def _report(job: Job) -> None:
     result = job.progress.result
     print(job.sentence)
     if result is not None:
@@ -91,15 +91,15 @@ def _tell(job: Job) -> None:
             print(f"- not decided: {sentence}")
         if result.report:
             print(f"report: {result.report}")
-    elif job.last_words:
-        say(f"its last words:\n{job.last_words}")
+    elif job.stderr_tail:
+        say(f"its last words:\n{job.stderr_tail}")
 
 
 def _values(job: Job) -> dict[str, Any]:
     result = job.progress.result
     return {
-        "id": job.order.id,
-        "mode": job.order.mode,
+        "id": job.spec.id,
+        "mode": job.spec.mode,
         "state": job.state,
         "message": job.sentence,
         "seconds": round(job.seconds, 1),

@@ -13,7 +13,7 @@ from smartbreed.cli.common import JsonOption, ends_well, say, settings_with
 from smartbreed.cli.review_rows import item_of, print_flags, row_of, short
 
 if TYPE_CHECKING:
-    from smartbreed.review.decisions import Ruling
+    from smartbreed.review.decisions import NewDecision
     from smartbreed.review.service import Outcome
     from smartbreed.services import Services
 
@@ -67,11 +67,11 @@ def show(flag: OneFlag, as_json: JsonOption = False) -> None:
     with ends_well():
         services = _services()
         item = services.review.item(flag)
-        told = {**item_of(item), "history": [row_of(row) for row in services.review.history(flag)]}
+        facts = {**item_of(item), "history": [row_of(row) for row in services.review.history(flag)]}
         if as_json:
-            print(json.dumps(told))
+            print(json.dumps(facts))
         else:
-            for key, value in told.items():
+            for key, value in facts.items():
                 if isinstance(value, list):
                     print(f"{key}:")
                     for line in value:
@@ -118,8 +118,8 @@ def relabel(
 
     with ends_well():
         services = _services()
-        ruling = decisions.relabel(breed, services.review.new_breeds(), why)
-        _decide(flags, decisions.at(ruling, _corners(box, flags)), as_json, services)
+        new_decision = decisions.relabel(breed, services.review.new_breeds(), why)
+        _decide(flags, decisions.at(new_decision, _corners(box, flags)), as_json, services)
 
 
 @app.command("new-breed")
@@ -139,8 +139,8 @@ def new_breed(
     with ends_well():
         services = _services()
         known = services.review.new_breeds()
-        ruling = decisions.new_breed(name, species, group, known, breed_id, why)
-        _decide(flags, decisions.at(ruling, _corners(box, flags)), as_json, services)
+        new_decision = decisions.new_breed(name, species, group, known, breed_id, why)
+        _decide(flags, decisions.at(new_decision, _corners(box, flags)), as_json, services)
 
 
 @app.command()
@@ -148,7 +148,7 @@ def undo(flags: Flags, why: Why = "", as_json: JsonOption = False) -> None:
     """Take the last decision about each of these flags back."""
     with ends_well():
         services = _services()
-        _tell(services.review.undo(flags, _reviewer(services), reason=why), as_json)
+        _report(services.review.undo(flags, _reviewer(services), reason=why), as_json)
         services.flags.close()
 
 
@@ -183,15 +183,15 @@ def stats(as_json: JsonOption = False) -> None:
     with ends_well():
         services = _services()
         found = services.review.stats()
-        told = {
+        facts = {
             "states": found.states, "decided_by": found.by_reviewer, "held_back": found.held,
             "flaggers": found.flaggers, "gold": found.gold, "not_looked_at": found.unseen,
             "new_breeds": sorted(services.review.new_breeds()),
         }  # fmt: skip
         if as_json:
-            print(json.dumps(told))
+            print(json.dumps(facts))
         else:
-            for key, value in told.items():
+            for key, value in facts.items():
                 text = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
                 print(f"{key.replace('_', ' ')}: {', '.join(text) if isinstance(text, list) else text}")
         services.flags.close()
@@ -232,21 +232,23 @@ def _corners(box: str, flags: list[str]) -> tuple[float, float, float, float] | 
 
 def _look(services: Services) -> None:
     from smartbreed.core.native_stderr import native_silence
-    from smartbreed.review.scoring import look_at_flags
+    from smartbreed.review.scoring import score_flags
 
     if services.review.stats().unseen:
         with native_silence():
             identifier = services.identifier
-        look_at_flags(services.flags, identifier)
+        score_flags(services.flags, identifier)
 
 
-def _decide(flags: list[str], ruling: Ruling, as_json: bool, services: Services | None = None) -> None:
+def _decide(
+    flags: list[str], new_decision: NewDecision, as_json: bool, services: Services | None = None
+) -> None:
     services = services or _services()
-    _tell(services.review.decide(flags, ruling, _reviewer(services)), as_json)
+    _report(services.review.decide(flags, new_decision, _reviewer(services)), as_json)
     services.flags.close()
 
 
-def _tell(outcome: Outcome, as_json: bool) -> None:
+def _report(outcome: Outcome, as_json: bool) -> None:
     for row in outcome.decisions:
         print(json.dumps(row_of(row)) if as_json else f"{row.flag_id} {short(row_of(row))}")
     for why in outcome.skipped.values():

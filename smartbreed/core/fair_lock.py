@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from smartbreed.core.errors import UnavailableError
 
 
-class Turns:
+class FairLock:
     """Lets one thread in at a time.
 
     Args:
@@ -22,11 +22,11 @@ class Turns:
         self._changed = threading.Condition()
 
     @contextmanager
-    def take(self, tell: Callable[[int], None]) -> Iterator[None]:
+    def take(self, progress: Callable[[int], None]) -> Iterator[None]:
         """Wait for a turn and hold it.
 
         Args:
-            tell: called with the number of threads before this one whenever it changes, while that is not 0.
+            progress: called with the number of threads before this one, whenever that changes and is not 0.
 
         Raises:
             UnavailableError: ``busy``, too many wait already.
@@ -43,7 +43,7 @@ class Turns:
             while before != 0:
                 before = self._next_place(ticket, before)
                 if before:
-                    tell(before)  # outside the lock: it may take its time
+                    progress(before)  # outside the lock: it may take its time
             yield
         finally:
             with self._changed:

@@ -26,7 +26,7 @@ _STATE, _LOCK = "daily.json", "daily.lock"
 Work = Callable[[dict[str, Any]], list[str]]
 
 
-class Daily:
+class Maintenance:
     """One job; safe in any number of threads and processes.
 
     The operating system frees the lock when its holder dies, and a job that was cut short is

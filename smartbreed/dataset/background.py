@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 #: Seconds between looks at how much waits.
 _LOOK_S = 5.0
 #: Seconds between looks at whether something daily is due.
-_LOOK_DAILY_S = 60.0
+_MAINTENANCE_S = 60.0
 #: Seconds the end of the app waits for the last run; what it does not manage, the next start does.
 LAST_RUN_S = 5.0
 
@@ -44,7 +44,7 @@ class BackgroundPublisher:
 
     def start(self) -> None:
         """Begin; the first run comes at once, and nobody waits for it."""
-        if self._every_s or self._publisher.daily:
+        if self._every_s or self._publisher.maintenance:
             self._thread.start()
 
     def stop(self, wait_s: float = LAST_RUN_S) -> None:
@@ -55,14 +55,14 @@ class BackgroundPublisher:
             self._thread.join(wait_s)
 
     def _live(self) -> None:
-        last = upkept = -float("inf")
+        last = maintained = -float("inf")
         while not self._stopping:
             if self._every_s and (time.monotonic() - last >= self._every_s or self._enough()):
                 last = time.monotonic()
                 self._run()
-            if time.monotonic() - upkept >= _LOOK_DAILY_S and not self._stopping:
-                upkept = time.monotonic()
-                for job in self._publisher.daily:
+            if time.monotonic() - maintained >= _MAINTENANCE_S and not self._stopping:
+                maintained = time.monotonic()
+                for job in self._publisher.maintenance:
                     job.run()
             self._wake.wait(min(_LOOK_S, self._every_s or _LOOK_S))
             self._wake.clear()

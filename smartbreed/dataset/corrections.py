@@ -16,9 +16,9 @@ from smartbreed.breeds.catalogue import get_breed
 from smartbreed.core.database import Sessions, read
 from smartbreed.dataset.accepted import ACCEPTING, sample_key
 from smartbreed.feedback.tables import Flag
+from smartbreed.imaging.photo import Box
 from smartbreed.review import decision_store
 from smartbreed.review.claims import label_of, said
-from smartbreed.review.scores import Box
 from smartbreed.review.tables import AGREEMENT, Decision, Gold
 
 #: Rows looked at for each photo wanted: several people may have flagged the same pet.
@@ -26,7 +26,7 @@ _SPARE = 4
 
 
 @dataclass(frozen=True)
-class Lesson:
+class Correction:
     """One pet that was corrected.
 
     Attributes:
@@ -64,7 +64,7 @@ class Lesson:
         return self.predicted == self.label
 
 
-def lessons(sessions: Sessions, limit: int) -> list[Lesson]:
+def corrections(sessions: Sessions, limit: int) -> list[Correction]:
     """The pets accepted last, each once; at most ``limit``.
 
     Raises:
@@ -72,11 +72,11 @@ def lessons(sessions: Sessions, limit: int) -> list[Lesson]:
     """
     with read(sessions) as session:
         names = {breed.id: breed.name for breed in decision_store.introduced(session).values()}
-        found: dict[str, Lesson] = {}
+        found: dict[str, Correction] = {}
         for flag, decision in _accepted(session, limit * _SPARE):
-            lesson = _lesson(flag, decision, names)
-            if lesson is not None and len(found) < limit:
-                found.setdefault(lesson.key, lesson)
+            correction = _correction(flag, decision, names)
+            if correction is not None and len(found) < limit:
+                found.setdefault(correction.key, correction)
         return list(found.values())
 
 
@@ -100,12 +100,12 @@ def _accepted(session: Session, limit: int) -> list[tuple[Flag, Decision]]:
     return [(flag, decision) for flag, decision in session.execute(query)]
 
 
-def _lesson(flag: Flag, decision: Decision, names: dict[str, str]) -> Lesson | None:
+def _correction(flag: Flag, decision: Decision, names: dict[str, str]) -> Correction | None:
     label = decision.label or (label_of(flag) if decision.decision == "accept" else None)
     if not label or flag.predicted is None:  # accepted that there is no pet
         return None
     predicted = get_breed(flag.predicted)
-    return Lesson(
+    return Correction(
         key=sample_key(flag.sample_id, flag.box),
         sample_id=flag.sample_id,
         box=flag.box,

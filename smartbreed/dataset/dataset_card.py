@@ -14,7 +14,7 @@ from typing import Any
 from localhub.repo_card import CardError, front_matter
 from smartbreed.breeds.catalogue import resolve
 from smartbreed.dataset.data_files import data_files
-from smartbreed.dataset.repo_state import Inventory
+from smartbreed.dataset.repo_state import DatasetState
 from smartbreed.dataset.schema import COLUMNS, SCHEMA_VERSION, SPLIT, shard_config
 
 BEGIN, END = "<!-- notes: begin (yours; the rest is written by SmartBreed) -->", "<!-- notes: end -->"
@@ -57,21 +57,21 @@ _REVIEW_MEANING = {
 }
 
 
-def write_card(repo: str, inventory: Inventory, old: str = "") -> str:
+def write_card(repo: str, dataset_state: DatasetState, old: str = "") -> str:
     """The README of a dataset repo.
 
     Args:
         repo: ``owner/name``.
-        inventory: what is in it.
+        dataset_state: what is in it.
         old: the card it has now.
     """
     import yaml  # type: ignore[import-untyped]
 
-    metadata = _metadata(inventory, _kept_metadata(old))
+    metadata = _metadata(dataset_state, _kept_metadata(old))
     head = yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True, width=1000)
     found = _NOTES.search(old)
     notes = found[1][:_MOST_NOTES] if found else ""
-    return f"---\n{head}---\n{_body(repo, inventory)}\n{BEGIN}\n{notes}\n{END}\n"
+    return f"---\n{head}---\n{_body(repo, dataset_state)}\n{BEGIN}\n{notes}\n{END}\n"
 
 
 def _kept_metadata(old: str) -> dict[str, Any]:
@@ -81,21 +81,21 @@ def _kept_metadata(old: str) -> dict[str, Any]:
         return {}
 
 
-def _metadata(inventory: Inventory, kept: Mapping[str, Any]) -> dict[str, Any]:
+def _metadata(dataset_state: DatasetState, kept: Mapping[str, Any]) -> dict[str, Any]:
     configs: list[dict[str, Any]] = []
     info: list[dict[str, Any]] = []
-    bad = {path for path in inventory.foreign if shard_config(path)}
+    bad = {path for path in dataset_state.foreign if shard_config(path)}
     for config, columns in COLUMNS.items():
-        paths = list(inventory.of(config))
+        paths = list(dataset_state.of(config))
         if not paths:
             continue
-        strangers = [path for path in bad if shard_config(path) == config]
-        files = {"split": SPLIT, "path": data_files(config, paths, strangers)}
+        foreign = [path for path in bad if shard_config(path) == config]
+        files = {"split": SPLIT, "path": data_files(config, paths, foreign)}
         configs.append({"config_name": config, "data_files": [files]})
         if config == "flags":
             configs[-1]["default"] = True
         info.append({"config_name": config, "features": [_feature(n, k) for n, k in columns.items()]})
-    rows = sum(facts["rows"] for facts in inventory.of("flags").values())
+    rows = sum(facts["rows"] for facts in dataset_state.of("flags").values())
     ours = {
         "pretty_name": "SmartBreed flags",
         "license": "other",
@@ -129,8 +129,8 @@ def _size(rows: int) -> str:
     return "100K<n<1M"
 
 
-def _body(repo: str, inventory: Inventory) -> str:
-    flags, reviews = inventory.of("flags"), inventory.of("reviews")
+def _body(repo: str, dataset_state: DatasetState) -> str:
+    flags, reviews = dataset_state.of("flags"), dataset_state.of("reviews")
     labels, verdicts, decisions = (
         _total([*flags.values(), *reviews.values()], name) for name in ("labels", "verdicts", "decisions")
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smartbreed.core.database import forget_deleted
-from smartbreed.core.maintenance import DAY_S, Daily
+from smartbreed.core.maintenance import DAY_S, Maintenance
 from smartbreed.core.scratch import sweep
 from smartbreed.feedback.flags import FlagService
 from smartbreed.feedback.outbox import collect_orphans
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def housekeeping(settings: Settings, flags: FlagService) -> list[Daily]:
+def maintenance_tasks(settings: Settings, flags: FlagService) -> list[Maintenance]:
     """The daily jobs of an installation; nothing is opened before their first run.
 
     Args:
         flags: the opened outbox.
     """
     from smartbreed.hub.connection import chosen_hub
-    from smartbreed.hub.embedded import hub_upkeep
+    from smartbreed.hub.embedded import hub_maintenance
 
-    jobs = [Daily(settings.home_dir / "upkeep", photo_upkeep(settings, flags))]
+    jobs = [Maintenance(settings.home_dir / "upkeep", photo_maintenance(settings, flags))]
     if chosen_hub(settings).embedded:
-        jobs.append(hub_upkeep(settings.home_dir / "hub"))
+        jobs.append(hub_maintenance(settings.home_dir / "hub"))
     return jobs
 
 
-def photo_upkeep(settings: Settings, flags: FlagService) -> Any:
-    """Photos of withdrawn flags and photos a crash has left without one, as the work of a `Daily`.
+def photo_maintenance(settings: Settings, flags: FlagService) -> Any:
+    """Photos of withdrawn flags and photos a crash has left without one, as the work of a `Maintenance`.
 
     A photo the database does not know is only deleted when it was written since this database is
     the one in use: those before may belong to another, which somebody may go back to.

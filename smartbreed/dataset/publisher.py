@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING
 from smartbreed.core.database import Sessions, read
 from smartbreed.core.errors import HubCallError, SmartBreedError, StorageError
 from smartbreed.core.files import disk_errors
-from smartbreed.core.maintenance import Daily
+from smartbreed.core.maintenance import Maintenance
 from smartbreed.dataset import repairs, withdrawals
 from smartbreed.dataset.publisher_lock import make_mark, only_publisher, read_mark
 from smartbreed.dataset.push import REFUSED_CONTENT, Pusher
 from smartbreed.dataset.remote import DatasetRepo
-from smartbreed.dataset.shard_builder import free_parked, seal_next, sweep
-from smartbreed.dataset.shard_store import Clock, Ledger
-from smartbreed.dataset.sources import Source
+from smartbreed.dataset.shard_builder import build_next, free_parked, sweep
+from smartbreed.dataset.shard_store import Clock, ShardStore
+from smartbreed.dataset.sources import RowSource
 from smartbreed.dataset.status import PublishingStatus, publishing_status
 from smartbreed.dataset.tables import Shard
 from smartbreed.feedback.blobs import BlobStore
@@ -76,7 +76,7 @@ class Publisher:
         sources: what is published; the order in which it is.
         clock: the time.
         sleep: waits between attempts that others were faster at.
-        daily: what `BackgroundPublisher` also does; their problems are in `status`.
+        maintenance: what `BackgroundPublisher` also does; their problems are in `status`.
     """
 
     def __init__(
@@ -87,24 +87,24 @@ class Publisher:
         *,
         hub: str,
         repo: str,
-        sources: Iterable[Source],
+        sources: Iterable[RowSource],
         clock: Clock = utc_now,
         sleep: Callable[[float], None] = time.sleep,
-        daily: Iterable[Daily] = (),
+        maintenance: Iterable[Maintenance] = (),
     ) -> None:
         self.folder = folder
         self.store = BlobStore(folder, "shard")
         self.target = f"{hub} {repo}"
         self._sessions = sessions
         self._remote = DatasetRepo(connect, repo)
-        self._sources: Mapping[str, Source] = {source.config: source for source in sources}
+        self._sources: Mapping[str, RowSource] = {source.config: source for source in sources}
         self._clock = clock
         self._sleep = sleep
-        self.daily = list(daily)
+        self.maintenance = list(maintenance)
 
-    def ledger(self, disk: str) -> Ledger:
+    def shard_store(self, disk: str) -> ShardStore:
         """The books of a disk."""
-        return Ledger(self._sessions, disk, self.target, self._sources, self._clock)
+        return ShardStore(self._sessions, disk, self.target, self._sources, self._clock)
 
     def waiting(self) -> int:
         """Rows no shard has yet, without parked ones; a cheap look at the database."""
@@ -118,7 +118,9 @@ class Publisher:
             StorageError: the database refused.
         """
         found = publishing_status(self._sessions, self.target, read_mark(self.folder))
-        return replace(found, problems=[*found.problems, *(p for job in self.daily for p in job.problems())])
+        return replace(
+            found, problems=[*found.problems, *(p for job in self.maintenance for p in job.problems())]
+        )
 
     def run(
         self, *, by_hand: bool = False, patience_s: float = 0.0, progress: Progress | None = None
@@ -139,115 +141,121 @@ class Publisher:
         try:
             return self._run(by_hand, patience_s, progress)
         except StorageError as error:  # not even the lock or the mark of the disk could be written
-            self.ledger(read_mark(self.folder)).failed(HubCallError("retry", error.message))
+            self.shard_store(read_mark(self.folder)).failed(HubCallError("retry", error.message))
             return Report(waiting=self.waiting(), problem=error.message)
 
     def _run(self, by_hand: bool, patience_s: float, progress: Progress | None) -> Report:
         with only_publisher(self.folder, patience_s) as got_it:
             if not got_it:
                 return Report(busy=True, waiting=self.waiting())
-            ledger = self.ledger(make_mark(self.folder))
+            shard_store = self.shard_store(make_mark(self.folder))
             report = Report()
-            if not by_hand and not ledger.due():
+            if not by_hand and not shard_store.due():
                 report.early = True
             else:
-                self._attempt(ledger, report, by_hand, progress)
-            report.waiting = self.waiting() + sum(shard.rows for shard in ledger.sealed())
+                self._attempt(shard_store, report, by_hand, progress)
+            report.waiting = self.waiting() + sum(shard.rows for shard in shard_store.sealed())
             return report
 
-    def _attempt(self, ledger: Ledger, report: Report, by_hand: bool, progress: Progress | None) -> None:
+    def _attempt(
+        self, shard_store: ShardStore, report: Report, by_hand: bool, progress: Progress | None
+    ) -> None:
         try:
             with disk_errors("Publishing was interrupted"):
-                self._steps(ledger, report, by_hand, progress)
+                self._steps(shard_store, report, by_hand, progress)
         except SmartBreedError as error:
             report.problem = error.message
             failure = error if isinstance(error, HubCallError) else HubCallError("retry", error.message)
-            ledger.failed(failure)
+            shard_store.failed(failure)
 
-    def _steps(self, ledger: Ledger, report: Report, by_hand: bool, progress: Progress | None) -> None:
-        ledger.settle_on_target()
-        ledger.adopt(at_once=by_hand)
+    def _steps(
+        self, shard_store: ShardStore, report: Report, by_hand: bool, progress: Progress | None
+    ) -> None:
+        shard_store.move_to_target()
+        shard_store.adopt(at_once=by_hand)
         if by_hand:
-            ledger.unpark()
-        if not self._has_work(ledger):
+            shard_store.unpark()
+        if not self._has_work(shard_store):
             if not by_hand:
                 return
-            self._find_repo(ledger)
-            if not self._has_work(ledger):
-                ledger.succeeded()
+            self._find_repo(shard_store)
+            if not self._has_work(shard_store):
+                shard_store.succeeded()
                 return
-        self._find_repo(ledger)
-        pusher = Pusher(self._remote, ledger, self.store, self._sleep)
-        repairs.compare(ledger, pusher)
-        repairs.finish(ledger, pusher, at_once=by_hand)
-        report.removed = repairs.take_out(self._remote, ledger, pusher, self.store)
-        self._publish(ledger, pusher, report, progress)
+        self._find_repo(shard_store)
+        pusher = Pusher(self._remote, shard_store, self.store, self._sleep)
+        repairs.compare(shard_store, pusher)
+        repairs.finish(shard_store, pusher, at_once=by_hand)
+        report.removed = repairs.take_out(self._remote, shard_store, pusher, self.store)
+        self._publish(shard_store, pusher, report, progress)
         card_problem = pusher.finish_card()
-        repairs.erase(self._remote, ledger)
-        sweep(ledger, self.store)
-        ledger.succeeded()
+        repairs.erase(self._remote, shard_store)
+        sweep(shard_store, self.store)
+        shard_store.succeeded()
         if card_problem:
             report.problem = card_problem
-            ledger.change(problem=card_problem[:1000], problem_at=self._clock())
+            shard_store.change(problem=card_problem[:1000], problem_at=self._clock())
 
-    def _has_work(self, ledger: Ledger) -> bool:
+    def _has_work(self, shard_store: ShardStore) -> bool:
         for source in self._sources.values():
-            free_parked(source, ledger)
+            free_parked(source, shard_store)
         with read(self._sessions) as session:
             waiting = any(source.waiting(session, 1) for source in self._sources.values())
         return bool(
             waiting
-            or ledger.sealed()
-            or ledger.state().card_stale
-            or withdrawals.to_remove(ledger)
-            or withdrawals.pending_erasures(ledger)
+            or shard_store.sealed()
+            or shard_store.state().card_stale
+            or withdrawals.to_remove(shard_store)
+            or withdrawals.pending_erasures(shard_store)
         )
 
-    def _find_repo(self, ledger: Ledger) -> None:
+    def _find_repo(self, shard_store: ShardStore) -> None:
         """See whether the Hub is there and the repo is the one we know; make it when there is none."""
-        known = ledger.state()
+        known = shard_store.state()
         try:
             state = self._remote.state()
         except HubCallError as error:
             if error.kind != "no_repo":
                 raise
-            ledger.forget_published()
+            shard_store.forget_published()
             state = self._remote.create()
         created = state.created.isoformat() if state.created else None
         if known.target == self.target and known.repo_created not in (None, created):
             log.warning("the dataset repo is another one than before: everything is published again")
-            ledger.forget_published()
+            shard_store.forget_published()
         if (known.target, known.repo_created) != (self.target, created):
-            ledger.change(target=self.target, repo_created=created)
+            shard_store.change(target=self.target, repo_created=created)
 
-    def _publish(self, ledger: Ledger, pusher: Pusher, report: Report, progress: Progress | None) -> None:
+    def _publish(
+        self, shard_store: ShardStore, pusher: Pusher, report: Report, progress: Progress | None
+    ) -> None:
         """Push what is sealed, then seal and push what waits, until nothing is left."""
         tried: set[str] = set()
         while True:
-            shard = next((shard for shard in ledger.sealed() if shard.id not in tried), None)
+            shard = next((shard for shard in shard_store.sealed() if shard.id not in tried), None)
             if shard is None:
-                sealed = (seal_next(source, ledger, self.store) for source in self._sources.values())
+                sealed = (build_next(source, shard_store, self.store) for source in self._sources.values())
                 shard = next((made for made in sealed if made is not None), None)
             if shard is None:
                 return
-            problem = self._push(shard, ledger, pusher, report)
+            problem = self._push(shard, shard_store, pusher, report)
             if problem:
                 tried.add(shard.id)
                 report.problem = problem
             if progress:
-                progress(report.published, self.waiting() + sum(one.rows for one in ledger.sealed()))
+                progress(report.published, self.waiting() + sum(one.rows for one in shard_store.sealed()))
 
-    def _push(self, shard: Shard, ledger: Ledger, pusher: Pusher, report: Report) -> str | None:
+    def _push(self, shard: Shard, shard_store: ShardStore, pusher: Pusher, report: Report) -> str | None:
         """Push one shard; the sentence when the Hub refuses this one for good."""
         new = shard.published_at is None
         try:
             commit = pusher.push(shard)
         except HubCallError as error:
             if error.kind == "refused" and error.answered in REFUSED_CONTENT:
-                ledger.park(shard, error.message)
+                shard_store.park(shard, error.message)
                 return error.message
             raise
-        if commit is not None and ledger.confirm(shard, commit):
+        if commit is not None and shard_store.confirm(shard, commit):
             report.published += shard.rows if new else 0
             if shard.sha256:
                 self.store.delete(shard.sha256)

@@ -10,9 +10,9 @@ from pathlib import Path
 from smartbreed.core.errors import HubCallError
 from smartbreed.dataset.dataset_card import write_card
 from smartbreed.dataset.remote import DatasetRepo, View, facts_of
-from smartbreed.dataset.repo_state import Inventory, same
+from smartbreed.dataset.repo_state import DatasetState, same
 from smartbreed.dataset.shard_builder import rebuild, restore, stored
-from smartbreed.dataset.shard_store import Ledger
+from smartbreed.dataset.shard_store import ShardStore
 from smartbreed.dataset.tables import Shard
 from smartbreed.feedback.blobs import BlobStore
 
@@ -32,16 +32,16 @@ class Pusher:
 
     Args:
         remote: the repo.
-        ledger: the books.
+        shard_store: the books.
         store: files of the shards.
         sleep: waits.
     """
 
     def __init__(
-        self, remote: DatasetRepo, ledger: Ledger, store: BlobStore, sleep: Callable[[float], None]
+        self, remote: DatasetRepo, shard_store: ShardStore, store: BlobStore, sleep: Callable[[float], None]
     ) -> None:
         self._remote = remote
-        self._ledger = ledger
+        self._shard_store = shard_store
         self._store = store
         self._sleep = sleep
         self._view: View | None = None
@@ -63,7 +63,7 @@ class Pusher:
             HubCallError: it may or may not have it.
         """
         if self._is_there(shard):
-            self._ledger.change(card_stale=True)  # it came without our knowing, so perhaps without card
+            self._shard_store.change(card_stale=True)  # it came without our knowing, so perhaps without card
             return self.view.sha
         file = self._file(shard)
         if shard.rows and file is None:
@@ -85,39 +85,39 @@ class Pusher:
         Returns:
             A sentence, when the Hub does not accept the card; the shards do not depend on it.
         """
-        inventory = self._remote.inventory(self.view, self._ledger)
-        self._note_foreign(inventory)
+        dataset_state = self._remote.dataset_state(self.view, self._shard_store)
+        self._note_foreign(dataset_state)
         for attempt in range(_TOGETHER):
-            if self._card_is_current(inventory):
+            if self._card_is_current(dataset_state):
                 break
             try:
-                self._view = self._remote.commit(self.view, None, inventory)
+                self._view = self._remote.commit(self.view, None, dataset_state)
             except HubCallError as error:
                 if error.kind == "refused" and error.answered in REFUSED_CONTENT:
                     return f"The dataset card was not accepted. {error.message}"
                 if error.kind not in _LOOK_AGAIN:
                     raise
                 self._wait(attempt)
-            inventory = self._remote.inventory(self.view, self._ledger)
-        self._ledger.change(card_stale=not self._card_is_current(inventory))
+            dataset_state = self._remote.dataset_state(self.view, self._shard_store)
+        self._shard_store.change(card_stale=not self._card_is_current(dataset_state))
         return None
 
-    def _note_foreign(self, inventory: Inventory) -> None:
+    def _note_foreign(self, dataset_state: DatasetState) -> None:
         """Files that are not ours or not as we left them, for the maintainer."""
-        notes = dict(list(inventory.foreign.items())[:_MOST_NOTES])
-        for shard in self._ledger.published():
+        notes = dict(list(dataset_state.foreign.items())[:_MOST_NOTES])
+        for shard in self._shard_store.published():
             found = self.view.files.get(shard.path)
             if not same(found, facts_of(shard)) and len(notes) < _MOST_NOTES:
                 notes.setdefault(
                     shard.path,
                     "published from here, and deleted since" if found is None else "changed by somebody else",
                 )
-        self._ledger.change(foreign=json.dumps(notes))
+        self._shard_store.change(foreign=json.dumps(notes))
 
-    def _card_is_current(self, inventory: Inventory) -> bool:
+    def _card_is_current(self, dataset_state: DatasetState) -> bool:
         view = self.view
-        return view.manifest == inventory.manifest() and view.card == write_card(
-            self._remote.repo, inventory, view.card
+        return view.manifest == dataset_state.manifest() and view.card == write_card(
+            self._remote.repo, dataset_state, view.card
         )
 
     def _is_there(self, shard: Shard) -> bool:
@@ -129,22 +129,22 @@ class Pusher:
 
     def _make_again(self, shard: Shard) -> None:
         """A shard whose file is lost: from the photos, else from what the Hub has at its path."""
-        if shard.path in self.view.files and not self._ledger.has_photos(shard):
+        if shard.path in self.view.files and not self._shard_store.has_photos(shard):
             data = self._remote.fetch(shard.path, self.view.sha)
-            if restore(shard, self._ledger, self._store, data):
+            if restore(shard, self._shard_store, self._store, data):
                 return
-        self._ledger.reopen([shard])  # rows that count as published would not be gathered
-        rebuild(shard, self._ledger, self._store)
+        self._shard_store.reopen([shard])  # rows that count as published would not be gathered
+        rebuild(shard, self._shard_store, self._store)
 
     def _together(self, shard: Shard, file: Path | None) -> str | None:
         """Shard, manifest and card in one commit; None when others are always faster."""
         for attempt in range(_TOGETHER):
             try:
-                inventory = self._remote.inventory(self.view, self._ledger, shard)
-                after = self._remote.commit(self.view, (shard, file), inventory)
+                dataset_state = self._remote.dataset_state(self.view, self._shard_store, shard)
+                after = self._remote.commit(self.view, (shard, file), dataset_state)
             except HubCallError as error:
                 if error.kind == "refused" and error.answered == 400:
-                    self._ledger.change(card_stale=True)
+                    self._shard_store.change(card_stale=True)
                     return None  # perhaps only the card is what it does not like
                 if error.kind not in _LOOK_AGAIN:
                     raise
@@ -156,7 +156,7 @@ class Pusher:
 
     def _alone(self, shard: Shard, file: Path | None) -> str:
         """The shard by itself, which nobody else's commit can be in the way of."""
-        self._ledger.change(card_stale=True)
+        self._shard_store.change(card_stale=True)
         for attempt in range(_ALONE):
             try:
                 commit = self._remote.commit(self.view, (shard, file), None).sha

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smartbreed.dataset.dataset_card import write_card
-from smartbreed.dataset.repo_state import CARD, MANIFEST, Facts, Inventory, take_inventory
-from smartbreed.dataset.shard_store import Ledger
+from smartbreed.dataset.repo_state import CARD, MANIFEST, DatasetState, Facts, read_dataset_state
+from smartbreed.dataset.shard_store import ShardStore
 from smartbreed.dataset.shards import inspect
 from smartbreed.dataset.tables import Shard
 from smartbreed.hub import client
@@ -90,14 +90,14 @@ class DatasetRepo:
             card = client.read_file(api, self.repo, "dataset", CARD, sha)
         return View(sha, files, manifest, (card or b"").decode("utf-8", "replace"))
 
-    def inventory(self, view: View, ledger: Ledger, change: Shard | None = None) -> Inventory:
+    def dataset_state(self, view: View, shard_store: ShardStore, change: Shard | None = None) -> DatasetState:
         """What the repo holds at a view, or will hold once one shard is added, replaced or deleted."""
-        ours = {shard.path: facts_of(shard) for shard in ledger.published()}
+        ours = {shard.path: facts_of(shard) for shard in shard_store.published()}
         files = dict(view.files)
         if change is not None:
             ours.pop(change.path, None)
             files.pop(change.path, None)
-        found = take_inventory(
+        found = read_dataset_state(
             files,
             view.manifest,
             ours,
@@ -126,12 +126,12 @@ class DatasetRepo:
             raise ValueError(found)
         return found
 
-    def commit(self, view: View, change: Change | None, inventory: Inventory | None) -> View:
+    def commit(self, view: View, change: Change | None, dataset_state: DatasetState | None) -> View:
         """One commit: a shard added, replaced or deleted, and the card and manifest that go with it.
 
         Args:
             change: the shard and its file; None: the card alone.
-            inventory: the repo after the commit; None: the shard alone, wherever the branch stands.
+            dataset_state: the repo after the commit; None: the shard alone, wherever the branch stands.
 
         Returns:
             The repo after it; only its `sha` is certain without an inventory.
@@ -152,11 +152,11 @@ class DatasetRepo:
             else:
                 delete = [shard.path] if shard.path in view.files else []
                 title = f"Remove a file of {shard.config}: its rows were withdrawn"
-        if inventory is not None:
-            after.manifest = files[MANIFEST] = inventory.manifest()
-            after.card = write_card(self.repo, inventory, view.card)
+        if dataset_state is not None:
+            after.manifest = files[MANIFEST] = dataset_state.manifest()
+            after.card = write_card(self.repo, dataset_state, view.card)
             files[CARD] = after.card.encode()
-        parent = view.sha if inventory is not None else None
+        parent = view.sha if dataset_state is not None else None
         after.sha = client.commit_files(
             self.api, self.repo, "dataset", files, title=title, parent=parent, delete=delete
         )

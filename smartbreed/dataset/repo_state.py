@@ -29,7 +29,7 @@ Facts = dict[str, Any]
 
 
 @dataclass
-class Inventory:
+class DatasetState:
     """The repo at one commit.
 
     Attributes:
@@ -50,14 +50,14 @@ class Inventory:
         return {path: facts for path, facts in sorted(self.shards.items()) if shard_config(path) == config}
 
 
-def take_inventory(
+def read_dataset_state(
     files: Mapping[str, RemoteFile],
     manifest: bytes | None,
     ours: Mapping[str, Facts],
     look_into: Callable[[str, str], Facts],
     *,
     seen: Callable[[str], bool] = lambda path: False,
-) -> Inventory:
+) -> DatasetState:
     """Sort the files of a repo.
 
     Args:
@@ -67,8 +67,8 @@ def take_inventory(
         look_into: configuration and path → facts, or ValueError with what is wrong.
         seen: whether `look_into` knows a path's content already and downloads nothing.
     """
-    found = Inventory()
-    told = read_manifest(manifest)
+    found = DatasetState()
+    listed = read_manifest(manifest)
     unknown: list[tuple[str, str]] = []
     for path, file in sorted(files.items()):
         config = shard_config(path)
@@ -76,7 +76,7 @@ def take_inventory(
             if path != MANIFEST and (path.startswith("data/") or path.lower().endswith(_DATA)):
                 found.foreign[path] = "not written by SmartBreed"
             continue
-        facts = next((known[path] for known in (ours, told) if same(file, known.get(path))), None)
+        facts = next((known[path] for known in (ours, listed) if same(file, known.get(path))), None)
         if facts is None:
             if file.size > _TOO_LARGE:
                 found.foreign[path] = f"too large to be looked into ({file.size} bytes)"
@@ -97,7 +97,7 @@ def take_inventory(
             found.shards[path] = _listed(files[path], look_into(config, path))
         except ValueError as error:
             found.foreign[path] = str(error)
-    return Inventory(found.shards, dict(sorted(found.foreign.items())))
+    return DatasetState(found.shards, dict(sorted(found.foreign.items())))
 
 
 def _listed(file: RemoteFile, facts: Facts) -> Facts:

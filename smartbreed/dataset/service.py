@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from smartbreed.dataset.decision_source import DecisionSource
 from smartbreed.dataset.flag_source import FlagSource
-from smartbreed.dataset.maintenance import housekeeping
+from smartbreed.dataset.maintenance import maintenance_tasks
 from smartbreed.dataset.publisher import Publisher
 from smartbreed.feedback.flags import FlagService
 
@@ -32,5 +32,5 @@ def open_publisher(settings: Settings, flags: FlagService) -> Publisher:
             FlagSource(flags.blobs, settings.publishing, settings.daily_flags),
             DecisionSource(settings.publishing),
         ],
-        daily=housekeeping(settings, flags),
+        maintenance=maintenance_tasks(settings, flags),
     )

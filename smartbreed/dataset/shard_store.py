@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from smartbreed.core.database import Sessions, read, write
 from smartbreed.core.errors import HubCallError
-from smartbreed.dataset.sources import Source
+from smartbreed.dataset.sources import RowSource
 from smartbreed.dataset.tables import Erasure, PublishingState, Shard, ShardRow
 from smartbreed.hub.retry import LONGEST_S, pause_s
 
@@ -21,7 +21,7 @@ _ADOPT_S = 24 * 3600.0
 _FINISH_S = 600.0
 
 
-class Ledger:
+class ShardStore:
     """The books of one disk and one dataset repo.
 
     Args:
@@ -33,7 +33,7 @@ class Ledger:
     """
 
     def __init__(
-        self, sessions: Sessions, disk: str, target: str, sources: Mapping[str, Source], clock: Clock
+        self, sessions: Sessions, disk: str, target: str, sources: Mapping[str, RowSource], clock: Clock
     ) -> None:
         self.sessions = sessions
         self.disk = disk
@@ -86,7 +86,7 @@ class Ledger:
         # A moment farther away than any pause was written by a clock that has been set back since.
         return wait is None or wait <= now or wait > now + dt.timedelta(seconds=LONGEST_S + 60)
 
-    def settle_on_target(self) -> None:
+    def move_to_target(self) -> None:
         """Shards the Hub has never confirmed go where the settings point now."""
         with write(self.sessions) as session:
             session.execute(

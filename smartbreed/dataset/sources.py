@@ -22,7 +22,7 @@ class Unusable(Exception):
     """This row cannot be published now; the text says why, for the maintainer."""
 
 
-class Source(Protocol):
+class RowSource(Protocol):
     """One table on its way into one configuration of the dataset."""
 
     config: str

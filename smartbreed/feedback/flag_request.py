@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 
 from smartbreed.core.errors import RequestError
-from smartbreed.feedback.request import Box, FlagRequest, drawn_box
-from smartbreed.imaging.photo import Photo
+from smartbreed.feedback.request import FlagRequest, drawn_box
+from smartbreed.imaging.photo import Box, Photo
 from smartbreed.inference.pipeline import Identifier
 from smartbreed.inference.results import Identification, Pet
 

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from smartbreed.breeds.catalogue import Breed, resolve
 from smartbreed.core.errors import FlagError
 from smartbreed.feedback.tables import VERDICTS
-
-Box = tuple[float, float, float, float]
+from smartbreed.imaging.photo import Box
 
 #: Longest texts kept, in characters after cleaning.
 MAX_LABEL_TEXT = 80

@@ -14,7 +14,7 @@ from localhub.maintenance import check_store, collect_garbage
 from localhub.server import HubApp
 from localhub.store import HubStore
 from smartbreed.core.errors import SettingError, SmartBreedError, StorageError
-from smartbreed.core.maintenance import Daily
+from smartbreed.core.maintenance import Maintenance
 from smartbreed.hub import session
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ def mount_in_process(app: HubApp, host: str) -> str:
     return f"http://{host}"
 
 
-def hub_upkeep(root: Path) -> Daily:
+def hub_maintenance(root: Path) -> Maintenance:
     """Garbage collection and a look for what is missing, once a day; nothing where no Hub is yet.
 
     Contents are not read: ``smartbreed hub check --contents`` does that.
@@ -75,4 +75,4 @@ def hub_upkeep(root: Path) -> Daily:
             finally:
                 store.close()
 
-    return Daily(root, work)
+    return Maintenance(root, work)

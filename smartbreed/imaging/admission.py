@@ -98,7 +98,7 @@ class Admission:
         self.large = Lane(max(large, ordinary), most_waiting=MOST_WAITING)
         self._patience_s = patience_s
 
-    def admit(self, amount: int, *, carried: int = 0) -> Lease:
+    def admit(self, amount: int, *, carried: int = 0) -> Reservation:
         """Wait until ``amount`` bytes are free.
 
         Args:
@@ -112,7 +112,7 @@ class Admission:
         held = lane.acquire(amount, self._patience_s, carried)
         if held is None:
             raise PhotoError("busy", "Too many photos are being looked at. Try again in a minute.")
-        return Lease(lane, held)
+        return Reservation(lane, held)
 
     @property
     def held(self) -> int:
@@ -120,7 +120,7 @@ class Admission:
         return self.ordinary.held + self.large.held
 
 
-class Lease:
+class Reservation:
     """Memory that was admitted, until `release` or until what it is `bound` to is gone."""
 
     def __init__(self, lane: Lane, amount: int) -> None:

@@ -21,12 +21,12 @@ import numpy.typing as npt
 from PIL import Image
 
 from smartbreed.core.errors import PhotoError
-from smartbreed.imaging.admission import Admission, Lease
+from smartbreed.imaging.admission import Admission, Reservation
 from smartbreed.imaging.colour import Pixels, array_rgb
 from smartbreed.imaging.decoding import check_size, decode, decode_image
 
-Source = bytes | bytearray | memoryview | str | Path | Image.Image | npt.NDArray[Any]
-
+PhotoInput = bytes | bytearray | memoryview | str | Path | Image.Image | npt.NDArray[Any]
+#: x0, y0, x1, y1 in pixels.
 Box = tuple[float, float, float, float]
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
@@ -85,7 +85,7 @@ class Photo:
 
 
 def read_photo(
-    source: Source,
+    source: PhotoInput,
     *,
     name: str = "",
     max_bytes: int = 30_000_000,
@@ -133,21 +133,21 @@ def read_photo(
             f"Received: {type(source).__name__}",
         )
     _check_bytes(len(data), max_bytes)
-    leases: list[Lease] = []
+    reservations: list[Reservation] = []
 
     def admit(memory: int) -> None:
         if admission is not None:
-            leases.append(admission.admit(memory, carried=len(data)))
+            reservations.append(admission.admit(memory, carried=len(data)))
 
     try:
         pixels, full = decode(data, max_pixels, admit, reduce=reduce)
     except BaseException:
-        for lease in leases:
-            lease.release()
+        for reservation in reservations:
+            reservation.release()
         raise
     photo = Photo(pixels, hashlib.sha256(data).hexdigest(), _base_name(name or found), full)
-    for lease in leases:
-        lease.bind(photo)
+    for reservation in reservations:
+        reservation.bind(photo)
     return photo
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image
 
+from smartbreed.imaging.photo import Box
 from smartbreed.inference.bundle import Bundle, ClassifierConfig, OtherAnimal, PictureFaults
 from smartbreed.inference.picture_quality import NO_FAULTS, Faults, faults_of
-from smartbreed.inference.pixels import Box, resample, to_input
+from smartbreed.inference.pixels import resample, to_input
 from smartbreed.inference.runtime import Network
 
 

@@ -24,7 +24,7 @@ import numpy as np
 
 from smartbreed.core.errors import BundleError, RequestError, SmartBreedError, UnavailableError
 from smartbreed.core.extras import require
-from smartbreed.core.fair_lock import Turns
+from smartbreed.core.fair_lock import FairLock
 from smartbreed.inference.bundle import Bundle, load_bundle
 from smartbreed.inference.worker_process import Child, ChildLost
 
@@ -59,7 +59,7 @@ class DeepExplainer:
         self._folder = Path(bundle_folder).resolve()
         self._timeout, self._idle = timeout, idle
         self._command = [sys.executable, "-m", "training.explain.worker", str(self._folder)]
-        self._turns = Turns(_MOST_WAITING)
+        self._fair_lock = FairLock(_MOST_WAITING)
         self._state = threading.Lock()  # guards everything below; never held for long
         self._child: Child | None = None
         self._resting: threading.Timer | None = None
@@ -109,7 +109,7 @@ class DeepExplainer:
             )
         require("explain", "On the server, deeper explanations need")
         said = "Waiting for another visitor's explanation ({} before yours)"
-        with self._staying(), self._turns.take(lambda before: report(0.0, said.format(before))):
+        with self._staying(), self._fair_lock.take(lambda before: report(0.0, said.format(before))):
             if (known := self._recall(key)) is not None:  # the other visitor asked the same
                 return known
             heat = self._ask(pixels, index, method, report)
@@ -179,7 +179,7 @@ class DeepExplainer:
             with closing(child.ask(request, pixels.tobytes(), self._timeout)) as replies:
                 for header, body in replies:
                     if "error" in header:
-                        log.warning("no %s explanation: %s\n%s", method, header["error"], child.last_words())
+                        log.warning("no %s explanation: %s\n%s", method, header["error"], child.stderr_tail())
                         with self._state:
                             self._stop()  # what failed to load or to compute starts afresh
                         raise _as_error(**header["error"])
@@ -191,7 +191,7 @@ class DeepExplainer:
         except ChildLost as lost:
             with self._state:
                 if not self._closed:
-                    log.warning("the explaining process was lost: %s\n%s", lost, child.last_words())
+                    log.warning("the explaining process was lost: %s\n%s", lost, child.stderr_tail())
                 self._stop()
             raise self._sorry(lost) from None
         finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-Box = tuple[float, float, float, float]
+from smartbreed.imaging.photo import Box
 
 
 def resample(picture: Image.Image, box: Box, size: tuple[int, int]) -> np.ndarray:

@@ -15,7 +15,7 @@ from typing import IO, Any
 from smartbreed.inference.messages import Frame, read_frame, write_frame
 
 #: Bytes of the child's last words that go to our log.
-_LAST_WORDS = 2000
+_TAIL_BYTES = 2000
 
 
 class ChildLost(Exception):
@@ -37,7 +37,7 @@ class Child:
 
     Args:
         command: a program that reads frames from stdin and answers each with frames on stdout
-            that carry the request's ``id``. Its stderr is kept for `last_words`.
+            that carry the request's ``id``. Its stderr is kept for `stderr_tail`.
         cwd: its working directory.
         environment: all of its environment.
     """
@@ -105,11 +105,11 @@ class Child:
         finally:
             watch.cancel()
 
-    def last_words(self) -> str:
+    def stderr_tail(self) -> str:
         """The end of what it wrote to stderr."""
         try:
             size = self._stderr.seek(0, 2)
-            self._stderr.seek(max(0, size - _LAST_WORDS))
+            self._stderr.seek(max(0, size - _TAIL_BYTES))
             return self._stderr.read().decode(errors="replace")
         except (OSError, ValueError):  # closed
             return ""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 FIRST_S, LONGEST_S = 60.0, 6 * 3600.0
 
 
-class Later:
+class Backoff:
     """Back-off for each revision.
 
     Args:

@@ -10,8 +10,8 @@ from typing import Literal, NamedTuple, TypeVar
 from smartbreed.core.errors import BundleError, HubCallError, StorageError
 from smartbreed.core.settings import EMBEDDED_BUNDLE, Settings
 from smartbreed.inference.bundle import Bundle, load_bundle, read_config
-from smartbreed.registry.model_source import EMBEDDED, Source, newer, read_source
-from smartbreed.registry.state import Good, SourceState, StateFile
+from smartbreed.registry.model_source import EMBEDDED, ModelSource, newer, read_source
+from smartbreed.registry.state import KnownGood, SourceState, StateFile
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ def open_with(settings: Settings, load: Callable[[Opened], T], *, ask_hub: bool 
     return load(Opened(fetched, "fixed" if source.sha else "latest"))
 
 
-def open_release(settings: Settings, release: Good) -> Bundle:
+def open_release(settings: Settings, release: KnownGood) -> Bundle:
     """A release that was served before, from this disk.
 
     Raises:
@@ -94,35 +94,37 @@ def embedded_version() -> str:
     return read_config(EMBEDDED_BUNDLE)[1].version
 
 
-def as_good(settings: Settings, bundle: Bundle, at: str) -> Good:
+def as_known_good(settings: Settings, bundle: Bundle, at: str) -> KnownGood:
     """How a bundle is remembered."""
     version = bundle.version
     if version.repo == EMBEDDED:
-        return Good(repo=EMBEDDED, revision=version.revision, version=version.version, at=at)
+        return KnownGood(repo=EMBEDDED, revision=version.revision, version=version.version, at=at)
     folder = str(bundle.folder.absolute().relative_to(settings.home_dir))
-    return Good(repo=version.repo, revision=version.revision, version=version.version, folder=folder, at=at)
+    return KnownGood(
+        repo=version.repo, revision=version.revision, version=version.version, folder=folder, at=at
+    )
 
 
-def _remembered(source: Source, state: SourceState) -> Iterator[tuple[Good, Chosen]]:
+def _remembered(source: ModelSource, state: SourceState) -> Iterator[tuple[KnownGood, Chosen]]:
     """What may be served without asking a Hub, the best first."""
     if state.pin:
         yield state.pin, "pinned"
     own = embedded_version() if source.kind == "embedded" else ""
-    for release in state.good:
+    for release in state.known_good:
         if release.repo == EMBEDDED or (own and not newer(release.version, own)):
             continue  # what comes with the program is no older, and needs no remembering
         yield release, "fixed" if source.sha else "latest"
 
 
 def _remember(settings: Settings, key: str, bundle: Bundle) -> None:
-    good = as_good(settings, bundle, dt.datetime.now(dt.UTC).isoformat(timespec="seconds"))
+    known_good = as_known_good(settings, bundle, dt.datetime.now(dt.UTC).isoformat(timespec="seconds"))
     try:
-        StateFile(settings.home_dir).change(key, lambda state: state.serving(good))
+        StateFile(settings.home_dir).change(key, lambda state: state.serving(known_good))
     except StorageError as error:  # it serves all the same; the next start asks the Hub again
         log.warning("%s", error.message)
 
 
-def _fetch(settings: Settings, source: Source, state: SourceState, *, tried: bool) -> Bundle:
+def _fetch(settings: Settings, source: ModelSource, state: SourceState, *, tried: bool) -> Bundle:
     """The first start with a repo: the newest release of it that can be served.
 
     Args:
@@ -153,7 +155,7 @@ def _fetch(settings: Settings, source: Source, state: SourceState, *, tried: boo
                 raise
             log.warning("the newest release of %s is not usable: %s", source.repo, error.message)
             for version, sha in versions(list_tags(api, source.repo, "model")):
-                if sha != head.sha and not state.why_bad(sha):
+                if sha != head.sha and not state.why_rejected(sha):
                     try:
                         return take(sha)
                     except BundleError as other:
@@ -163,7 +165,7 @@ def _fetch(settings: Settings, source: Source, state: SourceState, *, tried: boo
         raise BundleError(_unreached(source, error)) from None
 
 
-def _unreached(source: Source, error: HubCallError) -> str:
+def _unreached(source: ModelSource, error: HubCallError) -> str:
     if error.kind == "no_repo":
         return f"There is no model repo {source.repo}, or this token (HF_TOKEN) may not read it."
     if error.kind == "no_entry":

@@ -21,15 +21,15 @@ from smartbreed.inference.deep_explanations import DeepExplainer
 from smartbreed.inference.pipeline import Identifier
 from smartbreed.inference.results import ModelVersion
 from smartbreed.registry import pinning
-from smartbreed.registry.initial_model import Chosen, Opened, as_good, open_with
-from smartbreed.registry.model_source import Source, read_source
-from smartbreed.registry.state import Bad, Good, StateFile
+from smartbreed.registry.initial_model import Chosen, Opened, as_known_good, open_with
+from smartbreed.registry.model_source import ModelSource, read_source
+from smartbreed.registry.state import KnownGood, Rejected, StateFile
 from smartbreed.registry.warm_up import warm_up
 
 log = logging.getLogger(__name__)
 
 
-class Served:
+class LoadedModel:
     """A loaded model and what belongs to it.
 
     Args:
@@ -69,7 +69,7 @@ class ModelStatus:
         looked_at: when the Hub was asked last; None: not yet.
         pin, pin_revision: version and revision a maintainer has chosen; empty when none.
         before: version that `LiveModel.rollback` goes back to; empty when there is none.
-        bad: releases that cannot be served, the newest first, each with its reason.
+        rejected: releases that cannot be served, the newest first, each with its reason.
     """
 
     version: str
@@ -83,15 +83,16 @@ class ModelStatus:
     pin: str = ""
     pin_revision: str = ""
     before: str = ""
-    bad: tuple[Bad, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON."""
         plain = {
             name: value.isoformat() if isinstance(value, dt.datetime) else value
             for name, value in asdict(self).items()
+            if name != "rejected"
         }
-        return {**plain, "bad": [bad.model_dump() for bad in self.bad]}
+        return {**plain, "bad": [rejected.model_dump() for rejected in self.rejected]}
 
 
 class LiveModel:
@@ -110,15 +111,15 @@ class LiveModel:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.source: Source = read_source(settings)
+        self.source: ModelSource = read_source(settings)
         self.state = StateFile(settings.home_dir)
-        self.current: Served = open_with(settings, self._load)
+        self.current: LoadedModel = open_with(settings, self._load)
         self.problem = ""
         self.looked_at: dt.datetime | None = None
         self._swapping = threading.Lock()
         self._poke: Callable[[], None] = lambda: None
 
-    def served_by(self, version: ModelVersion) -> Served:
+    def served_by(self, version: ModelVersion) -> LoadedModel:
         """What answered with this version, if it still does.
 
         Raises:
@@ -148,7 +149,7 @@ class LiveModel:
             pin=state.pin.version if state.pin else "",
             pin_revision=state.pin.revision if state.pin else "",
             before=getattr(pinning.before(self.source, state, current.version.revision), "version", ""),
-            bad=state.bad,
+            rejected=state.rejected,
         )
 
     @property
@@ -156,7 +157,7 @@ class LiveModel:
         """Whether newer releases are taken, unless a maintainer has pinned one."""
         return self.source.kind != "folder" and not self.source.sha and self.current.chosen != "fixed"
 
-    def use(self, wanted: str) -> Good | None:
+    def use(self, wanted: str) -> KnownGood | None:
         """Serve a version, tag or commit from now on; ``latest``: the newest again. See `choose.use`.
 
         Raises:
@@ -166,7 +167,7 @@ class LiveModel:
         self.poke()
         return chosen
 
-    def rollback(self) -> Good:
+    def rollback(self) -> KnownGood:
         """Go back to the release before this one. See `choose.rollback`.
 
         Raises:
@@ -215,9 +216,9 @@ class LiveModel:
     def refuse(self, revision: str, version: str, error: SmartBreedError) -> None:
         """Remember a release that cannot be served; it is not tried again unless somebody asks."""
         log.warning("version %s (%.10s) is refused: %s", version or "?", revision, error.message)
-        bad = Bad(revision=revision, version=version, reason=error.message, at=_now())
+        rejected = Rejected(revision=revision, version=version, reason=error.message, at=_now())
         try:
-            self.state.change(self.source.key, lambda state: state.failing(bad))
+            self.state.change(self.source.key, lambda state: state.failing(rejected))
         except StorageError as trouble:
             log.warning("%s", trouble.message)
         self.problem = f"The release {version or revision[:10]} cannot be served: {error.message}"
@@ -226,14 +227,14 @@ class LiveModel:
         """The Hub could not be asked; what answers goes on answering."""
         self.problem = error.message
 
-    def _load(self, opened: Opened) -> Served:
+    def _load(self, opened: Opened) -> LoadedModel:
         settings = self.settings
         identifier = Identifier(opened.bundle, threads=settings.threads, top_k=settings.top_k)
-        return Served(identifier, opened.chosen)
+        return LoadedModel(identifier, opened.chosen)
 
     def _remember(self, bundle: Bundle, before: Bundle | None = None) -> None:
-        good = as_good(self.settings, bundle, _now())
-        first = as_good(self.settings, before, _now()) if before else None
+        good = as_known_good(self.settings, bundle, _now())
+        first = as_known_good(self.settings, before, _now()) if before else None
 
         try:
             self.state.change(self.source.key, lambda state: state.serving(good, first))

@@ -21,7 +21,7 @@ _SHA = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
-class Source:
+class ModelSource:
     """Where models come from.
 
     Attributes:
@@ -50,7 +50,7 @@ def is_sha(text: str) -> bool:
     return _SHA.fullmatch(text) is not None
 
 
-def read_source(settings: Settings) -> Source:
+def read_source(settings: Settings) -> ModelSource:
     """What ``SMARTBREED_MODEL`` and ``SMARTBREED_MODEL_REPO`` say; nothing is opened.
 
     Raises:
@@ -58,15 +58,15 @@ def read_source(settings: Settings) -> Source:
     """
     hub = chosen_hub(settings).name
     if not settings.model:
-        return Source("embedded", f"{hub} {settings.model_repo}", settings.model_repo)
+        return ModelSource("embedded", f"{hub} {settings.model_repo}", settings.model_repo)
     folder = Path(settings.model).expanduser()
     if folder.is_dir():
-        return Source("folder", f"folder {folder.absolute()}", folder=folder)
+        return ModelSource("folder", f"folder {folder.absolute()}", folder=folder)
     named = parse_repo(settings.model)
     if named is None or settings.model.startswith((".", "/", "~")):
         raise BundleError(f"There is no model bundle at {settings.model}: it is no folder and no repo id.")
     repo, asked = named
-    return Source("repo", f"{hub} {repo}@{asked}", repo, asked)
+    return ModelSource("repo", f"{hub} {repo}@{asked}", repo, asked)
 
 
 def why_no_releases(settings: Settings) -> str:

@@ -11,9 +11,9 @@ import logging
 from smartbreed.core.errors import BundleError, HubCallError, RequestError
 from smartbreed.core.settings import EMBEDDED_BUNDLE, Settings
 from smartbreed.inference.bundle import load_bundle
-from smartbreed.registry.initial_model import as_good, embedded_version, open_release
-from smartbreed.registry.model_source import EMBEDDED, Source, read_source
-from smartbreed.registry.state import Bad, Good, SourceState, StateFile
+from smartbreed.registry.initial_model import as_known_good, embedded_version, open_release
+from smartbreed.registry.model_source import EMBEDDED, ModelSource, read_source
+from smartbreed.registry.state import KnownGood, Rejected, SourceState, StateFile
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ LATEST = "latest"
 _FEWEST_DIGITS = 4
 
 
-def use(settings: Settings, wanted: str) -> Good | None:
+def use(settings: Settings, wanted: str) -> KnownGood | None:
     """Choose a release; it is downloaded, verified and tried first.
 
     Args:
@@ -52,7 +52,7 @@ def use(settings: Settings, wanted: str) -> Good | None:
     return chosen
 
 
-def rollback(settings: Settings, current: str = "") -> Good:
+def rollback(settings: Settings, current: str = "") -> KnownGood:
     """Choose the release that was served before the present one.
 
     Args:
@@ -73,26 +73,30 @@ def rollback(settings: Settings, current: str = "") -> Good:
     return chosen
 
 
-def before(source: Source, state: SourceState, current: str) -> Good | None:
+def before(source: ModelSource, state: SourceState, current: str) -> KnownGood | None:
     """The release to go back to from a revision; None when there is none."""
-    place = next((n for n, good in enumerate(state.good) if good.revision == current), None)
+    place = next((n for n, known_good in enumerate(state.known_good) if known_good.revision == current), None)
     if place is None:
         return None
-    older = [good for good in state.good[place + 1 :] if not state.why_bad(good.revision)]
+    older = [
+        known_good
+        for known_good in state.known_good[place + 1 :]
+        if not state.why_rejected(known_good.revision)
+    ]
     if older:
         return older[0]
-    if source.kind == "embedded" and state.good[place].repo != EMBEDDED:
-        return Good(repo=EMBEDDED, revision=EMBEDDED, version=embedded_version())
+    if source.kind == "embedded" and state.known_good[place].repo != EMBEDDED:
+        return KnownGood(repo=EMBEDDED, revision=EMBEDDED, version=embedded_version())
     return None
 
 
 def _serving(state: SourceState) -> str:
     if state.pin:
         return state.pin.revision
-    return state.good[0].revision if state.good else ""
+    return state.known_good[0].revision if state.known_good else ""
 
 
-def _open(settings: Settings) -> tuple[Source, StateFile]:
+def _open(settings: Settings) -> tuple[ModelSource, StateFile]:
     source = read_source(settings)
     if source.kind == "folder" or source.sha:
         raise _no_choice(settings)
@@ -107,32 +111,32 @@ def _no_choice(settings: Settings) -> RequestError:
     )
 
 
-def _embedded(settings: Settings, source: Source, wanted: str) -> Good | None:
+def _embedded(settings: Settings, source: ModelSource, wanted: str) -> KnownGood | None:
     """The bundle that came with the program, by version, by name or, as the page asks for it, by revision."""
     if source.kind != "embedded":
         return None
     bundle = load_bundle(EMBEDDED_BUNDLE, repo=EMBEDDED)
     named = wanted.removeprefix("v") in (EMBEDDED, bundle.version.version)
     digits = len(wanted) >= _FEWEST_DIGITS and bundle.version.revision.startswith(wanted.lower())
-    return as_good(settings, bundle, _now()) if named or digits else None
+    return as_known_good(settings, bundle, _now()) if named or digits else None
 
 
-def _here(settings: Settings, state: SourceState, wanted: str) -> Good | None:
+def _here(settings: Settings, state: SourceState, wanted: str) -> KnownGood | None:
     """A release that was served before and still lies on this disk."""
     digits = wanted.lower() if len(wanted) >= _FEWEST_DIGITS else "-"
-    for good in state.good:
-        named = wanted.removeprefix("v") == good.version or good.revision.startswith(digits)
-        if named and good.repo != EMBEDDED:
+    for known_good in state.known_good:
+        named = wanted.removeprefix("v") == known_good.version or known_good.revision.startswith(digits)
+        if named and known_good.repo != EMBEDDED:
             try:
-                open_release(settings, good)
+                open_release(settings, known_good)
             except BundleError as error:
-                log.warning("version %s is fetched again: %s", good.version, error.message)
+                log.warning("version %s is fetched again: %s", known_good.version, error.message)
             else:
-                return good
+                return known_good
     return None
 
 
-def _fetch(settings: Settings, source: Source, file: StateFile, wanted: str) -> Good:
+def _fetch(settings: Settings, source: ModelSource, file: StateFile, wanted: str) -> KnownGood:
     from smartbreed.hub.client import connect, list_tags
     from smartbreed.registry.releases import download, resolve
     from smartbreed.registry.smoke_test import NoVerdictError, try_out
@@ -152,10 +156,10 @@ def _fetch(settings: Settings, source: Source, file: StateFile, wanted: str) -> 
     except NoVerdictError:
         raise  # nothing is known against it
     except BundleError as error:
-        bad = Bad(revision=sha, version=version, reason=error.message, at=_now())
-        file.change(source.key, lambda state: state.failing(bad))
+        rejected = Rejected(revision=sha, version=version, reason=error.message, at=_now())
+        file.change(source.key, lambda state: state.failing(rejected))
         raise
-    return as_good(settings, bundle, _now())
+    return as_known_good(settings, bundle, _now())
 
 
 def _now() -> str:

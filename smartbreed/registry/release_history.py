@@ -135,19 +135,19 @@ def release_of(
     """
     if not config:
         return Release(version, revision, bad="Its config.json cannot be read.", **more)
-    told, measured = history or {}, _section(_section(config, "metrics"), "classifier")
+    recorded, measured = history or {}, _section(_section(config, "metrics"), "classifier")
     found = _section(config, "classifier").get("labels")
     labels = [label for label in found if isinstance(label, dict)] if isinstance(found, list) else []
     names = {str(label.get("id")): str(label.get("name") or "") for label in labels}
-    learnt = told.get("learnt")
+    learnt = recorded.get("learnt")
     return Release(
         version,
         revision,
         public=_share(measured.get("top1")),
-        gate=_share(told.get("gate_top1")),
-        ece=_share(told.get("gate_ece", measured.get("ece"))),
-        flagged=_share(told.get("flagged_top1")),
-        flagged_before=_share(told.get("flagged_top1_before")),
+        gate=_share(recorded.get("gate_top1")),
+        ece=_share(recorded.get("gate_ece", measured.get("ece"))),
+        flagged=_share(recorded.get("flagged_top1")),
+        flagged_before=_share(recorded.get("flagged_top1_before")),
         breeds=len(labels),
         learnt=tuple(_name(str(one), names) for one in learnt) if isinstance(learnt, list) else (),
         **more,

@@ -10,7 +10,7 @@ from smartbreed.core.errors import BundleError, HubCallError
 from smartbreed.core.settings import Settings
 from smartbreed.inference.bundle import CONFIG, Bundle, BundleConfig, load_bundle, parse_config
 from smartbreed.inference.contents import check_folder
-from smartbreed.registry.model_source import Source, is_sha, order
+from smartbreed.registry.model_source import ModelSource, is_sha, order
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -37,7 +37,7 @@ def cache_folder(settings: Settings) -> Path:
     return settings.home_dir / "hub-cache"
 
 
-def read_head(api: HfApi, source: Source) -> Head:
+def read_head(api: HfApi, source: ModelSource) -> Head:
     """Ask the Hub where the branch, tag or commit of a source stands.
 
     Raises:

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from smartbreed.core.errors import StorageError
 from smartbreed.core.files import PRIVATE_FILE, disk_errors, make_dirs, replace_durably, sweep_tmp, write_tmp
@@ -23,16 +23,16 @@ from smartbreed.core.files import PRIVATE_FILE, disk_errors, make_dirs, replace_
 log = logging.getLogger(__name__)
 
 FORMAT = 1
-_MOST_GOOD = 8
-_MOST_BAD = 50
+_MOST_KNOWN_GOOD = 8
+_MOST_REJECTED = 50
 _OLD_S = 3600.0
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
 
 
-class Good(_Record):
+class KnownGood(_Record):
     """A release that was verified and served.
 
     Attributes:
@@ -47,7 +47,7 @@ class Good(_Record):
     at: str = ""
 
 
-class Bad(_Record):
+class Rejected(_Record):
     """A release that cannot be served, and why."""
 
     revision: str
@@ -61,20 +61,20 @@ class SourceState(_Record):
 
     Attributes:
         pin: the release a maintainer has chosen; None: the newest.
-        good: newest first; the first one is served unless there is a pin.
-        bad: newest first.
+        known_good: newest first; the first one is served unless there is a pin.
+        rejected: newest first.
     """
 
-    pin: Good | None = None
-    good: tuple[Good, ...] = ()
-    bad: tuple[Bad, ...] = ()
+    pin: KnownGood | None = None
+    known_good: tuple[KnownGood, ...] = Field(default=(), validation_alias="good", serialization_alias="good")
+    rejected: tuple[Rejected, ...] = Field(default=(), validation_alias="bad", serialization_alias="bad")
 
-    def why_bad(self, revision: str) -> str:
-        """The reason a release is known to be bad; empty when it is not."""
-        return next((bad.reason for bad in self.bad if bad.revision == revision), "")
+    def why_rejected(self, revision: str) -> str:
+        """The reason a release is rejected; empty when it is not."""
+        return next((rejected.reason for rejected in self.rejected if rejected.revision == revision), "")
 
-    def serving(self, release: Good, before: Good | None = None) -> SourceState:
-        """It serves now: first among the good, no longer bad.
+    def serving(self, release: KnownGood, before: KnownGood | None = None) -> SourceState:
+        """It serves now: first among the known good, no longer rejected.
 
         One that a rollback has pinned keeps its place, so that the next rollback goes further back.
 
@@ -82,26 +82,28 @@ class SourceState(_Record):
             release: what serves.
             before: what served until now, which is remembered as well.
         """
-        known = [good.revision for good in self.good]
-        good = list(self.good)
+        known = [known_good.revision for known_good in self.known_good]
+        known_good = list(self.known_good)
         if not (self.pin and self.pin.revision == release.revision and release.revision in known):
-            good = [release, *(one for one in good if one.revision != release.revision)]
+            known_good = [release, *(one for one in known_good if one.revision != release.revision)]
         if before and before.revision not in known:
-            place = [one.revision for one in good].index(release.revision)
-            good.insert(place + 1, before)
-        bad = tuple(one for one in self.bad if one.revision != release.revision)
-        return self.model_copy(update={"good": tuple(good[:_MOST_GOOD]), "bad": bad})
+            place = [one.revision for one in known_good].index(release.revision)
+            known_good.insert(place + 1, before)
+        rejected = tuple(one for one in self.rejected if one.revision != release.revision)
+        return self.model_copy(
+            update={"known_good": tuple(known_good[:_MOST_KNOWN_GOOD]), "rejected": rejected}
+        )
 
-    def failing(self, release: Bad) -> SourceState:
+    def failing(self, release: Rejected) -> SourceState:
         """It cannot be served."""
-        rest = [bad for bad in self.bad if bad.revision != release.revision]
-        return self.model_copy(update={"bad": (release, *rest)[:_MOST_BAD]})
+        rest = [rejected for rejected in self.rejected if rejected.revision != release.revision]
+        return self.model_copy(update={"rejected": (release, *rest)[:_MOST_REJECTED]})
 
-    def pinned(self, release: Good | None) -> SourceState:
-        """Chosen by a maintainer, who may ask for a bad one to be tried again; None: no pin."""
+    def pinned(self, release: KnownGood | None) -> SourceState:
+        """Chosen by a maintainer, who may ask for a rejected one to be tried again; None: no pin."""
         revision = release.revision if release else ""
-        bad = tuple(one for one in self.bad if one.revision != revision)
-        return self.model_copy(update={"pin": release, "bad": bad})
+        rejected = tuple(one for one in self.rejected if one.revision != revision)
+        return self.model_copy(update={"pin": release, "rejected": rejected})
 
 
 class _File(_Record):
@@ -138,7 +140,7 @@ class StateFile:
                 after = alter(before)
                 if after != before:
                     whole = _File(sources={**file.sources, key: after})
-                    text = whole.model_dump_json(indent=1).encode()
+                    text = whole.model_dump_json(indent=1, by_alias=True).encode()
                     replace_durably(write_tmp(self._folder, self._path.name, text), self._path)
                 sweep_tmp(self._folder, _OLD_S)
                 return after

@@ -8,7 +8,7 @@ from smartbreed.core.errors import BundleError, HubCallError
 from smartbreed.core.settings import Settings
 from smartbreed.inference.results import ModelVersion
 from smartbreed.registry.initial_model import embedded_version, open_bundle
-from smartbreed.registry.model_source import EMBEDDED, Source, another_model, newer, order, read_source
+from smartbreed.registry.model_source import EMBEDDED, ModelSource, another_model, newer, order, read_source
 from smartbreed.registry.state import SourceState, StateFile
 
 
@@ -43,8 +43,8 @@ def list_releases(settings: Settings) -> tuple[list[Row], str]:
     source = read_source(settings)
     state = StateFile(settings.home_dir).read(source.key)
     serving = open_bundle(settings).version
-    found = {(good.repo, _id(good.repo, good.revision)): good.version for good in state.good}
-    found |= {(source.repo, bad.revision): bad.version for bad in state.bad}
+    found = {(good.repo, _id(good.repo, good.revision)): good.version for good in state.known_good}
+    found |= {(source.repo, bad.revision): bad.version for bad in state.rejected}
     found[serving.repo, _id(serving.repo, serving.revision)] = serving.version
     if state.pin:
         found[state.pin.repo, _id(state.pin.repo, state.pin.revision)] = state.pin.version
@@ -89,12 +89,12 @@ def _row(version: str, repo: str, revision: str, state: SourceState, serving: Mo
         repo,
         serves=(repo, revision) == (serving.repo, _id(serving.repo, serving.revision)),
         pinned=pin is not None and (repo, revision) == (pin.repo, _id(pin.repo, pin.revision)),
-        here=repo == EMBEDDED or any(good.revision == revision for good in state.good),
-        bad=state.why_bad(revision),
+        here=repo == EMBEDDED or any(good.revision == revision for good in state.known_good),
+        bad=state.why_rejected(revision),
     )
 
 
-def _offered(settings: Settings, source: Source) -> tuple[list[tuple[str, str]], str]:
+def _offered(settings: Settings, source: ModelSource) -> tuple[list[tuple[str, str]], str]:
     if source.kind == "folder":
         return [], ""
     from smartbreed.hub.client import connect, list_tags

@@ -17,12 +17,12 @@ from smartbreed.core.errors import BundleError, HubCallError, SmartBreedError
 from smartbreed.core.settings import EMBEDDED_BUNDLE
 from smartbreed.hub.connection import chosen_hub
 from smartbreed.inference.bundle import Bundle, load_bundle
-from smartbreed.registry.backoff import Later
+from smartbreed.registry.backoff import Backoff
 from smartbreed.registry.initial_model import embedded_version, open_release
 from smartbreed.registry.live import LiveModel
 from smartbreed.registry.model_source import EMBEDDED, another_model, newer
 from smartbreed.registry.smoke_test import NoVerdictError
-from smartbreed.registry.state import Good
+from smartbreed.registry.state import KnownGood
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -41,12 +41,12 @@ class Watcher:
     Args:
         live: what it swaps.
         tick: seconds between looks at the choice and at the embedded Hub.
-        later: when a release is tried again whose trial came to no verdict.
+        backoff: when a release is tried again whose trial came to no verdict.
     """
 
-    def __init__(self, live: LiveModel, *, tick: float = TICK_S, later: Later | None = None) -> None:
+    def __init__(self, live: LiveModel, *, tick: float = TICK_S, backoff: Backoff | None = None) -> None:
         self.live = live
-        self._later = later or Later()
+        self._backoff = backoff or Backoff()
         self._every = live.settings.watch
         self._tick = tick
         self._wake = threading.Event()
@@ -77,7 +77,7 @@ class Watcher:
         self._asked = True
         self._wake.set()
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Once: take up the choice, else the newest release.
 
         What a Hub or a release does wrong is not raised: `LiveModel.status` tells it.
@@ -109,7 +109,7 @@ class Watcher:
             due = time.monotonic() >= self._next or (self._every > 0 and self._has_moved())
             if asked or due or chosen:
                 try:
-                    self.look()
+                    self.check()
                 except Exception:  # whatever it is, the app goes on with the model it has
                     log.exception("looking for a newer model failed")
                 self._plan()
@@ -136,7 +136,7 @@ class Watcher:
             log.warning("the model repo could not be asked: %s", error.message)
         live.miss(error)
 
-    def _follow(self, pin: Good) -> None:
+    def _follow(self, pin: KnownGood) -> None:
         """Serve what a maintainer has pinned."""
         live = self.live
         now = live.current.version
@@ -144,29 +144,29 @@ class Watcher:
             live.current.chosen = "pinned"
             live.problem = ""
             return
-        if reason := live.state.read(live.source.key).why_bad(pin.revision):
+        if reason := live.state.read(live.source.key).why_rejected(pin.revision):
             live.problem = f"The chosen version {pin.version} cannot be served: {reason}"
             return
         choice = f"{pin.revision} {pin.at}"  # who chooses it once more need not wait
-        if self._later.too_soon(choice):
+        if self._backoff.too_soon(choice):
             return
         try:
             live.swap(self._open(pin), "pinned", lambda: self._pin() == pin)
-            self._later.forget(choice)
+            self._backoff.forget(choice)
         except NoVerdictError as error:
             self._put_off(choice, error)
         except BundleError as error:
             live.refuse(pin.revision, pin.version, error)
 
-    def _pin(self) -> Good | None:
+    def _pin(self) -> KnownGood | None:
         return self.live.state.read(self.live.source.key).pin
 
     def _put_off(self, revision: str, error: NoVerdictError) -> None:
-        self._later.put_off(revision)
+        self._backoff.put_off(revision)
         self.live.problem = error.message
         log.warning("release %.10s: %s", revision, error.message)
 
-    def _open(self, pin: Good) -> Bundle:
+    def _open(self, pin: KnownGood) -> Bundle:
         """From this disk, where it was tried before; else from the Hub again."""
         from smartbreed.hub.client import connect
         from smartbreed.registry.releases import download
@@ -197,10 +197,10 @@ class Watcher:
             live.current.chosen = "fixed" if head.fixed else "latest"
             live.problem = ""
             return
-        if reason := state.why_bad(head.sha):
+        if reason := state.why_rejected(head.sha):
             live.problem = f"The newest release cannot be served: {reason}"
             return
-        if self._later.too_soon(head.sha):
+        if self._backoff.too_soon(head.sha):
             return
         version = self._known.get(head.sha, "")
         try:
@@ -217,7 +217,7 @@ class Watcher:
             try_out(bundle)
             # A maintainer may have chosen another one while this was fetched and tried.
             live.swap(bundle, "latest", lambda: self._pin() is None)
-            self._later.forget(head.sha)
+            self._backoff.forget(head.sha)
         except NoVerdictError as error:
             self._put_off(head.sha, error)
             return
@@ -238,9 +238,13 @@ class Watcher:
         from smartbreed.registry.releases import tidy
 
         state = self.live.state.read(self.live.source.key)
-        kept = {good.revision for good in state.good[:_KEPT]} | {self.live.current.version.revision}
+        kept = {known_good.revision for known_good in state.known_good[:_KEPT]} | {
+            self.live.current.version.revision
+        }
         kept |= {state.pin.revision} if state.pin else set()
-        known = {good.revision for good in state.good} | {bad.revision for bad in state.bad}
+        known = {known_good.revision for known_good in state.known_good} | {
+            rejected.revision for rejected in state.rejected
+        }
         tidy(self.live.settings, self.live.source.repo, known - kept)
 
     def _nothing_to_ask(self) -> bool:

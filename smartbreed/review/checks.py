@@ -8,7 +8,7 @@ from smartbreed.core.errors import ReviewError
 from smartbreed.feedback.tables import Flag
 from smartbreed.review.claims import answer_of
 from smartbreed.review.decision_store import outcome
-from smartbreed.review.decisions import NewBreed, Ruling, breed_name
+from smartbreed.review.decisions import NewBreed, NewDecision, breed_name
 from smartbreed.review.tables import AGREEMENT, GOLD, Decision
 
 #: What can be done to many flags at once.
@@ -27,17 +27,21 @@ def few(flag_ids: Sequence[str]) -> list[str]:
     return ids
 
 
-def for_all(ruling: Ruling) -> Ruling:
+def for_all(new_decision: NewDecision) -> NewDecision:
     """Accepting the first of several pictures of one pet, as it reads for all of them."""
-    return Ruling("relabel", ruling.label, reason=ruling.reason) if ruling.label else ruling
+    return (
+        NewDecision("relabel", new_decision.label, reason=new_decision.reason)
+        if new_decision.label
+        else new_decision
+    )
 
 
-def at_odds(flag: Flag | None, first: Flag | None, ruling: Ruling, together: bool) -> str:
+def at_odds(flag: Flag | None, first: Flag | None, new_decision: NewDecision, together: bool) -> str:
     """Why what goes for the first of several pictures does not go for this one; empty when it does."""
     if not together or flag is None or first is None or answer_of(flag) == answer_of(first):
         return ""
-    no_pet = ruling.decision == "accept" and ruling.label is None
-    if ruling.decision == "reject" or no_pet:
+    no_pet = new_decision.decision == "accept" and new_decision.label is None
+    if new_decision.decision == "reject" or no_pet:
         return f"Flag {flag.id} says something else, so it is left to be decided by itself."
     return ""
 

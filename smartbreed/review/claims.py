@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from smartbreed.breeds.catalogue import get_breed
 from smartbreed.feedback.tables import Flag
-
-Box = tuple[float, float, float, float]
+from smartbreed.imaging.photo import Box
 
 #: What stands for "there is no pet" where answers are compared.
 NO_PET = "not a pet"

@@ -16,12 +16,12 @@ from sqlalchemy.orm import Session
 from smartbreed.feedback.tables import Flag
 from smartbreed.review.claims import NO_PET, answer_of, label_of, same_pet
 from smartbreed.review.decision_store import append, latest_decisions, outcome
-from smartbreed.review.decisions import Ruling, applied, breed_name
+from smartbreed.review.decisions import NewDecision, applied, breed_name
 from smartbreed.review.tables import AGREEMENT, GOLD, Decision, Gold
 from smartbreed.review.trust import over_cap, refresh, standings
 
 
-def settle(session: Session, *, agreements: int, cap: int, now: dt.datetime) -> list[Decision]:
+def decide_by_consensus(session: Session, *, agreements: int, cap: int, now: dt.datetime) -> list[Decision]:
     """Take every decision that needs no maintainer; the caller holds the write lock.
 
     Args:
@@ -58,11 +58,11 @@ def _by_gold(session: Session, now: dt.datetime) -> list[Decision]:
             continue
         known = gold.label or NO_PET
         if claim == known:
-            ruling = applied(Ruling("accept", reason="As the known answer says."), flag)
+            new_decision = applied(NewDecision("accept", reason="As the known answer says."), flag)
         else:
             said = breed_name(gold.label, {}) or "no pet"
-            ruling = Ruling("reject", reason=f"The known answer is {said}.")
-        made[flag.id] = append(session, flag, ruling, GOLD, latest.get(flag.id), now)
+            new_decision = NewDecision("reject", reason=f"The known answer is {said}.")
+        made[flag.id] = append(session, flag, new_decision, GOLD, latest.get(flag.id), now)
     return list(made.values())
 
 
@@ -110,7 +110,7 @@ def _by_agreement(session: Session, agreements: int, cap: int, now: dt.datetime)
             continue
         why = f"{len(people)} people say the same, independently."
         made += [
-            append(session, flag, applied(Ruling("accept", reason=why), flag), AGREEMENT, None, now)
+            append(session, flag, applied(NewDecision("accept", reason=why), flag), AGREEMENT, None, now)
             for flag in agreed
             if flag.id not in latest
         ]

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from smartbreed.feedback.tables import Flag
-from smartbreed.review.decisions import NewBreed, Ruling
+from smartbreed.review.decisions import NewBreed, NewDecision
 from smartbreed.review.tables import Decision
 
 #: Ids in one query; SQLite takes 32,766 variables.
@@ -88,12 +88,17 @@ def flags_by_id(session: Session, flag_ids: Iterable[str]) -> dict[str, Flag]:
 
 
 def append(
-    session: Session, flag: Flag, ruling: Ruling, reviewer: str, last: Decision | None, now: dt.datetime
+    session: Session,
+    flag: Flag,
+    new_decision: NewDecision,
+    reviewer: str,
+    last: Decision | None,
+    now: dt.datetime,
 ) -> Decision:
     """One more decision on a flag, later than its last one even when the clock went back."""
     if last is not None and now <= last.decided_at:
         now = last.decided_at + dt.timedelta(microseconds=1)
-    x0, y0, x1, y1 = ruling.box or (None, None, None, None)
+    x0, y0, x1, y1 = new_decision.box or (None, None, None, None)
     row = Decision(
         flag_id=flag.id,
         x0=x0,
@@ -101,13 +106,13 @@ def append(
         x1=x1,
         y1=y1,
         sample_id=flag.sample_id,
-        decision=ruling.decision,
-        label=ruling.label,
-        name=ruling.name,
-        species=ruling.species,
-        group=ruling.group,
+        decision=new_decision.decision,
+        label=new_decision.label,
+        name=new_decision.name,
+        species=new_decision.species,
+        group=new_decision.group,
         reviewer=reviewer,
-        reason=ruling.reason,
+        reason=new_decision.reason,
         decided_at=now,
         state="pending",
     )

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 
 from smartbreed.breeds.catalogue import BREEDS, GROUPS, get_breed, resolve
 from smartbreed.core.errors import FlagError, ReviewError
-from smartbreed.feedback.request import Box, drawn_box
+from smartbreed.feedback.request import drawn_box
 from smartbreed.feedback.tables import Flag
+from smartbreed.imaging.photo import Box
 from smartbreed.review.claims import label_of
 
 #: Longest texts kept, in characters.
@@ -30,7 +31,7 @@ class NewBreed:
 
 
 @dataclass(frozen=True)
-class Ruling:
+class NewDecision:
     """A decision before it is a row; fields as in `smartbreed.review.tables.Decision`."""
 
     decision: str
@@ -42,7 +43,7 @@ class Ruling:
     box: Box | None = None
 
 
-def accept(reason: str = "", *, species: str = "", box: Box | None = None) -> Ruling:
+def accept(reason: str = "", *, species: str = "", box: Box | None = None) -> NewDecision:
     """The person is right. Which label that means, `applied` takes from the flag.
 
     Args:
@@ -54,20 +55,22 @@ def accept(reason: str = "", *, species: str = "", box: Box | None = None) -> Ru
     """
     if species not in ("", "cat", "dog"):
         raise ReviewError("unknown_species", f"A species is cat or dog. Received: {species!r:.50}")
-    return Ruling("accept", species=species or None, reason=clean(reason, MAX_REASON, "The reason"), box=box)
+    return NewDecision(
+        "accept", species=species or None, reason=clean(reason, MAX_REASON, "The reason"), box=box
+    )
 
 
-def at(ruling: Ruling, box: Box | None) -> Ruling:
+def at(new_decision: NewDecision, box: Box | None) -> NewDecision:
     """A ruling about a missed pet that is at another place than the flag says; None: it is right."""
-    return replace(ruling, box=box)
+    return replace(new_decision, box=box)
 
 
-def reject(reason: str = "") -> Ruling:
+def reject(reason: str = "") -> NewDecision:
     """Not to be learnt from."""
-    return Ruling("reject", reason=clean(reason, MAX_REASON, "The reason"))
+    return NewDecision("reject", reason=clean(reason, MAX_REASON, "The reason"))
 
 
-def relabel(breed: str, new: Mapping[str, NewBreed], reason: str = "") -> Ruling:
+def relabel(breed: str, new: Mapping[str, NewBreed], reason: str = "") -> NewDecision:
     """It is another breed.
 
     One that decisions introduced is spelt out again, so that no row depends on another that may be undone.
@@ -81,11 +84,11 @@ def relabel(breed: str, new: Mapping[str, NewBreed], reason: str = "") -> Ruling
     """
     why = clean(reason, MAX_REASON, "The reason")
     if breed and (known := resolve(breed)):
-        return Ruling("relabel", known.id, reason=why)
+        return NewDecision("relabel", known.id, reason=why)
     words = _plain(breed or "")
     for other in new.values():
         if words in (_plain(other.id), _plain(other.name)):
-            return Ruling("new_breed", other.id, other.name, other.species, other.group or None, why)
+            return NewDecision("new_breed", other.id, other.name, other.species, other.group or None, why)
     raise ReviewError(
         "unknown_breed",
         f"No breed of that name; choose one, or introduce it as a new breed. Received: {breed!r:.90}",
@@ -94,7 +97,7 @@ def relabel(breed: str, new: Mapping[str, NewBreed], reason: str = "") -> Ruling
 
 def new_breed(
     name: str, species: str, group: str, new: Mapping[str, NewBreed], breed_id: str = "", reason: str = ""
-) -> Ruling:
+) -> NewDecision:
     """It is a breed the catalogue lacks.
 
     Args:
@@ -137,10 +140,12 @@ def new_breed(
                 f"{other.name} ({other.id}, {other.species}, {other.group or 'no group'}) was introduced "
                 "before; relabel instead, or give exactly the same.",
             )
-    return Ruling("new_breed", label, shown, species, group or None, clean(reason, MAX_REASON, "The reason"))
+    return NewDecision(
+        "new_breed", label, shown, species, group or None, clean(reason, MAX_REASON, "The reason")
+    )
 
 
-def applied(ruling: Ruling, flag: Flag) -> Ruling:
+def applied(new_decision: NewDecision, flag: Flag) -> NewDecision:
     """A ruling as it reads for one flag: accepting takes the flag's label, relabelling as it is accepts.
 
     A missed pet needs a place, and may do with a species in place of a breed.
@@ -149,20 +154,20 @@ def applied(ruling: Ruling, flag: Flag) -> Ruling:
         ReviewError: ``nothing_to_accept``: the flag names no breed of the catalogue; ``no_box``: it
             does not say where the missed pet is; ``bad_box``.
     """
-    label, box, missed = label_of(flag), _corrected(ruling, flag), flag.verdict == "missed"
-    if ruling.decision in ("reject", "undo"):
-        return replace(ruling, box=None)
+    label, box, missed = label_of(flag), _corrected(new_decision, flag), flag.verdict == "missed"
+    if new_decision.decision in ("reject", "undo"):
+        return replace(new_decision, box=None)
     if missed and (box or flag.box) is None:
         raise ReviewError(
             "no_box", "This flag does not say where the missed pet is; draw a box around it, or reject it."
         )
-    if ruling.decision == "relabel" and ruling.label == label:
-        return Ruling("accept", label, reason=ruling.reason, box=box)
-    if ruling.decision != "accept":
-        return replace(ruling, box=box)
+    if new_decision.decision == "relabel" and new_decision.label == label:
+        return NewDecision("accept", label, reason=new_decision.reason, box=box)
+    if new_decision.decision != "accept":
+        return replace(new_decision, box=box)
     species = None
     if label is None and missed:
-        species = ruling.species or flag.species
+        species = new_decision.species or flag.species
     if label is None and species is None and flag.verdict != "not_a_pet":
         raise ReviewError(
             "nothing_to_accept",
@@ -170,17 +175,17 @@ def applied(ruling: Ruling, flag: Flag) -> Ruling:
             + ("say whether it is a dog or a cat, " if missed else "")
             + "relabel it, introduce a new breed, or reject it.",
         )
-    return Ruling("accept", label, species=species, reason=ruling.reason, box=box)
+    return NewDecision("accept", label, species=species, reason=new_decision.reason, box=box)
 
 
-def _corrected(ruling: Ruling, flag: Flag) -> Box | None:
+def _corrected(new_decision: NewDecision, flag: Flag) -> Box | None:
     """The box of a ruling, checked; None where it says the same as the flag."""
-    if ruling.box is None:
+    if new_decision.box is None:
         return None
     if flag.verdict != "missed":
         raise ReviewError("bad_box", "Only the box of a missed pet can be corrected.")
     try:
-        box = drawn_box(ruling.box, flag.photo_width, flag.photo_height)
+        box = drawn_box(new_decision.box, flag.photo_width, flag.photo_height)
     except FlagError as error:
         raise ReviewError(error.code, error.message) from None
     return None if box == flag.box else box

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 WEIGHTS = {
     "uncertainty": 0.30,
     "disagreement": 0.25,
-    "suspicion": 0.20,
+    "label_issue": 0.20,
     "rarity": 0.15,
-    "novelty": 0.10,
+    "outlier_score": 0.10,
 }
 #: Accepted photos of a breed at which one more counts half.
 _RARE = 5
@@ -37,9 +37,9 @@ class Evidence:
     flagged_at: dt.datetime
     uncertainty: float = 0.0
     disagreement: float = 0.0
-    suspicion: float = 0.0
+    label_issue: float = 0.0
     rarity: float = 0.0
-    novelty: float = 0.0
+    outlier_score: float = 0.0
     held: str = ""
 
 

@@ -8,8 +8,7 @@ from PIL import Image, ImageDraw
 
 from smartbreed.feedback.blobs import BlobStore
 from smartbreed.imaging.admission import Admission
-from smartbreed.imaging.photo import Photo, read_photo
-from smartbreed.review.scores import Box
+from smartbreed.imaging.photo import Box, Photo, read_photo
 
 #: How much larger than the pet its picture is.
 _ROOM = 1.3

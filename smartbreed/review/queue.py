@@ -193,9 +193,9 @@ def _evidence(flag: Flag, known: _Known) -> Evidence:
         flagged_at=flag.flagged_at,
         uncertainty=guess if found is None or found.uncertainty is None else found.uncertainty,
         disagreement=disagreement(list(answers.values())),
-        suspicion=(found.suspicion if found else None) or 0.0,
+        label_issue=(found.suspicion if found else None) or 0.0,
         rarity=rarity(known.accepted[label]) if label and known.accepted else 0.0,
-        novelty=(found.novelty if found else None) or 0.0,
+        outlier_score=(found.novelty if found else None) or 0.0,
         held="trust" if standing.level == "low" else "cap" if flag.id in known.beyond else "",
     )
 

@@ -40,9 +40,9 @@ def reasons(
     said: dict[str, Callable[[], str]] = {
         "uncertainty": lambda: _torn(top, name),
         "disagreement": lambda: f"People disagree: {_counts(answers, name)}.",
-        "suspicion": lambda: _suspicious(signals, label, name),
+        "label_issue": lambda: _label_issue(signals, label, name),
         "rarity": lambda: _rare(accepted, name(label)),
-        "novelty": lambda: "It looks unlike every photo the model knows.",
+        "outlier_score": lambda: "It looks unlike every photo the model knows.",
     }
     parts = {key: WEIGHTS[key] * getattr(evidence, key) for key in WEIGHTS}
     found = [_held(evidence.held, standing, cap)] if evidence.held else []
@@ -67,7 +67,7 @@ def _torn(top: Sequence[tuple[str, float]], name: Name) -> str:
     return f"The model is not sure of {name(first)} ({_percent(p)})." if p < 0.8 else ""
 
 
-def _suspicious(signals: Signals | None, label: str | None, name: Name) -> str:
+def _label_issue(signals: Signals | None, label: str | None, name: Name) -> str:
     if signals is None or signals.given is None or label is None:
         return ""
     near = ""

@@ -1,10 +1,10 @@
 """What the served model makes of a flagged pet, as numbers between 0 and 1.
 
 Uncertainty is half the missing margin between the two likeliest breeds and half the entropy of
-the calibrated probabilities. Suspicion, that the label given is wrong, follows confident
-learning (Northcutt et al. 2021, https://arxiv.org/abs/1911.00068): how far the label lies below
-the likeliest breed, weakened by how many of the nearest known examples have it. Novelty is the
-distance from the nearest of those. The examples never include the sample itself, so nothing
+the calibrated probabilities. Label quality follows confident learning (Northcutt et al. 2021,
+https://arxiv.org/abs/1911.00068): 1, less how far the label lies below the likeliest breed,
+weakened by how many of the nearest known examples have it. The outlier score is the distance
+from the nearest of those. The examples never include the sample itself, so nothing
 vouches for its own label.
 """
 
@@ -16,13 +16,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image
 
-from smartbreed.imaging.photo import Photo
+from smartbreed.imaging.photo import Box, Photo
 from smartbreed.inference.boxes import with_margin
 from smartbreed.inference.bundle import Bundle
 from smartbreed.inference.pipeline import Identifier
 from smartbreed.inference.results import Pet
-
-Box = tuple[float, float, float, float]
 
 #: Breeds kept of an answer.
 TOP = 5
@@ -60,15 +58,15 @@ class Memory:
 
 
 @dataclass(frozen=True)
-class Looked:
+class SampleScores:
     """Signals of one pet; see the module."""
 
     embedding: np.ndarray = field(repr=False)
     phash: str
     top: tuple[tuple[str, float], ...]
     uncertainty: float
-    suspicion: float
-    novelty: float
+    label_quality: float
+    outlier_score: float
     given: float | None
     support: float | None
 
@@ -113,7 +111,7 @@ def pet_at(identifier: Identifier, photo: Photo, box: Box | None, top: int = TOP
 
 def measure(
     identifier: Identifier, memory: Memory, photo: Photo, box: Box | None, label: str | None
-) -> Looked:
+) -> SampleScores:
     """All signals of one flagged pet.
 
     Args:
@@ -125,15 +123,15 @@ def measure(
     embedding = _unit(pet.embedding[None])[0]
     place = identifier.labels.index(label) if label in identifier.labels else None
     given = None if place is None else float(probabilities[place])
-    novelty, support = _among(memory, embedding, label)
+    outlier_score, support = _among(memory, embedding, label)
     doubt = 0.0 if given is None else 1.0 - given / max(float(probabilities.max()), 1e-9)
-    return Looked(
+    return SampleScores(
         embedding=embedding.astype(np.float16),
         phash=difference_hash(photo.to_pil().crop(tuple(round(v) for v in pet.crop))),  # type: ignore[arg-type]
         top=tuple((guess.id, guess.probability) for guess in pet.breeds),
         uncertainty=uncertainty(probabilities),
-        suspicion=min(max(doubt * (1.0 - (support or 0.0)), 0.0), 1.0),
-        novelty=novelty,
+        label_quality=min(max(1.0 - doubt * (1.0 - (support or 0.0)), 0.0), 1.0),
+        outlier_score=outlier_score,
         given=given,
         support=support,
     )
@@ -162,7 +160,7 @@ def difference_hash(picture: Image.Image) -> str:
 
 
 def _among(memory: Memory, embedding: np.ndarray, label: str | None) -> tuple[float, float | None]:
-    """Novelty, and the share of the nearest examples that have the label."""
+    """The outlier score, and the share of the nearest examples that have the label."""
     if memory.vectors.ndim != 2 or memory.vectors.shape[1] != len(embedding):
         return 0.0, None
     similar = memory.vectors @ embedding
@@ -170,11 +168,11 @@ def _among(memory: Memory, embedding: np.ndarray, label: str | None) -> tuple[fl
     if not others.any():
         return 0.0, None
     similar, labels = similar[others], memory.labels[others]
-    novelty = float(np.clip((_KNOWN - similar.max()) / (_KNOWN - _STRANGE), 0, 1))
+    outlier_score = float(np.clip((_KNOWN - similar.max()) / (_KNOWN - _STRANGE), 0, 1))
     if label is None or label not in labels:
-        return novelty, None
+        return outlier_score, None
     nearest = np.argsort(-similar, kind="stable")[:NEAREST]
-    return novelty, float(np.mean(labels[nearest] == label))
+    return outlier_score, float(np.mean(labels[nearest] == label))
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ from smartbreed.inference.pipeline import Identifier
 from smartbreed.review.claims import label_of
 from smartbreed.review.decision_store import latest_decisions, outcome
 from smartbreed.review.pictures import stored_photo
-from smartbreed.review.scores import Looked, Memory, load_memory, measure, unpack
+from smartbreed.review.scores import Memory, SampleScores, load_memory, measure, unpack
 from smartbreed.review.service import ReviewService
 from smartbreed.review.tables import Signals
 
@@ -37,7 +37,7 @@ _MOST_ACCEPTED = 4000
 _AGAIN = dt.timedelta(hours=1)
 
 
-def look_at_flags(
+def score_flags(
     flags: FlagService,
     identifier: Identifier,
     limit: int = 1000,
@@ -64,7 +64,7 @@ def look_at_flags(
         for flag in waiting[start : start + _BATCH]:
             if memory is None or stopping():
                 break
-            rows.append(_look(flags, identifier, memory, flag))
+            rows.append(_scored(flags, identifier, memory, flag))
         if not rows:
             break
         made += len(rows)
@@ -121,9 +121,9 @@ class Background:
             made = 0
             started = time.monotonic()
             try:
-                made = look_at_flags(self._review.flags, self._identifier(), _ROUND, self._stop.is_set)
+                made = score_flags(self._review.flags, self._identifier(), _ROUND, self._stop.is_set)
                 if made < _ROUND and not self._stop.is_set():
-                    self._review.settle()
+                    self._review.decide_by_consensus()
             except SmartBreedError as error:
                 log.warning("the review waits: %s", error.message)
             except Exception as error:
@@ -173,7 +173,7 @@ def _memory(session: Session, identifier: Identifier, model: str) -> Memory:
     return load_memory(identifier.bundle).with_samples(vectors, labels)
 
 
-def _look(flags: FlagService, identifier: Identifier, memory: Memory, flag: Flag) -> Signals:
+def _scored(flags: FlagService, identifier: Identifier, memory: Memory, flag: Flag) -> Signals:
     row = Signals(
         flag_id=flag.id, model=identifier.bundle.version.revision, looked_at=dt.datetime.now(dt.UTC),
         embedding=None, phash=None, top=None, uncertainty=None, suspicion=None, novelty=None,
@@ -190,9 +190,9 @@ def _look(flags: FlagService, identifier: Identifier, memory: Memory, flag: Flag
     return row
 
 
-def _fill(row: Signals, found: Looked) -> None:
+def _fill(row: Signals, found: SampleScores) -> None:
     row.embedding = found.embedding.tobytes()
     row.phash = found.phash
     row.top = json.dumps([[breed, round(probability, 6)] for breed, probability in found.top])
-    for name in ("uncertainty", "suspicion", "novelty", "given", "support"):
-        setattr(row, name, getattr(found, name))
+    row.uncertainty, row.given, row.support = found.uncertainty, found.given, found.support
+    row.suspicion, row.novelty = 1.0 - found.label_quality, found.outlier_score

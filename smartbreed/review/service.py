@@ -16,8 +16,8 @@ from smartbreed.core.settings import Settings
 from smartbreed.feedback.flags import FlagRequest, FlagService
 from smartbreed.review import decision_store, trust
 from smartbreed.review.checks import at_odds, few, for_all, not_open, unknown
-from smartbreed.review.consensus import settle
-from smartbreed.review.decisions import NewBreed, Ruling, accept, applied, at
+from smartbreed.review.consensus import decide_by_consensus
+from smartbreed.review.decisions import NewBreed, NewDecision, accept, applied, at
 from smartbreed.review.gold import mark, unmark
 from smartbreed.review.queue import Filters, Item, build, items
 from smartbreed.review.stats import Stats, count
@@ -109,7 +109,7 @@ class ReviewService:
             return decision_store.introduced(session)
 
     def decide(
-        self, flag_ids: Sequence[str], ruling: Ruling, reviewer: str, *, together: bool = False
+        self, flag_ids: Sequence[str], new_decision: NewDecision, reviewer: str, *, together: bool = False
     ) -> Outcome:
         """Decide open flags, all in one transaction.
 
@@ -117,7 +117,7 @@ class ReviewService:
         the same label; rejecting goes only for those that say the same.
 
         Args:
-            ruling: from `smartbreed.review.decisions`.
+            new_decision: from `smartbreed.review.decisions`.
             reviewer: from `smartbreed.accounts.maintainers.Maintainers.reviewer`.
             together: the flags are pictures of one pet, and the decision is about the first of them.
 
@@ -132,20 +132,20 @@ class ReviewService:
             flags = decision_store.flags_by_id(session, ids)
             latest = decision_store.latest_decisions(session, ids)
             new = decision_store.introduced(session)
-            first, box = flags.get(ids[0]), ruling.box
-            if together and ruling.decision == "accept" and first is not None:
-                ruling = for_all(applied(ruling, first))
+            first, box = flags.get(ids[0]), new_decision.box
+            if together and new_decision.decision == "accept" and first is not None:
+                new_decision = for_all(applied(new_decision, first))
             now = self._clock()
             for flag_id in ids:
                 flag, last = flags.get(flag_id), latest.get(flag_id)
-                problem = not_open(flag, last, new) or at_odds(flag, first, ruling, together)
+                problem = not_open(flag, last, new) or at_odds(flag, first, new_decision, together)
                 if flag is None or problem:
                     skipped[flag_id] = problem
                     continue
                 # A box is a place in one photo: other pictures of the pet keep their own.
                 here = first is not None and flag.sample_id == first.sample_id
                 try:
-                    one = applied(at(ruling, box if here else None), flag)
+                    one = applied(at(new_decision, box if here else None), flag)
                     made.append(decision_store.append(session, flag, one, reviewer, last, now))
                 except ReviewError as error:
                     skipped[flag_id] = error.message
@@ -182,8 +182,8 @@ class ReviewService:
                 elif only is not None and last.decision_id not in only:
                     skipped[flag_id] = f"Somebody decided flag {flag_id} anew since; nothing was taken back."
                 else:
-                    ruling = Ruling("undo", reason=reason or None)
-                    made.append(decision_store.append(session, flag, ruling, reviewer, last, now))
+                    new_decision = NewDecision("undo", reason=reason or None)
+                    made.append(decision_store.append(session, flag, new_decision, reviewer, last, now))
                     unmark(session, flag_id)  # an answer taken back is no known one
             if not made:
                 raise ReviewError("not_decided", skipped[ids[0]], status=409)
@@ -191,10 +191,10 @@ class ReviewService:
             trust.refresh(session, {flags[row.flag_id].flagger for row in made}, now)
         return Outcome(tuple(made), skipped)
 
-    def settle(self) -> list[Decision]:
+    def decide_by_consensus(self) -> list[Decision]:
         """Take the decisions that need no maintainer; cheap when there are none."""
         with write(self.sessions) as session:
-            return settle(session, agreements=self.agreements, cap=self.cap, now=self._clock())
+            return decide_by_consensus(session, agreements=self.agreements, cap=self.cap, now=self._clock())
 
     def set_gold(self, flag_id: str, reviewer: str, *, gold: bool = True) -> None:
         """Make a decided flag's pet one whose answer is known, or no longer.

@@ -79,7 +79,9 @@ class Signals(Base):
     top: Mapped[str | None] = mapped_column(sa.Text)
     #: All in [0, 1]; see `smartbreed.review.scores`.
     uncertainty: Mapped[float | None]
+    #: 1 - label quality.
     suspicion: Mapped[float | None]
+    #: The outlier score.
     novelty: Mapped[float | None]
     #: Probability of the label given; null when the model does not know it.
     given: Mapped[float | None]

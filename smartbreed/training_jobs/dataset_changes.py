@@ -28,7 +28,7 @@ _PAUSE = dt.timedelta(hours=1)
 _MOST_BYTES = 100_000_000
 
 
-class Pushes:
+class DatasetChanges:
     """Remembers that somebody pushed until it has been looked at.
 
     Args:
@@ -37,11 +37,11 @@ class Pushes:
 
     def __init__(self, jobs: Jobs) -> None:
         self._jobs = jobs
-        self._told = False
+        self._reported = False
 
-    def told(self) -> None:
+    def reported(self) -> None:
         """The webhook says that the dataset repo has changed."""
-        self._told = True
+        self._reported = True
 
     def due(self, last: Job | None, now: dt.datetime) -> bool:
         """Whether a push should start a retraining now; asks the Hub only after a push.
@@ -54,15 +54,15 @@ class Pushes:
         Raises:
             HubCallError, StorageError: the Hub cannot be asked or the disk refused; the push is remembered.
         """
-        if not self._told or (last is not None and last.running):
+        if not self._reported or (last is not None and last.running):
             return False
         if last is not None and last.state in ("failed", "lost") and now - (last.ended_at or now) < _PAUSE:
             return False
-        self._told = False
+        self._reported = False
         try:
             return self._accepted_since(self._read_last())
         except (HubCallError, StorageError):
-            self._told = True
+            self._reported = True
             raise
 
     def _read_last(self) -> str:

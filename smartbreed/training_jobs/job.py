@@ -39,12 +39,12 @@ TRIGGERS = {
     "webhook": "started by a change of the dataset",
 }
 _MOST_OUTPUT = 1_000_000
-_LAST_WORDS = 2_000
+_TAIL_BYTES = 2_000
 _FULL_DISK = 1_000_000
 
 
 @dataclass(frozen=True)
-class Order:
+class JobSpec:
     """What was asked for.
 
     Attributes:
@@ -72,15 +72,15 @@ class Job:
         state: one of `STATES`.
         sentence: what became of it, for people; empty while it runs.
         ended_at: None while it runs.
-        last_words: the end of its log, for maintainers, when it did not end well.
+        stderr_tail: the end of its log, for maintainers, when it did not end well.
     """
 
-    order: Order
+    spec: JobSpec
     state: str
     progress: Progress
     sentence: str = ""
     ended_at: dt.datetime | None = None
-    last_words: str = field(default="", repr=False)
+    stderr_tail: str = field(default="", repr=False)
 
     @property
     def running(self) -> bool:
@@ -89,16 +89,16 @@ class Job:
     @property
     def seconds(self) -> float:
         """How long it has run."""
-        return max(0.0, ((self.ended_at or dt.datetime.now(dt.UTC)) - self.order.started_at).total_seconds())
+        return max(0.0, ((self.ended_at or dt.datetime.now(dt.UTC)) - self.spec.started_at).total_seconds())
 
 
-def save_order(folder: Path, order: Order) -> None:
+def save_spec(folder: Path, spec: JobSpec) -> None:
     """Write ``job.json`` into a new folder.
 
     Raises:
         StorageError: the disk refused.
     """
-    values = {**asdict(order), "started_at": order.started_at.isoformat()}
+    values = {**asdict(spec), "started_at": spec.started_at.isoformat()}
     with disk_errors("The retraining could not start"):
         replace_durably(write_tmp(folder, "job", json.dumps(values).encode()), folder / "job.json")
 
@@ -116,19 +116,19 @@ def read_job(folder: Path, *, alive: bool) -> Job | None:
     """A job as it stands now; None if the folder holds none.
 
     Args:
-        alive: whether its process lives (`smartbreed.training_jobs.job_lock.Lease.holder`), asked
+        alive: whether its process lives (`smartbreed.training_jobs.job_lock.JobLock.holder`), asked
             *before* this call, so that its last line is not missed.
     """
-    order = _order(folder)
-    if order is None:
+    spec = _spec(folder)
+    if spec is None:
         return None
     progress = fold(_lines(folder / "progress.jsonl"))
     if alive:
-        return Job(order, "running", progress)
+        return Job(spec, "running", progress)
     ended = _json(folder / "ended.json")
     state, sentence = _outcome(folder, progress, ended.get("status"))
     words = _tail(folder / "log.txt") if state in ("failed", "lost") else ""
-    return Job(order, state, progress, sentence, _ended_at(folder, ended, order), words)
+    return Job(spec, state, progress, sentence, _ended_at(folder, ended, spec), words)
 
 
 def process_group(folder: Path) -> int | None:
@@ -151,8 +151,11 @@ def _outcome(folder: Path, progress: Progress, status: object) -> tuple[str, str
     if (folder / "cancelled").exists():
         return "cancelled", "It was stopped; nothing was published."
     if progress.error:
-        told = progress.error.rstrip(".")
-        return "failed", f"{told}." if "nothing was published" in told else f"{told}. Nothing was published."
+        reported = progress.error.rstrip(".")
+        return (
+            "failed",
+            f"{reported}." if "nothing was published" in reported else f"{reported}. Nothing was published.",
+        )
     return "lost", f"{_why_lost(folder, status)} Nothing was published; you can start it again."
 
 
@@ -169,20 +172,20 @@ def _why_lost(folder: Path, status: object) -> str:
     return f"Its process ended without a result (exit status {status})."
 
 
-def _order(folder: Path) -> Order | None:
+def _spec(folder: Path) -> JobSpec | None:
     values = _json(folder / "job.json")
     try:
-        return Order(**{**values, "started_at": dt.datetime.fromisoformat(values["started_at"])})
+        return JobSpec(**{**values, "started_at": dt.datetime.fromisoformat(values["started_at"])})
     except (KeyError, TypeError, ValueError):
         return None
 
 
-def _ended_at(folder: Path, ended: dict[str, Any], order: Order) -> dt.datetime:
+def _ended_at(folder: Path, ended: dict[str, Any], spec: JobSpec) -> dt.datetime:
     with suppress(KeyError, TypeError, ValueError):
         return dt.datetime.fromisoformat(ended["ended_at"])
     with suppress(OSError):
         return dt.datetime.fromtimestamp((folder / "progress.jsonl").stat().st_mtime, dt.UTC)
-    return order.started_at
+    return spec.started_at
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -199,7 +202,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def _tail(path: Path) -> str:
-    return _end_of(path, _LAST_WORDS).decode(errors="replace").strip()
+    return _end_of(path, _TAIL_BYTES).decode(errors="replace").strip()
 
 
 def _end_of(path: Path, most: int) -> bytes:

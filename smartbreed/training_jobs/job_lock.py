@@ -22,7 +22,7 @@ _MAX_NAME = 200
 _PATIENCE_S = 0.5
 
 
-class Lease:
+class JobLock:
     """Args:
     path: the lock file; its folder must exist.
     """

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 
 from smartbreed.core.errors import RequestError, UnavailableError
 from smartbreed.core.files import disk_errors, make_dirs
-from smartbreed.training_jobs.job import TRIGGERS, Job, Order, read_job, save_end, save_order
-from smartbreed.training_jobs.job_lock import Lease
+from smartbreed.training_jobs.job import TRIGGERS, Job, JobSpec, read_job, save_end, save_spec
+from smartbreed.training_jobs.job_lock import JobLock
 from smartbreed.training_jobs.process import GRACE_S, spawn, stop, trainer_command
 from smartbreed.training_jobs.workspace import remove_leftovers
 
@@ -51,7 +51,7 @@ class Jobs:
         self.settings = settings
         self._command = list(command) if command else None
         self._folder = settings.home_dir / "retraining" / "jobs"
-        self._lease = Lease(settings.home_dir / "retraining" / "lock")
+        self._job_lock = JobLock(settings.home_dir / "retraining" / "lock")
         self._guard = threading.Lock()
         self._watched: dict[str, threading.Thread] = {}
         #: Called with the job after each end that this process sees; must not raise.
@@ -72,32 +72,32 @@ class Jobs:
             raise RequestError("unknown_mode", f"The modes are {', '.join(MODES)}. Received: {mode!r}")
         command = self._command or trainer_command()
         now = dt.datetime.now(dt.UTC)
-        order = Order(
+        spec = JobSpec(
             f"{now:%Y%m%dT%H%M%S}Z-{secrets.token_hex(3)}", mode, publish, trigger, now, int(accepted)
         )
         with disk_errors("The retraining could not start"):
             make_dirs(self._folder)
-        with self._lease.take(order.id) as lease:
-            if lease is None:
+        with self._job_lock.take(spec.id) as lock:
+            if lock is None:
                 raise _busy()
             remove_leftovers(self.settings.home_dir)
-            folder = self._folder / order.id
+            folder = self._folder / spec.id
             try:
                 with disk_errors("The retraining could not start"):
                     make_dirs(folder)
-                save_order(folder, order)
+                save_spec(folder, spec)
                 arguments = [
                     *command,
                     *("--mode", mode, "--home", str(self.settings.home_dir)),
                     *("--publish" if publish else "--no-publish", "--progress", "json"),
                 ]
-                process = spawn(arguments, folder, self.settings, lease)
+                process = spawn(arguments, folder, self.settings, lock)
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
-        self._watch(order.id, process)
+        self._watch(spec.id, process)
         self._prune()
-        job = self.get(order.id)
+        job = self.get(spec.id)
         assert job is not None  # its folder has just been written
         return job
 
@@ -107,19 +107,19 @@ class Jobs:
         Raises:
             UnavailableError: ``retraining_running`` (409).
         """
-        if self._lease.holder() is not None:
+        if self._job_lock.holder() is not None:
             raise _busy()
 
     def current(self) -> Job | None:
         """The job that runs now, whoever started it."""
-        name = self._lease.holder()
+        name = self._job_lock.holder()
         return read_job(self._folder / name, alive=True) if name and _is_name(name) else None
 
     def get(self, job_id: str) -> Job | None:
         """One job as it stands now."""
         if not _is_name(job_id):
             return None
-        alive = self._lease.holder() == job_id
+        alive = self._job_lock.holder() == job_id
         return read_job(self._folder / job_id, alive=alive)
 
     def latest(self) -> Job | None:
@@ -129,7 +129,7 @@ class Jobs:
 
     def recent(self, limit: int = _KEPT) -> list[Job]:
         """Jobs, newest first."""
-        holder = self._lease.holder()
+        holder = self._job_lock.holder()
         jobs: list[Job] = []
         for name in self._names():
             if (job := read_job(self._folder / name, alive=name == holder)) is not None:
@@ -140,7 +140,7 @@ class Jobs:
 
     def cancel(self, grace_s: float = GRACE_S) -> bool:
         """Stop what runs now, unless it is publishing already; False when nothing runs."""
-        name = self._lease.holder()
+        name = self._job_lock.holder()
         if not name or not _is_name(name):
             return False
         with suppress(OSError):  # stopping matters more than remembering why
@@ -150,7 +150,7 @@ class Jobs:
             job = self.get(name)
             return job is not None and job.progress.stage in PUBLISHING
 
-        stop(self._folder / name, lambda: self._lease.holder() == name, grace_s, publishes)
+        stop(self._folder / name, lambda: self._job_lock.holder() == name, grace_s, publishes)
         return True
 
     def adopt(self) -> Job | None:
@@ -161,7 +161,7 @@ class Jobs:
         remove_leftovers(self.settings.home_dir)
         job = self.current()
         if job is not None:
-            self._watch(job.order.id, None)
+            self._watch(job.spec.id, None)
         return job
 
     def wait(self, job_id: str, timeout: float | None = None) -> Job | None:
@@ -180,7 +180,7 @@ class Jobs:
         """Stop what this process started or adopted: whoever stops the app wants quiet."""
         with self._guard:
             watched = dict(self._watched)
-        if self._lease.holder() in watched:
+        if self._job_lock.holder() in watched:
             self.cancel(grace_s)
         for thread in watched.values():
             thread.join(grace_s + 5)
@@ -205,16 +205,16 @@ class Jobs:
                 with suppress(subprocess.TimeoutExpired):
                     status = process.wait(_POLL_S)
                     break
-            elif self._lease.holder() != name:
+            elif self._job_lock.holder() != name:
                 break
             else:
                 threading.Event().wait(_POLL_S)
             if not flooded and _size(folder / "progress.jsonl") + _size(folder / "log.txt") > _FLOOD:
                 flooded = True
                 log.error("the retraining printed over %d bytes and is stopped", _FLOOD)
-                stop(folder, lambda: self._lease.holder() == name, 2.0)
-        if process is not None and self._lease.holder() == name:  # helpers it left behind
-            stop(folder, lambda: self._lease.holder() == name, 1.0).join()
+                stop(folder, lambda: self._job_lock.holder() == name, 2.0)
+        if process is not None and self._job_lock.holder() == name:  # helpers it left behind
+            stop(folder, lambda: self._job_lock.holder() == name, 1.0).join()
         save_end(folder, status)
         remove_leftovers(self.settings.home_dir)
         with self._guard:
@@ -223,9 +223,9 @@ class Jobs:
         if job is None:
             return
         log.info("retraining %s: %s %s", name, job.state, job.sentence)
-        for told in self.on_end:
+        for reported in self.on_end:
             try:
-                told(job)
+                reported(job)
             except Exception:
                 log.exception("what follows a retraining failed")
 

@@ -47,7 +47,7 @@ def trainer_command() -> list[str]:
     return [sys.executable, "-m", "training.retrain"]
 
 
-def spawn(command: Sequence[str], folder: Path, settings: Settings, lease: int) -> subprocess.Popen[bytes]:
+def spawn(command: Sequence[str], folder: Path, settings: Settings, lock: int) -> subprocess.Popen[bytes]:
     """Start `command` with its output in `folder`; it keeps the lease, and lives on without us.
 
     Raises:
@@ -68,7 +68,7 @@ def spawn(command: Sequence[str], folder: Path, settings: Settings, lease: int) 
             stderr=log,
             cwd=ROOT,
             env=environment(settings),
-            pass_fds=(lease,),
+            pass_fds=(lock,),
             start_new_session=True,
         )
     with contextlib.suppress(OSError):

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 
 from smartbreed.core.errors import SmartBreedError
-from smartbreed.training_jobs.dataset_changes import Pushes
+from smartbreed.training_jobs.dataset_changes import DatasetChanges
 from smartbreed.training_jobs.job import Job
 from smartbreed.training_jobs.jobs import Jobs
 
@@ -60,7 +60,7 @@ def due(
         return None
     if after and fresh >= after:
         return "webhook" if asked else "count"
-    if every_h and (last is None or now - last.order.started_at >= dt.timedelta(hours=every_h)):
+    if every_h and (last is None or now - last.spec.started_at >= dt.timedelta(hours=every_h)):
         return "schedule"
     return None
 
@@ -71,11 +71,11 @@ def _already_tried(last: Job | None, now: dt.datetime) -> int:
     if last is None:
         return 0
     if last.state in ("failed", "lost"):
-        return 0 if now - (last.ended_at or now) >= _RETRY else last.order.accepted
+        return 0 if now - (last.ended_at or now) >= _RETRY else last.spec.accepted
     result = last.progress.result
     if last.state == "released":
-        return 0 if result is None or result.took is None else max(0, last.order.accepted - result.took)
-    return last.order.accepted
+        return 0 if result is None or result.took is None else max(0, last.spec.accepted - result.took)
+    return last.spec.accepted
 
 
 class Triggers:
@@ -101,7 +101,7 @@ class Triggers:
     ) -> None:
         self._jobs, self._waiting, self._start = jobs, waiting, start
         self._after, self._every_h = after, every_h
-        self._pushes: Pushes | None = None
+        self._dataset_changes: DatasetChanges | None = None
         self._look_every_s = look_every_s
         self._wake = threading.Event()
         self._asked = False
@@ -112,7 +112,7 @@ class Triggers:
     @property
     def active(self) -> bool:
         """Whether anything but a hand can start a retraining."""
-        return bool(self._after or self._every_h or self._pushes)
+        return bool(self._after or self._every_h or self._dataset_changes)
 
     def start(self, *, on_push: bool = False) -> None:
         """Begin to look.
@@ -120,18 +120,18 @@ class Triggers:
         Args:
             on_push: whether a push to the dataset repo starts a retraining by itself.
         """
-        if on_push and self._pushes is None:
-            self._pushes = Pushes(self._jobs)
+        if on_push and self._dataset_changes is None:
+            self._dataset_changes = DatasetChanges(self._jobs)
         if self.active and self._thread is None:
             self._thread = threading.Thread(target=self._work, name="retraining-triggers", daemon=True)
             self._thread.start()
 
     def look_soon(self) -> bool:
         """A webhook told of a change: look now. False when nothing that it tells starts one here."""
-        if not (self._after or self._pushes) or self._thread is None:
+        if not (self._after or self._dataset_changes) or self._thread is None:
             return False
-        if self._pushes is not None:
-            self._pushes.told()
+        if self._dataset_changes is not None:
+            self._dataset_changes.reported()
         self._asked = True
         self._wake.set()
         return True
@@ -143,7 +143,7 @@ class Triggers:
             last = self._jobs.latest()
             now = dt.datetime.now(dt.UTC)
             trigger = self._counted(last, now, asked) if self._after or self._every_h else None
-            if trigger is None and self._pushes is not None and self._pushes.due(last, now):
+            if trigger is None and self._dataset_changes is not None and self._dataset_changes.due(last, now):
                 trigger = "webhook"
             if trigger is not None:
                 return self._start(trigger)
@@ -155,7 +155,7 @@ class Triggers:
 
     def _counted(self, last: Job | None, now: dt.datetime, asked: bool) -> str | None:
         waiting = self._waiting()
-        since = "" if last is None or last.running else last.order.id
+        since = "" if last is None or last.running else last.spec.id
         # Fewer than the last attempt had: another machine has learnt them, or they were taken back.
         # What comes on top of those is new.
         self._fewest = min(self._fewest, waiting) if since == self._since else waiting

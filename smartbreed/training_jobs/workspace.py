@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from smartbreed.core.scratch import scratch_folder, sweep
-from smartbreed.training_jobs.job_lock import Lease
+from smartbreed.training_jobs.job_lock import JobLock
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def workspace(home: Path) -> Iterator[Path]:
 def remove_leftovers(home: Path) -> int:
     """Remove what trainers have left behind that are gone; how many folders went. Never raises."""
     swept = sweep(_parent(home), _PREFIX)
-    if Lease(home / "retraining" / "lock").holder() is None:  # else it may be a trainer of version 0.1
+    if JobLock(home / "retraining" / "lock").holder() is None:  # else it may be a trainer of version 0.1
         with suppress(OSError):
             for report in sorted((home / "retraining").glob("[0-9]*Z")):
                 swept += _clear_earlier(report)

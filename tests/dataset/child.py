@@ -34,11 +34,11 @@ from smartbreed.dataset.publisher import Publisher
 from smartbreed.feedback.flags import open_feedback
 from smartbreed.hub.connection import chosen_hub, connect
 
-Order = dict[str, Any]
+Task = dict[str, Any]
 COMMIT_REQUEST = "/commit/"
 
 
-def publish(order: Order) -> None:
+def publish(order: Task) -> None:
     """Save flags, then publish what waits."""
     settings = load_settings(
         home=Path(order["home"]), hub=order.get("hub", "embedded"), database_url=order.get("database", "")
@@ -106,7 +106,7 @@ def arm(kill_at: int, steps_file: str | None) -> None:
         os._exit = leave  # type: ignore[assignment]
 
 
-def live(order: Order) -> None:
+def live(order: Task) -> None:
     """What a child does from its birth; never returns."""
     try:
         if "kill_at" in order or "steps" in order:

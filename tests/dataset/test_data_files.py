@@ -34,9 +34,9 @@ def names(number: int, seed: int) -> list[str]:
 
 @settings(deadline=None, max_examples=25)
 @given(st.integers(1, 2000), st.integers(1, 12), st.integers(0, 10_000))
-def test_all_of_ours_and_none_of_theirs(number: int, strangers: int, seed: int) -> None:
-    every = names(number + strangers, seed)
-    theirs = set(random.Random(seed).sample(every, min(strangers, len(every) - 1)))
+def test_all_of_ours_and_none_of_theirs(number: int, foreign: int, seed: int) -> None:
+    every = names(number + foreign, seed)
+    theirs = set(random.Random(seed).sample(every, min(foreign, len(every) - 1)))
     ours = [path for path in every if path not in theirs]
     found = data_files("flags", ours, theirs)
     assert isinstance(found, list)

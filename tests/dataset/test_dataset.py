@@ -19,7 +19,7 @@ from world import World
 from localhub.embedded import environment, serving
 from localhub.repo_card import front_matter
 from smartbreed.dataset.dataset_card import BEGIN, write_card
-from smartbreed.dataset.repo_state import Inventory, read_manifest
+from smartbreed.dataset.repo_state import DatasetState, read_manifest
 from smartbreed.dataset.schema import COLUMNS, arrow_schema, features, has_schema, shard_config, shard_path
 from smartbreed.hub.client import commit_files
 
@@ -165,7 +165,7 @@ def test_the_card_is_stable_and_keeps_what_a_person_wrote(world: World) -> None:
     again = front_matter(world.card())
     assert (again["license"], again["extra"]) == ("mit", "kept")
     assert "| `flags` | 4 | 2 |" in world.card()
-    found = Inventory({}, {})
+    found = DatasetState({}, {})
     assert write_card("a/b", found, write_card("a/b", found)) == write_card("a/b", found)
 
 
@@ -196,17 +196,17 @@ def test_a_manifest_is_only_believed_as_far_as_it_makes_sense() -> None:
     path = shard_path("flags", "20260101T000000Z", "a" * 12)
     good = {"rows": 3, "sha256": "ab", "labels": {"pug": 3}, "evil": "<script>"}
 
-    def told(facts: object) -> object:
+    def reported(facts: object) -> object:
         return read_manifest(json.dumps({"schema_version": 1, "shards": {path: facts}}).encode())
 
-    assert told(good) == {path: {"rows": 3, "sha256": "ab", "labels": {"pug": 3}}}
+    assert reported(good) == {path: {"rows": 3, "sha256": "ab", "labels": {"pug": 3}}}
     for bad in ({**good, "rows": True}, {**good, "rows": -1}, {**good, "labels": {"pug": "many"}}, 7):
-        assert told(bad) == {}
+        assert reported(bad) == {}
 
 
 def test_a_label_cannot_write_markdown_of_its_own() -> None:
     path = shard_path("flags", "20260101T000000Z", "a" * 12)
-    found = Inventory({path: {"rows": 1, "labels": {"a|b<script>\n# x": 1}}})
+    found = DatasetState({path: {"rows": 1, "labels": {"a|b<script>\n# x": 1}}})
     card = write_card("a/b", found)
     assert "<script>" not in card
     assert "\n# x" not in card

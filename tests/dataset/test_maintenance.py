@@ -16,7 +16,7 @@ from smartbreed.core.database import read
 from smartbreed.core.errors import StorageError
 from smartbreed.core.settings import Settings
 from smartbreed.dataset.background import BackgroundPublisher
-from smartbreed.dataset.maintenance import housekeeping
+from smartbreed.dataset.maintenance import maintenance_tasks
 from smartbreed.dataset.service import open_publisher
 from smartbreed.dataset.tables import Shard
 from smartbreed.feedback.flags import open_feedback
@@ -70,7 +70,7 @@ def test_a_photo_that_could_not_be_deleted_goes_with_the_daily_upkeep(
         patch.setattr(world.flags.blobs, "delete", refuse)
         world.flags.withdraw(gone.flag_id, "ann")
     assert world.flags.count("withdrawn") == 1
-    photos, _ = housekeeping(world.settings, world.flags)
+    photos, _ = maintenance_tasks(world.settings, world.flags)
     age(world.flags.blobs.root)
     assert photos.run()
     assert world.flags.blobs.exists(kept.sample_id)
@@ -84,7 +84,7 @@ def test_photos_of_another_database_stay(world: World, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'new.db'}"
     settings = world.settings.model_copy(update={"database_url": url})
     flags = open_feedback(settings)
-    photos, _ = housekeeping(settings, flags)
+    photos, _ = maintenance_tasks(settings, flags)
     assert photos.run()
     assert flags.blobs.exists(old.sample_id)
     orphan = flags.blobs.put(b"left by a crash")
@@ -101,7 +101,7 @@ def test_deleted_repos_and_old_uploads_leave_the_embedded_hub(world: World) -> N
     world.publisher.run()
     before = sum(1 for _ in world.store.files.older_than(-1))
     delete_repo(world.api, world.settings.dataset, "dataset")
-    _, hub = housekeeping(world.settings, world.flags)
+    _, hub = maintenance_tasks(world.settings, world.flags)
     age(world.settings.home_dir / "hub" / "blobs")
     assert before
     assert hub.run()
@@ -131,7 +131,7 @@ def test_the_app_does_it_and_says_what_is_wrong(world: World) -> None:
 
 def test_of_many_processes_one_does_it(settings: Settings) -> None:
     flags = open_feedback(settings)
-    photos, _ = housekeeping(settings, flags)
+    photos, _ = maintenance_tasks(settings, flags)
     done: list[bool] = []
     threads = [threading.Thread(target=lambda: done.append(photos.run())) for _ in range(8)]
     for thread in threads:

@@ -118,9 +118,9 @@ def test_a_disk_that_is_really_full(tiny_disk: Path) -> None:
             ids = world.ids() if problems[-1] is None else []
             assert len(ids) == len(set(ids))
         ballast.unlink()
-        told = [problem for problem in problems if problem]
-        assert told, "it was never full"
-        assert all("disk" in problem for problem in told), told
+        reported = [problem for problem in problems if problem]
+        assert reported, "it was never full"
+        assert all("disk" in problem for problem in reported), reported
         assert world.publisher.run(by_hand=True).problem is None
     assert world.ids() == sorted(receipt.flag_id for receipt in saved)
     assert world.flags.count("published") == world.flags.count() == len(saved) > 0

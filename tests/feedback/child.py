@@ -28,7 +28,7 @@ from sqlalchemy.orm import Session
 
 from smartbreed.feedback.flags import FlagRequest, open_feedback
 
-Order = dict[str, Any]
+Task = dict[str, Any]
 
 
 class Home:
@@ -42,7 +42,7 @@ class Home:
         self.resolved_database_url = f"sqlite:///{self.home_dir / 'smartbreed.db'}"
 
 
-def say(order: Order, line: str) -> None:
+def say(order: Task, line: str) -> None:
     descriptor = os.open(order["out"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     REAL_WRITE(descriptor, f"{line}\n".encode())
     os.close(descriptor)
@@ -62,7 +62,7 @@ def request(number: int, flagger: str) -> FlagRequest:
     )
 
 
-def save(order: Order) -> None:
+def save(order: Task) -> None:
     """Open the room and save flags ``first`` … ``first + count - 1``, saying each receipt."""
     service = open_feedback(Home(order["home"]))  # type: ignore[arg-type]
     for number in range(order["first"], order["first"] + order["count"]):
@@ -70,13 +70,13 @@ def save(order: Order) -> None:
         say(order, json.dumps([number, receipt.flag_id, receipt.sample_id, receipt.created]))
 
 
-def erase(order: Order) -> None:
+def erase(order: Task) -> None:
     """Erase a flag."""
     open_feedback(Home(order["home"])).erase(order["flag_id"])  # type: ignore[arg-type]
     say(order, "erased")
 
 
-TASKS: dict[str, Callable[[Order], None]] = {"save": save, "erase": erase}
+TASKS: dict[str, Callable[[Task], None]] = {"save": save, "erase": erase}
 REAL_WRITE = os.write
 
 
@@ -114,7 +114,7 @@ def arm(kill_at: int) -> None:
         connection.set_trace_callback(step)
 
 
-def live(order: Order) -> None:
+def live(order: Task) -> None:
     """What a child does from its birth; never returns."""
     try:
         if order.get("kill_at"):

@@ -37,14 +37,14 @@ from smartbreed.inference.worker_process import Child, ChildLost
 def test_an_answer_with_progress(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "secret")
     monkeypatch.setenv("SMARTBREED_SALT", "secret")
-    explainer, told = make(), list[tuple[float, str]]()
+    explainer, reported = make(), list[tuple[float, str]]()
     assert not explainer.running
-    heat = explainer.explain(picture(), 3, "gradcam++", lambda share, text: told.append((share, text)))
+    heat = explainer.explain(picture(), 3, "gradcam++", lambda share, text: reported.append((share, text)))
     assert explainer.running
     np.testing.assert_allclose(heat, [[0.01, 0.3], [0.5, 1]])
     assert heat.dtype == np.float32
     assert not heat.flags.writeable
-    assert told == [(0.0, "secrets: []"), (0.5, "secrets: []"), (1.0, "secrets: []")]
+    assert reported == [(0.0, "secrets: []"), (0.5, "secrets: []"), (1.0, "secrets: []")]
 
 
 def test_answers_are_remembered(make: Make) -> None:

@@ -33,19 +33,19 @@ class Visitors:
         self.explainer = explainer
         self.release = threading.Event()
         self.answered: list[int] = []
-        self.told: list[list[str]] = []
+        self.reported: list[list[str]] = []
         self.threads: list[threading.Thread] = []
 
     def come(self) -> None:
         number = len(self.threads)
-        self.told.append([])
+        self.reported.append([])
         self.threads.append(threading.Thread(target=self._visit, args=(number,), daemon=True))
         self.threads[-1].start()
-        assert until(lambda: len(self.explainer._turns._line) == number + 1)
+        assert until(lambda: len(self.explainer._fair_lock._line) == number + 1)
 
     def _visit(self, number: int) -> None:
         def progress(share: float, text: str) -> None:
-            self.told[number].append(text)
+            self.reported[number].append(text)
             if number == 0:
                 self.release.wait(10)
 
@@ -62,17 +62,17 @@ def test_others_wait_in_order_and_know_it(make: Make) -> None:
     visitors = Visitors(make())
     for _ in range(4):
         visitors.come()
-    assert until(lambda: all(visitors.told))
+    assert until(lambda: all(visitors.reported))
     visitors.leave()
     assert visitors.answered == [0, 1, 2, 3]
-    waits = [[text for text in texts if "another visitor" in text] for texts in visitors.told]
+    waits = [[text for text in texts if "another visitor" in text] for texts in visitors.reported]
     assert waits[0] == []
     assert [text.split("(")[1] for text in waits[3]] == [f"{n} before yours)" for n in (3, 2, 1)]
 
 
 def test_a_crowd_is_sent_away(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     explainer = make()
-    monkeypatch.setattr(explainer._turns, "_most_waiting", 1)
+    monkeypatch.setattr(explainer._fair_lock, "_most_waiting", 1)
     visitors = Visitors(explainer)
     visitors.come()
     visitors.come()
@@ -111,7 +111,7 @@ def test_close_ends_everything(make: Make) -> None:
     visitors = [threading.Thread(target=visit) for _ in range(2)]
     for visitor in visitors:
         visitor.start()
-    assert until(lambda: hanging.is_set() and len(explainer._turns._line) == 2)
+    assert until(lambda: hanging.is_set() and len(explainer._fair_lock._line) == 2)
     explainer.close()
     explainer.close()
     for visitor in visitors:

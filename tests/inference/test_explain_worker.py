@@ -55,8 +55,8 @@ def test_every_method(
     explainer: DeepExplainer, picture: np.ndarray, identifier: Identifier, method: str
 ) -> None:
     loaded, maps = explainer.running, {}
-    told: dict[int, list[float]] = {0: [], 2: [], 4: []}
-    for index, shares in told.items():
+    reported: dict[int, list[float]] = {0: [], 2: [], 4: []}
+    for index, shares in reported.items():
 
         def progress(share: float, text: str, shares: list[float] = shares) -> None:
             shares.append(share)
@@ -70,12 +70,12 @@ def test_every_method(
         assert heat.min() >= 0
         assert heat.max() in (0, pytest.approx(1))
     assert any(heat.any() for heat in maps.values())
-    for shares in told.values():
+    for shares in reported.values():
         assert shares == sorted(shares)
         assert 0 <= shares[0] <= shares[-1] <= 1
     if not loaded:  # loading shows
-        assert len([share for share in told[0] if share < 0.8]) > 4
-        assert told[0][-1] > 0.8
+        assert len([share for share in reported[0] if share < 0.8]) > 4
+        assert reported[0][-1] > 0.8
     if method == "gradcam":
         now = identifier.classifier.run(picture).class_maps
         bias = identifier.bundle.config.classifier.bias
@@ -190,9 +190,9 @@ def test_the_rebuilt_network_is_the_exported_one(tiny_bundle: Path, tiny_classif
 def test_what_cannot_be_imported_is_named() -> None:
     from training.explain.worker import failure
 
-    told = failure(ImportError("no", name="tf_keras_vis"))
-    assert told["code"] == "not_installed"
-    assert "tf_keras_vis" in told["message"]
+    reported = failure(ImportError("no", name="tf_keras_vis"))
+    assert reported["code"] == "not_installed"
+    assert "tf_keras_vis" in reported["message"]
     secret = failure(ValueError("/home/someone/photo.jpg"))
     assert secret["code"] == "explanation_failed"
     assert "photo.jpg" not in secret["message"]

@@ -74,14 +74,14 @@ def test_erasing_takes_a_file_out_of_every_commit_and_off_the_disk(repo: HubStor
     repo.create_ref(NAME, "tag", "v1", "main")
     commit(repo, keep=b"second", rex=SECRET + b"!")
     repo.create_ref(NAME, "branch", "side", second)
-    told: list[Push] = []
-    repo.listeners.append(told.append)
+    reported: list[Push] = []
+    repo.listeners.append(reported.append)
     erased = erase(repo, NAME, "rex.bin")
     assert (erased.commits, erased.bytes, erased.remaining) == (2, 2 * len(SECRET) + 1, [])
     remains = everything_under(tmp_path / "hub")
     assert SECRET not in remains
     assert b"rex.bin" not in remains
-    assert {push.ref for push in told} == {"refs/heads/main", "refs/heads/side", "refs/tags/v1"}
+    assert {push.ref for push in reported} == {"refs/heads/main", "refs/heads/side", "refs/tags/v1"}
     with serving(repo) as endpoint:
         api = HfApi(endpoint=endpoint, token=False)
         titles = [commit.title for commit in api.list_repo_commits(NAME.id, repo_type="dataset")]

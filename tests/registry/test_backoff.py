@@ -11,7 +11,7 @@ from bundles import EMBEDDED, make_bundle, publish
 from smartbreed.core.settings import Settings
 from smartbreed.inference.bundle import Bundle, load_bundle
 from smartbreed.registry import pinning, smoke_test
-from smartbreed.registry.backoff import FIRST_S, LONGEST_S, Later
+from smartbreed.registry.backoff import FIRST_S, LONGEST_S, Backoff
 from smartbreed.registry.live import LiveModel
 from smartbreed.registry.smoke_test import NoVerdictError, try_out
 from smartbreed.registry.watcher import Watcher
@@ -37,27 +37,27 @@ def test_a_trial_that_was_killed_is_made_again_later(
     live: LiveModel, settings: Settings, tmp_path: Path, out_of_memory: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock()
-    watcher = Watcher(live, later=Later(clock))
+    watcher = Watcher(live, backoff=Backoff(clock))
     publish(settings, make_bundle(tmp_path / "good", "2.1.0"))
-    watcher.look()
-    assert (live.status().version, live.status().bad) == (EMBEDDED, ())
+    watcher.check()
+    assert (live.status().version, live.status().rejected) == (EMBEDDED, ())
     assert "tried again later" in live.status().problem
     with pytest.raises(NoVerdictError):  # and nothing is held against it when somebody asks
         live.use("2.1.0")
-    assert (live.status().pin, live.status().bad) == ("", ())
+    assert (live.status().pin, live.status().rejected) == ("", ())
     monkeypatch.undo()
-    watcher.look()
+    watcher.check()
     assert live.status().version == EMBEDDED, "too soon"
     live.use("2.1.0")
-    watcher.look()
+    watcher.check()
     assert live.status().version == "2.1.0", "somebody asked for it, and it was tried to the end"
     live.use(EMBEDDED)
-    watcher.look()
+    watcher.check()
     live.use("latest")
-    watcher.look()
+    watcher.check()
     assert live.status().version == EMBEDDED, "still too soon by itself"
     clock.now += FIRST_S
-    watcher.look()
+    watcher.check()
     assert (live.status().version, live.status().problem) == ("2.1.0", "")
 
 
@@ -69,20 +69,20 @@ def test_a_trial_that_takes_too_long_says_nothing_about_the_model(tmp_path: Path
 
 def test_each_try_waits_twice_as_long() -> None:
     clock = Clock()
-    later = Later(clock)
+    backoff = Backoff(clock)
     pauses = []
     for _ in range(12):
-        later.put_off("a")
+        backoff.put_off("a")
         started = clock.now
-        while later.too_soon("a"):
+        while backoff.too_soon("a"):
             clock.now += 30
         pauses.append(clock.now - started)
     assert pauses[:4] == [FIRST_S, 2 * FIRST_S, 4 * FIRST_S, 8 * FIRST_S]
     assert pauses[-1] == LONGEST_S
-    assert not later.too_soon("b")
-    later.put_off("a")
-    later.forget("a")
-    assert not later.too_soon("a")
+    assert not backoff.too_soon("b")
+    backoff.put_off("a")
+    backoff.forget("a")
+    assert not backoff.too_soon("a")
 
 
 def test_a_choice_made_while_a_release_is_tried_counts(
@@ -102,8 +102,8 @@ def test_a_choice_made_while_a_release_is_tried_counts(
         served.append(live.status().version)
 
     monkeypatch.setattr(live, "swap", watched)
-    watcher.look()
-    watcher.look()
+    watcher.check()
+    watcher.check()
     assert set(served) <= {EMBEDDED}, "the newest answered although another one was chosen"
     assert (live.status().version, live.status().pin) == (EMBEDDED, EMBEDDED)
 
@@ -113,7 +113,7 @@ def test_another_pin_while_one_is_fetched_counts(
 ) -> None:
     for turn, version in enumerate(("2.1.0", "2.2.0"), 1):
         publish(settings, make_bundle(tmp_path / version, version, turn=turn))
-        watcher.look()
+        watcher.check()
     live.use("2.1.0")
     opened = watcher._open
 
@@ -123,5 +123,5 @@ def test_another_pin_while_one_is_fetched_counts(
         return opened(pin)  # type: ignore[arg-type]
 
     monkeypatch.setattr(watcher, "_open", meanwhile)
-    watcher.look()
+    watcher.check()
     assert live.status().version == "2.2.0"

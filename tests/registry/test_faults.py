@@ -145,15 +145,15 @@ def test_a_broken_release_is_refused_once_and_for_all(
     folder = make_bundle(tmp_path / "broken", "2.1.0", turn=1)
     spoil(folder)
     sha = publish(settings, folder, name="2.1.0")
-    watcher.look()
+    watcher.check()
     status = live.status()
     assert (status.version, status.chosen) == (EMBEDDED, "embedded")
     assert words in status.problem
-    assert [(bad.revision, words in bad.reason) for bad in status.bad] == [(sha, True)]
+    assert [(bad.revision, words in bad.reason) for bad in status.rejected] == [(sha, True)]
     # It is not tried again, and after a restart neither.
     again = LiveModel(settings)
-    Watcher(again).look()
-    assert again.status().bad == status.bad
+    Watcher(again).check()
+    assert again.status().rejected == status.rejected
     assert again.status().chosen == "embedded"
     # Unless somebody asks, who is told why not.
     with pytest.raises(SmartBreedError) as caught:
@@ -162,10 +162,10 @@ def test_a_broken_release_is_refused_once_and_for_all(
     assert live.status().pin == ""
     # A newer one is taken.
     publish(settings, make_bundle(tmp_path / "good", "2.1.1", turn=2))
-    watcher.look()
+    watcher.check()
     status = live.status()
     assert (status.version, status.problem) == ("2.1.1", "")
-    assert [bad.revision for bad in status.bad] == [sha]
+    assert [bad.revision for bad in status.rejected] == [sha]
 
 
 def test_a_network_that_crashes_is_noticed_elsewhere(
@@ -174,9 +174,9 @@ def test_a_network_that_crashes_is_noticed_elsewhere(
     folder = make_bundle(tmp_path / "broken", "2.1.0")
     a_crash(folder)
     publish(settings, folder)
-    watcher.look()
+    watcher.check()
     assert live.status().version == EMBEDDED
-    assert live.status().bad
+    assert live.status().rejected
 
 
 def test_an_older_format_is_served(
@@ -184,7 +184,7 @@ def test_an_older_format_is_served(
 ) -> None:
     old = {"format": 1, "parents": ["smartbreed/pets 0.9"]}
     publish(settings, make_bundle(tmp_path / "old", "2.1.0", change=lambda config: config.update(old)))
-    watcher.look()
+    watcher.check()
     assert live.status().version == "2.1.0"
 
 
@@ -199,9 +199,9 @@ def test_the_first_start_passes_over_a_broken_release(settings: Settings, tmp_pa
 
 def test_a_repo_that_vanished(live: LiveModel, watcher: Watcher, settings: Settings, tmp_path: Path) -> None:
     publish(settings, make_bundle(tmp_path / "new", "2.1.0"))
-    watcher.look()
+    watcher.check()
     delete_repo(connect(settings), REPO, "model")
-    watcher.look()
+    watcher.check()
     assert live.status().version == "2.1.0"
     assert REPO in live.status().problem
     assert LiveModel(settings).status().version == "2.1.0"
@@ -223,7 +223,7 @@ def test_a_hub_that_died(settings: Settings, tmp_path: Path) -> None:
         sha = publish(there, make_bundle(tmp_path / "new", "2.1.0"))
         live = LiveModel(there)
     watcher = Watcher(live)
-    watcher.look()
+    watcher.check()
     assert live.status().version == "2.1.0"
     assert "cannot be reached" in live.status().problem
     assert LiveModel(there).status().revision == sha
@@ -242,7 +242,7 @@ def test_a_hub_that_never_answers(
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         there = settings.model_copy(update={"hub": f"http://127.0.0.1:{deaf.getsockname()[1]}"})
         live = LiveModel(there)
-        Watcher(live).look()
+        Watcher(live).check()
     assert live.status().version == EMBEDDED
     assert "did not answer in time" in live.status().problem
 
@@ -288,7 +288,7 @@ def test_a_damaged_cache_is_mended(
 ) -> None:
     """A file of what serves rots on the disk: the start falls back, then it is fetched again."""
     publish(settings, make_bundle(tmp_path / "new", "2.1.0"))
-    watcher.look()
+    watcher.check()
     [snapshot] = (settings.home_dir / "hub-cache").glob("models--*/snapshots/*")
     flip((snapshot / "classifier.tflite").resolve())
     again = LiveModel(settings)
@@ -309,7 +309,7 @@ def test_a_pinned_release_whose_files_are_gone_is_fetched_again(
     shutil.rmtree(settings.home_dir / "hub-cache")
     again = LiveModel(settings)
     assert again.status().version == EMBEDDED
-    Watcher(again).look()
+    Watcher(again).check()
     assert (again.status().version, again.status().chosen) == ("2.1.0", "pinned")
 
 
@@ -341,7 +341,7 @@ def test_killed_while_downloading(
             shutil.rmtree(settings.home_dir / "hub-cache")
             done = 0
     live = LiveModel(there)
-    Watcher(live).look()
+    Watcher(live).check()
     assert live.status().version == "2.1.0"
 
 
@@ -351,7 +351,7 @@ def test_a_full_disk_stops_no_swap_halfway(
     """The choice cannot be written down: the new one answers all the same, and the next start asks again."""
     publish(settings, make_bundle(tmp_path / "new", "2.1.0"))
     (settings.home_dir / "models").write_text("in the way")
-    watcher.look()
+    watcher.check()
     assert live.status().version == "2.1.0"
     assert LiveModel(settings).status().version == EMBEDDED
 
@@ -361,7 +361,7 @@ def test_a_release_too_large_is_not_downloaded(
 ) -> None:
     monkeypatch.setattr("smartbreed.registry.releases.MOST_BYTES", 1_000_000)
     publish(settings, make_bundle(tmp_path / "new", "2.1.0"))
-    watcher.look()
+    watcher.check()
     assert "at most" in live.status().problem
     assert not list((settings.home_dir / "hub-cache").glob("models--*/blobs/*.incomplete"))
 

@@ -141,8 +141,8 @@ def test_a_broken_release_and_the_doors_to_choose(tmp_path: Path, jpeg: bytes, u
     table = command(tmp_path, "list")
     assert table.returncode == 0
     assert "pinned" in table.stdout
-    told = command(tmp_path, "status", "--json")
-    assert f'"version": "{EMBEDDED}"' in told.stdout
+    reported = command(tmp_path, "status", "--json")
+    assert f'"version": "{EMBEDDED}"' in reported.stdout
     assert command(tmp_path, "use", "3.3.3").returncode == 2
     assert command(tmp_path, "use", "2.2.0").returncode == 0
     assert running.stop() == 0

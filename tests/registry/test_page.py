@@ -44,7 +44,7 @@ def test_an_open_session_outlives_a_swap(page: IdentifyPage, settings: Settings,
     first = before.pet(1).breeds[0]
     crop, heat = card._explain(before, first.id)[card.slider]
     publish(settings, make_bundle(tmp_path / "new", "2.1.0", turn=5, change=teach))
-    Watcher(services.model).look()
+    Watcher(services.model).check()
     assert services.identifier.bundle.version.version == "2.1.0"
     # The old answer: the same picture, the same names, from its own class maps and labels.
     again = card._explain(before, first.id)
@@ -78,7 +78,7 @@ def test_a_breed_the_catalogue_lacks_can_be_named_and_flagged(
     page: IdentifyPage, settings: Settings, tmp_path: Path
 ) -> None:
     publish(settings, make_bundle(tmp_path / "new", "2.1.0", change=teach))
-    Watcher(page.services.model).look()
+    Watcher(page.services.model).check()
     session = session_of(page)
     card = page.cards[0]
     choices = {value: text for text, value in card.show(session, "gradcam")[card.breed]["choices"]}

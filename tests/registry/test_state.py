@@ -13,13 +13,15 @@ from typing import IO
 import pytest
 
 from smartbreed.core.errors import StorageError
-from smartbreed.registry.state import Bad, Good, SourceState, StateFile
+from smartbreed.registry.state import KnownGood, Rejected, SourceState, StateFile
 
 KEY = "embedded smartbreed/pets"
 
 
-def good(name: str) -> Good:
-    return Good(repo="me/pets", revision=name * 40, version=f"1.{ord(name)}.0", folder=f"hub-cache/{name}")
+def good(name: str) -> KnownGood:
+    return KnownGood(
+        repo="me/pets", revision=name * 40, version=f"1.{ord(name)}.0", folder=f"hub-cache/{name}"
+    )
 
 
 def test_nothing_is_known_at_first_and_nothing_is_written(tmp_path: Path) -> None:
@@ -32,29 +34,29 @@ def test_what_served_is_remembered_in_order(tmp_path: Path) -> None:
     file = StateFile(tmp_path)
     for name in "abcb":
         file.change(KEY, lambda state, name=name: state.serving(good(name)))
-    assert [one.revision[0] for one in StateFile(tmp_path).read(KEY).good] == ["b", "c", "a"]
-    assert file.read("another").good == ()
+    assert [one.revision[0] for one in StateFile(tmp_path).read(KEY).known_good] == ["b", "c", "a"]
+    assert file.read("another").known_good == ()
     assert (tmp_path / "models" / "state.json").stat().st_mode & 0o077 == 0
 
 
 def test_what_served_before_comes_second() -> None:
     state = SourceState().serving(good("b"), good("a"))
-    assert [one.revision[0] for one in state.good] == ["b", "a"]
+    assert [one.revision[0] for one in state.known_good] == ["b", "a"]
 
 
 def test_a_rollback_keeps_the_order_so_that_the_next_goes_further_back() -> None:
     state = SourceState().serving(good("a")).serving(good("b")).pinned(good("a")).serving(good("a"))
-    assert [one.revision[0] for one in state.good] == ["b", "a"]
+    assert [one.revision[0] for one in state.known_good] == ["b", "a"]
 
 
 def test_bad_ones_are_forgiven_when_asked_for() -> None:
-    bad = Bad(revision=good("a").revision, reason="it barks")
+    bad = Rejected(revision=good("a").revision, reason="it barks")
     state = SourceState().failing(bad).failing(bad)
-    assert len(state.bad) == 1
-    assert state.why_bad(bad.revision) == "it barks"
-    assert state.pinned(good("a")).bad == ()
-    assert state.serving(good("a")).bad == ()
-    assert state.pinned(None).bad == (bad,)
+    assert len(state.rejected) == 1
+    assert state.why_rejected(bad.revision) == "it barks"
+    assert state.pinned(good("a")).rejected == ()
+    assert state.serving(good("a")).rejected == ()
+    assert state.pinned(None).rejected == (bad,)
 
 
 def test_a_change_is_noticed(tmp_path: Path) -> None:
@@ -74,7 +76,7 @@ def test_a_damaged_file_is_put_aside(tmp_path: Path, damage: bytes) -> None:
     (tmp_path / "models" / "state.json").write_bytes(damage)
     assert file.read(KEY) == SourceState()
     file.change(KEY, lambda state: state.serving(good("b")))
-    assert [one.revision[0] for one in file.read(KEY).good] == ["b"]
+    assert [one.revision[0] for one in file.read(KEY).known_good] == ["b"]
     assert (tmp_path / "models" / "state.json.damaged").read_bytes() == damage
 
 
@@ -99,7 +101,7 @@ def write(home: Path, name: str, count: int) -> tuple[int, IO[bytes]]:
     try:
         file = StateFile(home)
         for number in range(count):
-            bad = Bad(revision=f"{name}{number}", reason="x" * 2000)
+            bad = Rejected(revision=f"{name}{number}", reason="x" * 2000)
             file.change("k", lambda state, bad=bad: state.failing(bad))
             os.write(there, f"{number}\n".encode())
     finally:
@@ -112,7 +114,7 @@ def test_two_processes_lose_nothing(tmp_path: Path) -> None:
         assert len(said.read().split()) == 20
         os.waitpid(child, 0)
     state = StateFile(tmp_path).read("k")
-    assert {bad.revision for bad in state.bad} == {f"{name}{n}" for name in "ab" for n in range(20)}
+    assert {bad.revision for bad in state.rejected} == {f"{name}{n}" for name in "ab" for n in range(20)}
 
 
 def test_killed_while_writing(tmp_path: Path) -> None:

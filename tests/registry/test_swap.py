@@ -39,15 +39,15 @@ def test_a_release_takes_over_and_is_remembered(
         "embedded",
         f"{REPO}@main",
     )
-    watcher.look()
+    watcher.check()
     assert live.status().problem == "", "nothing was ever released, and that is no problem"
     before = live.current
     old = before.identifier.identify(photo, whole=True)
     sha = publish(settings, make_bundle(tmp_path / "new", "2.1.0", turn=1))
-    watcher.look()
+    watcher.check()
     status = live.status()
     assert (status.version, status.revision, status.repo, status.chosen) == ("2.1.0", sha, REPO, "latest")
-    assert (status.before, status.bad, status.problem) == (EMBEDDED, (), "")
+    assert (status.before, status.rejected, status.problem) == (EMBEDDED, (), "")
     new = live.current.identifier.identify(photo)
     assert (new.model.revision, new.model.version) == (sha, "2.1.0")
     assert new.pets[0].breeds[0].id != old.pets[0].breeds[0].id, "its labels are other ones"
@@ -63,7 +63,7 @@ def test_a_release_takes_over_and_is_remembered(
 def test_the_next_start_asks_nobody(live: LiveModel, watcher: Watcher, settings: Settings, tmp_path: Path,
                                     monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
     publish(settings, make_bundle(tmp_path / "new", "2.1.0"))
-    watcher.look()
+    watcher.check()
 
     def nobody(*_: object) -> None:
         raise AssertionError("a Hub was asked")
@@ -78,7 +78,7 @@ def test_only_newer_ones_replace_the_embedded_model(
 ) -> None:
     for version in (EMBEDDED, "0.9.0"):
         publish(settings, make_bundle(tmp_path / version, version, turn=2))
-        watcher.look()
+        watcher.check()
         assert live.status().chosen == "embedded"
         assert live.status().problem == ""
 
@@ -87,8 +87,8 @@ def test_a_repo_without_a_release_is_no_problem(
     live: LiveModel, watcher: Watcher, settings: Settings
 ) -> None:
     ensure_repo(connect(settings), REPO, "model")
-    watcher.look()
-    assert (live.status().problem, live.status().bad) == ("", ())
+    watcher.check()
+    assert (live.status().problem, live.status().rejected) == ("", ())
 
 
 def test_rollback_use_and_latest(
@@ -97,17 +97,17 @@ def test_rollback_use_and_latest(
     shas = {}
     for turn, version in enumerate(("2.1.0", "2.2.0"), 1):
         shas[version] = publish(settings, make_bundle(tmp_path / version, version, turn=turn))
-        watcher.look()
+        watcher.check()
     assert served(live) == "2.2.0"
     assert live.rollback().version == "2.1.0"
-    watcher.look()
+    watcher.check()
     assert (served(live), live.status().chosen, live.status().pin) == ("2.1.0", "pinned", "2.1.0")
     publish(settings, make_bundle(tmp_path / "2.3.0", "2.3.0", turn=3))
-    watcher.look()
+    watcher.check()
     assert served(live) == "2.1.0", "a pinned one stays"
     assert served(LiveModel(settings)) == "2.1.0", "after a restart too"
     assert live.rollback().version == EMBEDDED
-    watcher.look()
+    watcher.check()
     assert (served(live), live.current.version.repo) == (EMBEDDED, "embedded")
     with pytest.raises(RequestError, match="no release before"):
         live.rollback()
@@ -118,13 +118,13 @@ def test_rollback_use_and_latest(
         (EMBEDDED, EMBEDDED),
     ):
         live.use(wanted)
-        watcher.look()
+        watcher.check()
         assert served(live) == version
     with pytest.raises(BundleError, match=r"no version, tag or commit '7\.0\.0'.*2\.3\.0"):
         live.use("7.0.0")
     assert served(live) == EMBEDDED
     assert live.use("latest") is None
-    watcher.look()
+    watcher.check()
     assert (served(live), live.status().chosen, live.status().pin) == ("2.3.0", "latest", "")
 
 
@@ -138,7 +138,7 @@ def test_a_repo_is_followed_wherever_it_goes(settings: Settings, tmp_path: Path)
     publish(asked, make_bundle(tmp_path / "b", "0.1.0", turn=1), "me/cats")
     assert served(LiveModel(asked)) == "0.2.0", "a start takes what was served last"
     assert open_bundle(asked).version.version == "0.1.0", "a command asks for the newest"
-    Watcher(live).look()
+    Watcher(live).check()
     assert served(live) == "0.1.0", "of a repo that was asked for, whatever it holds"
 
 
@@ -150,7 +150,7 @@ def test_what_a_setting_pins_is_never_left(settings: Settings, tmp_path: Path, k
     publish(settings, make_bundle(tmp_path / "b", "2.2.0"), "me/cats")
     watcher = Watcher(live)
     watcher.start()
-    watcher.look()
+    watcher.check()
     assert served(live) == "2.1.0"
     assert (live.status().chosen, live.status().watching) == ("fixed", "")
     watcher.stop()
@@ -172,12 +172,12 @@ def test_a_newer_program_brings_its_own_model(
     live: LiveModel, watcher: Watcher, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(settings, make_bundle(tmp_path / "new", "2.1.0"))
-    watcher.look()
+    watcher.check()
     for module in ("initial_model", "watcher", "pinning"):
         monkeypatch.setattr(f"smartbreed.registry.{module}.embedded_version", lambda: "2.2.0")
     upgraded = LiveModel(settings)
     assert upgraded.status().chosen == "embedded"
-    Watcher(upgraded).look()
+    Watcher(upgraded).check()
     assert upgraded.status().chosen == "embedded"
 
 
@@ -229,7 +229,7 @@ def test_many_readers_see_one_or_the_other(
         thread.start()
     for turn in (1, 2):
         publish(settings, make_bundle(tmp_path / str(turn), f"2.{turn}.0", turn=turn))
-        watcher.look()
+        watcher.check()
     stop.set()
     for thread in threads:
         thread.join()
@@ -246,7 +246,7 @@ def test_deeper_explanations_of_an_older_answer_say_so(
     before = live.served_by(answer.model)
     deeper = before.deeper
     publish(settings, make_bundle(tmp_path / "new", "2.1.0"))
-    watcher.look()
+    watcher.check()
     with pytest.raises(UnavailableError, match=r"now it is 2\.1\.0"):
         live.served_by(answer.model)
     with pytest.raises(UnavailableError, match="replaced"):
@@ -259,15 +259,15 @@ def test_old_releases_leave_the_disk(
 ) -> None:
     for number in range(1, 8):
         publish(settings, make_bundle(tmp_path / str(number), f"2.{number}.0", turn=number))
-        watcher.look()
+        watcher.check()
     assert served(live) == "2.7.0"
     snapshots = list((settings.home_dir / "hub-cache").glob("models--*/snapshots/*"))
     assert 2 <= len(snapshots) <= 5
     live.rollback()
-    watcher.look()
+    watcher.check()
     assert served(live) == "2.6.0"
     live.use("2.1.0")  # no longer here: it is fetched again
-    watcher.look()
+    watcher.check()
     assert served(live) == "2.1.0"
 
 
@@ -277,9 +277,9 @@ def test_a_card_that_was_edited_is_another_release(
     """The sums cover the card, too; what answers goes on answering, and a fresh disk finds the tag."""
     asked = settings.model_copy(update={"model": REPO})
     sha = publish(settings, make_bundle(tmp_path / "new", "2.1.0"))
-    watcher.look()
+    watcher.check()
     commit_files(connect(settings), REPO, "model", {"README.md": b"# Better words\n"}, title="Words")
-    watcher.look()
+    watcher.check()
     assert live.current.version.revision == sha
     assert "README.md does not match" in live.status().problem
     assert LiveModel(asked).current.version.revision == sha

@@ -28,7 +28,7 @@ def make_distrusted(review: ReviewService, flag: Make, who: str, first_seed: int
 
 
 def settled(review: ReviewService) -> list[tuple[str, str, str | None, str]]:
-    return sorted((r.flag_id, r.decision, r.label, r.reviewer) for r in review.settle())
+    return sorted((r.flag_id, r.decision, r.label, r.reviewer) for r in review.decide_by_consensus())
 
 
 def test_two_who_agree_are_accepted(review: ReviewService, flag: Make) -> None:
@@ -37,7 +37,7 @@ def test_two_who_agree_are_accepted(review: ReviewService, flag: Make) -> None:
     assert settled(review) == [
         (flag_id, "accept", "siamese", "agreement") for flag_id in sorted((first, second))
     ]
-    assert review.settle() == []
+    assert review.decide_by_consensus() == []
     third = flag(1, "cy", verdict="correct", label=None, predicted="siamese")
     assert settled(review) == [(third, "accept", "siamese", "agreement")]
 
@@ -57,19 +57,19 @@ def test_what_is_no_agreement(review: ReviewService, flag: Make, second: dict[st
     make_trusted(review, flag, "ann")
     flag(1, "ann")
     flag(**{"seed": 1, **second})
-    assert review.settle() == []
+    assert review.decide_by_consensus() == []
 
 
 def test_two_newcomers_do_not_count(review: ReviewService, flag: Make) -> None:
     flag(1, "ann"), flag(1, "bob"), flag(1, "cy")
-    assert review.settle() == []
+    assert review.decide_by_consensus() == []
 
 
 def test_who_was_often_wrong_neither_counts_nor_blocks(review: ReviewService, flag: Make) -> None:
     make_trusted(review, flag, "ann")
     make_distrusted(review, flag, "eve")
     flag(1, "ann"), flag(1, "eve")
-    assert review.settle() == []
+    assert review.decide_by_consensus() == []
     bob = flag(1, "bob")
     flag(1, "eve", label="persian")
     made = settled(review)
@@ -81,25 +81,25 @@ def test_somebody_who_says_otherwise_leaves_it_to_a_maintainer(review: ReviewSer
     make_trusted(review, flag, "ann")
     flag(1, "ann"), flag(1, "bob")
     flag(1, "cy", verdict="not_a_pet", label=None)
-    assert review.settle() == []
+    assert review.decide_by_consensus() == []
 
 
 def test_a_maintainer_who_took_it_back_is_not_overruled(review: ReviewService, flag: Make) -> None:
     make_trusted(review, flag, "ann")
     first = flag(1, "ann")
     flag(1, "bob")
-    review.settle()
+    review.decide_by_consensus()
     review.undo([first], ANN)
-    assert review.settle() == []
+    assert review.decide_by_consensus() == []
     flag(1, "dora")
-    assert review.settle() == []
+    assert review.decide_by_consensus() == []
 
 
 def test_agreement_earns_nobody_a_record(review: ReviewService, flag: Make) -> None:
     make_trusted(review, flag, "ann")
     for seed in range(6):
         flag(seed, "ann"), flag(seed, "bob")
-    assert len(review.settle()) == 12
+    assert len(review.decide_by_consensus()) == 12
     checked = flag(50, "bob")
     review.decide([checked], decisions.accept(), ANN)
     assert review.item(checked).standing == Standing(right=1, wrong=0)
@@ -111,19 +111,19 @@ def test_the_setting(flags: FlagService, settings: Settings, clock: Any, flag: M
     )
     make_trusted(never, flag, "ann")
     flag(1, "ann")
-    assert one.settle() == [], "one person is no agreement"
+    assert one.decide_by_consensus() == [], "one person is no agreement"
     flag(1, "bob")
-    assert never.settle() == []
-    assert three.settle() == []
+    assert never.decide_by_consensus() == []
+    assert three.decide_by_consensus() == []
     flag(1, "cy")
-    assert len(three.settle()) == 3
+    assert len(three.decide_by_consensus()) == 3
 
 
 def test_withdrawn_flags_do_not_count(review: ReviewService, flags: FlagService, flag: Make) -> None:
     make_trusted(review, flag, "ann")
     flag(1, "ann")
     flags.withdraw(flag(1, "bob"), "bob")
-    assert review.settle() == []
+    assert review.decide_by_consensus() == []
 
 
 def test_flags_of_a_known_answer_are_judged_by_it(review: ReviewService, flag: Make) -> None:
@@ -140,7 +140,7 @@ def test_flags_of_a_known_answer_are_judged_by_it(review: ReviewService, flag: M
     assert review.item(wrong).standing.wrong == 1
     assert "Siamese" in (review.history(wrong)[0].reason or "")
     review.undo([wrong], ANN)
-    assert review.settle() == [], "a maintainer's word goes before a known answer"
+    assert review.decide_by_consensus() == [], "a maintainer's word goes before a known answer"
 
 
 def test_an_answer_taken_back_is_no_known_one(review: ReviewService, flag: Make) -> None:

@@ -150,8 +150,8 @@ def test_one_decision_for_near_duplicates(review: ReviewService, flag: Make) -> 
 
 def test_a_new_breed(review: ReviewService, flag: Make) -> None:
     first, second, third = flag(1, label=None, label_text="Mudi"), flag(2, label="siamese"), flag(3)
-    ruling = decisions.new_breed("Mudi", "dog", "shepherd", review.new_breeds())
-    (row,) = review.decide([first], ruling, ANN).decisions
+    new_decision = decisions.new_breed("Mudi", "dog", "shepherd", review.new_breeds())
+    (row,) = review.decide([first], new_decision, ANN).decisions
     assert (row.decision, row.label, row.name) == ("new_breed", "mudi", "Mudi")
     assert (row.species, row.group) == ("dog", "shepherd")
     # From now on it can be chosen, and every row spells it out.

@@ -82,9 +82,9 @@ def test_a_bad_box_decides_nothing(review: ReviewService, flag: Make, box: Any, 
 
 def test_without_a_place_it_is_rejected_or_gets_one(review: ReviewService, flag: Make) -> None:
     made, other = flag(1, **{**UNNAMED, "label": "siamese", "box": None}), flag(2, **{**UNNAMED, "box": None})
-    for ruling in (decisions.accept(), decisions.relabel("birman", {})):
+    for new_decision in (decisions.accept(), decisions.relabel("birman", {})):
         with pytest.raises(ReviewError, match="does not say where"):
-            review.decide([made], ruling, ANN)
+            review.decide([made], new_decision, ANN)
     assert review.decide([made], decisions.accept(box=OTHER), ANN).decisions[0].box == OTHER
     assert review.decide([other], decisions.reject(), ANN).decisions[0].decision == "reject"
 
@@ -103,7 +103,7 @@ def test_agreement_passes_over_a_missed_pet_that_is_nowhere(review: ReviewServic
     nowhere = {**UNNAMED, "label": "siamese", "box": None}
     made = [flag(20, who=who, **nowhere) for who in ("ann", "bob")]
     placed = [flag(21, who=who, **{**nowhere, "box": BOX}) for who in ("ann", "bob")]
-    review.settle()
+    review.decide_by_consensus()
     states = {item.id: item.state for item in review.queue(Filters("all"))}
     assert [states[one] for one in made] == ["open", "open"]
     assert [states[one] for one in placed] == ["accepted", "accepted"]

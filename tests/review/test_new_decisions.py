@@ -59,13 +59,13 @@ def test_a_new_breed_is_introduced_once_and_always_as_the_same() -> None:
 @given(st.text(max_size=200))
 def test_names_give_clean_rows_or_sentences(text: str) -> None:
     try:
-        ruling = new_breed(text, "dog", "", {}, "some_id")
+        new_decision = new_breed(text, "dog", "", {}, "some_id")
     except ReviewError:
         return
-    assert ruling.name
-    assert len(ruling.name) <= MAX_NAME
-    assert ruling.name == " ".join(ruling.name.split())
-    assert ruling.name.isprintable()
+    assert new_decision.name
+    assert len(new_decision.name) <= MAX_NAME
+    assert new_decision.name == " ".join(new_decision.name.split())
+    assert new_decision.name.isprintable()
 
 
 @given(st.text(max_size=60))

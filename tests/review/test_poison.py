@@ -36,7 +36,7 @@ def test_one_poisoner(
     for seed in range(round(2 * PHOTOS * share / (1 - share))):
         lies.add(flag(seed if seed % 2 else 3000 + seed, "eve", label="persian"))
 
-    review.settle()
+    review.decide_by_consensus()
     taken = {item.id for item in review.queue(Filters("accepted"))}
     assert not lies & taken, "nothing of one person's gets by without a maintainer"
     assert len(taken) > PHOTOS / 2, "and honest agreement still works"
@@ -62,7 +62,7 @@ def test_known_answers_find_a_poisoner_out(review: ReviewService, flag: Any) -> 
         flag(seed, "eve", label="persian")
         flag(seed, "bob")
     more = [flag(100 + seed, who, label="persian") for seed in range(3) for who in ("eve", "bob")]
-    review.settle()
+    review.decide_by_consensus()
     standing = {item.id: item for item in review.queue()}
     assert {standing[flag_id].held for flag_id in more[::2]} == {"trust"}
     assert {standing[flag_id].held for flag_id in more[1::2]} == {""}
@@ -80,7 +80,7 @@ def test_a_friend_cannot_vouch_for_more_than_the_cap(
     for seed in range(30):
         flag(seed, "eve", label="persian")
         flag(seed, "mallory", label="persian")
-    accepted = review.settle()
+    accepted = review.decide_by_consensus()
     assert len({row.sample_id for row in accepted}) <= CAP
     assert {row.reviewer for row in accepted} <= {"agreement"}
 

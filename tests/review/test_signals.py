@@ -20,7 +20,7 @@ from smartbreed.imaging.photo import read_photo
 from smartbreed.inference.pipeline import Identifier
 from smartbreed.review import decisions, scoring
 from smartbreed.review.scores import Memory, difference_hash, load_memory, measure, uncertainty
-from smartbreed.review.scoring import Background, look_at_flags
+from smartbreed.review.scoring import Background, score_flags
 from smartbreed.review.service import ReviewService
 
 SCENES = Path(__file__).parents[3] / "shared" / "data" / "pets" / "scenes"
@@ -50,10 +50,10 @@ def test_signals_are_made_once_for_each_model(
     review: ReviewService, flags: FlagService, flag: Any, identifier: Identifier
 ) -> None:
     ids = [flag(seed) for seed in range(3)]
-    assert look_at_flags(flags, identifier, limit=2) == 2
+    assert score_flags(flags, identifier, limit=2) == 2
     assert review.stats().unseen == 1
-    assert look_at_flags(flags, identifier) == 1
-    assert look_at_flags(flags, identifier) == 0
+    assert score_flags(flags, identifier) == 1
+    assert score_flags(flags, identifier) == 0
     item = review.item(ids[0])
     assert len(item.top) == 5
     assert item.top[0][1] >= item.top[1][1]
@@ -65,10 +65,10 @@ def test_a_photo_that_is_gone_is_said(
 ) -> None:
     gone, there = flag(1), flag(2)
     flags.blobs.delete(review.item(gone).flag.sample_id)
-    assert look_at_flags(flags, identifier) == 2
+    assert score_flags(flags, identifier) == 2
     assert "is missing" in review.item(gone).why[-1]
     assert review.item(there).top
-    assert look_at_flags(flags, identifier) == 0, "not again at once"
+    assert score_flags(flags, identifier) == 0, "not again at once"
 
 
 def test_a_wrong_label_is_suspected_and_a_right_one_is_not(
@@ -81,11 +81,15 @@ def test_a_wrong_label_is_suspected_and_a_right_one_is_not(
     right = measure(identifier, memory, photo, box, scene["breed"])
     other = "great_dane" if right.top[0][0] != "great_dane" else "pug"
     wrong = measure(identifier, memory, photo, box, other)
-    assert wrong.suspicion > 0.9 > right.suspicion
+    assert wrong.label_quality < 0.1 < right.label_quality
     assert wrong.support == 0.0
-    assert (wrong.uncertainty, wrong.novelty, wrong.phash) == (right.uncertainty, right.novelty, right.phash)
+    assert (wrong.uncertainty, wrong.outlier_score, wrong.phash) == (
+        right.uncertainty,
+        right.outlier_score,
+        right.phash,
+    )
     unknown = measure(identifier, memory, photo, box, "mudi")
-    assert (unknown.given, unknown.support, unknown.suspicion) == (None, None, 0.0)
+    assert (unknown.given, unknown.support, unknown.label_quality) == (None, None, 1.0)
 
 
 def test_nothing_vouches_for_itself(identifier: Identifier, scene: dict[str, Any]) -> None:
@@ -96,10 +100,10 @@ def test_nothing_vouches_for_itself(identifier: Identifier, scene: dict[str, Any
     vector = before.embedding.astype(np.float32)
     lying = memory.with_samples([vector] * 12, ["great_dane"] * 12)
     after = measure(identifier, lying, photo, box, "great_dane")
-    assert (after.support, after.suspicion, after.novelty) == (
+    assert (after.support, after.label_quality, after.outlier_score) == (
         before.support,
-        before.suspicion,
-        before.novelty,
+        before.label_quality,
+        before.outlier_score,
     )
 
 
@@ -109,14 +113,14 @@ def test_noise_is_novel(identifier: Identifier, scene: dict[str, Any]) -> None:
     known = read_photo(scene["image"]["bytes"])
     strange = measure(identifier, memory, noise, None, None)
     usual = measure(identifier, memory, known, tuple(scene["boxes"][0]), None)
-    assert strange.novelty > usual.novelty + 0.3
+    assert strange.outlier_score > usual.outlier_score + 0.3
 
 
 def test_without_a_memory_nothing_is_claimed(identifier: Identifier) -> None:
     noise = read_photo(np.full((64, 64, 3), 120, np.uint8))
     empty = Memory(np.zeros((0, 0), np.float32), np.array([], dtype=object))
     looked = measure(identifier, empty, noise, None, "siamese")
-    assert (looked.novelty, looked.support) == (0.0, None)
+    assert (looked.outlier_score, looked.support) == (0.0, None)
 
 
 def test_the_background_looks_settles_and_stops(
@@ -150,9 +154,9 @@ def test_a_stop_is_heard_between_two_photos(
     background = Background(review, lambda: identifier)
     background.start()
     assert looked.wait(60)
-    told = time.monotonic()
+    reported = time.monotonic()
     background.stop()
-    assert time.monotonic() - told < 2
+    assert time.monotonic() - reported < 2
     assert 1 <= 12 - review.stats().unseen < 12, "what was made is kept"
 
 

@@ -21,7 +21,7 @@ def test_each_flag_is_decided_once(settings: Settings, review: ReviewService, fl
 
     def work(number: int) -> tuple[int, list[str]]:
         flags = open_feedback(settings)
-        mine, told = 0, []
+        mine, reported = 0, []
         service = ReviewService(flags, settings)
         start.wait()
         for flag_id in ids:
@@ -29,15 +29,15 @@ def test_each_flag_is_decided_once(settings: Settings, review: ReviewService, fl
                 service.decide([flag_id], decisions.accept(), f"{number}" * 64)
                 mine += 1
             except ReviewError as error:
-                told.append(error.message)
+                reported.append(error.message)
         flags.close()
-        return mine, told
+        return mine, reported
 
     with ThreadPoolExecutor(MAINTAINERS) as pool:
         results = list(pool.map(work, range(MAINTAINERS)))
     assert sum(mine for mine, _ in results) == len(ids)
-    assert sum(len(told) for _, told in results) == (MAINTAINERS - 1) * len(ids)
-    assert all("by a maintainer" in line for _, told in results for line in told)
+    assert sum(len(reported) for _, reported in results) == (MAINTAINERS - 1) * len(ids)
+    assert all("by a maintainer" in line for _, reported in results for line in reported)
     assert all(len(review.history(flag_id)) == 1 for flag_id in ids)
     assert review.item(ids[0]).standing.right == len(ids)
 
@@ -50,7 +50,7 @@ def test_settling_in_several_processes_decides_once(
 
     def work(_: int) -> int:
         flags = open_feedback(settings)
-        made = ReviewService(flags, settings).settle()
+        made = ReviewService(flags, settings).decide_by_consensus()
         flags.close()
         return len(made)
 

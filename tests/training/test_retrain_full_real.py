@@ -78,13 +78,13 @@ def test_full_mode_reaches_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     services.__dict__["retraining"] = jobs
     job = services.retrain("full")
     seen: dict[str, set[float]] = {}
-    while (now := jobs.wait(job.order.id, 0.2)) is not None and now.running:
+    while (now := jobs.wait(job.spec.id, 0.2)) is not None and now.running:
         for step in now.progress.steps():
             if step.state == "active" and step.share:
                 seen.setdefault(step.name, set()).add(step.share)
     assert now is not None
     result = now.progress.result
-    assert result is not None, (now.sentence, now.last_words)
+    assert result is not None, (now.sentence, now.stderr_tail)
     assert (now.state, result.outcome) == ("released", "published"), result.reasons
     for stage in ("embed", "fit", "calibrate"):
         assert len(seen[stage] - {1.0}) >= 5, f"{stage} moves while it works: {sorted(seen[stage])}"

@@ -12,5 +12,5 @@ from smartbreed.training_jobs.jobs import Jobs
 FAKE = Path(__file__).with_name("fake_trainer.py")
 
 jobs = Jobs(load_settings(home=Path(sys.argv[1])), [sys.executable, str(FAKE), sys.argv[2]])
-print(jobs.start().order.id, flush=True)
+print(jobs.start().spec.id, flush=True)
 time.sleep(60)

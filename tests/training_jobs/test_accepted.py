@@ -100,8 +100,8 @@ def test_the_history_of_a_version_is_told_by_those_after_it() -> None:
         "1.1.0": {"history": [{"version": "1.0.0", "gate_top1": 0.89}, entry]},
         "1.0.0": {},
     }
-    told = history_of(configs, "1.1.0")
-    assert (told["gate_top1"], told["flagged_top1"]) == (0.91, 0.95)
+    reported = history_of(configs, "1.1.0")
+    assert (reported["gate_top1"], reported["flagged_top1"]) == (0.91, 0.95)
     assert history_of(configs, "1.0.0")["gate_top1"] == 0.89
-    release = release_of({"classifier": {"labels": [{"id": "pug"}]}}, "1.1.0", "a" * 40, history=told)
+    release = release_of({"classifier": {"labels": [{"id": "pug"}]}}, "1.1.0", "a" * 40, history=reported)
     assert (release.gate, release.flagged, release.learnt, release.breeds) == (0.91, 0.95, ("Pug",), 1)

@@ -66,10 +66,10 @@ def push(services: Services) -> Push:
 @pytest.fixture
 def tell(services: Services) -> Tell:
     door = TestClient(rest_app(build_webhook_router(services)))
-    told = {"event": {}, "repo": {"type": "dataset", "name": services.settings.dataset}}
+    reported = {"event": {}, "repo": {"type": "dataset", "name": services.settings.dataset}}
 
     def call() -> dict[str, bool]:
-        heard: dict[str, bool] = door.post("/api/webhooks/dataset", json=told, headers=SECRET).json()
+        heard: dict[str, bool] = door.post("/api/webhooks/dataset", json=reported, headers=SECRET).json()
         return heard
 
     return call
@@ -78,7 +78,7 @@ def tell(services: Services) -> Tell:
 def runs(services: Services) -> int:
     jobs = services.retraining.recent()
     for job in jobs:
-        services.retraining.wait(job.order.id, 60)
+        services.retraining.wait(job.spec.id, 60)
     return len(jobs)
 
 
@@ -101,7 +101,7 @@ def test_a_push_with_newly_accepted_photos_starts_one(services: Services, push: 
     tell()
     job = triggers.look()
     assert job is not None
-    assert (job.order.trigger, job.order.mode) == ("webhook", "head")
+    assert (job.spec.trigger, job.spec.mode) == ("webhook", "head")
     assert runs(services) == 1
     read(services, head)
     tell()

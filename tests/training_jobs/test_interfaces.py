@@ -98,9 +98,9 @@ def test_the_dataset_webhook_makes_the_app_count(tmp_path: Path) -> None:
     door, right = TestClient(rest_app(build_webhook_router(services))), {"x-webhook-secret": "hush hush"}
     services.triggers.start()
     try:
-        told = message("dataset", services.settings.dataset)
-        assert door.post("/api/webhooks/dataset", json=told).status_code == 403
-        assert door.post("/api/webhooks/dataset", json=told, headers=right).json() == {"heard": True}
+        reported = message("dataset", services.settings.dataset)
+        assert door.post("/api/webhooks/dataset", json=reported).status_code == 403
+        assert door.post("/api/webhooks/dataset", json=reported, headers=right).json() == {"heard": True}
         other = door.post("/api/webhooks/dataset", json=message("dataset", "some/body"), headers=right)
         assert other.json() == {"heard": False}
         assert services.retraining.latest() is None  # nothing was accepted

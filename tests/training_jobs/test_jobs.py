@@ -23,14 +23,14 @@ Until = Callable[[Callable[[], object]], None]
 
 
 def end_of(jobs: Jobs, job: Job) -> Job:
-    found = jobs.wait(job.order.id, 30)
+    found = jobs.wait(job.spec.id, 30)
     assert found is not None
     assert not found.running
     return found
 
 
 def folder_of(settings: Settings, job: Job) -> Path:
-    return settings.home_dir / "retraining" / "jobs" / job.order.id
+    return settings.home_dir / "retraining" / "jobs" / job.spec.id
 
 
 def published(settings: Settings) -> bool:
@@ -46,12 +46,12 @@ def test_a_run_from_start_to_release(
     trainer: Trainer, settings: Settings, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SMARTBREED_MAINTAINER_PASSWORD", "hush")
-    jobs, told = trainer("ok"), []
-    jobs.on_end.append(lambda job: told.append(job.state))
+    jobs, reported = trainer("ok"), []
+    jobs.on_end.append(lambda job: reported.append(job.state))
     job = jobs.start("full", trigger="count", accepted=7)
     assert job.running
     ended = end_of(jobs, job)
-    assert (ended.state, told) == ("released", ["released"])
+    assert (ended.state, reported) == ("released", ["released"])
     assert ended.progress.result is not None
     assert (ended.progress.result.version, ended.progress.result.learnt) == ("1.1.0", ("pug",))
     assert {step.state for step in ended.progress.steps(ended=True)} == {"done"}
@@ -59,7 +59,7 @@ def test_a_run_from_start_to_release(
     assert jobs.current() is None
     again = jobs.latest()
     assert again is not None
-    assert (again.order.trigger, again.order.accepted, again.state) == ("count", 7, "released")
+    assert (again.spec.trigger, again.spec.accepted, again.state) == ("count", 7, "released")
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_what_did_not_end_well_says_so_publishes_nothing_and_makes_room(
     assert not published(settings)
     assert "active" not in {step.state for step in ended.progress.steps(ended=True)}
     if what in ("crash", "quits", "full"):
-        assert ended.last_words
+        assert ended.stderr_tail
     fresh = trainer("ok")
     assert end_of(fresh, fresh.start()).state == "released"
 
@@ -128,7 +128,7 @@ def test_cancel_stops_it_politely_or_not(
 def test_a_release_on_its_way_is_not_cut_off(trainer: Trainer, settings: Settings, until: Until) -> None:
     jobs = trainer("publishing")
     job = jobs.start()
-    until(lambda: (now := jobs.get(job.order.id)) is not None and now.progress.stage == "publish")
+    until(lambda: (now := jobs.get(job.spec.id)) is not None and now.progress.stage == "publish")
     jobs.cancel(0.1)
     assert end_of(jobs, job).state == "released"
     assert published(settings)
@@ -185,16 +185,16 @@ def test_a_killed_app_leaves_a_trainer_that_the_next_app_finds(
         assert app.stdout is not None
         job_id = app.stdout.readline().strip()
         app.kill()
-    jobs, told = trainer("ok"), []
-    jobs.on_end.append(lambda job: told.append(job.state))
+    jobs, reported = trainer("ok"), []
+    jobs.on_end.append(lambda job: reported.append(job.state))
     found = jobs.adopt()
     assert found is not None
-    assert found.order.id == job_id
+    assert found.spec.id == job_id
     with pytest.raises(SmartBreedError, match="running already"):
         jobs.start()
     ended = end_of(jobs, found)
     assert ended.state == "released"
-    assert told == ["released"]
+    assert reported == ["released"]
 
 
 def test_app_and_trainer_killed_together(trainer: Trainer, settings: Settings, until: Until) -> None:
@@ -205,7 +205,7 @@ def test_app_and_trainer_killed_together(trainer: Trainer, settings: Settings, u
     assert group is not None
     ended_file = folder_of(settings, job) / "ended.json"
     os.killpg(group, signal.SIGKILL)
-    jobs.wait(job.order.id, 20)
+    jobs.wait(job.spec.id, 20)
     ended_file.unlink()  # as if nobody had been there to see it
     seen = trainer("ok").latest()
     assert seen is not None
@@ -218,7 +218,7 @@ def test_stopping_the_app_stops_its_trainer(trainer: Trainer, settings: Settings
     job = jobs.start()
     until(lambda: fits(jobs))
     jobs.close()
-    ended = jobs.get(job.order.id)
+    ended = jobs.get(job.spec.id)
     assert ended is not None
     assert ended.state == "cancelled"
 

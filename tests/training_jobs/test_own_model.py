@@ -58,16 +58,16 @@ def test_a_model_of_ones_own_goes_the_whole_way_round(tmp_path: Path) -> None:
     assert services.model.current.version.repo == OWN
     flag(services, read_photos(SHARED, "keeshond", 12).teach["keeshond"], "keeshond")
     review(services)
-    job = services.retraining.wait(services.retrain().order.id)
+    job = services.retraining.wait(services.retrain().spec.id)
     assert job is not None
-    assert job.state == "released", (job.sentence, job.last_words)
+    assert job.state == "released", (job.sentence, job.stderr_tail)
     result = job.progress.result
     assert result is not None
     assert set(list_tags(connect(settings), OWN, "model")) == {"v0.3.0", "v0.4.0"}
     with pytest.raises(HubCallError) as none:
         list_tags(connect(settings), settings.model_repo, "model")
     assert none.value.kind == "no_repo", "nothing went to the default repo"
-    Watcher(services.model).look()
+    Watcher(services.model).check()
     served = services.model.current
     assert (served.version.repo, served.version.version) == (OWN, "0.4.0")
     assert served.version.revision == result.revision
@@ -105,7 +105,7 @@ def test_a_repo_with_an_older_model_of_ones_own_says_why_it_is_not_taken(tmp_pat
     release(settings, folder)
     services = Services(settings)
     watcher = Watcher(services.model)
-    watcher.look()
+    watcher.check()
     problem = services.model.status().problem
     assert OWN in problem
     assert f"SMARTBREED_MODEL={OWN}" in problem

@@ -47,5 +47,5 @@ def test_the_last_publish_waits_for_no_retraining(
     finally:
         feedback.close()
         jobs.cancel(0.1)
-        jobs.wait(job.order.id, 30)
+        jobs.wait(job.spec.id, 30)
         assert app.stop() == 0

@@ -14,7 +14,7 @@ import pytest
 from smartbreed.core.settings import load_settings
 from smartbreed.registry.release_summary import Release, Serving, Waiting
 from smartbreed.services import Services
-from smartbreed.training_jobs.job import Job, Order
+from smartbreed.training_jobs.job import Job, JobSpec
 from smartbreed.training_jobs.jobs import Jobs
 from smartbreed.training_jobs.progress import Progress, Result
 from smartbreed.web.components import nav
@@ -73,15 +73,15 @@ def test_no_handler_does_or_shows_anything_for_a_stranger(services: Services) ->
     assert page.main not in shown
     assert page.serving not in shown
     assert "sb-sign-in" in shown[page.closed]["value"]
-    for told in (
+    for reported in (
         page._start("head", OUT_OF_DISTRIBUTION),
         page._cancel(OUT_OF_DISTRIBUTION),
         page._use("latest", "head", OUT_OF_DISTRIBUTION),
         page._back("head", OUT_OF_DISTRIBUTION),
         page._choose_mode("full", OUT_OF_DISTRIBUTION),
     ):
-        assert len(told) == 1
-        assert "sb-problem" in next(iter(told.values()))
+        assert len(reported) == 1
+        assert "sb-problem" in next(iter(reported.values()))
     assert services.retraining.latest() is None
 
 
@@ -121,7 +121,7 @@ def test_the_pages_are_sound_whatever_comes_in(text: str) -> None:
 def test_every_end_of_a_run_is_shown(trainer: Callable[[str], Jobs], what: str) -> None:
     jobs = trainer(what)
     started = jobs.start()
-    ended = jobs.wait(started.order.id, 60)
+    ended = jobs.wait(started.spec.id, 60)
     assert ended is not None
     for job in (started, ended):
         fragments = (
@@ -139,7 +139,7 @@ def test_every_end_of_a_run_is_shown(trainer: Callable[[str], Jobs], what: str) 
 
 def published(version: str, *names: str) -> Job:
     result = Result(True, True, version, "a" * 40, tuple(name.lower() for name in names), names)
-    return Job(Order("20261121T120000Z", "head", True, "hand", NOW), "released", Progress(result=result))
+    return Job(JobSpec("20261121T120000Z", "head", True, "hand", NOW), "released", Progress(result=result))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from smartbreed.core.errors import StorageError
-from smartbreed.training_jobs.job import Job, Order
+from smartbreed.training_jobs.job import Job, JobSpec
 from smartbreed.training_jobs.jobs import Jobs
 from smartbreed.training_jobs.progress import Progress, Result
 from smartbreed.training_jobs.triggers import Triggers, due
@@ -22,9 +22,9 @@ def never(trigger: str) -> Job:
 
 def past(state: str, hours: float, accepted: int = 0, took: int | None = None) -> Job:
     start = NOW - dt.timedelta(hours=hours)
-    order = Order("20261121T100000Z-abcdef", "head", True, "hand", start, accepted)
+    spec = JobSpec("20261121T100000Z-abcdef", "head", True, "hand", start, accepted)
     result = Result(state == "released", state == "released", took=took) if took is not None else None
-    return Job(order, state, Progress(result=result), ended_at=None if state == "running" else start)
+    return Job(spec, state, Progress(result=result), ended_at=None if state == "running" else start)
 
 
 @pytest.mark.parametrize(
@@ -68,9 +68,9 @@ def test_enough_accepted_photos_start_one_and_only_one(trainer: Callable[[str], 
     triggers = Triggers(jobs, lambda: 12, lambda name: jobs.start(trigger=name, accepted=12), after=10)
     job = triggers.look()
     assert job is not None
-    assert (job.order.trigger, job.order.accepted) == ("count", 12)
+    assert (job.spec.trigger, job.spec.accepted) == ("count", 12)
     assert triggers.look() is None  # it runs
-    jobs.wait(job.order.id, 30)
+    jobs.wait(job.spec.id, 30)
     assert triggers.look() is None  # and these twelve were not enough
 
 
@@ -84,14 +84,14 @@ def test_photos_that_others_learnt_are_not_counted_against_new_ones(trainer: Cal
     triggers = Triggers(jobs, lambda: waiting[0], start, after=10)
     job = triggers.look()
     assert job is not None
-    jobs.wait(job.order.id, 30)
+    jobs.wait(job.spec.id, 30)
     for waiting[0] in (100, 109, 5, 14):  # another machine has learnt a hundred and four
         triggers.look()
     assert started == ["count"]
     waiting[0] = 15
     again = triggers.look()
     assert again is not None
-    jobs.wait(again.order.id, 30)
+    jobs.wait(again.spec.id, 30)
 
 
 def test_the_webhook_makes_it_look_at_once(
@@ -109,7 +109,7 @@ def test_the_webhook_makes_it_look_at_once(
         until(jobs.current)
         job = jobs.current()
         assert job is not None
-        assert job.order.trigger in ("webhook", "count")
+        assert job.spec.trigger in ("webhook", "count")
     finally:
         triggers.close()
 

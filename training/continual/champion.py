@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from smartbreed.core.errors import BundleError
 from smartbreed.core.settings import EMBEDDED_BUNDLE, Settings
 from smartbreed.inference.bundle import Bundle, load_bundle
-from smartbreed.registry.model_source import EMBEDDED, Source, another_model, newer, read_source
+from smartbreed.registry.model_source import EMBEDDED, ModelSource, another_model, newer, read_source
 from smartbreed.registry.releases import download, read_head
-from smartbreed.registry.state import Good, SourceState, StateFile
+from smartbreed.registry.state import KnownGood, SourceState, StateFile
 from training.continual.release import Released, finish_unfinished, publish_champion
 
 if TYPE_CHECKING:
@@ -85,14 +85,14 @@ def find_champion(api: HfApi, settings: Settings, repo: str) -> Champion:
     return Champion(own, None, newest)
 
 
-def _instead(source: Source, state: SourceState, head: Released | None) -> Good | None:
+def _instead(source: ModelSource, state: SourceState, head: Released | None) -> KnownGood | None:
     """What answers while the newest release cannot be served; None when that is no question."""
-    if head is None or not state.why_bad(head.revision):
+    if head is None or not state.why_rejected(head.revision):
         return None
-    good = next((one for one in state.good if not state.why_bad(one.revision)), None)
-    if good is None and source.kind == "embedded":
-        return Good(repo=EMBEDDED, revision=EMBEDDED, version="")
-    return good
+    known_good = next((one for one in state.known_good if not state.why_rejected(one.revision)), None)
+    if known_good is None and source.kind == "embedded":
+        return KnownGood(repo=EMBEDDED, revision=EMBEDDED, version="")
+    return known_good
 
 
 def ensure_published(api: HfApi, repo: str, champion: Champion) -> Released:

@@ -19,14 +19,12 @@ import numpy as np
 from smartbreed.breeds.catalogue import BREEDS
 from smartbreed.core.errors import PhotoError
 from smartbreed.dataset.needs import capped
-from smartbreed.imaging.photo import read_photo
+from smartbreed.imaging.photo import Box, read_photo
 from smartbreed.inference.boxes import iou
 from training.common.errors import DataError
 from training.data.accepted_samples import ACCEPTING, box_of, label_of, latest_reviews
 from training.data.flag_dataset import Rows, Stored, read_dataset, read_folder
 from training.data.scenes import Scene, load_scenes, near_others, split_scenes
-
-Box = tuple[float, float, float, float]
 
 #: Overlap (intersection over union) from which two boxes are of the same pet, as in review.
 SAME_PET = 0.6

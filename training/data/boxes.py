@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from smartbreed.imaging.photo import Box
 from training.common.errors import DataError
-
-#: x0, y0, x1, y1 in pixels.
-Box = tuple[float, float, float, float]
 
 
 def box_list(value: Any) -> list[Box]:

@@ -13,10 +13,9 @@ from PIL import Image
 
 from smartbreed.core.errors import PhotoError
 from smartbreed.core.settings import EMBEDDED_BUNDLE
-from smartbreed.imaging.photo import read_photo
+from smartbreed.imaging.photo import Box, read_photo
 from smartbreed.inference.boxes import with_margin
 from smartbreed.inference.pixels import resample
-from training.data.boxes import Box
 from training.data.crops import Crops
 from training.data.sources import Sample
 from training.recipe.recipe import Data

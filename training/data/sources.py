@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from smartbreed.imaging.photo import Box
 from training.common.errors import DataError
-from training.data.boxes import Box, box_list
+from training.data.boxes import box_list
 from training.data.rows import cache_of, located, reason_of
 from training.data.species import species_number
 from training.recipe.recipe import Data

@@ -45,7 +45,7 @@ def build_maintainer_router(services: Services) -> APIRouter:
             raise MaintainerError("closed", OTHER_SITE)
         password, device = await _password(request), maintainers.device_of(request)
         # It takes its time, in a thread, so that no other request waits.
-        value = await run_in_threadpool(maintainers.enter, password, client_of(request), device)
+        value = await run_in_threadpool(maintainers.log_in, password, client_of(request), device)
         secure = _secure(request, settings)
         answer = _with_cookie(value, secure)
         if not device:
@@ -55,16 +55,16 @@ def build_maintainer_router(services: Services) -> APIRouter:
     @router.get("/token", summary="The token of your session", response_model=dict[str, str])
     def token(request: Request) -> Response:
         """The token that every change on a page for maintainers carries in ``X-SmartBreed-Token``."""
-        entry = maintainers.session(request)
-        if entry.state != "in":
-            code, status = ("sign_in", 401) if entry.state == "login" else ("closed", 403)
-            raise MaintainerError(code, entry.why, status=status)
-        return JSONResponse({"token": maintainers.token(entry.session)}, headers=_NOT_KEPT)
+        auth = maintainers.session(request)
+        if auth.state != "in":
+            code, status = ("sign_in", 401) if auth.state == "login" else ("closed", 403)
+            raise MaintainerError(code, auth.why, status=status)
+        return JSONResponse({"token": maintainers.token(auth.session)}, headers=_NOT_KEPT)
 
     @router.post("/leave", summary="Sign out", status_code=204)
     def leave(request: Request) -> Response:
         """End the session; with its token in ``X-SmartBreed-Token``."""
-        maintainers.leave(request)
+        maintainers.log_out(request)
         return _with_cookie("", _secure(request, settings))
 
     return router

@@ -6,8 +6,7 @@ import json
 import math
 
 from smartbreed.core.errors import FlagError
-
-Box = tuple[float, float, float, float]
+from smartbreed.imaging.photo import Box
 
 
 def corners(text: str | None, width: int, height: int) -> Box | None:

@@ -101,7 +101,7 @@ def test_only_uploads_are_read(client, server, photo) -> None:
     secret = uploads.parent / "secret.jpg"
     secret.write_bytes(photo.read_bytes())
     (uploads / "link.jpg").symlink_to(secret)
-    told = set()
+    reported = set()
     for path in (
         str(secret),
         str(uploads / "gone.jpg"),
@@ -115,8 +115,8 @@ def test_only_uploads_are_read(client, server, photo) -> None:
         data = [{"path": path, "orig_name": "x.jpg", "meta": {"_type": "gradio.FileData"}}, False, 5, None]
         answer = post(server.url + "gradio_api/run/identify", {"data": data})["data"][0]
         assert code_of(answer) == "not_found"
-        told.add(answer["error"]["message"])
-    assert len(told) == 1
+        reported.add(answer["error"]["message"])
+    assert len(reported) == 1
 
 
 def test_a_folder_among_the_uploads(server) -> None:

@@ -41,7 +41,7 @@ def test_in_and_out(client: TestClient, services: Services) -> None:
     def state() -> str:
         headers = [(b"cookie", f"{COOKIE}={cookie}".encode()), (b"host", b"testserver")]
         headers += [(name.lower().encode(), value.encode()) for name, value in token.items()]
-        return services.maintainers.entry(Request({"type": "http", "headers": headers})).state
+        return services.maintainers.authenticate(Request({"type": "http", "headers": headers})).state
 
     assert state() == "in"
     assert client.post("/maintainer/leave").status_code == 403, "without the token"

@@ -45,10 +45,10 @@ def test_a_whole_life(tmp_path: Path, photo: Path) -> None:
     [folder] = (tmp_path / "tmp").glob("smartbreed-*")
     assert folder.stat().st_mode & 0o077 == 0, "uploads are nobody else's business"
     assert running.stop() == 0
-    told = json.loads(running.stdout.read_text())
-    assert told["status"] == 0
-    assert told["heavy"] == []
-    assert set(told["hosts"]) <= {"127.0.0.1", "localhost", "None"}, "nobody is called"
+    reported = json.loads(running.stdout.read_text())
+    assert reported["status"] == 0
+    assert reported["heavy"] == []
+    assert set(reported["hosts"]) <= {"127.0.0.1", "localhost", "None"}, "nobody is called"
     assert not folder.exists()
     assert "Traceback" not in running.log()
     # The database was closed properly: no journal is left to be recovered.

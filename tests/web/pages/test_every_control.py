@@ -60,7 +60,7 @@ def test_a_control_without_an_operation_is_named(browse: Browse, stage: Stage) -
     walk = browse(stage, 1280)
     walk.open("tour")
     walk.page.evaluate(
-        "document.querySelector('#circle').insertAdjacentHTML('beforeend', '<button id=novel>New</button>')"
+        "document.querySelector('#loop').insertAdjacentHTML('beforeend', '<button id=novel>New</button>')"
     )
     with pytest.raises(AssertionError, match=r"no operation.*'novel: button'"):
         walk.operate(operations.COMMON)

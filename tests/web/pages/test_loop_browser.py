@@ -168,7 +168,7 @@ def test_the_whole_circle(app: App, browse: Callable[..., Any], two_pets: Path) 
     page.wait_for_selector(f'#versions tr:has-text("answers now") >> text={PATCHED}')
     follow(page, "How it learns")
     page.wait_for_selector(f'.sb-station:has-text("answers here") >> text=Version {PATCHED}')
-    assert "1 flag" in page.inner_text("#circle")
+    assert "1 flag" in page.inner_text("#loop")
     page.wait_for_selector("#then-and-now .sb-pair")
     assert "Keeshond" in page.inner_text("#then-and-now .sb-pair h4")
     assert f"Version {SHIPS} said" in page.inner_text("#story")
@@ -305,9 +305,9 @@ def test_the_app_learns_a_breed_it_lacked(browse: Callable[..., Any], tmp_path: 
         assert LEARNT in page.inner_text(".sb-footer")
         follow(page, "How it learns")
         page.wait_for_selector('#story li:has-text("Asked again") >> text=became right')
-        told = page.inner_text("#story")
-        assert f"Version {LEARNT} has learnt from it" in told or "was judged on it" in told
-        assert "It passed the gate" in told
+        reported = page.inner_text("#story")
+        assert f"Version {LEARNT} has learnt from it" in reported or "was judged on it" in reported
+        assert "It passed the gate" in reported
         assert page.locator("#then-and-now .sb-better").count() >= 6
         assert "Traceback" not in app.log()
     finally:

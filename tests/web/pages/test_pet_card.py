@@ -16,7 +16,7 @@ from smartbreed.core.errors import StorageError, UnavailableError
 from smartbreed.core.settings import EMBEDDED_BUNDLE, load_settings
 from smartbreed.services import Services
 from smartbreed.web.pages.identify.page import IdentifyPage
-from smartbreed.web.pages.identify.session import Options, Session, at_view, look
+from smartbreed.web.pages.identify.session import Options, Session, at_view, identify_uploads
 
 PICTURE = gr.get_image("lion.jpg")
 
@@ -49,7 +49,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> IdentifyPage:
 
 @pytest.fixture(scope="module")
 def session(page: IdentifyPage) -> Session:
-    found, photo = look(page.services, [(PICTURE, "lion.jpg")], Options(whole=True))
+    found, photo = identify_uploads(page.services, [(PICTURE, "lion.jpg")], Options(whole=True))
     return at_view(page.services, found, 0, photo)
 
 
@@ -69,14 +69,14 @@ def test_a_deeper_explanation_gets_the_networks_own_input(page: IdentifyPage, se
     card, deeper = page.cards[0], Deeper()
     page.services.model.current.__dict__["deeper"] = deeper
     breed = session.pet(1).breeds[0]
-    told: list[Any] = []
+    reported: list[Any] = []
     updates = card._explain_deeper(
-        session, breed.id, "scorecam", progress=lambda fraction, desc: told.append((fraction, desc))
+        session, breed.id, "scorecam", progress=lambda fraction, desc: reported.append((fraction, desc))
     )
     size = page.services.identifier.classifier.config.input_size
     index = page.services.identifier.label_index(breed.id)
     assert deeper.asked == [((size, size, 3), np.uint8, index, "scorecam")]
-    assert told[-1] == (0.5, "half way")
+    assert reported[-1] == (0.5, "half way")
     assert updates[card.slider][1].shape == updates[card.slider][0].shape
     assert "Score-CAM" in updates[card.caption]
 
@@ -111,7 +111,7 @@ def test_a_photo_that_changed_or_went_is_not_flagged(
 ) -> None:
     copy = tmp_path / "gone.jpg"
     copy.write_bytes(Path(PICTURE).read_bytes())
-    found, photo = look(page.services, [(str(copy), "gone.jpg")], Options(whole=True))
+    found, photo = identify_uploads(page.services, [(str(copy), "gone.jpg")], Options(whole=True))
     found = at_view(page.services, found, 0, photo)
     form = page.cards[0].form
     other = Path(gr.get_image("tower.jpg")).read_bytes()

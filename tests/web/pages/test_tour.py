@@ -26,7 +26,7 @@ from smartbreed.services import Services
 from smartbreed.web.pages.tour import cards as tour_cards
 from smartbreed.web.pages.tour import history as walking
 from smartbreed.web.pages.tour.history import SIDE, Walk, Walker
-from smartbreed.web.pages.tour.versions import Known, Verdict, parse_record, verdict_of
+from smartbreed.web.pages.tour.versions import GateSummary, Known, gate_summary_of, parse_record
 
 MAINTAINER = "a" * 64
 EVIL = "<script>alert('{{x}}')</script>"
@@ -85,7 +85,7 @@ def test_only_photos_that_were_accepted_and_not_taken_back_are_shown(
     services.flags.withdraw(back, "ann")
     steps = Walker(services).walk().steps
     expected = services.review.item(shown).flag.sample_id
-    assert [step.lesson.sample_id for step in steps] == [expected]
+    assert [step.correction.sample_id for step in steps] == [expected]
 
 
 def test_a_pet_that_several_people_flagged_is_shown_once(services: Services, flag: Flagging) -> None:
@@ -166,26 +166,28 @@ def test_the_verdict_is_of_the_run_that_was_published(
         folder.mkdir(parents=True)
         values = {"version": "1.3.0", "published": published, "checks": [{"sentence": sentence}, 7]}
         (folder / "report.json").write_text(json.dumps(values))
-    found = verdict_of(services, "1.3.0")
+    found = gate_summary_of(services, "1.3.0")
     assert found is not None
     assert found.sentences == ("It is better.",)
-    without = verdict_of(services, "1.2.0")
+    without = gate_summary_of(services, "1.2.0")
     assert without is not None
     assert without.sentences == ()
-    assert verdict_of(services, "9.9.9") is None
+    assert gate_summary_of(services, "9.9.9") is None
 
 
 @pytest.mark.parametrize("text", [EVIL, "Pug", ""])
 @pytest.mark.parametrize("learnt", ["", "1.3.0"])
 def test_the_page_is_sound_whatever_comes_in(text: str, learnt: str) -> None:
     now = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
-    lesson = walking.Lesson("k", "s", None, text, "pug", text, True, now, now, now, text, text, 0.2, text)
+    correction = walking.Correction(
+        "k", "s", None, text, "pug", text, True, now, now, now, text, text, 0.2, text
+    )
     then = walking.Answer(text, text, 0.2, text, False)
     answer = walking.Answer(text, text, None, text, True)
     release = Release("1.3.0", "r", now, flagged=0.9, flagged_before=0.1, learnt=(text,) * 5)
     for said in (answer, None):
-        step = walking.Step(lesson, b"", then, said, learnt, unseen=True)
-        shown = Walk((step,), step, Verdict(release, (text,), 3) if learnt else None, "1.3.0")
+        step = walking.Step(correction, b"", then, said, learnt, unseen=True)
+        shown = Walk((step,), step, GateSummary(release, (text,), 3) if learnt else None, "1.3.0")
         check_sound(tour_cards.story(shown, maintainers=True))
         check_sound(tour_cards.then_and_now(shown))
     check_sound(tour_cards.story(Walk(problem=text), maintainers=False))

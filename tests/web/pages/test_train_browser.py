@@ -45,8 +45,8 @@ def accept(home: Path, photos: list[bytes], first: int = 0) -> None:
             flagger=f"visitor {first + number}",
         )  # fmt: skip
     found = [item.id for item in services.review.queue()]
-    ruling = decisions.new_breed("Shiba Inu", "dog", "", services.review.new_breeds(), "")
-    services.review.decide(found, ruling, "0" * 64)
+    new_decision = decisions.new_breed("Shiba Inu", "dog", "", services.review.new_breeds(), "")
+    services.review.decide(found, new_decision, "0" * 64)
     services.flags.close()
 
 

@@ -17,7 +17,7 @@ from smartbreed.web.pages.identify.examples import Examples
 from smartbreed.web.pages.identify.flag_form import FlagForm, Updates, new_browser_state, waiting
 from smartbreed.web.pages.identify.pet_card import PetCard
 from smartbreed.web.pages.identify.photo_input import Upload, photo_input, uploads
-from smartbreed.web.pages.identify.session import Session, at_view, look, read_view
+from smartbreed.web.pages.identify.session import Session, at_view, identify_uploads, read_view
 from smartbreed.web.pages.identify.settings_panel import SettingsPanel, options
 
 #: Cards made in advance: showing and hiding them is faster and steadier than making new ones.
@@ -137,20 +137,20 @@ class IdentifyPage:
         files = uploads(value)
         if not files:  # the input was emptied, by the line below
             return {self.session: session}
-        return {self.input: None, **self._look(files, *settings)}
+        return {self.input: None, **self._shown(files, *settings)}
 
     # gradio fills event data only into arguments that come before those of any number.
     def _example(self, event: gr.SelectData, *settings: Any) -> Updates:
         found = self.examples.get()[1]
         path, caption = found[int(event.index) % len(found)]
-        return self._look(((path, caption),), *settings)
+        return self._shown(((path, caption),), *settings)
 
     def _again(self, session: Session, *settings: Any) -> Updates:
-        return self._look(session.uploads, *settings) if session.uploads else {self.session: session}
+        return self._shown(session.uploads, *settings) if session.uploads else {self.session: session}
 
-    def _look(self, files: tuple[Upload, ...], method: str, *settings: Any) -> Updates:
+    def _shown(self, files: tuple[Upload, ...], method: str, *settings: Any) -> Updates:
         try:
-            session, photo = look(self.services, files, options(*settings))
+            session, photo = identify_uploads(self.services, files, options(*settings))
             return self._show(session, 0, method, photo)
         except Exception as error:
             return {self.status: html.failure(explain_failure(error))}
@@ -159,7 +159,9 @@ class IdentifyPage:
         """The photo shown once more, this time as one picture of one pet."""
         try:
             view = session.view
-            fresh, photo = look(self.services, [(view.path, view.name)], replace(session.options, whole=True))
+            fresh, photo = identify_uploads(
+                self.services, [(view.path, view.name)], replace(session.options, whole=True)
+            )
             views = [*session.views[: session.index], fresh.views[0], *session.views[session.index + 1 :]]
             return self._show(replace(session, views=tuple(views)), session.index, method, photo)
         except Exception as error:

@@ -76,7 +76,7 @@ class PetCard:
         first = pet.breeds[0]
         return {
             self.box: gr.update(visible=True),
-            self.slider: self._look(session, number, first.id),
+            self.slider: self._shown(session, number, first.id),
             self.caption: html.caption(first.name, METHODS[GRAD_CAM]),
             self.text: html.pet_text(pet, number, answer.combined),
             self.breed: gr.update(choices=breed_choices(session.labels.breeds, pet.breeds), value=first.id),
@@ -106,11 +106,11 @@ class PetCard:
 
     def _explain(self, session: Session, breed: str) -> Updates:
         try:
-            look = self._look(session, self.number(session), breed)
+            identify_uploads = self._shown(session, self.number(session), breed)
             name = session.labels.breed(breed).name
         except Exception as error:
             return {self.caption: html.problem(explain_failure(error))}
-        return {self.slider: look, self.caption: html.caption(name, METHODS[GRAD_CAM])}
+        return {self.slider: identify_uploads, self.caption: html.caption(name, METHODS[GRAD_CAM])}
 
     def _explain_deeper(
         self,
@@ -138,7 +138,7 @@ class PetCard:
             self.caption: html.caption(labels.breed(breed).name, METHODS[method]),
         }
 
-    def _look(self, session: Session, number: int, breed: str) -> tuple[Any, Any]:
+    def _shown(self, session: Session, number: int, breed: str) -> tuple[Any, Any]:
         pet = session.pet(number)
         if number > len(session.crops):
             raise RequestError("no_such_pet", "This page is no longer up to date; add your photo again.")

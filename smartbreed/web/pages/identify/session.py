@@ -110,7 +110,9 @@ class Session:
         return answer.pets[number - 1]
 
 
-def look(services: Services, uploads: Sequence[Upload], options: Options) -> tuple[Session, Photo | None]:
+def identify_uploads(
+    services: Services, uploads: Sequence[Upload], options: Options
+) -> tuple[Session, Photo | None]:
     """Identify photos.
 
     Returns:

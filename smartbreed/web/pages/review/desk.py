@@ -22,7 +22,7 @@ _REMEMBERED = 50
 
 
 @dataclass(frozen=True)
-class Order:
+class DeskAction:
     """Decisions of one key press, to be taken back together."""
 
     flag_ids: tuple[str, ...]
@@ -48,7 +48,7 @@ class Desk:
     items: tuple[Item, ...] = field(default=(), repr=False)
     beyond: int = 0
     place: int = 0
-    orders: tuple[Order, ...] = ()
+    orders: tuple[DeskAction, ...] = ()
     here: int = 0
     number: int = 0
 
@@ -135,7 +135,7 @@ def without(review: ReviewService, desk: Desk, flag_ids: Iterable[str]) -> Desk:
 def after(review: ReviewService, desk: Desk, outcome: Outcome) -> Desk:
     """The desk after decisions of its maintainer."""
     made = outcome.decisions
-    order = Order(tuple(row.flag_id for row in made), tuple(row.decision_id for row in made))
+    order = DeskAction(tuple(row.flag_id for row in made), tuple(row.decision_id for row in made))
     desk = replace(desk, orders=(*desk.orders, order)[-_REMEMBERED:], here=desk.here + len(made))
     now = review.current(list(outcome.skipped))
     elsewhere = [flag_id for flag_id in outcome.skipped if now.get(flag_id) != "open"]

@@ -9,7 +9,7 @@ from smartbreed.review.service import Outcome
 from smartbreed.web.components.templates import escaped as escape
 
 
-def told(outcome: Outcome, new: Mapping[str, NewBreed]) -> str:
+def outcome_text(outcome: Outcome, new: Mapping[str, NewBreed]) -> str:
     """What was just decided, and what was not."""
     rows = outcome.decisions
     row = rows[0]

@@ -11,7 +11,7 @@ import gradio as gr
 
 from smartbreed.core.errors import MaintainerError, ReviewError
 from smartbreed.review import decisions
-from smartbreed.review.decisions import Ruling
+from smartbreed.review.decisions import NewDecision
 from smartbreed.review.queue import Filters
 from smartbreed.services import Services, explain_failure
 from smartbreed.web.components import html, nav
@@ -170,9 +170,11 @@ class ReviewPage:
             reviewer = self.services.maintainers.reviewer(login)
             try:
                 with session.lock:
-                    session.desk, told = self._acted(act, session.desk, reviewer, *values)
+                    session.desk, outcome_text = self._acted(act, session.desk, reviewer, *values)
                     return (
-                        {self.message: gr.skip()} if told is None else self._inside(session.desk, view, told)
+                        {self.message: gr.skip()}
+                        if outcome_text is None
+                        else self._inside(session.desk, view, outcome_text)
                     )
             except Exception as error:  # what was decided is decided, and can be taken back
                 return {self.message: cards.problem(explain_failure(error)), self.acts.breed: None}
@@ -188,13 +190,13 @@ class ReviewPage:
             return desk, cards.problem(error)
 
     def _outside(self, request: gr.Request) -> Updates:
-        entry = self.services.maintainers.entry(request)
+        auth = self.services.maintainers.authenticate(request)
         return {
-            self.gate: gr.update(value=html.gate(entry), visible=True),
+            self.gate: gr.update(value=html.gate(auth), visible=True),
             self.main: gr.update(visible=False),
         }
 
-    def _inside(self, desk: Desk, view: str, told: str) -> Updates:
+    def _inside(self, desk: Desk, view: str, outcome_text: str) -> Updates:
         shown = show(self.services, desk, view == "list")
         one = view != "list" and desk.item is not None
         password = bool(self.services.settings.maintainer_password)
@@ -202,7 +204,7 @@ class ReviewPage:
             self.gate: gr.update(visible=False),
             self.main: gr.update(visible=True),
             self.progress: shown.progress,
-            self.message: told,
+            self.message: outcome_text,
             self.one: gr.update(visible=one),
             self.many: gr.update(visible=view == "list" and bool(desk.items)),
             self.empty: gr.update(value=cards.empty(desk.narrowed, shown.ever), visible=not desk.items),
@@ -226,28 +228,28 @@ class ReviewPage:
     def _relabel(
         self, desk: Desk, reviewer: str, where: str, breed: str, together: bool, reason: str
     ) -> tuple[Desk, str]:
-        ruling = decisions.relabel(breed, self.services.review.new_breeds(), reason)
-        return self._carry_out(desk, ruling, reviewer, together, where)
+        new_decision = decisions.relabel(breed, self.services.review.new_breeds(), reason)
+        return self._carry_out(desk, new_decision, reviewer, together, where)
 
     def _new_breed(
         self, desk: Desk, reviewer: str, where: str, name: str, key: str, species: str, group: str | None,
         together: bool, reason: str,
     ) -> tuple[Desk, str]:  # fmt: skip
         known = self.services.review.new_breeds()
-        ruling = decisions.new_breed(name, species or "", group or "", known, key, reason)
-        return self._carry_out(desk, ruling, reviewer, together, where)
+        new_decision = decisions.new_breed(name, species or "", group or "", known, key, reason)
+        return self._carry_out(desk, new_decision, reviewer, together, where)
 
     def _carry_out(
-        self, desk: Desk, ruling: Ruling, reviewer: str, together: bool, where: str = ""
+        self, desk: Desk, new_decision: NewDecision, reviewer: str, together: bool, where: str = ""
     ) -> tuple[Desk, str]:
         if desk.item is None:
             return desk, ""
         flag = desk.item.flag
-        ruling = decisions.at(ruling, corners(where, flag.photo_width, flag.photo_height))
+        new_decision = decisions.at(new_decision, corners(where, flag.photo_width, flag.photo_height))
         ids = [desk.item.id, *(item.id for item in desk.alike if together)]
         review = self.services.review
-        outcome = review.decide(ids, ruling, reviewer, together=len(ids) > 1)
-        return after(review, desk, outcome), messages.told(outcome, review.new_breeds())
+        outcome = review.decide(ids, new_decision, reviewer, together=len(ids) > 1)
+        return after(review, desk, outcome), messages.outcome_text(outcome, review.new_breeds())
 
     def _undo(self, desk: Desk, reviewer: str) -> tuple[Desk, str]:
         """Take back what was done last here or, where a decided flag is shown, what was decided about it."""
@@ -291,22 +293,24 @@ class ReviewPage:
     def _fill(self, desk: Desk, reviewer: str) -> Acted:
         return fill(self.services.review, desk, desk.filters), ""
 
-    def _bulk(self, ruling: Callable[[], Ruling]) -> Act:
+    def _bulk(self, new_decision: Callable[[], NewDecision]) -> Act:
         def act(desk: Desk, reviewer: str, chosen: str) -> tuple[Desk, str]:
-            return self._carry_out_all(desk, ruling(), reviewer, chosen)
+            return self._carry_out_all(desk, new_decision(), reviewer, chosen)
 
         return act
 
     def _bulk_relabel(self, desk: Desk, reviewer: str, chosen: str, breed: str) -> tuple[Desk, str]:
         if not breed:
             raise ReviewError("none_chosen", "Choose the breed first.")
-        ruling = decisions.relabel(breed, self.services.review.new_breeds())
-        return self._carry_out_all(desk, ruling, reviewer, chosen)
+        new_decision = decisions.relabel(breed, self.services.review.new_breeds())
+        return self._carry_out_all(desk, new_decision, reviewer, chosen)
 
-    def _carry_out_all(self, desk: Desk, ruling: Ruling, reviewer: str, chosen: str) -> tuple[Desk, str]:
+    def _carry_out_all(
+        self, desk: Desk, new_decision: NewDecision, reviewer: str, chosen: str
+    ) -> tuple[Desk, str]:
         review = self.services.review
-        outcome = review.decide(chosen_ids(desk, chosen), ruling, reviewer)
-        return after(review, desk, outcome), messages.told(outcome, review.new_breeds())
+        outcome = review.decide(chosen_ids(desk, chosen), new_decision, reviewer)
+        return after(review, desk, outcome), messages.outcome_text(outcome, review.new_breeds())
 
     def _bulk_undo(self, desk: Desk, reviewer: str, chosen: str) -> tuple[Desk, str]:
         """Take back what was decided about the chosen flags or, where none are, what was done last here."""

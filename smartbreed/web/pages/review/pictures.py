@@ -10,11 +10,11 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from smartbreed.core.errors import SmartBreedError
-from smartbreed.imaging.photo import Photo, encode_jpeg
+from smartbreed.imaging.photo import Box, Photo, encode_jpeg
 from smartbreed.inference.results import Pet
 from smartbreed.review.pictures import draw_frame, stored_photo, surroundings
 from smartbreed.review.queue import Item
-from smartbreed.review.scores import Box, pet_at
+from smartbreed.review.scores import pet_at
 from smartbreed.services import Services
 
 #: Longest sides, pixels.

@@ -14,7 +14,7 @@ from smartbreed.web.pages.train.tables import accuracy
 _MACROS = Macros("tour.html")
 
 
-def circle(
+def loop(
     serving: Serving,
     waiting: Waiting,
     releases: Sequence[Release],
@@ -30,7 +30,7 @@ def circle(
     """
     last = next((release for release in releases if release.learnt and not release.bad), None)
     rounds = len([release for release in releases if not release.bad]) - 1
-    return str(_MACROS.circle(serving, waiting, last, rounds, dataset, maintainers))
+    return str(_MACROS.feedback_loop(serving, waiting, last, rounds, dataset, maintainers))
 
 
 def growth(releases: Sequence[Release]) -> str:

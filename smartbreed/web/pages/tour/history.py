@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from smartbreed.core.errors import SmartBreedError
-from smartbreed.dataset.corrections import Lesson, lessons
+from smartbreed.dataset.corrections import Correction, corrections
 from smartbreed.imaging.photo import encode_jpeg
 from smartbreed.inference.pipeline import Identifier
 from smartbreed.review.pictures import stored_photo, surroundings
 from smartbreed.review.scores import pet_at
-from smartbreed.web.pages.tour.versions import Known, Verdict, known_versions, verdict_of
+from smartbreed.web.pages.tour.versions import GateSummary, Known, gate_summary_of, known_versions
 
 if TYPE_CHECKING:
     from smartbreed.services import Services
@@ -52,7 +52,7 @@ class Step:
         unseen: that version was judged on it and has not learnt from it.
     """
 
-    lesson: Lesson
+    correction: Correction
     picture: bytes
     then: Answer
     now: Answer | None
@@ -78,7 +78,7 @@ class Walk:
 
     steps: tuple[Step, ...] = ()
     example: Step | None = None
-    verdict: Verdict | None = None
+    verdict: GateSummary | None = None
     version: str = ""
     problem: str = ""
 
@@ -93,61 +93,70 @@ class Walker:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._guard = threading.Lock()
-        self._seen: dict[tuple[str, Lesson], tuple[bytes, Answer | None]] = {}
+        self._seen: dict[tuple[str, Correction], tuple[bytes, Answer | None]] = {}
 
     def walk(self) -> Walk:
         """Everything as it is now; never raises what a page could not show."""
         identifier = self._services.identifier  # one model for the whole page
         version = identifier.bundle.version.version
         try:
-            found = lessons(self._services.flags.sessions, SHOWN)
+            found = corrections(self._services.flags.sessions, SHOWN)
             known = known_versions(self._services, identifier.bundle) if found else Known()
         except SmartBreedError as error:
             return Walk(version=version, problem=error.message)
         steps = tuple(
-            self._step(identifier, known, lesson, looked) for lesson, looked in self._look(identifier, found)
+            self._step(identifier, known, correction, looked)
+            for correction, looked in self._look(identifier, found)
         )
         example = _best(steps)
-        verdict = verdict_of(self._services, example.learnt_by) if example and example.learnt_by else None
+        verdict = (
+            gate_summary_of(self._services, example.learnt_by) if example and example.learnt_by else None
+        )
         return Walk(steps, example, verdict, version)
 
     def _look(
-        self, identifier: Identifier, found: list[Lesson]
-    ) -> list[tuple[Lesson, tuple[bytes, Answer | None]]]:
+        self, identifier: Identifier, found: list[Correction]
+    ) -> list[tuple[Correction, tuple[bytes, Answer | None]]]:
         revision = identifier.bundle.version.revision
         with self._guard:
-            keys = {(revision, lesson): lesson for lesson in found}
+            keys = {(revision, correction): correction for correction in found}
             # A photo that was taken back is forgotten here too.
             self._seen = {key: value for key, value in self._seen.items() if key in keys}
-            for key, lesson in keys.items():
+            for key, correction in keys.items():
                 if key not in self._seen:
-                    self._seen[key] = _look_at(self._services, identifier, lesson)
-            return [(lesson, self._seen[key]) for key, lesson in keys.items()]
+                    self._seen[key] = _look_at(self._services, identifier, correction)
+            return [(correction, self._seen[key]) for key, correction in keys.items()]
 
     def _step(
-        self, identifier: Identifier, known: Known, lesson: Lesson, looked: tuple[bytes, Answer | None]
+        self,
+        identifier: Identifier,
+        known: Known,
+        correction: Correction,
+        looked: tuple[bytes, Answer | None],
     ) -> Step:
         then = Answer(
-            lesson.predicted,
-            lesson.predicted_name,
-            lesson.probability,
-            known.names.get(lesson.revision, ""),
-            lesson.was_right,
+            correction.predicted,
+            correction.predicted_name,
+            correction.probability,
+            known.names.get(correction.revision, ""),
+            correction.was_right,
         )
         picture, now = looked
         if now is not None:
             now = replace(now, version=identifier.bundle.version.version)
-        return Step(lesson, picture, then, now, *known.learnt(lesson.key, lesson.label))
+        return Step(correction, picture, then, now, *known.learnt(correction.key, correction.label))
 
 
-def _look_at(services: Services, identifier: Identifier, lesson: Lesson) -> tuple[bytes, Answer | None]:
+def _look_at(
+    services: Services, identifier: Identifier, correction: Correction
+) -> tuple[bytes, Answer | None]:
     try:
-        photo = stored_photo(services.flags.blobs, lesson.sample_id, services.admission)
-        guess = pet_at(identifier, photo, lesson.box).breeds[0]
+        photo = stored_photo(services.flags.blobs, correction.sample_id, services.admission)
+        guess = pet_at(identifier, photo, correction.box).breeds[0]
     except SmartBreedError:
         return b"", None
-    answer = Answer(guess.id, guess.name, guess.probability, "", guess.id == lesson.label)
-    return encode_jpeg(np.asarray(surroundings(photo, lesson.box, SIDE)), 82), answer
+    answer = Answer(guess.id, guess.name, guess.probability, "", guess.id == correction.label)
+    return encode_jpeg(np.asarray(surroundings(photo, correction.box, SIDE)), 82), answer
 
 
 def _best(steps: tuple[Step, ...]) -> Step | None:

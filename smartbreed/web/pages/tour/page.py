@@ -26,7 +26,7 @@ class TourPage:
         self.walker = Walker(services)
         gr.HTML(nav.header("tour", maintainers=services.maintainers.reachable))
         gr.HTML(cards.intro())
-        self.circle = gr.HTML(elem_id="circle")
+        self.loop = gr.HTML(elem_id="loop")
         self.story = gr.HTML(cards.waiting(), elem_id="story")
         self.pairs = gr.HTML(elem_id="then-and-now")
         self.growth = gr.HTML(elem_id="growth")
@@ -37,13 +37,13 @@ class TourPage:
     def load(self, blocks: gr.Blocks) -> None:
         """Fill the page when somebody opens it; the pictures follow, for the model is asked about them."""
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-        blocks.load(self._fill, None, [self.circle, self.growth], **quiet)
+        blocks.load(self._fill, None, [self.loop, self.growth], **quiet)
         blocks.load(self._show, None, [self.story, self.pairs], **quiet)
 
     def _fill(self) -> tuple[str, str]:
         releases = feedback_loop.releases(self.services)
         now, waits = feedback_loop.serving(self.services), feedback_loop.waiting(self.services)
-        drawn = cards.circle(
+        drawn = cards.loop(
             now, waits, releases, self.services.settings.dataset, maintainers=self._maintainers
         )
         return drawn, cards.growth(releases)

@@ -45,7 +45,7 @@ class Known:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class GateSummary:
     """What the gate said of a version.
 
     Attributes:
@@ -68,7 +68,7 @@ def known_versions(services: Services, bundle: Bundle) -> Known:
     names = {one.revision: one.version for one in feedback_loop.releases(services)}
     folders = {bundle.version.revision: (bundle.version.version, bundle.folder)}
     model = services.model
-    for good in model.state.read(model.source.key).good:
+    for good in model.state.read(model.source.key).known_good:
         names.setdefault(good.revision, good.version)
         if good.folder:
             folders.setdefault(good.revision, (good.version, services.settings.home_dir / good.folder))
@@ -83,7 +83,7 @@ def parse_record(text: bytes | None) -> tuple[dict[str, str], dict[str, str]]:
     return _labels(values.get("samples")), _labels(values.get("held_out"))
 
 
-def verdict_of(services: Services, version: str) -> Verdict | None:
+def gate_summary_of(services: Services, version: str) -> GateSummary | None:
     """What the gate said of a released version; None where the version is not known."""
     release = next((one for one in feedback_loop.releases(services) if one.version == version), None)
     if release is None:
@@ -91,8 +91,8 @@ def verdict_of(services: Services, version: str) -> Verdict | None:
     for report in reports(services.settings.home_dir):
         values = report.values
         if values.get("version") == version and values.get("published") is True:
-            return Verdict(release, _sentences(values.get("checks")), _photos(values))
-    return Verdict(release)
+            return GateSummary(release, _sentences(values.get("checks")), _photos(values))
+    return GateSummary(release)
 
 
 def _labels(part: object) -> dict[str, str]:

@@ -67,7 +67,7 @@ def back_text(now: Serving) -> str:
 
 def how(job: Job) -> str:
     """ "quick, started by hand"."""
-    return f"{MODE_NAMES.get(job.order.mode, '')}, {TRIGGERS.get(job.order.trigger, '')}"
+    return f"{MODE_NAMES.get(job.spec.mode, '')}, {TRIGGERS.get(job.spec.trigger, '')}"
 
 
 def progress(job: Job) -> str:
@@ -126,7 +126,7 @@ def modes(jobs: Sequence[Job]) -> list[tuple[str, str]]:
     """The choices of how to retrain, with the time the last one took here."""
     choices = []
     for mode, name, guess in (("head", "Quick", "a minute or two"), ("full", "Full", "hours on a CPU")):
-        took = next((job.seconds for job in jobs if job.order.mode == mode and job.progress.result), None)
+        took = next((job.seconds for job in jobs if job.spec.mode == mode and job.progress.result), None)
         choices.append((f"{name}: {guess if took is None else f'{span(took)} last time'}", mode))
     return choices
 

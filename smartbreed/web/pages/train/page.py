@@ -116,13 +116,13 @@ class TrainPage:
         blocks.load(self._tick, [self.seen, self.mode], **self.event)
 
     def _tick(self, seen: str, mode: str, request: gr.Request) -> Updates:
-        entry = self.services.maintainers.entry(request)
-        if entry.state != "in":
-            if seen == entry.state:
+        auth = self.services.maintainers.authenticate(request)
+        if auth.state != "in":
+            if seen == auth.state:
                 return {self.seen: gr.skip()}
-            shown = gr.update(value=html.gate(entry), visible=True)
+            shown = gr.update(value=html.gate(auth), visible=True)
             # Nobody gets in by waiting.
-            return {self.seen: entry.state, self.closed: shown, self.timer: gr.Timer(active=False)}
+            return {self.seen: auth.state, self.closed: shown, self.timer: gr.Timer(active=False)}
         job = self.services.retraining.latest()
         now, waits = feedback_loop.serving(self.services), feedback_loop.waiting(self.services)
         # Behind the last bar: what the choice of versions was set to.
@@ -250,9 +250,9 @@ def _mark(job: Job | None) -> str:
     if job is None:
         return "none"
     if not job.running:
-        return f"{job.order.id} {job.state}"
+        return f"{job.spec.id} {job.state}"
     steps = [(step.name, step.state, step.share) for step in job.progress.steps()]
-    return f"{job.order.id} running {hash((job.progress.message, tuple(steps)))}"
+    return f"{job.spec.id} running {hash((job.progress.message, tuple(steps)))}"
 
 
 def _lasting(mark: str) -> str:
