@@ -116,7 +116,7 @@ def test_the_app_does_it_and_says_what_is_wrong(world: World) -> None:
     world.store.files.delete(facts["sha256"])
     publisher = open_publisher(world.settings, world.flags)
     for every_s in (3600.0, 0.0):
-        for job in publisher.daily:
+        for job in publisher.maintenance:
             (job._folder / "daily.json").unlink(missing_ok=True)
         running = BackgroundPublisher(publisher, every_s=every_s, size=50)
         running.start()

@@ -20,7 +20,7 @@ from smartbreed.core.settings import load_settings
 from smartbreed.feedback.flags import open_feedback
 from smartbreed.inference.results import Identification
 from smartbreed.services import Services
-from smartbreed.training_jobs.job_lock import Lease
+from smartbreed.training_jobs.job_lock import JobLock
 from smartbreed.training_jobs.jobs import Jobs
 from smartbreed.training_jobs.workspace import remove_leftovers, workspace
 
@@ -138,7 +138,7 @@ def test_what_earlier_trainers_left_goes_and_an_unpublished_bundle_stays(tmp_pat
                  "tmpabc/bundle/x", "report.json"):  # fmt: skip
         (report / name).parent.mkdir(parents=True, exist_ok=True)
         (report / name).write_text("x")
-    with Lease(tmp_path / "retraining" / "lock").take("job") as held:
+    with JobLock(tmp_path / "retraining" / "lock").take("job") as held:
         assert held is not None
         assert remove_leftovers(tmp_path) == 0, "it may be one of those that is running"
     assert remove_leftovers(tmp_path) == 3

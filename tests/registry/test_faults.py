@@ -295,7 +295,7 @@ def test_a_damaged_cache_is_mended(
     assert again.status().version == EMBEDDED
     second = Watcher(again)
     for _ in range(2):  # the first look notices and removes the damaged file
-        second.look()
+        second.check()
     assert again.status().version == "2.1.0"
     shutil.rmtree(settings.home_dir / "hub-cache")
     assert LiveModel(settings).status().version == EMBEDDED

@@ -15,7 +15,7 @@ from smartbreed.registry.watcher import Watcher
 from smartbreed.services import Services
 from smartbreed.web.components.breed_list import OTHER_CHOICE, breed_choices, catalogue
 from smartbreed.web.pages.identify.page import IdentifyPage
-from smartbreed.web.pages.identify.session import Options, Session, at_view, look
+from smartbreed.web.pages.identify.session import Options, Session, at_view, identify_uploads
 
 PICTURE = gr.get_image("lion.jpg")
 NEW = {"id": "lundehund", "name": "Norwegian Lundehund", "species": "dog", "group": ""}
@@ -34,7 +34,7 @@ def page(settings: Settings) -> IdentifyPage:
 
 
 def session_of(page: IdentifyPage) -> Session:
-    found, photo = look(page.services, [(PICTURE, "lion.jpg")], Options(whole=True))
+    found, photo = identify_uploads(page.services, [(PICTURE, "lion.jpg")], Options(whole=True))
     return at_view(page.services, found, 0, photo)
 
 

@@ -12,7 +12,7 @@ from smartbreed.core.errors import BundleError, HubCallError, RequestError
 from smartbreed.core.settings import EMBEDDED_BUNDLE, Settings, load_settings
 from smartbreed.hub.client import commit_files, connect, ensure_repo, list_tags, tag
 from smartbreed.inference.bundle import write_config
-from smartbreed.registry.state import Good, StateFile
+from smartbreed.registry.state import KnownGood, StateFile
 from smartbreed.registry.watcher import Watcher
 from smartbreed.services import Services
 from training.continual.champion import find_champion
@@ -83,7 +83,7 @@ def test_the_chosen_version_is_the_champion(tmp_path: Path) -> None:
     found = find_champion(api, settings, OWN)
     assert found.released is not None
     assert (found.released.revision, found.base) == (second, "0.5.0")
-    pin = Good(repo=OWN, revision=first, version="0.3.0")
+    pin = KnownGood(repo=OWN, revision=first, version="0.3.0")
     StateFile(settings.home_dir).change(f"embedded {OWN}@main", lambda state: state.pinned(pin))
     found = find_champion(api, settings, OWN)
     assert found.released is not None

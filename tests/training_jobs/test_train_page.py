@@ -99,7 +99,7 @@ def everything(text: str) -> tuple[str, ...]:
         train_cards.waiting(waiting),
         tables.versions(releases),
         tables.accuracy(releases),
-        tour_cards.circle(serving, waiting, releases, text),
+        tour_cards.loop(serving, waiting, releases, text),
         tour_cards.growth(releases),
         tour_cards.take_part(text, text, ""),
         tour_cards.take_part(text, text, "https://hub.example"),
@@ -204,7 +204,7 @@ def test_the_shipped_versions_date_is_not_that_of_its_publication() -> None:
 
 
 def test_an_empty_installation_says_what_to_do() -> None:
-    drawn = tour_cards.circle(Serving("1.0.0", "c", "embedded", 133), Waiting(), [], "smartbreed/flags")
+    drawn = tour_cards.loop(Serving("1.0.0", "c", "embedded", 133), Waiting(), [], "smartbreed/flags")
     assert "No flags yet" in drawn
     assert 'href="/"' in drawn
     assert ">0 " not in drawn
