@@ -1,8 +1,8 @@
 """How ``home.tar.xz`` was made, by the program of commit cddeaa4 (version 0.1.0, before the packages moved).
 
-In a checkout of that commit: ``PYTHONPATH=.:tests/training python make_home.py home.tar.xz``. A tiny network with
-few different weights, so that it packs well, was retrained once on flags of coloured squares; there are
-decisions, what of it all is published, and three flags that wait.
+In a checkout of that commit: ``PYTHONPATH=.:tests/training python make_home.py home.tar.xz``. A tiny
+network with few different weights, so that it packs well, was retrained once on flags of coloured squares;
+there are decisions, what of it all is published, and three flags that wait.
 """
 
 from __future__ import annotations

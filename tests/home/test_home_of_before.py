@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from gradio_client import Client, handle_file
@@ -21,6 +22,7 @@ from server import Server, environment
 from localhub.embedded import serving
 from localhub.store import HubStore
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 SETTINGS = {"SMARTBREED_HUB": "embedded", "SMARTBREED_MODEL": "smartbreed/pets"}
 
@@ -81,7 +83,8 @@ def test_its_retrained_model_answers_and_its_flags_are_shown(served: Server, hom
     assert (health["model"]["repo"], health["model"]["version"]) == ("smartbreed/pets", "0.1.1")
     assert health["flags"] == {"pending": 3}
     red = home.parent / "red.png"
-    Image.new("RGB", (96, 96), (200, 60, 40)).save(red)
+    pixels = np.random.default_rng(0).normal((200, 60, 40), 12, (12, 12, 3)).clip(0, 255).astype(np.uint8)
+    Image.fromarray(pixels.repeat(8, 0).repeat(8, 1)).save(red)
     answer = client.predict(handle_file(str(red)), whole=True, api_name="/identify")
     assert answer["pets"][0]["breeds"][0]["id"] == "birman", "as it was taught to call red"
     for page in ("", "tour", "review", "train"):
