@@ -41,6 +41,7 @@ _ENVIRONMENT.filters |= {
     "base64": lambda data: base64.b64encode(data).decode("ascii"),
     "colour": sentences.colour,
     "found": sentences.found,
+    "px": lambda number: f"{number:.1f}",
     "percent": sentences.percent,
     "sentence": sentences.sentence,
     "span": sentences.span,
@@ -66,7 +67,3 @@ class Macros:
     def __getattr__(self, name: str) -> Callable[..., Markup]:
         macro: Callable[..., Markup] = getattr(_ENVIRONMENT.get_template(self._name).module, name)
         return macro
-
-
-def escaped(text: str) -> str:
-    return str(_safe(text))

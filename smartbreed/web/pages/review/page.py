@@ -17,7 +17,7 @@ from smartbreed.services import Services, explain_failure
 from smartbreed.web.components import html, nav
 from smartbreed.web.components.breed_list import breed_dropdown
 from smartbreed.web.components.drawn_box import corners
-from smartbreed.web.pages.review import cards, messages
+from smartbreed.web.pages.review import cards
 from smartbreed.web.pages.review.actions import Acts
 from smartbreed.web.pages.review.desk import (
     Desk,
@@ -177,7 +177,7 @@ class ReviewPage:
                         else self._inside(session.desk, view, outcome_text)
                     )
             except Exception as error:  # what was decided is decided, and can be taken back
-                return {self.message: cards.problem(explain_failure(error)), self.acts.breed: None}
+                return {self.message: html.problem(explain_failure(error)), self.acts.breed: None}
 
         return handle
 
@@ -187,7 +187,7 @@ class ReviewPage:
         except ReviewError as error:
             if error.code == "not_decided":  # another maintainer was faster: show what there is now
                 desk = fill(self.services.review, desk, desk.filters)
-            return desk, cards.problem(error)
+            return desk, html.problem(error)
 
     def _outside(self, request: gr.Request) -> Updates:
         auth = self.services.maintainers.authenticate(request)
@@ -249,7 +249,7 @@ class ReviewPage:
         ids = [desk.item.id, *(item.id for item in desk.alike if together)]
         review = self.services.review
         outcome = review.decide(ids, new_decision, reviewer, together=len(ids) > 1)
-        return after(review, desk, outcome), messages.outcome_text(outcome, review.new_breeds())
+        return after(review, desk, outcome), cards.outcome_text(outcome, review.new_breeds())
 
     def _undo(self, desk: Desk, reviewer: str) -> tuple[Desk, str]:
         """Take back what was done last here or, where a decided flag is shown, what was decided about it."""
@@ -259,19 +259,19 @@ class ReviewPage:
 
     def _undo_these(self, desk: Desk, reviewer: str, flag_ids: list[str]) -> tuple[Desk, str]:
         made = self.services.review.undo(flag_ids, reviewer).decisions
-        return taken_back(self.services.review, desk, made), messages.undone(len(made))
+        return taken_back(self.services.review, desk, made), cards.undone(len(made))
 
     def _undo_last(self, desk: Desk, reviewer: str) -> tuple[Desk, str]:
         """Take back what was done last on this page."""
         if not desk.orders:
-            return desk, messages.note("There is nothing of yours to take back.")
+            return desk, html.note("There is nothing of yours to take back.")
         review, last = self.services.review, desk.orders[-1]
         desk = replace(desk, orders=desk.orders[:-1])
         try:
             made = review.undo(last.flag_ids, reviewer, only=last.decision_ids).decisions
         except ReviewError as error:  # decided anew since; the next undo goes for the action before
-            return fill(review, desk, desk.filters), cards.problem(error)
-        return taken_back(review, desk, made), messages.undone(len(made))
+            return fill(review, desk, desk.filters), html.problem(error)
+        return taken_back(review, desk, made), cards.undone(len(made))
 
     def _turn(self, step: int, desk: Desk, reviewer: str) -> tuple[Desk, str]:
         return turn(self.services.review, desk, step), ""
@@ -282,7 +282,7 @@ class ReviewPage:
         review = self.services.review
         gold = not review.is_gold(desk.item.id)
         review.set_gold(desk.item.id, reviewer, gold=gold)
-        return desk, messages.gold(gold)
+        return desk, cards.gold(gold)
 
     def _filter(self, desk: Desk, reviewer: str, state: str, verdict: str, breed: str, flagger: str) -> Acted:
         filters = Filters(state or "open", verdict or "", breed or "", flagger or "")
@@ -310,7 +310,7 @@ class ReviewPage:
     ) -> tuple[Desk, str]:
         review = self.services.review
         outcome = review.decide(chosen_ids(desk, chosen), new_decision, reviewer)
-        return after(review, desk, outcome), messages.outcome_text(outcome, review.new_breeds())
+        return after(review, desk, outcome), cards.outcome_text(outcome, review.new_breeds())
 
     def _bulk_undo(self, desk: Desk, reviewer: str, chosen: str) -> tuple[Desk, str]:
         """Take back what was decided about the chosen flags or, where none are, what was done last here."""
