@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from smartbreed.inference.bundle import CONFIG, load_bundle, write_config
-from training.continual.keras_head import replace_weights
-from training.export.litert_head import read_head, replace_head
+from training.export.replace_head import read_head, replace_head, replace_weights
 
 
 def hold_out(source: Path, target: Path, breed: str) -> None:

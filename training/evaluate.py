@@ -112,8 +112,8 @@ def read(data: str, quick: bool) -> tuple[Crops, list[Scene], list[Scene], list[
 
 def measure_forms(bundle: Path, data: str, crops: Crops, scenes: list[Scene], ship: bool) -> dict[str, Any]:
     """The table of forms; with ``ship`` the chosen ones go into the bundle."""
-    from training.evaluation.form_scores import Calibration, exported_forms, form_scores
-    from training.evaluation.form_scores import ship as put
+    from training.evaluation.forms import Calibration, exported_forms, form_scores
+    from training.evaluation.forms import ship as put
     from training.export.activation_ranges import photographs, spread
 
     train = load_crops(data, "train")

@@ -14,7 +14,7 @@ from smartbreed.core.errors import SmartBreedError
 from smartbreed.core.extras import require
 from smartbreed.core.private import work_privately
 from smartbreed.core.settings import load_settings
-from training.continual.progress import ProgressReporter
+from training.continual.work import ProgressReporter
 
 
 class Stopped(BaseException):

@@ -14,8 +14,7 @@ import typer
 from training.common.cli import Overrides, Recipes, sentences
 from training.common.errors import RecipeError
 from training.common.run_directory import RunDirectory
-from training.pipeline.many_runs import child_run
-from training.pipeline.runner import RUNS, run_recipe
+from training.pipeline.runner import RUNS, child_run, run_recipe
 from training.recipe.file import load_recipe
 from training.recipe.recipe import Recipe
 from training.reporting.plots import sweep as draw

@@ -15,9 +15,8 @@ from smartbreed.core.errors import HubCallError
 from smartbreed.core.settings import Settings
 from smartbreed.hub.client import connect, list_commits, list_tags, repo_state
 from training.continual.full import retrain_everything
-from training.continual.progress import ProgressReporter
 from training.continual.run import retrain_head
-from training.continual.work import Choices, Work
+from training.continual.work import Choices, ProgressReporter, Work
 
 
 def pattern(number: int, kind: str = "board") -> bytes:

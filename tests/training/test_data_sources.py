@@ -13,8 +13,8 @@ from tiny_data import encoded, image_folder, pets_dataset, picture
 from training.common.errors import DataError
 from training.data.labels import describe_labels, slug
 from training.data.reading import read_crops
+from training.data.rows import species_number
 from training.data.sources import open_source
-from training.data.species import species_number
 from training.recipe.recipe import Data, LabelInfo
 
 

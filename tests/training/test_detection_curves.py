@@ -12,7 +12,7 @@ from smartbreed.inference.results import Guess, Pet
 from training.data import Scene
 from training.evaluation.detection_curves import detection_curves
 from training.evaluation.detection_metrics import average_precision, false_alarm_rate, recall
-from training.evaluation.photograph_sheets import photograph_sheets
+from training.evaluation.mistake_sheets import photograph_sheets
 from training.evaluation.whole_photographs import Seen, boxes_and_scores
 from training.reporting import plots
 
@@ -92,7 +92,7 @@ def test_missed_pets_and_false_alarms_are_shown(
         captions_of[path.stem] = captions
         Image.fromarray(pictures[0]).save(path)
 
-    monkeypatch.setattr("training.evaluation.photograph_sheets.contact_sheet", sheet)
+    monkeypatch.setattr("training.evaluation.mistake_sheets.contact_sheet", sheet)
     paths = photograph_sheets(seen, 0.5, tmp_path / "mistakes")
     assert [path.name for path in paths] == ["missed.png", "false_alarms.png"]
     assert captions_of == {

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.augment.crops import CropAugmentation, view
-from training.augment.mixing import Mixing
-from training.distillation.views import targets_of_views
+from training.augment.crops import CropAugmentation, Mixing, view
+from training.distillation.targets import targets_of_views
 from training.fitting.batches import CropBatches
 from training.models.embeddings import scale
 

@@ -12,8 +12,7 @@ from tiny_bundle import SIZE, crops, write_bundle
 
 from smartbreed.inference.bundle import load_bundle
 from smartbreed.inference.pipeline import Identifier
-from training.evaluation.form_scores import Calibration, exported_forms, form_scores, ship
-from training.evaluation.forms import choose_form
+from training.evaluation.forms import Calibration, choose_form, exported_forms, form_scores, ship
 from training.export.litert import form_of
 
 

@@ -14,8 +14,7 @@ import keras
 import numpy as np
 import pytest
 
-from training.augment.crops import CropAugmentation
-from training.augment.mixing import Mixing
+from training.augment.crops import CropAugmentation, Mixing
 from training.data.outliers import outlier_crops
 from training.fitting.batches import CropBatches, oversampled
 from training.fitting.fit import FitSettings, TowardsStart, fit, freeze_till

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.augment.mixing import Mixing
+from training.augment.crops import Mixing
 
 
 def batch(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,7 @@ from tiny_bundle import crops, random_network, write_bundle
 from smartbreed.core.errors import BundleError
 from smartbreed.core.settings import EMBEDDED_BUNDLE
 from smartbreed.inference.bundle import load_bundle, write_config
-from training.evaluation.form_scores import Calibration, exported_forms
+from training.evaluation.forms import Calibration, exported_forms
 from training.export.litert import save_half_weights
 from training.models.from_bundle import rebuild_detector, width_of
 from training.models.ssd_mobilenet_v1 import build_detector

@@ -18,12 +18,11 @@ from smartbreed.core.settings import EMBEDDED_BUNDLE
 from smartbreed.inference.bundle import Bundle, load_bundle
 from training.continual import plots
 from training.continual.baseline import Baseline, baseline_of
-from training.continual.bootstrap import paired, paired_calibration
 from training.continual.calibrate import shifted_verification
 from training.continual.flagged import FOLDS, Answers, folds_of, split
 from training.continual.gate import GateResult, ModelLogits, compare
 from training.continual.loss_checks import HELD, MARGINS, WORSE, check_parts, parts_check
-from training.continual.paired_test import Pairs, pairs, smallest_loss
+from training.continual.significance import Pairs, paired, paired_calibration, pairs, smallest_loss
 from training.export.gate_set import GateSet, build_gate, load_gate, stand_in
 from training.models.linear_head import Examples
 

@@ -18,8 +18,7 @@ from smartbreed.inference.pipeline import self_test_picture
 from smartbreed.inference.pixels import to_input
 from smartbreed.inference.runtime import Network
 from training.continual.challenger import halved, head_of
-from training.continual.keras_head import replace_weights
-from training.export.litert_head import UnknownLayout, replace_head
+from training.export.replace_head import UnknownLayout, replace_head, replace_weights
 from training.models.lbfgs import minimise
 from training.models.linear_head import Examples, Head, fit_rows
 

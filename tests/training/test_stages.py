@@ -15,8 +15,7 @@ from training.common.errors import RecipeError, StageError
 from training.common.run_directory import RunDirectory
 from training.kfold import cross_validate
 from training.models.backbones import build_backbone
-from training.pipeline.many_runs import child_run
-from training.pipeline.runner import adopt, run_recipe
+from training.pipeline.runner import adopt, child_run, run_recipe
 from training.pipeline.stage import EVALUATED, NAMES, choices_of
 from training.recipe.file import load_recipe
 from training.recipe.recipe import Recipe

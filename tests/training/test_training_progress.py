@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.fitting.checkpoint import NOTE, Backup
-from training.fitting.losses import WeightedCrossentropy, balanced_weights
+from training.fitting.classifier import WeightedCrossentropy, balanced_weights
+from training.fitting.fit import NOTE, Backup
 from training.fitting.progress import best_epoch, plateau_rate, should_stop
 
 

@@ -11,8 +11,8 @@ from tiny_data import image_folder
 from smartbreed.core.errors import StorageError
 from training.common.errors import RecipeError
 from training.common.run_directory import RunDirectory
-from training.pipeline import many_runs, tuning
-from training.pipeline.runner import run_recipe
+from training.pipeline import tuning
+from training.pipeline.runner import child_run, run_recipe
 from training.pipeline.stage import NAMES, choices_of
 from training.recipe.file import load_recipe, save_recipe
 from training.recipe.recipe import Recipe
@@ -80,7 +80,7 @@ def test_a_full_disk_ends_a_search(folder: Path, tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(tuning, "child_run", full)
     with pytest.raises(StorageError, match="the disk is full"):
         run_recipe(recipe, run, ("train",))
-    monkeypatch.setattr(tuning, "child_run", many_runs.child_run)
+    monkeypatch.setattr(tuning, "child_run", child_run)
     run_recipe(recipe, run, ("train",))
     assert len(run.read_json("tuning.json")) == 2
 

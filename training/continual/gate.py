@@ -13,7 +13,6 @@ import numpy as np
 from smartbreed.inference.classifier import softmax
 from training.calibration.temperature import expected_calibration_error
 from training.continual.baseline import Baseline
-from training.continual.bootstrap import paired, paired_calibration
 from training.continual.flagged import Answers
 from training.continual.loss_checks import (
     MARGINS,
@@ -24,7 +23,7 @@ from training.continual.loss_checks import (
     overall_check,
     parts_check,
 )
-from training.continual.paired_test import pairs
+from training.continual.significance import paired, paired_calibration, pairs
 from training.export.gate_set import GateSet
 
 

@@ -15,8 +15,7 @@ import numpy as np
 from smartbreed.breeds.catalogue import GROUPS, get_breed
 from smartbreed.dataset.needs import LEAST_SAMPLES
 from training.continual.baseline import Baseline
-from training.continual.bootstrap import Difference
-from training.continual.paired_test import Pairs, pairs, smallest_loss
+from training.continual.significance import Difference, Pairs, pairs, smallest_loss
 
 
 @dataclass(frozen=True)

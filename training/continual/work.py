@@ -1,9 +1,11 @@
-"""A retraining under way: what was chosen, how far it is, and how it ends."""
+"""A retraining under way: what was chosen, how far it is, how it ends, and the report on it."""
 
 from __future__ import annotations
 
 import datetime as dt
+import json
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,16 +14,56 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from smartbreed.core.files import disk_errors, make_dirs
+from smartbreed.core.files import disk_errors, make_dirs, replace_durably, write_tmp
 from smartbreed.core.settings import Settings
 from training.continual.gate import GateResult
 from training.continual.plan import Plan
-from training.continual.progress import ProgressReporter
-from training.continual.report import write_report
 from training.data.accepted_scenes import LabelledPhotos
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
+
+
+class ProgressReporter:
+    """Speaks to whoever started the retraining.
+
+    Args:
+        as_json: one JSON object a line on stdout; else sentences on stderr and the result on stdout.
+    """
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.as_json = as_json
+        self._last = ""
+
+    def step(self, stage: str, message: str, done: float = 0, of: float = 1) -> None:
+        """How far a stage is."""
+        if self.as_json:
+            self._line({"stage": stage, "done": round(done, 4), "of": of, "message": message})
+        elif message != self._last:
+            self._last = message
+            print(f"{stage}: {message}", file=sys.stderr, flush=True)
+
+    def result(self, values: dict[str, Any]) -> None:
+        """The last line of a retraining that came to its end."""
+        if self.as_json:
+            self._line({"stage": "result", **values})
+            return
+        print(values["message"])
+        for reason in values["reasons"]:
+            print(f"- {reason}")
+        for sentence in values["undecided"]:
+            print(f"- not decided: {sentence}")
+        print(f"report: {values['report']}")
+
+    def error(self, message: str) -> None:
+        """The last line of one that did not."""
+        if self.as_json:
+            self._line({"stage": "error", "message": message})
+        else:
+            print(f"retrain: {message}", file=sys.stderr, flush=True)
+
+    def _line(self, values: dict[str, Any]) -> None:
+        print(json.dumps(values, ensure_ascii=False), flush=True)
 
 
 #: How a retraining that came to its end can have ended, and the sentence about it; ``{}`` is the version.
@@ -161,3 +203,63 @@ class Work:
         facts = {**self.facts, **result, "version": version, "learnt": plan.sentences()}
         write_report(self.folder, {**facts, "seconds": self.seconds}, gate_result, history)
         return result
+
+
+def write_report(
+    folder: Path, facts: dict[str, Any], gate_result: GateResult | None, history: list[dict[str, Any]]
+) -> None:
+    """Write the report; ``report.json`` last, so that a folder with it is complete.
+
+    Args:
+        folder: made if need be.
+        facts: what `training.continual.run` knows: version, mode, learnt, reasons, counts.
+        gate_result: of the gate; None when it did not come to one.
+        history: a dictionary a version, the challenger last.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    make_dirs(folder)
+    values = {**facts, "history": history}
+    if gate_result is not None:
+        from training.continual.plots import draw
+
+        values["checks"] = [check.__dict__ for check in gate_result.checks]
+        values["figures"] = gate_result.figures
+        draw(folder, gate_result.figures, history, facts["version"])
+    with disk_errors("The report was not written"):
+        text = _markdown(values).encode()
+        replace_durably(write_tmp(folder, "report.md", text), folder / "report.md")
+        data = json.dumps(values, indent=1, ensure_ascii=False).encode()
+        replace_durably(write_tmp(folder, "report.json", data), folder / "report.json")
+
+
+def _markdown(values: dict[str, Any]) -> str:
+    lines = [f"# Retraining: {values['message']}", ""]
+    lines += [f"- {reason}" for reason in values["reasons"]]
+    if values.get("checks"):
+        lines += ["", "| check | passed | what was found |", "|---|---|---|"]
+        lines += [
+            f"| {check['name']} | {_passed(check)} | {check['sentence']} |" for check in values["checks"]
+        ]
+    if values.get("undecided"):
+        lines += ["", "## What could not be decided for lack of pictures", ""]
+        lines += [f"- {sentence}" for sentence in values["undecided"]]
+    if values.get("learnt"):
+        lines += ["", "## What it would learn" if not values["passed"] else "## What it learnt", ""]
+        lines += [f"- {line}" for line in values["learnt"]]
+    lines += ["", "## What was read", ""]
+    lines += [f"- dataset `{values['dataset']}` at `{values['dataset_revision'] or 'no revision'}`"]
+    lines += [f"- {count} {what}" for what, count in values["counts"].items()]
+    lines += [f"- left out: {count} {reason}" for reason, count in values["left_out"].items()]
+    lines += [f"- skipped: {sentence}" for sentence in values["skipped"]]
+    if values.get("seconds"):
+        lines += ["", "## Seconds", ""]
+        lines += [f"- {stage}: {seconds:.1f}" for stage, seconds in values["seconds"].items()]
+    return "\n".join(lines) + "\n"
+
+
+def _passed(check: dict[str, Any]) -> str:
+    if not check["passed"]:
+        return "no"
+    return "yes" if check["decided"] else "not decided"

@@ -11,8 +11,7 @@ import numpy as np
 
 from smartbreed.core.errors import PhotoError
 from training.common.errors import DataError
-from training.data.rows import decode, encoded, place_of, read_rows
-from training.data.species import species_number
+from training.data.rows import decode, encoded, place_of, read_rows, species_number
 
 #: Share of the crops never trained on, to calibrate on.
 HELD_BACK = 0.05

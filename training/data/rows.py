@@ -1,15 +1,16 @@
-"""Rows of a dataset that `datasets` understands, pictures still encoded."""
+"""Rows of a dataset that `datasets` understands: pictures still encoded, boxes and species as numbers."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from smartbreed.core.errors import PhotoError
-from smartbreed.imaging.photo import read_photo
+from smartbreed.imaging.photo import Box, read_photo
 from training.common.errors import DataError
 
 
@@ -152,3 +153,48 @@ def decode(raw: bytes) -> np.ndarray:
 def place_of(row: dict[str, Any], split: str, number: int, image: str = "image") -> str:
     """The name of a row's file; where it has none, its split and number."""
     return str((row[image] or {}).get("path") or f"{split}-{number:05d}")
+
+
+def box_list(value: Any) -> list[Box]:
+    """The boxes of a cell that holds one, a list of them, or nothing.
+
+    Raises:
+        DataError: something in it is no box.
+    """
+    if value is None:
+        return []
+    several = isinstance(value, (list, tuple)) and all(isinstance(box, (list, tuple)) for box in value)
+    return [_box(box) for box in (value if several else [value])]
+
+
+def _box(value: Any) -> Box:
+    numbers = value if isinstance(value, (list, tuple)) else ()
+    if len(numbers) != 4 or not all(isinstance(side, (int, float)) for side in numbers):
+        raise DataError(f"A box is four numbers: x0, y0, x1, y1 in pixels. Received: {value}")
+    x0, y0, x1, y1 = (float(side) for side in numbers)
+    return x0, y0, x1, y1
+
+
+_NUMBERS = {"cat": 0, "cats": 0, "0": 0, "dog": 1, "dogs": 1, "1": 1, "": -1, "-1": -1}
+
+
+def species_number(value: Any, names: Sequence[str] | None = None) -> int:
+    """0 for a cat, 1 for a dog, -1 where the source does not say.
+
+    Args:
+        value: ``cat``, ``Dog``, 0, 1, nothing; or a number into ``names``.
+        names: of a ClassLabel; None: the column holds plain texts or numbers.
+
+    Raises:
+        DataError: it is none of these.
+    """
+    if value is None or value != value:  # a missing number is a nan, which equals nothing
+        return -1
+    if names and not isinstance(value, str) and 0 <= int(value) < len(names):
+        value = names[int(value)]
+    text = (
+        value.strip().lower() if isinstance(value, str) else str(int(value) if value == int(value) else value)
+    )
+    if text not in _NUMBERS:
+        raise DataError(f"A species is cat (or 0), dog (or 1), or left empty. Received: {value}")
+    return _NUMBERS[text]

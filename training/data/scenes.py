@@ -13,11 +13,9 @@ from PIL import Image
 
 from smartbreed.core.errors import PhotoError
 from training.common.errors import DataError
-from training.data.boxes import box_list
 from training.data.crops import held_back
 from training.data.duplicates import groups_of, near_duplicates
-from training.data.rows import decode, encoded, place_of, read_rows
-from training.data.species import species_number
+from training.data.rows import box_list, decode, encoded, place_of, read_rows, species_number
 
 #: Shares never trained on, to calibrate on: of the scenes with pets, of those without.
 HELD_BACK_PETS, HELD_BACK_NEGATIVES = 0.1, 0.25

@@ -13,9 +13,7 @@ from typing import Any
 
 from smartbreed.imaging.photo import Box
 from training.common.errors import DataError
-from training.data.boxes import box_list
-from training.data.rows import cache_of, located, reason_of
-from training.data.species import species_number
+from training.data.rows import box_list, cache_of, located, reason_of, species_number
 from training.recipe.recipe import Data
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".heic", ".heif", ".avif")

@@ -14,13 +14,17 @@ from smartbreed.inference.pipeline import Identifier
 from training.common.errors import DataError
 from training.data import Crops, Scene
 from training.evaluation.answers import Answers, ask
-from training.evaluation.crop_scores import classifier_metrics, confused_pairs, per_label
+from training.evaluation.crop_scores import (
+    classifier_metrics,
+    confused_pairs,
+    group_scores,
+    per_label,
+    threshold_table,
+)
 from training.evaluation.drawing import draw
-from training.evaluation.error_sheets import error_sheets
+from training.evaluation.mistake_sheets import error_sheets, photograph_sheets
 from training.evaluation.out_of_distribution import out_of_distribution_metrics
-from training.evaluation.photograph_sheets import photograph_sheets
 from training.evaluation.robustness import robustness as measure_robustness
-from training.evaluation.verdicts import group_scores, threshold_table
 from training.evaluation.whole_photographs import Seen, detector_metrics, look, pipeline_metrics
 
 

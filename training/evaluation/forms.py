@@ -1,25 +1,76 @@
-"""Size, speed and accuracy of each number format a network can be shipped in, and which one to ship."""
+"""Size, speed and accuracy of each number format a network can be shipped in, and which one to ship.
+
+A bundle's networks are exported in every form and measured; the one that the rule chooses is put in.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from smartbreed.inference.boxes import decode, non_maximum_suppression, ssd_anchors
+from smartbreed.inference.bundle import CONFIG, load_bundle, write_config
 from smartbreed.inference.classifier import softmax
 from smartbreed.inference.detector import Detector
-from smartbreed.inference.pipeline import Identifier
+from smartbreed.inference.pipeline import Identifier, self_test_picture
 from smartbreed.inference.pixels import resample, to_input
-from smartbreed.inference.runtime import Network, default_threads
+from smartbreed.inference.runtime import NETWORK_THREADS, Network, default_threads
 from training.calibration.temperature import expected_calibration_error
-from training.data import Scene
+from training.data import Crops, Scene
+from training.evaluation.answers import true_labels
 from training.evaluation.detection_metrics import average_precision, coco_map, recall
-from training.evaluation.speed import latencies
 from training.evaluation.whole_photographs import as_photo
+from training.export.activation_ranges import squashed
+from training.export.litert import form_of
+
+#: Timed runs of each network, after some that are not.
+RUNS, WARM_UP = 80, 8
+
+
+def latencies(
+    networks: Mapping[str, Network], images: np.ndarray, runs: int = RUNS
+) -> dict[str, dict[str, float]]:
+    """Milliseconds of one answer of each network: ``milliseconds``, the median, and ``quiet_milliseconds``.
+
+    The median is what a person waits on this machine, as busy as it is. The tenth percentile hardly feels
+    what else the machine does, so networks are compared by it. They take turns.
+
+    Args:
+        networks: by name.
+        images: float32 ``(n, height, width, 3)``, preprocessed.
+        runs: timed runs of each.
+    """
+    times: dict[str, list[float]] = {name: [] for name in networks}
+    for turn in range(WARM_UP + runs):
+        image = images[turn % len(images)][None]
+        for name, network in networks.items():
+            started = time.perf_counter()
+            network(image)
+            if turn >= WARM_UP:
+                times[name].append(time.perf_counter() - started)
+    return {
+        name: {
+            "milliseconds": float(np.median(values)) * 1000,
+            "quiet_milliseconds": float(np.quantile(values, 0.1)) * 1000,
+        }
+        for name, values in times.items()
+    }
+
+
+def threads() -> int:
+    """Threads that one network runs on here."""
+    return NETWORK_THREADS
+
 
 #: The form the others are held against.
 REFERENCE = "float32"
@@ -133,3 +184,116 @@ def _boxes(output: dict[str, np.ndarray], scene: Scene, config: Any) -> tuple[np
     kept = non_maximum_suppression(boxes, scores[likely], config.overlap, config.most)
     height, width = scene.image.shape[:2]
     return boxes[kept] * np.array([width, height] * 2, np.float32), scores[likely][kept]
+
+
+#: The figure each network's forms are judged by.
+COMPARED_BY = {"classifier": "top1", "detector": "map"}
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Pictures the ranges of int8 activations are taken from; never test pictures.
+
+    Attributes:
+        crops: uint8 ``(n, size, size, 3)``.
+        scenes: uint8 whole photographs of any size.
+    """
+
+    crops: np.ndarray
+    scenes: Sequence[np.ndarray] | np.ndarray
+
+
+@contextmanager
+def exported_forms(folder: Path, calibration: Calibration) -> Iterator[dict[str, dict[str, Path]]]:
+    """Every form of a bundle's networks while the block lasts.
+
+    The one it has as it is, the others from its Keras weights.
+
+    Yields:
+        Network → form → file; a network without Keras weights, or whose pictures are missing, is left out.
+
+    Raises:
+        BundleError: Keras weights that fit no network known here.
+    """
+    from training.export.litert import export_forms
+    from training.models.from_bundle import rebuild_classifier
+
+    bundle = load_bundle(folder)
+    with tempfile.TemporaryDirectory() as temporary:
+        paths: dict[str, dict[str, Path]] = {}
+        classifier, detector = bundle.config.classifier, bundle.config.detector
+        if classifier.weights and len(calibration.crops):
+            pictures = squashed(calibration.crops, classifier.input_size)
+            paths["classifier"] = export_forms(rebuild_classifier(bundle), Path(temporary), pictures)
+        if detector and detector.weights and len(calibration.scenes):
+            from training.models.from_bundle import rebuild_detector
+
+            pictures = squashed(calibration.scenes, detector.input_size)
+            paths["detector"] = export_forms(
+                rebuild_detector(bundle), Path(temporary), pictures, name="detector"
+            )
+        for name, forms in paths.items():
+            served = bundle.path(getattr(bundle.config, name).file)
+            forms[form_of(served)] = served  # itself, not its like with other pictures' ranges
+        yield paths
+
+
+def form_scores(
+    folder: Path, paths: dict[str, dict[str, Path]], crops: Crops, scenes: Sequence[Scene]
+) -> dict[str, Any]:
+    """The table of forms of each network, the chosen one and the one the bundle ships.
+
+    Args:
+        folder: the bundle.
+        paths: from `exported_forms`.
+        crops: test crops.
+        scenes: whole test photographs with pets.
+    """
+    identifier = Identifier(load_bundle(folder))
+    scores: dict[str, Any] = {"threads": threads(), "rule": {"may_lose": MAY_LOSE, "as_fast": AS_FAST}}
+    if "classifier" in paths:
+        images = squashed(crops.images, identifier.classifier.config.input_size)
+        table = classifier_forms(paths["classifier"], images, true_labels(identifier, crops), identifier)
+        scores["classifier"] = _compared(
+            "classifier", table, identifier.bundle.path(identifier.classifier.config.file)
+        )
+    if "detector" in paths and identifier.detector is not None and scenes:
+        table = detector_forms(paths["detector"], scenes, identifier.detector)
+        scores["detector"] = _compared(
+            "detector", table, identifier.bundle.path(identifier.detector.config.file)
+        )
+    return scores
+
+
+def ship(folder: Path, paths: dict[str, dict[str, Path]], scores: dict[str, Any]) -> list[str]:
+    """Put the chosen form of every network into the bundle; returns ``network: form`` of those that changed.
+
+    The self-test is taken anew. Temperature and thresholds stay: a form is chosen only if they still hold.
+    """
+    changed = []
+    config, sections = json.loads((folder / CONFIG).read_text()), load_bundle(folder).config
+    for network in COMPARED_BY:
+        table = scores.get(network)
+        if table and table["chosen"] != table["shipped"]:
+            shutil.copyfile(paths[network][table["chosen"]], folder / getattr(sections, network).file)
+            changed.append(f"{network}: {table['chosen']}")
+            table["shipped"] = table["chosen"]
+    if changed:
+        before = config.pop("self_test", {})
+        write_config(folder, config)
+        identifier = Identifier(load_bundle(folder))
+        logits = identifier.classifier.run(self_test_picture(sections.classifier.input_size)).logits
+        config["self_test"] = {**before, "logits": [round(float(value), 4) for value in logits]}
+        write_config(folder, config)
+    return changed
+
+
+def _compared(network: str, table: dict[str, dict[str, Any]], shipped: Path) -> dict[str, Any]:
+    figure = COMPARED_BY[network]
+    return {
+        "figure": figure,
+        "forms": table,
+        "chosen": choose_form(table, figure),
+        "shipped": form_of(shipped),
+        "int8_loses": table[REFERENCE][figure] - table["int8"][figure],
+    }

@@ -14,10 +14,13 @@ from smartbreed.core.files import disk_errors
 from smartbreed.inference.bundle import CONFIG, FORMAT, Bundle, write_config
 from smartbreed.inference.pipeline import Identifier, self_test_picture
 from training.calibration.box_verification import PLAIN_SCORE
+from training.common.errors import StageError
+from training.common.run_directory import RunDirectory
 from training.export.litert import round_to_half, save_half_weights, to_int8_litert, to_litert
 from training.export.weights_check import embedding_of_weights
-from training.models.backbones import BACKBONES
+from training.models.backbones import BACKBONES, build_backbone
 from training.models.from_bundle import rebuild_classifier
+from training.models.ssd_mobilenet_v1 import build_detector
 from training.recipe.recipe import Recipe
 
 #: Of a bundle in which networks are only asked; nobody sees it.
@@ -130,3 +133,27 @@ def replace_folder(new: Path, target: Path) -> None:
             target.rename(old)
         new.rename(target)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def trained_network(recipe: Recipe, run: RunDirectory, classes: int) -> keras.Model:
+    """Rebuilt with the run's final weights, rounded to float16 as they are shipped.
+
+    Raises:
+        StageError: the weights are not there or belong to another network.
+    """
+    name = "detector" if recipe.task == "detect" else "classifier"
+    if recipe.task == "detect":
+        model = build_detector(alpha=recipe.model.alpha)
+    else:
+        model = build_backbone(
+            recipe.model.backbone, classes, input_size=recipe.model.input_size, alpha=recipe.model.alpha
+        )
+    try:
+        model.load_weights(run / f"{name}.weights.h5")
+    except (OSError, ValueError, KeyError):
+        raise StageError(
+            f"{name}.weights.h5 of the run is missing or fits another network; run the stage train again "
+            f"(--from train --again). Received: {run.folder}"
+        ) from None
+    round_to_half(model)
+    return model

@@ -24,7 +24,7 @@ from smartbreed.inference.classifier import Classifier
 from smartbreed.inference.pipeline import self_test_picture
 from smartbreed.inference.pixels import to_input
 from training.export.litert import form_of
-from training.export.litert_head import UnknownLayout, read_head
+from training.export.replace_head import UnknownLayout, read_head
 
 #: Largest `distance` of two float networks: kernels between them are rounded to float16, no more.
 EXACT = 0.02

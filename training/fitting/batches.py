@@ -7,8 +7,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from training.augment.crops import CropAugmentation, view
-from training.augment.mixing import Mixing
+from training.augment.crops import CropAugmentation, Mixing, view
 from training.models.embeddings import scale
 
 #: (rng) → the indices of one epoch, in order.
@@ -35,7 +34,7 @@ class CropBatches(keras.utils.PyDataset):  # type: ignore[misc]
     Args:
         images: uint8 ``(count, size, size, 3)``.
         targets: ``(count, classes)``; or, of fixed views of each picture, ``(views, count, classes)``, and
-            then those views are what is shown (`training.distillation.views`).
+            then those views are what is shown (`training.distillation.targets`).
         batch: pictures a batch; an incomplete last one is left out.
         seed: of every random choice.
         draw: the pictures of an epoch; all of them once by default.

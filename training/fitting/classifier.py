@@ -18,23 +18,46 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 
-from training.augment.crops import CropAugmentation
-from training.augment.mixing import Mixing
+from training.augment.crops import CropAugmentation, Mixing
 from training.common.errors import RecipeError
 from training.common.run_directory import TRAINED, RunDirectory
 from training.data import Crops
-from training.distillation.targets import Targets, start_rows, targets_by
-from training.distillation.views import targets_of_views
+from training.distillation.targets import Targets, start_rows, targets_by, targets_of_views
 from training.fitting.batches import CropBatches, Draw, oversampled
 from training.fitting.fit import FitSettings, TowardsStart, fit, freeze_till
 from training.fitting.head import accuracy, fit_head
-from training.fitting.losses import WeightedCrossentropy, balanced_weights
 from training.fitting.tracking import trackers
 from training.fitting.weight_average import average_weights, blend, sentence
 from training.models.embeddings import embed
 from training.models.initial_network import Start, build_start
 from training.recipe.recipe import Augment, Recipe, Train
+
+
+class WeightedCrossentropy(keras.losses.Loss):  # type: ignore[misc]
+    """Cross-entropy with logits and soft targets in which classes weigh differently.
+
+    Unlike Keras' ``class_weight`` a mixed target weighs as the mixture of its classes.
+
+    Args:
+        weights: one a class, ``(classes,)``; mean 1 keeps the learning rate's meaning.
+    """
+
+    def __init__(self, weights: np.ndarray) -> None:
+        super().__init__(name="weighted_crossentropy")
+        self.weights = np.asarray(weights, np.float32)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Targets and logits ``(batch, classes)`` → ``(batch,)``."""
+        return -ops.sum(y_true * self.weights * ops.log_softmax(y_pred, axis=-1), axis=-1)
+
+
+def balanced_weights(labels: np.ndarray, classes: int) -> np.ndarray:
+    """Weights inverse to how often each class occurs, ``(classes,)``; their mean over the pictures is 1."""
+    counts = np.bincount(labels, minlength=classes)
+    return np.asarray(len(labels) / (classes * np.maximum(counts, 1)), np.float32)
+
 
 #: Pictures that the teachers are asked about at a time.
 CHUNK = 512

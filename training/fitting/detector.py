@@ -1,4 +1,7 @@
-"""Train a detector as a recipe says: composed scenes, every layer, the average of the weights kept."""
+"""Train a detector as a recipe says: composed scenes, every layer, the average of the weights kept.
+
+Below: batches and what each anchor should answer, what a network in training finds, and how good that is.
+"""
 
 from __future__ import annotations
 
@@ -9,22 +12,98 @@ from typing import Any
 import keras
 import numpy as np
 from keras import layers
+from PIL import Image
 
+from smartbreed.inference.boxes import decode, non_maximum_suppression, ssd_anchors
 from training.augment.pasted_pets import pasted_crops
 from training.augment.scenes import SceneComposer
 from training.common.errors import InitialWeightsError
 from training.common.run_directory import RunDirectory
 from training.data import Scene
 from training.data.accepted_scenes import training_scenes
+from training.evaluation.detection_metrics import Detections, average_precision, false_alarm_rate, recall
 from training.fitting.classifier import fit_settings
-from training.fitting.detector_batches import SceneBatches
-from training.fitting.detector_validation import detect, evaluate, hardness
 from training.fitting.fit import fit
-from training.fitting.ssd_loss import SSDLoss
+from training.fitting.ssd_loss import SSDLoss, match
 from training.fitting.tracking import trackers
+from training.models.embeddings import scale
 from training.models.initial_weights import load_plain, read_npz
-from training.models.ssd_mobilenet_v1 import build_detector
+from training.models.ssd_mobilenet_v1 import SIZE, build_detector
 from training.recipe.recipe import Recipe
+
+
+def detect(
+    model: keras.Model, images: list[np.ndarray], *, score: float = 0.05, overlap: float = 0.5
+) -> list[Detections]:
+    """Boxes in 0…1 and scores of each picture, after suppression; for judging a network in training."""
+    anchors, results = ssd_anchors(), []
+    for start in range(0, len(images), 16):
+        batch = np.stack(
+            [
+                np.asarray(Image.fromarray(image).resize((SIZE, SIZE), Image.Resampling.BILINEAR))
+                for image in images[start : start + 16]
+            ]
+        )
+        output = model.predict_on_batch(scale(batch))
+        for codes, logits in zip(np.asarray(output["boxes"]), np.asarray(output["scores"]), strict=True):
+            scores = 1 / (1 + np.exp(-logits.max(1)))
+            likely = scores >= score
+            boxes = np.clip(decode(codes[likely], anchors[likely]), 0, 1)
+            kept = non_maximum_suppression(boxes, scores[likely], overlap, 20)
+            results.append((boxes[kept], scores[likely][kept]))
+    return results
+
+
+def evaluate(model: keras.Model, scenes: list[Scene]) -> dict[str, float]:
+    """COCO's mAP (mean AP over IoU .5, .55 … .95), AP50, AP75 and recall; false alarms without a pet."""
+    pets = [scene for scene in scenes if len(scene.boxes)]
+    empty = [scene for scene in scenes if not len(scene.boxes)]
+    truths = [s.boxes / np.array([s.image.shape[1], s.image.shape[0]] * 2, np.float32) for s in pets]
+    found, alarms = detect(model, [s.image for s in pets]), detect(model, [s.image for s in empty])
+    by_overlap = {t: average_precision(truths, found, t / 100) for t in range(50, 100, 5)}
+    result = {"map": round(float(np.mean(list(by_overlap.values()))), 4)}
+    result |= {f"ap{t}": round(by_overlap[t], 4) for t in (50, 75)}
+    for score in (0.3, 0.4, 0.5, 0.6):
+        result[f"recall@{score}"] = round(recall(truths, found, 0.5, score), 4)
+        result[f"false_alarms@{score}"] = round(false_alarm_rate(alarms, score), 4)
+    return result
+
+
+def hardness(detections: list[Detections]) -> np.ndarray:
+    """Draw a pet-less photograph up to seven times as often when the starting network sees a pet in it.
+
+    Without COCO's other 88 classes to lose against, badgers and monkeys look like dogs.
+    """
+    return np.array([1 + 6 * min(1.0, 2 * scores.max(initial=0.0)) for _, scores in detections])
+
+
+class SceneBatches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Composed scenes with matched targets; the same seed gives the same batches."""
+
+    def __init__(self, composer: SceneComposer, steps: int, batch: int, seed: int) -> None:
+        super().__init__(workers=1, max_queue_size=8)
+        self.composer, self.steps, self.batch, self.seed, self.epoch = composer, steps, batch, seed, 0
+        self.anchors = ssd_anchors()
+        half = self.anchors[:, 2:] / 2
+        low, high = self.anchors[:, :2] - half, self.anchors[:, :2] + half
+        self.corners = np.stack([low[:, 1], low[:, 0], high[:, 1], high[:, 0]], axis=1)
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        rng = np.random.default_rng((self.seed, self.epoch, index))
+        samples = [self.composer.draw(rng) for _ in range(self.batch)]
+        targets = [match(s.boxes, s.species, self.anchors, self.corners, 2) for s in samples]
+        return scale(np.stack([s.pixels for s in samples])), np.stack(targets)
+
+    def start_epoch(self, epoch: int) -> None:
+        """Draw the scenes of ``epoch``, counting from 0; a resumed run starts in the middle."""
+        self.epoch = epoch
+
+    def on_epoch_end(self) -> None:
+        self.epoch += 1
+
 
 WEIGHTS = "detector.weights.h5"
 #: COCO's numbers of the classes kept, in our order (cat, dog).

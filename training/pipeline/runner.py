@@ -1,19 +1,24 @@
-"""Run the stages of a recipe: skip what is complete, go on where a killed run stopped."""
+"""Run the stages of a recipe: skip what is complete, go on where a killed run stopped.
+
+Sweep, search and cross-validation run inside a run, on the same prepared pictures (`child_run`).
+"""
 
 from __future__ import annotations
 
 import importlib
+import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from training.common.disk_faults import disk_faults
 from training.common.errors import StageError
 from training.common.run_directory import STALE, RunDirectory
 from training.pipeline.stage import NAMES, STAGES, Context, choices_of
-from training.recipe.file import save_recipe
+from training.recipe.file import save_recipe, tuned_recipe, with_values
 from training.recipe.recipe import Recipe
-from training.recipe.tuned import tuned_recipe
 
 RUNS = Path("runs")
 
@@ -152,3 +157,35 @@ def _require_before(recipe: Recipe, run: RunDirectory, name: str, prepared: RunD
                 "leave out --stage, "
                 f"or run --from {before}. Received: {name}"
             )
+
+
+def child_run(
+    recipe: Recipe,
+    parent: RunDirectory,
+    name: str,
+    changes: Mapping[str, Any],
+    *,
+    prepared: RunDirectory | None = None,
+    head_of: RunDirectory | None = None,
+) -> dict[str, Any]:
+    """Train a changed recipe in ``parent/name``, or go on doing so; returns its ``training.json``.
+
+    Args:
+        recipe: the recipe of the parent.
+        parent: the run directory around it.
+        name: of the folder.
+        changes: dotted key → value.
+        prepared: run directory whose stage `prepare` is complete; default: the parent.
+        head_of: a run with the same start and data, whose fitted head is taken.
+    """
+    changed = with_values(recipe, {"tune.trials": 0, **changes})
+    child = RunDirectory(parent / name, quiet=parent.quiet)
+    if head_of is not None and child.begun_with("train") is None:
+        # The head last and whole: where it is, training takes it as its own.
+        shutil.copyfile(head_of / "targets.npy", child / "targets.npy")
+        shutil.copyfile(head_of / "head.weights.h5", child / "pending.weights.h5")
+        (child / "pending.weights.h5").replace(child / "head.weights.h5")
+    run_recipe(changed, child, ("train",), prepared=prepared or parent)
+    log = child.read_json("training.json")
+    assert isinstance(log, dict)
+    return log

@@ -20,12 +20,10 @@ from training.common.disk_faults import disk_faults
 from training.common.errors import RecipeError
 from training.common.run_directory import RunDirectory
 from training.fitting.progress import LOWER_IS_BETTER
-from training.pipeline.many_runs import child_run
-from training.pipeline.runner import RUNS, begin, check, run_recipe
+from training.pipeline.runner import RUNS, begin, check, child_run, run_recipe
 from training.pipeline.stage import Context, choices_of
-from training.recipe.file import load_recipe, save_recipe, with_values
+from training.recipe.file import TUNED, load_recipe, save_recipe, with_values
 from training.recipe.recipe import Recipe
-from training.recipe.tuned import TUNED
 from training.reporting.plots.style import ACCENT, figure
 
 RANGE = {"low", "high", "log", "step"}

@@ -29,9 +29,9 @@ from training.export.bundle import (
     detector_section,
     finish,
     section_of,
+    trained_network,
     write_network,
 )
-from training.export.trained import trained_network
 from training.models.from_bundle import other_bundle
 from training.pipeline.stage import Context
 from training.recipe.recipe import Recipe

@@ -80,7 +80,7 @@ def _photographs(recipe: Recipe) -> tuple[list[Scene], list[Scene], list[str]]:
 
 def _forms(context: Context, crops: Crops, scenes: list[Scene]) -> dict[str, Any]:
     """Every exported form of the networks side by side."""
-    from training.evaluation.form_scores import Calibration, exported_forms, form_scores
+    from training.evaluation.forms import Calibration, exported_forms, form_scores
     from training.reporting.plots import forms
 
     recipe, bundle = context.recipe, context.run / "bundle"

@@ -25,12 +25,12 @@ from training.export.bundle import (
     finish,
     replace_folder,
     section_of,
+    trained_network,
     write_network,
 )
 from training.export.gate_set import FILE as GATE
 from training.export.gate_set import build_gate
 from training.export.replay import choose, origins_of, save_replay
-from training.export.trained import trained_network
 from training.models.from_bundle import other_bundle
 from training.pipeline.stage import Context
 from training.pipeline.stages.calibrate import CONVERTED

@@ -31,7 +31,7 @@ def per_group(rows: Sequence[Mapping[str, Any]], names: Mapping[str, str], path:
     """Each group: its breeds named right, and at least the group right.
 
     Args:
-        rows: from `training.evaluation.verdicts.group_scores`.
+        rows: from `training.evaluation.crop_scores.group_scores`.
         names: display name of each group.
         path: the PNG to write.
     """

@@ -1,17 +1,20 @@
-"""Put another head into a LiteRT file: two constants and the shapes behind them, no converter.
+"""Put another head into a LiteRT file or a ``.weights.h5`` file, without a converter and without Keras.
 
-Converting anew takes tensorflow (12 s to import, 600 MB) and gives the same bytes elsewhere. A file
-whose head is not float, or is laid out in a way not known here, is refused; the caller then exports
-with `training.export.litert`. Run a file after writing it: see
-`training.continual.challenger`.
+In a LiteRT file these are two constants and the shapes behind them. Converting anew takes tensorflow
+(12 s to import, 600 MB) and gives the same bytes elsewhere. A file whose head is not float, or is laid out
+in a way not known here, is refused; the caller then exports with `training.export.litert`. Run a file after
+writing it: see `training.continual.challenger`.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 
+from smartbreed.core.errors import BundleError
 from training.models.linear_head import Head
 
 _FLOAT32, _FLOAT16 = 0, 1
@@ -128,3 +131,50 @@ def _relabel(tensor: Any, old: int, new: int, *, first: bool) -> None:
             shape = np.array(shape, np.int32)
             shape[place] = new
             setattr(tensor, name, shape)
+
+
+def replace_weights(source: Path, target: Path, old: Head, new: Head) -> None:
+    """Copy Keras weights with another class-map layer.
+
+    Args:
+        source: the parent's file.
+        target: the file to write.
+        old: the head in it, which tells its layer from all others.
+        new: may have more labels.
+
+    Raises:
+        BundleError: not exactly one layer holds that head.
+    """
+    with h5py.File(source, "r") as before, h5py.File(target, "w") as after:
+        for name, value in before.attrs.items():
+            after.attrs[name] = value
+        found: list[str] = []
+
+        def copy(name: str, item: h5py.Group | h5py.Dataset) -> None:
+            if isinstance(item, h5py.Group):
+                after.require_group(name).attrs.update(item.attrs)
+                if _is_head(item, old):
+                    found.append(name)
+            else:
+                after.create_dataset(name, data=item[()])
+
+        before.visititems(copy)
+        if len(found) != 1:
+            raise BundleError(
+                f"{source.name} of the model bundle holds its head in {len(found)} layers; it must be one."
+            )
+        kind = before[f"{found[0]}/0"].dtype
+        for place, values in (("0", new.kernel[None, None]), ("1", new.bias)):
+            del after[f"{found[0]}/{place}"]
+            after.create_dataset(f"{found[0]}/{place}", data=values.astype(kind))
+
+
+def _is_head(group: h5py.Group, head: Head) -> bool:
+    if set(group.keys()) != {"0", "1"} or not all(isinstance(group[k], h5py.Dataset) for k in "01"):
+        return False
+    kernel, bias = group["0"], group["1"]
+    if kernel.shape != (1, 1, *head.kernel.shape) or bias.shape != head.bias.shape:
+        return False
+    return bool(
+        np.allclose(kernel[0, 0], head.kernel, atol=2e-3) and np.allclose(bias[()], head.bias, atol=2e-3)
+    )
