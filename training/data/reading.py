@@ -17,7 +17,6 @@ from smartbreed.imaging.photo import Box, read_photo
 from smartbreed.inference.boxes import with_margin
 from smartbreed.inference.pixels import resample
 from training.data.crops import Crops
-from training.data.rows import Box
 from training.data.sources import Sample
 from training.recipe.recipe import Data
 
