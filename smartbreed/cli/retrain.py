@@ -92,7 +92,7 @@ def _report(job: Job) -> None:
         if result.report:
             print(f"report: {result.report}")
     elif job.stderr_tail:
-        say(f"its last words:\n{job.stderr_tail}")
+        say(f"the end of its log:\n{job.stderr_tail}")
 
 
 def _values(job: Job) -> dict[str, Any]:

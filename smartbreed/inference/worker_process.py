@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from smartbreed.inference.messages import Frame, read_frame, write_frame
 
-#: Bytes of the child's last words that go to our log.
+#: Bytes of the child's stderr that go to our log.
 _TAIL_BYTES = 2000
 
 

@@ -29,7 +29,7 @@ from smartbreed.core.settings import load_settings
 from smartbreed.native_memory import return_freed_memory
 from smartbreed.web.address import Address, check_free, read_address, unusable
 
-if TYPE_CHECKING:  # importing these takes seconds; wrong settings are told before that
+if TYPE_CHECKING:  # importing these takes seconds; wrong settings are reported before that
     import gradio as gr
 
     from smartbreed.core.settings import Settings
@@ -42,7 +42,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def main(*, model: str | None = None, host: str | None = None, port: int | None = None) -> int:
-    """``python app.py`` and ``smartbreed serve``: serve until told to stop.
+    """``python app.py`` and ``smartbreed serve``: serve until a signal ends it.
 
     Args:
         model: instead of ``SMARTBREED_MODEL``.
@@ -66,7 +66,7 @@ def main(*, model: str | None = None, host: str | None = None, port: int | None 
         services = Services(settings)
         with native_silence():
             services.identifier  # noqa: B018 - loads the model: a broken one must stop the start
-        services.flags  # noqa: B018 - likewise the database, and the first flag is not slow
+        services.flags  # noqa: B018 - opens the database, so that the first flag is not slow
         serve(services, address)
     except SmartBreedError as error:
         print(f"smartbreed: {error.message}", file=sys.stderr)
@@ -177,7 +177,7 @@ def launch(blocks: gr.Blocks, services: Services, address: Address, **options: A
         **launch_options(settings),
         "server_name": address.host,
         "server_port": address.port,
-        # A photo somewhat too large still arrives, and gets the same answer as at every other door.
+        # A photo somewhat too large still arrives, and gets the same answer as at every other interface.
         "max_file_size": 2 * settings.max_bytes,
         "state_session_capacity": CAPACITY,
         "app_kwargs": {
@@ -245,7 +245,7 @@ def upload_folder(blocks: gr.Blocks, settings: Settings) -> UploadFolder:
 
 
 def _leave(number: int, frame: object) -> None:
-    """Told to stop before anything is served: no need to finish starting first."""
+    """A signal came before anything is served: no need to finish starting first."""
     raise SystemExit(128 + number)
 
 

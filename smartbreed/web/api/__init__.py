@@ -1,1 +1,1 @@
-"""The doors for programs: named Gradio endpoints (also MCP tools) and plain REST."""
+"""The interfaces for programs: named Gradio endpoints (also MCP tools) and plain REST."""

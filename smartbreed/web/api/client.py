@@ -1,4 +1,4 @@
-"""Where a request comes from, to count by; never to let anybody in by."""
+"""Where a request comes from, to count by; it never decides who may sign in."""
 
 from __future__ import annotations
 

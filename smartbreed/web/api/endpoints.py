@@ -173,7 +173,7 @@ def _endpoints(services: Services, gate: Gate, blocks: gr.Blocks) -> list[Callab
     ) -> Json:
         """Say whether the model was right about a pet; the photo is kept to train the next model.
 
-        Only with the consent of whoever owns the photo: it may be published as part
+        Only with the consent of the photo's owner: it may be published as part
         of a dataset. Its metadata is removed first.
 
         Args:
@@ -207,7 +207,7 @@ def _endpoints(services: Services, gate: Gate, blocks: gr.Blocks) -> list[Callab
 
         Args:
             flag_id: As flag answered it.
-            receipt: As flag answered it; whoever has it may take the flag back.
+            receipt: As flag answered it; its holder may take the flag back.
 
         Returns:
             {"flag_id", "withdrawn"}

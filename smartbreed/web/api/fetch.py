@@ -1,7 +1,7 @@
 """A photo from a public web address, never from this machine or its network.
 
 MCP clients and the Gradio client may send an address instead of a file. Fetching
-for strangers is how a server is made to read its own neighbourhood (SSRF), so
+for every visitor is how a server is made to read its own neighbourhood (SSRF), so
 the name is resolved once, every address it has must be public
 (`smartbreed.web.api.public_address`), the port must be that of a website, and the
 request goes to exactly the address that was checked, again at every redirect.

@@ -2,7 +2,7 @@
 
 Gradio turns an endpoint's answer into text with ``str``, which for a dictionary is
 Python's notation: no program reads ``None`` and single quotes. One method is
-wrapped so that the text is the same JSON as at the other doors.
+wrapped so that the text is the same JSON as at the other interfaces.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ class OwnSiteMiddleware:
         await self._app(self._believable(scope, headers), receive, _own_cors(send, route))
 
     def _believable(self, scope: Scope, headers: Headers) -> Scope:
-        """The request without a host that anybody could have made up.
+        """The request without a host that its sender could have made up.
 
         gradio builds addresses from ``X-Forwarded-Host``. Here it is the public address where that
         is known, and gone otherwise; under its other name it still tells that there was a proxy.

@@ -2,7 +2,7 @@
 
 At the Gradio endpoints a photo is one of: an uploaded file (the client's
 ``handle_file``), a web address, a data URL, or base64. Text is never taken for a
-path: whoever can send text must not read files of this machine.
+path: a caller who sends text must not read files of this machine.
 """
 
 from __future__ import annotations

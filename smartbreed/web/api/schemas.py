@@ -62,7 +62,7 @@ class Receipt(BaseModel):
     flag_id: str
     sample_id: str = Field(description="sha256 of the photo as it is kept.")
     created: bool = Field(description="False when the same was said before.")
-    receipt: str = Field(description="Whoever has it may take the flag back, with `/api/withdraw`.")
+    receipt: str = Field(description="Its holder may take the flag back, with `/api/withdraw`.")
 
 
 class Error(BaseModel):

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 AGE_S, TEMPORARY_AGE_S = 3600.0, 900.0
 #: Seconds between two looks.
 EVERY_S = 60.0
-#: Seconds a file stays even where there is no room for new ones: a visitor may be looking at it.
+#: Seconds a file stays even where there is no space for new ones: a visitor may be looking at it.
 _SPARED_S = 600.0
 #: What gradio calls its own files and folders here; the folder may be one that others use too.
 _OURS = re.compile(r"[0-9a-f]{40,128}|tmp\w*|deep_links")
@@ -45,8 +45,8 @@ class UploadFolder:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="uploads", daemon=True)
 
-    def check_room(self) -> None:
-        """Before an upload is received: count, and make room where old files allow it.
+    def check_space(self) -> None:
+        """Before an upload is received: count, and make space where old files allow it.
 
         Raises:
             StorageError: 507, the folder is full.
@@ -122,7 +122,7 @@ class UploadFolder:
 
 
 def full() -> StorageError:
-    """What a client is answered when there is no room."""
+    """What a client is answered when there is no space."""
     error = StorageError("There is no room for further photos now. Try again in ten minutes.")
     error.status = 507
     return error

@@ -39,7 +39,7 @@ class PhotoParser(route_utils.GradioMultiPartParser):
     async def parse(self) -> Any:
         try:
             if self.folder is not None:
-                await anyio.to_thread.run_sync(self.folder.check_room)
+                await anyio.to_thread.run_sync(self.folder.check_space)
             return await super().parse()
         except BaseException:  # the client going away among them
             for file in self._files_to_close_on_error:

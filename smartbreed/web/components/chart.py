@@ -13,7 +13,7 @@ from smartbreed.web.components.templates import Macros
 _WIDE, _SLIM = 720, 330
 _HEIGHT = 280
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 34, 18, 50
-#: Colour and shape: told apart without colours too.
+#: Colour and shape, so that the lines differ without colours too.
 _LOOKS = (("var(--sb-line-1)", "circle"), ("var(--sb-line-2)", "square"), ("var(--sb-line-3)", "diamond"))
 
 

@@ -1,4 +1,4 @@
-"""What a person is told about a pet, in one plain sentence without figures; numbers as people read them."""
+"""The answer about a pet in one plain sentence without figures; numbers as people read them."""
 
 from __future__ import annotations
 

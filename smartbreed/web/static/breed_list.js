@@ -25,7 +25,7 @@
   });
 
   // Gradio empties its list when nothing matches. The list is there only while the field has the focus.
-  function told(list) {
+  function announced(list) {
     const options = list.querySelector('ul[role="listbox"]');
     const nothing = options !== null && !options.querySelector('[role="option"]');
     let line = list.querySelector(".sb-no-breed");
@@ -45,7 +45,7 @@
     due = true;
     requestAnimationFrame(() => {
       due = false;
-      document.querySelectorAll(".sb-breeds").forEach(told);
+      document.querySelectorAll(".sb-breeds").forEach(announced);
     });
   }).observe(document, { childList: true, subtree: true });
 })();

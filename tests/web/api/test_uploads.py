@@ -117,14 +117,14 @@ def test_a_full_folder_takes_no_more(tmp_path) -> None:
     folder.mkdir()
     (folder / "a.jpg").write_bytes(bytes(6_000))
     uploads = UploadFolder(tmp_path, 10_000)
-    uploads.check_room()
+    uploads.check_space()
     uploads.add(3_000)
     with pytest.raises(StorageError) as error:
         uploads.add(3_000)
     assert error.value.status == 507
     (folder / "b.jpg").write_bytes(bytes(6_000))
     with pytest.raises(StorageError):
-        uploads.check_room()
+        uploads.check_space()
 
 
 def test_the_server_answers_507_when_its_uploads_are_full(tmp_path) -> None:

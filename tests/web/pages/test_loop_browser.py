@@ -306,7 +306,7 @@ def test_the_app_learns_a_breed_it_lacked(browse: Callable[..., Any], tmp_path: 
         follow(page, "How it learns")
         page.wait_for_selector('#story li:has-text("Asked again") >> text=became right')
         reported = page.inner_text("#story")
-        assert f"Version {LEARNT} has learnt from it" in reported or "was judged on it" in reported
+        assert f"Version {LEARNT} has learnt from it" in reported or "was evaluated on it" in reported
         assert "It passed the gate" in reported
         assert page.locator("#then-and-now .sb-better").count() >= 6
         assert "Traceback" not in app.log()

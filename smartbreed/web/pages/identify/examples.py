@@ -59,7 +59,7 @@ class Examples:
                 picture.thumbnail((_SIDE, _SIDE))
                 picture.save(path, quality=92)
                 found.append((str(path), caption))
-        except Exception as error:  # whatever a Hub or a stranger's dataset may throw
+        except Exception as error:  # whatever a Hub or a foreign dataset may throw
             log.warning("no example pictures from SMARTBREED_GALLERY: %s", type(error).__name__)
             return []
         return found

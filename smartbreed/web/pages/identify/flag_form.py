@@ -144,10 +144,10 @@ class FlagForm:
         }
 
     def offer(self, pet: Pet, known: tuple[Breed, ...] = ()) -> Updates:
-        """Buttons that fit what was said about a pet, by a model that knows these breeds.
+        """Buttons that fit the answer about a pet, by a model that knows these breeds.
 
         "That's right" would be kept as the likeliest breed, so where no breed was named
-        nobody can be made to agree to one.
+        there is nothing to agree to.
         """
         named = pet.verdict == "breed"
         return {

@@ -96,7 +96,7 @@ class PetCard:
             show_progress="hidden", api_visibility="private", concurrency_limit=None,
             trigger_mode="always_last",
         )  # fmt: skip
-        # One at a time in a queue of its own, so that whoever just wants an answer never waits for it.
+        # One at a time in a queue of its own, so that a visitor who wants only an answer never waits for it.
         self.deeper.click(
             self._explain_deeper, [self.session, self.breed, method], [self.slider, self.caption],
             show_progress="full", show_progress_on=self.slider, api_visibility="private",

@@ -8,7 +8,7 @@ from smartbreed.inference.deep_explanations import METHODS
 from smartbreed.services import Services
 from smartbreed.web.pages.identify.session import Options
 
-_MOST = 10  # breeds listed: beyond that nobody reads on
+_MOST = 10  # breeds listed; readers stop there
 
 
 class SettingsPanel:

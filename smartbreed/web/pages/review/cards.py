@@ -51,7 +51,7 @@ def group_text(alike: Sequence[Item]) -> str:
 
 
 def strip(alike: Sequence[Item], thumbs: Mapping[str, str], more: int) -> Any:
-    """The near-duplicates, with what was said of each."""
+    """The near-duplicates, with what each person said."""
     return _MACROS.strip([(thumbs.get(item.id, ""), _said(item)) for item in alike], more)
 
 
@@ -119,7 +119,7 @@ def outcome_text(outcome: Outcome, new: Mapping[str, NewBreed]) -> str:
     else:
         many = f" {len(rows)} flags" if len(rows) > 1 else ""
         text = f"{verb[row.decision]}{many}{label}."
-    return str(_MACROS.told(text, list(outcome.skipped.values())[:5]))
+    return str(_MACROS.decided(text, list(outcome.skipped.values())[:5]))
 
 
 def _said(item: Item) -> str:

@@ -15,7 +15,7 @@ from smartbreed.review.tables import Decision
 
 #: Flags held for one maintainer; the list is made anew when they are done with these.
 MOST = 400
-#: Flags in the list view with their thumbnails; more are a scroll that nobody makes.
+#: Flags in the list view with their thumbnails; a longer list is more scrolling than anyone does.
 LISTED = 48
 #: Orders that can be taken back one after the other.
 _REMEMBERED = 50
@@ -35,7 +35,7 @@ class Desk:
 
     Attributes:
         filters: what the list was made with.
-        items: the list; decided ones leave it, so that nobody's place jumps while they work.
+        items: the list; decided ones leave it, so that a maintainer keeps the place while working.
         beyond: flags that pass the filters and are not in the list.
         place: of the flag shown, from 0.
         orders: what can be taken back, the latest last.

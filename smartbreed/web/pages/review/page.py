@@ -115,7 +115,7 @@ class ReviewPage:
         acts.wire()
 
     def load(self, blocks: gr.Blocks) -> None:
-        """Fill the page when somebody opens it."""
+        """Fill the page when it is opened."""
         handler = self._guarded(self._fill)
         blocks.load(handler, [self.session, self.filters.view], **self.event)
 

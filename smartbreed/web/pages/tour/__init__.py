@@ -1,1 +1,1 @@
-"""What the tour of the circle shows: corrected photos, what was said of them then, and what is said now."""
+"""The tour of the feedback loop: corrected photos, with the answers of then and of now."""

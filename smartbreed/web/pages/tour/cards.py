@@ -29,8 +29,8 @@ def loop(
         maintainers: whether the maintainers' pages can be reached, so that links to them lead somewhere.
     """
     last = next((release for release in releases if release.learnt and not release.bad), None)
-    rounds = len([release for release in releases if not release.bad]) - 1
-    return str(_MACROS.feedback_loop(serving, waiting, last, rounds, dataset, maintainers))
+    iterations = len([release for release in releases if not release.bad]) - 1
+    return str(_MACROS.feedback_loop(serving, waiting, last, iterations, dataset, maintainers))
 
 
 def growth(releases: Sequence[Release]) -> str:
@@ -39,7 +39,7 @@ def growth(releases: Sequence[Release]) -> str:
 
 
 def story(walk: Walk, *, maintainers: bool) -> str:
-    """One corrected photo at each station of the circle; what to do where there is none yet.
+    """One corrected photo at each station of the feedback loop; what to do where there is none yet.
 
     Args:
         maintainers: whether the maintainers' pages can be reached from here.

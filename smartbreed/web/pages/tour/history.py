@@ -1,4 +1,4 @@
-"""The same photos asked again: each lesson with its picture and what is said of it now.
+"""The same photos asked again: each correction with its picture and the present answer.
 
 Looking takes a few hundredths of a second a photo, so it is done once for each version that
 answers, by one visitor at a time, and remembered only as long as a photo may be shown.
@@ -31,7 +31,7 @@ SIDE = 360
 
 @dataclass(frozen=True)
 class Answer:
-    """What a version says of a pet; ``version`` is empty where nobody knows which it was."""
+    """What a version says of a pet; ``version`` is empty where that is not known."""
 
     breed: str
     name: str
@@ -48,8 +48,8 @@ class Step:
         picture: JPEG of it with its box; empty where the photo cannot be read.
         then: the answer that was corrected.
         now: what the version says that answers now; None where the photo cannot be read.
-        learnt_by: the first version known here that has learnt from the photo or was judged on it.
-        unseen: that version was judged on it and has not learnt from it.
+        learnt_by: the first version known here that has learnt from the photo or was evaluated on it.
+        unseen: that version was evaluated on it and has not learnt from it.
     """
 
     correction: Correction
@@ -70,7 +70,7 @@ class Walk:
 
     Attributes:
         steps: the pets accepted last, the newest first.
-        example: the one that shows best what the circle does.
+        example: the one that shows best what the feedback loop does.
         verdict: of the gate on the version that learnt from the example.
         version: what answers now.
         problem: why there is nothing to see, if something is in the way.
@@ -160,5 +160,5 @@ def _look_at(
 
 
 def _best(steps: tuple[Step, ...]) -> Step | None:
-    """One that became right, rather one nobody had learnt from; else the newest."""
+    """One that became right, first of all one that no version has learnt from; else the newest."""
     return max(steps, key=lambda step: (step.became_right, step.unseen, bool(step.learnt_by)), default=None)

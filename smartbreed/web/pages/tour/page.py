@@ -35,7 +35,7 @@ class TourPage:
         gr.HTML(cards.take_part(settings.dataset, settings.model_repo, "" if hub.embedded else hub.name))
 
     def load(self, blocks: gr.Blocks) -> None:
-        """Fill the page when somebody opens it; the pictures follow, for the model is asked about them."""
+        """Fill the page when it is opened; the pictures follow, for the model is asked about them."""
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         blocks.load(self._fill, None, [self.loop, self.growth], **quiet)
         blocks.load(self._show, None, [self.story, self.pairs], **quiet)

@@ -25,7 +25,7 @@ class Known:
 
     Attributes:
         names: version by revision.
-        records: version, what it has learnt from, and what it was only judged on, oldest first;
+        records: version, what it has learnt from, and what it was only evaluated on, oldest first;
             see `parse_record`.
     """
 
@@ -33,7 +33,7 @@ class Known:
     records: tuple[tuple[str, dict[str, str], dict[str, str]], ...] = ()
 
     def learnt(self, key: str, label: str) -> tuple[str, bool]:
-        """The first version that knows a pet as that breed, and whether it was only judged on it.
+        """The first version that knows a pet as that breed, and whether it was only evaluated on it.
 
         Returns:
             An empty version where none does.
@@ -51,7 +51,7 @@ class GateSummary:
     Attributes:
         release: the version, as far as it is known.
         sentences: the gate's own, one a check; empty where the report is not on this machine.
-        photos: accepted photos it was judged on, and the share of them named right before and after.
+        photos: accepted photos it was evaluated on, and the share of them named right before and after.
     """
 
     release: Release
@@ -78,7 +78,7 @@ def known_versions(services: Services, bundle: Bundle) -> Known:
 
 
 def parse_record(text: bytes | None) -> tuple[dict[str, str], dict[str, str]]:
-    """Breed id by `sample_key` of what a version has learnt from, and of what it was judged on."""
+    """Breed id by `sample_key` of what a version has learnt from, and of what it was evaluated on."""
     values = parse(text)
     return _labels(values.get("samples")), _labels(values.get("held_out"))
 

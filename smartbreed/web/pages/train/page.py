@@ -58,7 +58,7 @@ class TrainPage:
                 train_cards.modes([]),
                 value="head",
                 label="How to retrain",
-                info="Quick teaches the last layer, new breeds included, and is right for most corrections. "
+                info="Quick retrains the last layer, new breeds included, and is right for most corrections. "
                 "Full fine-tunes the whole network.",
                 elem_id="mode",
                 elem_classes="sb-mode",
@@ -112,7 +112,7 @@ class TrainPage:
         self.timer.tick(self._tick, [self.seen, self.mode], **event)
 
     def load(self, blocks: gr.Blocks) -> None:
-        """Fill the page when somebody opens it."""
+        """Fill the page when it is opened."""
         blocks.load(self._tick, [self.seen, self.mode], **self.event)
 
     def _tick(self, seen: str, mode: str, request: gr.Request) -> Updates:
@@ -121,7 +121,7 @@ class TrainPage:
             if seen == auth.state:
                 return {self.seen: gr.skip()}
             shown = gr.update(value=html.gate(auth), visible=True)
-            # Nobody gets in by waiting.
+            # Waiting does not sign anyone in.
             return {self.seen: auth.state, self.closed: shown, self.timer: gr.Timer(active=False)}
         job = self.services.retraining.latest()
         now, waits = feedback_loop.serving(self.services), feedback_loop.waiting(self.services)
