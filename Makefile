@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all lint browser bench evaluate train train-detector lock clean
+.PHONY: help run test test-all lint browser bench evaluate train train-detector docs lock clean
 
 help: ## show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ train-detector: $(VENV)/.installed ## train the next detector and put it in
 
 evaluate: $(VENV)/.installed ## judge the model that ships and write its card
 	$(BIN)/python -m training.evaluate --data $(DATA)
+
+docs: $(VENV)/.installed ## write the pages of docs/ that the code knows
+	$(BIN)/python -m docs.generate
 
 lock: ## pin again what requirements*.txt bring along
 	UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile requirements-dev.txt --universal \

@@ -39,14 +39,6 @@ def test_smartbreed_never_imports_training_and_nothing_heavy_at_import() -> None
         assert not {name.split(".")[0] for name in imports(path, top_level=True)} & HEAVY, path
 
 
-def test_every_setting_is_in_the_readme() -> None:
-    from smartbreed.core.settings import PREFIX, Settings
-
-    readme = (ROOT / "README.md").read_text()
-    missing = [name for name in Settings.model_fields if f"`{PREFIX}{name.upper()}`" not in readme]
-    assert not missing
-
-
 def test_every_direct_dependency_has_a_reason() -> None:
     reasons = (ROOT / "docs" / "dependencies.md").read_text().lower()
     for file in ("requirements.txt", "requirements-dev.txt"):

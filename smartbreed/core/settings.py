@@ -37,7 +37,7 @@ class Settings(BaseSettings):
     model: str = Field(
         default="",
         description="Model bundle: a folder or a Hub repo `owner/name[@revision]`; "
-        "empty: the embedded one and newer releases of SMARTBREED_MODEL_REPO.",
+        "empty: the embedded one and newer releases of `SMARTBREED_MODEL_REPO`.",
     )
     database_url: str = Field(
         default="",
@@ -51,7 +51,11 @@ class Settings(BaseSettings):
         default=30_000_000, ge=1_000, le=1_000_000_000, description="Largest photo accepted, in bytes."
     )
     max_pixels: int = Field(
-        default=64_000_000, ge=10_000, le=1_000_000_000, description="Largest photo accepted, in pixels."
+        default=64_000_000,
+        ge=10_000,
+        le=1_000_000_000,
+        description="Largest photo accepted, in pixels. "
+        "Nine bytes of memory a pixel are set aside for one such photo at a time.",
     )
     max_photos: int = Field(default=32, ge=1, le=1_000, description="Most photos in one request.")
     max_uploads: int = Field(
@@ -99,7 +103,8 @@ class Settings(BaseSettings):
     webhook_secret: str = Field(
         default="",
         repr=False,
-        description="Secret that the Hub's webhooks must send along; empty: webhooks are not answered.",
+        description="Secret that the Hub's webhooks must send along (`X-Webhook-Secret`); empty: webhooks "
+        "are not answered.",
     )
     publish_every: int = Field(
         default=300,
@@ -124,13 +129,13 @@ class Settings(BaseSettings):
     )
     retrain_on_push: bool = Field(
         default=False,
-        description="Retrain when the Hub's webhook tells of newly accepted photos in the dataset repo: "
+        description="Retrain when the Hub's webhook reports newly accepted photos in the dataset repo: "
         "1 or 0.",
     )
     base_dataset: str = Field(
         default="",
         description="What a full retraining fine-tunes on beside the accepted photos: a folder with "
-        "breeds/*.parquet, or a dataset repo `owner/name[@revision]`; empty: ../shared/data/pets.",
+        "`breeds/*.parquet`, or a dataset repo `owner/name[@revision]`; empty: `../shared/data/pets`.",
     )
     maintainer_password: str = Field(
         default="",

@@ -86,7 +86,7 @@ def test_every_handler_has_a_row_and_every_row_a_handler(app: App) -> None:
 def test_the_table_is_in_the_docs() -> None:
     text = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
     written = text.partition("<!-- tables -->\n")[2].partition("\n<!-- /tables -->")[0]
-    assert written.strip() == tables(), "run: python -m smartbreed.web.api.access_events"
+    assert written.strip() == tables(), "run: make docs"
 
 
 def routes_of(app: App) -> set[str]:

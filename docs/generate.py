@@ -1,0 +1,125 @@
+"""Write the parts of the documentation that the code knows: ``python -m docs.generate``, or ``make docs``.
+
+``--check`` writes nothing and exits with 1 when a file is not what would be written.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent
+NOTE = "<!-- Written by `make docs`. -->\n\n"
+
+
+def settings_table() -> str:
+    """Every setting with its default and meaning, in the order of the class."""
+    from smartbreed.core.settings import PREFIX, Settings
+
+    rows = ["| variable | default | meaning |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = field.default if isinstance(field.default, Path | str) else f"{float(field.default):.0f}"
+        shown = f"`{default}`" if str(default) else "–"
+        rows.append(f"| `{PREFIX}{name.upper()}` | {shown} | {field.description} |")
+    rows.append(
+        "| `GRADIO_SERVER_PORT`, `GRADIO_SERVER_NAME` | `7860`, `127.0.0.1` | Where the app listens. |"
+    )
+    return (
+        "# Settings\n\n"
+        f"{NOTE}Environment variables. A value that cannot be used stops the start, with its name.\n\n"
+        + "\n".join(rows)
+    )
+
+
+def command_reference() -> str:
+    """Every command as its ``--help`` says it."""
+    import typer
+    from typer.cli import get_docs_for_click
+
+    from smartbreed.cli.main import app
+
+    command = typer.main.get_command(app)
+    text = get_docs_for_click(obj=command, ctx=typer.Context(command), name="smartbreed")
+    return "# The command line\n\n" + NOTE + text.partition("\n")[2].strip()
+
+
+def rest_reference() -> str:
+    """Every REST endpoint as ``/api/openapi.json`` describes it."""
+    from smartbreed.core.settings import load_settings
+    from smartbreed.services import Services
+    from smartbreed.web.server import build_routes
+
+    with tempfile.TemporaryDirectory() as home:
+        described = build_routes(Services(load_settings(home=home)))[0].app.openapi()
+    parts = [
+        f"# REST\n\n{NOTE}{described['info']['description']} A running app shows this page at `/api/docs`."
+    ]
+    for path, methods in described["paths"].items():
+        for method, operation in methods.items():
+            parts.append(_operation(method.upper(), path, operation))
+    return "\n\n".join(parts)
+
+
+def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
+    lines = [f"## {method} {path}", "", operation["description"].strip()]
+    if "requestBody" in operation and (takes := operation["requestBody"].get("description")):
+        lines[-1] += f"\n\nBody: {takes}"
+    if parameters := operation.get("parameters"):
+        lines += ["", "| parameter | value | meaning |", "|---|---|---|"]
+        lines += [
+            f"| `{one['name']}` | {_value(one['schema'])} | {one.get('description', '')} |"
+            for one in parameters
+        ]
+    if examples := operation.get("x-examples"):
+        lines += ["", "```", *(text.replace("{base}", "http://127.0.0.1:7860") for text in examples), "```"]
+    answers = [
+        f"- {code}: {answer['description']}"
+        for code, answer in operation["responses"].items()
+        if answer["description"] != "Successful Response"
+    ]
+    return "\n".join([*lines, *(["", "Answers:", "", *answers] if answers else [])])
+
+
+def _value(schema: dict[str, Any]) -> str:
+    if "enum" in schema:
+        return ", ".join(f"`{value}`" for value in schema["enum"])
+    default = f", default `{json.dumps(schema['default'])}`" if schema.get("default", "") != "" else ""
+    return f"{schema.get('type', 'any')}{default}"
+
+
+def access_tables() -> str:
+    """Who may ask for what: the part of ``security.md`` between its marks."""
+    from smartbreed.web.api.access_events import tables
+
+    text = (FOLDER / "security.md").read_text()
+    marked = re.compile(r"(<!-- tables -->\n).*?(\n<!-- /tables -->)", re.DOTALL)
+    return marked.sub(lambda found: f"{found[1]}{tables()}{found[2]}", text).strip()
+
+
+PAGES = {
+    "settings.md": settings_table,
+    "cli.md": command_reference,
+    "rest.md": rest_reference,
+    "security.md": access_tables,
+}
+
+
+def main(check: bool = False) -> int:
+    """Write what has changed; the exit status."""
+    stale = 0
+    for name, write in PAGES.items():
+        path, text = FOLDER / name, write() + "\n"
+        if not path.exists() or path.read_text() != text:
+            stale += 1
+            print(f"docs/{name} {'is not up to date: run make docs' if check else 'is written'}")
+            if not check:
+                path.write_text(text)
+    return int(check and stale > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main("--check" in sys.argv[1:]))
