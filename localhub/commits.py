@@ -11,8 +11,7 @@ from localhub import refs
 from localhub.errors import HubError, StorageError, bad_request, no_revision
 from localhub.files import Files
 from localhub.names import is_sha1
-from localhub.objects import Blob, Tree, commit_oid
-from localhub.trees import TreeEditor, find, load_tree
+from localhub.trees import Blob, Tree, TreeEditor, commit_oid, find, load_tree
 
 
 class Commit(NamedTuple):

@@ -16,11 +16,10 @@ from localhub.commits import Commit, history, insert
 from localhub.errors import no_entry
 from localhub.maintenance import purge_doomed, reachable, sweep_rows
 from localhub.names import REPO_TYPES, RepoName, check_path
-from localhub.objects import EMPTY_TREE, Entry
 from localhub.refs import Ref, list_refs
 from localhub.repos import list_repos
 from localhub.store import HubStore, Opened, Push
-from localhub.trees import TreeEditor, find, load_blobs, load_tree, store_tree, walk
+from localhub.trees import EMPTY_TREE, Entry, TreeEditor, find, load_blobs, load_tree, store_tree, walk
 
 
 class Erased(NamedTuple):

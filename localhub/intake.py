@@ -7,14 +7,13 @@ import binascii
 import re
 from typing import Any
 
-from localhub.bodies import loads
 from localhub.commits import Change
 from localhub.errors import bad_request, no_entry, too_large
 from localhub.names import check_path, is_sha256
-from localhub.objects import lfs_blob
 from localhub.preupload import REGULAR_MAX
-from localhub.routing import Limits
+from localhub.routing import Limits, loads
 from localhub.store import HubStore
+from localhub.trees import lfs_blob
 
 #: A line is at most one regular file in base64, and its path.
 MAX_LINE = REGULAR_MAX * 4 // 3 + 16_000

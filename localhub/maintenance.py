@@ -10,9 +10,8 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import NamedTuple
 
-from localhub.objects import EMPTY_TREE
 from localhub.store import HubStore
-from localhub.trees import load_tree
+from localhub.trees import EMPTY_TREE, load_tree
 
 #: Seconds a content that no commit names is kept: its upload may be under way.
 GRACE = 24 * 3600.0

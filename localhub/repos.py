@@ -11,8 +11,8 @@ from localhub.commits import Change, Commit, apply, insert
 from localhub.errors import conflict, no_repo
 from localhub.files import Files
 from localhub.names import DEFAULT_BRANCH, RepoName
-from localhub.objects import EMPTY_TREE, regular_blob
 from localhub.preupload import GITATTRIBUTES
+from localhub.trees import EMPTY_TREE, regular_blob
 
 
 class Repo(NamedTuple):

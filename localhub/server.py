@@ -17,7 +17,6 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from localhub.access import Access
-from localhub.bodies import parse_form, parse_json, read_body
 from localhub.errors import HubError, LocalHubError
 from localhub.routes import account, commits, erasing, lfs, listings, repos, resolve, spaces
 from localhub.routing import (
@@ -28,6 +27,9 @@ from localhub.routing import (
     answer,
     base_url,
     find_repo,
+    parse_form,
+    parse_json,
+    read_body,
     split_path,
 )
 from localhub.store import HubStore

@@ -19,8 +19,8 @@ from localhub.database import Database
 from localhub.errors import no_entry
 from localhub.files import Files
 from localhub.names import RepoName, repo_name, wanted_path
-from localhub.objects import Blob, regular_blob
 from localhub.repos import Repo
+from localhub.trees import Blob, regular_blob
 
 log = logging.getLogger(__name__)
 

@@ -14,8 +14,7 @@ from weakref import WeakKeyDictionary
 from smartbreed.core.errors import SmartBreedError
 from smartbreed.registry.initial_model import embedded_version
 from smartbreed.registry.model_source import EMBEDDED, newer, why_no_releases
-from smartbreed.registry.release_history import CONFIG, parse, release_of
-from smartbreed.registry.release_summary import Release, Serving, Waiting
+from smartbreed.registry.release_history import CONFIG, Release, Serving, Waiting, parse, release_of
 
 if TYPE_CHECKING:
     from smartbreed.registry.live import ModelStatus

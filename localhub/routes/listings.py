@@ -12,11 +12,10 @@ from localhub import commits, refs
 from localhub.commits import Commit, history, last_commits
 from localhub.errors import HubError, bad_request, no_entry, too_large
 from localhub.names import wanted_path
-from localhub.objects import Blob, Entry
 from localhub.routes.repos import iso, lfs_facts
 from localhub.routing import Call, Route, Table, answer
 from localhub.store import Opened
-from localhub.trees import find, load_blobs, walk
+from localhub.trees import Blob, Entry, find, load_blobs, walk
 
 #: Entries of a page, as on the public Hub: without and with the last commit of each.
 PAGE, PAGE_EXPANDED = 1000, 100

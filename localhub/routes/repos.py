@@ -11,13 +11,12 @@ from localhub import repos
 from localhub.commits import Commit, get_commit
 from localhub.errors import HubError, StorageError, bad_request
 from localhub.names import DEFAULT_BRANCH, RepoName, repo_name
-from localhub.objects import Blob, pointer
 from localhub.refs import head
 from localhub.repo_card import MAX_CARD, CardError, front_matter
 from localhub.repos import Repo
 from localhub.routing import Call, Route, Table, answer
 from localhub.store import Opened
-from localhub.trees import find, load_blobs, walk
+from localhub.trees import Blob, find, load_blobs, pointer, walk
 
 _SDKS = ("gradio", "streamlit", "docker", "static")
 

@@ -18,7 +18,7 @@ from smartbreed.core.database import Sessions, read
 from smartbreed.dataset.needs import Model, Pet
 from smartbreed.feedback.tables import Flag
 from smartbreed.inference.bundle import Bundle
-from smartbreed.review.decision_store import flags_by_id, latest_decisions
+from smartbreed.review.decisions import flags_by_id, latest_decisions
 from smartbreed.review.tables import Decision
 
 #: File of a bundle that says from which samples it has learnt.

@@ -17,7 +17,7 @@ from smartbreed.core.database import Sessions, read
 from smartbreed.dataset.accepted import ACCEPTING, sample_key
 from smartbreed.feedback.tables import Flag
 from smartbreed.imaging.photo import Box
-from smartbreed.review import decision_store
+from smartbreed.review import decisions
 from smartbreed.review.claims import label_of, said
 from smartbreed.review.tables import AGREEMENT, Decision, Gold
 
@@ -71,7 +71,7 @@ def corrections(sessions: Sessions, limit: int) -> list[Correction]:
         StorageError: the database refused.
     """
     with read(sessions) as session:
-        names = {breed.id: breed.name for breed in decision_store.introduced(session).values()}
+        names = {breed.id: breed.name for breed in decisions.introduced(session).values()}
         found: dict[str, Correction] = {}
         for flag, decision in _accepted(session, limit * _SPARE):
             correction = _correction(flag, decision, names)
@@ -81,7 +81,7 @@ def corrections(sessions: Sessions, limit: int) -> list[Correction]:
 
 
 def _accepted(session: Session, limit: int) -> list[tuple[Flag, Decision]]:
-    last = decision_store.newest()
+    last = decisions.newest()
     query = (
         sa.select(Flag, Decision)
         .join(Decision, Decision.flag_id == Flag.id)

@@ -18,7 +18,7 @@ from smartbreed.core.database import Sessions, read
 from smartbreed.core.errors import HubCallError, SmartBreedError, StorageError
 from smartbreed.core.files import disk_errors
 from smartbreed.core.maintenance import Maintenance
-from smartbreed.dataset import repairs, withdrawals
+from smartbreed.dataset import withdrawals
 from smartbreed.dataset.publisher_lock import make_mark, only_publisher, read_mark
 from smartbreed.dataset.push import REFUSED_CONTENT, Pusher
 from smartbreed.dataset.remote import DatasetRepo
@@ -184,12 +184,12 @@ class Publisher:
                 return
         self._find_repo(shard_store)
         pusher = Pusher(self._remote, shard_store, self.store, self._sleep)
-        repairs.compare(shard_store, pusher)
-        repairs.finish(shard_store, pusher, at_once=by_hand)
-        report.removed = repairs.take_out(self._remote, shard_store, pusher, self.store)
+        withdrawals.compare(shard_store, pusher)
+        withdrawals.finish(shard_store, pusher, at_once=by_hand)
+        report.removed = withdrawals.take_out(self._remote, shard_store, pusher, self.store)
         self._publish(shard_store, pusher, report, progress)
         card_problem = pusher.finish_card()
-        repairs.erase(self._remote, shard_store)
+        withdrawals.erase(self._remote, shard_store)
         sweep(shard_store, self.store)
         shard_store.succeeded()
         if card_problem:

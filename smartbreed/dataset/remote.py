@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from smartbreed.dataset.dataset_card import write_card
 from smartbreed.dataset.repo_state import CARD, MANIFEST, DatasetState, Facts, read_dataset_state
+from smartbreed.dataset.shard_builder import inspect
 from smartbreed.dataset.shard_store import ShardStore
-from smartbreed.dataset.shards import inspect
 from smartbreed.dataset.tables import Shard
 from smartbreed.hub import client
 from smartbreed.hub.client import RemoteFile, RepoState

@@ -1,17 +1,66 @@
-"""The publisher of an installation, from its settings."""
+"""The publisher of an installation, what is done once a day, and publishing while the app serves."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import hashlib
+import logging
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from smartbreed.core.database import forget_deleted
+from smartbreed.core.maintenance import DAY_S, Maintenance
+from smartbreed.core.scratch import sweep
 from smartbreed.dataset.decision_source import DecisionSource
 from smartbreed.dataset.flag_source import FlagSource
-from smartbreed.dataset.maintenance import maintenance_tasks
-from smartbreed.dataset.publisher import Publisher
+from smartbreed.dataset.publisher import Publisher, Report
 from smartbreed.feedback.flags import FlagService
+from smartbreed.feedback.outbox import collect_orphans
 
 if TYPE_CHECKING:
     from smartbreed.core.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+def maintenance_tasks(settings: Settings, flags: FlagService) -> list[Maintenance]:
+    """The daily jobs of an installation; nothing is opened before their first run.
+
+    Args:
+        flags: the opened outbox.
+    """
+    from smartbreed.hub.connection import chosen_hub
+    from smartbreed.hub.embedded import hub_maintenance
+
+    jobs = [Maintenance(settings.home_dir / "upkeep", photo_maintenance(settings, flags))]
+    if chosen_hub(settings).embedded:
+        jobs.append(hub_maintenance(settings.home_dir / "hub"))
+    return jobs
+
+
+def photo_maintenance(settings: Settings, flags: FlagService) -> Any:
+    """Photos of withdrawn flags and photos a crash has left without one, as the work of a `Maintenance`.
+
+    A photo the database does not know is only deleted when it was written since this database is
+    the one in use: those before may belong to another, which somebody may go back to.
+    """
+    from smartbreed.hub.client import SCRATCH
+
+    database = hashlib.sha256(settings.resolved_database_url.encode()).hexdigest()[:16]
+
+    def work(memory: dict[str, Any]) -> list[str]:
+        if memory.get("database") != database:
+            memory.update(database=database, since=time.time())
+        gone = collect_orphans(flags.blobs, flags.sessions, older_than_s=DAY_S, since=float(memory["since"]))
+        forget_deleted(flags.sessions)
+        sweep(Path(tempfile.gettempdir()), SCRATCH)  # downloads of processes that were killed
+        if gone:
+            log.info("%d photos that no flag needs are deleted", gone)
+        return []
+
+    return work
 
 
 def open_publisher(settings: Settings, flags: FlagService) -> Publisher:
@@ -34,3 +83,82 @@ def open_publisher(settings: Settings, flags: FlagService) -> Publisher:
         ],
         maintenance=maintenance_tasks(settings, flags),
     )
+
+
+#: Seconds between looks at how much waits.
+_LOOK_S = 5.0
+#: Seconds between looks at whether something daily is due.
+_MAINTENANCE_S = 60.0
+#: Seconds the end of the app waits for the last run; what it does not manage, the next start does.
+LAST_RUN_S = 5.0
+
+
+class BackgroundPublisher:
+    """A daemon thread that runs a publisher.
+
+    Args:
+        publisher: what to run.
+        every_s: seconds between runs; 0: it never publishes, and only does what is daily.
+        size: rows waiting that start a run at once.
+    """
+
+    def __init__(self, publisher: Publisher, *, every_s: float, size: int) -> None:
+        self._publisher = publisher
+        self._every_s = every_s
+        self._size = size
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._live, name="publisher", daemon=True)
+
+    def start(self) -> None:
+        """Begin; the first run comes at once, and nobody waits for it."""
+        if self._every_s or self._publisher.maintenance:
+            self._thread.start()
+
+    def stop(self, wait_s: float = LAST_RUN_S) -> None:
+        """Publish what is waiting and end; after `wait_s` seconds it is left to the next start."""
+        self._stopping = True
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(wait_s)
+
+    def _live(self) -> None:
+        last = maintained = -float("inf")
+        while not self._stopping:
+            if self._every_s and (time.monotonic() - last >= self._every_s or self._enough()):
+                last = time.monotonic()
+                self._run()
+            if time.monotonic() - maintained >= _MAINTENANCE_S and not self._stopping:
+                maintained = time.monotonic()
+                for job in self._publisher.maintenance:
+                    job.run()
+            self._wake.wait(min(_LOOK_S, self._every_s or _LOOK_S))
+            self._wake.clear()
+        if self._every_s:
+            self._run()
+
+    def _enough(self) -> bool:
+        try:
+            return self._publisher.waiting() >= self._size
+        except Exception as error:
+            log.warning("cannot see what is waiting: %s", error)
+            return False
+
+    def _run(self) -> None:
+        try:
+            report: Report = self._publisher.run()
+        except Exception as error:
+            # Whatever it is, the app goes on, the flags are safe, and the next run tries again.
+            log.warning("publishing failed: %s", error, exc_info=log.isEnabledFor(logging.DEBUG))
+            return
+        if report.problem:
+            log.warning("not published, the flags are safe here: %s", report.problem)
+        if report.published or report.removed:
+            log.info("published %d rows, removed %d", report.published, report.removed)
+
+
+def start_publishing(publisher: Publisher, settings: Settings) -> BackgroundPublisher:
+    """Publish in the background as the settings say."""
+    made = BackgroundPublisher(publisher, every_s=settings.publish_every, size=settings.publish_size)
+    made.start()
+    return made

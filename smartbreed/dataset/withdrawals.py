@@ -1,22 +1,24 @@
 """Taking withdrawn and erased rows out of what is sealed or published, and out of its history.
 
 A shard keeps its path and gets another content; the old content is noted in the same
-transaction, published over by the usual road, and then erased from the repo's history.
+transaction, published over like any other shard, and then erased from the repo's history.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
 
-from smartbreed.core.database import read, write
+from smartbreed.core.database import forget_deleted, read, write
+from smartbreed.core.errors import StorageError
+from smartbreed.dataset.push import Pusher
+from smartbreed.dataset.remote import DatasetRepo, facts_of
+from smartbreed.dataset.repo_state import same
+from smartbreed.dataset.shard_builder import forget_rows, only, rebuild, replace, stored
 from smartbreed.dataset.shard_store import ShardStore
-from smartbreed.dataset.shards import Packed
 from smartbreed.dataset.tables import Erasure, Shard, ShardRow
+from smartbreed.feedback.blobs import BlobStore
 
 
 def to_remove(shard_store: ShardStore) -> list[tuple[Shard, list[str]]]:
@@ -40,49 +42,6 @@ def to_remove(shard_store: ShardStore) -> list[tuple[Shard, list[str]]]:
                 by_shard.setdefault(shard.id, (shard, []))[1].append(row_id)
             found += by_shard.values()
     return found
-
-
-def replace(
-    shard_store: ShardStore,
-    shard: Shard,
-    packed: Packed | None,
-    removed: Sequence[str],
-    *,
-    erase: Collection[str | None] = (),
-) -> bool:
-    """Give a shard another content: rows taken out, or rebuilt from what is left.
-
-    It belongs to this disk from now on, which has the new content.
-
-    Args:
-        packed: the new content; None: no row is left.
-        removed: ids of rows that are not in it any more.
-        erase: sha256 of contents that must leave the repo's history.
-
-    Returns:
-        False when the shard was changed meanwhile.
-    """
-    with write(shard_store.sessions) as session:
-        current = session.get(Shard, shard.id)
-        if current is None or current.sha256 != shard.sha256:
-            return False
-        _drop_rows(session, shard, removed)
-        new = hashlib.sha256(packed.data).hexdigest() if packed else ""
-        _note_erasures(shard_store, session, shard.path, set(erase) - {new})
-        # Wanted again, whatever was asked before: erasing it would take the live file.
-        session.execute(sa.delete(Erasure).where(Erasure.sha256 == new, Erasure.target == shard_store.target))
-        current.disk, current.sha256 = shard_store.disk, new
-        current.size, current.rows = (len(packed.data), packed.facts["rows"]) if packed else (0, 0)
-        current.facts = json.dumps(packed.facts if packed else {})
-        current.state, current.problem = "sealed", None
-    return True
-
-
-def forget_rows(shard_store: ShardStore, shard: Shard, removed: Sequence[str]) -> None:
-    """Withdrawn rows of a shard that is not on the Hub any more: only its history is left to erase."""
-    with write(shard_store.sessions) as session:
-        _drop_rows(session, shard, removed)
-        _note_erasures(shard_store, session, shard.path, [shard.sha256])
 
 
 def pending_erasures(shard_store: ShardStore) -> list[Erasure]:
@@ -117,21 +76,75 @@ def note_erased(shard_store: ShardStore, contents: Sequence[str]) -> None:
         )
 
 
-def _drop_rows(session: Session, shard: Shard, removed: Sequence[str]) -> None:
-    session.execute(sa.delete(ShardRow).where(ShardRow.config == shard.config, ShardRow.row_id.in_(removed)))
+def compare(shard_store: ShardStore, pusher: Pusher) -> None:
+    """Undo an old content that a delayed request of a process long dead has put back."""
+    old = replaced_contents(shard_store)
+    if not old:
+        return
+    files = pusher.view.files
+    back = [
+        shard
+        for shard in shard_store.published()
+        if shard.disk == shard_store.disk
+        and (file := files.get(shard.path)) is not None
+        and file.sha256 in old
+        and not same(file, facts_of(shard))
+    ]
+    shard_store.reopen(back)
 
 
-def _note_erasures(
-    shard_store: ShardStore, session: Session, path: str, contents: Collection[str | None]
-) -> None:
-    for sha256 in set(contents) - {None, ""}:
-        # Merged: a content that was erased before and has come back has to go again.
-        session.merge(
-            Erasure(
-                sha256=sha256,
-                target=shard_store.target,
-                path=path,
-                asked_at=shard_store.clock(),
-                done_at=None,
-            )
-        )
+def finish(shard_store: ShardStore, pusher: Pusher, *, at_once: bool) -> None:
+    """Take over what other disks have begun to take out and left: the Hub has what it is made of."""
+    for shard in shard_store.left_unfinished(at_once=at_once):
+        if not shard.rows or shard.path in pusher.view.files:
+            shard_store.take(shard)
+
+
+def take_out(remote: DatasetRepo, shard_store: ShardStore, pusher: Pusher, store: BlobStore) -> int:
+    """Replace shards that hold withdrawn rows by ones that do not; how many rows go.
+
+    Raises:
+        HubCallError: the file is only on the Hub, and that cannot be reached.
+        StorageError: disk or database refused.
+    """
+    taken = 0
+    for shard, removed in to_remove(shard_store):
+        file = pusher.view.files.get(shard.path)
+        data = stored(store, shard)
+        if data is None and file is not None:
+            data = remote.fetch(shard.path, pusher.view.sha)
+        if data is None and shard.state == "published":
+            forget_rows(shard_store, shard, removed)  # somebody deleted the file
+        elif data is None and shard.disk != shard_store.disk:
+            continue  # nobody sees it yet: its own disk does it, or the one that adopts it
+        elif data is None:
+            rebuild(
+                shard, shard_store, store
+            )  # never seen on the Hub: made again from the rows that are left
+        else:
+            try:
+                # Not all but those: the Hub may still have rows that another disk has taken out.
+                packed = only(shard.config, data, set(shard_store.rows(shard)) - set(removed))
+            except ValueError as error:
+                raise StorageError(
+                    f"{shard.path} holds a withdrawn flag, and somebody else has changed it to {error}; "
+                    "delete it from the dataset repo."
+                ) from error
+            if packed:
+                store.put(packed.data)
+            old = {shard.sha256, file.sha256 if file else None}
+            if not replace(shard_store, shard, packed, removed, erase=old):
+                continue  # another disk was faster
+            if shard.sha256:
+                store.delete(shard.sha256)
+        taken += len(removed)
+    return taken
+
+
+def erase(remote: DatasetRepo, shard_store: ShardStore) -> None:
+    """Take replaced contents out of the repo's history, once their successor is there."""
+    contents = ready_to_erase(shard_store)
+    if contents:
+        remote.erase(contents)
+        note_erased(shard_store, contents)
+        forget_deleted(shard_store.sessions)

@@ -15,8 +15,7 @@ from sqlalchemy.orm import Session
 
 from smartbreed.feedback.tables import Flag
 from smartbreed.review.claims import NO_PET, answer_of, label_of, same_pet
-from smartbreed.review.decision_store import append, latest_decisions, outcome
-from smartbreed.review.decisions import NewDecision, applied, breed_name
+from smartbreed.review.decisions import NewDecision, append, applied, breed_name, latest_decisions, outcome
 from smartbreed.review.tables import AGREEMENT, GOLD, Decision, Gold
 from smartbreed.review.trust import over_cap, refresh, standings
 

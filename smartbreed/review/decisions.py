@@ -1,18 +1,23 @@
-"""What a maintainer can say about a flag, checked before anything is written."""
+"""What a maintainer can say about a flag: checked first, then a row; rows are only ever added."""
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from smartbreed.breeds.catalogue import BREEDS, GROUPS, get_breed, resolve
 from smartbreed.core.errors import FlagError, ReviewError
 from smartbreed.feedback.request import drawn_box
 from smartbreed.feedback.tables import Flag
 from smartbreed.imaging.photo import Box
-from smartbreed.review.claims import label_of
+from smartbreed.review.claims import answer_of, label_of
+from smartbreed.review.tables import AGREEMENT, GOLD, Decision
 
 #: Longest texts kept, in characters.
 MAX_NAME = 80
@@ -227,3 +232,167 @@ def _bare(text: str) -> str:
 
 def _plain(text: str) -> str:
     return "".join(c for c in _bare(text) if c.isalnum())
+
+
+#: Ids in one query; SQLite takes 32,766 variables.
+_BATCH = 500
+#: What a flag's latest decision makes of it.
+OUTCOMES = {
+    "accept": "accepted",
+    "relabel": "relabelled",
+    "reject": "rejected",
+    "new_breed": "new breed",
+    "undo": "open",
+}
+
+
+def newest() -> sa.Subquery:
+    """Id of each decided flag, and the moment of its latest decision."""
+    query = sa.select(Decision.flag_id, sa.func.max(Decision.decided_at).label("moment"))
+    return query.group_by(Decision.flag_id).subquery()
+
+
+def latest_decisions(session: Session, flag_ids: Sequence[str] | None = None) -> dict[str, Decision]:
+    """The decision that counts of each flag that has one, ``undo`` included.
+
+    Args:
+        flag_ids: only of these; None: of all.
+    """
+    last = newest()
+    query = sa.select(Decision).join(
+        last, sa.and_(Decision.flag_id == last.c.flag_id, Decision.decided_at == last.c.moment)
+    )
+    if flag_ids is None:
+        return {row.flag_id: row for row in session.scalars(query)}
+    found: dict[str, Decision] = {}
+    for start in range(0, len(flag_ids), _BATCH):
+        some = flag_ids[start : start + _BATCH]
+        found |= {row.flag_id: row for row in session.scalars(query.where(Decision.flag_id.in_(some)))}
+    return found
+
+
+def introduced(session: Session) -> dict[str, NewBreed]:
+    """Breeds that decisions introduced and nobody took back, by id."""
+    last = newest()
+    rows = session.scalars(
+        sa.select(Decision)
+        .join(last, sa.and_(Decision.flag_id == last.c.flag_id, Decision.decided_at == last.c.moment))
+        .where(Decision.decision == "new_breed")
+        .order_by(Decision.decided_at, Decision.decision_id)
+    )
+    return {
+        row.label: NewBreed(row.label, row.name or "", row.species or "", row.group or "")
+        for row in rows
+        if row.label
+    }
+
+
+def outcome(decision: Decision | None) -> str:
+    """``open``, ``accepted``, ``relabelled``, ``rejected`` or ``new breed``."""
+    return "open" if decision is None else OUTCOMES[decision.decision]
+
+
+def history(session: Session, flag_id: str) -> list[Decision]:
+    """Everything decided about a flag, oldest first."""
+    return list(
+        session.scalars(sa.select(Decision).where(Decision.flag_id == flag_id).order_by(Decision.decided_at))
+    )
+
+
+def flags_by_id(session: Session, flag_ids: Iterable[str]) -> dict[str, Flag]:
+    """The flags of these ids that exist."""
+    ids = [flag_id for flag_id in flag_ids if flag_id.isascii() and flag_id.isalnum()]
+    found: dict[str, Flag] = {}
+    for start in range(0, len(ids), _BATCH):
+        rows = session.scalars(sa.select(Flag).where(Flag.id.in_(ids[start : start + _BATCH])))
+        found |= {flag.id: flag for flag in rows}
+    return found
+
+
+def append(
+    session: Session,
+    flag: Flag,
+    new_decision: NewDecision,
+    reviewer: str,
+    last: Decision | None,
+    now: dt.datetime,
+) -> Decision:
+    """One more decision on a flag, later than its last one even when the clock went back."""
+    if last is not None and now <= last.decided_at:
+        now = last.decided_at + dt.timedelta(microseconds=1)
+    x0, y0, x1, y1 = new_decision.box or (None, None, None, None)
+    row = Decision(
+        flag_id=flag.id,
+        x0=x0,
+        y0=y0,
+        x1=x1,
+        y1=y1,
+        sample_id=flag.sample_id,
+        decision=new_decision.decision,
+        label=new_decision.label,
+        name=new_decision.name,
+        species=new_decision.species,
+        group=new_decision.group,
+        reviewer=reviewer,
+        reason=new_decision.reason,
+        decided_at=now,
+        state="pending",
+    )
+    session.add(row)
+    return row
+
+
+#: What can be done to many flags at once.
+_MOST = 1000
+
+
+def few(flag_ids: Sequence[str]) -> list[str]:
+    """The flags an order is about, each once.
+
+    Raises:
+        ReviewError: none, or too many.
+    """
+    ids = list(dict.fromkeys(flag_ids))
+    if not 1 <= len(ids) <= _MOST:
+        raise ReviewError("bad_number", f"Choose from 1 to {_MOST} flags. Received: {len(ids)}.")
+    return ids
+
+
+def for_all(new_decision: NewDecision) -> NewDecision:
+    """Accepting the first of several pictures of one pet, as it reads for all of them."""
+    return (
+        NewDecision("relabel", new_decision.label, reason=new_decision.reason)
+        if new_decision.label
+        else new_decision
+    )
+
+
+def at_odds(flag: Flag | None, first: Flag | None, new_decision: NewDecision, together: bool) -> str:
+    """Why what goes for the first of several pictures does not go for this one; empty when it does."""
+    if not together or flag is None or first is None or answer_of(flag) == answer_of(first):
+        return ""
+    no_pet = new_decision.decision == "accept" and new_decision.label is None
+    if new_decision.decision == "reject" or no_pet:
+        return f"Flag {flag.id} says something else, so it is left to be decided by itself."
+    return ""
+
+
+def not_open(flag: Flag | None, last: Decision | None, new: Mapping[str, NewBreed]) -> str:
+    """Why a flag cannot be decided; empty when it can."""
+    if flag is None:
+        return unknown("").message
+    if flag.state == "withdrawn":
+        return f"The person took flag {flag.id} back meanwhile."
+    if last is not None and last.decision != "undo":
+        label = f" as {breed_name(last.label, new)}" if last.label else ""
+        who = {AGREEMENT: "by agreement", GOLD: "by a known answer"}.get(last.reviewer, "by a maintainer")
+        return (
+            f"Flag {flag.id} was {outcome(last)}{label} {who} at {last.decided_at:%H:%M} UTC; "
+            "undo that first to decide it anew."
+        )
+    return ""
+
+
+def unknown(flag_id: str) -> ReviewError:
+    """The error for a flag that is not there."""
+    return ReviewError("unknown_flag", f"There is no such flag. Received: {flag_id!r:.40}", status=404)

@@ -10,7 +10,7 @@ from smartbreed.core.errors import ReviewError
 from smartbreed.feedback.flags import FlagRequest
 from smartbreed.imaging.photo import Photo
 from smartbreed.inference.pipeline import Identifier
-from smartbreed.review.decision_store import flags_by_id, latest_decisions
+from smartbreed.review.decisions import flags_by_id, latest_decisions
 from smartbreed.review.tables import AGREEMENT, Gold
 
 

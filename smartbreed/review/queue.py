@@ -15,11 +15,9 @@ from smartbreed.breeds.catalogue import resolve
 from smartbreed.core.errors import ReviewError
 from smartbreed.feedback.tables import VERDICTS, Flag
 from smartbreed.review.claims import NO_PET, answer_of, label_of, same_pet
-from smartbreed.review.decision_store import latest_decisions, outcome
-from smartbreed.review.decisions import NewBreed, breed_name
+from smartbreed.review.decisions import NewBreed, breed_name, latest_decisions, outcome
 from smartbreed.review.near_duplicates import Picture, near_duplicates
-from smartbreed.review.ordering import Evidence, disagreement, order, rarity, usefulness
-from smartbreed.review.reasons import reasons
+from smartbreed.review.ordering import Evidence, disagreement, order, rarity, reasons, usefulness
 from smartbreed.review.scores import unpack
 from smartbreed.review.tables import Decision, Signals
 from smartbreed.review.trust import Standing, over_cap, standings

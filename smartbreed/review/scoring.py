@@ -19,7 +19,7 @@ from smartbreed.feedback.flags import FlagService
 from smartbreed.feedback.tables import Flag
 from smartbreed.inference.pipeline import Identifier
 from smartbreed.review.claims import label_of
-from smartbreed.review.decision_store import latest_decisions, outcome
+from smartbreed.review.decisions import latest_decisions, outcome
 from smartbreed.review.pictures import stored_photo
 from smartbreed.review.scores import Memory, SampleScores, load_memory, measure, unpack
 from smartbreed.review.service import ReviewService

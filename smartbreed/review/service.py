@@ -14,10 +14,21 @@ from smartbreed.core.database import read, write
 from smartbreed.core.errors import ReviewError
 from smartbreed.core.settings import Settings
 from smartbreed.feedback.flags import FlagRequest, FlagService
-from smartbreed.review import decision_store, trust
-from smartbreed.review.checks import at_odds, few, for_all, not_open, unknown
+from smartbreed.review import decisions as rows
+from smartbreed.review import trust
 from smartbreed.review.consensus import decide_by_consensus
-from smartbreed.review.decisions import NewBreed, NewDecision, accept, applied, at
+from smartbreed.review.decisions import (
+    NewBreed,
+    NewDecision,
+    accept,
+    applied,
+    at,
+    at_odds,
+    few,
+    for_all,
+    not_open,
+    unknown,
+)
 from smartbreed.review.gold import mark, unmark
 from smartbreed.review.queue import Filters, Item, build, items
 from smartbreed.review.stats import Stats, count
@@ -63,7 +74,7 @@ class ReviewService:
             StorageError: the database refused.
         """
         with read(self.sessions) as session:
-            return build(session, filters or Filters(), decision_store.introduced(session), self.cap)[0]
+            return build(session, filters or Filters(), rows.introduced(session), self.cap)[0]
 
     def top(self, filters: Filters, limit: int) -> tuple[list[Item], int]:
         """The most useful flags that pass, at most ``limit``, and how many pass; quicker than all of them.
@@ -72,7 +83,7 @@ class ReviewService:
             ReviewError: a filter makes no sense.
         """
         with read(self.sessions) as session:
-            return build(session, filters, decision_store.introduced(session), self.cap, limit)
+            return build(session, filters, rows.introduced(session), self.cap, limit)
 
     def item(self, flag_id: str) -> Item:
         """One flag with everything about it.
@@ -81,19 +92,19 @@ class ReviewService:
             ReviewError: ``unknown_flag``, also for a withdrawn one.
         """
         with read(self.sessions) as session:
-            flag = decision_store.flags_by_id(session, [flag_id]).get(flag_id)
+            flag = rows.flags_by_id(session, [flag_id]).get(flag_id)
             if flag is None or flag.state == "withdrawn":
                 raise unknown(flag_id)
-            latest = decision_store.latest_decisions(session)
-            return items(session, [flag], latest, decision_store.introduced(session), self.cap)[0]
+            latest = rows.latest_decisions(session)
+            return items(session, [flag], latest, rows.introduced(session), self.cap)[0]
 
     def current(self, flag_ids: Sequence[str]) -> dict[str, str]:
         """State of those of these flags that exist and were not taken back."""
         with read(self.sessions) as session:
-            flags = decision_store.flags_by_id(session, flag_ids)
-            latest = decision_store.latest_decisions(session, list(flags))
+            flags = rows.flags_by_id(session, flag_ids)
+            latest = rows.latest_decisions(session, list(flags))
             return {
-                flag_id: decision_store.outcome(latest.get(flag_id))
+                flag_id: rows.outcome(latest.get(flag_id))
                 for flag_id, flag in flags.items()
                 if flag.state != "withdrawn"
             }
@@ -101,12 +112,12 @@ class ReviewService:
     def history(self, flag_id: str) -> list[Decision]:
         """Everything decided about a flag, oldest first."""
         with read(self.sessions) as session:
-            return decision_store.history(session, flag_id)
+            return rows.history(session, flag_id)
 
     def new_breeds(self) -> dict[str, NewBreed]:
         """Breeds that decisions introduced, by id."""
         with read(self.sessions) as session:
-            return decision_store.introduced(session)
+            return rows.introduced(session)
 
     def decide(
         self, flag_ids: Sequence[str], new_decision: NewDecision, reviewer: str, *, together: bool = False
@@ -129,9 +140,9 @@ class ReviewService:
         skipped: dict[str, str] = {}
         made: list[Decision] = []
         with write(self.sessions) as session:
-            flags = decision_store.flags_by_id(session, ids)
-            latest = decision_store.latest_decisions(session, ids)
-            new = decision_store.introduced(session)
+            flags = rows.flags_by_id(session, ids)
+            latest = rows.latest_decisions(session, ids)
+            new = rows.introduced(session)
             first, box = flags.get(ids[0]), new_decision.box
             if together and new_decision.decision == "accept" and first is not None:
                 new_decision = for_all(applied(new_decision, first))
@@ -146,7 +157,7 @@ class ReviewService:
                 here = first is not None and flag.sample_id == first.sample_id
                 try:
                     one = applied(at(new_decision, box if here else None), flag)
-                    made.append(decision_store.append(session, flag, one, reviewer, last, now))
+                    made.append(rows.append(session, flag, one, reviewer, last, now))
                 except ReviewError as error:
                     skipped[flag_id] = error.message
             if not made:
@@ -170,8 +181,8 @@ class ReviewService:
         skipped: dict[str, str] = {}
         made: list[Decision] = []
         with write(self.sessions) as session:
-            flags = decision_store.flags_by_id(session, ids)
-            latest = decision_store.latest_decisions(session, ids)
+            flags = rows.flags_by_id(session, ids)
+            latest = rows.latest_decisions(session, ids)
             now = self._clock()
             for flag_id in ids:
                 flag, last = flags.get(flag_id), latest.get(flag_id)
@@ -183,7 +194,7 @@ class ReviewService:
                     skipped[flag_id] = f"Somebody decided flag {flag_id} anew since; nothing was taken back."
                 else:
                     new_decision = NewDecision("undo", reason=reason or None)
-                    made.append(decision_store.append(session, flag, new_decision, reviewer, last, now))
+                    made.append(rows.append(session, flag, new_decision, reviewer, last, now))
                     unmark(session, flag_id)  # an answer taken back is no known one
             if not made:
                 raise ReviewError("not_decided", skipped[ids[0]], status=409)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from smartbreed.feedback.tables import Flag
-from smartbreed.review.decision_store import latest_decisions, outcome
+from smartbreed.review.decisions import latest_decisions, outcome
 from smartbreed.review.tables import AGREEMENT, GOLD, Gold, Signals, Trust
 from smartbreed.review.trust import Standing, over_cap
 

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from smartbreed.feedback.tables import Flag
 from smartbreed.review.claims import answer_of
-from smartbreed.review.decision_store import newest
+from smartbreed.review.decisions import newest
 from smartbreed.review.tables import AGREEMENT, Decision, Trust
 
 #: Share of right answers that is good enough.

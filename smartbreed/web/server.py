@@ -85,7 +85,7 @@ def serve(services: Services, address: Address, **options: Any) -> None:
     Raises:
         SettingError: the address is taken or not ours.
     """
-    from smartbreed.dataset.background import start_publishing
+    from smartbreed.dataset.service import start_publishing
     from smartbreed.registry.watcher import Watcher
     from smartbreed.review.scoring import Background
 

@@ -10,9 +10,9 @@ import pytest
 from faults import Fault
 from world import World
 
-from smartbreed.dataset import background
-from smartbreed.dataset.background import BackgroundPublisher
+from smartbreed.dataset import service
 from smartbreed.dataset.publisher import Report
+from smartbreed.dataset.service import BackgroundPublisher
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 200) -> None:
@@ -33,7 +33,7 @@ def test_what_waited_goes_at_once_and_what_comes_goes_at_the_end(world: World) -
 
 
 def test_enough_flags_do_not_wait_for_the_interval(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(background, "_LOOK_S", 0.05)
+    monkeypatch.setattr(service, "_LOOK_S", 0.05)
     running = BackgroundPublisher(world.publisher, every_s=3600, size=3)
     world.flag()
     running.start()

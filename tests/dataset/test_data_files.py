@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from test_dataset import load, parquet, push, world_ids
 from world import World
 
-from smartbreed.dataset import data_files as patterns
+from smartbreed.dataset import dataset_card as patterns
 from smartbreed.dataset import shard_builder
-from smartbreed.dataset.data_files import MOST_PATHS, data_files
+from smartbreed.dataset.dataset_card import MOST_PATHS, data_files
 from smartbreed.dataset.schema import shard_glob, shard_path
 
 

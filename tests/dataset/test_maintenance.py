@@ -15,9 +15,7 @@ from world import World, make_request
 from smartbreed.core.database import read
 from smartbreed.core.errors import StorageError
 from smartbreed.core.settings import Settings
-from smartbreed.dataset.background import BackgroundPublisher
-from smartbreed.dataset.maintenance import maintenance_tasks
-from smartbreed.dataset.service import open_publisher
+from smartbreed.dataset.service import BackgroundPublisher, maintenance_tasks, open_publisher
 from smartbreed.dataset.tables import Shard
 from smartbreed.feedback.flags import open_feedback
 from smartbreed.hub.client import delete_repo

@@ -26,7 +26,7 @@ from huggingface_hub.errors import (
 
 from localhub.maintenance import check_store
 from localhub.names import RepoName
-from localhub.objects import git_oid
+from localhub.trees import git_oid
 
 REPO = "pets/breeds"
 

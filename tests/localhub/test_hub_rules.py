@@ -6,8 +6,8 @@ import pytest
 
 from localhub.errors import HubError
 from localhub.names import check_path, check_ref, repo_name
-from localhub.objects import EMPTY_TREE, Entry, commit_oid, decode_tree, encode_tree, git_oid
 from localhub.preupload import Ignore, is_large
+from localhub.trees import EMPTY_TREE, Entry, commit_oid, decode_tree, encode_tree, git_oid
 
 
 @pytest.mark.parametrize(

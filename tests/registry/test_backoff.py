@@ -11,10 +11,9 @@ from bundles import EMBEDDED, make_bundle, publish
 from smartbreed.core.settings import Settings
 from smartbreed.inference.bundle import Bundle, load_bundle
 from smartbreed.registry import pinning, smoke_test
-from smartbreed.registry.backoff import FIRST_S, LONGEST_S, Backoff
 from smartbreed.registry.live import LiveModel
 from smartbreed.registry.smoke_test import NoVerdictError, try_out
-from smartbreed.registry.watcher import Watcher
+from smartbreed.registry.watcher import FIRST_S, LONGEST_S, Backoff, Watcher
 
 
 class Clock:

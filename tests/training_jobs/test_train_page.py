@@ -12,7 +12,7 @@ import gradio as gr
 import pytest
 
 from smartbreed.core.settings import load_settings
-from smartbreed.registry.release_summary import Release, Serving, Waiting
+from smartbreed.registry.release_history import Release, Serving, Waiting
 from smartbreed.services import Services
 from smartbreed.training_jobs.job import Job, JobSpec
 from smartbreed.training_jobs.jobs import Jobs
@@ -21,7 +21,6 @@ from smartbreed.web.components import nav
 from smartbreed.web.components.chart import Series, line_chart
 from smartbreed.web.pages.tour import cards as tour_cards
 from smartbreed.web.pages.train import cards as train_cards
-from smartbreed.web.pages.train import tables
 from smartbreed.web.pages.train.page import TrainPage
 
 NOW = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
@@ -97,8 +96,8 @@ def everything(text: str) -> tuple[str, ...]:
     return (
         train_cards.serving(serving),
         train_cards.waiting(waiting),
-        tables.versions(releases),
-        tables.accuracy(releases),
+        train_cards.versions(releases),
+        train_cards.accuracy(releases),
         tour_cards.loop(serving, waiting, releases, text),
         tour_cards.growth(releases),
         tour_cards.take_part(text, text, ""),
@@ -198,7 +197,7 @@ def test_what_a_choice_does_is_said_from_what_is_so() -> None:
 
 
 def test_the_shipped_versions_date_is_not_that_of_its_publication() -> None:
-    drawn = tables.versions(RELEASES)
+    drawn = train_cards.versions(RELEASES)
     assert drawn.count("with the program") == 1
     assert drawn.count("<time") == 2
 
@@ -209,7 +208,7 @@ def test_an_empty_installation_says_what_to_do() -> None:
     assert 'href="/"' in drawn
     assert ">0 " not in drawn
     only = [Release("1.0.0", "a" * 40, gate=0.86)]
-    assert tables.accuracy(only) == ""
+    assert train_cards.accuracy(only) == ""
     assert "begins with the second" in tour_cards.growth(only)
 
 

@@ -18,7 +18,7 @@ from smartbreed.core.settings import load_settings
 from smartbreed.feedback.flags import FlagRequest
 from smartbreed.imaging.photo import read_photo
 from smartbreed.registry.live import LiveModel
-from smartbreed.registry.release_summary import Release
+from smartbreed.registry.release_history import Release
 from smartbreed.review import decisions
 from smartbreed.review.pictures import surroundings
 from smartbreed.review.scores import pet_at

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from smartbreed.registry.release_summary import Release, Serving, Waiting
+from smartbreed.registry.release_history import Release, Serving, Waiting
 from smartbreed.web.components import html
 from smartbreed.web.components.templates import Macros
 from smartbreed.web.pages.tour.history import Step, Walk
-from smartbreed.web.pages.train.tables import accuracy
+from smartbreed.web.pages.train.cards import accuracy
 
 _MACROS = Macros("tour.html")
 

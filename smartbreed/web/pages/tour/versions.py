@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from smartbreed import feedback_loop
 from smartbreed.dataset.accepted import LEARNT
 from smartbreed.registry.model_source import order
-from smartbreed.registry.release_history import parse
-from smartbreed.registry.release_summary import Release
+from smartbreed.registry.release_history import Release, parse
 from smartbreed.training_jobs.report import reports
 
 if TYPE_CHECKING:

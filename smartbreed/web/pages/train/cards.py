@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from smartbreed.dataset.needs import LEAST_PICTURES, Need
 from smartbreed.registry.model_source import newer
 from smartbreed.registry.pinning import LATEST
-from smartbreed.registry.release_summary import Release, Serving
+from smartbreed.registry.release_history import Release, Serving
 from smartbreed.training_jobs.job import TRIGGERS, Job
+from smartbreed.training_jobs.report import read_report
+from smartbreed.web.components.chart import Series, line_chart
 from smartbreed.web.components.sentences import span
 from smartbreed.web.components.templates import Macros
 
@@ -133,3 +138,78 @@ def modes(jobs: Sequence[Job]) -> list[tuple[str, str]]:
 
 def __getattr__(name: str) -> Any:
     return getattr(_MACROS, name)
+
+
+def versions(releases: Sequence[Release]) -> str:
+    """A table of every version, the newest first."""
+    return str(_MACROS.versions(releases))
+
+
+def accuracy(releases: Sequence[Release]) -> str:
+    """Accuracy per version, oldest first, as a chart; empty until there are two to compare."""
+    shown = [release for release in reversed(releases) if not release.bad]
+    measured = [release.gate is not None or release.flagged is not None for release in shown]
+    if len(shown) < 2 or not any(measured):
+        return ""
+    marked = next((place for place, release in enumerate(shown) if release.served), None)
+    series = [
+        Series("All breeds, on the gate’s pictures", tuple(release.gate for release in shown)),
+        Series(
+            "Newly accepted photos it had not learnt from: before and after",
+            tuple(release.flagged for release in shown),
+            tuple(release.flagged_before for release in shown),
+        ),
+    ]
+    return line_chart(
+        [release.version for release in shown],
+        series,
+        title="Accuracy of each version",
+        marked=marked,
+    )
+
+
+def history(jobs: Sequence[Job]) -> str:
+    """Earlier retrainings, the newest first."""
+    return str(_MACROS.history([(job, how(job)) for job in jobs]))
+
+
+#: A check's name in the report → what people call it.
+_CHECKS = {
+    "overall": "All breeds",
+    "root": "Against the last full training",
+    "groups": "Each group of breeds",
+    "breeds": "Each breed",
+    "calibration": "Honest percentages",
+    "flagged": "What was flagged",
+}
+
+
+#: Longer sentences are cut.
+_MOST = 1200
+
+
+def gate(home: Path, job: Job | None) -> str:
+    """The checks of a finished job and its pictures, folded away; empty when it left no report.
+
+    The pictures go into the page itself: files under SMARTBREED_HOME have no address of their own.
+    """
+    result = job.progress.result if job is not None and not job.running else None
+    report = read_report(home, result.report) if result is not None and result.report else None
+    if report is None:
+        return ""
+    found = report.values.get("checks")
+    checks = [_check(one) for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    plots = []
+    for title, path in report.plots:
+        with suppress(OSError):
+            plots.append((title, base64.b64encode(path.read_bytes()).decode("ascii")))
+    return str(_MACROS.gate(checks, plots))
+
+
+def _check(values: dict[str, object]) -> tuple[str, str, str, str]:
+    """Its name, how it ended, what it found, and why it could not decide."""
+    name = str(values.get("name", ""))[:60]
+    passed = values.get("passed") is True
+    word = "failed" if not passed else "passed" if values.get("decided", True) is True else "not decided"
+    said, unsure = (str(values.get(key) or "")[:_MOST] for key in ("sentence", "undecided"))
+    return _CHECKS.get(name, name), word, said, unsure

@@ -9,13 +9,11 @@ import gradio as gr
 from smartbreed import feedback_loop
 from smartbreed.core.errors import RequestError
 from smartbreed.registry.pinning import LATEST
-from smartbreed.registry.release_summary import Serving
+from smartbreed.registry.release_history import Serving
 from smartbreed.services import Services, explain_failure
 from smartbreed.training_jobs.job import Job
 from smartbreed.web.components import html, nav
 from smartbreed.web.pages.train import cards as train_cards
-from smartbreed.web.pages.train import tables
-from smartbreed.web.pages.train.report import gate
 
 #: Seconds between two looks at the server, while one runs and otherwise.
 _BUSY_S, _IDLE_S = 1.0, 5.0
@@ -203,7 +201,7 @@ class TrainPage:
             self.cancel: gr.update(visible=running, value="Stop it", interactive=True),
         }
         if full or not running:
-            shown = gate(self.home, job)
+            shown = train_cards.gate(self.home, job)
             updates[self.plots] = gr.update(value=shown, visible=bool(shown))
         elif running:
             updates[self.plots] = gr.update(visible=False)
@@ -222,7 +220,7 @@ class TrainPage:
 
     def _facts(self, running: bool, now: Serving) -> Updates:
         releases = feedback_loop.releases(self.services)
-        chart = tables.accuracy(releases)
+        chart = train_cards.accuracy(releases)
         jobs = [job for job in self.services.retraining.recent(20) if not job.running]
         free = now.chosen != "fixed"
         note = train_cards.choice_note(now)
@@ -230,7 +228,7 @@ class TrainPage:
             self.serving: train_cards.serving(now),
             self.waiting: train_cards.waiting(feedback_loop.waiting(self.services)),
             self.chart: gr.update(value=chart, visible=bool(chart)),
-            self.versions: tables.versions(releases),
+            self.versions: train_cards.versions(releases),
             self.choice: gr.update(
                 choices=train_cards.choices(releases, now),
                 value=train_cards.chosen_revision(releases, now),
@@ -241,7 +239,7 @@ class TrainPage:
             self.chosen: html.note(note) if note else "",
             self.mode: gr.update(choices=train_cards.modes(jobs), visible=not running),
             self.past: gr.update(visible=bool(jobs)),
-            self.history: tables.history(jobs),
+            self.history: train_cards.history(jobs),
         }
 
 
