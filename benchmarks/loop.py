@@ -108,7 +108,7 @@ def loop(data: Path, count: int) -> None:
             fixed = sum(first_guess(services, picture) == label for picture, label, _ in wrong)
         else:
             fixed = 0
-        services.flags.close()
+        services.stop()
     table = Table("step", "what", "seconds", title="Flag to swap")
     for name, said, seconds in steps:
         table.add_row(name, said, f"{seconds:.1f}")

@@ -112,7 +112,7 @@ def walk(asked: argparse.Namespace, home: Path) -> int:
         print(f"{release.version:<10}{mine:>16.1%}{rest:>16.1%}")
     print("\n" + "\n".join(f"- {reason}" for reason in result.reasons))
     print(f"\npage and pictures: {asked.out / 'round.html'}; the trainer's report: {result.report}")
-    services.flags.close()
+    services.stop()
     return 0
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from smartbreed.core.errors import PhotoError, RequestError, SmartBreedError
 from smartbreed.core.settings import Settings
 from smartbreed.dataset.needs import Need
 from smartbreed.dataset.publisher import Publisher
-from smartbreed.dataset.service import open_publisher
+from smartbreed.dataset.service import BackgroundPublisher, open_publisher
 from smartbreed.dataset.status import PublishingStatus
 from smartbreed.feedback.flag_request import request_of
 from smartbreed.feedback.flags import FlagService, Receipt, open_feedback
@@ -33,6 +34,8 @@ from smartbreed.inference.results import Failure, Identification
 from smartbreed.registry.live import LiveModel
 from smartbreed.registry.model_source import why_no_releases
 from smartbreed.registry.release_history import Releases
+from smartbreed.registry.watcher import Watcher
+from smartbreed.review.scoring import Background
 from smartbreed.review.service import ReviewService
 from smartbreed.training_jobs.accepted_photos import AcceptedPhotos
 from smartbreed.training_jobs.job import Job
@@ -56,6 +59,38 @@ class Services:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self._ends: list[Callable[[], object]] = []
+
+    def start(self) -> None:
+        """Begin what goes on beside requests: publishing, scoring, and watching for releases and triggers."""
+        settings = self.settings
+        tasks = (
+            Watcher(self.model),
+            BackgroundPublisher(self.publisher, every_s=settings.publish_every, size=settings.publish_size),
+            Background(self.review, lambda: self.identifier),
+        )
+        for task in tasks:
+            task.start()
+        self.retraining.adopt()
+        self.triggers.start(on_push=settings.retrain_on_push)
+        self._ends = [*(task.stop for task in tasks), self.triggers.stop, self.retraining.close]
+
+    def stop(self, *beside: Callable[[], object]) -> None:
+        """End what `start` began, and close what was opened.
+
+        All ends come at once, each in a thread of its own: Docker kills after ten seconds what has
+        not ended, so the last publish begins at once, and a retraining ends beside it.
+
+        Args:
+            beside: what else ends at the same time.
+        """
+        with ExitStack() as stack:
+            if "flags" in self.__dict__:
+                stack.callback(self.flags.close)
+            ends, self._ends = [*self._ends, *beside], []
+            pool = stack.enter_context(ThreadPoolExecutor(len(ends) or 1, "stopping"))
+            for end in ends:
+                pool.submit(_quietly, end)
 
     @cached_property
     def admission(self) -> Admission:
@@ -266,6 +301,13 @@ class Services:
             label_text=label_text, consent=consent, flagger=flagger, box=box, species=species,
         )  # fmt: skip
         return self.flags.save(request, client)
+
+
+def _quietly(end: Callable[[], object]) -> None:
+    try:
+        end()
+    except Exception:  # keeps no other back
+        log.exception("something did not stop as it should")
 
 
 def _base_name(source: Any) -> str:

@@ -91,7 +91,7 @@ def add_flag(
             picture, identifier.identify(picture), number=pet, verdict=verdict, label=label,
             label_text=label_text, consent=consent, box=corners, species=species,
         )  # fmt: skip
-        services.flags.close()
+        services.stop()
         answer = {
             "flag_id": receipt.flag_id, "sample_id": receipt.sample_id, "created": receipt.created,
             "receipt": receipt.receipt,

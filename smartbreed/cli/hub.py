@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 
 from smartbreed.cli.common import MISUSE, SOME_FAILED, ends_well, say, settings_with
 from smartbreed.core.errors import SettingError
+from smartbreed.core.periodic import PeriodicTask
 
 if TYPE_CHECKING:
     from localhub.store import HubStore
@@ -135,16 +135,9 @@ def _kept_in_order(root: Path) -> Iterator[None]:
     """Do the daily upkeep while the block runs, unless the app on the same home does it."""
     from smartbreed.hub.embedded import hub_maintenance
 
-    ended = threading.Event()
-
-    def live() -> None:
-        job = hub_maintenance(root)
-        job.run()
-        while not ended.wait(_LOOK_S):
-            job.run()
-
-    threading.Thread(target=live, name="hub-upkeep", daemon=True).start()
+    task = PeriodicTask("hub-upkeep", hub_maintenance(root).run, _LOOK_S, patience_s=0.0)
+    task.start()
     try:
         yield
     finally:
-        ended.set()
+        task.stop()

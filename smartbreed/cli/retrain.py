@@ -51,7 +51,7 @@ def retrain(
             services.retraining.wait(job.spec.id, 30)
             raise
         finally:
-            services.flags.close()
+            services.stop()
         if as_json:
             print(json.dumps(_values(ended), ensure_ascii=False))
         else:

@@ -113,7 +113,7 @@ def list_flags(
             print_flags(found[:limit])
         if len(found) > limit:
             say(f"{len(found) - limit} more; --limit shows them.")
-        services.flags.close()
+        services.stop()
 
 
 @app.command()
@@ -133,7 +133,7 @@ def show(flag: OneFlag, as_json: JsonOption = False) -> None:
                         print(f"  {_line(line)}")
                 elif value not in (None, ""):
                     print(f"{key}: {value}")
-        services.flags.close()
+        services.stop()
 
 
 @app.command()
@@ -204,7 +204,7 @@ def undo(flags: Flags, why: Why = "", as_json: JsonOption = False) -> None:
     with ends_well():
         services = _services()
         _report(services.review.undo(flags, _reviewer(services), reason=why), as_json)
-        services.flags.close()
+        services.stop()
 
 
 @app.command()
@@ -229,7 +229,7 @@ def gold(
         elif flag is not None:
             services.review.set_gold(flag, reviewer, gold=not remove)
         print(flag)
-        services.flags.close()
+        services.stop()
 
 
 @app.command()
@@ -249,7 +249,7 @@ def stats(as_json: JsonOption = False) -> None:
             for key, value in facts.items():
                 text = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
                 print(f"{key.replace('_', ' ')}: {', '.join(text) if isinstance(text, list) else text}")
-        services.flags.close()
+        services.stop()
 
 
 def _line(value: Any) -> str:
@@ -300,7 +300,7 @@ def _decide(
 ) -> None:
     services = services or _services()
     _report(services.review.decide(flags, new_decision, _reviewer(services)), as_json)
-    services.flags.close()
+    services.stop()
 
 
 def _report(outcome: Outcome, as_json: bool) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import logging
 import tempfile
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smartbreed.core.database import forget_deleted
 from smartbreed.core.maintenance import DAY_S, Maintenance
+from smartbreed.core.periodic import PeriodicTask
 from smartbreed.core.scratch import sweep
 from smartbreed.dataset.decision_source import DecisionSource
 from smartbreed.dataset.flag_source import FlagSource
@@ -89,12 +89,10 @@ def open_publisher(settings: Settings, flags: FlagService) -> Publisher:
 _LOOK_S = 5.0
 #: Seconds between looks at whether something daily is due.
 _MAINTENANCE_S = 60.0
-#: Seconds the end of the app waits for the last run; what it does not manage, the next start does.
-LAST_RUN_S = 5.0
 
 
-class BackgroundPublisher:
-    """A daemon thread that runs a publisher.
+class BackgroundPublisher(PeriodicTask):
+    """Runs a publisher; the first run comes at once, the last one at the end.
 
     Args:
         publisher: what to run.
@@ -103,39 +101,26 @@ class BackgroundPublisher:
     """
 
     def __init__(self, publisher: Publisher, *, every_s: float, size: int) -> None:
+        last = self._run if every_s else None
+        super().__init__("publisher", self._look, min(_LOOK_S, every_s or _LOOK_S), last=last)
         self._publisher = publisher
-        self._every_s = every_s
+        self._publish_every_s = every_s
         self._size = size
-        self._wake = threading.Event()
-        self._stopping = False
-        self._thread = threading.Thread(target=self._live, name="publisher", daemon=True)
+        self._published = self._maintained = -float("inf")
 
     def start(self) -> None:
-        """Begin; the first run comes at once, and nobody waits for it."""
-        if self._every_s or self._publisher.maintenance:
-            self._thread.start()
+        if self._publish_every_s or self._publisher.maintenance:
+            super().start()
 
-    def stop(self, wait_s: float = LAST_RUN_S) -> None:
-        """Publish what is waiting and end; after `wait_s` seconds it is left to the next start."""
-        self._stopping = True
-        self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join(wait_s)
-
-    def _live(self) -> None:
-        last = maintained = -float("inf")
-        while not self._stopping:
-            if self._every_s and (time.monotonic() - last >= self._every_s or self._enough()):
-                last = time.monotonic()
-                self._run()
-            if time.monotonic() - maintained >= _MAINTENANCE_S and not self._stopping:
-                maintained = time.monotonic()
-                for job in self._publisher.maintenance:
-                    job.run()
-            self._wake.wait(min(_LOOK_S, self._every_s or _LOOK_S))
-            self._wake.clear()
-        if self._every_s:
+    def _look(self) -> None:
+        every_s = self._publish_every_s
+        if every_s and (time.monotonic() - self._published >= every_s or self._enough()):
+            self._published = time.monotonic()
             self._run()
+        if time.monotonic() - self._maintained >= _MAINTENANCE_S and not self.stopping:
+            self._maintained = time.monotonic()
+            for job in self._publisher.maintenance:
+                job.run()
 
     def _enough(self) -> bool:
         try:
@@ -155,10 +140,3 @@ class BackgroundPublisher:
             log.warning("not published, the flags are safe here: %s", report.problem)
         if report.published or report.removed:
             log.info("published %d rows, removed %d", report.published, report.removed)
-
-
-def start_publishing(publisher: Publisher, settings: Settings) -> BackgroundPublisher:
-    """Publish in the background as the settings say."""
-    made = BackgroundPublisher(publisher, every_s=settings.publish_every, size=settings.publish_size)
-    made.start()
-    return made

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from smartbreed.core.errors import BundleError, HubCallError, SmartBreedError
+from smartbreed.core.periodic import PeriodicTask
 from smartbreed.core.settings import EMBEDDED_BUNDLE
 from smartbreed.hub.connection import chosen_hub
 from smartbreed.inference.bundle import Bundle, load_bundle
@@ -65,7 +65,7 @@ TICK_S = 1.0
 _KEPT = 4
 
 
-class Watcher:
+class Watcher(PeriodicTask):
     """Keeps a `LiveModel` up to date.
 
     Args:
@@ -75,37 +75,32 @@ class Watcher:
     """
 
     def __init__(self, live: LiveModel, *, tick: float = TICK_S, backoff: Backoff | None = None) -> None:
+        # A download under way is left to the next start, which resumes it.
+        super().__init__("model-watcher", self._look, tick, patience_s=2.0)
         self.live = live
         self._backoff = backoff or Backoff()
         self._every = live.settings.watch
         self._tick = tick
-        self._wake = threading.Event()
         self._asked = False
-        self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="model-watcher", daemon=True)
         self._known: dict[str, str] = {}  # version by sha of heads that were not taken
         self._peeked = ""
         self._attempts = 0
         self._next = 0.0
+        self._mark: object = None
 
     def start(self) -> None:
         """Begin, unless the setting leaves nothing to watch."""
         if self.live.source.kind == "folder" or self.live.source.sha:
             return
         self.live.on_poke(self.poke)
-        self._thread.start()
-
-    def stop(self, wait_s: float = 2.0) -> None:
-        """End; a download under way is left to the next start, which resumes it."""
-        self._stopping = True
-        self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join(wait_s)
+        self._mark = self.live.state.mark()
+        self._next = time.monotonic() + self._tick if self._every else float("inf")
+        super().start()
 
     def poke(self) -> None:
         """Ask the Hub soon; never waits."""
         self._asked = True
-        self._wake.set()
+        self.wake()
 
     def check(self) -> None:
         """Once: take up the choice, else the newest release.
@@ -129,22 +124,16 @@ class Watcher:
             live.problem = error.message
             log.warning("%s", error.message)
 
-    def _run(self) -> None:
+    def _look(self) -> None:
+        asked, self._asked = self._asked, False
         mark = self.live.state.mark()
-        self._next = time.monotonic() + self._tick if self._every else float("inf")
-        while not self._stopping:
-            asked, self._asked = self._asked, False
-            now_mark = self.live.state.mark()
-            chosen, mark = now_mark != mark, now_mark
-            due = time.monotonic() >= self._next or (self._every > 0 and self._has_moved())
-            if asked or due or chosen:
-                try:
-                    self.check()
-                except Exception:  # whatever it is, the app goes on with the model it has
-                    log.exception("looking for a newer model failed")
+        chosen, self._mark = mark != self._mark, mark
+        due = time.monotonic() >= self._next or (self._every > 0 and self._has_moved())
+        if asked or due or chosen:
+            try:
+                self.check()
+            finally:
                 self._plan()
-            self._wake.wait(self._tick)
-            self._wake.clear()
 
     def _plan(self) -> None:
         from smartbreed.hub.retry import pause_s

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import logging
-import threading
 import time
 from collections.abc import Callable
 
@@ -15,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from smartbreed.core.database import read, write
 from smartbreed.core.errors import SmartBreedError
+from smartbreed.core.periodic import PeriodicTask
 from smartbreed.feedback.flags import FlagService
 from smartbreed.feedback.tables import Flag
 from smartbreed.inference.pipeline import Identifier
@@ -76,7 +76,7 @@ def score_flags(
     return made
 
 
-class Background:
+class Background(PeriodicTask):
     """Keeps signals and the decisions that need no maintainer up to date while the app runs.
 
     Args:
@@ -88,49 +88,22 @@ class Background:
     def __init__(
         self, review: ReviewService, identifier: Callable[[], Identifier], every_s: float = 15.0
     ) -> None:
+        # What is half looked at is looked at again next time.
+        super().__init__("review", self._look, every_s, patience_s=10.0)
         self._review = review
         self._identifier = identifier
-        self._every_s = every_s
-        self._stop = threading.Event()
-        self._wake = threading.Event()
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
 
-    def start(self) -> None:
-        """Begin; more than once does nothing."""
-        with self._lock:
-            if self._thread is None and not self._stop.is_set():
-                self._thread = threading.Thread(target=self._run, name="review", daemon=True)
-                self._thread.start()
-
-    def wake(self) -> None:
-        """Look now rather than in a while."""
-        self._wake.set()
-
-    def stop(self, patience_s: float = 10.0) -> None:
-        """End; what is half looked at is looked at again next time."""
-        self._stop.set()
-        self._wake.set()
-        thread = self._thread
-        if thread is not None:
-            thread.join(patience_s)
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            self._wake.clear()
-            made = 0
-            started = time.monotonic()
-            try:
-                made = score_flags(self._review.flags, self._identifier(), _ROUND, self._stop.is_set)
-                if made < _ROUND and not self._stop.is_set():
-                    self._review.decide_by_consensus()
-            except SmartBreedError as error:
-                log.warning("the review waits: %s", error.message)
-            except Exception as error:
-                log.error("the review waits: %s", type(error).__name__, exc_info=error)
-            # Visitors come first: as long at rest as at work.
-            rest = time.monotonic() - started if made == _ROUND else self._every_s
-            self._wake.wait(rest)
+    def _look(self) -> float | None:
+        started = time.monotonic()
+        try:
+            made = score_flags(self._review.flags, self._identifier(), _ROUND, lambda: self.stopping)
+            if made < _ROUND and not self.stopping:
+                self._review.decide_by_consensus()
+        except SmartBreedError as error:
+            log.warning("the review waits: %s", error.message)
+            return None
+        # Visitors come first: as long at rest as at work.
+        return time.monotonic() - started if made == _ROUND else None
 
 
 def _missing(session: Session, model: str, limit: int) -> list[Flag]:

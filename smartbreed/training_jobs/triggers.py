@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import threading
 from collections.abc import Callable
 
 from smartbreed.core.errors import SmartBreedError
+from smartbreed.core.periodic import PeriodicTask
 from smartbreed.training_jobs.dataset_changes import DatasetChanges
 from smartbreed.training_jobs.job import Job
 from smartbreed.training_jobs.jobs import Jobs
@@ -78,7 +78,7 @@ def _already_tried(last: Job | None, now: dt.datetime) -> int:
     return last.spec.accepted
 
 
-class Triggers:
+class Triggers(PeriodicTask):
     """Looks from time to time, in a thread of its own; does nothing unless a trigger is set.
 
     Args:
@@ -99,14 +99,11 @@ class Triggers:
         every_h: float = 0.0,
         look_every_s: float = _LOOK_EVERY_S,
     ) -> None:
+        super().__init__("retraining-triggers", self.look, look_every_s, patience_s=10.0)
         self._jobs, self._waiting, self._start = jobs, waiting, start
         self._after, self._every_h = after, every_h
         self._dataset_changes: DatasetChanges | None = None
-        self._look_every_s = look_every_s
-        self._wake = threading.Event()
         self._asked = False
-        self._stopped = False
-        self._thread: threading.Thread | None = None
         self._since, self._fewest = "", 0
 
     @property
@@ -122,18 +119,17 @@ class Triggers:
         """
         if on_push and self._dataset_changes is None:
             self._dataset_changes = DatasetChanges(self._jobs)
-        if self.active and self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="retraining-triggers", daemon=True)
-            self._thread.start()
+        if self.active:
+            super().start()
 
     def look_soon(self) -> bool:
         """A webhook told of a change: look now. False when nothing that it tells starts one here."""
-        if not (self._after or self._dataset_changes) or self._thread is None:
+        if not (self._after or self._dataset_changes) or not self.started:
             return False
         if self._dataset_changes is not None:
             self._dataset_changes.reported()
         self._asked = True
-        self._wake.set()
+        self.wake()
         return True
 
     def look(self) -> Job | None:
@@ -163,16 +159,3 @@ class Triggers:
         return due(
             waiting, last, after=self._after, every_h=self._every_h, now=now, asked=asked, fewest=self._fewest
         )
-
-    def close(self) -> None:
-        """Stop looking; a retraining that runs is not touched."""
-        self._stopped = True
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join(10)
-
-    def _work(self) -> None:
-        while not self._stopped:
-            self.look()
-            self._wake.wait(self._look_every_s)
-            self._wake.clear()

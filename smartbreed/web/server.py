@@ -18,7 +18,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,9 +85,8 @@ def serve(services: Services, address: Address, **options: Any) -> None:
     Raises:
         SettingError: the address is taken or not ours.
     """
-    from smartbreed.dataset.service import start_publishing
-    from smartbreed.registry.watcher import Watcher
-    from smartbreed.review.scoring import Background
+    from smartbreed.core.periodic import PeriodicTask
+    from smartbreed.web.api.upload_folder import EVERY_S
 
     stop = threading.Event()
     with _uploads_folder():
@@ -95,7 +94,8 @@ def serve(services: Services, address: Address, **options: Any) -> None:
         services.maintainers.listening_on(address.host)
         blocks = build_server(services)
         url = launch(blocks, services, address, **options)
-        uploads = upload_folder(blocks, services.settings)
+        sweep = upload_folder(blocks, services.settings).sweep
+        uploads = PeriodicTask("uploads", sweep, EVERY_S, at_once=False)
         uploads.start()
         for number in _SIGNALS:
             signal.signal(number, lambda *_: stop.set())
@@ -103,43 +103,10 @@ def serve(services: Services, address: Address, **options: Any) -> None:
             "serving on %s (MCP: %sgradio_api/mcp/, REST: %sapi/docs), started in %.1f s",
             url, url, url, time.perf_counter() - started,
         )  # fmt: skip
-        watcher = Watcher(services.model)
-        watcher.start()
-        publishing = start_publishing(services.publisher, services.settings)
-        reviewing = Background(services.review, lambda: services.identifier)
-        reviewing.start()
-        services.retraining.adopt()
-        services.triggers.start(on_push=services.settings.retrain_on_push)
+        services.start()
         stop.wait()
         log.info("stopping")
-        # Docker kills after ten seconds what has not ended: the last publish begins at once, and
-        # whatever else takes long, above all a retraining, ends beside it and not before it.
-        _all_at_once(
-            publishing.stop,
-            lambda: blocks.close(verbose=False),
-            services.triggers.close,
-            services.retraining.close,
-            reviewing.stop,
-            watcher.stop,
-            uploads.stop,
-        )
-        services.flags.close()
-
-
-def _all_at_once(*ends: Callable[[], object]) -> None:
-    """Call all, each in a thread of its own, and wait for them; one that fails keeps no other back."""
-
-    def end(act: Callable[[], object]) -> None:
-        try:
-            act()
-        except Exception:
-            log.exception("something did not stop as it should")
-
-    threads = [threading.Thread(target=end, args=(act,), name="stopping") for act in ends]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+        services.stop(uploads.stop, lambda: blocks.close(verbose=False))
 
 
 def build_server(services: Services) -> gr.Blocks:

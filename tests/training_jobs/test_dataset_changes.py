@@ -35,7 +35,7 @@ def services(tmp_path: Path) -> Iterator[Services]:
     made = Services(settings)
     made.__dict__["retraining"] = Jobs(settings, [sys.executable, str(FAKE), "refused"])
     yield made
-    made.triggers.close()
+    made.triggers.stop()
     made.retraining.close(0.5)
     made.flags.close()
 
@@ -92,7 +92,7 @@ def read(services: Services, revision: str) -> None:
 def test_a_push_with_newly_accepted_photos_starts_one(services: Services, push: Push, tell: Tell) -> None:
     triggers = services.triggers
     triggers.start(on_push=services.settings.retrain_on_push)
-    triggers.close()  # the thread; this test looks by hand
+    triggers.stop()  # the thread; this test looks by hand
     push("reject")
     assert triggers.look() is None, "nobody said so"
     assert tell() == {"heard": True}
@@ -132,7 +132,7 @@ def test_a_hub_that_fails_is_asked_again(
 
     triggers = services.triggers
     triggers.start(on_push=True)
-    triggers.close()
+    triggers.stop()
     push("accept")
     tell()
 

@@ -105,5 +105,5 @@ def test_the_dataset_webhook_makes_the_app_count(tmp_path: Path) -> None:
         assert other.json() == {"heard": False}
         assert services.retraining.latest() is None  # nothing was accepted
     finally:
-        services.triggers.close()
+        services.triggers.stop()
         services.flags.close()

@@ -111,7 +111,7 @@ def test_the_webhook_makes_it_look_at_once(
         assert job is not None
         assert job.spec.trigger in ("webhook", "count")
     finally:
-        triggers.close()
+        triggers.stop()
 
 
 def test_without_a_count_a_webhook_does_nothing(trainer: Callable[[str], Jobs]) -> None:
@@ -119,7 +119,7 @@ def test_without_a_count_a_webhook_does_nothing(trainer: Callable[[str], Jobs]) 
     triggers.start()
     assert not triggers.active
     assert not triggers.look_soon()
-    triggers.close()
+    triggers.stop()
 
 
 def test_a_database_that_cannot_be_asked_stops_nothing(trainer: Callable[[str], Jobs]) -> None:

@@ -42,8 +42,6 @@ class UploadFolder:
         self._keep = keep
         self._used = 0
         self._lock = threading.Lock()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="uploads", daemon=True)
 
     def check_space(self) -> None:
         """Before an upload is received: count, and make space where old files allow it.
@@ -90,23 +88,6 @@ class UploadFolder:
                             if now - inner.lstat().st_mtime > 1:
                                 inner.rmdir()
         return gone
-
-    def start(self) -> None:
-        """Sweep now and then, in a thread."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End the thread."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(5)
-
-    def _run(self) -> None:
-        while not self._stop.wait(EVERY_S):
-            try:
-                self.sweep()
-            except Exception:
-                log.exception("the uploads could not be swept")
 
     def _kept(self) -> set[str]:
         return {str(path) for path in self._keep()}

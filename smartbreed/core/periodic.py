@@ -1,0 +1,85 @@
+"""Work that is done now and then while the app runs, in a thread of its own."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+
+class PeriodicTask:
+    """A daemon thread that does a work now and then, and soon when it is woken.
+
+    Args:
+        name: of the thread.
+        work: what is done. It may answer the seconds to rest, instead of ``every_s``. What it
+            raises is logged, and it is done again when its time comes.
+        every_s: seconds to rest between two times.
+        at_once: whether the first time comes at the start, or after a rest.
+        patience_s: seconds that `stop` waits for the end.
+        last: done once at the end.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        work: Callable[[], object],
+        every_s: float,
+        *,
+        at_once: bool = True,
+        patience_s: float = 5.0,
+        last: Callable[[], object] | None = None,
+    ) -> None:
+        self._name, self._work, self._every_s, self._last = name, work, every_s, last
+        self._at_once, self._patience_s = at_once, patience_s
+        self._woken, self._stopped = threading.Event(), threading.Event()
+        self._guard = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def started(self) -> bool:
+        return self._thread is not None
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the work should come to an end."""
+        return self._stopped.is_set()
+
+    def start(self) -> None:
+        """Begin; more than once does nothing."""
+        with self._guard:
+            if self._thread is None and not self.stopping:
+                self._thread = threading.Thread(target=self._live, name=self._name, daemon=True)
+                self._thread.start()
+
+    def wake(self) -> None:
+        """Do it soon; never waits."""
+        self._woken.set()
+
+    def stop(self, patience_s: float | None = None) -> None:
+        """End; what takes longer than ``patience_s`` seconds is left to itself."""
+        self._stopped.set()
+        self.wake()
+        if self._thread is not None:
+            self._thread.join(self._patience_s if patience_s is None else patience_s)
+
+    def _live(self) -> None:
+        rest = 0.0 if self._at_once else self._every_s
+        while True:
+            self._woken.wait(rest)
+            self._woken.clear()
+            if self.stopping:
+                break
+            answer = self._once(self._work)
+            rest = answer if isinstance(answer, float) else self._every_s
+        if self._last is not None:
+            self._once(self._last)
+
+    def _once(self, work: Callable[[], object]) -> object:
+        try:
+            return work()
+        except Exception:
+            log.exception("%s: something went wrong, and is tried again", self._name)
+            return None
