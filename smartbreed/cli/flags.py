@@ -78,7 +78,7 @@ def add_flag(
 ) -> None:
     """Say whether the model is right about a pet of a photo, as on the page. Prints the flag's id."""
     with ends_well():
-        from smartbreed.core.native_stderr import native_silence
+        from smartbreed.core.native import native_silence
         from smartbreed.services import Services
         from smartbreed.web.api.arguments import check_box
 

@@ -76,7 +76,7 @@ def _answers(
 ) -> Iterator[Identification | Failure]:
     """Answers in order; at most a few photos are in memory, however many there are."""
     from smartbreed.core.errors import PhotoError
-    from smartbreed.core.native_stderr import native_silence
+    from smartbreed.core.native import native_silence
     from smartbreed.imaging.photo import read_photo
     from smartbreed.inference.pipeline import Identifier
     from smartbreed.inference.results import Failure

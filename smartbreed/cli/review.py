@@ -286,7 +286,7 @@ def _corners(box: str, flags: list[str]) -> tuple[float, float, float, float] | 
 
 
 def _look(services: Services) -> None:
-    from smartbreed.core.native_stderr import native_silence
+    from smartbreed.core.native import native_silence
     from smartbreed.review.scoring import score_flags
 
     if services.review.stats().unseen:

@@ -23,10 +23,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smartbreed.core.errors import SettingError, SmartBreedError
-from smartbreed.core.native_stderr import native_silence
+from smartbreed.core.native import native_silence, return_freed_memory
 from smartbreed.core.private import work_privately
 from smartbreed.core.settings import load_settings
-from smartbreed.native_memory import return_freed_memory
 from smartbreed.web.address import Address, check_free, read_address, unusable
 
 if TYPE_CHECKING:  # importing these takes seconds; wrong settings are reported before that

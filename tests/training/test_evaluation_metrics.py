@@ -7,14 +7,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from sklearn.metrics import roc_curve
 
 from training.calibration.temperature import (
     adaptive_calibration_error,
     brier_score,
     expected_calibration_error,
 )
-from training.evaluation.classification import confusion_matrix, label_scores, most_confused, top_k
-from training.evaluation.curves import mean_roc, one_vs_rest_auc, risk_coverage, roc_auc, roc_curve
+from training.evaluation.classification import (
+    confusion_matrix,
+    label_scores,
+    mean_roc,
+    most_confused,
+    one_vs_rest_auc,
+    risk_coverage,
+    roc_auc,
+    top_k,
+)
 from training.evaluation.intervals import bootstrap_interval, wilson_interval
 
 #: 3 labels; row the truth: 2 of 3 zeros right, 1 of 2 ones right, the only two right.
@@ -89,7 +98,7 @@ def test_auc_is_the_mann_whitney_statistic(answers: list[tuple[int, bool]]) -> N
         return
     u = stats.mannwhitneyu(scores[positive], scores[~positive]).statistic
     assert auc == pytest.approx(u / (positive.sum() * (~positive).sum()))
-    false, true = roc_curve(scores, positive)
+    false, true, _ = roc_curve(positive, scores)
     assert np.trapezoid(true, false) == pytest.approx(auc)
     assert roc_auc(-scores, positive) == pytest.approx(1 - auc)
 

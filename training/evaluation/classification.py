@@ -1,4 +1,4 @@
-"""Accuracy, precision, recall and F1, for each label and averaged. Plain numpy.
+"""Accuracy, precision, recall and F1 for each label and averaged; ROC curves; risk against coverage.
 
 Definitions and averages are those of scikit-learn's ``precision_recall_fscore_support``; a ratio without
 anything to divide by counts 0. Labels that no picture has are left out of every average.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from sklearn.metrics import roc_auc_score, roc_curve
 
 
 @dataclass(frozen=True)
@@ -74,3 +75,57 @@ def most_confused(matrix: np.ndarray, most: int) -> list[tuple[int, int, int]]:
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0)
+
+
+def roc_auc(scores: np.ndarray, positive: np.ndarray) -> float:
+    """Probability that a positive has a higher score than a negative, ties counting half; nan without both.
+
+    Args:
+        scores: ``(n,)``.
+        positive: ``(n,)`` bool.
+    """
+    return float("nan") if positive.all() or not positive.any() else float(roc_auc_score(positive, scores))
+
+
+def one_vs_rest_auc(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Area under the ROC curve of each label against all others ``(c,)``; nan for labels no picture has."""
+    return np.array([roc_auc(probabilities[:, c], labels == c) for c in range(probabilities.shape[1])])
+
+
+def mean_roc(
+    probabilities: np.ndarray, labels: np.ndarray, points: int = 201
+) -> tuple[np.ndarray, np.ndarray]:
+    """The one-vs-rest curves' mean over the labels that occur, at false positive rates spaced by log.
+
+    Returns:
+        False positive rates ``(points,)`` from 1e-4 to 1, and the mean true positive rates there.
+    """
+    at = np.logspace(-4, 0, points)
+    curves = [roc_curve(labels == c, probabilities[:, c], drop_intermediate=False) for c in np.unique(labels)]
+    return at, np.mean([np.interp(at, false, true) for false, true, _ in curves], axis=0)
+
+
+@dataclass(frozen=True)
+class RiskCoverage:
+    """Answering only the surest: ``coverage (n,)`` rising to 1, ``risk (n,)`` the share of wrong answers."""
+
+    coverage: np.ndarray
+    risk: np.ndarray
+    threshold: np.ndarray
+
+    @property
+    def area(self) -> float:
+        """Mean risk over all coverages (AURC, Geifman et al. 2019, https://arxiv.org/abs/1805.08206)."""
+        return float(self.risk.mean())
+
+
+def risk_coverage(confidence: np.ndarray, right: np.ndarray) -> RiskCoverage:
+    """Risk at every coverage, the surest answers first.
+
+    Args:
+        confidence: ``(n,)``, n at least 1.
+        right: ``(n,)`` bool.
+    """
+    order = np.argsort(-confidence, kind="stable")
+    count = np.arange(1, len(order) + 1)
+    return RiskCoverage(count / len(order), np.cumsum(~right[order]) / count, confidence[order])

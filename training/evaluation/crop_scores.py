@@ -13,8 +13,14 @@ from training.calibration.temperature import (
     expected_calibration_error,
 )
 from training.evaluation.answers import Answers
-from training.evaluation.classification import confusion_matrix, label_scores, most_confused, top_k
-from training.evaluation.curves import one_vs_rest_auc, risk_coverage
+from training.evaluation.classification import (
+    confusion_matrix,
+    label_scores,
+    most_confused,
+    one_vs_rest_auc,
+    risk_coverage,
+    top_k,
+)
 from training.evaluation.intervals import bootstrap_interval, wilson_interval
 
 #: Bins of the calibration errors.

@@ -10,8 +10,7 @@ import numpy as np
 
 from smartbreed.inference.pipeline import Identifier
 from training.evaluation.answers import Answers
-from training.evaluation.classification import confusion_matrix
-from training.evaluation.curves import mean_roc, risk_coverage
+from training.evaluation.classification import confusion_matrix, mean_roc, risk_coverage
 from training.evaluation.detection_curves import detection_curves
 from training.evaluation.whole_photographs import Seen
 from training.reporting import plots

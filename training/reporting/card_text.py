@@ -8,7 +8,7 @@ tables go through `Figures` too, so that a test can tell what was measured from 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 #: Marks around measured text while a card is checked; never in a written card.
@@ -16,8 +16,6 @@ OPEN, CLOSE = "\x02", "\x03"
 _PART = re.compile(r"\{\{#if ([\w.]+)\}\}\n(.*?)\{\{/if\}\}\n", re.DOTALL)
 _FIGURE = re.compile(r"\{\{([\w.]+)(?:\|([\w.]+))?\}\}")
 _TABLE = re.compile(r"\{\{table (\w+)\}\}")
-#: A number as somebody would type it; digits that belong to a word (MobileNetV2) are none.
-NUMBER = re.compile(r"(?<![\w.])\.?\d+(?:[.,]\d+)*%?(?!\w)")
 
 
 class Figures:
@@ -84,16 +82,3 @@ def render(template: str, figures: Figures, tables: Mapping[str, Callable[[Figur
     text = _PART.sub(lambda part: part[2] if figures.has(part[1]) else "", template)
     text = _TABLE.sub(lambda table: tables[table[1]](figures), text)
     return _FIGURE.sub(lambda figure: figures(figure[1], figure[2] or ""), text)
-
-
-def typed_numbers(marked: str, stated: Iterable[str] = ()) -> list[str]:
-    """Numbers of a card rendered with marks that no run produced, in the order they stand in.
-
-    Args:
-        marked: the card.
-        stated: phrases whose numbers are names or facts, not results.
-    """
-    text = re.sub(f"{OPEN}[^{CLOSE}]*{CLOSE}", " ", marked)
-    for phrase in stated:
-        text = text.replace(phrase, " ")
-    return NUMBER.findall(text)

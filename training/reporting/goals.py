@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -56,10 +55,3 @@ GOALS = (
     Goal("photo to breed, web-like dogs", "", 0.88, start=0.80, unknown="unknown: judged on an unseen set"),
     Goal("photo to breed, web-like cats", "", 0.90, start=0.84, unknown="unknown: judged on an unseen set"),
 )  # fmt: skip
-
-
-def look_up(values: Any, path: str) -> Any:
-    """``look_up({"a": {"b": 1}}, "a.b")`` is 1; None when there is nothing there."""
-    for key in path.split("."):
-        values = values.get(key) if isinstance(values, dict) else None
-    return values

@@ -34,12 +34,6 @@ PLOTS = {
     "forms.png": "Size, speed and accuracy of the exported forms",
     "freeze_till.png": "What freezing layers does",
 }
-#: Phrases of the template whose digits are names, definitions or facts of others, never results of ours.
-STATED = (
-    "CC BY-SA 4.0", "IoU .5", "AP .5:.95", "1×1", "95% interval", "MobileNet v1 0.75",
-    "120 of the 121 dog breeds", "about 40 near-duplicate pairs", "15 bins", "top-1", "top-3", "top-5",
-    "Top-1", "Top-5",
-)  # fmt: skip
 
 
 def measured(config: dict[str, Any]) -> dict[str, Any]:
@@ -85,7 +79,7 @@ def render_card(
         config: a bundle's ``config.json`` with ``metrics`` as `training.evaluate` measured them.
         plots: path of the plots' folder as seen from the card.
         found: names of the plots there.
-        marked: wrap every measured figure in marks, for `training.reporting.card_text.typed_numbers`.
+        marked: wrap every measured figure in the marks of `training.reporting.card_text`.
 
     Raises:
         KeyError: the template asks for a figure that no run produced.

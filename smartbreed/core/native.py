@@ -1,10 +1,35 @@
-"""Give memory of photos back to the system as soon as it is free."""
+"""What native libraries do unasked: they talk on stderr, and glibc keeps freed memory of photos."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
 import sys
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def native_silence() -> Iterator[None]:
+    """Drop what native code writes to stderr meanwhile; LiteRT announces its delegate there.
+
+    Python's own exceptions pass. Does nothing where stderr has no file descriptor.
+    """
+    try:
+        kept = os.dup(2)
+    except OSError:
+        yield
+        return
+    sys.stderr.flush()
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
 
 #: glibc's numbers of the options, and the size in bytes from which an allocation is the system's own.
 _M_MMAP_THRESHOLD, _M_ARENA_MAX, _SIZE = -3, -8, 4 << 20
