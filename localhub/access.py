@@ -47,7 +47,7 @@ class Token:
             raise SettingError(f"A Hub token's user name is unusable: {error.message}") from None
 
 
-#: Everybody, where no tokens are configured.
+#: Every caller, where no tokens are configured.
 LOCAL = User("local", "write")
 
 
@@ -55,7 +55,7 @@ class Access:
     """The rules of one Hub.
 
     Args:
-        tokens: who is known. With none, everybody who reaches the Hub is `LOCAL` and may do
+        tokens: who is known. With none, every caller is `LOCAL` and may do
             everything: only for a Hub no other machine reaches.
         anonymous_read: whether callers without a token may read repos that are not private.
     """
@@ -77,7 +77,7 @@ class Access:
             authorization: the header, ``Bearer SECRET``.
 
         Raises:
-            HubError: 401 for a token nobody has.
+            HubError: 401 for an unknown token.
         """
         if self.open:
             return LOCAL
@@ -141,7 +141,7 @@ def read_tokens(path: Path) -> list[Token]:
         if line.strip() and not line.lstrip().startswith("#"):
             found.append(_token(number, line))
     if not found:
-        raise SettingError("The token file holds no token, so nobody could use the Hub.")
+        raise SettingError("The token file holds no token, so no one could use the Hub.")
     if len({token.secret for token in found}) < len(found):
         raise SettingError("Two lines of the token file have the same secret.")
     return found

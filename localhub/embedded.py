@@ -27,7 +27,7 @@ from localhub.webhooks import Notifier, Webhook
 if TYPE_CHECKING:
     import uvicorn
 
-#: Where the embedded Hub is found unless told otherwise.
+#: The usual port.
 DEFAULT_PORT = 7870
 
 
@@ -54,7 +54,7 @@ def serve_folder(
 
     Args:
         root: made when it is not there.
-        token_file: see `read_tokens`; without it everybody on this machine may do everything.
+        token_file: see `read_tokens`; without it every user of this machine may do everything.
         anonymous: with tokens, whether callers without one may read repos that are not private.
         webhooks: addresses to call after every push.
         webhook_secret: sent along with each call.

@@ -1,8 +1,8 @@
 """Erasing a file from the whole history of a repo, so that its bytes leave the disk.
 
 Deleting a file in a commit keeps it in the history. Erasing rewrites every commit that had
-it: later commits get other ids, branches and tags move to those, and whoever loads an old
-id is told there is none. What it cannot reach: clients' caches, clones, backups, and what a
+it: later commits get other ids, branches and tags move to those, and an old id
+is answered with "revision not found". What it cannot reach: clients' caches, clones, backups, and what a
 disk keeps of freed blocks.
 """
 

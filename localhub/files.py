@@ -1,7 +1,7 @@
 """File contents on the disk, each named by the sha256 of its bytes.
 
 Written under ``tmp/``, flushed, then renamed into ``blobs/ab/``: a name never stands for
-half a file, whoever is killed when. The time of a file's last use by an upload is its
+half a file, whichever process is killed. The time of a file's last use by an upload is its
 mtime, which keeps garbage collection away from uploads that are under way.
 """
 
@@ -87,7 +87,7 @@ class Files:
             return 0.0
 
     def claim(self, sha256: str) -> int | None:
-        """Like `size`, and begins the content's grace period anew: somebody is about to use it."""
+        """Like `size`, and begins the content's grace period anew, because it is about to be used."""
         path = self.path(sha256)
         with disk_errors():
             try:
@@ -150,7 +150,7 @@ class Files:
         return size
 
     def older_than(self, seconds: float) -> Iterator[str]:
-        """Names of contents nobody has written or claimed for `seconds`."""
+        """Names of contents that were not written or claimed for `seconds`."""
         newest = time.time() - seconds
         for path in self._blobs.glob("??/*"):
             with suppress(FileNotFoundError):

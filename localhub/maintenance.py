@@ -111,7 +111,7 @@ def collect_garbage(store: HubStore, *, grace_s: float = GRACE) -> Collected:
         # The lock keeps commits from naming a content while it goes; small batches let them in between.
         with store.db.write() as db:
             for sha256 in batch:
-                # Somebody may have claimed it since it was listed.
+                # An upload may have claimed it since it was listed.
                 if not is_named(db, sha256) and store.files.age(sha256) >= grace_s:
                     size += store.files.delete(sha256)
                     files += 1

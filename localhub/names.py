@@ -1,7 +1,7 @@
 """Names the Hub accepts: repos, files in a repo, branches and tags.
 
-Everything here comes from a network, and ends up in URLs, in the file names of
-whoever downloads a repo, and in listings; so it is refused early and by one rule.
+Everything here comes from a network, and ends up in URLs, in file names where a repo
+is downloaded, and in listings; so it is refused early and by one rule.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The YAML at the head of a README.md, from people and programs nobody vouches for."""
+"""The YAML at the head of a README.md, which is not to be trusted: any caller may have written it."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class HubApp:
 
     Args:
         store: what it serves.
-        access: who may do what; by default everybody everything, which is only for this machine.
+        access: who may do what; by default every caller everything, which is only for this machine.
         limits: what a caller may send.
         hosts: names the Hub answers to besides `LOOPBACK`, where there are no tokens.
         public_url: the Hub's address behind a proxy; empty: as the caller says.

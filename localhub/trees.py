@@ -232,7 +232,7 @@ class TreeEditor:
 
 
 class _Folder:
-    """A folder being edited. Inner folders stay ids in `shut` until somebody enters them."""
+    """A folder being edited. Inner folders stay ids in `shut` until they are entered."""
 
     def __init__(self, tree: Tree) -> None:
         self.files = {name: entry.oid for name, entry in tree.items() if not entry.folder}

@@ -1,8 +1,8 @@
-"""Telling other programs of a push: JSON by POST, in the background, to configured addresses only.
+"""Calling other programs after a push: JSON by POST, in the background, to configured addresses only.
 
 The body is that of huggingface.co (``huggingface_hub.WebhookPayload``, version 3), so
-``huggingface_hub.webhook_endpoint`` understands it. Best effort: a push is done whether or
-not anybody hears of it, and one that was never heard of is found by looking at the repo.
+``huggingface_hub.webhook_endpoint`` understands it. Best effort: a push is done even if no call
+arrives, and a receiver that missed one finds it by looking at the repo.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Webhook:
     Attributes:
         url: http or https.
         secret: sent along as ``X-Webhook-Secret``, so the receiver knows who calls.
-        repos: ids (``owner/name``) to tell of; empty: all.
+        repos: ids (``owner/name``) whose pushes are sent; empty: all.
 
     Raises:
         SettingError: the url is not usable.
@@ -54,7 +54,7 @@ class Notifier:
     """Sends pushes to webhooks from one background thread; add it to ``HubStore.listeners``.
 
     Args:
-        webhooks: whom to tell.
+        webhooks: addresses to call.
         endpoint: the Hub's address, for the links in the message.
         waits: seconds before each further try.
     """

@@ -33,7 +33,7 @@ _EMPTY: dict[str, Any] = {
 def _load(db: sqlite3.Connection, repo: Repo) -> dict[str, Any]:
     if repo.name.type != "space":
         raise bad_request("Only a Space has these settings")
-    # Numbers of repos are never used again, so what stays behind belongs to nobody.
+    # Numbers of repos are never used again, so what stays behind belongs to no repo.
     row = db.execute("SELECT value FROM meta WHERE key = ?", (f"space:{repo.key}",)).fetchone()
     return {**_EMPTY, **(json.loads(row[0]) if row else {})}
 
