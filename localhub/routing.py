@@ -150,7 +150,7 @@ class Call:
         """The repo as of one moment, if the caller may read it.
 
         Raises:
-            HubError: 404, or 401 to a stranger, whether or not there is such a repo.
+            HubError: 404, or 401 without a token, whether or not there is such a repo.
         """
         try:
             with self.store.open(self.repo) as opened:

@@ -1,6 +1,6 @@
-"""The whole circle in numbers, gathered from the rooms that each know a part of it.
+"""The whole feedback loop in numbers, gathered from the packages that each know a part of it.
 
-Pages and commands ask here; nothing here changes anything. A room that cannot
+Pages and commands ask here; nothing here changes anything. A package that cannot
 answer (a dead Hub, a locked database) costs its own numbers, not the page.
 """
 
@@ -55,7 +55,7 @@ def _next(services: Services, status: ModelStatus) -> str:
 
 
 def waiting(services: Services) -> Waiting:
-    """What is on its way through the circle; at most `FRESH_S` old, and never raises."""
+    """What is on its way through the feedback loop; at most `FRESH_S` old, and never raises."""
     now = time.monotonic()
     known = _known.get(services)
     if known is None or now - known[0] >= FRESH_S:

@@ -1,7 +1,7 @@
-"""Everything the doors (page, API, MCP, command line) share: settings → loaded services.
+"""Everything the interfaces (page, API, MCP, command line) share: settings → loaded services.
 
-A door turns its own arguments into calls of this module and its answers into
-what the caller expects; no door does any identifying of its own.
+An interface turns its own arguments into calls of this module and its answers into
+what the caller expects; no interface identifies anything itself.
 """
 
 from __future__ import annotations
@@ -292,7 +292,7 @@ class Services:
             species: ``cat`` or ``dog``, of a missed pet.
 
         Raises:
-            FlagError, RequestError: what was said makes no sense, or consent is missing.
+            FlagError, RequestError: the answer makes no sense, or consent is missing.
             StorageError: the disk or the database refused; nothing was saved.
         """
         pet = None if number is None else answer.pet(number)

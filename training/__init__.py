@@ -1,4 +1,4 @@
-"""Train, calibrate, export and judge the networks that ``smartbreed`` serves.
+"""Train, calibrate, export and evaluate the networks that ``smartbreed`` serves.
 
 The only home of Keras and tensorflow. Networks and training steps are
 backend-neutral Keras 3; only `training.export.litert` needs tensorflow itself.

@@ -1,4 +1,4 @@
-"""Judge a bundle on the public test split and write its card: ``python -m training.evaluate --data …``."""
+"""Evaluate a bundle on the public test split and write its card: ``python -m training.evaluate --data …``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from training.evaluation.bundle_scores import rounded, write_scores
 from training.evaluation.check import difference
 from training.reporting.model_card import put_card, write_card
 
-#: Where the plots of the default model stand for everybody to see.
+#: Where the plots of the default model stand in the repository.
 PLOTS = Path("docs/plots")
 #: Pictures the robustness curves are measured on, and those of --quick.
 ROBUSTNESS, QUICK_ROBUSTNESS, QUICK = 600, 60, 300
@@ -30,7 +30,7 @@ ROBUSTNESS, QUICK_ROBUSTNESS, QUICK = 600, 60, 300
 
 def main(
     data: Annotated[str, typer.Option(help="Dataset repo or folder.")],
-    bundle: Annotated[Path, typer.Option(help="The bundle to judge.")] = EMBEDDED_BUNDLE,
+    bundle: Annotated[Path, typer.Option(help="The bundle to evaluate.")] = EMBEDDED_BUNDLE,
     out: Annotated[Path, typer.Option(help="Folder for scores, plots and sheets of mistakes.")] = Path(
         "runs/evaluation"
     ),
@@ -41,7 +41,7 @@ def main(
     ] = ROBUSTNESS,
     forms: Annotated[bool, typer.Option(help="Export and measure float32, float16 and int8.")] = True,
     ship: Annotated[
-        bool, typer.Option(help="Put the forms that the rule chooses into the bundle, then judge it.")
+        bool, typer.Option(help="Put the forms that the rule chooses into the bundle, then evaluate it.")
     ] = False,
     write: Annotated[bool, typer.Option(help="Write card, plots and the bundle's metrics.")] = True,
     quick: Annotated[bool, typer.Option(help="A few pictures, no forms; writes only to --out.")] = False,
@@ -83,12 +83,12 @@ def main(
 
 
 def read(data: str, quick: bool) -> tuple[Crops, list[Scene], list[Scene], list[str], list[str]]:
-    """What a bundle is judged by.
+    """What a bundle is evaluated on.
 
     Test crops, test scenes, held-back pet-less photographs, the original files of the training crops, and the
     sha256 of those test scenes that nearly equal a training photograph.
 
-    What cannot be read is left out, and told on stderr.
+    What cannot be read is left out, and named on stderr.
 
     Raises:
         DataError: the dataset cannot be loaded or lacks a column.

@@ -30,7 +30,7 @@ def resolve(call: Call) -> Response:
         "X-Linked-Size": str(blob.size),
         "Content-Disposition": f"inline; filename*=UTF-8''{quote(name, safe='')}",
         "Cache-Control": "no-cache",
-        # Files come from anybody: a browser must not run them as pages of this address.
+        # Files are untrusted: a browser must not run them as pages of this address.
         "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": "default-src 'none'; sandbox",
     }

@@ -1,13 +1,13 @@
 """Slows down password guessing, and never locks out a browser that signed in before.
 
-Behind a proxy, in a container or on a Space everybody comes from one address, so a rule that
-refuses an address after wrong tries would let any stranger keep the maintainers out. Here every
+Behind a proxy, in a container or on a Space all visitors come from one address, so a rule that
+refuses an address after wrong tries would let any visitor keep the maintainers out. Here every
 try costs time before it is compared: a caller that was wrong lately waits in the slow lane, where
 one try a second is made for all of them together. A lane has few places, for each holds a thread;
 what comes while it is full is refused without a comparison.
 
 A flood of guesses can keep a lane full. So a browser that signed in before has a lane of its own
-(OWASP: "device cookies"), where no stranger's tries are; a new browser comes again until it finds
+(OWASP: "device cookies"), where no other browser's tries are; a new browser comes again until it finds
 a place, which the page does by itself. To compare every try at once instead would give guessers
 as many tries as they can send.
 """

@@ -1,6 +1,6 @@
 """Who is signed in as a maintainer: rows of the database, so that a sign-out is one everywhere.
 
-The browser holds a random value, the database only its hash: a copy of the database signs no one
+The browser holds a random value, the database only its hash: a copy of the database signs nothing
 in. Replicas share the rows, and a restart keeps them.
 """
 

@@ -50,7 +50,7 @@ class Asking(Protocol):
 
 @dataclass(frozen=True)
 class AuthResult:
-    """Whether somebody may come in.
+    """The answer to a request that wants to do what maintainers do.
 
     Attributes:
         state: ``in``; ``login``: with the password; ``closed``: not here, `why` says it.
@@ -64,7 +64,7 @@ class AuthResult:
 
 
 class Maintainers:
-    """The one gate of all maintainers' pages and doors.
+    """Authentication of all maintainers' pages and interfaces.
 
     Args:
         settings: the password and, for signatures, the salt.
@@ -102,7 +102,7 @@ class Maintainers:
 
     @property
     def reachable(self) -> bool:
-        """Whether anybody can get in at all, so that links to maintainers' pages lead somewhere."""
+        """Whether it is possible to sign in at all, so that links to maintainers' pages lead somewhere."""
         return bool(self._password) or not self._closed()
 
     def authenticate(self, request: Asking | None) -> AuthResult:
@@ -209,7 +209,7 @@ class Maintainers:
         return hash_token(self._salt, f"maintainer {session}")
 
     def _closed(self) -> str:
-        """Why nobody gets in without a password; empty when they do."""
+        """Why a password is needed here; empty when none is."""
         if os.environ.get("SPACE_ID"):
             return f"This page is closed, because this Space has no maintainers' password. {_SET_ONE}"
         if not _is_loopback(self._host):
@@ -266,7 +266,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _through_others(headers: Mapping[str, str]) -> str:
-    """Why a request that reached a loopback address may still be a stranger's; empty when it is not."""
+    """Why a request to a loopback address may come from another machine; empty when it does not."""
     # Another name is a web page that has had itself resolved to this machine (DNS rebinding).
     if passed_on(headers) or not _is_loopback(host_name(headers.get("host", ""))):
         return f"This page is closed, because it is reached through another machine. {_SET_ONE}"

@@ -1,4 +1,4 @@
-"""Where a request came from, judged by what a browser cannot be made to lie about.
+"""Where a request came from, by headers that a browser cannot be made to forge.
 
 A web page can set any ``X-Forwarded-…`` header of a request it makes, so none of them says which
 site is ours: `Origin` is compared with ``Host`` and with the configured public address alone, and

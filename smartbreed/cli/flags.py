@@ -119,7 +119,7 @@ def withdraw(
     flag: Annotated[str, typer.Argument(metavar="FLAG", help="Its id, as its thanks said.")],
     receipt: Annotated[str, typer.Argument(help="As its thanks said.")],
 ) -> None:
-    """Take a flag back, as whoever made it can: the photo goes at once, the row with the next publishing."""
+    """Take a flag back by its receipt: the photo goes at once, the row with the next publishing."""
     with ends_well():
         from smartbreed.feedback.flags import open_feedback
 
@@ -164,7 +164,7 @@ def erase(
 
 def _agreed(number: int) -> bool:
     if not sys.stdin.isatty():
-        say("nobody can be asked here; give --yes to erase for good.")
+        say("there is no terminal to ask on; give --yes to erase for good.")
         return False
     what = "this flag and its photo" if number == 1 else f"these {number} flags and their photos"
     return typer.confirm(f"Erase {what} for good?", err=True)

@@ -20,7 +20,7 @@ _LOOK_S = 0.2
 
 def retrain(
     mode: Annotated[
-        str, typer.Option(help="head: quick, teaches the last layer; full: fine-tunes everything, hours.")
+        str, typer.Option(help="head: quick, retrains the last layer; full: fine-tunes everything, hours.")
     ] = "head",
     no_publish: Annotated[
         bool, typer.Option("--no-publish", help="Only see whether it would pass; release nothing.")

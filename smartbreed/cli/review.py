@@ -216,7 +216,7 @@ def gold(
     ] = None,
     breed: Annotated[str, typer.Option(help="The breed of the pet in --photo.")] = "",
 ) -> None:
-    """Make a decided flag, or a photo of your own, one whose answer is known: others are judged by it."""
+    """Make a decided flag, or a photo of your own, one whose answer is known: it measures other flaggers."""
     with ends_well():
         from smartbreed.core.errors import RequestError
 
@@ -266,7 +266,7 @@ def _services() -> Services:
 
 
 def _reviewer(services: Services) -> str:
-    """Whoever may run this program on this machine is a maintainer; who it was stays a hash."""
+    """Every user of this machine's program is a maintainer; the database keeps a hash of the name."""
     try:
         who = getpass.getuser()
     except (OSError, KeyError):

@@ -82,7 +82,7 @@ class FlagError(SmartBreedError):
 
 
 class MaintainerError(SmartBreedError):
-    """Something only maintainers may do, asked for by somebody who is not known to be one."""
+    """Only maintainers may do this, and the request is not known to be from one."""
 
     status = 403
 
@@ -113,7 +113,7 @@ class HubCallError(SmartBreedError):
 
     Attributes:
         kind: ``retry`` (later, the same again; the outcome may be unknown), ``stale`` (look
-            again: somebody else was faster), ``no_repo``, ``no_entry`` (revision or file) or
+            again: another writer was faster), ``no_repo``, ``no_entry`` (revision or file) or
             ``refused`` (a person has to do something first).
         answered: HTTP status the Hub gave; 0 when it gave none.
         retry_after_s: seconds the Hub asked to wait, if it did.

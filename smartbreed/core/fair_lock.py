@@ -1,4 +1,4 @@
-"""A queue of threads: first come, first served, and everybody knows how many are before them."""
+"""A queue of threads: first come, first served, and each knows how many are before it."""
 
 from __future__ import annotations
 

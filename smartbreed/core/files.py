@@ -16,7 +16,7 @@ from pathlib import Path
 
 from smartbreed.core.errors import StorageError
 
-#: Photos and the salt concern the people who sent them, nobody else on the machine.
+#: Photos and the salt concern the people who sent them, not other users of the machine.
 PRIVATE_FILE = 0o600
 PRIVATE_DIR = 0o700
 

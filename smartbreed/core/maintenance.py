@@ -60,7 +60,7 @@ class Maintenance:
         if not self._due():
             return False
         try:
-            with disk_errors("The daily upkeep was not done"):
+            with disk_errors("The daily maintenance was not done"):
                 make_dirs(self._folder)
                 descriptor = os.open(self._folder / _LOCK, os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
                 try:
@@ -91,8 +91,11 @@ class Maintenance:
         except SmartBreedError as error:
             problems, pause = [error.message], min(_AGAIN_S, self._every_s)
         except Exception as error:
-            log.exception("The daily upkeep failed")
-            problems, pause = [f"The daily upkeep failed ({type(error).__name__})."], min(_AGAIN_S, pause)
+            log.exception("The daily maintenance failed")
+            problems, pause = (
+                [f"The daily maintenance failed ({type(error).__name__})."],
+                min(_AGAIN_S, pause),
+            )
         for problem in problems:
             log.warning("%s", problem)
         state = {"next": self._clock() + pause, "problems": problems, "memory": memory}

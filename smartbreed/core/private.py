@@ -33,7 +33,7 @@ _OURS = (
 def work_privately(home: Path) -> None:
     """From now on this process makes files that only its user can read; an open home is closed.
 
-    Earlier versions left the databases readable by everybody. A home that is closed already costs one look.
+    Earlier versions left the databases readable by every user. A home that is closed already costs one look.
 
     Args:
         home: SMARTBREED_HOME; it need not exist yet.
@@ -45,7 +45,7 @@ def work_privately(home: Path) -> None:
         return
     if not found.st_mode & _OTHERS:
         return
-    if not found.st_mode & stat.S_ISVTX:  # /tmp and its like belong to everybody
+    if not found.st_mode & stat.S_ISVTX:  # /tmp and its like belong to all users
         try:
             home.chmod(stat.S_IMODE(found.st_mode) & ~_OTHERS)
         except OSError as error:

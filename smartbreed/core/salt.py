@@ -1,4 +1,4 @@
-"""The secret that turns a flagger's token into a hash nobody can turn back."""
+"""The secret that turns a flagger's token into a hash that cannot be turned back."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def load_salt(settings: Settings) -> bytes:
 
     Raises:
         StorageError: the file cannot be written or read, or has lost bytes. A new
-            salt is never put in its place: nobody could withdraw an earlier flag.
+            salt is never put in its place: earlier flags could not be withdrawn any more.
     """
     if settings.salt:
         return settings.salt.encode()

@@ -64,7 +64,7 @@ def parse_learnt(text: bytes | None, which: Sequence[str] = ("samples", "held_ou
     """Breed id by `sample_key` of all a version knows, from its `LEARNT`; empty where that is of no use.
 
     Args:
-        which: ``samples`` it has learnt from, those ``held_out`` to judge it on, or both.
+        which: ``samples`` it has learnt from, those ``held_out`` to evaluate it on, or both.
     """
     try:
         values = json.loads(text or b"{}")

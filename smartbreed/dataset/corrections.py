@@ -1,4 +1,4 @@
-"""The corrected photos that anybody may see: flagged with consent, accepted, not taken back.
+"""The corrected photos that the public may see: flagged with consent, accepted, not taken back.
 
 The tour is a public page. A pet whose answer is known for judging flaggers (gold) is left out:
 the page would give the answer away.

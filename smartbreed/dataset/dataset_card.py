@@ -1,6 +1,6 @@
 """The dataset card: what ``datasets`` needs to load the repo, and what people want to know.
 
-Written anew with each commit, from the inventory alone, so the same repo gives the same
+Written anew with each commit, from the state of the repo alone, so the same repo gives the same
 card. What a person adds stays: the part between the markers, and metadata of other names.
 
 ``data_files`` names what ``datasets`` is to load: ours, and no stranger's that has a name like ours. One

@@ -19,11 +19,11 @@ LEAST_PICTURES = 5
 LEAST_SAMPLES = 5
 #: Share of accepted samples never trained on, by mode. Full mode judges on nothing else.
 HELD_OUT = MappingProxyType({"head": 0.1, "full": 0.2})
-#: A breed that is taught anew gives samples away only beyond this many.
+#: A new breed gives samples away only beyond this many.
 ENOUGH_TO_SHARE = 20
 #: Largest share of all accepted samples that one flagger may have, and how many always count.
 FLAGGER_SHARE, FLAGGER_FLOOR = 0.2, 25
-#: With fewer people there is no crowd to protect: one who runs the app alone teaches it alone.
+#: With fewer people there is no crowd to protect: a single user may give all samples.
 CROWD = 3
 
 
@@ -63,7 +63,7 @@ class Model:
     Attributes:
         known: ids of its breeds.
         base: those with pictures of the base dataset.
-        learnt: label of each sample it has learnt from or was judged on, by key.
+        learnt: label of each sample it has learnt from or was evaluated on, by key.
         trained_on: keys of those it has learnt from.
     """
 
@@ -79,7 +79,7 @@ class Need:
 
     Attributes:
         mode: ``head`` or ``full``.
-        have: new samples that count: all that can be learnt; in full mode those it would be judged on.
+        have: new samples that count: all that can be learnt; in full mode those it would be evaluated on.
         wanted: how many of them it needs.
         new_breeds: id of each new breed with too few pictures to be learnt, and how many it has.
     """
@@ -95,7 +95,7 @@ class Need:
 
     @property
     def more(self) -> int:
-        """Accepted photos that are missing; in full mode an estimate, as only a share is judged on."""
+        """Accepted photos that are missing; in full mode an estimate, as only a share is held out."""
         missing = max(0, self.wanted - self.have)
         return round(missing / HELD_OUT["full"]) if self.mode == "full" else missing
 
@@ -152,9 +152,9 @@ def held_out(
 
 
 def capped(samples: list[S], *, share: float = FLAGGER_SHARE, floor: int = FLAGGER_FLOOR) -> list[S]:
-    """Nobody gives more than ``floor`` samples, or ``share`` of all that are kept if that is more.
+    """No person gives more than ``floor`` samples, or ``share`` of all that are kept if that is more.
 
-    Among fewer than `CROWD` people nobody is held back.
+    With fewer than `CROWD` people all samples count.
     Which samples of a person stay is decided by their keys, so that the order of flags and a second
     run change nothing.
     """

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Told after each shard: rows published so far in this run, and rows still to go.
+#: Called after each shard: rows published so far in this run, and rows still to go.
 Progress = Callable[[int, int], None]
 
 
@@ -130,7 +130,7 @@ class Publisher:
         Args:
             by_hand: also when the next attempt is not due, or a person was asked to act first.
             patience_s: seconds to wait for another process that is publishing.
-            progress: told after each shard.
+            progress: called after each shard.
 
         Returns:
             What was done; problems of the Hub and the disk are in it and in the database.

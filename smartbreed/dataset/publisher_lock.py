@@ -1,4 +1,4 @@
-"""One publisher at a time on one disk, and the mark by which disks are told apart."""
+"""One publisher at a time on one disk, and the mark that distinguishes disks."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def only_publisher(folder: Path, patience_s: float = 0.0) -> Iterator[bool]:
     """Hold the disk's lock while the block runs; yields whether it was got.
 
     The operating system lets go of it when its holder dies, so no clock is involved. Where a
-    file system knows no locks, everybody gets it: two publishers at once cost time, not rows.
+    file system knows no locks, every process gets it: two publishers at once cost time, not rows.
 
     Args:
         patience_s: seconds to wait for another publisher.

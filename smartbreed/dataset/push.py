@@ -23,7 +23,7 @@ _PAUSE_S = 0.2
 _MOST_NOTES = 200
 #: What a Hub answers when it dislikes what is sent rather than who sends it.
 REFUSED_CONTENT = (400, 413, 422)
-#: Somebody was faster; also when they have rewritten the history we were looking at.
+#: Another writer was faster; also when they have rewritten the history we were looking at.
 _LOOK_AGAIN = ("stale", "no_entry")
 
 
@@ -110,7 +110,9 @@ class Pusher:
             if not same(found, facts_of(shard)) and len(notes) < _MOST_NOTES:
                 notes.setdefault(
                     shard.path,
-                    "published from here, and deleted since" if found is None else "changed by somebody else",
+                    "published from here, and deleted since"
+                    if found is None
+                    else "changed by another writer",
                 )
         self._shard_store.change(foreign=json.dumps(notes))
 
@@ -155,7 +157,7 @@ class Pusher:
         return None
 
     def _alone(self, shard: Shard, file: Path | None) -> str:
-        """The shard by itself, which nobody else's commit can be in the way of."""
+        """The shard by itself, with which no other commit can conflict."""
         self._shard_store.change(card_stale=True)
         for attempt in range(_ALONE):
             try:

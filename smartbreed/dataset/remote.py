@@ -35,7 +35,7 @@ Change = tuple[Shard, Path | None]
 
 
 def facts_of(shard: Shard) -> Facts:
-    """What the inventory holds of one of our shards."""
+    """What the state of the repo says of one of our shards."""
     facts: Facts = json.loads(shard.facts)
     return {**facts, "sha256": shard.sha256, "size": shard.size}
 
@@ -134,7 +134,7 @@ class DatasetRepo:
             dataset_state: the repo after the commit; None: the shard alone, wherever the branch stands.
 
         Returns:
-            The repo after it; only its `sha` is certain without an inventory.
+            The repo after it; only its `sha` is certain before its state is read.
 
         Raises:
             HubCallError: after ``retry`` it may have been applied.

@@ -21,7 +21,7 @@ CARD = "README.md"
 #: Files of that kind are data wherever they lie, and ``datasets`` might take them for ours.
 _DATA = (".parquet", ".csv", ".tsv", ".json", ".jsonl", ".arrow", ".txt", ".zip", ".tar", ".py")
 _TOO_LARGE = 300_000_000
-#: Shards of others that are downloaded for one inventory; those looked into before cost nothing.
+#: Shards of others that are downloaded for one reading; those looked into before cost nothing.
 _MOST_LOOKS = 20
 _COUNTERS = ("labels", "verdicts", "decisions")
 
@@ -114,7 +114,7 @@ def same(file: RemoteFile | None, facts: Mapping[str, Any] | None) -> bool:
 
 
 def read_manifest(data: bytes | None) -> dict[str, Facts]:
-    """Facts by path; whatever is not as we write it is left out, since anybody may edit the file."""
+    """Facts by path; whatever is not as we write it is left out, since other writers may edit the file."""
     try:
         content = json.loads(data or b"{}")
         # What an older version noted stays true: it names paths and contents.

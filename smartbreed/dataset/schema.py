@@ -1,6 +1,6 @@
 """What the dataset repo holds: the pinned columns of its shards, and where they lie.
 
-One shard with another schema breaks ``load_dataset`` for everybody, so both schemas are
+One shard with another schema breaks ``load_dataset`` for all users, so both schemas are
 fixed here and written with ``huggingface`` metadata, from which ``datasets`` takes that
 ``image`` holds pictures. Only pyarrow is used; ``datasets`` is never imported by the app.
 

@@ -150,7 +150,7 @@ def build_next(source: RowSource, shard_store: ShardStore, store: BlobStore) -> 
         made = _claim(source, shard_store, rows, unusable, packed)
         if made is not None:
             return made
-        if packed:  # somebody was faster, or took a row back
+        if packed:  # another process was faster, or a row was taken back
             store.delete(hashlib.sha256(packed.data).hexdigest())
 
 
@@ -187,7 +187,7 @@ def restore(shard: Shard, shard_store: ShardStore, store: BlobStore, data: bytes
         data: the file there; it may hold rows that were taken out since.
 
     Returns:
-        False when that is not possible: somebody has changed the file, or it lacks rows.
+        False when that is not possible: another writer has changed the file, or it lacks rows.
 
     Raises:
         StorageError: disk or database refused.

@@ -59,7 +59,7 @@ class Receipt:
         flag_id: the row's ULID.
         sample_id: sha256 of the photo's canonical encoding.
         created: False when the same person had already said the same.
-        receipt: with it the flag can be taken back (`FlagService.withdraw_with`), by whoever has it.
+        receipt: with it the flag can be taken back (`FlagService.withdraw_with`).
     """
 
     flag_id: str
@@ -69,7 +69,7 @@ class Receipt:
 
 
 class FlagService:
-    """The door to the flags; safe for any number of threads and processes.
+    """The interface to the flags; safe for any number of threads and processes.
 
     Args:
         sessions: from `smartbreed.core.database.make_sessions`, on a migrated database.
@@ -136,7 +136,7 @@ class FlagService:
             if self._is_new(session, key):
                 self._limits.check(session, flagger, place, size)
             if not self.blobs.exists(sample_id):
-                # Somebody erased the same photo since; erasers hold this lock, so it stays now.
+                # Another request erased the same photo since; erasers hold this lock, so it stays now.
                 self.blobs.put(data)
             flag = session.scalar(sa.select(Flag).where(Flag.dedupe_key == key))
             created = flag is None or flag.state == "withdrawn"
@@ -185,7 +185,7 @@ class FlagService:
         take it out of the dataset. The photo goes with it unless another flag needs it.
 
         Raises:
-            FlagError: ``unknown_flag`` (404), also for somebody else's, so ids cannot be guessed.
+            FlagError: ``unknown_flag`` (404), also for another person's, so ids cannot be guessed.
             StorageError: the database refused.
         """
         flagger = hash_token(self._salt, flagger_token)
@@ -210,7 +210,7 @@ class FlagService:
             sample_id = flag.sample_id
         try:
             self._drop_photo(sample_id)
-        except StorageError as error:  # it is taken back; the daily upkeep removes the photo
+        except StorageError as error:  # it is taken back; the daily maintenance removes the photo
             log.warning("%s", error.message)
 
     def erase(self, flag_id: str) -> None:
@@ -233,7 +233,7 @@ class FlagService:
             )
         self._drop_photo(sample_id)
         if not forget_deleted(self.sessions):
-            log.info("the database is being read; what was erased leaves its log with the daily upkeep")
+            log.info("the database is being read; what was erased leaves its log with the daily maintenance")
 
     def _drop_photo(self, sample_id: str) -> None:
         """Delete a photo no flag needs any more.

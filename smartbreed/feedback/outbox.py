@@ -1,7 +1,7 @@
-"""Housekeeping of the outbox: photos on the disk that no flag needs.
+"""Maintenance of the outbox: photos on the disk that no flag needs.
 
 A photo is flushed before its row is committed, so a crash in between leaves a photo
-without a row. The other way round cannot happen, except for flags that were taken back.
+without a row. A row without a photo cannot happen, except for flags that were taken back.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from smartbreed.core.database import Sessions, write
 from smartbreed.feedback.blobs import BlobStore
 from smartbreed.feedback.tables import Flag
 
-#: Photos judged in one transaction; nobody can save a flag meanwhile, so it stays short.
+#: Photos checked in one transaction; no flag can be saved meanwhile, so it stays short.
 _BATCH = 100
 
 

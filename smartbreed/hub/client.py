@@ -263,7 +263,7 @@ def _known_listing(file: Path) -> Listing | None:
 
 
 def _listing(api: HfApi, repo: str, repo_type: RepoType, revision: str) -> Listing:
-    # Listing retries for half a minute when nobody answers; this one asks once.
+    # Listing retries for half a minute when there is no answer; this one asks once.
     repo_state(api, repo, repo_type, revision)
     return {
         file.path: (file.size, file.sha256, file.oid)

@@ -81,7 +81,7 @@ def connect(settings: Settings) -> HfApi:
 
             disable_progress_bars()  # stdout and stderr are for what we say ourselves
             session.install()
-            # The token somebody has stored for huggingface.co is not sent to other Hubs.
+            # A token stored for huggingface.co is not sent to other Hubs.
             known = token or (None if _is_hugging_face(hub.endpoint) else False)
             if hub.embedded:
                 _mount(settings, hub)

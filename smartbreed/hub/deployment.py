@@ -116,7 +116,7 @@ def carry_out(settings: Settings, made: Plan, say: Callable[[str], None]) -> str
     """Make or update the three repos; what is as it should be is left alone.
 
     Args:
-        say: told each step, in a sentence.
+        say: called with each step, in a sentence.
 
     Returns:
         The Space's commit.
@@ -194,8 +194,8 @@ def _untagged(api: Any, repo: str, title: str, path: str, content: bytes) -> str
     """The commit of an earlier deployment that ended before its tag; empty when there is none."""
     from smartbreed.hub.client import list_commits, read_file
 
-    for sha, told in list_commits(api, repo, "model"):
-        if told == title and read_file(api, repo, "model", path, sha) == content:
+    for sha, message in list_commits(api, repo, "model"):
+        if message == title and read_file(api, repo, "model", path, sha) == content:
             return sha
     return ""
 

@@ -30,8 +30,8 @@ _SENTENCES = {
     400: "The Hub does not accept the request",
     401: "The Hub does not accept the token; set HF_TOKEN to one that may write",
     403: "The token may not do this; set HF_TOKEN to one that may write to this repo",
-    409: "Somebody else is changing the repo at this moment",
-    412: "Somebody else has changed the repo meanwhile",
+    409: "Another writer is changing the repo at this moment",
+    412: "Another writer has changed the repo meanwhile",
     413: "The Hub takes no upload as large as this",
     429: "The Hub asks for patience: too many requests",
 }
@@ -105,8 +105,8 @@ def _full(error: OSError) -> str:
     try:
         with disk_errors("A file of the Hub was not kept here"):
             raise error
-    except StorageError as told:
-        return told.message
+    except StorageError as refused:
+        return refused.message
 
 
 def _of_status(error: Exception, status: int, headers: Mapping[str, str], what: str) -> HubCallError:

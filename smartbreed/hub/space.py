@@ -58,7 +58,7 @@ def mount_bucket(api: HfApi, space: str, bucket: str, path: str) -> bool:
 
 
 def check_card(api: HfApi, text: str) -> None:
-    """Let the Hub judge the head of a Space's README.md.
+    """Let the Hub check the head of a Space's README.md.
 
     Raises:
         HubCallError: ``refused`` with what it says; the others as usual.

@@ -125,7 +125,7 @@ def to_levels(values: npt.NDArray[Any]) -> Pixels:
     """Scale numbers of any range to 0…255.
 
     uint8 stays, booleans become 0 and 255, and uint16 uses its full range. For any
-    other type the range is told from the values: fractions up to 1, bytes up to
+    other type the range follows from the values: fractions up to 1, bytes up to
     255, 16-bit numbers up to 65535; anything else (negative, larger) is stretched
     from its least to its greatest value. What is not finite counts as 0.
 

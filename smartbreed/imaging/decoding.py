@@ -1,6 +1,6 @@
-"""Bytes nobody vouches for → upright RGB pixels, or a `PhotoError`.
+"""Untrusted bytes → upright RGB pixels, or a `PhotoError`.
 
-The format is told from the first bytes and that one decoder is called directly,
+The first bytes say the format, and that one decoder is called directly,
 not through ``PIL.Image.open``: exotic decoders are out of reach whatever else is
 registered in the process, and Pillow's own global pixel limit, which the setting
 replaces, neither warns nor refuses first. (Only the TIFF decoder asks for it itself,
@@ -203,7 +203,7 @@ def check_size(width: int, height: int, max_pixels: int) -> None:
 
 
 def sniff(data: bytes) -> str | None:
-    """The format told from a file's first bytes: a key of the decoders, or ``None``."""
+    """The format that a file's first bytes say: a key of the decoders, or ``None``."""
     for magic, kind in _MAGIC:
         if data.startswith(magic):
             return kind

@@ -97,7 +97,7 @@ def read_photo(
 
     A ``str`` is, in this order: a data URL if it starts with ``data:``; a path if
     something exists there; base64 if it is at least 32 characters of strict base64.
-    As it may be a path, never pass on text from strangers: use `decode_base64`.
+    As it may be a path, never pass on untrusted text: use `decode_base64`.
 
     Args:
         source: a file's bytes, a path, a data URL or base64, a Pillow image, or an

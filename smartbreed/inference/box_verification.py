@@ -1,4 +1,4 @@
-"""The second look: which of the detector's boxes are pets, now that the classifier has seen them."""
+"""Box verification: which of the detector's boxes are pets, by the classifier's opinion of them."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 ``config.json`` names every other file with its sha256; a bundle with a missing,
 changed or unlisted-but-needed file is refused. Nothing in it is ever unpickled.
 
-Rules for whoever writes a bundle (`write_config` writes the sums):
+Rules for writing a bundle (`write_config` writes the sums):
 
 * ``format`` is `FORMAT`. Format 1 is read as well; a newer one is refused.
 * ``name`` and ``version`` (``1.2.0``) are required. With ``about`` the bundle introduces itself:
@@ -162,7 +162,7 @@ def write_config(folder: Path, config: dict[str, Any], *, without: Collection[st
         p.name for p in folder.iterdir() if p.is_file() and p.name not in ours and p.suffix != ".tmp"
     )
     config = {**config, "files": {name: sha256_of(folder / name) for name in names}}
-    # Not `write_tmp`: a bundle is for everybody to read.
+    # Not `write_tmp`: a bundle is for every user to read.
     half = folder / f"{CONFIG}.tmp"
     try:
         with half.open("w", encoding="utf-8") as file:

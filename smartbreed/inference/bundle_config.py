@@ -55,7 +55,7 @@ class PictureFaults(_Section):
 
 
 class OtherAnimal(_Section):
-    """What is no cat or dog, told by the embedding: ``sigmoid(weights . embedding + bias)``.
+    """What is no cat or dog, from the embedding: ``sigmoid(weights . embedding + bias)``.
 
     From ``threshold`` on no breed is said. It outlives a retrained head, which leaves embeddings as they are.
     """
@@ -152,7 +152,7 @@ class BundleConfig(_Section):
 
 
 def parse_config(text: bytes) -> BundleConfig:
-    """The same, from the bytes of a ``config.json``.
+    """The configuration in the bytes of a ``config.json``.
 
     Raises:
         BundleError: likewise.

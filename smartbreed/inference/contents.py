@@ -1,7 +1,7 @@
 """What a file of a model bundle may hold: numbers and documents, nothing that runs.
 
 The program itself only ever opens ``.tflite`` networks, ``.weights.h5`` weights and ``.npz``
-arrays, and unpickles nothing. Files it would never open are refused all the same: whoever
+arrays, and unpickles nothing. Files it would never open are refused all the same: a person who
 downloads a bundle may open them with a tool that is less careful.
 """
 
@@ -34,7 +34,7 @@ _MOST_MEMBERS = 1000
 
 
 def check_contents(path: Path, name: str) -> None:
-    """Refuse what may run when somebody opens it.
+    """Refuse what may run when it is opened.
 
     Args:
         path: the file.

@@ -1,7 +1,7 @@
 """Deeper, slower explanations: Grad-CAM++, Score-CAM and SmoothGrad on the Keras network.
 
 They need gradients or hundreds of forward passes, so tensorflow: a child process
-(`training.explain.worker`) loads it on first use and is stopped when nobody has
+(`training.explain.worker`) loads it on first use and is stopped when no request has
 asked for a while. The serving process never imports it, and the child runs at a
 low priority, so other visitors go on being served.
 """
@@ -87,7 +87,7 @@ class DeepExplainer:
             pixels: uint8 ``(size, size, 3)``, the crop at the network's input size.
             index: the label.
             method: a key of `METHODS`.
-            progress: told what happens; an exception it raises ends the explanation, not the child.
+            progress: called with what happens; an exception it raises ends the explanation, not the child.
 
         Returns:
             float32 ``(h, w)`` in 0…1, read-only; as large as the feature map for the CAMs, as the
@@ -236,7 +236,7 @@ class DeepExplainer:
 
     def _stop_if_resting(self, timer: threading.Timer) -> None:
         with self._state:
-            if self._resting is timer:  # else somebody came in the meantime
+            if self._resting is timer:  # else a request came in the meantime
                 self._stop()
 
     def _stop(self) -> None:

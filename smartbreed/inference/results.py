@@ -36,7 +36,7 @@ class Pet:
 
     Attributes:
         box: x0, y0, x1, y1 in pixels of the upright photo.
-        crop: the box the classifier looked at (the box and a margin), likewise.
+        crop: the box the classifier looked at (the box and a margin), in pixels.
         score: probability that this is a pet, 0…1; 1 when the whole picture was taken.
         species: ``cat`` or ``dog``, decided by the breed probabilities; empty when the model
             names other things.

@@ -69,7 +69,7 @@ class Child:
     def ask(self, header: Mapping[str, Any], body: bytes, timeout: float) -> Generator[Frame]:
         """Send a request and yield its replies, without end: the caller knows which one is the last.
 
-        Close the iterator when done. Replies to an earlier request that nobody
+        Close the iterator when done. Replies to an earlier request that no caller
         waited for are passed over.
 
         Args:

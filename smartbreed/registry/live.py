@@ -48,7 +48,7 @@ class LoadedModel:
 
     @cached_property
     def deeper(self) -> DeepExplainer:
-        """Made when somebody asks for the first time; its process starts later still."""
+        """Made on the first request; its process starts later still."""
         return DeepExplainer(self.identifier.bundle.folder)
 
     def retire(self) -> None:
@@ -214,7 +214,7 @@ class LiveModel:
         )  # fmt: skip
 
     def refuse(self, revision: str, version: str, error: SmartBreedError) -> None:
-        """Remember a release that cannot be served; it is not tried again unless somebody asks."""
+        """Remember a release that cannot be served; it is not tried again unless a maintainer asks."""
         log.warning("version %s (%.10s) is refused: %s", version or "?", revision, error.message)
         rejected = Rejected(revision=revision, version=version, reason=error.message, at=_now())
         try:

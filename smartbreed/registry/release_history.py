@@ -170,7 +170,7 @@ class Releases:
         try:
             self._known, self.problem = self._ask(), ""
         except SmartBreedError as error:
-            if error.code == "hub_no_repo":  # nobody has released anything so far
+            if error.code == "hub_no_repo":  # there is no release so far
                 self._known, self._learnt, self.problem = [], {}, ""
             else:
                 self.problem = error.message

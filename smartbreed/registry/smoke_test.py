@@ -16,30 +16,30 @@ from pathlib import Path
 from smartbreed.core.errors import BundleError
 from smartbreed.inference.bundle import Bundle
 
-#: Seconds after which a trial is given up.
+#: Seconds after which a smoke test is given up.
 TIMEOUT_S = 120.0
-#: Address space of the trial, in bytes; a trial of the embedded model takes under a quarter.
+#: Address space of the smoke test, in bytes; the embedded model's takes under a quarter.
 _MEMORY = 6 << 30
 _ROOT = Path(__file__).resolve().parents[2]
 #: Variables the child has no business with; among them are secrets.
 _PRIVATE = ("HF_", "SMARTBREED_")
 _REFUSED = 3
 _NO_VERDICT = 4
-#: What a network cannot do to the process that runs it: the machine or a person ended the trial.
+#: What a network cannot do to the process that runs it: the machine or a person ended the smoke test.
 _FROM_OUTSIDE = frozenset(
     -number for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGXCPU)
 )
 
 
 class NoVerdictError(BundleError):
-    """The trial did not come to its end, so nothing is known: the release is tried again later."""
+    """The smoke test did not come to its end, so nothing is known: the release is tried again later."""
 
 
 def try_out(bundle: Bundle, timeout: float = TIMEOUT_S) -> None:
     """Load a bundle and identify a picture with it, elsewhere.
 
     Raises:
-        NoVerdictError: the trial was killed (memory), took too long or could not be started; a good
+        NoVerdictError: the smoke test was killed (memory), took too long or could not be started; a good
             release on a busy machine does that too.
         BundleError: it does not load, fails its self-test or crashes.
     """
@@ -63,8 +63,8 @@ def try_out(bundle: Bundle, timeout: float = TIMEOUT_S) -> None:
         raise BundleError(str(json.loads(done.stdout)["message"]))
     if done.returncode in _FROM_OUTSIDE or done.returncode == _NO_VERDICT:
         raise NoVerdictError(
-            f"The trial of the model was ended from outside (status {done.returncode}), often because the "
-            "memory ran out; it is tried again later."
+            f"The smoke test of the model was ended from outside (status {done.returncode}), often because "
+            "the memory ran out; it is tried again later."
         )
     if done.returncode:
         raise BundleError(f"The model crashed when it was tried (status {done.returncode}).")

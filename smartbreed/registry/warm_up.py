@@ -1,4 +1,4 @@
-"""The first answers of a model are slow ones: give them to nobody."""
+"""A model's first answers are slow: ask for them before the model serves."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ class Watcher(PeriodicTask):
     Args:
         live: what it swaps.
         tick: seconds between looks at the choice and at the embedded Hub.
-        backoff: when a release is tried again whose trial came to no verdict.
+        backoff: when a release is tried again whose smoke test came to no result.
     """
 
     def __init__(self, live: LiveModel, *, tick: float = TICK_S, backoff: Backoff | None = None) -> None:
@@ -149,7 +149,7 @@ class Watcher(PeriodicTask):
         self._attempts += 1
         nothing_yet = live.source.kind == "embedded" and live.current.version.repo == EMBEDDED
         if error.kind == "no_repo" and nothing_yet:
-            live.problem = ""  # nobody has released anything so far
+            live.problem = ""  # there is no release so far
             return
         if live.problem != error.message:
             log.warning("the model repo could not be asked: %s", error.message)

@@ -38,7 +38,7 @@ def decide_by_consensus(session: Session, *, agreements: int, cap: int, now: dt.
 
 
 def _by_gold(session: Session, now: dt.datetime) -> list[Decision]:
-    """Judge flags of pets whose answer is known: right ones are accepted, wrong ones rejected."""
+    """Decide flags of pets whose answer is known: right ones are accepted, wrong ones rejected."""
     rows = session.execute(
         sa.select(Flag, Gold)
         .join(Gold, Gold.sample_id == Flag.sample_id)
@@ -107,7 +107,7 @@ def _by_agreement(session: Session, agreements: int, cap: int, now: dt.datetime)
         known = any(person in records and records[person].level == "trusted" for person in people)
         if len(people) < agreements or not known:
             continue
-        why = f"{len(people)} people say the same, independently."
+        why = f"{len(people)} people independently agree."
         made += [
             append(session, flag, applied(NewDecision("accept", reason=why), flag), AGREEMENT, None, now)
             for flag in agreed

@@ -52,7 +52,7 @@ def accept(reason: str = "", *, species: str = "", box: Box | None = None) -> Ne
     """The person is right. Which label that means, `applied` takes from the flag.
 
     Args:
-        species: ``cat`` or ``dog``, of a missed pet whose breed nobody knows; empty: what the flag says.
+        species: ``cat`` or ``dog``, of a missed pet whose breed is unknown; empty: what the flag says.
         box: the place of a missed pet in pixels, where the flag's is wrong or lacking.
 
     Raises:
@@ -66,7 +66,7 @@ def accept(reason: str = "", *, species: str = "", box: Box | None = None) -> Ne
 
 
 def at(new_decision: NewDecision, box: Box | None) -> NewDecision:
-    """A ruling about a missed pet that is at another place than the flag says; None: it is right."""
+    """A decision about a missed pet that is at another place than the flag says; None: it is right."""
     return replace(new_decision, box=box)
 
 
@@ -151,7 +151,7 @@ def new_breed(
 
 
 def applied(new_decision: NewDecision, flag: Flag) -> NewDecision:
-    """A ruling as it reads for one flag: accepting takes the flag's label, relabelling as it is accepts.
+    """A decision as it reads for one flag: accepting takes the flag's label, relabelling as it is accepts.
 
     A missed pet needs a place, and may do with a species in place of a breed.
 
@@ -184,7 +184,7 @@ def applied(new_decision: NewDecision, flag: Flag) -> NewDecision:
 
 
 def _corrected(new_decision: NewDecision, flag: Flag) -> Box | None:
-    """The box of a ruling, checked; None where it says the same as the flag."""
+    """The box of a decision, checked; None where it says the same as the flag."""
     if new_decision.box is None:
         return None
     if flag.verdict != "missed":

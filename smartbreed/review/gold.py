@@ -1,4 +1,4 @@
-"""Known answers: pets whose breed a maintainer vouches for, by which flags of them are judged."""
+"""Known answers: pets whose breed a maintainer vouches for, by which flaggers are measured."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def mark(session: Session, flag_id: str, reviewer: str, now: dt.datetime) -> Non
 
 
 def unmark(session: Session, flag_id: str) -> None:
-    """The answer is no longer known; what was judged by it stays judged. Doing it twice is harmless."""
+    """The answer is no longer known; what it measured before stays. Doing it twice is harmless."""
     row = session.get(Gold, flag_id)
     if row is not None:
         session.delete(row)

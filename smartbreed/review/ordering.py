@@ -1,7 +1,7 @@
 """In which order flags are worth a maintainer's time, and why, in words.
 
-Usefulness is a weighted mean of what a decision would teach; those who sent too much or were
-too often wrong come after everybody else, however interesting their flags look.
+Usefulness is a weighted mean of what the model would learn from a decision; those who sent too much or were
+too often wrong come after all others, however interesting their flags look.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The queue: flags with all that a maintainer needs to judge them, the most useful ones first."""
+"""The queue: flags with all that a maintainer needs to decide them, the most useful ones first."""
 
 from __future__ import annotations
 
@@ -155,10 +155,10 @@ def items(
 ) -> list[Item]:
     """These flags with everything about them, most useful first, at most ``limit``."""
     samples = {flag.sample_id for flag in flags}
-    everybody = session.scalars(sa.select(Flag).where(Flag.state != "withdrawn")) if samples else ()
+    candidates = session.scalars(sa.select(Flag).where(Flag.state != "withdrawn")) if samples else ()
     said: dict[str, list[Flag]] = defaultdict(list)
     accepted: Counter[str | None] = Counter()
-    for flag in everybody:
+    for flag in candidates:
         if flag.sample_id in samples:
             said[flag.sample_id].append(flag)
         row = latest.get(flag.id)

@@ -86,7 +86,7 @@ def load_memory(bundle: Bundle) -> Memory:
 
 
 def pet_at(identifier: Identifier, photo: Photo, box: Box | None, top: int = TOP) -> Pet:
-    """What the model says of the pet in a box that somebody else drew.
+    """What the model says of the pet in a given box.
 
     Args:
         identifier: the served model.
@@ -116,7 +116,7 @@ def measure(
 
     Args:
         memory: what the served model knows; without vectors, novelty and support say nothing.
-        label: breed id that somebody gives it; None: they give none.
+        label: breed id that a person gives it; None: they give none.
     """
     pet = pet_at(identifier, photo, box)
     probabilities = identifier.classifier.probabilities(pet.logits, pet.faults)

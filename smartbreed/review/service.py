@@ -1,7 +1,7 @@
-"""The door to the review: queue, decisions, undo, known answers, counts.
+"""The interface to the review: queue, decisions, undo, known answers, counts.
 
 Safe for any number of maintainers, threads and processes: a decision is taken only while its
-flag is open, under the write lock, so of two who decide the same flag the second is told.
+flag is open, under the write lock, so of two who decide the same flag the second gets an error.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ class ReviewService:
         """Take the latest decisions of these flags back; they are open again.
 
         Args:
-            only: decision ids that must still be the latest, so that nobody else's is taken back.
+            only: decision ids that must still be the latest, so that no other maintainer's is taken back.
 
         Raises:
             ReviewError: nothing could be undone; the message says why of the first flag.
@@ -191,7 +191,7 @@ class ReviewService:
                 elif last is None or last.decision == "undo":
                     skipped[flag_id] = f"Nothing is decided about flag {flag_id}."
                 elif only is not None and last.decision_id not in only:
-                    skipped[flag_id] = f"Somebody decided flag {flag_id} anew since; nothing was taken back."
+                    skipped[flag_id] = f"Flag {flag_id} was decided anew since; nothing was taken back."
                 else:
                     new_decision = NewDecision("undo", reason=reason or None)
                     made.append(rows.append(session, flag, new_decision, reviewer, last, now))
@@ -211,7 +211,7 @@ class ReviewService:
         """Make a decided flag's pet one whose answer is known, or no longer.
 
         Raises:
-            ReviewError: ``unknown_flag``, or ``not_decided`` while nobody decided it.
+            ReviewError: ``unknown_flag``, or ``not_decided`` while there is no decision.
         """
         with write(self.sessions) as session:
             if gold:

@@ -25,7 +25,7 @@ class Decision(Base):
     __table_args__ = (
         sa.CheckConstraint(sa.column("decision").in_(DECISIONS), "decision"),
         sa.CheckConstraint(sa.column("state").in_(STATES), "state"),
-        # Two decisions on one flag are never of one moment, or nobody could say which is the later.
+        # Two decisions on one flag are never of one moment, or their order would be lost.
         sa.UniqueConstraint("flag_id", "decided_at"),
         sa.Index(None, "state", "decision_id"),
     )
@@ -93,7 +93,7 @@ class Signals(Base):
 
 
 class Gold(Base):
-    """A pet whose answer is known: flags of the same pet are judged by it."""
+    """A pet whose answer is known: it measures the flaggers of that pet."""
 
     __tablename__ = "gold"
     __table_args__ = (sa.Index(None, "sample_id"),)

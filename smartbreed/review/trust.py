@@ -27,7 +27,7 @@ GOOD = 0.7
 #: Probability of being below it from which a flagger is not trusted, and of being above it from
 #: which they are.
 LOW, HIGH = 0.9, 0.85
-#: Known answers below which nobody is distrusted.
+#: Known answers below which no person is distrusted.
 _FEWEST = 3
 
 #: Flaggers in one query.
@@ -103,7 +103,7 @@ def judge(flag: Flag, decision: Decision) -> bool | None:
         return None
     if decision.decision == "accept":
         return True
-    if decision.decision == "new_breed":  # whoever said that it is none of the listed was right
+    if decision.decision == "new_breed":  # a person who said that it is none of the listed was right
         return True if flag.label_text and not flag.label else None if answer_of(flag) is None else False
     if answer_of(flag) is None and not (flag.label_text and decision.decision == "reject"):
         return None  # unsure, a missed pet without a name, own words made a breed of the catalogue

@@ -29,7 +29,7 @@ _MOST_BYTES = 100_000_000
 
 
 class DatasetChanges:
-    """Remembers that somebody pushed until it has been looked at.
+    """Remembers that there was a push until it has been looked at.
 
     Args:
         jobs: what has run on this home.

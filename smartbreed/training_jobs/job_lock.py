@@ -1,4 +1,4 @@
-"""One retraining at a time on this SMARTBREED_HOME, whichever process starts it and whoever dies.
+"""One retraining at a time on this SMARTBREED_HOME, whichever process starts it and whichever dies.
 
 The lock is the kernel's (``flock``) and belongs to the *trainer's* process, which
 inherits the open file: it is held exactly as long as that process lives, also when the
@@ -18,7 +18,7 @@ from pathlib import Path
 from smartbreed.core.files import PRIVATE_FILE, disk_errors
 
 _MAX_NAME = 200
-#: Whoever only looks holds the lock for microseconds; a starter waits that long for them.
+#: A reader holds the lock for microseconds; a starter waits that long for it.
 _PATIENCE_S = 0.5
 
 

@@ -40,7 +40,7 @@ _FLOOD = 50_000_000
 
 
 class Jobs:
-    """The door to retrainings; safe for any number of threads and processes.
+    """The interface to retrainings; safe for any number of threads and processes.
 
     Args:
         settings: whose ``home_dir`` holds everything.
@@ -111,7 +111,7 @@ class Jobs:
             raise _busy()
 
     def current(self) -> Job | None:
-        """The job that runs now, whoever started it."""
+        """The job that runs now, started by any process."""
         name = self._job_lock.holder()
         return read_job(self._folder / name, alive=True) if name and _is_name(name) else None
 
@@ -165,7 +165,7 @@ class Jobs:
         return job
 
     def wait(self, job_id: str, timeout: float | None = None) -> Job | None:
-        """Wait until a job watched here has ended and everybody was told.
+        """Wait until a job watched here has ended and all listeners were called.
 
         Returns:
             The job as it stands then.
@@ -177,7 +177,7 @@ class Jobs:
         return self.get(job_id)
 
     def close(self, grace_s: float = GRACE_S) -> None:
-        """Stop what this process started or adopted: whoever stops the app wants quiet."""
+        """Stop what this process started or adopted, as the app itself is stopped."""
         with self._guard:
             watched = dict(self._watched)
         if self._job_lock.holder() in watched:
@@ -196,7 +196,7 @@ class Jobs:
             thread.start()
 
     def _follow(self, name: str, process: subprocess.Popen[bytes] | None) -> None:
-        """Wait for the end of a job, note it and tell everybody."""
+        """Wait for the end of a job, note it and call all listeners."""
         folder = self._folder / name
         status: int | None = None
         flooded = False

@@ -48,7 +48,7 @@ def trainer_command() -> list[str]:
 
 
 def spawn(command: Sequence[str], folder: Path, settings: Settings, lock: int) -> subprocess.Popen[bytes]:
-    """Start `command` with its output in `folder`; it keeps the lease, and lives on without us.
+    """Start `command` with its output in `folder`; it keeps the lock, and lives on without us.
 
     Raises:
         StorageError: the disk or the system refused; nothing runs.
@@ -110,8 +110,8 @@ def stop(
     """Ask the job's processes to stop, and kill them later if they do not.
 
     Args:
-        runs: whether the job holds the lease; only then its process group surely exists and is
-            nobody else's.
+        runs: whether the job holds the lock; only then its process group surely exists and is
+            no other process's.
         publishes: whether it is past the point of no return; then it gets `PUBLISHING_S` more.
 
     Returns:

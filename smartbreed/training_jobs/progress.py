@@ -1,7 +1,7 @@
 """The JSON lines of a retraining, as the trainer prints them on stdout, folded into one picture.
 
 The trainer is another program and may be a newer one: a line that is no JSON is
-passed over and kept for the maintainer to see, and a stage nobody has heard of is
+passed over and kept for the maintainer to see, and an unknown stage is
 shown under its own name.
 """
 
@@ -43,7 +43,7 @@ class Step:
         name: as the trainer calls it.
         title: what it does, for people.
         state: ``waiting``, ``active``, ``done`` or ``stopped``.
-        share: how much of it is done, 0…1; None while it cannot be told.
+        share: how much of it is done, 0…1; None while it is not known.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Result:
     Attributes:
         learnt: ids of the breeds with anything new.
         learnt_names: what people call them.
-        took: newly accepted samples it learnt from or was judged on; None where an older trainer
+        took: newly accepted samples it learnt from or was evaluated on; None where an older trainer
             does not say.
         outcome: ``published``, ``passed``, ``refused``; ``nothing_new`` or ``too_few`` where no new model
             was made. Empty from an older trainer.
@@ -155,7 +155,7 @@ def fold(lines: Iterable[str]) -> Progress:
 
 
 def title_of(stage: str) -> str:
-    """What a stage does; for one nobody has heard of, its own name."""
+    """What a stage does; for an unknown one, its own name."""
     return STAGES.get(stage) or stage.replace("_", " ").strip().capitalize() or "Something else"
 
 

@@ -47,7 +47,7 @@ def read_report(home: Path, folder: str) -> Report | None:
 
 
 def reports(home: Path, limit: int = 50) -> list[Report]:
-    """Every finished retraining of this home, newest first, whoever started it."""
+    """Every finished retraining of this home, newest first."""
     with suppress(OSError):
         names = sorted(
             (path.parent.name for path in (home / "retraining").glob("*/report.json")), reverse=True

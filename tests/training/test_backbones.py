@@ -103,7 +103,7 @@ def test_imagenet_out_of_reach_is_one_sentence(monkeypatch: pytest.MonkeyPatch) 
         sentence = f"The ImageNet weights of {backbone} could not be downloaded; .*bundle:embedded or none. "
         with pytest.raises(InitialWeightsError, match=sentence + "Received: model.start=imagenet"):
             build_start(Model(backbone=backbone, input_size=SIZE, start="imagenet"), 4)
-    with pytest.raises(InitialWeightsError, match="Nobody published"):
+    with pytest.raises(InitialWeightsError, match="There are no ImageNet weights for small_cnn"):
         build_start(Model(backbone="small_cnn", input_size=SIZE, start="imagenet"), 4)
 
 

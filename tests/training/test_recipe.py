@@ -115,7 +115,7 @@ def test_a_recipe_that_is_not_there_lists_those_that_are() -> None:
         ("- 1\n- 2", "A recipe is a mapping"),
         ("name: [", "not YAML"),
         ("extends: nothing\nname: x", "no recipe of that name"),
-        ("extends: mine\nname: x", "goes in a circle"),
+        ("extends: mine\nname: x", "is circular"),
     ],
 )
 def test_a_file_that_is_no_recipe(tmp_path: Path, text: str, sentence: str) -> None:

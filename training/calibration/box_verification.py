@@ -12,7 +12,7 @@ from training.data import Scene
 
 #: Detector score from which on the classifier is asked for its opinion.
 CANDIDATE = 0.1
-#: Smallest score of a detector without a second look.
+#: Smallest score of a detector without box verification.
 PLAIN_SCORE = 0.4
 
 
@@ -47,7 +47,7 @@ def candidates_of(identifier: Identifier, scene: Scene) -> list[tuple[float, flo
 def fit_box_verification(
     identifier: Identifier, scenes: list[Scene]
 ) -> tuple[dict[str, float] | None, float]:
-    """The second look's weights and the threshold on its probability, from held-back scenes.
+    """The weights of box verification and the threshold on its probability, from held-back scenes.
 
     Returns:
         None and `PLAIN_SCORE` where the scenes cannot tell: no right boxes, no wrong ones, or a fit by

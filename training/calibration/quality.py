@@ -1,4 +1,4 @@
-"""How much faults of a crop raise the temperature, and what tells other animals: from held-back crops."""
+"""How much faults of a crop raise the temperature, and what shows other animals: from held-back crops."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A disk that is full or failing, told apart from every other fault: one sentence instead of a stack trace.
+"""A disk that is full or failing ends the program with one sentence instead of a stack trace.
 
 Many libraries write during a run (h5py, numpy, Pillow, matplotlib, KerasTuner), each with an error of its
 own, so what they raise is looked at once, around a whole stage.

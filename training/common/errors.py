@@ -33,7 +33,7 @@ class InitialWeightsError(TrainingError):
 
 
 class StageError(TrainingError):
-    """A stage that cannot run yet, or a run directory somebody else is using."""
+    """A stage that cannot run yet, or a run directory that another process uses."""
 
     def __init__(self, message: str) -> None:
         super().__init__("bad_stage", message)

@@ -1,4 +1,4 @@
-"""The folder of a training run: what it was told, what it did, and which stages are complete.
+"""The folder of a training run: its recipe, what it did, and which stages are complete.
 
 ::
 

@@ -1,7 +1,7 @@
-"""What a line of head-mode releases began with, so that small losses cannot add up for ever.
+"""The baseline of a line of head-mode releases, so that small losses cannot add up for ever.
 
 Each release may be a little worse than its parent, which chance alone can make of it. So every one is
-also held against the root: the last version that was trained as a whole, on the same gate set.
+also held against the baseline: the last version that was trained as a whole, on the same gate set.
 ``config.json`` carries its score along as ``baseline``.
 """
 
@@ -17,10 +17,10 @@ from training.export.gate_set import GateSet
 
 @dataclass(frozen=True)
 class Baseline:
-    """The root's score.
+    """The baseline's score.
 
     Attributes:
-        version: of the root.
+        version: of the baseline.
         top1: share of the gate set that it names right, 0…1.
         pictures: of the gate set, without what was learnt since; another number is another set.
         right: which of them it names right, a bit a picture, as hexadecimal digits; empty where an older
@@ -47,7 +47,7 @@ class Baseline:
 
 
 def baseline_from(version: str, right: np.ndarray) -> Baseline:
-    """A version as the root of those after it.
+    """A version as the baseline of those after it.
 
     Args:
         version: its own.
@@ -57,7 +57,7 @@ def baseline_from(version: str, right: np.ndarray) -> Baseline:
 
 
 def baseline_of(config: dict[str, Any], champion: np.ndarray, gate: GateSet) -> Baseline | None:
-    """The root of a champion: what its ``config.json`` says, else the champion itself.
+    """The baseline of a champion: what its ``config.json`` says, else the champion itself.
 
     Args:
         config: the champion's.

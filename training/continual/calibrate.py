@@ -1,4 +1,4 @@
-"""Temperature, thresholds and the second look of a new head.
+"""Temperature, thresholds and box verification of a new head.
 
 All are chosen on the gate set, as the parent's were on the same held-back pictures. Where only the
 new head's logits are higher or lower than the old one's, what is said and how often stays the same.
@@ -17,7 +17,7 @@ from training.models.linear_head import Head
 
 
 def calibrated(config: dict[str, Any], old: Head, new: Head, gate: GateSet) -> dict[str, Any]:
-    """The changed parts of ``config.json``: temperature, thresholds and, with a detector, its second look.
+    """The changed parts of ``config.json``: temperature, thresholds and, with a detector, box verification.
 
     Args:
         config: the parent's.

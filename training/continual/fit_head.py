@@ -1,4 +1,4 @@
-"""One lesson: accepted pictures → a new head."""
+"""Accepted pictures → a new head."""
 
 from __future__ import annotations
 

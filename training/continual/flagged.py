@@ -1,7 +1,7 @@
 """What champion and challenger make of what was flagged since the champion learnt, both unseen.
 
 A sample that is held out is answered by the challenger itself. One it learns from is answered by a
-head taught in the same way without that sample's fifth of all: five more lessons of a second each
+head fitted in the same way without that sample's fifth of all: five more fits of a second each
 make every accepted sample count, where holding out a fifth of twenty would leave four.
 """
 
@@ -72,10 +72,10 @@ def answer(
 
     Args:
         parent: champion's head and replay memory.
-        challenger: the head taught with all of ``trained_on``.
+        challenger: the head fitted to all of ``trained_on``.
         trained_on: what the challenger has learnt from.
         keys: of ``trained_on``.
-        held_out: what nobody has learnt from.
+        held_out: what neither has learnt from.
         new: mask over ``trained_on`` of the samples the champion has not learnt from either.
     """
     fold = folds_of(keys, trained_on.labels)

@@ -2,7 +2,7 @@
 
 Slow (a GPU for minutes, two cores for hours) and only worth it once many samples are there. The
 champion gives the start weights and the opinions that are distilled; calibration, export and replay
-memory are those of the recipe. What is judged, written about and published is as in head mode,
+memory are those of the recipe. What is compared, written about and published is as in head mode,
 except that both models look at the photographs themselves, as their backbones differ.
 """
 
@@ -50,7 +50,7 @@ from training.data.accepted_scenes import scenes_of
 from training.export.gate_set import FILE, GateSet, build_gate, load_gate
 from training.export.replay import origins_of
 
-#: Share of the accepted samples that only judges: no second training is affordable here.
+#: Share of the accepted samples that is only evaluated on: no second training is affordable here.
 SHARE = HELD_OUT["full"]
 #: Our stages, what each says, and the recipe's stages that are its parts.
 _STAGES = (
@@ -61,7 +61,7 @@ _STAGES = (
 
 
 def retrain_everything(work: Work, recipe: str = "breeds") -> dict[str, Any]:
-    """As `training.continual.run.retrain_head`, with a training recipe instead of a lesson.
+    """As `training.continual.run.retrain_head`, with a training recipe instead of the head alone.
 
     Raises:
         SmartBreedError: the Hub, the disk, the recipe or the base dataset stopped it.
@@ -113,17 +113,17 @@ def retrain_everything(work: Work, recipe: str = "breeds") -> dict[str, Any]:
 
 
 def _watching(progress: Progress, number: int, of: int) -> Callable[[float, str], None]:
-    """Tells of the recipe's stage of a number as a part of ours."""
+    """Reports the recipe's stage of a number as a part of ours."""
     return lambda share, message: progress(number + share, of, message)
 
 
 def _too_few_held_out(plan: Plan) -> str:
-    """Why the gate could only refuse, hours from now; empty when it can judge."""
+    """Why the gate could only refuse, hours from now; empty when it can compare."""
     compared = int((plan.held_out & plan.fresh).sum())
     if compared >= MARGINS.least:
         return ""
     return (
-        f"Full mode judges a new version on a fifth of the accepted photos, which it does not learn from: "
+        f"Full mode evaluates a new version on a fifth of the accepted photos, which it does not learn from: "
         f"of these {compared} {'is' if compared == 1 else 'are'} new, and {MARGINS.least} are needed; "
         "accept more, or use head mode."
     )
@@ -218,7 +218,7 @@ def _baseline(challenger: ModelLogits, gate: GateSet, version: str) -> dict[str,
 def _keep_box_verification(
     config: dict[str, Any], before: dict[str, Any], compared: list[ModelLogits]
 ) -> None:
-    """Without whole photographs to choose it by, the champion's second look goes on, on the new scale."""
+    """Without whole photographs to fit it, the champion's box verification goes on, on the new scale."""
     detector, old = config.get("detector"), before.get("detector") or {}
     if detector and not detector.get("confirm") and old.get("confirm"):
         largest = [model.logits.max(1) for model in compared]

@@ -1,4 +1,4 @@
-"""The checks of the gate that ask for losses: of all pictures, since the root, of a group, of a breed.
+"""The checks of the gate that ask for losses: of all pictures, since the baseline, of a group, of a breed.
 
 A gate set of hundreds of pictures holds the challenger to the margins. One of ten cannot: a single picture
 is ten points there. So a check refuses a small set's loss only where the exact paired test says that it is
@@ -35,8 +35,8 @@ class Margins:
             unless chance explains it (under 95% of resamples).
         likelihood: smallest share of resamples in which flagged samples are answered better.
         least: fewer flagged samples say nothing.
-        stand_in: both of the first are this much wider where a stand-in judges: the champion was trained
-            on it, so that any change costs something there.
+        stand_in: both of the first are this much wider where a stand-in is the gate set: the champion was
+            trained on it, so that any change costs something there.
         floor: probabilities below count as this, so that no single sample decides.
     """
 
@@ -121,7 +121,7 @@ def overall_check(found: Difference, changed: Pairs, before: float, margins: Mar
         changed: the same pictures, counted.
         before: share that the champion names right, 0…1.
         margins: see there.
-        trained: a stand-in judges.
+        trained: a stand-in is the gate set.
     """
     where = "replay memory standing in for a gate set" if trained else "the frozen gate set"
     wider = margins.stand_in if trained else 1.0

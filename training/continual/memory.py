@@ -49,7 +49,7 @@ def refresh(
     """Write the replay memory of the next version.
 
     A breed of the base dataset keeps what stands best for it (`herd`) and gives up to
-    `LEARNT_PER_LABEL` places to accepted samples; a breed that was taught fills its places
+    `LEARNT_PER_LABEL` places to accepted samples; a breed that was learnt fills its places
     with the views of its pictures.
 
     Args:

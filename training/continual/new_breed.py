@@ -4,9 +4,9 @@
    belongs: from the class mean to the row by linear discriminant analysis (inverse of the covariance
    within breeds), scaled as the known rows are.
 2. *Fit* that row alone, close to where it was imprinted, on the pictures' views with the weight of a
-   whole breed against the replay memory's hardest pictures and the strangers. All other rows stay, so no
-   other score moves.
-3. *Settle* its bias: as high as it may go while it takes no more than `TAKEN` of the strangers and of the
+   whole breed against the replay memory's hardest pictures and the out-of-distribution ones. All other
+   rows stay, so no other score moves.
+3. *Set* its bias: as high as it may go while it takes no more than `TAKEN` of the latter and of the
    replay memory that was named right. A few pictures say where a breed lies but not how wide it is; the
    other breeds do, and what is no pet at all: known rows were shown such pictures in training, a new one
    that never was becomes the first guess for six of ten of them.
@@ -20,11 +20,12 @@ import numpy as np
 
 from training.models.linear_head import Examples, Head, fit_rows
 
-#: Share of the strangers and of the replay memory named right that one new breed may take (10 of 5,422).
+#: Share that one new breed may take of the out-of-distribution pictures and of the replay memory that was
+#: named right (10 of 5,422).
 TAKEN = 0.002
 #: Weight of all its pictures together, in pictures of the replay memory: as one known breed.
 WEIGHT = 40.0
-#: Weight of a stranger, in pictures of the replay memory.
+#: Weight of an out-of-distribution picture, in pictures of the replay memory.
 OUT_OF_DISTRIBUTION = 5.0
 #: Distance of the fitted row from the imprinted one costs this much; see `training.models.linear_head`.
 PULL = 0.03
@@ -35,7 +36,7 @@ SHRINKAGE = 0.3
 
 
 class ParentHead:
-    """What is known before the lesson: head and replay memory, and what follows from both.
+    """The parent: head and replay memory, and what follows from both.
 
     Args:
         head: of the parent.
@@ -47,7 +48,7 @@ class ParentHead:
         self.head, self.memory, self.out_of_distribution = head, memory, out_of_distribution
 
     def others(self, head: Head) -> Examples:
-        """What is of no new breed: the memory, and the strangers as what ``head`` takes them for."""
+        """What is of no new breed: the memory, and out-of-distribution pictures as ``head`` names them."""
         if self.out_of_distribution is None or not len(self.out_of_distribution):
             return self.memory
         taken_for = head.logits(self.out_of_distribution).argmax(1)

@@ -1,4 +1,4 @@
-"""What there is to learn: the parent's labels, the new ones, and which samples teach and which judge."""
+"""What there is to learn: old and new labels, which samples are trained on and which are held out."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Record:
 
     Attributes:
         samples: label of each accepted sample it has learnt from, by key.
-        held_out: the same of those it was only judged on.
+        held_out: label of those it was only evaluated on, by key.
     """
 
     samples: dict[str, str] = field(default_factory=dict)
@@ -82,7 +82,7 @@ class Plan:
         return self.labels[self.known :]
 
     def labelled_views(self, views: np.ndarray, mask: np.ndarray) -> LabelledViews:
-        """The samples of a mask as a lesson."""
+        """The samples of a mask."""
         place = {name: number for number, name in enumerate(self.names)}
         index = np.array([place[sample.label] for sample in self.samples], np.int64)
         return LabelledViews(views[mask], index[mask])

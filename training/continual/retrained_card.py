@@ -64,13 +64,13 @@ def render_card(config: dict[str, Any], facts: dict[str, Any]) -> str:
         rows.append(
             _row(f"right on newly accepted samples, unseen ({flagged['samples']})", flagged["top1"], "{:.1%}")
         )
-    notes = "Samples it has learnt from were answered by a head taught without them (five folds)."
+    notes = "Samples it has learnt from were answered by a head fitted without them (five folds)."
     if gate["stand_in"]:
         notes += (
             " The parent had no gate set: a fifth of its replay memory stood in, which it was trained on."
         )
     how = (
-        "Only the head is new: the backbone and all breeds nobody corrected are as they were."
+        "Only the head is new: the backbone and all breeds without corrections are as they were."
         if facts["mode"] == "head"
         else "Every layer was fine-tuned on the base dataset and those corrections."
     )
@@ -113,7 +113,7 @@ def differences(parent: dict[str, Any], config: dict[str, Any], moved: int) -> l
     after = (config.get("detector") or {}).get("confirm")
     if before and after and before != after:
         lines.append(
-            f"Second look: weight of the breed logit {before['classifier']} → {after['classifier']}, "
+            f"Box verification: weight of the breed logit {before['classifier']} → {after['classifier']}, "
             f"bias {before['bias']} → {after['bias']}."
         )
     return lines

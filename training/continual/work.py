@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class ProgressReporter:
-    """Speaks to whoever started the retraining.
+    """Reports progress to the process that started the retraining.
 
     Args:
         as_json: one JSON object a line on stdout; else sentences on stderr and the result on stdout.
@@ -86,7 +86,7 @@ class Progress(Protocol):
 
 @dataclass(frozen=True)
 class Choices:
-    """What somebody may choose.
+    """The choices of a retraining.
 
     Attributes:
         dataset: dataset repo.
@@ -137,7 +137,7 @@ class Work:
 
     @contextmanager
     def stage(self, name: str, message: str) -> Iterator[Progress]:
-        """Tell of a stage and time it; yields what tells how far it is, and may say it in other words."""
+        """Report a stage and time it; yields a progress callback, which may change the message."""
         started = time.perf_counter()
         self.reporter.step(name, message)
 

@@ -1,4 +1,4 @@
-"""From flags and decisions to what may be learnt: one label a pet, nobody with too large a say."""
+"""From flags and decisions to what may be learnt: one label a pet, no person with too large a share."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 What a detector is shown without a box it learns to be background. So a photograph is only used when
 every pet in it is known: the missed ones that were accepted, those of other accepted flags, and what
-the model had found when the pet was missed, unless somebody disputes it.
+the model had found when the pet was missed, unless a flag disputes it.
 """
 
 from __future__ import annotations
@@ -214,7 +214,7 @@ def _among(box: Box, others: list[Box]) -> bool:
 
 
 def _species(flag: dict[str, Any], review: dict[str, Any]) -> str:
-    """``cat`` or ``dog`` of an accepted flag; empty where there is no pet, or nobody said."""
+    """``cat`` or ``dog`` of an accepted flag; empty where there is no pet, or it is not known."""
     label = label_of(flag, review)
     if not label and flag["verdict"] != "missed":
         return ""

@@ -57,7 +57,7 @@ def load_crops(root: str, split: str, dropped: list[dict[str, str]] | None = Non
     Args:
         root: dataset repo or folder; its columns are ``image, breed, species, source_id``.
         split: ``train`` or ``test``.
-        dropped: told of what cannot be read, which is left out.
+        dropped: gets what cannot be read, which is left out.
 
     Raises:
         DataError: it cannot be loaded, lacks a column or the names of its breeds, or its pictures are

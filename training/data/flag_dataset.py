@@ -1,6 +1,6 @@
 """The rows of the dataset repo at one revision; what is not ours there is passed over and reported.
 
-Photos stay in their files until somebody looks at one (`Stored`): of a dataset of any size, only
+Photos stay in their files until one is read (`Stored`): of a dataset of any size, only
 the row group that is being looked at is in memory, and of rejected photos nothing ever is.
 """
 

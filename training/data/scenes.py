@@ -51,7 +51,7 @@ def load_scenes(
         root: dataset repo or folder.
         split: ``train`` or ``test``.
         config: its configuration with the columns ``image, boxes, species, kind, origin``.
-        dropped: told of what was left out: ``{"origin": …, "reason": …}``.
+        dropped: gets what was left out: ``{"origin": …, "reason": …}``.
 
     Raises:
         DataError: it cannot be loaded or lacks a column.
@@ -101,7 +101,7 @@ def _scene(row: dict[str, Any], names: list[str] | None) -> Scene:
 def split_scenes(scenes: list[Scene], apart: list[Scene] | None = None) -> tuple[list[Scene], list[Scene]]:
     """(training, held back), by content hash.
 
-    A photograph that nearly equals a held-back one is in neither part: what was learnt by heart judges
+    A photograph that nearly equals a held-back one is in neither part: what was learnt by heart says
     nothing, and the held-back part stays what it is when others come.
 
     Args:
@@ -132,7 +132,7 @@ def near_others(scenes: Sequence[Scene], others: Sequence[Scene]) -> np.ndarray:
 
 
 def near_pairs(scenes: list[Scene]) -> list[tuple[int, int]]:
-    """Pairs of photographs that are nearly the same, as `training.data.duplicates` tells."""
+    """Pairs of photographs that are nearly the same, by `training.data.duplicates`."""
     if not scenes:
         return []
     with ThreadPoolExecutor(4) as pool:

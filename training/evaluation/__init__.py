@@ -1,4 +1,4 @@
-"""Evaluation that tells the truth: every figure from the served files, on pictures no choice was made on."""
+"""Evaluation: every figure from the served files, on pictures no choice was made on."""
 
 from training.evaluation.bundle_scores import evaluate_bundle
 

@@ -1,4 +1,4 @@
-"""Judge a bundle: every figure as ``scores.json``, every plot as PNG, the mistakes as contact sheets."""
+"""Evaluate a bundle: every figure as ``scores.json``, every plot as PNG, the mistakes as contact sheets."""
 
 from __future__ import annotations
 
@@ -42,22 +42,22 @@ def evaluate_bundle(
     """Write ``scores.json``, ``plots/`` and ``mistakes/`` into ``out_folder``; returns the scores.
 
     Args:
-        bundle_folder: the bundle; its served LiteRT files are judged.
-        crops: test crops; None: the classifier is not judged on crops.
+        bundle_folder: the bundle; its served LiteRT files are evaluated.
+        crops: test crops; None: the classifier is not evaluated on crops.
         out_folder: created when missing. ``mistakes/`` shows test photographs: keep it out of the repository.
         scenes: whole test photographs with pets.
         empty: whole photographs without, that nothing was trained on.
         robustness: pictures the robustness curves are measured on; 0: none are.
         trained: names of the original files of the classifier's training crops. None: not known, and then
-            no breed is judged on whole photographs, because the classifier may know them by heart.
-        near: sha256 of those ``scenes`` that nearly equal a training photograph; the detector is then judged
-            on the others, too.
+            no breed is evaluated on whole photographs, because the classifier may know them by heart.
+        near: sha256 of those ``scenes`` that nearly equal a training photograph; the detector is then
+            evaluated on the others, too.
 
     Returns:
         Floats rounded to four places. Parts that nothing was given for are left out.
 
     Raises:
-        DataError: nothing to judge on, or crops of a label the model does not know.
+        DataError: nothing to evaluate on, or crops of a label the model does not know.
         BundleError: the bundle cannot be used.
     """
     if crops is None and not scenes and not empty:

@@ -120,7 +120,7 @@ def classifier_forms(
 def detector_forms(
     paths: Mapping[str, Path], scenes: Sequence[Scene], detector: Detector
 ) -> dict[str, dict[str, Any]]:
-    """What each form of a detector does on whole photographs, without the classifier's second look.
+    """What each form of a detector does on whole photographs, without box verification.
 
     Returns:
         For each form ``bytes, milliseconds, quiet_milliseconds, recall`` (IoU .5, score .3), ``ap50``,
@@ -186,7 +186,7 @@ def _boxes(output: dict[str, np.ndarray], scene: Scene, config: Any) -> tuple[np
     return boxes[kept] * np.array([width, height] * 2, np.float32), scores[likely][kept]
 
 
-#: The figure each network's forms are judged by.
+#: The figure each network's forms are compared by.
 COMPARED_BY = {"classifier": "top1", "detector": "map"}
 
 

@@ -112,7 +112,7 @@ def pipeline_metrics(identifier: Identifier, seen: Seen, trained: Collection[str
         identifier: the model.
         seen: at least one photograph with a pet.
         trained: names of the original files of the classifier's training crops; None: not known, and no
-            breed is judged.
+            breed is evaluated.
     """
     scenes, found = seen.scenes, seen.found
     score = identifier.detector.config.score if identifier.detector else 0.0

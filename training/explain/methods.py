@@ -30,7 +30,7 @@ SAMPLES, NOISE = 20, 0.2
 
 
 class CountedModel(keras.Model):  # type: ignore[misc]
-    """A model whose `predict` tells after each batch how much is done."""
+    """A model whose `predict` reports after each batch how much is done."""
 
     report: Callable[[float], None] = staticmethod(lambda done: None)
 
@@ -87,7 +87,7 @@ class Explanations:
             pixels: uint8 ``(size, size, 3)``.
             index: the label.
             method: a key of `smartbreed.inference.deep_explanations.METHODS`.
-            report: told the share done, 0…1, and what is being done.
+            report: called with the share done, 0…1, and what is being done.
         """
         return self._methods[method](to_input(pixels, self._scale, self._offset), index, report)
 

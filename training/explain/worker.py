@@ -105,7 +105,7 @@ def answer(
 
 
 def failure(error: Exception) -> dict[str, str]:
-    """What the parent is told; the traceback stays on stderr."""
+    """The answer to the parent; the traceback stays on stderr."""
     if isinstance(error, SmartBreedError):
         return error.as_dict()
     traceback.print_exception(error)

@@ -23,7 +23,7 @@ from training.models.from_bundle import rebuild_classifier
 from training.models.ssd_mobilenet_v1 import build_detector
 from training.recipe.recipe import Recipe
 
-#: Of a bundle in which networks are only asked; nobody sees it.
+#: Of a bundle in which networks are only asked; it is never served.
 UNFINISHED: dict[str, Any] = {"name": "unfinished", "version": "0.0.0", "detector": None}
 
 

@@ -2,7 +2,7 @@
 
 ``gate.npz`` holds int8 embeddings of the crops held back from training (`training.data.held_back`),
 and, as they are learnt, of accepted samples that were held out. In head mode the backbone stays, so
-champion and challenger can both be judged on it in a millisecond without a photograph.
+champion and challenger can both be compared on it in a millisecond without a photograph.
 The stage `export` of a recipe writes it.
 """
 
@@ -24,7 +24,7 @@ STAND_IN = 0.2
 
 @dataclass(frozen=True)
 class GateSet:
-    """Pictures to judge on.
+    """Pictures to compare on.
 
     Attributes:
         embeddings: float32 ``(n, d)``.

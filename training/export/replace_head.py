@@ -139,7 +139,7 @@ def replace_weights(source: Path, target: Path, old: Head, new: Head) -> None:
     Args:
         source: the parent's file.
         target: the file to write.
-        old: the head in it, which tells its layer from all others.
+        old: the head in it, by which its layer is found.
         new: may have more labels.
 
     Raises:

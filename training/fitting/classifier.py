@@ -267,7 +267,9 @@ def _step_progress(recipe: Recipe, run: RunDirectory, steps: int, validated: int
     return keras.callbacks.LambdaCallback(
         on_epoch_begin=begin,
         on_train_batch_end=step,
-        on_epoch_end=lambda epoch, logs: run.advance(validated, f"Epoch {epoch + 1} of {epochs} is judged"),
+        on_epoch_end=lambda epoch, logs: run.advance(
+            validated, f"Epoch {epoch + 1} of {epochs} is evaluated"
+        ),
     )
 
 

@@ -2,7 +2,7 @@
 
 After each epoch the run directory holds ``backup/`` (weights and optimizer, to go
 on from), ``log.json`` (what each epoch scored) and ``averaged.weights.h5`` (the
-exponential average of the weights, the one that is judged and kept).
+exponential average of the weights, the one that is evaluated and kept).
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class FitSettings:
         clip: largest norm of the gradient of a variable.
         schedule: ``cosine``, or ``plateau``: the rate as it is until ``monitor`` stands still.
         plateau_patience, plateau_factor: epochs without a gain, and what the rate is then multiplied by.
-        monitor: the judge's figure that tells a better epoch.
+        monitor: the held-back figure by which an epoch is better.
         stop_after: epochs without a gain after which the run ends; 0: never.
         towards_start: weight of the squared distance of the head from its start (L2-SP, Li et al. 2018,
             https://arxiv.org/abs/1802.01483): a hundred pictures a breed know less than ImageNet's thousand.
@@ -174,8 +174,8 @@ def fit(
         loss: a Keras loss.
         evaluate: figures of the averaged weights, called after each epoch.
         save: writes the averaged weights to a path.
-        report: told the entry of each epoch.
-        callbacks: more of Keras' callbacks; they see the judge's figures as logs.
+        report: called with the entry of each epoch.
+        callbacks: more of Keras' callbacks; they see the held-back figures as logs.
 
     Returns:
         One entry an epoch: ``epoch``, ``loss``, ``seconds`` and what ``evaluate`` said.
@@ -204,7 +204,7 @@ def fit(
             )
 
     def finish_epoch(epoch: int, logs: dict[str, float]) -> None:
-        # Judge and keep the averaged weights, then go on from the raw ones.
+        # Evaluate and keep the averaged weights, then go on from the raw ones.
         raw = student.get_weights()
         optimizer.finalize_variable_values(student.trainable_variables)
         entry = {"epoch": epoch + 1, "loss": float(logs["loss"]), **evaluate()}

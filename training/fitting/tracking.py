@@ -34,7 +34,7 @@ def trackers(recipe: Recipe, folder: Path) -> list[keras.callbacks.Callback]:
 
 
 def log_head(folder: Path, figures: Mapping[str, float]) -> None:
-    """Tell TensorBoard how good the head on the frozen backbone was; without epochs nothing else is told.
+    """Show TensorBoard how good the head on the frozen backbone was; without epochs it gets nothing else.
 
     Args:
         folder: the run directory; a run of its own, ``tensorboard/head``, is left.

@@ -42,7 +42,7 @@ def average_weights(name: str, run: RunDirectory, model: keras.Model, validation
 
     Args:
         name: ``embedded`` or a bundle's folder.
-        run: told what came of it.
+        run: logs the result.
         model: left at the better point.
         validation: held-back crops; their ``names`` are the ids of the model's labels, in order.
 

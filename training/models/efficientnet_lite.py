@@ -42,7 +42,7 @@ class Stage(NamedTuple):
 
 
 class Scaling(NamedTuple):
-    """What tells the variants apart; ``pixels`` is the side of the input they were trained on."""
+    """What differs between the variants; ``pixels`` is the side of the input they were trained on."""
 
     width: float
     depth: float

@@ -15,7 +15,7 @@ from training.data.reading import bundle_folder
 from training.models.backbones import BACKBONES
 from training.models.ssd_mobilenet_v1 import WIDTHS, build_detector
 
-#: The detector's widest layer; every other width is a power-of-two part of it, so it tells them all exactly.
+#: The detector's widest layer; every other width is a power-of-two part of it.
 _WIDEST = f"Conv2d_{len(WIDTHS)}_pointwise"
 
 

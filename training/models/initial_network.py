@@ -118,7 +118,7 @@ def _from_package(model: keras.Model, choice: Model) -> Start:
 def _from_imagenet(model: keras.Model, choice: Model) -> Start:
     if choice.backbone == "small_cnn":
         raise InitialWeightsError(
-            "Nobody published ImageNet weights for small_cnn; use model.start=none. Received: "
+            "There are no ImageNet weights for small_cnn; use model.start=none. Received: "
             "model.start=imagenet"
         )
     try:

@@ -1,6 +1,6 @@
 """The stages of a run, in the order they run in, and which choices each depends on.
 
-``evaluate`` comes after ``export``, because it judges the files that are served.
+``evaluate`` comes after ``export``, because it evaluates the files that are served.
 """
 
 from __future__ import annotations

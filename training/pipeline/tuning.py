@@ -27,7 +27,7 @@ from training.recipe.recipe import Recipe
 from training.reporting.plots.style import ACCENT, figure
 
 RANGE = {"low", "high", "log", "step"}
-#: Sections that a trial can vary: the pictures are prepared once, and what comes later is not judged.
+#: Sections that a trial can vary: the pictures are prepared once, and what comes later is not measured.
 SEARCHED = ("model", "augment", "head", "distil", "train")
 #: Their keys that decide what is prepared, or by what trials are compared.
 FIXED = ("model.input_size", "train.monitor")
@@ -90,7 +90,7 @@ def values_of(recipe: Recipe, chosen: Mapping[str, Any]) -> dict[str, Any]:
 def search(recipe: Recipe, run: RunDirectory, prepared: RunDirectory) -> Recipe:
     """Try recipes and return the best, ready to be trained in full.
 
-    A trial whose choices do not go together is told and skipped.
+    A trial whose choices do not go together is reported and skipped.
 
     Raises:
         RecipeError: the space makes no sense.

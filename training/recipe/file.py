@@ -98,7 +98,7 @@ def _path(name: str) -> Path:
 
 def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     if path in seen:
-        raise RecipeError(f"extends goes in a circle. Received: {' → '.join(p.name for p in (*seen, path))}")
+        raise RecipeError(f"extends is circular. Received: {' → '.join(p.name for p in (*seen, path))}")
     try:
         values = yaml.safe_load(path.read_text())
     except (yaml.YAMLError, UnicodeDecodeError) as error:

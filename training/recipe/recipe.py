@@ -180,7 +180,7 @@ class Train(Section):
     )
     stop_after: int = Field(default=0, ge=0, description="Early stopping: epochs without a gain; 0: never.")
     keep: Literal["last", "best"] = Field(default="last", description="Which epoch's weights are kept.")
-    monitor: str = Field(default="top1", description="Held-back figure to judge epochs by.")
+    monitor: str = Field(default="top1", description="Held-back figure to compare epochs by.")
     weight_decay: float = Field(default=1e-4, ge=0, description="Of AdamW.")
     clip: float = Field(default=1.0, gt=0, description="Largest norm of a variable's gradient.")
     average: float = Field(
@@ -236,7 +236,7 @@ class Export(Section):
 
 
 class Evaluate(Section):
-    """How the bundle is judged."""
+    """How the bundle is evaluated."""
 
     robustness: int = Field(default=200, ge=0, description="Pictures for the robustness curves; 0: none.")
     forms: bool = Field(default=False, description="Measure float32, float16 and int8 side by side.")
@@ -403,7 +403,7 @@ def _schedule(recipe: Recipe) -> str:
     if detects and recipe.train.epochs == 0:
         return "train.epochs must be at least 1 for task detect: there is no head to fit alone. Received: 0"
     known = ("map", "ap50", "ap75") if detects else ("top1", "top5", "val_loss", "cats")
-    # A detector's recipe that judges nothing by it need not name one.
+    # A detector's recipe that compares nothing by it need not name one.
     if monitor in known or (detects and monitor == "top1" and not monitors_epochs(recipe)):
         return ""
     return f"train.monitor must be one of {', '.join(known)} for task {recipe.task}. Received: {monitor}"

@@ -18,7 +18,7 @@ from training.reporting.card_text import Figures, render
 TEMPLATE = Path(__file__).with_name("card_template.md")
 #: Name of the default bundle; its card says more about data and training than a recipe's can.
 DEFAULT = "smartbreed-pets-133"
-#: What the estimate of energy and carbon assumes; nobody measured it.
+#: What the estimate of energy and carbon assumes; it was not measured.
 ASSUMED = {"watts": 40, "kilograms_per_kwh": 0.45}
 #: Plots the card shows, in this order, with what they show.
 PLOTS = {
@@ -64,7 +64,7 @@ def measured(config: dict[str, Any]) -> dict[str, Any]:
         "other": not default or None,
         "default_apart": (default and "apart" in metrics.get("detector", {})) or None,
         "detects": (not default and detects) or None,
-        # Temperature and thresholds were chosen on other pictures than those judged here, or on the same.
+        # Temperature and thresholds were chosen on other pictures than those evaluated here, or on the same.
         "chosen_apart": (named and data["split"] == "test") or None,
         "chosen_here": ("classifier" in metrics and data["split"] != "test") or None,
     }
@@ -143,8 +143,8 @@ def facts_of_data(config: Mapping[str, Any]) -> dict[str, Any]:
 
     Returns:
         ``dataset`` (a Hub repo, or the folder's own name, quoted for YAML where it must be), ``default_data``
-        (whether it is the default model's), ``license`` (None: not ours to say), ``split`` (what was judged:
-        ``test`` or ``validation``), ``judged`` (the same for people).
+        (whether it is the default model's), ``license`` (None: not ours to say), ``split`` (what was
+        evaluated: ``test`` or ``validation``), ``judged`` (its name in a sentence).
     """
     data = (config.get("recipe") or {}).get("data") or {}
     name, split = dataset_name(data), (config.get("metrics") or {}).get("split", "test")
@@ -159,7 +159,7 @@ def facts_of_data(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def dataset_name(data: Mapping[str, Any]) -> str:
-    """What to call the source of a recipe's section ``data``; a path is not told, only its last part."""
+    """What to call the source of a recipe's section ``data``; of a path only the last part is named."""
     source = str(data.get("source") or "").strip()
     if not source:
         return "unknown"

@@ -90,7 +90,7 @@ def test_too_few_then_enough_then_back_and_forth(
     assert f"needs {LEAST_SAMPLES} newly accepted photos" in page.inner_text("#need")
     assert f"Shiba Inu is not learnt yet: {FEW} of the 5 photos" in page.inner_text("#need")
     page.get_by_label("Full").check()
-    page.wait_for_selector('#need:has-text("to judge on")')
+    page.wait_for_selector('#need:has-text("to evaluate on")')
     assert page.is_disabled("#retrain")
     page.get_by_label("Quick").check()
     page.wait_for_selector('#need:has-text("newly accepted photos")')
@@ -103,7 +103,7 @@ def test_too_few_then_enough_then_back_and_forth(
     page.wait_for_selector("#retrain:not([disabled])")
     assert not page.is_visible("#need")
     page.get_by_label("Full").check()  # of these few it can judge on still fewer
-    page.wait_for_selector('#need:has-text("to judge on")')
+    page.wait_for_selector('#need:has-text("to evaluate on")')
     assert page.is_disabled("#retrain")
     page.get_by_label("Quick").check()
     page.wait_for_selector("#retrain:not([disabled])")

@@ -1,4 +1,4 @@
-"""Judge the exported bundle on pictures that no choice was made on; ``scores.json`` and ``plots/``."""
+"""Evaluate the exported bundle on pictures that no choice was made on; ``scores.json`` and ``plots/``."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from training.recipe.recipe import Recipe
 
 
 def run(context: Context) -> dict[str, Any]:
-    """Leave ``scores.json`` with the ``split`` that was judged, ``plots/`` and ``mistakes/``.
+    """Leave ``scores.json`` with the ``split`` that was evaluated, ``plots/`` and ``mistakes/``.
 
     Raises:
-        DataError: there is nothing to judge on.
+        DataError: there is nothing to evaluate on.
     """
     recipe, run = context.recipe, context.run
     scenes, empty, near = _photographs(recipe)
@@ -60,7 +60,7 @@ def scored_crops(context: Context) -> Crops | None:
         return None
     place = scored_split(context)
     if place == VALIDATION:
-        context.run.say("there are no test pictures: the held-back ones are judged, which flatters")
+        context.run.say("there are no test pictures: the held-back ones are used, which flatters")
     return load_prepared(context.prepared).part(place)
 
 

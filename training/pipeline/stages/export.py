@@ -95,7 +95,7 @@ def _classify(context: Context, folder: Path) -> dict[str, Any]:
 
 
 def _memories(context: Context, prepared: Prepared, served: Identifier, folder: Path) -> None:
-    """What retraining the head needs: embeddings to remember by and embeddings to be judged on."""
+    """What retraining the head needs: embeddings to remember by and embeddings to compare on."""
     recipe, crops = context.recipe, prepared.crops
     train = np.flatnonzero(prepared.places == TRAIN)
     some = choose(np.zeros((len(train), 0)), crops.labels[train], recipe.export.replay)

@@ -138,7 +138,7 @@ def _groups(crops: Crops, read: Read, recipe: Recipe) -> tuple[list[tuple[int, i
     bits = recipe.split.near_duplicates
     found = near_duplicates(crops.images[originals], bits if bits >= 0 else 4)
     pairs = [(int(originals[i]), int(originals[j])) for i, j in found]
-    if bits < 0:  # told, but not acted upon
+    if bits < 0:  # reported, but not acted upon
         return pairs, np.arange(len(crops))
     return pairs, groups_of(len(crops), pairs, crops.hashes)
 
@@ -168,7 +168,7 @@ def _label_errors(
     if not recipe.data.label_errors:
         return None, "data.label_errors is off."
     if recipe.model.start == "none":
-        return None, "the network starts from nothing, so there are no embeddings to judge by."
+        return None, "the network starts from nothing, so there are no embeddings to compare by."
     from training.models.embeddings import embed
     from training.models.initial_network import build_start
 

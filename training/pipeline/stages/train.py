@@ -22,7 +22,7 @@ def check(context: Context) -> None:
     """Refuse what only the pictures show to be wrong, while an earlier training is still there.
 
     Raises:
-        RecipeError: epochs are to be judged by a figure that the held-back pictures do not give, or
+        RecipeError: epochs are to be compared by a figure that the held-back pictures do not give, or
             ``tune.space`` makes no sense.
     """
     recipe = context.recipe

@@ -18,7 +18,7 @@ import gradio as gr
 Upload = tuple[str, str]
 
 #: What the browser's file dialog offers. "file" makes gradio's server pass on everything, and
-#: page.js its browser part: a file is judged by its bytes alone and refused with our own sentence.
+#: page.js its browser part: a file is checked by its bytes alone and refused with our own sentence.
 _OFFERED = ["image", ".heic", ".heif", ".avif", ".tif", ".tiff", "file"]
 
 

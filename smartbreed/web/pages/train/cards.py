@@ -103,7 +103,7 @@ def need_text(now: Need) -> str:
     """How many photos a mode needs and has, in a sentence or two."""
     if now.mode == "full":
         return (
-            f"A full retraining needs {now.wanted} new photos to judge on, and keeps a fifth of the accepted "
+            f"A full retraining needs {now.wanted} new photos to evaluate on, keeping a fifth of the accepted "
             f"ones for that: {now.have or 'none'} so far. About {now.more} more have to be accepted."
         )
     return (
