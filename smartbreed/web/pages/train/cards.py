@@ -103,8 +103,8 @@ def need_text(now: Need) -> str:
     """How many photos a mode needs and has, in a sentence or two."""
     if now.mode == "full":
         return (
-            f"A full retraining needs {now.wanted} new photos to evaluate on, keeping a fifth of the accepted "
-            f"ones for that: {now.have or 'none'} so far. About {now.more} more have to be accepted."
+            f"A full retraining needs {now.wanted} new photos to evaluate on, a fifth of the accepted "
+            f"ones: {now.have or 'none'} so far. About {now.more} more have to be accepted."
         )
     return (
         f"A quick retraining needs {now.wanted} newly accepted photos of breeds that the model knows or can "
