@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="The Hub of this machine, a stand-in for huggingface.co.", no_args_is_help=True)
 
-#: Seconds between looks at whether the daily upkeep is due.
+#: Seconds between looks at whether maintenance is due.
 _LOOK_S = 600.0
 #: The app checks its own calls against the same variable.
 _SECRET = "SMARTBREED_WEBHOOK_SECRET"
@@ -36,7 +36,7 @@ def serve(
         typer.Option(
             envvar="SMARTBREED_HUB_TOKEN_FILE",
             help="Who may do what: lines of JSON with name, role (read or write) and secret. "
-            "Without it, everybody on this machine may do everything.",
+            "Without it, every user of this machine may do everything.",
             show_default=False,
         ),
     ] = None,
@@ -132,7 +132,7 @@ def _store() -> Iterator[HubStore]:
 
 @contextmanager
 def _kept_in_order(root: Path) -> Iterator[None]:
-    """Do the daily upkeep while the block runs, unless the app on the same home does it."""
+    """Do the daily maintenance while the block runs, unless the app on the same home does it."""
     from smartbreed.hub.embedded import hub_maintenance
 
     task = PeriodicTask("hub-upkeep", hub_maintenance(root).run, _LOOK_S, patience_s=0.0)

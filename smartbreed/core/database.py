@@ -194,7 +194,7 @@ def forget_deleted(sessions: Sessions) -> bool:
 
     Returns:
         False when a reader is in the way; the next call, at the latest the next day's, does it.
-        True for other databases, which keep their own house (PostgreSQL: ``VACUUM``).
+        True for other databases, which clean up by themselves (PostgreSQL: ``VACUUM``).
 
     Raises:
         StorageError: the database refused.

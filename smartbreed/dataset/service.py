@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 def maintenance_tasks(settings: Settings, flags: FlagService) -> list[Maintenance]:
-    """The daily jobs of an installation; nothing is opened before their first run.
+    """The maintenance of an installation; nothing is opened before their first run.
 
     Args:
         flags: the opened outbox.
@@ -44,7 +44,7 @@ def photo_maintenance(settings: Settings, flags: FlagService) -> Any:
     """Photos of withdrawn flags and photos a crash has left without one, as the work of a `Maintenance`.
 
     A photo the database does not know is only deleted when it was written since this database is
-    the one in use: those before may belong to another, which somebody may go back to.
+    the one in use: those before may belong to another, which may be used again.
     """
     from smartbreed.hub.client import SCRATCH
 
@@ -87,7 +87,7 @@ def open_publisher(settings: Settings, flags: FlagService) -> Publisher:
 
 #: Seconds between looks at how much waits.
 _LOOK_S = 5.0
-#: Seconds between looks at whether something daily is due.
+#: Seconds between looks at whether maintenance is due.
 _MAINTENANCE_S = 60.0
 
 
@@ -96,7 +96,7 @@ class BackgroundPublisher(PeriodicTask):
 
     Args:
         publisher: what to run.
-        every_s: seconds between runs; 0: it never publishes, and only does what is daily.
+        every_s: seconds between runs; 0: it never publishes, and only does maintenance.
         size: rows waiting that start a run at once.
     """
 

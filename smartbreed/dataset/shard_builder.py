@@ -56,7 +56,7 @@ def only(config: str, data: bytes, kept: Iterable[str]) -> Packed | None:
     """The same file with these rows alone, as far as it has them; None when it has none.
 
     Raises:
-        ValueError: it is no shard of this schema (somebody else changed it).
+        ValueError: it is no shard of this schema (another writer changed it).
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -75,7 +75,7 @@ def only(config: str, data: bytes, kept: Iterable[str]) -> Packed | None:
 
 
 def inspect(config: str, file: Path) -> dict[str, Any]:
-    """What the card says of a shard somebody else wrote.
+    """What the card says of a shard that another writer made.
 
     Raises:
         ValueError: it is no shard of this schema; the text says how it differs.

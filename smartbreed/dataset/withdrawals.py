@@ -114,9 +114,9 @@ def take_out(remote: DatasetRepo, shard_store: ShardStore, pusher: Pusher, store
         if data is None and file is not None:
             data = remote.fetch(shard.path, pusher.view.sha)
         if data is None and shard.state == "published":
-            forget_rows(shard_store, shard, removed)  # somebody deleted the file
+            forget_rows(shard_store, shard, removed)  # the file was deleted
         elif data is None and shard.disk != shard_store.disk:
-            continue  # nobody sees it yet: its own disk does it, or the one that adopts it
+            continue  # it is not public yet: its own disk does it, or the one that adopts it
         elif data is None:
             rebuild(
                 shard, shard_store, store
@@ -127,7 +127,7 @@ def take_out(remote: DatasetRepo, shard_store: ShardStore, pusher: Pusher, store
                 packed = only(shard.config, data, set(shard_store.rows(shard)) - set(removed))
             except ValueError as error:
                 raise StorageError(
-                    f"{shard.path} holds a withdrawn flag, and somebody else has changed it to {error}; "
+                    f"{shard.path} holds a withdrawn flag, and another writer has changed it to {error}; "
                     "delete it from the dataset repo."
                 ) from error
             if packed:

@@ -27,7 +27,7 @@ class Release:
     Attributes:
         version: ``1.2.0``.
         revision: full commit sha; the embedded model's is its own digest.
-        released_at: None where nobody wrote it down.
+        released_at: None where it is not known.
         public: share of the public test photos named right, 0…1; None where not measured.
         gate: the same of the gate's pictures, on which every version is compared with the one before.
         ece: expected calibration error, 0…1.
@@ -91,7 +91,7 @@ class Serving:
 
 @dataclass(frozen=True)
 class Waiting:
-    """Photos on their way through the circle.
+    """Photos on their way through the feedback loop.
 
     Attributes:
         accepted: accepted photos that no version has learnt from yet.
@@ -99,8 +99,8 @@ class Waiting:
         breeds: names of what those photos show, most frequent first, with their number.
         flags: flags saved in all.
         published: of them, in the dataset.
-        reviewed: flags somebody has decided about.
-        undecided: flags nobody has decided about; None where that is not known.
+        reviewed: flags with a decision.
+        undecided: flags without a decision; None where that is not known.
         pending: flags and decisions not yet in the dataset.
         parked: those the Hub refused until a person does something.
         problem: the last error of publishing; empty when all is well.

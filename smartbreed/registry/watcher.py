@@ -53,7 +53,7 @@ class Backoff:
         return self._clock() < self._tries.get(revision, (0, 0.0))[1]
 
     def forget(self, revision: str) -> None:
-        """It was tried to the end, or somebody asks for it now."""
+        """It was tried to the end, or a maintainer asks for it now."""
         self._tries.pop(revision, None)
 
 

@@ -272,7 +272,7 @@ def latest_decisions(session: Session, flag_ids: Sequence[str] | None = None) ->
 
 
 def introduced(session: Session) -> dict[str, NewBreed]:
-    """Breeds that decisions introduced and nobody took back, by id."""
+    """Breeds that decisions introduced and that were not taken back, by id."""
     last = newest()
     rows = session.scalars(
         sa.select(Decision)

@@ -45,7 +45,7 @@ def due(
         every_h: hours between two; 0: never.
         now: aware.
         asked: a webhook made us look.
-        fewest: the lowest that `waiting` was since the last one ended, as far as somebody looked.
+        fewest: the lowest that `waiting` was since the last one ended, as far as was looked.
 
     Returns:
         The trigger's name (a key of `smartbreed.training_jobs.job.TRIGGERS`), or None. Nothing is due
@@ -123,7 +123,7 @@ class Triggers(PeriodicTask):
             super().start()
 
     def look_soon(self) -> bool:
-        """A webhook told of a change: look now. False when nothing that it tells starts one here."""
+        """A webhook reported a change: look now. False when no such change starts a retraining here."""
         if not (self._after or self._dataset_changes) or not self.started:
             return False
         if self._dataset_changes is not None:

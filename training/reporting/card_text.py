@@ -2,7 +2,7 @@
 
 ``{{metrics.classifier.top1|.4f}}`` is a figure, ``{{#if metrics.detector}}`` … ``{{/if}}`` a part (none
 inside another), ``{{table goals}}`` a table made in code. Figures that code writes into
-tables go through `Figures` too, so that a test can tell what was measured from what somebody typed.
+tables go through `Figures` too, so that a test can distinguish measured figures from typed ones.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Figures:
         """The bare value.
 
         Raises:
-            KeyError: nobody measured it; names the path.
+            KeyError: it was not measured; names the path.
         """
         if (value := self._find(path)) is None:
             raise KeyError(path)
@@ -47,12 +47,12 @@ class Figures:
         """The value at ``path`` as text: ``.4f``, ``percent``, ``mb`` (of bytes) or as it is.
 
         Raises:
-            KeyError: nobody measured it.
+            KeyError: it was not measured.
         """
         return self.show(self.get(path), how)
 
     def show(self, value: Any, how: str = "") -> str:
-        """A value that was computed from measured ones, likewise."""
+        """A value that was computed from measured ones, formatted."""
         if how == "percent":
             text = f"{100 * value:.1f}%"
         elif how == "mb":
@@ -77,7 +77,7 @@ def render(template: str, figures: Figures, tables: Mapping[str, Callable[[Figur
         tables: makers of the tables the template names.
 
     Raises:
-        KeyError: the template asks for a figure that nobody measured.
+        KeyError: the template asks for a figure that was not measured.
     """
     text = _PART.sub(lambda part: part[2] if figures.has(part[1]) else "", template)
     text = _TABLE.sub(lambda table: tables[table[1]](figures), text)
