@@ -32,7 +32,6 @@ DATA ?= ../shared/data/pets
 WEIGHTS ?= ../shared/weights
 train: $(VENV)/.installed ## train the next classifier and put it in (hours on a CPU)
 	$(BIN)/python -m training.train breeds --set data.source=$(DATA) --to export \
-	  --set model.start=$(WEIGHTS)/mobilenet_v2_1.0_224_imagenet.npz \
 	  --set "distil.teachers=[{kind: imagenet_head}, {kind: tflite, file: $(WEIGHTS)/mobilenet_edgetpu_224_1.0_uint8.tflite}, {kind: bundle, file: embedded}]"
 	$(BIN)/python -m training.install runs/breeds/bundle
 	$(BIN)/python -m training.evaluate --data $(DATA)

@@ -101,14 +101,17 @@ def run_usual(photos: list[bytes]) -> dict[str, Any]:
     from smartbreed.inference.boxes import decode, non_maximum_suppression, ssd_anchors
     from smartbreed.inference.grad_cam import overlay
     from smartbreed.registry import open_bundle
-    from training.models.mobilenet_v2 import build_classifier
+    from training.models.backbones import backbone_layers, build_backbone
     from training.models.ssd_mobilenet_v1 import build_detector
 
     bundle = open_bundle(load_settings())
     detector = build_detector()
     detector.load_weights(bundle.path("detector.weights.h5"))
-    classifier = build_classifier(len(bundle.config.classifier.labels))
+    config = bundle.config.classifier
+    side = config.input_size
+    classifier = build_backbone(config.architecture, len(config.labels), input_size=side, alpha=config.alpha)
     classifier.load_weights(bundle.path("classifier.weights.h5"))
+    features = backbone_layers(classifier)[-1].name
     logits = keras.Model(classifier.input, classifier.output["logits"])
     cam = Gradcam(logits, clone=True)
     anchors = ssd_anchors()
@@ -126,10 +129,10 @@ def run_usual(photos: list[bytes]) -> dict[str, Any]:
             x0, y0, x1, y1 = (
                 (boxes[index] * np.array([picture.width, picture.height] * 2)).astype(int).tolist()
             )
-            crop = np.asarray(picture.crop((x0, y0, x1, y1)).resize((224, 224)))
+            crop = np.asarray(picture.crop((x0, y0, x1, y1)).resize((side, side)))
             values = crop[None].astype(np.float32) / 127.5 - 1
             best = int(logits.predict(values, verbose=0)[0].argmax())
-            overlay(crop, cam(CategoricalScore(best), values, penultimate_layer="Conv_1")[0])
+            overlay(crop, cam(CategoricalScore(best), values, penultimate_layer=features)[0])
 
     once(photos[0])
     times = []

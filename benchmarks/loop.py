@@ -133,6 +133,7 @@ def new_breeds(data: Path, breeds: list[str], draws: int, photos: int) -> None:
 
     bundle = load_bundle(EMBEDDED_BUNDLE)
     classifier, names = Classifier(bundle, 2), [label.id for label in bundle.config.classifier.labels]
+    side = bundle.config.classifier.input_size
     whole, memory = head_of(bundle), load_memory(bundle.path("replay.npz"), names).base
     gate = load_gate(bundle)
     out_of_distribution = gate.out_of_distribution if gate else None
@@ -142,7 +143,10 @@ def new_breeds(data: Path, breeds: list[str], draws: int, photos: int) -> None:
             return np.stack(list(pool.map(lambda pixels: classifier.run(pixels).embedding, pictures)))
 
     pictures, labels = crops(data, "test")
-    test, truth = embed([_pixels(p) for p in pictures]), np.array([names.index(label) for label in labels])
+    test, truth = (
+        embed([_pixels(p, side) for p in pictures]),
+        np.array([names.index(label) for label in labels]),
+    )
     photos_of = dict[str, list[bytes]]()
     for picture, label in zip(*crops(data, "train", set(breeds)), strict=True):
         photos_of.setdefault(label, []).append(picture)
@@ -159,7 +163,7 @@ def new_breeds(data: Path, breeds: list[str], draws: int, photos: int) -> None:
         before = (parent.head.logits(others).argmax(1) == right).mean()
         for draw in range(draws):
             chosen = np.random.default_rng(draw).permutation(len(photos_of[breed]))[:photos]
-            pixels = [_pixels(photos_of[breed][i]) for i in chosen]
+            pixels = [_pixels(photos_of[breed][i], side) for i in chosen]
             started = time.perf_counter()
             views = np.stack([embed(views_of(p, int(i))) for p, i in zip(pixels, chosen, strict=True)])
             learnt_views = LabelledViews(views, np.full(len(views), len(names) - 1))
@@ -181,9 +185,9 @@ def _row(table: Table, name: str, rows: list[tuple[str, float, float, float]], s
     )  # fmt: skip
 
 
-def _pixels(picture: bytes) -> np.ndarray:
+def _pixels(picture: bytes, side: int) -> np.ndarray:
     with Image.open(io.BytesIO(picture)) as opened:
-        return np.asarray(opened.convert("RGB"))
+        return np.asarray(opened.convert("RGB").resize((side, side), Image.Resampling.BILINEAR))
 
 
 def _shifted(labels: np.ndarray, gone: int) -> np.ndarray:

@@ -48,7 +48,10 @@ class Classifier:
     def classify(self, picture: Image.Image, box: Box) -> Outputs:
         """Run on ``box`` (pixels, inside ``picture``), squashed to the network's input."""
         side = self.config.input_size
-        pixels = resample(picture, box, (side, side))
+        return self.look(resample(picture, box, (side, side)))
+
+    def look(self, pixels: np.ndarray) -> Outputs:
+        """Run on uint8 ``(size, size, 3)`` and measure its faults."""
         outputs = self.run(pixels)
         if self.config.faults == PictureFaults():  # a bundle that does not ask is not kept waiting
             return outputs

@@ -120,15 +120,17 @@ def test_keras_weights_get_the_new_head_and_nothing_else(bundle: Bundle, tmp_pat
 
 @pytest.mark.slow
 def test_keras_reads_the_weights_and_computes_the_same(bundle: Bundle, tmp_path: Path) -> None:
+    config = bundle.config.classifier
     code = f"""
 import sys
 import numpy as np
-from training.models.mobilenet_v2 import build_classifier
+from training.models.backbones import build_backbone
 from training.models.embeddings import scale
 from smartbreed.inference.pipeline import self_test_picture
-model = build_classifier({len(bundle.config.classifier.labels) + 1})
+size = {config.input_size}
+model = build_backbone("{config.architecture}", {len(config.labels) + 1}, input_size=size, alpha=1.0)
 model.load_weights(sys.argv[1])
-outputs = model.predict_on_batch(scale(self_test_picture(224)[None]))
+outputs = model.predict_on_batch(scale(self_test_picture(size)[None]))
 np.savez(sys.argv[2], **{{name: np.asarray(value) for name, value in outputs.items()}})
 """
     import subprocess
@@ -140,7 +142,7 @@ np.savez(sys.argv[2], **{{name: np.asarray(value) for name, value in outputs.ite
     file.write_bytes(replace_head(bundle.path(bundle.config.classifier.file).read_bytes(), new))
     subprocess.run([sys.executable, "-c", code, weights, tmp_path / "k.npz"], check=True, capture_output=True)
     keras = np.load(tmp_path / "k.npz")
-    lite = Network(file, 1)(to_input(self_test_picture(224), 1 / 127.5, -1.0))
+    lite = Network(file, 1)(to_input(self_test_picture(config.input_size), 1 / 127.5, -1.0))
     for outputs in (keras, lite):  # the very head, in both files
         assert np.allclose(outputs["logits"], outputs["embedding"] @ new.kernel + new.bias, atol=0.02)
     # Before it, eight bits against thirty-two.

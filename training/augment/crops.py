@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageEnhance
 
+from training.augment.degradations import degrade
+
 
 @dataclass(frozen=True)
 class CropAugmentation:
@@ -25,6 +27,7 @@ class CropAugmentation:
         rotation: degrees, to either side.
         colour: largest change of brightness, contrast and saturation.
         blur: probability of a detour through a lower resolution.
+        degrade: probability of one of `training.augment.degradations`.
     """
 
     shrink: float = 0.72
@@ -34,6 +37,7 @@ class CropAugmentation:
     rotation: float = 8.0
     colour: float = 0.25
     blur: float = 0.15
+    degrade: float = 0.0
 
     def __call__(self, pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Augment one uint8 ``(size, size, 3)`` picture; the result has the same shape."""
@@ -62,6 +66,9 @@ class CropAugmentation:
             picture = picture.resize((small, small), Image.Resampling.BILINEAR).resize(
                 (size, size), Image.Resampling.BILINEAR
             )
+        # Drawn only where it is asked for: other recipes see the pictures they always saw.
+        if self.degrade and rng.random() < self.degrade:
+            picture = degrade(picture, rng)
         return np.asarray(picture)
 
 
@@ -114,6 +121,12 @@ class Mixing:
             Images and targets of the same shapes.
         """
         draw, order = rng.random(), rng.permutation(len(images))
+        # A target that names a set of labels is no distribution that could be mixed: such pictures stay.
+        sets = targets.sum(1) > 1.5
+        if sets.any():
+            plain, result = np.flatnonzero(~sets), (images.copy(), targets.copy())
+            result[0][plain], result[1][plain] = self(images[plain], targets[plain], rng)
+            return result
         if draw < self.mixup:
             share = np.float32(rng.beta(self.mixup_alpha, self.mixup_alpha))
             mixed = share * images + (1 - share) * images[order]

@@ -39,20 +39,21 @@ def fit_fault_weights(
 
 
 def fit_other(
-    pets: np.ndarray, others: np.ndarray, *, ridge: float = 1.0, lost: float = 0.01
+    pets: np.ndarray, others: np.ndarray, held: np.ndarray, *, ridge: float = 30.0, lost: float = 0.01
 ) -> dict[str, object]:
     """The ``other`` section of a classifier.
 
     Args:
         pets: embeddings of cats and dogs ``(n, d)``.
         others: embeddings of what is neither ``(m, d)``.
+        held: embeddings of cats and dogs that nothing was fitted on, to choose the threshold by.
         ridge: weight of the squared coefficients.
         lost: share of the pets that may be taken for something else; the threshold is chosen by it.
     """
     features = np.concatenate([pets, others])
     is_other = np.arange(len(features)) >= len(pets)
     weights, bias = fit_logistic(features, is_other, ridge)
-    score = 1 / (1 + np.exp(-(pets @ weights + bias)))
+    score = 1 / (1 + np.exp(-(held @ weights + bias)))
     return {
         "weights": [round(float(value), 4) for value in weights],
         "bias": round(bias, 4),

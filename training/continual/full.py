@@ -60,7 +60,12 @@ _STAGES = (
 )
 
 
-def retrain_everything(work: Work, recipe: str = "breeds") -> dict[str, Any]:
+def recipe_for(architecture: str) -> str:
+    """The recipe that fine-tunes a network of this architecture."""
+    return "breeds" if architecture == "efficientnet_lite2" else "breeds_small"
+
+
+def retrain_everything(work: Work, recipe: str = "") -> dict[str, Any]:
     """As `training.continual.run.retrain_head`, with a training recipe instead of the head alone.
 
     Raises:
@@ -97,10 +102,11 @@ def retrain_everything(work: Work, recipe: str = "breeds") -> dict[str, Any]:
     # breeds cannot be.
     soup = "" if plan.new_breeds else champion.bundle.folder
     chosen = load_recipe(
-        recipe,
+        recipe or recipe_for(champion.bundle.config.classifier.architecture),
         [f"data.source={data}", f"model.start={start}", "head.rows=bundle", "train.epochs=4",
          f"train.soup={soup}",
          f"distil.teachers=[{{kind: bundle, file: '{champion.bundle.folder}'}}]",
+         "data.others=",
          *(() if has_scenes(base) else ("data.scenes=", "train.outliers=false")),
          f"export.version={version}", f"export.detector={champion.bundle.folder}", *work.choices.overrides],
     )  # fmt: skip

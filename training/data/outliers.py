@@ -7,8 +7,41 @@ flat target, so that what is no cat or dog gets no confident breed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from PIL import Image
+
+
+@dataclass(frozen=True)
+class Unnamed:
+    """Crops of which no one label is right.
+
+    Attributes:
+        images: uint8 ``(n, size, size, 3)``.
+        targets: float32 ``(n, labels)``: the same for all labels where none is right; ones and zeros where
+            one of a set is (see `training.fitting.classifier.SetCrossentropy`).
+    """
+
+    images: np.ndarray
+    targets: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+
+def unnamed_of(images: Sequence[np.ndarray], species: np.ndarray, of_labels: np.ndarray) -> Unnamed:
+    """Cats get all breeds of cats for a target, dogs those of dogs, anything else (-1) a flat one.
+
+    Args:
+        images: uint8 ``(size, size, 3)`` each.
+        species: 0 cat, 1 dog, -1 neither, of each.
+        of_labels: the species of each label, ``(labels,)``.
+    """
+    count = len(of_labels)
+    sets = np.stack([of_labels == 0, of_labels == 1, np.full(count, 1 / count)]).astype(np.float32)
+    return Unnamed(np.stack(images), sets[species])
 
 
 def outlier_crops(images: list[np.ndarray], seed: int, *, cuts: int = 2, size: int = 224) -> np.ndarray:

@@ -18,6 +18,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from PIL import Image
 
 from smartbreed.core.errors import BundleError
 from smartbreed.inference.classifier import softmax
@@ -31,6 +32,8 @@ from training.models.embeddings import embed
 from training.models.initial_network import Start
 from training.recipe.recipe import Teacher
 
+#: Side of a LiteRT teacher's input.
+SIDE = 224
 #: Views of each picture that a head is fitted on, beside the plain one.
 VIEWS = 2
 #: Inverse strength of its L2 penalty, chosen on held-back cats (.954 from .01 to .03, .943 at .1).
@@ -83,7 +86,7 @@ class ImageNetLiteRT:
             raise ValueError
 
     def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """uint8 ``(n, 224, 224, 3)`` → scores of the 1000 classes ``(n, 1000)`` and features ``(n, d)``."""
+        """uint8 ``(n, size, size, 3)`` of any size → scores of 1000 classes ``(n, 1000)``, features ``(n, d)``."""
         with ThreadPoolExecutor(default_threads()) as pool:
             rows = list(pool.map(self._one, images))
         return np.stack([scores for scores, _ in rows]), np.stack([features for _, features in rows])
@@ -91,6 +94,8 @@ class ImageNetLiteRT:
     def _one(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         interpreter = self._idle.get()
         try:
+            if image.shape[:2] != (SIDE, SIDE):
+                image = np.asarray(Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.BILINEAR))
             interpreter.set_tensor(self._source, image[None])
             interpreter.invoke()
             # The pooled features have 8 bits again; the mean of the maps is finer.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from smartbreed.inference.classifier import Outputs, softmax
+from smartbreed.inference.classifier import Outputs
 from smartbreed.inference.pipeline import Identifier
 from training.common.errors import DataError
 from training.data import Crops
@@ -23,11 +23,13 @@ class Answers:
         logits: float32 ``(n, c)``.
         probabilities: calibrated, ``(n, c)``.
         truth: number of the true label in the model's order, ``(n,)``.
+        other: taken for another animal, so that no breed is said, ``(n,)`` bool.
     """
 
     logits: np.ndarray
     probabilities: np.ndarray
     truth: np.ndarray
+    other: np.ndarray
 
     def __len__(self) -> int:
         return len(self.truth)
@@ -55,8 +57,18 @@ def ask(identifier: Identifier, crops: Crops) -> Answers:
         DataError: no crops, or the model does not know one of their labels.
     """
     truth = true_labels(identifier, crops)
-    logits = np.stack([outputs.logits for outputs in run(identifier, crops.images)])
-    return Answers(logits, softmax(logits / identifier.classifier.config.temperature), truth)
+    return answers_of(identifier, run(identifier, crops.images), truth)
+
+
+def answers_of(identifier: Identifier, seen: list[Outputs], truth: np.ndarray) -> Answers:
+    """What the app makes of the classifier's outputs."""
+    classifier = identifier.classifier
+    return Answers(
+        np.stack([outputs.logits for outputs in seen]),
+        np.stack([classifier.probabilities(outputs.logits, outputs.faults) for outputs in seen]),
+        truth,
+        np.array([classifier.is_other(outputs.embedding) for outputs in seen]),
+    )
 
 
 def true_labels(identifier: Identifier, crops: Crops) -> np.ndarray:
@@ -87,7 +99,7 @@ def run(
     def one(image: np.ndarray) -> Outputs:
         if image.shape[:2] != (side, side):
             image = np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR))
-        return identifier.classifier.run(image)
+        return identifier.classifier.look(image)
 
     with ThreadPoolExecutor(identifier.threads) as pool:
         found = []

@@ -145,7 +145,7 @@ def verdict_metrics(identifier: Identifier, answers: Answers) -> dict[str, Any]:
     groups = group_numbers(identifier)
     species = [label.species for label in identifier.bundle.config.classifier.labels]
     decided = [identifier.decision_rule.decide(row, 1) for row in answers.probabilities]
-    verdicts = np.array([verdict for _, verdict, _, _ in decided])
+    verdicts = np.where(answers.other, "unknown", [verdict for _, verdict, _, _ in decided])
     group_right = np.array(
         [
             identifier.decision_rule.groups[groups[t]] == group.id

@@ -1,4 +1,4 @@
-"""How accuracy falls as photographs get worse: seven faults at five strengths each."""
+"""How accuracy falls as photographs get worse, and whether the app backs off: ten faults, five strengths."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image, ImageEnhance, ImageFilter
 
 from smartbreed.inference.pipeline import Identifier
 from training.data import Crops
-from training.evaluation.answers import run, true_labels
+from training.evaluation.answers import answers_of, run, true_labels
 
 #: Side of the crop that strengths in pixels are of; on a smaller crop they shrink with it.
 SIDE = 224
@@ -86,6 +86,20 @@ def _reflected(picture: Image.Image) -> Image.Image:
     return Image.fromarray(np.pad(np.asarray(picture), ((y, y), (x, x), (0, 0)), mode="reflect"))
 
 
+def gray(picture: Image.Image, strength: float, rng: np.random.Generator) -> Image.Image:
+    return Image.blend(picture, picture.convert("L").convert("RGB"), strength)
+
+
+def dark_noise(picture: Image.Image, brightness: float, rng: np.random.Generator) -> Image.Image:
+    return noise(darkness(picture, brightness, rng), 12.0, rng)
+
+
+def night_camera(picture: Image.Image, brightness: float, rng: np.random.Generator) -> Image.Image:
+    """Gray, blurred, dim and noisy, then lifted by the camera."""
+    dim = dark_noise(blur(gray(picture, 1.0, rng), 1.0, rng), brightness, rng)
+    return ImageEnhance.Brightness(dim).enhance(min(0.6 / brightness, 4.0))
+
+
 CORRUPTIONS = (
     Corruption("blur", "Gaussian blur, σ in pixels of 224", (1, 2, 3, 4, 6), blur),
     Corruption("noise", "Gaussian noise, σ of 255", (8, 16, 32, 48, 64), noise),
@@ -93,6 +107,9 @@ CORRUPTIONS = (
     Corruption("darkness", "brightness, share of the original", (0.7, 0.5, 0.3, 0.2, 0.1), darkness),
     Corruption("rotation", "rotation, degrees to either side", (10, 20, 30, 45, 90), rotation),
     Corruption("small_box", "side of the pet, pixels of 224", (112, 75, 56, 37, 28), small_box),
+    Corruption("gray", "colour taken away, share", (0.5, 1.0), gray),
+    Corruption("dark_noise", "brightness, with noise of σ 12", (0.5, 0.3, 0.2, 0.15, 0.1), dark_noise),
+    Corruption("night_camera", "brightness before the gain", (0.5, 0.3, 0.2, 0.15, 0.1), night_camera),
     Corruption("box_jitter", "move of each box side, share of it", (0.05, 0.1, 0.15, 0.2, 0.25), box_jitter),
 )
 
@@ -108,7 +125,8 @@ def robustness(identifier: Identifier, crops: Crops, count: int, seed: int = 0) 
 
     Returns:
         ``pictures``, ``clean`` and ``curves``: for each fault ``unit`` and ``points``, each a ``strength``
-        and its ``top1``.
+        with its ``top1``, the share ``named`` of answers that say a breed, and the share ``named_wrong`` of
+        these that are wrong (None where none does).
     """
     truth = true_labels(identifier, crops)
     chosen = np.sort(np.random.default_rng(seed).permutation(len(crops))[:count])
@@ -119,11 +137,22 @@ def robustness(identifier: Identifier, crops: Crops, count: int, seed: int = 0) 
         for strength in corruption.strengths:
             rng = np.random.default_rng((seed, number))  # the same draws at every strength
             worse = [np.asarray(corruption.apply(Image.fromarray(image), strength, rng)) for image in images]
-            points.append({"strength": strength, "top1": _top1(identifier, np.stack(worse), truth)})
+            points.append({"strength": strength, **_judged(identifier, np.stack(worse), truth)})
         curves[corruption.name] = {"unit": corruption.unit, "points": points}
-    return {"pictures": len(chosen), "clean": _top1(identifier, images, truth), "curves": curves}
+    clean = _judged(identifier, images, truth)
+    return {
+        "pictures": len(chosen),
+        "clean": clean.pop("top1"),
+        **{f"clean_{key}": value for key, value in clean.items()},
+        "curves": curves,
+    }
 
 
-def _top1(identifier: Identifier, images: np.ndarray, truth: np.ndarray) -> float:
-    said = np.array([outputs.logits.argmax() for outputs in run(identifier, images)])
-    return float((said == truth).mean())
+def _judged(identifier: Identifier, images: np.ndarray, truth: np.ndarray) -> dict[str, float | None]:
+    answers = answers_of(identifier, run(identifier, images), truth)
+    named = (answers.confidence >= identifier.decision_rule.thresholds.breed) & ~answers.other
+    return {
+        "top1": float(answers.right.mean()),
+        "named": float(named.mean()),
+        "named_wrong": float(1 - answers.right[named].mean()) if named.any() else None,
+    }

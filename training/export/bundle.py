@@ -75,6 +75,7 @@ def classifier_section(
         "margin": recipe.data.margin,
         "temperature": calibration.get("temperature", 1.0),
         "thresholds": calibration.get("thresholds", {"breed": 0.5, "group": 0.5}),
+        **{key: calibration[key] for key in ("faults", "other") if key in calibration},
         "labels": labels,
         "bias": [round(float(value), 6) for value in bias],
     }

@@ -24,6 +24,7 @@ from training.augment.crops import CropAugmentation, Mixing
 from training.common.errors import RecipeError
 from training.common.run_directory import TRAINED, RunDirectory
 from training.data import Crops
+from training.data.outliers import Unnamed
 from training.distillation.targets import Targets, start_rows, targets_by, targets_of_views
 from training.fitting.batches import CropBatches, Draw, oversampled
 from training.fitting.fit import FitSettings, TowardsStart, fit, freeze_till
@@ -53,6 +54,31 @@ class WeightedCrossentropy(keras.losses.Loss):  # type: ignore[misc]
         return -ops.sum(y_true * self.weights * ops.log_softmax(y_pred, axis=-1), axis=-1)
 
 
+class SetCrossentropy(keras.losses.Loss):  # type: ignore[misc]
+    """Cross-entropy with logits in which a target may name several labels, one of which is right.
+
+    A row of the target that sums to more than 1 is such a set (ones and zeros): its loss is
+    ``-log`` of the summed probability of its labels. Of a cat of no breed it is known that it is a cat.
+
+    Example:
+        >>> SetCrossentropy()(np.array([[1.0, 1.0, 0.0]]), np.log([[0.3, 0.2, 0.5]]))  # -log .5
+    """
+
+    def __init__(self) -> None:
+        super().__init__(name="set_crossentropy")
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Targets and logits ``(batch, classes)`` → ``(batch,)``."""
+        y_true, chance = ops.cast(y_true, y_pred.dtype), ops.log_softmax(y_pred, axis=-1)
+        inside = ops.logsumexp(chance + ops.log(y_true + 1e-9), axis=-1)
+        return ops.where(is_set(y_true), -inside, -ops.sum(y_true * chance, axis=-1))
+
+
+def is_set(targets: Any) -> Any:
+    """Which rows ``(batch, classes)`` name a set of labels, bool ``(batch,)``."""
+    return targets.sum(-1) > 1.5 if isinstance(targets, np.ndarray) else ops.sum(targets, axis=-1) > 1.5
+
+
 def balanced_weights(labels: np.ndarray, classes: int) -> np.ndarray:
     """Weights inverse to how often each class occurs, ``(classes,)``; their mean over the pictures is 1."""
     counts = np.bincount(labels, minlength=classes)
@@ -75,7 +101,7 @@ def train_classifier(
     run: RunDirectory,
     train: Crops,
     validation: Crops,
-    out_of_distribution: np.ndarray | None = None,
+    unnamed: Unnamed | None = None,
 ) -> dict[str, Any]:
     """Train, or go on training, and leave the weights in the run directory.
 
@@ -84,7 +110,7 @@ def train_classifier(
         run: where to.
         train: pictures to learn from.
         validation: pictures to choose by.
-        out_of_distribution: uint8 crops that show nothing with a name, ``(n, size, size, 3)``.
+        unnamed: other pictures to learn from, of which no one label is right.
 
     Returns:
         What ``training.json`` holds: figures of the head, of each epoch and of each blend.
@@ -93,7 +119,7 @@ def train_classifier(
         RecipeError, InitialWeightsError: a choice that the network or the data does not allow.
     """
     keras.utils.set_random_seed(recipe.seed)
-    steps = _steps(recipe, train, out_of_distribution)
+    steps = _steps(recipe, train, unnamed)
     run.expect(
         _pictures_before(recipe, run, len(train))
         + recipe.train.epochs * (TRAINED * steps * recipe.train.batch + len(validation))
@@ -106,7 +132,7 @@ def train_classifier(
     run.say(f"head on the frozen backbone: {sentence(log['head'])}", **log["head"])
     begun = model.get_weights()
     if recipe.train.epochs:
-        log["epochs"] = _fine_tune(recipe, run, model, train, targets, validation, out_of_distribution)
+        log["epochs"] = _fine_tune(recipe, run, model, train, targets, validation, unnamed)
         kept = "best" if recipe.train.keep == "best" else "averaged"
         model.load_weights(run / f"{kept}.weights.h5")
         log["blends"] = blend(recipe, run, model, begun, validation)
@@ -197,9 +223,9 @@ def _pictures_before(recipe: Recipe, run: RunDirectory, count: int) -> int:
     return count * (asked + (1 + views if recipe.head.epochs else 0))
 
 
-def _steps(recipe: Recipe, train: Crops, out_of_distribution: np.ndarray | None) -> int:
+def _steps(recipe: Recipe, train: Crops, unnamed: Unnamed | None) -> int:
     """Steps of an epoch."""
-    count = draws_of(recipe, train).sum() + (0 if out_of_distribution is None else len(out_of_distribution))
+    count = draws_of(recipe, train).sum() + (0 if unnamed is None else len(unnamed))
     return recipe.train.steps or math.ceil(float(count) / recipe.train.batch)
 
 
@@ -216,17 +242,17 @@ def _fine_tune(
     train: Crops,
     targets: np.ndarray,
     validation: Crops,
-    out_of_distribution: np.ndarray | None,
+    unnamed: Unnamed | None,
 ) -> list[dict[str, Any]]:
     choices = recipe.train
     images, times = train.images, draws_of(recipe, train)
-    if out_of_distribution is not None and len(out_of_distribution):
-        flat = np.full((len(out_of_distribution), len(train.names)), 1 / len(train.names), np.float32)
+    if unnamed is not None and len(unnamed):
+        theirs = unnamed.targets
         if targets.ndim == 3:  # of views
-            flat = np.broadcast_to(flat.astype(targets.dtype), (len(targets), *flat.shape))
-        images = np.concatenate([images, out_of_distribution])
-        targets = np.concatenate([targets, flat], axis=-2)
-        times = np.concatenate([times, np.ones(len(out_of_distribution))])
+            theirs = np.broadcast_to(theirs.astype(targets.dtype), (len(targets), *theirs.shape))
+        images = np.concatenate([images, unnamed.images])
+        targets = np.concatenate([targets, theirs], axis=-2)
+        times = np.concatenate([times, np.ones(len(unnamed))])
     batch = min(choices.batch, len(images))
     batches = CropBatches(
         images, targets, batch, recipe.seed, draw=_sized(oversampled(times), choices.steps * batch),
@@ -240,8 +266,7 @@ def _fine_tune(
     weights = _weights(recipe, train)
     return fit(
         student, batches, fit_settings(choices, choices.epochs * len(batches)), run.folder,
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True) if weights is None
-        else WeightedCrossentropy(weights),
+        loss=SetCrossentropy() if weights is None else WeightedCrossentropy(weights),
         evaluate=lambda: accuracy(model, validation),
         save=model.save_weights,
         report=lambda entry: run.say(

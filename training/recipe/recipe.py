@@ -18,6 +18,10 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
 
+#: Backbones whose published weights come with ImageNet's head.
+WITH_IMAGENET_HEAD = ("mobilenet_v2", "efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
+
+
 class LabelInfo(Section):
     """What the app calls a label."""
 
@@ -54,6 +58,15 @@ class Data(Section):
     limit: int = Field(default=0, ge=0, description="Most pictures taken of a class and split; 0: all.")
     scenes: str = Field(
         default="", description="Configuration of whole photographs, with `boxes` and `kind`."
+    )
+    others: str = Field(
+        default="",
+        description="Configuration of what is no pet and of pets of no breed, with `boxes`, `species`, "
+        "`kind` and `class`: shown with train.outliers, and what other animals are told by.",
+    )
+    held_classes: tuple[str, ...] = Field(
+        default=(),
+        description="Values of `class` in data.others that nothing is trained on: the honest test.",
     )
     accepted: str = Field(
         default="",
@@ -93,6 +106,9 @@ class Augment(Section):
     rotation: float = Field(default=8.0, ge=0, le=180, description="Degrees to either side.")
     colour: Share = Field(default=0.25, description="Largest change of brightness, contrast, saturation.")
     blur: Share = Field(default=0.15, description="Probability of a detour through a lower resolution.")
+    degrade: Share = Field(
+        default=0.0, description="Probability of night, blur, noise, JPEG, a far pet or gray."
+    )
     mixup: Share = Field(default=0.0, description="Share of batches blended.")
     cutmix: Share = Field(default=0.0, description="Share of batches cut and mixed.")
 
@@ -216,6 +232,16 @@ class Calibrate(Section):
     precision: Share = Field(default=0.95, description="Share of named answers that must be right.")
     views: int = Field(
         default=0, ge=0, le=20, description="Mildly changed copies of each held-back crop that count like it."
+    )
+    degraded: int = Field(
+        default=0,
+        ge=0,
+        le=20,
+        description="Copies of each held-back crop made dark, blurred, noisy, gray, far or compressed, to "
+        "choose by how much such faults raise the temperature; 0: not at all.",
+    )
+    degraded_precision: Share = Field(
+        default=0.88, description="Share of named answers that must be right on these copies."
     )
     prior: float = Field(default=4.0, ge=0, description="Pull of the temperature to 1, in pictures.")
 
@@ -345,9 +371,9 @@ def _start(recipe: Recipe) -> str:
             return "train.epochs must be at least 1 when model.start is none. Received: 0"
     if head.rows == "bundle" and not model.start.startswith("bundle:"):
         return f"head.rows is bundle, so model.start must be a bundle. Received: model.start={model.start}"
-    if head.rows == "imagenet" and model.backbone != "mobilenet_v2":
+    if head.rows == "imagenet" and model.backbone not in WITH_IMAGENET_HEAD:
         return (
-            "head.rows is imagenet, which only mobilenet_v2 has rows for. "
+            "head.rows is imagenet, which only mobilenet_v2 and efficientnet_lite have rows for. "
             f"Received: model.backbone={model.backbone}"
         )
     if head.epochs == 0 and train.epochs == 0 and recipe.task == "classify":
@@ -378,15 +404,10 @@ def _distillation(recipe: Recipe) -> str:
                 "distil.teachers: imagenet_head takes no file, every other teacher needs one. "
                 f"Received: kind={teacher.kind}, file={teacher.file!r}"
             )
-        if teacher.kind == "imagenet_head" and recipe.model.backbone != "mobilenet_v2":
+        if teacher.kind == "imagenet_head" and recipe.model.backbone not in WITH_IMAGENET_HEAD:
             return (
-                "distil.teachers: imagenet_head is mobilenet_v2's own. "
+                "distil.teachers: imagenet_head is mobilenet_v2's or efficientnet_lite's own. "
                 f"Received: model.backbone={recipe.model.backbone}"
-            )
-        if teacher.kind == "tflite" and recipe.model.input_size != 224:
-            return (
-                "distil.teachers: a tflite teacher looks at 224 pixels, so model.input_size must be 224. "
-                f"Received: {recipe.model.input_size}"
             )
     return ""
 

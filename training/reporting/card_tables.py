@@ -81,11 +81,12 @@ def photographs(figures: Figures) -> str:
 
 
 def robustness(figures: Figures) -> str:
-    """Top-1 at every strength of every fault."""
-    rows = ["| | from weak to strong: strength → top-1 |", "|---|---|"]
+    """Top-1, and wrong answers among the breeds said, at every strength of every fault."""
+    rows = ["| | from weak to strong: strength → top-1 (wrong of the breeds said) |", "|---|---|"]
     for curve in figures.get("metrics.robustness.curves").values():
         points = " · ".join(
             f"{figures.show(point['strength'], 'g')} → {figures.show(point['top1'], '.3f')}"
+            + ("" if point.get("named_wrong") is None else f" ({figures.show(point['named_wrong'], '.2f')})")
             for point in curve["points"]
         )
         rows.append(f"| {figures.show(curve['unit'])} | {points} |")

@@ -10,16 +10,25 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from smartbreed.inference.classifier import softmax
+from smartbreed.inference.bundle import PictureFaults
+from smartbreed.inference.classifier import heat_of, softmax
+from smartbreed.inference.picture_quality import NO_FAULTS
 from smartbreed.inference.pipeline import Identifier
 from smartbreed.inference.pixels import resample
 from training.augment.crops import MILD
+from training.augment.degradations import degrade
 from training.calibration.box_verification import PLAIN_SCORE, fit_box_verification
-from training.calibration.temperature import expected_calibration_error, fit_temperature
-from training.calibration.thresholds import verdict_thresholds
+from training.calibration.quality import fit_fault_weights, fit_other
+from training.calibration.temperature import (
+    expected_calibration_error,
+    fit_temperature,
+    precision_threshold,
+)
+from training.calibration.thresholds import MOST, verdict_thresholds
 from training.data import Crops, Scene, load_scenes, split_scenes
+from training.data.others import load_others
 from training.data.prepared import Prepared, load_prepared
-from training.data.splits import VALIDATION
+from training.data.splits import TRAIN, VALIDATION
 from training.evaluation.answers import run as run_crops
 from training.export.activation_ranges import range_pictures
 from training.export.bundle import (
@@ -36,6 +45,8 @@ from training.models.from_bundle import other_bundle
 from training.pipeline.stage import Context
 from training.recipe.recipe import Recipe
 
+#: What of the classifier's section is chosen here, where the recipe asks for it.
+CHOSEN = ("temperature", "thresholds", "faults", "other")
 #: What a conversion costs, and a whole photograph, in looks at a crop.
 CONVERTED, LOOKED_THROUGH = 1000, 4
 
@@ -69,7 +80,7 @@ def _classifier(context: Context, folder: Path, scenes: list[Scene]) -> dict[str
     context.run.advance(CONVERTED, "Converting the network")
     found = _verdicts(context, served, prepared, scenes)
     if recipe.export.detector:
-        section |= {key: found[key] for key in ("temperature", "thresholds")}
+        section |= {key: found[key] for key in CHOSEN if key in found}
         found["detector"] = _box_verification(recipe, folder, section, scenes)
         context.run.advance(LOOKED_THROUGH * len(scenes), "Choosing what is a pet")
     return found
@@ -94,19 +105,85 @@ def _verdicts(
     empty = [_squashed(s.image, recipe.model.input_size) for s in scenes if not len(s.boxes)]
     away = _logits(served, np.stack(empty)) if empty else np.zeros((0, logits.shape[1]), np.float32)
     chance = softmax(logits / temperature)
+    thresholds = verdict_thresholds(
+        softmax(every / temperature), labels, groups_of_labels(prepared.labels), softmax(away / temperature),
+        precision=recipe.calibrate.precision,
+    )  # fmt: skip
+    found: dict[str, Any] = {}
+    if recipe.calibrate.degraded:
+        found["faults"], needed = _worse(recipe, served, validation, every, labels, temperature)
+        thresholds = {
+            key: max(value, needed) if key == "breed" else value for key, value in thresholds.items()
+        }
+    if recipe.data.others:
+        found["other"] = _other_animals(recipe, served, prepared)
     return {
         "temperature": temperature,
-        "thresholds": verdict_thresholds(
-            softmax(every / temperature), labels, groups_of_labels(prepared.labels),
-            softmax(away / temperature),
-            precision=recipe.calibrate.precision,
-        ),
+        "thresholds": thresholds,
+        **found,
         "held_back": {
             "pictures": len(validation),
             "top1": round(float((logits.argmax(1) == validation.labels).mean()), 4),
             "ece": round(_ece(chance, validation), 4),
         },
-    }  # fmt: skip
+    }
+
+
+def _worse(
+    recipe: Recipe,
+    served: Identifier,
+    validation: Crops,
+    clear: np.ndarray,
+    clear_labels: np.ndarray,
+    temperature: float,
+) -> tuple[dict[str, float], float]:
+    """What faults count, and from which probability on enough of the breeds said of bad pictures are right.
+
+    Args:
+        clear: logits of pictures without faults, with their labels.
+    """
+    rng, copies = np.random.default_rng(recipe.seed), recipe.calibrate.degraded
+    images = [
+        np.asarray(degrade(Image.fromarray(image), rng)) for _ in range(copies) for image in validation.images
+    ]
+    seen, labels = run_crops(served, np.stack(images)), np.tile(validation.labels, copies)
+    logits, faults = np.stack([one.logits for one in seen]), [one.faults for one in seen]
+    weights = fit_fault_weights(
+        np.concatenate([clear, logits]), np.concatenate([clear_labels, labels]),
+        [NO_FAULTS] * len(clear) + faults, temperature,
+    )  # fmt: skip
+    heat = np.array([heat_of(PictureFaults(**weights), one) for one in faults])
+    chance = softmax(logits / (temperature * heat)[:, None])
+    needed = precision_threshold(
+        chance.max(1), chance.argmax(1) == labels, recipe.calibrate.degraded_precision
+    )
+    return weights, round(min(needed, MOST), 4)
+
+
+def _other_animals(recipe: Recipe, served: Identifier, prepared: Prepared) -> dict[str, Any]:
+    """How embeddings of what is no cat or dog differ from those of pets, all of them trained on.
+
+    The threshold is chosen on pets that are held back.
+    """
+    others = load_others(
+        recipe.data.source, recipe.data.others, recipe.model.input_size, recipe.data.held_classes
+    )
+    train = np.flatnonzero(prepared.places == TRAIN)
+    pets, strange = others.species >= 0, others.species < 0
+    known = _embeddings(served, prepared.crops.images[np.sort(train[:: max(1, len(train) // 3000)])])
+    of_no_breed = _embeddings(served, others.images[pets & ~others.held])
+    away = _embeddings(served, others.images[strange & ~others.held])
+    held = np.concatenate(
+        [
+            _embeddings(served, prepared.part(VALIDATION).images),
+            _embeddings(served, others.images[pets & others.held]),
+        ]
+    )
+    return fit_other(np.concatenate([known, of_no_breed]), away, held)
+
+
+def _embeddings(served: Identifier, images: np.ndarray) -> np.ndarray:
+    return np.stack([outputs.embedding for outputs in run_crops(served, images)])
 
 
 def _logits(

@@ -5,9 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
+from smartbreed.inference.boxes import with_margin
+from smartbreed.inference.pixels import resample
 from training.common.errors import RecipeError
 from training.data import load_scenes, split_scenes
+from training.data.others import load_others
+from training.data.outliers import Unnamed, outlier_crops, unnamed_of
 from training.data.prepared import Prepared, load_prepared
 from training.data.splits import TRAIN, VALIDATION
 from training.fitting.classifier import crop_augmentation, train_classifier
@@ -76,7 +81,7 @@ def fit_classifier(context: Context) -> dict[str, Any]:
         context.run,
         prepared.part(TRAIN),
         prepared.part(VALIDATION),
-        out_of_distribution(context.recipe),
+        unnamed(context.recipe, prepared.labels),
     )
 
 
@@ -92,12 +97,23 @@ def _show_augmentation(context: Context, prepared: Prepared) -> None:
         )
 
 
-def out_of_distribution(recipe: Recipe) -> np.ndarray | None:
-    """Crops of the pet-less training photographs, if the recipe wants to show them."""
+def unnamed(recipe: Recipe, labels: list[dict[str, str]]) -> Unnamed | None:
+    """Pet-less photographs, other animals and pets of no breed, if the recipe wants to show them."""
     if not recipe.train.outliers:
         return None
-    from training.data.outliers import outlier_crops
-
-    scenes = split_scenes(load_scenes(recipe.data.source, "train", recipe.data.scenes, dropped=[]))[0]
-    images = [scene.image for scene in scenes if not len(scene.boxes)]
-    return outlier_crops(images, recipe.seed, size=recipe.model.input_size)
+    size, source = recipe.model.input_size, recipe.data.source
+    scenes = split_scenes(load_scenes(source, "train", recipe.data.scenes, dropped=[]))[0]
+    images = list(outlier_crops([s.image for s in scenes if not len(s.boxes)], recipe.seed, size=size))
+    species = [-1] * len(images)
+    if recipe.data.others:
+        for scene in (one for one in scenes if not one.breed):
+            whole = Image.fromarray(scene.image)
+            for box, kind in zip(scene.boxes, scene.species, strict=True):
+                cut = with_margin(box, recipe.data.margin, whole.width, whole.height)
+                images.append(resample(whole, cut, (size, size)))
+                species.append(int(kind))
+        others = load_others(source, recipe.data.others, size, recipe.data.held_classes, recipe.data.margin)
+        images += list(others.images[~others.held])
+        species += others.species[~others.held].tolist()
+    of_labels = np.array([{"cat": 0, "dog": 1}.get(label["species"], -1) for label in labels])
+    return unnamed_of(images, np.array(species), of_labels) if images else None

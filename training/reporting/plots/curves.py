@@ -13,7 +13,8 @@ from training.reporting.plots.style import ACCENT, BLUE, INK, PAPER, SOFT, figur
 #: Titles of the small multiples, by the key of `training.evaluation.robustness`.
 FAULTS = {
     "blur": "Blur", "noise": "Noise", "jpeg": "JPEG", "darkness": "Darkness", "rotation": "Rotation",
-    "small_box": "Small pets", "box_jitter": "Inexact boxes",
+    "small_box": "Small pets", "box_jitter": "Inexact boxes", "gray": "Gray", "dark_noise": "Dark and noisy",
+    "night_camera": "Night camera",
 }  # fmt: skip
 
 
@@ -47,7 +48,7 @@ def roc(false: np.ndarray, true: np.ndarray, auc: float, hardest: Mapping[str, f
 
 
 def robustness(result: Mapping[str, Any], path: Path) -> None:
-    """Small multiples: accuracy against the strength of each fault.
+    """Small multiples: accuracy and wrong answers among the breeds said, against each fault's strength.
 
     Args:
         result: from `training.evaluation.robustness.robustness`.
@@ -63,6 +64,9 @@ def robustness(result: Mapping[str, Any], path: Path) -> None:
             values = [point["top1"] for point in curve["points"]]
             axes.axhline(result["clean"], color=SOFT, linewidth=2)
             axes.plot(at, values, "o-", color=ACCENT)
+            if "named_wrong" in curve["points"][0]:
+                wrong = [np.nan if p["named_wrong"] is None else p["named_wrong"] for p in curve["points"]]
+                axes.plot(at, wrong, "s--", color=INK, markersize=4)
             for x, value in zip(at, values, strict=True):
                 above = value < 0.9
                 axes.annotate(
@@ -78,7 +82,7 @@ def robustness(result: Mapping[str, Any], path: Path) -> None:
             axes.axis("off")
             axes.text(
                 0, 0.5, f"{result['pictures']} pictures\nclean: {result['clean']:.3f} (pale line)\n"
-                "each from weak to strong",
+                "dashed: wrong among the breeds said\neach from weak to strong",
                 fontsize=10, color=INK, va="center",
             )  # fmt: skip
 
