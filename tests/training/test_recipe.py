@@ -85,6 +85,11 @@ def test_overrides_are_yaml() -> None:
         ({"model": {"start": "none"}, "train": {"epochs": 0}}, "train.epochs must be at least 1"),
         ({"head": {"rows": "bundle"}}, "head.rows is bundle, so model.start must be a bundle"),
         ({"head": {"rows": "imagenet"}, "model": {"backbone": "VGG16"}}, "only mobilenet_v2"),
+        ({"train": {"cache": 2}}, "must name the last of them"),
+        (
+            {"train": {"cache": 2}, "model": {"freeze_till": "block_2_add"}, "distil": {"views": 1}},
+            "cannot both be above 0",
+        ),
         ({"head": {"epochs": 0}, "train": {"epochs": 0}}, "cannot both be 0"),
         ({"task": "detect"}, "task detect goes with model.backbone ssd_mobilenet_v1"),
         ({"model": {"backbone": "ssd_mobilenet_v1"}}, "task detect goes with"),
@@ -103,7 +108,7 @@ def test_a_wrong_choice_is_named_with_what_was_received(change: dict[str, object
 
 
 def test_a_recipe_that_is_not_there_lists_those_that_are() -> None:
-    with pytest.raises(RecipeError, match=r"breeds, cifar10.*Received: bread"):
+    with pytest.raises(RecipeError, match=r"breeds, breeds_small.*Received: bread"):
         load_recipe("bread")
     with pytest.raises(RecipeError, match=r"no recipe file.*Received: bread.yaml"):
         load_recipe("bread.yaml")

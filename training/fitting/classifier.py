@@ -28,6 +28,7 @@ from training.data.outliers import Unnamed
 from training.distillation.targets import Targets, start_rows, targets_by, targets_of_views
 from training.fitting.batches import CropBatches, Draw, oversampled
 from training.fitting.fit import FitSettings, TowardsStart, fit, freeze_till
+from training.fitting.frozen_features import FeatureBatches, FrozenFeatures, copy_weights, top_of
 from training.fitting.head import accuracy, fit_head
 from training.fitting.tracking import trackers
 from training.fitting.weight_average import average_weights, blend, sentence
@@ -254,21 +255,36 @@ def _fine_tune(
         targets = np.concatenate([targets, theirs], axis=-2)
         times = np.concatenate([times, np.ones(len(unnamed))])
     batch = min(choices.batch, len(images))
-    batches = CropBatches(
-        images, targets, batch, recipe.seed, draw=_sized(oversampled(times), choices.steps * batch),
-        augment=crop_augmentation(recipe.augment),
-        mixing=Mixing(mixup=recipe.augment.mixup, cutmix=recipe.augment.cutmix),
-    )  # fmt: skip
-    frozen = freeze(model, recipe)
+    draw = _sized(oversampled(times), choices.steps * batch)
+    mixing = Mixing(mixup=recipe.augment.mixup, cutmix=recipe.augment.cutmix)
+    augment = crop_augmentation(recipe.augment)
+    frozen, trained = freeze(model, recipe), model
+    if choices.cache:
+        run.say(f"computing the frozen layers of {choices.cache} views of {len(images)} pictures")
+        cut = str(recipe.model.freeze_till)
+        features = FrozenFeatures(
+            model, cut, run / "features", images, choices.cache, augment, recipe.seed,
+            lambda count: run.advance(count, "Computing the frozen layers"),
+        )  # fmt: skip
+        batches: CropBatches = FeatureBatches(features, targets, batch, recipe.seed, draw=draw, mixing=mixing)
+        trained = top_of(model, cut)
+    else:
+        batches = CropBatches(images, targets, batch, recipe.seed, draw=draw, augment=augment, mixing=mixing)
     run.say(f"{frozen} layers frozen, {len(batches)} steps an epoch", frozen=frozen, steps=len(batches))
-    student = TowardsStart(model.input, model.output["logits"])
-    student.anchor(model.get_layer("class_maps").kernel, choices.towards_start)
+    student = TowardsStart(trained.input, trained.output["logits"])
+    student.anchor(trained.get_layer("class_maps").kernel, choices.towards_start)
+
+    def whole() -> keras.Model:
+        if trained is not model:
+            copy_weights(trained, model)
+        return model
+
     weights = _weights(recipe, train)
     return fit(
         student, batches, fit_settings(choices, choices.epochs * len(batches)), run.folder,
         loss=SetCrossentropy() if weights is None else WeightedCrossentropy(weights),
-        evaluate=lambda: accuracy(model, validation),
-        save=model.save_weights,
+        evaluate=lambda: accuracy(whole(), validation),
+        save=lambda path: whole().save_weights(path),
         report=lambda entry: run.say(
             f"epoch {entry['epoch']} of {choices.epochs}: loss {entry['loss']:.3f}, {sentence(entry)}",
             **entry,

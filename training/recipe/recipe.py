@@ -18,6 +18,8 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
 
+#: Values of ``model.freeze_till`` that name no layer of the backbone.
+FREE = ("", "backbone")
 #: Backbones whose published weights come with ImageNet's head.
 WITH_IMAGENET_HEAD = ("mobilenet_v2", "efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
 
@@ -181,6 +183,13 @@ class Train(Section):
     """Fine-tuning."""
 
     epochs: int = Field(default=10, ge=0, description="Passes over the data; 0: the head alone.")
+    cache: int = Field(
+        default=0,
+        ge=0,
+        le=20,
+        description="Views of each picture whose features of the frozen layers are kept, so that a step "
+        "costs only what is trained; 0: every epoch sees new views.",
+    )
     batch: int = Field(default=32, ge=1, description="Pictures a step.")
     steps: int = Field(default=0, ge=0, description="Steps an epoch; 0: as many as the pictures fill.")
     rate: float = Field(default=1e-4, gt=0, lt=1, description="Peak learning rate.")
@@ -409,6 +418,18 @@ def _distillation(recipe: Recipe) -> str:
                 "distil.teachers: imagenet_head is mobilenet_v2's or efficientnet_lite's own. "
                 f"Received: model.backbone={recipe.model.backbone}"
             )
+    if recipe.train.cache and (
+        not isinstance(recipe.model.freeze_till, str) or recipe.model.freeze_till in FREE
+    ):
+        return (
+            "train.cache keeps what frozen layers compute, so model.freeze_till must name the last of them. "
+            f"Received: model.freeze_till={recipe.model.freeze_till!r}"
+        )
+    if recipe.train.cache and recipe.distil.views:
+        return (
+            "train.cache and distil.views cannot both be above 0. "
+            f"Received: {recipe.train.cache} and {recipe.distil.views}"
+        )
     return ""
 
 
