@@ -86,7 +86,7 @@ class ImageNetLiteRT:
             raise ValueError
 
     def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """uint8 ``(n, size, size, 3)`` of any size → scores of 1000 classes ``(n, 1000)``, features ``(n, d)``."""
+        """uint8 ``(n, side, side, 3)`` → scores of 1000 classes ``(n, 1000)``, features ``(n, d)``."""
         with ThreadPoolExecutor(default_threads()) as pool:
             rows = list(pool.map(self._one, images))
         return np.stack([scores for scores, _ in rows]), np.stack([features for _, features in rows])
