@@ -18,9 +18,8 @@ from PIL import Image
 from smartbreed.core.errors import PhotoError
 from smartbreed.inference.boxes import with_margin
 from smartbreed.inference.pixels import resample
-from training.data.boxes import box_list
 from training.data.crops import held_back
-from training.data.rows import decode, encoded, read_rows
+from training.data.rows import box_list, decode, encoded, read_rows
 
 #: Share of the photographs never trained on, beside those of the classes held back as a whole.
 HELD_BACK_OTHERS = 0.15
@@ -101,9 +100,8 @@ def _animals(
     for number, box in enumerate([*boxes[:BOXES]] or [None]):
         whole = (0.0, 0.0, float(picture.width), float(picture.height))
         cut = whole if box is None else with_margin(np.array(box), margin, picture.width, picture.height)
-        said = told[number] if number < len(told) else None
-        if pet and (said is None or said < 0):
-            said = PETS.index(row["kind"]) if box is None and row["kind"] != "mixed" else None
-            if said is None:
-                continue
-        yield cut, int(said) if pet else -1
+        said = told[number] if number < len(told) and told[number] is not None else -1
+        if pet and said < 0 and box is None and row["kind"] != "mixed":
+            said = PETS.index(row["kind"])
+        if said >= 0 or not pet:
+            yield cut, int(said) if pet else -1

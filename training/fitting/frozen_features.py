@@ -21,8 +21,7 @@ import numpy as np
 from smartbreed.core.files import disk_errors
 from smartbreed.inference.pixels import to_input
 from smartbreed.inference.runtime import Network
-from training.augment.crops import CropAugmentation, view
-from training.augment.mixing import Mixing
+from training.augment.crops import CropAugmentation, Mixing, view
 from training.export.litert import to_int8_litert
 from training.fitting.batches import CropBatches, Draw
 
