@@ -27,7 +27,7 @@ from smartbreed.dataset.status import PublishingStatus
 from smartbreed.feedback.flag_request import request_of
 from smartbreed.feedback.flags import FlagService, Receipt, open_feedback
 from smartbreed.imaging.admission import ORDINARY, Admission
-from smartbreed.imaging.decoding_memory import most_memory
+from smartbreed.imaging.decoding import most_memory
 from smartbreed.imaging.photo import Photo, read_photo
 from smartbreed.inference.pipeline import Identifier
 from smartbreed.inference.results import Failure, Identification

@@ -24,7 +24,7 @@ from typing import Any, Literal, Protocol
 
 from smartbreed.accounts import maintainer_sessions
 from smartbreed.accounts.login_throttle import LoginThrottle
-from smartbreed.accounts.maintainer_cookies import COOKIE, DEVICE_COOKIE, LASTS_S, read_cookie
+from smartbreed.accounts.maintainer_sessions import COOKIE, DEVICE_COOKIE, LASTS_S, read_cookie
 from smartbreed.accounts.origin import from_other_site, host_name, passed_on, public_origin
 from smartbreed.core.database import Sessions
 from smartbreed.core.errors import MaintainerError, SettingError, StorageError

@@ -16,8 +16,8 @@ from smartbreed.core.scratch import sweep
 from smartbreed.dataset.decision_source import DecisionSource
 from smartbreed.dataset.flag_source import FlagSource
 from smartbreed.dataset.publisher import Publisher, Report
+from smartbreed.feedback.blobs import collect_orphans
 from smartbreed.feedback.flags import FlagService
-from smartbreed.feedback.outbox import collect_orphans
 
 if TYPE_CHECKING:
     from smartbreed.core.settings import Settings

@@ -19,7 +19,7 @@ from smartbreed.core.errors import FlagError, RequestError
 from smartbreed.core.settings import Settings
 from smartbreed.feedback.blobs import BlobStore
 from smartbreed.feedback.flags import FlagRequest, FlagService, open_feedback
-from smartbreed.feedback.outbox import collect_orphans
+from smartbreed.feedback.blobs import collect_orphans
 from smartbreed.feedback.tables import Flag, new_id
 from smartbreed.imaging.photo import read_photo
 

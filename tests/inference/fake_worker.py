@@ -7,7 +7,7 @@ import sys
 import time
 from array import array
 
-from smartbreed.inference.messages import read_frame, write_frame
+from smartbreed.inference.worker_process import read_frame, write_frame
 
 OK, CRASH, HANG, GARBAGE, BAD_BUNDLE, SLOW = range(6)
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smartbreed.inference.messages import read_frame, write_frame
+from smartbreed.inference.worker_process import read_frame, write_frame
 
 headers = st.dictionaries(st.text(), st.none() | st.integers() | st.text() | st.lists(st.integers()))
 

@@ -1,6 +1,6 @@
 """The child of `smartbreed.inference.deep_explanations`: ``python -m training.explain.worker BUNDLE_DIR``.
 
-Reads requests from stdin and answers on stdout, framed by `smartbreed.inference.messages`:
+Reads requests from stdin and answers on stdout, framed by `smartbreed.inference.worker_process`:
 ``{id, method, index, shape}`` and uint8 pixels in; ``{id, progress, text}`` any
 number of times, then ``{id, shape}`` and a float32 map or ``{id, error: {code, message}}`` out.
 """
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from smartbreed.core.errors import SmartBreedError
-from smartbreed.inference.messages import Frame, read_frame, write_frame
+from smartbreed.inference.worker_process import Frame, read_frame, write_frame
 
 if TYPE_CHECKING:
     from training.explain.methods import Explanations

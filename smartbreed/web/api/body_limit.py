@@ -20,8 +20,7 @@ from typing import Any
 import anyio.to_thread
 
 from smartbreed.core.errors import RequestError, SmartBreedError
-from smartbreed.web.api.json_cost import check_json
-from smartbreed.web.api.memory import Memory
+from smartbreed.web.api.memory import Memory, check_json
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from smartbreed.accounts.maintainer_cookies import cookie_header, device_header
+from smartbreed.accounts.maintainer_sessions import cookie_header, device_header
 from smartbreed.accounts.maintainers import OTHER_SITE
 from smartbreed.accounts.origin import from_other_site, over_https, public_origin
 from smartbreed.core.errors import MaintainerError

@@ -8,7 +8,7 @@ import pytest
 from fastapi import Request
 from fastapi.testclient import TestClient
 
-from smartbreed.accounts.maintainer_cookies import COOKIE, DEVICE_COOKIE
+from smartbreed.accounts.maintainer_sessions import COOKIE, DEVICE_COOKIE
 from smartbreed.core.settings import load_settings
 from smartbreed.services import Services
 from smartbreed.web.api.rest import rest_app
