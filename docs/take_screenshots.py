@@ -1,4 +1,4 @@
-"""Take the screenshots of the documentation from a running app: ``python docs/take_screenshots.py PHOTO [URL]``.
+"""Take the screenshots of the docs from a running app: ``python docs/take_screenshots.py PHOTO [URL]``.
 
 PHOTO is ``skimage/data/chelsea.png`` of scikit-image (CC0, by Stefan van der Walt); a photograph of a
 dataset may not enter the repository. Needs playwright and a Chromium. For a `/train` with versions on it:

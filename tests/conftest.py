@@ -11,10 +11,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import pytest
 from server import MAX_BYTES, Server
 
 PETS = Path(__file__).parents[2] / "shared" / "data" / "pets"
+
+# No test may depend on the clock: a busy machine takes longer over an example.
+hypothesis.settings.register_profile("smartbreed", hypothesis.settings.default, deadline=None)
+hypothesis.settings.load_profile("smartbreed")
 
 # A shell that runs the tests in the background makes them, and every process they start, deaf to Ctrl-C.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -490,7 +490,7 @@ def gps() -> Image.Exif:
 
 
 @given(st.integers(8, 40), st.integers(8, 40), st.integers(0, 2**32))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_metadata_never_survives_and_png_is_a_round_trip(height: int, width: int, seed: int) -> None:
     pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -547,7 +547,7 @@ VALID = [
     encoded(NOISE, "HEIF", exif=gps()),
     encoded(NOISE, "AVIF", speed=10, exif=gps()),
 ]
-fuzz = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=300)
+fuzz = settings(suppress_health_check=[HealthCheck.too_slow], max_examples=300)
 
 
 def photo_or_photo_error(data: bytes) -> None:

@@ -32,7 +32,7 @@ def names(number: int, seed: int) -> list[str]:
     )
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(1, 2000), st.integers(1, 12), st.integers(0, 10_000))
 def test_all_of_ours_and_none_of_theirs(number: int, foreign: int, seed: int) -> None:
     every = names(number + foreign, seed)

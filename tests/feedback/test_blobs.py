@@ -30,9 +30,7 @@ def files(store: BlobStore) -> list[Path]:
     return sorted(path for path in store.root.rglob("*") if path.is_file())
 
 
-@hypothesis_settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@hypothesis_settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.binary(max_size=5000))
 def test_what_is_put_comes_back(store: BlobStore, data: bytes) -> None:
     name = store.put(data)

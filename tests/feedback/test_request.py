@@ -20,7 +20,6 @@ from smartbreed.feedback.tables import VERDICTS, Flag
 Make = Callable[..., FlagRequest]
 fuzz = hypothesis_settings(
     max_examples=60,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much],
 )
 

@@ -23,7 +23,7 @@ from localhub.routing import Limits
 from localhub.server import HubApp
 from localhub.store import HubStore
 
-FUZZ = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+FUZZ = settings(max_examples=100, suppress_health_check=list(HealthCheck))
 HEADER = {"key": "header", "value": {"summary": "x"}}
 COMMIT = "/api/models/a/b/commit/main"
 

@@ -81,7 +81,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(JSON)
 def test_any_json_is_refused_in_a_sentence(value: object) -> None:
     with pytest.raises(BundleError):

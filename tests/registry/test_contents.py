@@ -114,7 +114,7 @@ def test_the_model_that_ships_is_taken() -> None:
     check_folder(EMBEDDED_BUNDLE)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.sampled_from(["a.npz", "a.keras", "a.weights.h5", "a.npy", "a.tflite", "a.txt"]),
     st.sampled_from(

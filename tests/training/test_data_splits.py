@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from tiny_data import picture
@@ -64,7 +64,6 @@ def test_chains_of_duplicates_share_one_group() -> None:
 pairs = st.lists(st.tuples(st.integers(0, 59), st.integers(0, 59)), max_size=25)
 
 
-@settings(deadline=None)
 @given(
     pairs, st.floats(0.05, 0.4), st.floats(0.0, 0.4), st.lists(st.integers(0, 3), min_size=60, max_size=60)
 )

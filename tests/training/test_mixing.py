@@ -16,7 +16,7 @@ def batch(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]
 
 
 @given(st.integers(0, 10_000), st.integers(1, 7), st.sampled_from(["mixup", "cutmix"]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_targets_stay_distributions_and_pictures_in_range(seed: int, count: int, kind: str) -> None:
     rng = np.random.default_rng(seed)
     images, targets = batch(rng, count)

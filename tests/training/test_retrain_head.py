@@ -29,7 +29,7 @@ def bundle() -> Bundle:
 
 
 @given(st.integers(1, 12), st.integers(0, 1000))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_quadratic_is_solved(size: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     root = rng.normal(size=(size, size)).astype(np.float32)

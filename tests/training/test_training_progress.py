@@ -33,7 +33,7 @@ def test_early_stopping_waits_its_patience() -> None:
     assert not should_stop([], "top1", 2)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.sampled_from([0.1, 0.2, 0.3, 0.4]), max_size=25), st.integers(1, 4))
 def test_the_plateau_rule_is_that_of_keras(values: list[float], patience: int) -> None:
     """`keras.callbacks.ReduceLROnPlateau`, asked epoch by epoch."""

@@ -6,7 +6,7 @@ import hashlib
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from smartbreed.core.settings import EMBEDDED_BUNDLE
@@ -50,7 +50,6 @@ accepted = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(accepted, st.sets(st.integers(0, 300)), st.booleans())
 def test_it_is_what_the_trainers_plan_finds(
     found: list[tuple[int, str, str]], known: set[int], judged: bool

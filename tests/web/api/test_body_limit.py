@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from server import MAX_BYTES
 
@@ -98,7 +98,6 @@ def depth_of(value: Any) -> int:
     return 0 if inner is None else 1 + max(map(depth_of, inner), default=0)
 
 
-@settings(deadline=None)
 @given(nested, st.booleans())
 def test_the_depth_is_that_of_the_parsed_value(value: Any, ascii_only: bool) -> None:
     text = json.dumps(value, ensure_ascii=ascii_only).encode()
@@ -119,7 +118,6 @@ def test_a_long_text_is_counted_across_its_slices() -> None:
         check_json(text, max_depth=31, max_items=100)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_checked_without_another_error(data: bytes) -> None:
     with contextlib.suppress(RequestError):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from smartbreed.web.api.public_address import embedded, is_public
@@ -37,7 +37,6 @@ private = st.one_of([st.integers(int(n[0]), int(n[-1])) for n in PRIVATE])
 free = st.integers(0, 2**128 - 1)
 
 
-@settings(deadline=None)
 @given(ip=private, way=st.sampled_from(sorted(WAYS)), free=free)
 def test_a_private_address_is_private_however_it_is_carried(ip: int, way: str, free: int) -> None:
     assert not is_public(str(IPv4Address(ip)))
@@ -47,7 +46,6 @@ def test_a_private_address_is_private_however_it_is_carried(ip: int, way: str, f
     assert not is_public(f"{carrier}%eth0"), way
 
 
-@settings(deadline=None)
 @given(ip=st.integers(0, 2**32 - 1), way=st.sampled_from(sorted(WAYS)), free=free)
 def test_a_carrier_is_never_more_public_than_what_it_carries(ip: int, way: str, free: int) -> None:
     carrier = IPv6Address(WAYS[way](ip, free))
@@ -55,7 +53,6 @@ def test_a_carrier_is_never_more_public_than_what_it_carries(ip: int, way: str, 
     assert not is_public(str(carrier)) or is_public(str(IPv4Address(ip)))
 
 
-@settings(deadline=None)
 @given(free=free)
 def test_only_unicast_space_and_carriers_can_be_public(free: int) -> None:
     ip = IPv6Address(free)
