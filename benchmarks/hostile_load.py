@@ -1,4 +1,4 @@
-"""What a server holds when strangers send it the worst we know: ``python -m benchmarks.hostile_load``.
+"""What a server holds under the worst requests we know: ``python -m benchmarks.hostile_load``.
 
 Large pictures in small files, JSON that unfolds, uploads that are broken off or too many, half-sent
 requests and hundreds of sessions run side by side against a server of its own on this machine, for

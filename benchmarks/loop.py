@@ -1,8 +1,8 @@
-"""The circle by the clock, and what ten photos teach: ``python -m benchmarks.loop``.
+"""The feedback loop by the clock, and what a model learns from ten photos: ``python -m benchmarks.loop``.
 
-First table: 50 wrong answers are flagged, accepted, published, learnt from, judged, released and
+First table: 50 wrong answers are flagged, accepted, published, learnt from, compared, released and
 swapped in, each step as the app does it, on the bundle that ships and an embedded Hub in a
-temporary folder. Second table: each of five breeds is taken out of the head in turn, taught with
+temporary folder. Second table: each of five breeds is taken out of the head in turn, learnt from
 ten of its training photos, and asked for its test photos.
 """
 
@@ -62,7 +62,7 @@ def first_guess(services: Any, picture: bytes) -> str:
 def wrong_answers(services: Any, pictures: list[bytes], labels: list[str], count: int) -> list[Any]:
     """Crops that the model names wrongly, most often mistaken breeds first: file, label, answer.
 
-    Flags come that way: what a model confuses is flagged by everybody who meets it.
+    Flags come that way: what a model confuses is flagged by every visitor who meets it.
     """
     found: dict[str, list[Any]] = {}
     for data, label in zip(pictures, labels, strict=True):
@@ -74,7 +74,7 @@ def wrong_answers(services: Any, pictures: list[bytes], labels: list[str], count
 
 
 def loop(data: Path, count: int) -> None:
-    """Print the seconds of each step of the circle."""
+    """Print the seconds of each step of the feedback loop."""
     from smartbreed.registry.watcher import Watcher
     from smartbreed.review import decisions
     from smartbreed.services import Services
@@ -151,7 +151,7 @@ def new_breeds(data: Path, breeds: list[str], draws: int, photos: int) -> None:
     for picture, label in zip(*crops(data, "train", set(breeds)), strict=True):
         photos_of.setdefault(label, []).append(picture)
     table = Table(
-        "breed", "named right", "others lose (points)", "seconds", title=f"Taught with {photos} photos"
+        "breed", "named right", "others lose (points)", "seconds", title=f"Learnt from {photos} photos"
     )
     every = []
     for breed in breeds:
@@ -196,16 +196,16 @@ def _shifted(labels: np.ndarray, gone: int) -> np.ndarray:
 
 def main(
     data: Annotated[Path, typer.Option(help="Folder with breeds/*.parquet.")] = Path("../shared/data/pets"),
-    count: Annotated[int, typer.Option(min=1, help="Accepted photos of the circle.")] = 50,
-    breeds: Annotated[str, typer.Option(help="Breeds to take out and teach.")] = BREEDS,
+    count: Annotated[int, typer.Option(min=1, help="Accepted photos of the feedback loop.")] = 50,
+    breeds: Annotated[str, typer.Option(help="Breeds to take out and learn.")] = BREEDS,
     draws: Annotated[int, typer.Option(min=1, help="Random choices of photos a breed.")] = 5,
-    photos: Annotated[int, typer.Option(min=3, help="Photos to teach with.")] = 10,
-    only: Annotated[str, typer.Option(help="circle or breeds; default: both.")] = "",
+    photos: Annotated[int, typer.Option(min=3, help="Photos to learn from.")] = 10,
+    only: Annotated[str, typer.Option(help="loop or breeds; default: both.")] = "",
 ) -> None:
     """Print both tables."""
     if only != "breeds":
         loop(data, count)
-    if only != "circle":
+    if only != "loop":
         new_breeds(data, [name for name in breeds.split(",") if name], draws, photos)
 
 

@@ -1,4 +1,4 @@
-"""A model that has never heard of one breed: what it takes to see a new one being learnt."""
+"""A model without one breed, so that an example can show how it is learnt."""
 
 from __future__ import annotations
 

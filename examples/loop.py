@@ -1,8 +1,8 @@
-"""One round of the circle, from a wrong answer to a right one, in a folder of its own.
+"""One iteration of the feedback loop, from a wrong answer to a right one, in a folder of its own.
 
 ``python examples/loop.py`` takes one breed out of the model, flags twenty photographs of it with
-corrections, reviews and publishes them, retrains, lets the gate judge, releases and swaps, and
-asks for photographs nobody has learnt from before and after. Everything is real: the services
+corrections, reviews and publishes them, retrains, runs the gate, releases and swaps, and
+asks for held-back photographs before and after. Everything is real: the services
 of the app, the embedded Hub, the trainer's process. Nothing outside the folders it names is touched.
 """
 
@@ -49,8 +49,8 @@ def main() -> int:
 
 
 def walk(asked: argparse.Namespace, home: Path) -> int:
-    """The whole round; the exit status."""
-    from examples.page import Round, write_page
+    """The whole iteration; the exit status."""
+    from examples.page import LoopResult, write_page
     from examples.photos import read_photos
     from examples.pictures import answers, plot
     from smartbreed.core.settings import load_settings
@@ -65,18 +65,18 @@ def walk(asked: argparse.Namespace, home: Path) -> int:
         say(begin(settings, asked.breed))
     services = Services(settings)
     first = services.model.current.version.version
-    kept = photos.judge[asked.breed]
+    kept = photos.held_back[asked.breed]
     others = [
-        (label, photo) for label, some in photos.judge.items() if label != asked.breed for photo in some
+        (label, photo) for label, some in photos.held_back.items() if label != asked.breed for photo in some
     ]
     with step(steps, "asked before") as say:
         before, wrong = ask(services, kept), right(services, others)
         say(f"{named(before, asked.breed)} of {len(kept)} right")
     with step(steps, f"{asked.count} photographs flagged") as say:
-        say(f"{flag(services, photos.teach[asked.breed], asked.breed)} flags")
+        say(f"{flag(services, photos.to_flag[asked.breed], asked.breed)} flags")
     with step(steps, "reviewed") as say:
         say(f"{review(services)} accepted")
-    with step(steps, "published, retrained, judged") as say:
+    with step(steps, "published, retrained, compared") as say:
         job = services.retraining.wait(services.retrain().spec.id)
         assert job is not None
         result = job.progress.result
@@ -102,8 +102,8 @@ def walk(asked: argparse.Namespace, home: Path) -> int:
     versions = (first, services.model.current.version.version)
     others_right = (shares[0][1], shares[1][1])
     write_page(
-        asked.out / "round.html",
-        Round(asked.breed, versions, kept, before, after, others_right, steps, result.reasons),
+        asked.out / "loop.html",
+        LoopResult(asked.breed, versions, kept, before, after, others_right, steps, result.reasons),
         plotted,
     )
     print_steps(steps)
@@ -111,7 +111,7 @@ def walk(asked: argparse.Namespace, home: Path) -> int:
     for release, (mine, rest) in zip(reversed(releases), shares, strict=False):
         print(f"{release.version:<10}{mine:>16.1%}{rest:>16.1%}")
     print("\n" + "\n".join(f"- {reason}" for reason in result.reasons))
-    print(f"\npage and pictures: {asked.out / 'round.html'}; the trainer's report: {result.report}")
+    print(f"\npage and pictures: {asked.out / 'loop.html'}; the trainer's report: {result.report}")
     services.stop()
     return 0
 
@@ -179,7 +179,7 @@ def review(services: Services) -> int:
     from smartbreed.review import decisions
 
     waiting = [item.id for item in services.review.queue()]
-    return len(services.review.decide(waiting, decisions.accept("walking the circle"), REVIEWER).decisions)
+    return len(services.review.decide(waiting, decisions.accept("an example"), REVIEWER).decisions)
 
 
 @contextmanager

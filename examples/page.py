@@ -1,4 +1,4 @@
-"""A round of the circle as one HTML page that needs no other file: pictures, answers, verdict, times."""
+"""One iteration of the feedback loop as an HTML page that needs no other file."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _STYLE = Path(__file__).with_name("page.css")
 
 
 @dataclass(frozen=True)
-class Round:
-    """What one round came to.
+class LoopResult:
+    """What one iteration came to.
 
     Attributes:
-        breed: that was taught.
+        breed: the one that was learnt.
         versions: that answered before and after.
-        photos: encoded; nobody has learnt from them.
-        before, after: what was said of each.
+        photos: encoded; held back from training.
+        before, after: the answer to each.
         others: share of the other breeds' photographs named right, before and after.
         steps: what was done, what came of it, and how many seconds it took.
         reasons: the gate's own sentences.
@@ -44,7 +44,7 @@ class Round:
     reasons: Sequence[str]
 
 
-def write_page(path: Path, result: Round, plot: Path) -> None:
+def write_page(path: Path, result: LoopResult, plot: Path) -> None:
     """Write the page.
 
     Args:
@@ -66,16 +66,16 @@ def write_page(path: Path, result: Round, plot: Path) -> None:
     page = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>One round of the circle: {escape(name)}</title><style>{style}</style></head><body>"
-        f"<h1>One round of the circle: {escape(name)}</h1>"
+        f"<title>The feedback loop: {escape(name)}</title><style>{style}</style></head><body>"
+        f"<h1>One iteration of the feedback loop: {escape(name)}</h1>"
         f"<p>Version {escape(old)} did not know the breed. Photographs of it were flagged with corrections, "
         f"reviewed and published; the model was retrained and examined, and version {escape(new)} took over. "
-        f"Of {len(result.photos)} photographs of the breed that nobody learnt from, {right[0]} were named "
+        f"Of {len(result.photos)} held-back photographs of the breed, {right[0]} were named "
         f"right before and {right[1]} after; of the other breeds’, {result.others[0]:.1%} before and "
         f"{result.others[1]:.1%} after.</p>"
         f'<h2>The same photographs, before and after</h2><div class="photos">{figures}</div>'
         '<h2>Accuracy per version</h2><img class="plot" alt="Share named right per version" '
-        f'src="data:image/png;base64,{png}"><h2>What the gate said</h2><ul>{verdict}</ul>'
+        f'src="data:image/png;base64,{png}"><h2>What the gate checked</h2><ul>{verdict}</ul>'
         f"<h2>What was done</h2><table>{rows}</table></body></html>"
     )
     path.write_text(page, encoding="utf-8")

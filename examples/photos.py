@@ -13,44 +13,44 @@ class Photos:
     """Encoded pictures by label.
 
     Attributes:
-        teach: to be flagged.
-        judge: kept aside; nobody learns from them.
+        to_flag: to be flagged, so that the model learns from them.
+        held_back: never learnt from.
     """
 
-    teach: dict[str, list[bytes]]
-    judge: dict[str, list[bytes]]
+    to_flag: dict[str, list[bytes]]
+    held_back: dict[str, list[bytes]]
 
 
-def read_photos(folder: Path, breed: str, teach: int, others: int = 4) -> Photos:
-    """Pictures of one breed to teach, and of every breed to judge by.
+def read_photos(folder: Path, breed: str, to_flag: int, others: int = 4) -> Photos:
+    """Pictures of one breed to flag, and held-back ones of every breed.
 
     Args:
         folder: ``<label>/*.jpg``, or the layout of ../shared/data/pets.
-        breed: the label that is taught.
-        teach: how many of its pictures are flagged.
+        breed: the label to learn.
+        to_flag: how many of its pictures are flagged.
         others: at most so many pictures of each other breed.
 
     Raises:
         SystemExit: there is nothing to read; the text says what was looked for.
     """
     if (folder / "breeds").is_dir():
-        return _read_shared(folder / "breeds", breed, teach, others)
+        return _read_shared(folder / "breeds", breed, to_flag, others)
     found = {
         path.name: sorted(file for file in path.iterdir() if file.suffix.lower() in _SUFFIXES)
         for path in sorted(folder.iterdir() if folder.is_dir() else [])
         if path.is_dir()
     }
     mine = found.get(breed, [])
-    if len(mine) < teach + 5:
+    if len(mine) < to_flag + 5:
         raise SystemExit(
-            f"{folder} needs a folder {breed} with at least {teach + 5} photographs. Received: {len(mine)}"
+            f"{folder} needs a folder {breed} with at least {to_flag + 5} photographs. Received: {len(mine)}"
         )
-    judge = {label: [file.read_bytes() for file in files[:others]] for label, files in found.items()}
-    judge[breed] = [file.read_bytes() for file in mine[teach:]]
-    return Photos({breed: [file.read_bytes() for file in mine[:teach]]}, judge)
+    held_back = {label: [file.read_bytes() for file in files[:others]] for label, files in found.items()}
+    held_back[breed] = [file.read_bytes() for file in mine[to_flag:]]
+    return Photos({breed: [file.read_bytes() for file in mine[:to_flag]]}, held_back)
 
 
-def _read_shared(folder: Path, breed: str, teach: int, others: int) -> Photos:
+def _read_shared(folder: Path, breed: str, to_flag: int, others: int) -> Photos:
     import pyarrow.parquet as pq
 
     lines = (folder.parent / "breeds.txt").read_text(encoding="utf-8").splitlines()
@@ -59,15 +59,15 @@ def _read_shared(folder: Path, breed: str, teach: int, others: int) -> Photos:
         raise SystemExit(f"{folder.parent / 'breeds.txt'} lists the breeds. Received: {breed!r}")
     wanted: list[bytes] = []
     for file in sorted(folder.glob("train-*.parquet")):
-        if len(wanted) < teach:
+        if len(wanted) < to_flag:
             rows = pq.read_table(
                 file, columns=["image", "breed"], filters=[("breed", "=", names.index(breed))]
             )
             wanted += [row["bytes"] for row in rows["image"].to_pylist()]
-    judge: dict[str, list[bytes]] = {name: [] for name in names}
+    held_back: dict[str, list[bytes]] = {name: [] for name in names}
     for file in sorted(folder.glob("test-*.parquet")):
         for row in pq.read_table(file, columns=["image", "breed"]).to_pylist():
-            mine = judge[names[row["breed"]]]
+            mine = held_back[names[row["breed"]]]
             if names[row["breed"]] == breed or len(mine) < others:
                 mine.append(row["image"]["bytes"])
-    return Photos({breed: wanted[:teach]}, judge)
+    return Photos({breed: wanted[:to_flag]}, held_back)

@@ -1,4 +1,4 @@
-"""What a round of the circle looks like: the same photographs before and after, accuracy per version."""
+"""Pictures of the feedback loop: the same photographs before and after, accuracy per version."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _INK, _GOOD, _BAD, _PAPER = "#2b241e", "#2f6b45", "#8a2413", "#fffdfa"
 def answers(
     path: Path, photos: list[bytes], before: list[Pet], after: list[Pet], breed: str, most: int = 5
 ) -> None:
-    """Write a sheet: each column a photograph nobody learnt from, its first answer, and its second."""
+    """Write a sheet: each column a held-back photograph, its first answer, and its second."""
     columns = list(zip(photos, before, after, strict=False))[:most]
     sheet = Image.new("RGB", (len(columns) * (_SIDE + _GAP) + _GAP, _SIDE + 2 * _TEXT + 2 * _GAP), _PAPER)
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(15)
@@ -39,7 +39,7 @@ def answers(
 
 
 def plot(path: Path, versions: Sequence[str], shares: Sequence[tuple[float, float]], breed: str) -> None:
-    """Write a plot of accuracy per version: of the taught breed, and of all others."""
+    """Write a plot of accuracy per version: of the new breed, and of all others."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.4, 3.6), layout="constrained")
@@ -50,7 +50,7 @@ def plot(path: Path, versions: Sequence[str], shares: Sequence[tuple[float, floa
         for version, value in zip(versions, values, strict=False):
             axes.annotate(f"{value:.1f}%", (version, value), (0, 8), textcoords="offset points", ha="center")
     axes.margins(x=0.18)
-    axes.set(ylim=(0, 112), ylabel="named right, %", title="Photographs nobody learnt from")
+    axes.set(ylim=(0, 112), ylabel="named right, %", title="Photographs held back from training")
     axes.grid(axis="y", alpha=0.3)
     axes.legend(frameon=False, loc="center right")
     figure.savefig(path, dpi=150)

@@ -56,7 +56,7 @@ def test_a_model_of_ones_own_goes_the_whole_way_round(tmp_path: Path) -> None:
     release(settings, own_bundle(tmp_path / "own", "0.3.0"))
     services = Services(settings)
     assert services.model.current.version.repo == OWN
-    flag(services, read_photos(SHARED, "keeshond", 12).teach["keeshond"], "keeshond")
+    flag(services, read_photos(SHARED, "keeshond", 12).to_flag["keeshond"], "keeshond")
     review(services)
     job = services.retraining.wait(services.retrain().spec.id)
     assert job is not None

@@ -267,13 +267,13 @@ def test_the_app_learns_a_breed_it_lacked(browse: Callable[..., Any], tmp_path: 
         pytest.skip(f"the shared photos are not at {loop.SHARED}")
     photos = read_photos(loop.SHARED, "keeshond", 20, others=0)
     unseen = tmp_path / "unseen.jpg"
-    unseen.write_bytes(photos.judge["keeshond"][3])
+    unseen.write_bytes(photos.held_back["keeshond"][3])
     last = tmp_path / "last.jpg"
-    last.write_bytes(photos.teach["keeshond"][-1])
+    last.write_bytes(photos.to_flag["keeshond"][-1])
     settings = load_settings(home=tmp_path / "home", hub="embedded", model="smartbreed/pets")
     loop.begin(settings, "keeshond")
     services = Services(settings)
-    loop.flag(services, photos.teach["keeshond"][:-1], "keeshond")
+    loop.flag(services, photos.to_flag["keeshond"][:-1], "keeshond")
     loop.review(services)
     services.flags.close()
     app = App(
