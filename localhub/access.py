@@ -141,7 +141,7 @@ def read_tokens(path: Path) -> list[Token]:
         if line.strip() and not line.lstrip().startswith("#"):
             found.append(_token(number, line))
     if not found:
-        raise SettingError("The token file holds no token, so no one could use the Hub.")
+        raise SettingError("The token file holds no token, so no caller could use the Hub.")
     if len({token.secret for token in found}) < len(found):
         raise SettingError("Two lines of the token file have the same secret.")
     return found

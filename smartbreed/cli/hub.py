@@ -135,7 +135,7 @@ def _kept_in_order(root: Path) -> Iterator[None]:
     """Do the daily maintenance while the block runs, unless the app on the same home does it."""
     from smartbreed.hub.embedded import hub_maintenance
 
-    task = PeriodicTask("hub-upkeep", hub_maintenance(root).run, _LOOK_S, patience_s=0.0)
+    task = PeriodicTask("hub-maintenance", hub_maintenance(root).run, _LOOK_S, patience_s=0.0)
     task.start()
     try:
         yield

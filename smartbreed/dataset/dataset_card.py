@@ -3,9 +3,9 @@
 Written anew with each commit, from the state of the repo alone, so the same repo gives the same
 card. What a person adds stays: the part between the markers, and metadata of other names.
 
-``data_files`` names what ``datasets`` is to load: ours, and no stranger's that has a name like ours. One
+``data_files`` names what ``datasets`` is to load: our shards, and no foreign file with such a name. One
 pattern does while every name like ours is ours; else a list, and where that would outgrow the card, patterns
-that go around the strangers.
+that leave the foreign files out.
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ def measure(
     """All signals of one flagged pet.
 
     Args:
-        memory: what the served model knows; without vectors, novelty and support say nothing.
+        memory: what the served model knows; without vectors, outlier score and support say nothing.
         label: breed id that a person gives it; None: they give none.
     """
     pet = pet_at(identifier, photo, box)
