@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from smartbreed.core.errors import StorageError
 
 #: Photos and the salt concern the people who sent them, not other users of the machine.
@@ -46,6 +48,35 @@ def disk_errors(what: str) -> Iterator[None]:
     except OSError as error:
         reason = _REASONS.get(error.errno or 0) or f"the disk refused ({error.strerror or 'unknown fault'})"
         raise StorageError(f"{what}: {reason}.") from error
+
+
+@contextmanager
+def only_holder(path: Path, patience_s: float = 0.0) -> Iterator[bool]:
+    """Hold a lock file while the block runs; yields whether it was got.
+
+    The operating system lets go of it when its holder dies, so no clock is involved. Where a
+    file system knows no locks, everybody gets it.
+
+    Args:
+        path: of the lock file, in a folder that exists.
+        patience_s: seconds to wait for another holder; negative: for ever.
+
+    Raises:
+        OSError: the file cannot be made.
+    """
+    lock = FileLock(path, timeout=patience_s, mode=PRIVATE_FILE, fallback_to_soft=False)
+    got = True
+    try:
+        lock.acquire()
+    except Timeout:
+        got = False
+    except OSError as error:
+        if error.errno not in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP):
+            raise
+    try:
+        yield got
+    finally:
+        lock.release()
 
 
 def sync_dir(folder: Path) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
-import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from smartbreed.core.errors import SmartBreedError
-from smartbreed.core.files import PRIVATE_FILE, disk_errors, make_dirs, replace_durably, write_tmp
+from smartbreed.core.files import disk_errors, make_dirs, only_holder, replace_durably, write_tmp
 
 log = logging.getLogger(__name__)
 
@@ -62,11 +60,8 @@ class Maintenance:
         try:
             with disk_errors("The daily maintenance was not done"):
                 make_dirs(self._folder)
-                descriptor = os.open(self._folder / _LOCK, os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
-                try:
-                    return _alone(descriptor) and self._due() and self._do()
-                finally:
-                    os.close(descriptor)  # which unlocks
+                with only_holder(self._folder / _LOCK) as alone:  # without locks, twice costs time alone
+                    return alone and self._due() and self._do()
         except SmartBreedError as error:
             log.warning("%s", error.message)
             return False
@@ -109,13 +104,3 @@ class Maintenance:
             if isinstance(found, dict):
                 return found
         return {}
-
-
-def _alone(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True  # a file system without locks: twice costs time, nothing else
-    return True

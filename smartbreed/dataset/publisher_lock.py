@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from smartbreed.core.files import PRIVATE_FILE, disk_errors, make_dirs, sync_dir, write_tmp
+from smartbreed.core.files import disk_errors, make_dirs, only_holder, sync_dir, write_tmp
 
 _MARK, _LOCK = "disk", "lock"
 
@@ -42,8 +40,7 @@ def make_mark(folder: Path) -> str:
 def only_publisher(folder: Path, patience_s: float = 0.0) -> Iterator[bool]:
     """Hold the disk's lock while the block runs; yields whether it was got.
 
-    The operating system lets go of it when its holder dies, so no clock is involved. Where a
-    file system knows no locks, every process gets it: two publishers at once cost time, not rows.
+    Where a file system knows no locks, two publishers at once cost time, not rows.
 
     Args:
         patience_s: seconds to wait for another publisher.
@@ -51,24 +48,8 @@ def only_publisher(folder: Path, patience_s: float = 0.0) -> Iterator[bool]:
     Raises:
         StorageError: the folder cannot be made.
     """
-    with disk_errors("The folder of the shards cannot be used"):
-        make_dirs(folder)
-        descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
-    try:
-        yield _lock(descriptor, patience_s)
-    finally:
-        os.close(descriptor)  # which unlocks
-
-
-def _lock(descriptor: int, patience_s: float) -> bool:
-    give_up = time.monotonic() + patience_s
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except BlockingIOError:
-            if time.monotonic() >= give_up:
-                return False
-            time.sleep(0.05)
-        except OSError:
-            return True
+    with ExitStack() as stack:
+        with disk_errors("The folder of the shards cannot be used"):
+            make_dirs(folder)
+            got_it = stack.enter_context(only_holder(folder / _LOCK, patience_s))
+        yield got_it

@@ -7,18 +7,16 @@ it, so a change takes a lock, reads, and renames a new file into its place.
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from smartbreed.core.errors import StorageError
-from smartbreed.core.files import PRIVATE_FILE, disk_errors, make_dirs, replace_durably, sweep_tmp, write_tmp
+from smartbreed.core.files import disk_errors, make_dirs, only_holder, replace_durably, sweep_tmp, write_tmp
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +132,7 @@ class StateFile:
         """
         with disk_errors("The choice of model was not saved"):
             make_dirs(self._folder)
-            with self._locked():
+            with only_holder(self._folder / "lock", patience_s=-1):
                 file = self._load(keep_damaged=True)
                 before = file.sources.get(key, SourceState())
                 after = alter(before)
@@ -174,12 +172,3 @@ class StateFile:
                 raise StorageError("A newer SmartBreed has written models/state.json; use that one.")
             return _File()
         return file
-
-    @contextmanager
-    def _locked(self) -> Iterator[Any]:
-        descriptor = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield descriptor
-        finally:
-            os.close(descriptor)

@@ -14,18 +14,17 @@ for what it is and cleared before the stage begins again.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from smartbreed.core.files import disk_errors, replace_durably, write_tmp
+from smartbreed.core.files import disk_errors, only_holder, replace_durably, write_tmp
 from training.common.errors import StageError
 
 #: What learning from a picture costs, in looks at one: forward, and backward about twice as much.
@@ -64,15 +63,11 @@ class RunDirectory:
             StageError: one is in.
             StorageError: the disk refused.
         """
-        with disk_errors("The run directory was not locked"):
-            lock = (self / ".lock").open("w")
-        with lock as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise StageError(
-                    f"Another process is working in this run directory. Received: {self.folder}"
-                ) from None
+        with ExitStack() as stack:
+            with disk_errors("The run directory was not locked"):
+                alone = stack.enter_context(only_holder(self / ".lock"))
+            if not alone:
+                raise StageError(f"Another process is working in this run directory. Received: {self.folder}")
             yield
 
     def write(self, name: str, data: bytes) -> Path:
