@@ -7,11 +7,10 @@ with the bytes, so the address it gets is signed and lasts a day.
 from __future__ import annotations
 
 import hashlib
-import hmac
-import time
 from typing import Any
 from urllib.parse import urlencode
 
+from itsdangerous import BadData, SignatureExpired, URLSafeTimedSerializer
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
@@ -53,39 +52,35 @@ def _answer(call: Call, operation: str, item: object) -> dict[str, Any]:
         return fact | {"error": {"code": 413, "message": f"A file is at most {call.limits.file_bytes} bytes"}}
     if have == size:
         return fact
-    expires = int(time.time()) + _LIFETIME
-    signed = {"size": str(size), "expires": str(expires), "signature": _sign(call, str(oid), size, expires)}
-    href = f"{call.base}/{call.repo.url_path}.git/info/lfs/objects/{oid}?{urlencode(signed)}"
+    token = _signer(call).dumps([str(oid), size])
+    href = f"{call.base}/{call.repo.url_path}.git/info/lfs/objects/{oid}?{urlencode({'token': token})}"
     return fact | {"actions": {"upload": {"href": href, "header": {}, "expires_in": _LIFETIME}}}
 
 
-def _sign(call: Call, oid: str, size: int, expires: int) -> str:
-    said = f"{call.repo.type} {call.repo.id} {oid} {size} {expires}".encode()
-    return hmac.new(call.store.db.secret, said, hashlib.sha256).hexdigest()
+def _signer(call: Call) -> URLSafeTimedSerializer:
+    salt = f"upload {call.repo.type} {call.repo.id}"
+    return URLSafeTimedSerializer(call.store.db.secret, salt, signer_kwargs={"digest_method": hashlib.sha256})
 
 
 async def upload(call: Call) -> Response:
     """``PUT`` of one object to the signed address: hashed while it is written, named when it is right."""
-    query = call.request.query_params
-    oid, size, expires = (call.rest[0] if call.rest else ""), query.get("size", ""), query.get("expires", "")
+    oid = call.rest[0] if call.rest else ""
     if len(call.rest) != 1 or not is_sha256(oid):
         raise no_entry("no such object")
-    for number in (size, expires):
-        if not (number.isascii() and number.isdigit() and len(number) < 16):
-            raise HubError(403, "This upload address is not valid")
-    right = _sign(call, oid, int(size), int(expires))
-    if not hmac.compare_digest(
-        right, query.get("signature", "").encode("utf-8", "replace").decode("latin-1")
-    ):
+    try:
+        signed, size = _signer(call).loads(call.request.query_params.get("token", ""), max_age=_LIFETIME)
+    except SignatureExpired:
+        raise HubError(403, "This upload address has expired; ask for another") from None
+    except BadData:
+        raise HubError(403, "This upload address is not valid") from None
+    if signed != oid:
         raise HubError(403, "This upload address is not valid")
-    if int(expires) < time.time():
-        raise HubError(403, "This upload address has expired; ask for another")
     with call.store.files.writer() as writer:
         pending: list[bytes] = []
         waiting = total = 0
         async for chunk in call.request.stream():
             total += len(chunk)
-            if total > int(size):
+            if total > size:
                 raise too_large(f"More than the {size} bytes announced")
             pending.append(chunk)
             waiting += len(chunk)
@@ -93,7 +88,7 @@ async def upload(call: Call) -> Response:
                 await run_in_threadpool(writer.write, b"".join(pending))
                 pending, waiting = [], 0
         await run_in_threadpool(writer.write, b"".join(pending))
-        if total != int(size) or writer.sha256 != oid:
+        if total != size or writer.sha256 != oid:
             raise bad_request("The bytes are not those announced")
         await run_in_threadpool(writer.keep, oid)
     return Response(status_code=200)

@@ -18,9 +18,12 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, Protocol
+
+from itsdangerous import BadSignature, Signer
 
 from smartbreed.accounts import maintainer_sessions
 from smartbreed.accounts.login_throttle import LoginThrottle
@@ -195,14 +198,13 @@ class Maintainers:
 
     def new_device(self) -> str:
         """Value of `DEVICE_COOKIE` for a browser that has just signed in."""
-        name = secrets.token_hex(16)
-        return f"{name}.{self._sign_device(name)}"
+        return self._devices.sign(secrets.token_hex(16)).decode()
 
     def device_of(self, request: Asking) -> str:
         """The name we gave this browser when it signed in before; empty when we gave it none."""
-        name, _, signature = read_cookie(request.headers, DEVICE_COOKIE).partition(".")
-        right = hmac.compare_digest(signature.encode("utf-8", "replace"), self._sign_device(name).encode())
-        return name if right and name else ""
+        with suppress(BadSignature):
+            return self._devices.unsign(read_cookie(request.headers, DEVICE_COOKIE)).decode()
+        return ""
 
     def reviewer(self, session: str) -> str:
         """Salted hash that stands for a maintainer's session: 64 hex digits."""
@@ -241,8 +243,9 @@ class Maintainers:
     def _own_sessions(self) -> Sessions:
         return open_feedback(self._settings).sessions
 
-    def _sign_device(self, name: str) -> str:
-        return hmac.digest(self._salt, f"maintainer device {name}".encode(errors="replace"), "sha256").hex()
+    @cached_property
+    def _devices(self) -> Signer:
+        return Signer(self._salt, "maintainer device", digest_method=hashlib.sha256)
 
     def _now(self) -> dt.datetime:
         return dt.datetime.fromtimestamp(self._clock(), dt.UTC)
