@@ -16,8 +16,7 @@ from smartbreed.core.errors import PhotoError
 from smartbreed.core.settings import load_settings
 from smartbreed.imaging import colour
 from smartbreed.imaging.admission import MOST_CARRIED, MOST_WAITING, Admission
-from smartbreed.imaging.decoding import REDUCE_ABOVE
-from smartbreed.imaging.decoding import most_memory
+from smartbreed.imaging.decoding import REDUCE_ABOVE, most_memory
 from smartbreed.imaging.photo import read_photo
 from smartbreed.inference.results import Failure, Identification
 from smartbreed.services import Services

@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 
 from smartbreed.core.settings import Settings, load_settings
-from smartbreed.feedback.flags import FlagService, open_feedback
 from smartbreed.feedback.blobs import collect_orphans
+from smartbreed.feedback.flags import FlagService, open_feedback
 
 KILLED, DONE = -9, 0
 #: The fewest places a child must have been killed at, or the injection has come loose.

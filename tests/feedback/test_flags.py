@@ -17,9 +17,8 @@ from sqlalchemy.orm import Session
 
 from smartbreed.core.errors import FlagError, RequestError
 from smartbreed.core.settings import Settings
-from smartbreed.feedback.blobs import BlobStore
+from smartbreed.feedback.blobs import BlobStore, collect_orphans
 from smartbreed.feedback.flags import FlagRequest, FlagService, open_feedback
-from smartbreed.feedback.blobs import collect_orphans
 from smartbreed.feedback.tables import Flag, new_id
 from smartbreed.imaging.photo import read_photo
 

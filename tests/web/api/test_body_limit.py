@@ -19,8 +19,7 @@ from server import MAX_BYTES
 
 from smartbreed.core.errors import RequestError
 from smartbreed.web.api.body_limit import ORDINARY, BodyLimit
-from smartbreed.web.api.memory import check_json
-from smartbreed.web.api.memory import Memory
+from smartbreed.web.api.memory import Memory, check_json
 
 ROUTES = (
     "gradio_api/call/identify",
