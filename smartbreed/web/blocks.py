@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,12 @@ _STATIC = Path(__file__).parent / "static"
 _CACHE = (300, 3600)
 #: Most events that wait in gradio's queue, whose arguments lie in memory.
 _MOST_WAITING = 100
-#: Every page; each has a stylesheet of its own whose rules all begin with its class, ``sb-page-…``.
-PAGES = ("identify", "tour", "train", "review")
+#: What makes each page of `nav.PAGES` but the first.
+_PAGES: dict[str, Callable[[Services], Any]] = {"tour": TourPage, "review": ReviewPage, "train": TrainPage}
+#: Of all pages, then of each: its rules all begin with its class, ``sb-page-…``.
+STYLESHEETS = [
+    path for key in ("style", *(page[0] for page in nav.PAGES)) if (path := _STATIC / f"{key}.css").is_file()
+]
 
 
 def build_app(services: Services) -> gr.Blocks:
@@ -38,12 +43,9 @@ def build_app(services: Services) -> gr.Blocks:
         if services.settings.gallery:
             found = [page.examples_box, page.examples_heading, page.gallery]
             app.load(page.load_examples, None, found, show_progress="hidden", api_visibility="private")
-    with app.route("How it learns", "/tour", show_in_navbar=False), _page("tour"):
-        TourPage(services).load(app)
-    with app.route("Retrain", "/train", show_in_navbar=False), _page("train"):
-        TrainPage(services).load(app)
-    with app.route("Review", "/review", show_in_navbar=False), _page("review"):
-        ReviewPage(services).load(app)
+    for key, address, title in nav.PAGES[1:]:
+        with app.route(title, address, show_in_navbar=False), _page(key):
+            _PAGES[key](services).load(app)
     app.queue(max_size=_MOST_WAITING)
     app.current_page = ""  # what is added later belongs to the front page again
     return app
@@ -58,7 +60,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
     """What ``Blocks.launch`` needs for the page; since gradio 6 that is where its look is given."""
     return {
         "theme": SmartBreedTheme(),
-        "css_paths": [_STATIC / f"{name}.css" for name in ("style", *PAGES)],
+        "css_paths": STYLESHEETS,
         "head": f"<script>{page_script()}</script>",
         "favicon_path": str(_STATIC / "logo.svg"),
         "i18n": gr.I18n(en={"upload_text.drop_gallery": "Drop photos here"}),

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from smartbreed.web.components import nav
+
 #: ``anyone``: also scripts of other sites, without cookies. ``visitor``: people on our own pages and
 #: programs that are no browser. ``maintainer``: with a session and its token. ``secret``: with the
 #: webhooks' secret.
@@ -46,10 +48,15 @@ _GRADIO = "/gradio_api"
 
 #: Pages, our own routes, then gradio's that the pages, the clients and MCP need.
 ROUTES = (
-    Route("/", "GET HEAD", "visitor", "front page"),
-    Route("/tour", "GET", "visitor", "page: how it learns"),
-    Route("/review", "GET", "visitor", "page: review; shows nothing before sign-in"),
-    Route("/train", "GET", "visitor", "page: retrain; shows nothing before sign-in"),
+    *(
+        Route(
+            address,
+            "GET HEAD" if address == "/" else "GET",
+            "visitor",
+            f"page: {title}{'; shows nothing before sign-in' if key in nav.MAINTAINERS else ''}",
+        )
+        for key, address, title in nav.PAGES
+    ),
     Route("/api/identify", "POST", "anyone", "name the pets in photos"),
     Route("/api/flag", "POST", "visitor", "say whether an answer is right; keeps the photo"),
     Route("/api/breeds", "GET HEAD", "anyone", "list of breeds"),
