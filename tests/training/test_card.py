@@ -203,9 +203,16 @@ def test_a_detectors_recipe_says_so(config: dict[str, Any]) -> None:
 
 def test_the_template_language() -> None:
     values = {"a": {"b": 0.12345, "none": None}, "size": 2_500_000}
-    text = "{{a.b|.2f}} {{a.b|percent}} {{size|mb}}\n{{#if a.none}}\nno\n{{/if}}\n{{#if a.b}}\nyes\n{{/if}}\n"
+    text = """{{ figure("a.b", ".2f") }} {{ figure("a.b", "percent") }} {{ figure("size", "mb") }}
+{% if has("a.none") %}
+no
+{% endif %}
+{% if has("a.b") %}
+yes
+{% endif %}
+"""
     assert render(text, Figures(values), {}) == "0.12 12.3% 2.5\nyes\n"
     with pytest.raises(KeyError, match=r"a\.c"):
-        render("{{a.c}}", Figures(values), {})
-    marked = render("{{a.b|.2f}} and 7 and MobileNetV2", Figures(values, marked=True), {})
+        render('{{ figure("a.c") }}', Figures(values), {})
+    marked = render('{{ figure("a.b", ".2f") }} and 7 and MobileNetV2', Figures(values, marked=True), {})
     assert typed_numbers(marked) == ["7"]

@@ -1,21 +1,20 @@
-"""The template language of the model card: figures by their path, parts by whether they were measured.
+"""What the Jinja2 template of the model card is filled with: figures by their path, and tables made in code.
 
-``{{metrics.classifier.top1|.4f}}`` is a figure, ``{{#if metrics.detector}}`` … ``{{/if}}`` a part (none
-inside another), ``{{table goals}}`` a table made in code. Figures that code writes into
-tables go through `Figures` too, so that a test can distinguish measured figures from typed ones.
+``{{ figure("metrics.classifier.top1", ".4f") }}`` is a figure, ``{% if has("metrics.detector") %}`` asks
+whether a part was measured, ``{{ table("goals") }}`` is a table. Figures that code writes into tables go
+through `Figures` too, so that a test can distinguish measured figures from typed ones.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from jinja2 import Environment, StrictUndefined
+
 #: Marks around measured text while a card is checked; never in a written card.
 OPEN, CLOSE = "\x02", "\x03"
-_PART = re.compile(r"\{\{#if ([\w.]+)\}\}\n(.*?)\{\{/if\}\}\n", re.DOTALL)
-_FIGURE = re.compile(r"\{\{([\w.]+)(?:\|([\w.]+))?\}\}")
-_TABLE = re.compile(r"\{\{table (\w+)\}\}")
+_JINJA = Environment(trim_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined)
 
 
 class Figures:
@@ -79,6 +78,5 @@ def render(template: str, figures: Figures, tables: Mapping[str, Callable[[Figur
     Raises:
         KeyError: the template asks for a figure that was not measured.
     """
-    text = _PART.sub(lambda part: part[2] if figures.has(part[1]) else "", template)
-    text = _TABLE.sub(lambda table: tables[table[1]](figures), text)
-    return _FIGURE.sub(lambda figure: figures(figure[1], figure[2] or ""), text)
+    text = _JINJA.from_string(template)
+    return text.render(has=figures.has, figure=figures, table=lambda name: tables[name](figures))
