@@ -15,8 +15,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from smartbreed.accounts.maintainers import Maintainers
 from smartbreed.core.errors import PhotoError, RequestError, SmartBreedError
 from smartbreed.core.settings import Settings
@@ -28,7 +26,7 @@ from smartbreed.feedback.flag_request import request_of
 from smartbreed.feedback.flags import FlagService, Receipt, open_feedback
 from smartbreed.imaging.admission import ORDINARY, Admission
 from smartbreed.imaging.decoding import most_memory
-from smartbreed.imaging.photo import Photo, read_photo
+from smartbreed.imaging.photo import Photo, PhotoInput, read_photo
 from smartbreed.inference.pipeline import Identifier
 from smartbreed.inference.results import Failure, Identification
 from smartbreed.registry.live import LiveModel
@@ -46,8 +44,6 @@ log = logging.getLogger(__name__)
 
 #: How long a retraining waits for another process that is publishing, in seconds.
 _PATIENCE_S = 30.0
-
-PhotoInput = bytes | str | Path | Image.Image
 
 
 class Services:

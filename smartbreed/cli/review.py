@@ -104,7 +104,7 @@ def list_flags(
 
         services = _services()
         if look:
-            _look(services)
+            _score(services)
         found = services.review.queue(Filters(state, verdict, breed, flagger))
         if as_json:
             for item in found[:limit]:
@@ -285,7 +285,7 @@ def _corners(box: str, flags: list[str]) -> tuple[float, float, float, float] | 
     return corners
 
 
-def _look(services: Services) -> None:
+def _score(services: Services) -> None:
     from smartbreed.core.native import native_silence
     from smartbreed.review.scoring import score_flags
 

@@ -50,7 +50,7 @@ class Pusher:
     def view(self) -> View:
         """The repo as last seen."""
         if self._view is None:
-            self._view = self._remote.look()
+            self._view = self._remote.read_view()
         return self._view
 
     def push(self, shard: Shard) -> str | None:

@@ -79,7 +79,7 @@ class DatasetRepo:
         client.ensure_repo(self.api, self.repo, "dataset")
         return self.state()
 
-    def look(self) -> View:
+    def read_view(self) -> View:
         """Everything at the newest commit."""
         api, sha = self.api, self.state().sha
         files = client.list_files(api, self.repo, "dataset", sha)
@@ -101,14 +101,14 @@ class DatasetRepo:
             files,
             view.manifest,
             ours,
-            lambda *where: self._look_into(view, *where),
+            lambda *where: self._read_facts(view, *where),
             seen=lambda path: _key(files[path]) in self._looked,
         )
         if change is not None and change.rows:
             found.shards[change.path] = facts_of(change)
         return found
 
-    def _look_into(self, view: View, config: str, path: str) -> Facts:
+    def _read_facts(self, view: View, config: str, path: str) -> Facts:
         file = view.files[path]
         key = _key(file)
         if key not in self._looked:

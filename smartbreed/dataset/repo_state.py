@@ -22,7 +22,7 @@ CARD = "README.md"
 _DATA = (".parquet", ".csv", ".tsv", ".json", ".jsonl", ".arrow", ".txt", ".zip", ".tar", ".py")
 _TOO_LARGE = 300_000_000
 #: Shards of others that are downloaded for one reading; those looked into before cost nothing.
-_MOST_LOOKS = 20
+_MOST_READ = 20
 _COUNTERS = ("labels", "verdicts", "decisions")
 
 Facts = dict[str, Any]
@@ -54,7 +54,7 @@ def read_dataset_state(
     files: Mapping[str, RemoteFile],
     manifest: bytes | None,
     ours: Mapping[str, Facts],
-    look_into: Callable[[str, str], Facts],
+    read_facts: Callable[[str, str], Facts],
     *,
     seen: Callable[[str], bool] = lambda path: False,
 ) -> DatasetState:
@@ -64,8 +64,8 @@ def read_dataset_state(
         files: all of them, by path.
         manifest: the repo's own, if it has one.
         ours: facts, with ``sha256`` and ``oid``, of shards this installation knows.
-        look_into: configuration and path → facts, or ValueError with what is wrong.
-        seen: whether `look_into` knows a path's content already and downloads nothing.
+        read_facts: configuration and path → facts, or ValueError with what is wrong.
+        seen: whether `read_facts` knows a path's content already and downloads nothing.
     """
     found = DatasetState()
     listed = read_manifest(manifest)
@@ -86,15 +86,15 @@ def read_dataset_state(
         found.shards[path] = _listed(file, facts)
     # In any order, or the same few bad ones would keep a process that starts anew from the good ones.
     random.shuffle(unknown)
-    looks = 0
+    read = 0
     for config, path in unknown:
         if not seen(path):
-            if looks == _MOST_LOOKS:
+            if read == _MOST_READ:
                 found.foreign[path] = "not looked into yet"
                 continue
-            looks += 1
+            read += 1
         try:
-            found.shards[path] = _listed(files[path], look_into(config, path))
+            found.shards[path] = _listed(files[path], read_facts(config, path))
         except ValueError as error:
             found.foreign[path] = str(error)
     return DatasetState(found.shards, dict(sorted(found.foreign.items())))

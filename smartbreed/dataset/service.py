@@ -102,7 +102,7 @@ class BackgroundPublisher(PeriodicTask):
 
     def __init__(self, publisher: Publisher, *, every_s: float, size: int) -> None:
         last = self._run if every_s else None
-        super().__init__("publisher", self._look, min(_LOOK_S, every_s or _LOOK_S), last=last)
+        super().__init__("publisher", self._run_if_due, min(_LOOK_S, every_s or _LOOK_S), last=last)
         self._publisher = publisher
         self._publish_every_s = every_s
         self._size = size
@@ -112,7 +112,7 @@ class BackgroundPublisher(PeriodicTask):
         if self._publish_every_s or self._publisher.maintenance:
             super().start()
 
-    def _look(self) -> None:
+    def _run_if_due(self) -> None:
         every_s = self._publish_every_s
         if every_s and (time.monotonic() - self._published >= every_s or self._enough()):
             self._published = time.monotonic()

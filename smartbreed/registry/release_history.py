@@ -151,20 +151,20 @@ class Releases:
     def known(self) -> list[Release]:
         """Every version, the newest first; the last known ones while the Hub does not answer."""
         with self._guard:
-            self._look()
+            self._refresh()
             return [*(self._known or [])]
 
     def learnt(self) -> dict[str, str] | None:
         """What the newest version has learnt (see `parse_learnt`); None when the Hub never answered."""
         with self._guard:
-            self._look()
+            self._refresh()
             return None if self._known is None else self._learnt
 
     def forget(self) -> None:
         """Ask the Hub the next time: something was released."""
         self._asked_at = float("-inf")
 
-    def _look(self) -> None:
+    def _refresh(self) -> None:
         if time.monotonic() - self._asked_at < _FRESH_S:
             return
         try:

@@ -76,7 +76,7 @@ class Watcher(PeriodicTask):
 
     def __init__(self, live: LiveModel, *, tick: float = TICK_S, backoff: Backoff | None = None) -> None:
         # A download under way is left to the next start, which resumes it.
-        super().__init__("model-watcher", self._look, tick, patience_s=2.0)
+        super().__init__("model-watcher", self._check_if_due, tick, patience_s=2.0)
         self.live = live
         self._backoff = backoff or Backoff()
         self._every = live.settings.watch
@@ -124,7 +124,7 @@ class Watcher(PeriodicTask):
             live.problem = error.message
             log.warning("%s", error.message)
 
-    def _look(self) -> None:
+    def _check_if_due(self) -> None:
         asked, self._asked = self._asked, False
         mark = self.live.state.mark()
         chosen, self._mark = mark != self._mark, mark

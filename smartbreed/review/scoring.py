@@ -89,11 +89,11 @@ class Background(PeriodicTask):
         self, review: ReviewService, identifier: Callable[[], Identifier], every_s: float = 15.0
     ) -> None:
         # What is half looked at is looked at again next time.
-        super().__init__("review", self._look, every_s, patience_s=10.0)
+        super().__init__("review", self._score, every_s, patience_s=10.0)
         self._review = review
         self._identifier = identifier
 
-    def _look(self) -> float | None:
+    def _score(self) -> float | None:
         started = time.monotonic()
         try:
             made = score_flags(self._review.flags, self._identifier(), _ROUND, lambda: self.stopping)

@@ -84,9 +84,9 @@ def refresh(session: Session, flaggers: Iterable[str], now: dt.datetime) -> None
             .join(Decision, sa.and_(Decision.flag_id == Flag.id, Decision.decided_at == last.c.moment))
             .where(Flag.flagger.in_(some))
         )
-        judged = Counter((flag.flagger, judge(flag, decision)) for flag, decision in decided)
+        counted = Counter((flag.flagger, was_right(flag, decision)) for flag, decision in decided)
         for person in some:
-            _write(session, person, judged[person, True], judged[person, False], now)
+            _write(session, person, counted[person, True], counted[person, False], now)
 
 
 def _write(session: Session, flagger: str, right: int, wrong: int, now: dt.datetime) -> None:
@@ -97,7 +97,7 @@ def _write(session: Session, flagger: str, right: int, wrong: int, now: dt.datet
         row.right, row.wrong, row.updated_at = right, wrong, now
 
 
-def judge(flag: Flag, decision: Decision) -> bool | None:
+def was_right(flag: Flag, decision: Decision) -> bool | None:
     """Whether a flag turned out right; None where that does not follow."""
     if decision.reviewer == AGREEMENT or decision.decision == "undo":
         return None

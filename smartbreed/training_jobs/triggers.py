@@ -134,9 +134,9 @@ def _accepts(path: Path) -> bool:
 
 log = logging.getLogger(__name__)
 
-_LOOK_EVERY_S = 60.0
+_CHECK_EVERY_S = 60.0
 #: As long after a release, the list of releases may still be that of before.
-_SETTLES = dt.timedelta(seconds=30)
+_RELEASE_LAG = dt.timedelta(seconds=30)
 #: After one that broke off, not through lack of photos, the next may come without new ones.
 _RETRY = dt.timedelta(hours=1)
 
@@ -167,7 +167,7 @@ def due(
         without a photo that the last attempt did not have: the same ones would be refused again.
     """
     if last is not None and (
-        last.running or (last.state == "released" and now - (last.ended_at or now) < _SETTLES)
+        last.running or (last.state == "released" and now - (last.ended_at or now) < _RELEASE_LAG)
     ):
         return None
     fresh = waiting - min(_already_tried(last, now), waiting if fewest is None else fewest)
@@ -212,9 +212,9 @@ class Triggers(PeriodicTask):
         *,
         after: int = 0,
         every_h: float = 0.0,
-        look_every_s: float = _LOOK_EVERY_S,
+        check_every_s: float = _CHECK_EVERY_S,
     ) -> None:
-        super().__init__("retraining-triggers", self.look, look_every_s, patience_s=10.0)
+        super().__init__("retraining-triggers", self.check, check_every_s, patience_s=10.0)
         self._jobs, self._waiting, self._start = jobs, waiting, start
         self._after, self._every_h = after, every_h
         self._dataset_changes: DatasetChanges | None = None
@@ -237,7 +237,7 @@ class Triggers(PeriodicTask):
         if self.active:
             super().start()
 
-    def look_soon(self) -> bool:
+    def check_soon(self) -> bool:
         """A webhook reported a change: look now. False when no such change starts a retraining here."""
         if not (self._after or self._dataset_changes) or not self.started:
             return False
@@ -247,7 +247,7 @@ class Triggers(PeriodicTask):
         self.wake()
         return True
 
-    def look(self) -> Job | None:
+    def check(self) -> Job | None:
         """Look once; start what is due. Never raises."""
         asked, self._asked = self._asked, False
         try:

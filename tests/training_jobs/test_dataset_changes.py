@@ -94,25 +94,25 @@ def test_a_push_with_newly_accepted_photos_starts_one(services: Services, push: 
     triggers.start(on_push=services.settings.retrain_on_push)
     triggers.stop()  # the thread; this test looks by hand
     push("reject")
-    assert triggers.look() is None, "nobody said so"
+    assert triggers.check() is None, "nobody said so"
     assert tell() == {"heard": True}
-    assert triggers.look() is None, "nothing was accepted"
+    assert triggers.check() is None, "nothing was accepted"
     head = push("accept")
     tell()
-    job = triggers.look()
+    job = triggers.check()
     assert job is not None
     assert (job.spec.trigger, job.spec.mode) == ("webhook", "head")
     assert runs(services) == 1
     read(services, head)
     tell()
-    assert triggers.look() is None, "the last attempt had those"
+    assert triggers.check() is None, "the last attempt had those"
     push("undo")
     tell()
-    assert triggers.look() is None
+    assert triggers.check() is None
     push("relabel")
-    assert triggers.look() is None, "nobody said so"
+    assert triggers.check() is None, "nobody said so"
     tell()
-    assert triggers.look() is not None
+    assert triggers.check() is not None
     assert runs(services) == 2
 
 
@@ -120,8 +120,8 @@ def test_by_default_a_push_starts_nothing(services: Services, push: Push, tell: 
     push("accept")
     services.triggers.start()
     assert tell() == {"heard": True}
-    assert not services.triggers.look_soon()
-    assert services.triggers.look() is None
+    assert not services.triggers.check_soon()
+    assert services.triggers.check() is None
 
 
 def test_a_hub_that_fails_is_asked_again(
@@ -141,6 +141,6 @@ def test_a_hub_that_fails_is_asked_again(
 
     with monkeypatch.context() as patched:
         patched.setattr(client, "repo_state", refuse)
-        assert triggers.look() is None
-    assert triggers.look() is not None
+        assert triggers.check() is None
+    assert triggers.check() is not None
     assert runs(services) == 1

@@ -66,12 +66,12 @@ def test_what_is_due(
 def test_enough_accepted_photos_start_one_and_only_one(trainer: Callable[[str], Jobs]) -> None:
     jobs = trainer("refused")
     triggers = Triggers(jobs, lambda: 12, lambda name: jobs.start(trigger=name, accepted=12), after=10)
-    job = triggers.look()
+    job = triggers.check()
     assert job is not None
     assert (job.spec.trigger, job.spec.accepted) == ("count", 12)
-    assert triggers.look() is None  # it runs
+    assert triggers.check() is None  # it runs
     jobs.wait(job.spec.id, 30)
-    assert triggers.look() is None  # and these twelve were not enough
+    assert triggers.check() is None  # and these twelve were not enough
 
 
 def test_photos_that_others_learnt_are_not_counted_against_new_ones(trainer: Callable[[str], Jobs]) -> None:
@@ -82,14 +82,14 @@ def test_photos_that_others_learnt_are_not_counted_against_new_ones(trainer: Cal
         return jobs.start(trigger=name, accepted=waiting[0])
 
     triggers = Triggers(jobs, lambda: waiting[0], start, after=10)
-    job = triggers.look()
+    job = triggers.check()
     assert job is not None
     jobs.wait(job.spec.id, 30)
     for waiting[0] in (100, 109, 5, 14):  # another machine has learnt a hundred and four
-        triggers.look()
+        triggers.check()
     assert started == ["count"]
     waiting[0] = 15
-    again = triggers.look()
+    again = triggers.check()
     assert again is not None
     jobs.wait(again.spec.id, 30)
 
@@ -99,13 +99,13 @@ def test_the_webhook_makes_it_look_at_once(
 ) -> None:
     jobs, waiting = trainer("hang"), [0]
     triggers = Triggers(
-        jobs, lambda: waiting[0], lambda name: jobs.start(trigger=name), after=3, look_every_s=3600.0
+        jobs, lambda: waiting[0], lambda name: jobs.start(trigger=name), after=3, check_every_s=3600.0
     )
-    assert not triggers.look_soon()  # nobody looks yet
+    assert not triggers.check_soon()  # nobody looks yet
     triggers.start()
     try:
         waiting[0] = 3
-        until(triggers.look_soon)
+        until(triggers.check_soon)
         until(jobs.current)
         job = jobs.current()
         assert job is not None
@@ -118,7 +118,7 @@ def test_without_a_count_a_webhook_does_nothing(trainer: Callable[[str], Jobs]) 
     triggers = Triggers(trainer("ok"), lambda: 99, never)
     triggers.start()
     assert not triggers.active
-    assert not triggers.look_soon()
+    assert not triggers.check_soon()
     triggers.stop()
 
 
@@ -126,4 +126,4 @@ def test_a_database_that_cannot_be_asked_stops_nothing(trainer: Callable[[str], 
     def refuse() -> int:
         raise StorageError("The database refused: it is busy; try again in a moment.")
 
-    assert Triggers(trainer("ok"), refuse, never, after=1).look() is None
+    assert Triggers(trainer("ok"), refuse, never, after=1).check() is None

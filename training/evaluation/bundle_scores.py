@@ -25,7 +25,7 @@ from training.evaluation.drawing import draw
 from training.evaluation.mistake_sheets import error_sheets, photograph_sheets
 from training.evaluation.out_of_distribution import out_of_distribution_metrics
 from training.evaluation.robustness import robustness as measure_robustness
-from training.evaluation.whole_photographs import Seen, detector_metrics, look, pipeline_metrics
+from training.evaluation.whole_photographs import Seen, detector_metrics, pipeline_metrics, run_photographs
 
 
 def evaluate_bundle(
@@ -75,7 +75,7 @@ def evaluate_bundle(
             scores["robustness"] = measure_robustness(identifier, crops, robustness)
     seen = None
     if identifier.detector is not None and (scenes or empty):
-        seen = look(identifier, scenes or (), empty or ())
+        seen = run_photographs(identifier, scenes or (), empty or ())
         scores |= photograph_scores(identifier, seen, trained, near)
         photograph_sheets(seen, identifier.detector.config.score, out_folder / "mistakes")
     scores = rounded(scores)

@@ -51,7 +51,7 @@ class Seen:
         return Seen([self.scenes[n] for n in kept], [self.found[n] for n in kept], [], [])
 
 
-def look(identifier: Identifier, scenes: Sequence[Scene], empty: Sequence[Scene]) -> Seen:
+def run_photographs(identifier: Identifier, scenes: Sequence[Scene], empty: Sequence[Scene]) -> Seen:
     """Find the pets of all photographs."""
     return Seen(scenes, find_pets(identifier, scenes), empty, find_pets(identifier, empty))
 

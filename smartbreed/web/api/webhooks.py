@@ -46,7 +46,7 @@ def build_webhook_router(services: Services) -> APIRouter:
         """Look for newly accepted photos."""
         settings = services.settings
         return await hear(
-            request, settings.webhook_secret, "dataset", settings.dataset, services.triggers.look_soon
+            request, settings.webhook_secret, "dataset", settings.dataset, services.triggers.check_soon
         )
 
     return router

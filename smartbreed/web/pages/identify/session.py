@@ -128,14 +128,14 @@ def identify_uploads(
     # Each worker lets go of its photo before it takes the next, unlike a batch, which holds all.
     with ThreadPoolExecutor(min(model.threads, len(uploads)) or 1) as pool:
         alone = len(uploads) == 1
-        seen = list(pool.map(lambda upload: _look_at(services, model, upload, options, alone), uploads))
+        seen = list(pool.map(lambda upload: _identify_one(services, model, upload, options, alone), uploads))
     views = [view for view, _ in seen]
     if options.combine and len(views) > 1:
         views = _combined(model, views, options) + views
     return Session(tuple(uploads), options, tuple(views)), seen[0][1] if seen else None
 
 
-def _look_at(
+def _identify_one(
     services: Services, model: Identifier, upload: Upload, options: Options, keep: bool
 ) -> tuple[View, Photo | None]:
     path, name = upload

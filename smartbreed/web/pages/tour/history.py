@@ -105,8 +105,8 @@ class Walker:
         except SmartBreedError as error:
             return Walk(version=version, problem=error.message)
         steps = tuple(
-            self._step(identifier, known, correction, looked)
-            for correction, looked in self._look(identifier, found)
+            self._step(identifier, known, correction, asked)
+            for correction, asked in self._ask_again(identifier, found)
         )
         example = _best(steps)
         verdict = (
@@ -114,7 +114,7 @@ class Walker:
         )
         return Walk(steps, example, verdict, version)
 
-    def _look(
+    def _ask_again(
         self, identifier: Identifier, found: list[Correction]
     ) -> list[tuple[Correction, tuple[bytes, Answer | None]]]:
         revision = identifier.bundle.version.revision
@@ -124,7 +124,7 @@ class Walker:
             self._seen = {key: value for key, value in self._seen.items() if key in keys}
             for key, correction in keys.items():
                 if key not in self._seen:
-                    self._seen[key] = _look_at(self._services, identifier, correction)
+                    self._seen[key] = _ask(self._services, identifier, correction)
             return [(correction, self._seen[key]) for key, correction in keys.items()]
 
     def _step(
@@ -132,7 +132,7 @@ class Walker:
         identifier: Identifier,
         known: Known,
         correction: Correction,
-        looked: tuple[bytes, Answer | None],
+        asked: tuple[bytes, Answer | None],
     ) -> Step:
         then = Answer(
             correction.predicted,
@@ -141,15 +141,13 @@ class Walker:
             known.names.get(correction.revision, ""),
             correction.was_right,
         )
-        picture, now = looked
+        picture, now = asked
         if now is not None:
             now = replace(now, version=identifier.bundle.version.version)
         return Step(correction, picture, then, now, *known.learnt(correction.key, correction.label))
 
 
-def _look_at(
-    services: Services, identifier: Identifier, correction: Correction
-) -> tuple[bytes, Answer | None]:
+def _ask(services: Services, identifier: Identifier, correction: Correction) -> tuple[bytes, Answer | None]:
     try:
         photo = stored_photo(services.flags.blobs, correction.sample_id, services.admission)
         guess = pet_at(identifier, photo, correction.box).breeds[0]
