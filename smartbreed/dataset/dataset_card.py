@@ -13,7 +13,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+from jinja2 import Environment, StrictUndefined
 
 from localhub.repo_card import CardError, front_matter
 from smartbreed.breeds.catalogue import resolve
@@ -25,6 +28,10 @@ _NOTES = re.compile(re.escape("<!-- notes: begin") + r"[^>]*-->\n?(.*?)\n?" + re
 _MOST_NOTES = 100_000
 _MOST_LABELS = 40
 _BAR = 24
+
+_TEMPLATE = Environment(trim_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined).from_string(
+    Path(__file__).with_suffix(".md").read_text(encoding="utf-8")
+)
 
 _MEANING = {
     "image": "the photograph, upright and without metadata",
@@ -137,29 +144,29 @@ def _body(repo: str, dataset_state: DatasetState) -> str:
     labels, verdicts, decisions = (
         _total([*flags.values(), *reviews.values()], name) for name in ("labels", "verdicts", "decisions")
     )
-    rows = sum(facts["rows"] for facts in flags.values())
-    parts = [
-        _INTRO,
-        f"\n## What is in it\n\nSchema version {SCHEMA_VERSION}.\n",
-        _table(
-            ("configuration", "rows", "files"),
-            [("`flags`", rows, len(flags))]
-            + ([("`reviews`", sum(f["rows"] for f in reviews.values()), len(reviews))] if reviews else []),
-        ),
+    breeds = sorted(labels.items(), key=lambda item: (-item[1], item[0]))
+    files = [
+        (f"`{name}`", sum(facts["rows"] for facts in found.values()), len(found))
+        for name, found in (("flags", flags), ("reviews", reviews))
+        if found or name == "flags"
     ]
-    if verdicts:
-        parts += ["\nWhat people said:\n", _table(("verdict", "flags"), verdicts.most_common())]
-    if decisions:
-        parts += ["\nWhat reviewers decided:\n", _table(("decision", "rows"), decisions.most_common())]
-    if labels:
-        parts += ["\n## Breeds\n", _histogram(labels)]
-    for config in COLUMNS if reviews else ("flags",):
-        meaning = _MEANING | (_REVIEW_MEANING if config == "reviews" else {})
-        columns = [(f"`{name}`", f"`{kind}`", meaning[name]) for name, kind in COLUMNS[config].items()]
-        parts += [f"\n## Columns of `{config}`\n", _table(("column", "type", "meaning"), columns)]
-    parts.append(_LOAD.format(repo=repo, reviews=_LOAD_REVIEWS.format(repo=repo) if reviews else ""))
-    parts.append(_RIGHTS)
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(parts))
+    return _TEMPLATE.render(
+        repo=repo,
+        schema_version=SCHEMA_VERSION,
+        table=_table,
+        files=files,
+        verdicts=verdicts.most_common(),
+        decisions=decisions.most_common(),
+        breeds=_histogram(breeds),
+        more_breeds=len(breeds[_MOST_LABELS:]),
+        more_flags=sum(number for _, number in breeds[_MOST_LABELS:]),
+        configs=[(config, _columns(config)) for config in (COLUMNS if reviews else ("flags",))],
+    )
+
+
+def _columns(config: str) -> list[tuple[str, str, str]]:
+    meaning = _MEANING | (_REVIEW_MEANING if config == "reviews" else {})
+    return [(f"`{name}`", f"`{kind}`", meaning[name]) for name, kind in COLUMNS[config].items()]
 
 
 def _total(facts: list[dict[str, Any]], name: str) -> Counter[str]:
@@ -169,17 +176,13 @@ def _total(facts: list[dict[str, Any]], name: str) -> Counter[str]:
     return total
 
 
-def _histogram(labels: Counter[str]) -> str:
-    shown = sorted(labels.items(), key=lambda item: (-item[1], item[0]))
-    most = shown[0][1]
+def _histogram(breeds: list[tuple[str, int]]) -> list[tuple[str, str, int, str]]:
+    """The most frequent ones, each with its name and a bar."""
     rows = []
-    for label, number in shown[:_MOST_LABELS]:
-        breed = resolve(label)
-        bar = "█" * max(1, round(_BAR * number / most))
+    for label, number in breeds[:_MOST_LABELS]:
+        breed, bar = resolve(label), "█" * max(1, round(_BAR * number / breeds[0][1]))
         rows.append((breed.name if breed else label, f"`{_plain(label)}`", number, bar))
-    text = _table(("breed", "id", "flags", ""), rows)
-    rest = shown[_MOST_LABELS:]
-    return text + (f"\nand {len(rest)} more with {sum(n for _, n in rest)} flags.\n" if rest else "")
+    return rows
 
 
 def _table(head: tuple[str, ...], rows: list[Any]) -> str:
@@ -194,48 +197,6 @@ def _cell(value: object) -> str:
 
 def _plain(text: str) -> str:
     return re.sub(r"[^\w .-]", "", text)
-
-
-_INTRO = """# SmartBreed flags
-
-Photographs of dogs and cats, what a breed classifier said about each pet, and what people answered:
-that it was right, which breed it really is, or that there is no pet at all. The next model learns from them.
-"""
-_LOAD = """
-## Load it
-
-```python
-from datasets import load_dataset
-
-flags = load_dataset("{repo}", split="train")                 # or streaming=True
-{reviews}```
-
-Each file is `data/<configuration>/<UTC time>-<id>.parquet`. A file is replaced only when an answer in it was
-taken back. `data/manifest.json` lists the files with their sha256. One photograph may have several answers:
-deduplicate by `sample_id` and `box`.
-"""
-_LOAD_REVIEWS = """reviews = load_dataset("{repo}", "reviews", split="train")   # the latest decision counts
-"""
-_RIGHTS = """
-## Where it comes from
-
-Visitors of a SmartBreed app flag the answer to a photograph they have uploaded. The photograph is
-re-encoded without its metadata; no name, address, place or date of it is kept. These answers are opinions:
-use the `reviews` configuration, where there is one, for what was checked.
-
-## Consent, and taking an answer back
-
-Every row is here because its sender ticked, for this photograph, that it may be kept and join a public
-dataset that models learn from, and that it is theirs to share. Answers can be taken back in the app: the
-row then leaves the dataset with the next commit, and the file that held it is erased from the history of
-this repo. Copies that others have downloaded are not reached; please load the current revision again
-before you use it.
-
-## Licence
-
-The photographs belong to the people who sent them, who agreed to their use for recognising breeds.
-Anything else needs their permission.
-"""
 
 
 #: Beyond this many paths the metadata would outgrow what a Hub reads.
