@@ -1,6 +1,6 @@
 """Who is signed in as a maintainer: two cookies in a browser, and rows of the database.
 
-The browser holds a random value, the database only its hash: a copy of the database signs no one
+The browser holds a random value, the database only its hash: with a copy of the database one cannot sign
 in. Replicas share the rows, a restart keeps them, and a sign-out is one everywhere. The second cookie
 says that a browser signed in before.
 """

@@ -24,7 +24,7 @@ from smartbreed.review.tables import Decision
 #: File of a bundle that says from which samples it has learnt.
 LEARNT = "learnt.json"
 _REPLAY = "replay.npz"
-#: Decisions that make a photo one to learn from.
+#: Decisions after which a photo may be learnt from.
 ACCEPTING = ("accept", "relabel", "new_breed")
 
 

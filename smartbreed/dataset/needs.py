@@ -28,7 +28,7 @@ CROWD = 3
 
 
 class Flagged(Protocol):
-    """A sample: a key that stays the same, and the salted hash of who flagged it."""
+    """A sample: a lasting key, and the salted hash of its flagger."""
 
     @property
     def key(self) -> str: ...

@@ -155,7 +155,7 @@ def parse_config(text: bytes) -> BundleConfig:
     """The configuration in the bytes of a ``config.json``.
 
     Raises:
-        BundleError: likewise.
+        BundleError: it is not usable; the message says why.
     """
     try:
         values = json.loads(text)

@@ -61,10 +61,10 @@ def check_contents(path: Path, name: str) -> None:
 
 
 def check_folder(folder: Path) -> None:
-    """The same for every file in a downloaded snapshot, listed or not.
+    """`check_contents` for every file in a downloaded snapshot, listed or not.
 
     Raises:
-        BundleError: likewise.
+        BundleError: a file may run code, or cannot be checked.
     """
     for path in sorted(folder.rglob("*")):
         if path.is_file():

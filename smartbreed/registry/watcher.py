@@ -43,7 +43,7 @@ class Backoff:
         self._tries: dict[str, tuple[int, float]] = {}  # how many, and when the next may be
 
     def put_off(self, revision: str) -> None:
-        """It was tried in vain just now."""
+        """It was tried now, without a result."""
         times, _ = self._tries.get(revision, (0, 0.0))
         pause = min(FIRST_S * 2.0 ** min(times, 20), LONGEST_S)
         self._tries[revision] = (times + 1, self._clock() + pause)

@@ -1,7 +1,7 @@
 """Temperature, thresholds and box verification of a new head.
 
 All are chosen on the gate set, as the parent's were on the same held-back pictures. Where only the
-new head's logits are higher or lower than the old one's, what is said and how often stays the same.
+new head's logits are higher or lower than the old one's, the kinds of answers keep their frequency.
 """
 
 from __future__ import annotations

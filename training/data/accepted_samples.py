@@ -12,7 +12,7 @@ from smartbreed.breeds.catalogue import BREEDS
 from smartbreed.dataset.needs import FLAGGER_FLOOR, FLAGGER_SHARE, capped
 from training.data.flag_dataset import Stored
 
-#: Decisions that make a flag one to learn from.
+#: Decisions after which a flag may be learnt from.
 ACCEPTING = ("accept", "relabel", "new_breed")
 
 

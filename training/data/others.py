@@ -94,13 +94,13 @@ def _animals(
     picture: Image.Image, row: dict[str, Any], margin: float
 ) -> Iterator[tuple[tuple[float, float, float, float], int]]:
     """Boxes and species; the whole photograph where it has no boxes."""
-    boxes, told = box_list(row["boxes"]), row["species"]
-    told = list(told) if isinstance(told, (list, tuple)) else [told] * max(len(boxes), 1)
+    boxes, species = box_list(row["boxes"]), row["species"]
+    species = list(species) if isinstance(species, (list, tuple)) else [species] * max(len(boxes), 1)
     pet = row["kind"] in PETS
     for number, box in enumerate([*boxes[:BOXES]] or [None]):
         whole = (0.0, 0.0, float(picture.width), float(picture.height))
         cut = whole if box is None else with_margin(np.array(box), margin, picture.width, picture.height)
-        said = told[number] if number < len(told) and told[number] is not None else -1
+        said = species[number] if number < len(species) and species[number] is not None else -1
         if pet and said < 0 and box is None and row["kind"] != "mixed":
             said = PETS.index(row["kind"])
         if said >= 0 or not pet:

@@ -28,11 +28,11 @@ class LabelScores:
 
 
 def confusion_matrix(truth: np.ndarray, said: np.ndarray, classes: int) -> np.ndarray:
-    """int64 ``(classes, classes)``: row the true label, column the one that was said.
+    """int64 ``(classes, classes)``: row the true label, column the predicted one.
 
     Args:
         truth: ``(n,)``, 0…classes - 1.
-        said: likewise.
+        said: the predicted labels ``(n,)``, 0…classes - 1.
         classes: number of labels.
     """
     return np.bincount(truth * classes + said, minlength=classes * classes).reshape(classes, classes)

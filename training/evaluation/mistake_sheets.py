@@ -113,8 +113,8 @@ def surest_mistakes(answers: Answers, most: int) -> np.ndarray:
 def error_sheets(identifier: Identifier, crops: Crops, answers: Answers, folder: Path) -> list[Path]:
     """Write ``mistakes-1.png`` and so on; returns their paths.
 
-    Each picture is followed by itself under the Grad-CAM of what was said. The captions say what it is,
-    and what was said with which probability.
+    Each picture is followed by itself under the Grad-CAM of the predicted breed. The captions name the true
+    breed and the predicted one with its probability.
     """
     folder.mkdir(parents=True, exist_ok=True)
     chosen = surest_mistakes(answers, PER_SHEET * SHEETS)

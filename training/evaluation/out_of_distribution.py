@@ -1,4 +1,4 @@
-"""Pictures without a pet: how often does the app name a breed all the same, and on what?"""
+"""Pictures without a pet: how often the app names a breed, and on what."""
 
 from __future__ import annotations
 

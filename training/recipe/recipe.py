@@ -64,7 +64,7 @@ class Data(Section):
     others: str = Field(
         default="",
         description="Configuration of what is no pet and of pets of no breed, with `boxes`, `species`, "
-        "`kind` and `class`: shown with train.outliers, and what other animals are told by.",
+        "`kind` and `class`: shown with train.outliers, and what shows other animals.",
     )
     held_classes: tuple[str, ...] = Field(
         default=(),

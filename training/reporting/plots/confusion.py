@@ -17,7 +17,7 @@ def confusion(matrix: np.ndarray, names: Sequence[str], groups: Sequence[str], p
     """The whole matrix, each row as shares of its pictures.
 
     Args:
-        matrix: counts ``(c, c)``, row the truth, column what was said.
+        matrix: counts ``(c, c)``, row the truth, column the prediction.
         names: of the labels.
         groups: of the labels; they are ordered and framed by it. Equal or empty: no frames.
         path: the PNG to write.
@@ -52,7 +52,7 @@ def confused_labels(matrix: np.ndarray, names: Sequence[str], path: Path, most: 
     """The labels of the most often confused pairs, with counts.
 
     Args:
-        matrix: counts ``(c, c)``, row the truth, column what was said.
+        matrix: counts ``(c, c)``, row the truth, column the prediction.
         names: of the labels.
         path: the PNG to write.
         most: labels shown at most.
