@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all lint browser bench evaluate train train-detector docs lock clean
+.PHONY: help run test test-all coverage lint browser bench evaluate train train-detector docs lock clean
 
 help: ## show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,12 @@ test: $(VENV)/.installed-dev browser ## run the tests (the fast ones)
 
 test-all: $(VENV)/.installed-dev browser ## run every test, the slow ones too
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow or not slow"
+
+coverage: $(VENV)/.installed-dev browser ## which lines the fast tests reach; half as slow again, so not in CI
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n 2 --dist loadfile
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 lint: $(VENV)/.installed-dev ## check style and types
 	$(BIN)/ruff check .
