@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import json
 import re
 import sys
@@ -45,6 +47,31 @@ def command_reference() -> str:
     command = typer.main.get_command(app)
     text = get_docs_for_click(obj=command, ctx=typer.Context(command), name="smartbreed")
     return "# The command line\n\n" + NOTE + text.partition("\n")[2].strip()
+
+
+def python_reference() -> str:
+    """The Python package: what `smartbreed.load` gives, and what that answers."""
+    import smartbreed
+    from smartbreed.inference.results import Guess, Identification, ModelVersion, Pet
+    from smartbreed.model import Model
+
+    readme = (FOLDER.parent / "README.md").read_text()
+    [example] = re.findall(r"(```python\nimport smartbreed\n.*?```)", readme, re.DOTALL)
+    parts = [f"# The Python package\n\n{NOTE}{example}"]
+    calls = {
+        "smartbreed.load": smartbreed.load,
+        "Model.identify": Model.identify,
+        "Model.explain": Model.explain,
+    }
+    for name, call in calls.items():
+        signature = re.sub(r"(: |-> )'([^']*)'", r"\1\2", str(inspect.signature(call))).replace(
+            "(self, ", "("
+        )
+        parts.append(f"## {name}\n\n```text\n{name}{signature}\n\n{inspect.getdoc(call)}\n```")
+    for kind in (Identification, Pet, Guess, ModelVersion):
+        fields = "\n".join(f"{field.name}: {field.type}" for field in dataclasses.fields(kind))
+        parts.append(f"## {kind.__name__}\n\n```text\n{inspect.getdoc(kind)}\n\n{fields}\n```")
+    return "\n\n".join(parts)
 
 
 def rest_reference() -> str:
@@ -103,6 +130,7 @@ def access_tables() -> str:
 PAGES = {
     "settings.md": settings_table,
     "cli.md": command_reference,
+    "python.md": python_reference,
     "rest.md": rest_reference,
     "security.md": access_tables,
 }
