@@ -40,7 +40,8 @@ class Model:
             score: smallest probability that a box is a pet, 0…1; default: the model's own.
 
         Raises:
-            PhotoError: (of `smartbreed.core.errors`) the photo cannot be used; ``code`` and ``message`` say why.
+            PhotoError: the photo cannot be used; its ``code`` and ``message`` say why
+                (all errors are in `smartbreed.core.errors`).
         """
         return self.identifier.identify(self._read(photo), whole=whole, top_k=top_k, score=score)
 
