@@ -1,4 +1,4 @@
-"""Fixtures of more than one room: real photographs, bad ones, and a server."""
+"""Fixtures of more than one package: real photographs, bad ones, and a server."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def photo(photos: list[Path]) -> Path:
 
 @dataclass(frozen=True)
 class Bad:
-    """A file that is no usable photo, and the code every door must answer."""
+    """A file that is no usable photo, and the code every interface must answer."""
 
     path: Path
     code: str

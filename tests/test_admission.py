@@ -53,7 +53,7 @@ def test_a_photo_that_fails_gives_its_memory_back(spoil) -> None:
     assert admission.held == 0
 
 
-def test_who_waits_too_long_is_told_so() -> None:
+def test_who_waits_too_long_gets_an_error() -> None:
     admission = Admission(2_000_000, 2_000_000, patience_s=0.05)
     held = read_photo(png(400, 400), admission=admission)
     with pytest.raises(PhotoError) as error:

@@ -212,7 +212,7 @@ def test_many_photos_need_little_memory_and_a_bar(tmp_path: Path, photos: list[P
         os.close(terminal)
         shown = bytearray()
         reader = threading.Thread(target=_drain, args=(controller, shown))
-        reader.start()  # a terminal that nobody reads makes the writer wait
+        reader.start()  # a terminal that is not read makes the writer wait
         assert process.stdout is not None
         lines = process.stdout.read().splitlines()
     assert process.returncode == 0

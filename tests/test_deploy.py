@@ -117,7 +117,7 @@ def test_once_more_changes_nothing(settings: Settings, api: HfApi) -> None:
     assert any("as they were" in line for line in said)
     assert not any(line.startswith(("set ", "asked", "mounted")) for line in said)
     assert len(api.list_repo_commits("me/pets")) == 2
-    # What a later version no longer has goes; what somebody added beside it stays.
+    # What a later version no longer has goes; what a person added beside it stays.
     api.upload_file(
         path_or_fileobj=b"old", path_in_repo="smartbreed/old.py", repo_id="me/breeds", repo_type="space"
     )

@@ -1,4 +1,4 @@
-"""The house keeps its shape: imports go one way, and nothing heavy is imported to serve."""
+"""Imports go one way, and nothing heavy is imported to serve."""
 
 from __future__ import annotations
 

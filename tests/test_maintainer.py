@@ -65,7 +65,7 @@ def here(**headers: str) -> Asked:
 
 def test_on_ones_own_machine_it_is_open(tmp_path: Path) -> None:
     maintainers = gate(tmp_path)
-    assert maintainers.authenticate(here()).state == "closed", "nobody said where it listens"
+    assert maintainers.authenticate(here()).state == "closed", "the address is not known yet"
     for host in ("127.0.0.1", "localhost", "::1", "[::1]", "127.8.8.8"):
         maintainers.listening_on(host)
         assert maintainers.reachable
@@ -120,7 +120,7 @@ PROXIES = (
         here(origin="http://[bad"),
     ],
 )
-def test_strangers_who_reach_a_loopback_address(tmp_path: Path, asked: Asked) -> None:
+def test_requests_of_others_that_reach_a_loopback_address(tmp_path: Path, asked: Asked) -> None:
     maintainers = gate(tmp_path)
     maintainers.listening_on("127.0.0.1")
     assert maintainers.session(asked).state == "closed"
@@ -183,7 +183,7 @@ def test_the_token_of_one_session_does_not_serve_another(tmp_path: Path) -> None
     assert maintainers.authenticate(Asked({**second.headers, TOKEN_HEADER: stolen})).state == "closed"
 
 
-def test_the_database_signs_nobody_in(tmp_path: Path) -> None:
+def test_a_copy_of_the_database_does_not_sign_in(tmp_path: Path) -> None:
     maintainers = gate(tmp_path, maintainer_password=PASSWORD)
     cookie = maintainers.log_in(PASSWORD, "x")
     stored = b"".join(path.read_bytes() for path in (tmp_path / "home").glob("smartbreed.db*"))
@@ -216,7 +216,7 @@ def test_another_process_takes_the_cookie_and_another_password_does_not(tmp_path
 
 @pytest.fixture(scope="module")
 def signed_in(tmp_path_factory: pytest.TempPathFactory) -> Maintainers:
-    """A gate with somebody in."""
+    """A gate with one session open."""
     home = tmp_path_factory.mktemp("home")
     maintainers = Maintainers(Settings(home=home, salt="s", maintainer_password=PASSWORD))
     maintainers.log_in(PASSWORD, "x")
@@ -231,7 +231,7 @@ def test_made_up_cookies_open_nothing(signed_in: Maintainers, text: str) -> None
         assert not maintainers.device_of(Asked({"cookie": f"{DEVICE_COOKIE}={value}"}))
 
 
-def test_guessing_is_slow_for_who_guesses_and_nobody_else(tmp_path: Path) -> None:
+def test_guessing_is_slow_only_for_who_guesses(tmp_path: Path) -> None:
     clock = Clock()
     maintainers = gate(tmp_path, clock, maintainer_password=PASSWORD)
 
@@ -315,7 +315,7 @@ def test_a_browser_that_signed_in_before_gets_in_through_any_flood(tmp_path: Pat
         one.start()
     while not waits["now"]:
         time.sleep(0.01)
-    # The address is everybody's, as behind a proxy, and its lane is full of somebody's guesses.
+    # The address is shared, as behind a proxy, and its lane is full of another caller's guesses.
     for _ in range(3):
         assert maintainers.log_in(PASSWORD, "1.2.3.4", device)
     held.set()

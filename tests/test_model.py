@@ -27,10 +27,10 @@ def test_the_example_of_the_readme(photo: Path, tmp_path: Path, monkeypatch: pyt
     [example] = re.findall(r"```python\n(import smartbreed\n.*?)```", (ROOT / "README.md").read_text(), re.S)
     shutil.copy(photo, tmp_path / "rex.jpg")
     monkeypatch.chdir(tmp_path)
-    told: list[tuple[object, ...]] = []
-    exec(example, {"print": lambda *words: told.append(words)})
-    assert {words[0] for words in told} <= {"cat", "dog"}
-    assert told
+    shown: list[tuple[object, ...]] = []
+    exec(example, {"print": lambda *words: shown.append(words)})
+    assert {words[0] for words in shown} <= {"cat", "dog"}
+    assert shown
     with Image.open(tmp_path / "why.jpg") as picture:
         assert max(picture.size) == 320
 

@@ -72,7 +72,7 @@ def test_a_folder_of_everybody_stays_one(tmp_path: Path) -> None:
     shared.mkdir()
     shared.chmod(0o1777)
     (shared / "salt").write_text("salt")
-    (shared / "theirs").write_text("of somebody else")
+    (shared / "theirs").write_text("of another user")
     work_privately(shared)
     assert oct(shared.stat().st_mode)[-4:] == "1777"
     assert oct((shared / "salt").stat().st_mode)[-3:] == "600"
@@ -85,7 +85,7 @@ def test_a_home_that_is_not_there_yet(tmp_path: Path) -> None:
 
 
 def test_databases_are_private_without_a_process_of_ours(tmp_path: Path) -> None:
-    """The flags and the Hub opened from somebody's own program, which keeps its umask."""
+    """The flags and the Hub opened from a user's own program, which keeps its umask."""
     home = tmp_path / "home"
     flags = open_feedback(load_settings(home=home, salt="", database_url=""))
     flags.recent(1)

@@ -27,7 +27,7 @@ class Shard(Base):
     id: Mapped[str] = mapped_column(sa.String(26), primary_key=True, default=new_id)
     #: Configuration of the dataset: flags or reviews.
     config: Mapped[str] = mapped_column(sa.String(16))
-    #: Hub and repo it belongs to, as `smartbreed.dataset.publisher.target_name` spells them.
+    #: Hub and repo it belongs to, such as ``embedded smartbreed/flags``.
     target: Mapped[str] = mapped_column(sa.String(400))
     #: Mark of the disk its file and its photos lie on; other disks leave it alone.
     disk: Mapped[str] = mapped_column(sa.String(32))

@@ -158,7 +158,7 @@ class LiveModel:
         return self.source.kind != "folder" and not self.source.sha and self.current.chosen != "fixed"
 
     def use(self, wanted: str) -> KnownGood | None:
-        """Serve a version, tag or commit from now on; ``latest``: the newest again. See `choose.use`.
+        """Serve a version, tag or commit from now on; ``latest``: the newest again. See `pinning.use`.
 
         Raises:
             SmartBreedError: there is none, or it cannot be served; nothing has changed then.
@@ -168,7 +168,7 @@ class LiveModel:
         return chosen
 
     def rollback(self) -> KnownGood:
-        """Go back to the release before this one. See `choose.rollback`.
+        """Go back to the release before this one. See `pinning.rollback`.
 
         Raises:
             SmartBreedError: there is none; nothing has changed then.

@@ -21,7 +21,7 @@ Make = Callable[..., FlagRequest]
 
 @pytest.fixture(autouse=True)
 def _quiet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test reads or writes the caches, tokens and settings of whoever runs it."""
+    """No test reads or writes the caches, tokens and settings of the person who runs it."""
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)

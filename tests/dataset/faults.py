@@ -1,4 +1,4 @@
-"""An ASGI application in front of the embedded Hub that answers badly when told to."""
+"""An ASGI application in front of the embedded Hub that answers badly on demand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The thread of the app: it starts late, runs when it should, and lets nobody wait."""
+"""The thread of the app: it starts late, runs when it should, and blocks no request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Patterns that match our shards and no stranger's, however many there are."""
+"""Patterns that match our shards and no foreign file, however many there are."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_all_of_ours_and_none_of_theirs(number: int, foreign: int, seed: int) ->
     assert matched == set(ours)
 
 
-def test_one_pattern_while_there_is_no_stranger_and_the_newest_when_there_are_too_many() -> None:
+def test_one_pattern_without_foreign_files_and_the_newest_when_there_are_too_many() -> None:
     ours = names(1800, 1)
     assert data_files("flags", ours, []) == shard_glob("flags")
     theirs = [path[:-9] + ("0" if path[-9] != "0" else "1") + path[-8:] for path in ours]
@@ -58,7 +58,7 @@ def test_one_pattern_while_there_is_no_stranger_and_the_newest_when_there_are_to
     assert not set(found) & set(theirs)
 
 
-def test_load_dataset_goes_around_a_stranger(
+def test_load_dataset_leaves_a_foreign_file_out(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import pyarrow as pa

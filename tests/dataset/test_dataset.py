@@ -61,7 +61,7 @@ def load(world: World, tmp_path: Path, *more: str) -> dict[str, object]:
 
 
 def push(world: World, files: dict[str, bytes]) -> None:
-    commit_files(world.api, world.settings.dataset, "dataset", dict(files), title="somebody else's")
+    commit_files(world.api, world.settings.dataset, "dataset", dict(files), title="another writer's")
 
 
 def parquet(table: pa.Table) -> bytes:
@@ -71,7 +71,7 @@ def parquet(table: pa.Table) -> bytes:
 
 
 def test_load_dataset_whatever_else_lies_in_the_repo(world: World, tmp_path: Path) -> None:
-    """Map and streaming; with a card somebody spoilt, foreign files, and a shard of another schema."""
+    """Map and streaming; with a spoilt card, foreign files, and a shard of another schema."""
     world.flag(3)
     world.publisher.run()
     other = pa.table({"flag_id": ["x"], "mood": ["sad"]})

@@ -107,7 +107,7 @@ def test_a_row_taken_out_by_a_lost_disk_does_not_come_back_with_the_next(world: 
 
 
 def test_a_disk_that_died_between_the_commit_and_its_note(world: World, other: World) -> None:
-    """Nobody knows that the Hub has the shard, and a row of it is withdrawn."""
+    """It is not known that the Hub has the shard, and a row of it is withdrawn."""
     kept, gone = world.flag(2)
     world.faults.fault = Fault("dead", "/commit/", after=True)
     assert world.publisher.run().problem

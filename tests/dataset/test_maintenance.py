@@ -57,7 +57,7 @@ def test_a_withdrawn_photo_leaves_this_disk_unless_another_flag_needs_it(world: 
     assert world.publisher.run().published == 1
 
 
-def test_a_photo_that_could_not_be_deleted_goes_with_the_daily_upkeep(
+def test_a_photo_that_could_not_be_deleted_goes_with_maintenance(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
@@ -76,7 +76,7 @@ def test_a_photo_that_could_not_be_deleted_goes_with_the_daily_upkeep(
 
 
 def test_photos_of_another_database_stay(world: World, tmp_path: Path) -> None:
-    """Somebody tries Postgres for a day and goes back."""
+    """Postgres is used for a day, then the old database again."""
     old = world.flag()[0]
     age(world.flags.blobs.root)
     url = f"sqlite:///{tmp_path / 'new.db'}"

@@ -145,7 +145,7 @@ def test_a_vanished_photo_parks_its_flag_and_the_others_go_on(world: World) -> N
     assert "missing" in status.problems[0]
     world.faults.requests.clear()
     world.publisher.run()
-    assert world.faults.requests == [], "a parked flag keeps nobody busy"
+    assert world.faults.requests == [], "a parked flag causes no request"
     path.write_bytes(photo)  # restored from a backup
     assert world.publisher.run().published == 1
     assert world.status().parked == 0
@@ -161,7 +161,7 @@ def test_a_repo_that_vanished_is_made_and_filled_again(world: World) -> None:
     assert world.publisher.run().published == 4
     assert set(before) < set(world.ids())
     assert len(world.ids()) == len(set(world.ids())) == 4
-    # Somebody else may have made it again before us.
+    # Another writer may have made it again before us.
     delete_repo(world.api, world.settings.dataset, "dataset")
     world.api.create_repo(world.settings.dataset, repo_type="dataset")
     assert world.publisher.run(by_hand=True).published == 4
@@ -193,7 +193,7 @@ def test_another_dataset_takes_what_the_first_never_got(world: World) -> None:
     assert moved.status().target == "embedded other/flags"
 
 
-def test_what_somebody_deleted_or_changed_is_left_alone_and_named(world: World) -> None:
+def test_what_was_deleted_or_changed_is_left_alone_and_named(world: World) -> None:
     from huggingface_hub import CommitOperationDelete
 
     world.flag()

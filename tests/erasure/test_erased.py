@@ -82,13 +82,13 @@ def test_nothing_of_an_erased_photo_is_left(installation: Installation, photos: 
     blobs = {flag: (home / "blobs" / s[:2] / s[2:4] / s).read_bytes() for flag, s, _ in made}
     installation.run("review", "accept", *ids)
     installation.run("flags", "publish")
-    told = json.loads(installation.run("retrain", "--json"))
-    assert told["report"], told
+    shown = json.loads(installation.run("retrain", "--json"))
+    assert shown["report"], shown
     gone, _, crops = made[0]
     assert traces(home, blobs[gone], crops), "the search finds what is there"
     assert not list((home / "retraining").rglob("*.parquet")), "a retraining keeps no shard"
 
-    # Somebody reads the database meanwhile, as the app does.
+    # A request reads the database meanwhile, as the app does.
     reader = sqlite3.connect(home / "smartbreed.db")
     reader.execute("SELECT count(*) FROM flags").fetchone()
     installation.run("flags", "erase", gone, "--yes")

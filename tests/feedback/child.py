@@ -1,6 +1,6 @@
 """A nursery of processes that can be killed, and what they do. Run as a script.
 
-It imports the room once and forks a child for each order, so that a child starts in
+It imports the package once and forks a child for each order, so that a child starts in
 milliseconds. Orders are JSON lines on stdin, answers are lines on stdout::
 
     {"task": "save", "home": …, "out": …, …}  ->  the child's pid
@@ -32,7 +32,7 @@ Task = dict[str, Any]
 
 
 class Home:
-    """The settings the room needs, without pydantic."""
+    """The settings the package needs, without pydantic."""
 
     salt = ""
     take_flags, client_flags, total_flags, quota = True, 0, 0, 0
@@ -63,7 +63,7 @@ def request(number: int, flagger: str) -> FlagRequest:
 
 
 def save(order: Task) -> None:
-    """Open the room and save flags ``first`` … ``first + count - 1``, saying each receipt."""
+    """Open the service and save flags ``first`` … ``first + count - 1``, saying each receipt."""
     service = open_feedback(Home(order["home"]))  # type: ignore[arg-type]
     for number in range(order["first"], order["first"] + order["count"]):
         receipt = service.save(request(number, order["flagger"]))
@@ -131,7 +131,7 @@ def warm_up() -> None:
     """Save a flag once, so that no child spends its life on lazy imports and first-time caches."""
     with tempfile.TemporaryDirectory() as home:
         service = open_feedback(Home(home))  # type: ignore[arg-type]
-        service.save(request(0, "nobody"))
+        service.save(request(0, "someone"))
         service.close()
 
 

@@ -56,12 +56,12 @@ def test_files_are_private(store: BlobStore) -> None:
 
 @pytest.mark.parametrize("name", ["", "..", "a" * 63, "A" * 64, "../" + "a" * 61, "a" * 64 + "\n", "٣" * 64])
 def test_a_name_cannot_leave_the_folder(store: BlobStore, name: str) -> None:
-    for door in (store.get, store.path, store.exists, store.delete):
+    for method in (store.get, store.path, store.exists, store.delete):
         with pytest.raises(ValueError, match="64 lower-case hex digits"):
-            door(name)
+            method(name)
 
 
-def test_missing_and_damaged_are_told(store: BlobStore) -> None:
+def test_missing_and_damaged_are_reported(store: BlobStore) -> None:
     with pytest.raises(StorageError, match="missing"):
         store.get("0" * 64)
     name = store.put(b"a photograph")

@@ -130,7 +130,7 @@ def test_writers_wait_for_each_other_and_lose_no_update(sessions: Sessions) -> N
         assert session.execute(sa.text("SELECT n FROM counter")).scalar_one() == 40
 
 
-def test_a_database_that_stays_busy_is_told(db: Db, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_that_stays_busy_is_an_error(db: Db, monkeypatch: pytest.MonkeyPatch) -> None:
     migrate(db.url)
     monkeypatch.setattr(database, "BUSY_TIMEOUT_MS", 50)
     engine = make_engine(db.url)
@@ -164,7 +164,7 @@ class Moment(Base):
 Base.metadata.remove(Moment.__table__)  # type: ignore[arg-type]
 
 
-def test_no_value_of_a_failed_statement_is_told_or_logged(
+def test_no_value_of_a_failed_statement_is_shown_or_logged(
     sessions: Sessions, caplog: pytest.LogCaptureFixture
 ) -> None:
     with (

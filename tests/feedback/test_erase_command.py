@@ -1,4 +1,4 @@
-"""``smartbreed flags erase``: what a maintainer does when somebody asks for it."""
+"""``smartbreed flags erase``: what a maintainer does when a person asks for it."""
 
 from __future__ import annotations
 

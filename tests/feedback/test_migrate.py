@@ -30,7 +30,7 @@ from smartbreed.core.migrate import MIGRATIONS, alembic_config, head, migrate
 from smartbreed.feedback.tables import Flag
 
 PACKAGE = Path(smartbreed.__file__).parent
-for tables in PACKAGE.glob("*/tables.py"):  # every room's, or they look superfluous in the database
+for tables in PACKAGE.glob("*/tables.py"):  # every package's, or they look superfluous in the database
     importlib.import_module(f"smartbreed.{tables.parent.name}.tables")
 importlib.import_module("smartbreed.accounts.maintainer_sessions")
 REVISIONS = sorted(path.name for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))

@@ -86,7 +86,7 @@ def test_its_retrained_model_answers_and_its_flags_are_shown(served: Server, hom
     pixels = np.random.default_rng(0).normal((200, 60, 40), 12, (12, 12, 3)).clip(0, 255).astype(np.uint8)
     Image.fromarray(pixels.repeat(8, 0).repeat(8, 1)).save(red)
     answer = client.predict(handle_file(str(red)), whole=True, api_name="/identify")
-    assert answer["pets"][0]["breeds"][0]["id"] == "birman", "as it was taught to call red"
+    assert answer["pets"][0]["breeds"][0]["id"] == "birman", "as it learnt to call red"
     for page in ("", "tour", "review", "train"):
         with urllib.request.urlopen(served.url + page) as response:
             assert response.status == 200

@@ -19,7 +19,7 @@ def main() -> None:
         number, order = header["id"], body[0]
         count += 1
         if order == CRASH:
-            print("the last words", file=sys.stderr, flush=True)
+            print("the end of stderr", file=sys.stderr, flush=True)
             os._exit(3)
         if order == HANG:
             write_frame(out, {"id": number, "progress": 0.0, "text": "hanging"})

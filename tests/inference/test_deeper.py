@@ -92,7 +92,7 @@ def test_a_lost_child_is_replaced(make: Make, order: int, caplog: pytest.LogCapt
         explainer.explain(picture(order), 0, "gradcam")
     assert caught.value.code == "explanation_failed"
     assert gone(before)
-    assert "the last words" in caplog.text or order == GARBAGE
+    assert "the end of stderr" in caplog.text or order == GARBAGE
     assert explainer.explain(picture(OK, 1), 0, "gradcam").shape == (2, 2)
     assert pid_of(explainer) != before
 
@@ -141,7 +141,7 @@ def test_a_visitor_who_leaves_spoils_nothing(make: Make) -> None:
     with pytest.raises(ConnectionResetError):
         explainer.explain(picture(), 1, "gradcam", leave)
     before = pid_of(explainer)
-    heat = explainer.explain(picture(OK, 1), 2, "gradcam")  # not the answer that nobody fetched
+    heat = explainer.explain(picture(OK, 1), 2, "gradcam")  # not the answer that was never fetched
     np.testing.assert_allclose(heat, [[0.02, 0.2], [0.5, 1]])
     assert pid_of(explainer) == before
 

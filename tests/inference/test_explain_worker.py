@@ -103,7 +103,7 @@ def test_it_steps_back_behind_the_server(explainer: DeepExplainer, picture: np.n
     assert os.getpriority(os.PRIO_PROCESS, explainer._child.pid) > os.getpriority(os.PRIO_PROCESS, 0)
 
 
-def test_it_ends_when_nobody_is_there(tiny_bundle: Path) -> None:
+def test_it_ends_without_its_parent(tiny_bundle: Path) -> None:
     """Without a request it does not even load tensorflow."""
     command = [sys.executable, "-m", "training.explain.worker", str(tiny_bundle)]
     done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)

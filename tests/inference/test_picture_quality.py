@@ -18,7 +18,7 @@ from smartbreed.inference.pipeline import Identifier
 ALWAYS, NEVER = {"breed": 0.0, "group": 0.0}, {"breed": 1.0, "group": 1.0}
 
 
-def test_each_fault_is_told_from_the_others(pet_crops: list[np.ndarray]) -> None:
+def test_each_fault_is_distinguished_from_the_others(pet_crops: list[np.ndarray]) -> None:
     rng = np.random.default_rng(0)
     for crop in pet_crops:
         picture, before = Image.fromarray(crop), faults_of(crop)

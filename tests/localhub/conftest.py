@@ -33,7 +33,7 @@ with serving(HubStore(Path(sys.argv[1]))) as endpoint:
 
 @pytest.fixture(autouse=True)
 def _quiet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test reads or writes the caches and tokens of whoever runs it."""
+    """No test reads or writes the caches and tokens of the person who runs it."""
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)

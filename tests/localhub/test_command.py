@@ -99,7 +99,7 @@ def test_tokens_and_webhooks(tmp_path: Path) -> None:
     with serving_command(
         tmp_path / "home", *words, "HOOK", HOOK="s3cret", SMARTBREED_HUB_TOKEN_FILE=str(file)
     ) as (port, said):
-        ada, rob, nobody = (
+        ada, rob, anonymous = (
             HfApi(endpoint=f"http://127.0.0.1:{port}", token=token)
             for token in ("hf_long_secret", "hf_other_one", False)
         )
@@ -108,7 +108,7 @@ def test_tokens_and_webhooks(tmp_path: Path) -> None:
         assert rob.list_repo_files("ada/pets") == [".gitattributes"]
         with pytest.raises(Exception, match="403"):
             rob.create_repo("rob/pets")
-        assert not nobody.repo_exists("ada/pets")
+        assert not anonymous.repo_exists("ada/pets")
         give_up = time.monotonic() + 20
         while not calls and time.monotonic() < give_up:
             time.sleep(0.02)

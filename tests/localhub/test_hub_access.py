@@ -29,8 +29,8 @@ def client(endpoint: str, secret: str | bool) -> HfApi:
     return HfApi(endpoint=endpoint, token=secret)
 
 
-def test_the_writer_writes_the_reader_reads_a_stranger_sees_what_is_public(guarded: str) -> None:
-    writer, reader, stranger = (client(guarded, who) for who in (WRITER.secret, READER.secret, False))
+def test_the_writer_writes_the_reader_reads_others_see_what_is_public(guarded: str) -> None:
+    writer, reader, anonymous = (client(guarded, who) for who in (WRITER.secret, READER.secret, False))
     assert writer.whoami()["auth"]["accessToken"]["role"] == "write"
     assert reader.whoami()["name"] == "rob"
     for name, private in (("open", False), ("hidden", True)):
@@ -40,14 +40,14 @@ def test_the_writer_writes_the_reader_reads_a_stranger_sees_what_is_public(guard
     for api in (writer, reader):
         assert api.file_exists("ada/hidden", "a.bin")
         assert {repo.id for repo in api.list_models()} == {"ada/open", "ada/hidden"}
-    assert stranger.file_exists("ada/open", "a.bin")
-    assert [repo.id for repo in stranger.list_models()] == ["ada/open"]
+    assert anonymous.file_exists("ada/open", "a.bin")
+    assert [repo.id for repo in anonymous.list_models()] == ["ada/open"]
     with pytest.raises(RepositoryNotFoundError):
-        stranger.repo_info("ada/hidden")
+        anonymous.repo_info("ada/hidden")
     with pytest.raises(RepositoryNotFoundError):
-        stranger.repo_info("ada/none")
+        anonymous.repo_info("ada/none")
     writer.update_repo_settings("ada/hidden", private=False)
-    assert stranger.repo_info("ada/hidden").private is False
+    assert anonymous.repo_info("ada/hidden").private is False
 
 
 def test_reading_roles_change_nothing(guarded: str) -> None:
@@ -82,7 +82,7 @@ def test_a_wrong_token_is_named_as_such(guarded: str) -> None:
     assert not isinstance(refused.value, RepositoryNotFoundError)
 
 
-def test_strangers_can_be_kept_out_altogether(store: HubStore) -> None:
+def test_callers_without_a_token_can_be_kept_out_altogether(store: HubStore) -> None:
     store.create_repo("ada/open")
     with serving(store, access=Access([READER], anonymous_read=False)) as endpoint:
         with pytest.raises(RepositoryNotFoundError):

@@ -17,7 +17,7 @@ from localhub.names import RepoName
 from localhub.store import HubStore, Push
 
 NAME = RepoName("dataset", "pets", "flags")
-SECRET = b"\0the photograph of somebody" * 100
+SECRET = b"\0the photograph of a person" * 100
 
 
 def commit(store: HubStore, **files: bytes) -> str:
@@ -37,7 +37,7 @@ def repo(store: HubStore) -> HubStore:
 
 def test_only_what_no_commit_names_is_collected(repo: HubStore) -> None:
     commit(repo, a=b"one", b=b"two")
-    loose = repo.files.put(b"nobody names me")
+    loose = repo.files.put(b"no commit names me")
     assert collect_garbage(repo) == (0, 0, 0), "it may be an upload under way"
     collected = collect_garbage(repo, grace_s=0)
     assert (collected.files, collected.bytes) == (1, 15)

@@ -1,4 +1,4 @@
-"""Pushes are told to configured addresses, in the words the real client's receiver understands."""
+"""Pushes are reported to configured addresses, in the words the real client's receiver understands."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def push(store: HubStore, content: bytes) -> str:
     return store.commit(NAME, "main", [store.put_text("a.txt", content)], title="x").oid
 
 
-def test_a_push_is_told_with_the_secret(store: HubStore, receiver: Receiver) -> None:
+def test_a_push_is_reported_with_the_secret(store: HubStore, receiver: Receiver) -> None:
     notifier = Notifier([Webhook(receiver.url, "s3cret")], "http://127.0.0.1:7870")
     store.listeners.append(notifier)
     store.create_repo(NAME.id, NAME.type)
@@ -94,7 +94,7 @@ def test_a_receiver_that_fails_is_called_again_a_few_times(store: HubStore, rece
     assert len(receiver.calls) == 6
 
 
-def test_a_dead_receiver_delays_nobody(store: HubStore) -> None:
+def test_a_dead_receiver_delays_no_push(store: HubStore) -> None:
     notifier = Notifier([Webhook("http://127.0.0.1:9/")], waits=(0.01,))
     store.listeners.append(notifier)
     store.create_repo(NAME.id, NAME.type)

@@ -41,7 +41,7 @@ def test_a_trial_that_was_killed_is_made_again_later(
     watcher.check()
     assert (live.status().version, live.status().rejected) == (EMBEDDED, ())
     assert "tried again later" in live.status().problem
-    with pytest.raises(NoVerdictError):  # and nothing is held against it when somebody asks
+    with pytest.raises(NoVerdictError):  # and nothing is held against it when a maintainer asks
         live.use("2.1.0")
     assert (live.status().pin, live.status().rejected) == ("", ())
     monkeypatch.undo()
@@ -49,7 +49,7 @@ def test_a_trial_that_was_killed_is_made_again_later(
     assert live.status().version == EMBEDDED, "too soon"
     live.use("2.1.0")
     watcher.check()
-    assert live.status().version == "2.1.0", "somebody asked for it, and it was tried to the end"
+    assert live.status().version == "2.1.0", "a maintainer asked for it, and it was tried to the end"
     live.use(EMBEDDED)
     watcher.check()
     live.use("latest")

@@ -103,7 +103,7 @@ def test_a_network_has_to_be_a_tflite(tmp_path: Path) -> None:
 def test_a_new_breed_has_the_name_its_label_gives(tmp_path: Path) -> None:
     """Learnt from flags: the catalogue knows nothing of it."""
 
-    def teach(config: dict[str, Any]) -> None:
+    def with_another_label(config: dict[str, Any]) -> None:
         config["classifier"]["labels"][0] = {
             "id": "norwegian_lundehund",
             "name": "Norwegian Lundehund",
@@ -111,7 +111,9 @@ def test_a_new_breed_has_the_name_its_label_gives(tmp_path: Path) -> None:
             "group": "spitz",
         }
 
-    identifier = Identifier.load(make_bundle(tmp_path / "bundle", "2.1.0", change=teach), threads=1)
+    identifier = Identifier.load(
+        make_bundle(tmp_path / "bundle", "2.1.0", change=with_another_label), threads=1
+    )
     known = identifier.known.breed("norwegian_lundehund")
     assert (known.name, known.species, known.group) == ("Norwegian Lundehund", "dog", "spitz")
     assert breed_list(identifier.bundle)[0]["name"] == "Norwegian Lundehund"

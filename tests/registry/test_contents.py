@@ -1,4 +1,4 @@
-"""Files that could run when somebody opens them are refused, whatever they are called."""
+"""Files that could run when they are opened are refused, whatever they are called."""
 
 from __future__ import annotations
 

@@ -155,7 +155,7 @@ def test_a_broken_release_is_refused_once_and_for_all(
     Watcher(again).check()
     assert again.status().rejected == status.rejected
     assert again.status().chosen == "embedded"
-    # Unless somebody asks, who is told why not.
+    # Unless a maintainer asks, who gets the reason.
     with pytest.raises(SmartBreedError) as caught:
         live.use("v2.1.0")
     assert words in caught.value.message

@@ -1,4 +1,4 @@
-"""Twenty clients ask the real app while releases are swapped: nobody is refused, and nobody is told wrong."""
+"""Twenty clients ask the real app while releases are swapped: none is refused, no answer is wrong."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_swaps_under_load(tmp_path: Path, jpeg: bytes, until: Until) -> None:
             for version, folder in models.items()
         )
     }
-    assert len({str(breeds) for breeds in expected.values()}) == 3, "the three can be told apart"
+    assert len({str(breeds) for breeds in expected.values()}) == 3, "the three differ"
     running = Server(tmp_path, SMARTBREED_WEBHOOK_SECRET=SECRET)
     settings = load_settings(home=running.home)
     stop = threading.Event()
@@ -105,7 +105,7 @@ def test_swaps_under_load(tmp_path: Path, jpeg: bytes, until: Until) -> None:
     assert "Traceback" not in running.log()
 
 
-def test_a_broken_release_and_the_doors_to_choose(tmp_path: Path, jpeg: bytes, until: Until) -> None:
+def test_a_broken_release_and_the_interfaces_to_choose(tmp_path: Path, jpeg: bytes, until: Until) -> None:
     running = Server(tmp_path, SMARTBREED_WEBHOOK_SECRET=SECRET, SMARTBREED_WATCH="0")
     settings = load_settings(home=running.home)
     running.wait_until_ready()

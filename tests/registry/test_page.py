@@ -1,4 +1,4 @@
-"""The model changes while somebody looks at an answer: the page stays true to the model that gave it."""
+"""The model changes while a visitor looks at an answer: the page stays true to the model that gave it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PICTURE = gr.get_image("lion.jpg")
 NEW = {"id": "lundehund", "name": "Norwegian Lundehund", "species": "dog", "group": ""}
 
 
-def teach(config: dict[str, Any]) -> None:
+def with_another_label(config: dict[str, Any]) -> None:
     """The breed that the old model names first becomes one the catalogue lacks."""
     labels = config["classifier"]["labels"]
     labels[0] = NEW
@@ -43,7 +43,7 @@ def test_an_open_session_outlives_a_swap(page: IdentifyPage, settings: Settings,
     before = session_of(page)
     first = before.pet(1).breeds[0]
     crop, heat = card._explain(before, first.id)[card.slider]
-    publish(settings, make_bundle(tmp_path / "new", "2.1.0", turn=5, change=teach))
+    publish(settings, make_bundle(tmp_path / "new", "2.1.0", turn=5, change=with_another_label))
     Watcher(services.model).check()
     assert services.identifier.bundle.version.version == "2.1.0"
     # The old answer: the same picture, the same names, from its own class maps and labels.
@@ -77,7 +77,7 @@ def test_an_open_session_outlives_a_swap(page: IdentifyPage, settings: Settings,
 def test_a_breed_the_catalogue_lacks_can_be_named_and_flagged(
     page: IdentifyPage, settings: Settings, tmp_path: Path
 ) -> None:
-    publish(settings, make_bundle(tmp_path / "new", "2.1.0", change=teach))
+    publish(settings, make_bundle(tmp_path / "new", "2.1.0", change=with_another_label))
     Watcher(page.services.model).check()
     session = session_of(page)
     card = page.cards[0]

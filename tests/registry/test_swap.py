@@ -52,7 +52,7 @@ def test_a_release_takes_over_and_is_remembered(
     assert (new.model.revision, new.model.version) == (sha, "2.1.0")
     assert new.pets[0].breeds[0].id != old.pets[0].breeds[0].id, "its labels are other ones"
     assert old.model.version == EMBEDDED
-    # Whoever holds the old one goes on with it.
+    # A request that holds the old one goes on with it.
     assert before.identifier.identify(photo, whole=True).pets[0].breeds == old.pets[0].breeds
     # The next start loads it from this disk.
     again = LiveModel(settings)
@@ -60,16 +60,16 @@ def test_a_release_takes_over_and_is_remembered(
     assert open_bundle(settings).version.revision == sha
 
 
-def test_the_next_start_asks_nobody(live: LiveModel, watcher: Watcher, settings: Settings, tmp_path: Path,
+def test_the_next_start_asks_no_hub(live: LiveModel, watcher: Watcher, settings: Settings, tmp_path: Path,
                                     monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
     publish(settings, make_bundle(tmp_path / "new", "2.1.0"))
     watcher.check()
 
-    def nobody(*_: object) -> None:
+    def unreachable(*_: object) -> None:
         raise AssertionError("a Hub was asked")
 
-    monkeypatch.setattr("smartbreed.hub.client.connect", nobody)
-    monkeypatch.setattr("smartbreed.hub.connection.connect", nobody)
+    monkeypatch.setattr("smartbreed.hub.client.connect", unreachable)
+    monkeypatch.setattr("smartbreed.hub.connection.connect", unreachable)
     assert served(LiveModel(settings)) == "2.1.0"
 
 

@@ -18,7 +18,7 @@ MAINTAINER = "a" * 64
 
 
 class Clock:
-    """A time that moves when told to."""
+    """A time that moves on demand."""
 
     def __init__(self) -> None:
         self.now = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)

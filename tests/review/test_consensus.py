@@ -27,19 +27,19 @@ def make_distrusted(review: ReviewService, flag: Make, who: str, first_seed: int
     review.decide([flag(first_seed + n, who) for n in range(4)], decisions.reject(), ANN)
 
 
-def settled(review: ReviewService) -> list[tuple[str, str, str | None, str]]:
+def decided(review: ReviewService) -> list[tuple[str, str, str | None, str]]:
     return sorted((r.flag_id, r.decision, r.label, r.reviewer) for r in review.decide_by_consensus())
 
 
 def test_two_who_agree_are_accepted(review: ReviewService, flag: Make) -> None:
     make_trusted(review, flag, "ann")
     first, second = flag(1, "ann"), flag(1, "bob", box=(5.0, 4.0, 60.0, 43.0))
-    assert settled(review) == [
+    assert decided(review) == [
         (flag_id, "accept", "siamese", "agreement") for flag_id in sorted((first, second))
     ]
     assert review.decide_by_consensus() == []
     third = flag(1, "cy", verdict="correct", label=None, predicted="siamese")
-    assert settled(review) == [(third, "accept", "siamese", "agreement")]
+    assert decided(review) == [(third, "accept", "siamese", "agreement")]
 
 
 @pytest.mark.parametrize(
@@ -72,12 +72,12 @@ def test_who_was_often_wrong_neither_counts_nor_blocks(review: ReviewService, fl
     assert review.decide_by_consensus() == []
     bob = flag(1, "bob")
     flag(1, "eve", label="persian")
-    made = settled(review)
+    made = decided(review)
     assert len(made) == 2
     assert bob in {flag_id for flag_id, *_ in made}
 
 
-def test_somebody_who_says_otherwise_leaves_it_to_a_maintainer(review: ReviewService, flag: Make) -> None:
+def test_a_person_who_says_otherwise_leaves_it_to_a_maintainer(review: ReviewService, flag: Make) -> None:
     make_trusted(review, flag, "ann")
     flag(1, "ann"), flag(1, "bob")
     flag(1, "cy", verdict="not_a_pet", label=None)
@@ -95,7 +95,7 @@ def test_a_maintainer_who_took_it_back_is_not_overruled(review: ReviewService, f
     assert review.decide_by_consensus() == []
 
 
-def test_agreement_earns_nobody_a_record(review: ReviewService, flag: Make) -> None:
+def test_agreement_earns_no_record(review: ReviewService, flag: Make) -> None:
     make_trusted(review, flag, "ann")
     for seed in range(6):
         flag(seed, "ann"), flag(seed, "bob")
@@ -134,7 +134,7 @@ def test_flags_of_a_known_answer_are_judged_by_it(review: ReviewService, flag: M
     review.set_gold(model, ANN)
     right, wrong = flag(1, "bob"), flag(1, "eve", label="persian")
     unsure = flag(1, "cy", verdict="unsure", label=None)
-    assert settled(review) == sorted([(right, "accept", "siamese", "gold"), (wrong, "reject", None, "gold")])
+    assert decided(review) == sorted([(right, "accept", "siamese", "gold"), (wrong, "reject", None, "gold")])
     assert [item.id for item in review.queue()] == [unsure]
     assert review.item(right).standing.right == 1
     assert review.item(wrong).standing.wrong == 1
@@ -157,7 +157,7 @@ def test_a_known_answer_is_brought_in(review: ReviewService) -> None:
 
     request = FlagRequest(
         pixels=photo(7), verdict="wrong", label="pug", predicted="boxer", model_revision="x",
-        consent=True, flagger_token="whoever", box=(4.0, 4.0, 60.0, 44.0),
+        consent=True, flagger_token="anyone", box=(4.0, 4.0, 60.0, 44.0),
     )  # fmt: skip
     made = review.add_gold(request, ANN)
     (item,) = review.queue(Filters("accepted"))

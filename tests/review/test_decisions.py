@@ -70,7 +70,7 @@ def test_nothing_to_accept(review: ReviewService, flag: Make, said: dict[str, An
     assert review.history(made) == []
 
 
-def test_of_two_maintainers_the_second_is_told(review: ReviewService, flag: Make) -> None:
+def test_of_two_maintainers_the_second_gets_an_error(review: ReviewService, flag: Make) -> None:
     made = flag()
     review.decide([made], decisions.accept(), ANN)
     with pytest.raises(ReviewError, match="was accepted as Siamese by a maintainer") as error:
@@ -94,7 +94,7 @@ def test_undo_opens_a_flag_and_keeps_the_history(review: ReviewService, flag: Ma
         review.undo([made], ANN)
 
 
-def test_undo_takes_back_nobody_elses_decision(review: ReviewService, flag: Make) -> None:
+def test_undo_takes_back_only_ones_own_decision(review: ReviewService, flag: Make) -> None:
     made = flag()
     mine = review.decide([made], decisions.accept(), ANN).decisions[0].decision_id
     review.undo([made], BOB)

@@ -41,7 +41,7 @@ def test_one_poisoner(
     assert not lies & taken, "nothing of one person's gets by without a maintainer"
     assert len(taken) > PHOTOS / 2, "and honest agreement still works"
 
-    # Each lie within the cap may be counted until somebody looks; none beyond it.
+    # Each lie within the cap may be counted until a maintainer looks; none beyond it.
     by_id = {item.id: item for item in review.queue()}
     counted = {flag_id for flag_id in lies if not by_id[flag_id].held}
     assert len(counted) <= CAP

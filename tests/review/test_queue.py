@@ -1,4 +1,4 @@
-"""The queue through its door: filters, words, near-duplicates, numbers."""
+"""The queue through its service: filters, words, near-duplicates, numbers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def signals(review: ReviewService, flag_id: str, direction: int, **values: Any) 
         session.add(Signals(flag_id=flag_id, **(row | values)))
 
 
-def test_what_teaches_most_comes_first_and_says_why(review: ReviewService, flag: Make) -> None:
+def test_the_most_useful_flag_comes_first_and_says_why(review: ReviewService, flag: Make) -> None:
     dull, torn, doubtful, strange, debated = (flag(seed) for seed in range(5))
     flag(4, "bob", label="persian")
     signals(review, dull, 0)
@@ -99,7 +99,7 @@ def test_near_duplicates_are_found_and_decided_together(review: ReviewService, f
     assert [item.id for item in review.queue()] == [other]
 
 
-def test_a_flag_that_nobody_looked_at_is_in_no_group(review: ReviewService, flag: Make) -> None:
+def test_a_flag_without_scores_is_in_no_group(review: ReviewService, flag: Make) -> None:
     first = flag(1)
     assert review.item(first).group == (first,)
     assert "not looked at it yet" in review.item(first).why[-1]

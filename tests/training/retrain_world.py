@@ -48,7 +48,7 @@ class World:
         push(self.settings, "reviews", [review(n, **changes) for n in numbers], numbers[0])
 
     def introduce(self, numbers: range) -> None:
-        """Accept photos of a breed that nobody knows yet."""
+        """Accept photos of an unknown breed."""
         self.accept(numbers, decision="new_breed", label="mudi", name="Mudi", species="dog", group="shepherd")
 
     def retrain(self, mode: str = "head", **choices: Any) -> dict[str, Any]:

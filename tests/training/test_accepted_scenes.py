@@ -1,4 +1,4 @@
-"""Accepted missed pets as whole photographs for the detector: every pet has its box, or nothing is taught."""
+"""Accepted missed pets as whole photographs for the detector: every pet has its box, or nothing is learnt."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_found_pet_that_is_none_has_no_box() -> None:
 
 
 def test_a_photo_waits_while_another_pet_of_it_is_not_decided() -> None:
-    """What has no box is taught to be background, so nothing is taught before it is settled."""
+    """What has no box is learnt as background, so nothing is learnt before it is decided."""
     doubt = beside(1, verdict="not_a_pet", label=None, species=None, box=FOUND)
     third = beside(2, verdict="missed", label=None, box=THIRD, found_boxes=[FOUND], found_species=["cat"])
     again = beside(3, verdict="missed", label=None, box=[11.0, 11.0, 61.0, 61.0])
@@ -252,8 +252,8 @@ def test_from_a_flag_to_a_step_of_the_detector(tmp_path: Path, monkeypatch: pyte
     assert json.loads((run / "report/report.json").read_text())["accepted"] == 2
     assert (run / "detector.weights.h5").is_file()
     train, held = training_scenes(str(base), "scenes", settings.dataset)
-    taught = [scene for scene in train if scene.origin == "flags"]
-    assert {scene.sha256: scene.boxes[0].tolist() for scene in taught} == {
+    trained_on = [scene for scene in train if scene.origin == "flags"]
+    assert {scene.sha256: scene.boxes[0].tolist() for scene in trained_on} == {
         key: pytest.approx(box, abs=0.01) for key, box in boxes.items()
     }
     assert not any(scene.origin == "flags" for scene in held)

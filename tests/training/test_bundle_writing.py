@@ -1,4 +1,4 @@
-"""A bundle is written so that a kill at any point leaves one that loads, for everybody to read."""
+"""A bundle is written so that a kill at any point leaves one that loads, for every user to read."""
 
 from __future__ import annotations
 

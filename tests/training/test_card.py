@@ -23,7 +23,7 @@ STATED = (
     "120 of the 121 dog breeds", "about 40 near-duplicate pairs", "15 bins", "top-1", "top-3", "top-5",
     "Top-1", "Top-5",
 )  # fmt: skip
-#: A number as somebody would type it; digits that belong to a word (MobileNetV2) are none.
+#: A number as a person would type it; digits that belong to a word (MobileNetV2) are none.
 NUMBER = re.compile(r"(?<![\w.])\.?\d+(?:[.,]\d+)*%?(?!\w)")
 
 
@@ -72,7 +72,7 @@ def test_the_stated_phrases_are_all_used_and_hold_no_result() -> None:
     assert [phrase for phrase in STATED if phrase not in written] == []
 
 
-def test_a_figure_nobody_measured_is_refused(config: dict[str, Any]) -> None:
+def test_a_figure_that_was_not_measured_is_refused(config: dict[str, Any]) -> None:
     less = {key: value for key, value in config["metrics"]["classifier"].items() if key != "macro_f1"}
     metrics = {**config["metrics"], "classifier": less}
     with pytest.raises(KeyError, match="macro_f1"):

@@ -1,4 +1,4 @@
-"""Whole photographs for a detector: what is wrong with them is named, and near-duplicates judge nothing."""
+"""Photographs for a detector: what is wrong is named, near-duplicates are not evaluated on."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_missing_column_is_named(column: str, tmp_path: Path) -> None:
         read_rows(str(folder), "scenes", "train", image="photo")
 
 
-def test_what_cannot_be_used_is_left_out_and_told(tmp_path: Path) -> None:
+def test_what_cannot_be_used_is_left_out_and_reported(tmp_path: Path) -> None:
     rows = [scene(n, 1) for n in range(7)]
     rows[1]["image"] = {"bytes": b"I am no picture", "path": "broken.jpg"}
     rows[2]["boxes"] = [[1.0, 2.0, 3.0]]
@@ -92,7 +92,7 @@ def test_what_cannot_be_used_is_left_out_and_told(tmp_path: Path) -> None:
     assert "outside the picture" in dropped[2]["reason"]
     assert "Every box needs a species" in dropped[3]["reason"]
     assert "Received: 7" in dropped[5]["reason"]
-    assert len(load_scenes(str(folder), "train")) == 1  # nobody has to listen
+    assert len(load_scenes(str(folder), "train")) == 1  # the callback is optional
 
 
 def test_a_folder_is_read_anew_when_it_has_changed(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_species_may_be_words(tmp_path: Path) -> None:
 
 def test_a_phones_upright_photograph_stays_upright(tmp_path: Path) -> None:
     buffer, tags = io.BytesIO(), Image.Exif()
-    tags[274] = 6  # turned to the right by whoever shows it
+    tags[274] = 6  # turned to the right by the viewer
     Image.fromarray(picture(0, 0)[:30]).save(buffer, "JPEG", exif=tags)
     row = {**scene(0, 1), "image": {"bytes": buffer.getvalue(), "path": "phone.jpg"},
            "boxes": [[5.0, 20.0, 25.0, 45.0]]}  # fmt: skip

@@ -71,7 +71,7 @@ def test_views_are_mixed_like_any_pictures(images: np.ndarray) -> None:
     assert not any(np.array_equal(pictures[0], scale(image)) for image in images)
 
 
-def test_progress_is_told_to_the_end(images: np.ndarray) -> None:
+def test_progress_is_reported_to_the_end(images: np.ndarray) -> None:
     progress: list[tuple[int, int]] = []
     targets_of_views(
         by_brightness, images, np.zeros(5, int), 2, None, 0, progress=lambda *at: progress.append(at)

@@ -174,7 +174,9 @@ def test_evaluating_on_nothing_is_one_sentence(capsys: pytest.CaptureFixture[str
     assert said.count("\n") == 1
 
 
-def test_the_breed_is_not_judged_when_nobody_knows_what_was_trained_on(bundle: Path, tmp_path: Path) -> None:
+def test_the_breed_is_not_evaluated_when_the_training_pictures_are_unknown(
+    bundle: Path, tmp_path: Path
+) -> None:
     scores = evaluate_bundle(bundle, None, tmp_path, scenes=[scene(0, "pug", file="pug_0.webp")])
     assert scores["pipeline"]["breed"] is None
     assert "classifier" not in scores

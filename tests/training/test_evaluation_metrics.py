@@ -48,7 +48,7 @@ def test_precision_recall_f1_by_hand() -> None:
     assert scores.average(scores.f1, weighted=True) == pytest.approx((3 * 4 / 5 + 2 / 2 + 2 / 3) / 6)
 
 
-def test_a_label_nobody_has_is_left_out_of_the_averages() -> None:
+def test_a_label_without_pictures_is_left_out_of_the_averages() -> None:
     scores = label_scores(np.array([[2, 1], [0, 0]]))
     assert scores.average(scores.recall) == pytest.approx(2 / 3)
     assert scores.precision.tolist() == [1, 0]

@@ -97,7 +97,7 @@ def test_the_same_seed_and_epoch_give_the_same_batches() -> None:
     assert not np.array_equal(one[0][0], two[0][0])
 
 
-def test_oversampling_draws_as_often_as_told() -> None:
+def test_oversampling_draws_as_often_as_the_recipe_says() -> None:
     times = np.array([1.0, 2.5, 0.0, 1.0])
     drawn = np.stack(
         [np.bincount(oversampled(times)(np.random.default_rng(i)), minlength=4) for i in range(400)]

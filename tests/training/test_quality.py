@@ -43,7 +43,7 @@ def test_only_the_fault_that_makes_answers_worse_counts() -> None:
     assert weights["most"] == MOST
 
 
-def test_others_are_told_and_few_pets_are_lost() -> None:
+def test_others_are_recognised_and_few_pets_are_lost() -> None:
     rng = np.random.default_rng(0)
     pets, others = rng.normal(0, 1, (500, 8)), rng.normal(1.5, 1, (500, 8))
     found = fit_other(pets[:400], others, pets[400:], ridge=1.0, lost=0.01)

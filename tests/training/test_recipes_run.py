@@ -119,7 +119,7 @@ def test_dogs_vs_cats_with_other_backbones(name: str, pets: Path, tmp_path: Path
 
 
 @pytest.mark.slow
-def test_breeds_with_teachers_strangers_and_a_detector(pets: Path, imagenet: Path, tmp_path: Path) -> None:
+def test_breeds_with_teachers_outliers_and_a_detector(pets: Path, imagenet: Path, tmp_path: Path) -> None:
     changes = (NARROW, f"data.source={pets}", f"model.start={imagenet}", "model.freeze_till=block_2_add",
                "distil.teachers=[{kind: imagenet_head}, {kind: bundle, file: embedded}]", "distil.views=2",
                "head.rows=imagenet", "head.epochs=2", "split.validation=0.2",
@@ -135,7 +135,7 @@ def test_breeds_with_teachers_strangers_and_a_detector(pets: Path, imagenet: Pat
         assert (run / name).exists()
     assert np.load(run / "targets.npy").shape[::2] == (2, 3)  # views, labels
     assert served(run).pets[0].breeds[0].id in ("siamese", "pug", "beagle")
-    # Nobody finds a pet in rectangles; the card says so.
+    # No detector finds a pet in rectangles; the card says so.
     run_all("breeds", tmp_path / "run", *changes, stages=("card",))
     assert "| species of the best pet, where one is found | – |" in (run / "bundle/README.md").read_text()
     assert "card" in complete(run, "breeds", *changes)

@@ -300,7 +300,7 @@ def test_every_label_is_spread_over_the_folds() -> None:
     assert np.array_equal(again[::-1], fold)
 
 
-def test_the_second_look_decides_as_before_when_only_the_scale_moved() -> None:
+def test_box_verification_decides_as_before_when_only_the_scale_moved() -> None:
     rng = np.random.default_rng(3)
     before = rng.normal(5, 2, 200)
     confirm = {"candidate": 0.1, "detector": 1.2, "classifier": 0.8, "bias": -3.0}

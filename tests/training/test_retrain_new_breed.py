@@ -29,7 +29,7 @@ class World:
         self.gate = gate
 
     def without(self, gone: int) -> tuple[ParentHead, Examples, np.ndarray, np.ndarray]:
-        """Knowledge without a breed, that breed's embeddings, and the gate set of the others."""
+        """The parent without a breed, that breed's embeddings, and the gate set of the others."""
         mine, judged = self.memory.labels == gone, self.gate.labels != gone
         kept = self.memory.take(np.flatnonzero(~mine))
         others = Examples.of(kept.embeddings, kept.labels - (kept.labels > gone))
@@ -63,7 +63,7 @@ def test_breeds_held_out_in_turn_are_learnt_from_ten_pictures(world: World) -> N
 
 
 def test_what_is_no_pet_stays_none(world: World) -> None:
-    """Half of the strangers are shown, the other half are asked: few of them become the new breed."""
+    """Half of the out-of-distribution pictures are shown; few of the other half become the new breed."""
     shown, asked = world.gate.out_of_distribution[::2], world.gate.out_of_distribution[1::2]
     taken, risen, taken_unshown = [], [], []
     for name in ("pug", "keeshond", "siamese"):
@@ -76,7 +76,7 @@ def test_what_is_no_pet_stays_none(world: World) -> None:
             if out_of_distribution is not None:
                 risen.append((logits.max(1) - before).mean())
     assert np.mean(taken) <= 0.35 < 0.6 <= np.mean(taken_unshown)
-    assert np.mean(risen) <= 0.15  # of the largest logit, by which the second look decides what is a pet
+    assert np.mean(risen) <= 0.15  # of the largest logit, by which box verification decides what is a pet
 
 
 def test_the_bias_takes_no_more_than_its_share(world: World) -> None:
@@ -89,7 +89,7 @@ def test_the_bias_takes_no_more_than_its_share(world: World) -> None:
     assert np.array_equal(set_bias(head, len(head) - 1, memory).bias[:-1], head.bias[:-1])
 
 
-def test_two_breeds_at_once_are_told_apart(world: World) -> None:
+def test_two_breeds_at_once_are_distinguished(world: World) -> None:
     first, second = world.names.index("pug"), world.names.index("samoyed")
     _, samoyeds, *_ = world.without(second)
     world_without = World.without(world, first)

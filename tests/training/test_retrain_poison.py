@@ -130,7 +130,7 @@ def test_a_flood_of_poison_is_stopped(world: World, kind: str, count: int, share
 
 @pytest.mark.parametrize("kind", ["neighbour", "one breed"])
 @pytest.mark.parametrize(("count", "share"), [(100, 0.3), (400, 0.3), (700, 0.6)])
-def test_among_two_people_nobody_is_capped_and_the_gate_stands_alone(
+def test_among_two_people_none_is_capped_and_the_gate_stands_alone(
     world: World, kind: str, count: int, share: float
 ) -> None:
     samples, photos = world.views(count, share, kind, visitors=1)
@@ -171,7 +171,7 @@ class SmallWorld(World):
         kept = examples.take(np.flatnonzero(np.isin(examples.labels, rows)))
         return Examples.of(kept.embeddings, np.array([rows.index(label) for label in kept.labels]))
 
-    def taught(self, count: int, wrong: int) -> Outcome:
+    def fitted(self, count: int, wrong: int) -> Outcome:
         """``count`` flagged photos are learnt, of which ``wrong`` under the next breed's name."""
         samples, photos = [], {}
         for number in range(count):
@@ -187,10 +187,10 @@ def test_a_small_model_of_ones_own_is_judged_on_ten_pictures() -> None:
     """Honest corrections are not refused for one picture; a flood of poison still is."""
     world = SmallWorld()
     everything = len(world.flagged)
-    honest = world.taught(everything, 0)
+    honest = world.fitted(everything, 0)
     overall = honest.verdict.checks[0]
     assert (overall.name, overall.passed, overall.decided) == ("overall", True, False)
     assert any("10 pictures cannot show" in sentence for sentence in honest.verdict.undecided)
     assert honest.verdict.passed
     for wrong in (everything // 3, everything * 2 // 3, everything):
-        assert not world.taught(everything, wrong).verdict.passed, wrong
+        assert not world.fitted(everything, wrong).verdict.passed, wrong

@@ -196,15 +196,15 @@ def test_who_dies_between_commit_and_tag_is_finished_by_the_next(
     assert f"since version {version}" in found["reasons"][0]
 
 
-def test_a_release_of_somebody_else_meanwhile_refuses_ours(world: World) -> None:
+def test_another_release_meanwhile_refuses_ours(world: World) -> None:
     world.introduce(range(12))
     api, repo = connect(world.settings), world.settings.model_repo
     config = json.loads((EMBEDDED_BUNDLE / "config.json").read_text()) | {"version": "9.0.0"}
 
-    def somebody_else() -> None:
+    def another_release() -> None:
         commit_files(api, repo, "model", {"config.json": json.dumps(config).encode()}, title="theirs")
 
-    world.shots = [lambda: None, somebody_else]  # when the champion goes out, and when the new version does
+    world.shots = [lambda: None, another_release]  # when the champion goes out, and when the new version does
     with pytest.raises(HubCallError) as error:
         world.retrain()
     assert error.value.kind == "stale"

@@ -96,7 +96,7 @@ def test_few_samples_of_one_person_always_count() -> None:
     assert kept["keen"] == 50
 
 
-def test_who_runs_it_alone_teaches_it_alone() -> None:
+def test_a_single_user_may_give_all_samples() -> None:
     samples = [sample(i, f"p{i % 2}") for i in range(300)]
     assert capped(samples, share=0.2, floor=50) == samples
 

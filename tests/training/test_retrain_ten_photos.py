@@ -22,7 +22,9 @@ BREEDS = ("pug", "keeshond", "siamese", "norfolk_terrier", "toy_poodle")
     not (PETS / "breeds").is_dir(),
     reason="needs the photographs of ../shared/data/pets (or SMARTBREED_TEST_PETS)",
 )
-def test_ten_photos_teach_a_breed_without_forgetting_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_breed_is_learnt_from_ten_photos_without_forgetting_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The goals of docs/retraining.md, measured by the benchmark itself on the bundle that ships."""
     measured: list[tuple[str, float, float, float]] = []
     monkeypatch.setattr(loop, "_row", lambda table, name, rows, style="": measured.extend(rows))

@@ -102,7 +102,7 @@ def test_boxes_alone_and_scores_alone_count() -> None:
     assert loss(answer, moved) > loss(answer, right) + 1
     assert loss(answer, unsure) > loss(answer, right) + 1
     elsewhere = right.copy()
-    elsewhere[0, answer[:, 4:-1].sum(1) == 0, :4] += 100  # codes where there is no pet are nobody's business
+    elsewhere[0, answer[:, 4:-1].sum(1) == 0, :4] += 100  # codes where there is no pet do not matter
     assert loss(answer, elsewhere) == pytest.approx(loss(answer, right))
 
 

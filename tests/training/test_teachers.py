@@ -7,7 +7,7 @@ import pytest
 
 from training.distillation.targets import mean_opinion, soft_targets
 
-#: Four labels; the first teacher knows two of them, the second three, nobody the last.
+#: Four labels; the first teacher knows two of them, the second three, none the last.
 LABELS = np.array([0, 1, 2, 3])
 DOGS = ([0, 1], np.array([[0.8, 0.2], [0.4, 0.6], [0.5, 0.5], [0.9, 0.1]], np.float32))
 MORE = ([0, 1, 2], np.full((4, 3), 1 / 3, np.float32))
@@ -23,7 +23,7 @@ def test_those_who_know_the_label_are_asked_and_only_those() -> None:
     assert not opinion[3].any()
 
 
-def test_without_teachers_nobody_is_asked() -> None:
+def test_without_teachers_none_is_asked() -> None:
     opinion, asked = mean_opinion([], LABELS, 4)
     assert not asked.any()
     assert opinion.shape == (4, 4)

@@ -14,7 +14,7 @@ from pathlib import Path
 STAGES = ("read", "embed", "fit", "calibrate", "gate", "export", "publish")
 
 
-def tell(stage: str, **values: object) -> None:
+def say(stage: str, **values: object) -> None:
     print(json.dumps({"stage": stage, **values}), flush=True)
 
 
@@ -60,18 +60,18 @@ def main() -> None:
             print('tensorflow says hello\n[1, 2]\n{"stage": 7}\n' + "x" * 100_000, flush=True)
             os.write(1, b"\xff\xfe\x00 no text\n")
         if what == "unknown" and stage == "gate":
-            tell("polish", done=1, of=2, message="Polishing")
+            say("polish", done=1, of=2, message="Polishing")
         for done in range(3):
-            tell(stage, done=done, of=2, message=f"{stage} {done} of 2")
+            say(stage, done=done, of=2, message=f"{stage} {done} of 2")
             time.sleep(float(pause or 0.02))
         if what == "crash" and stage == "fit":
-            print("the last words", file=sys.stderr, flush=True)
+            print("the end of stderr", file=sys.stderr, flush=True)
             os.kill(os.getpid(), signal.SIGKILL)
         if what == "quits" and stage == "fit":
             print("Traceback: it broke", file=sys.stderr, flush=True)
             sys.exit(3)
         if what == "error" and stage == "fit":
-            tell("error", message="The dataset repo has no accepted photos.")
+            say("error", message="The dataset repo has no accepted photos.")
             sys.exit(1)
         if what == "publishing" and stage == "publish":
             time.sleep(2)
@@ -85,13 +85,13 @@ def main() -> None:
                 print("x" * 1000)
         if what in ("nothing_new", "too_few") and stage == "embed":
             reason = {"nothing_new": "No newly accepted photos", "too_few": "3 newly accepted photos"}[what]
-            tell(
+            say(
                 "result", outcome=what, passed=False, published=False, version="", revision="", learnt=[],
                 reasons=[f"{reason} to learn from."], report=str(report), undecided=[],
             )  # fmt: skip
             return
         if what == "refused" and stage == "gate":
-            tell(
+            say(
                 "result", outcome="refused", passed=False, published=False, version="", revision="",
                 learnt=[],
                 reasons=["Cats got worse by 4.1 points.", "It is no better on what was flagged."],
@@ -103,7 +103,7 @@ def main() -> None:
     version, revision = release() if what == "release" else ("1.1.0", "a" * 40)
     secret = [name for name in os.environ if name.startswith("GRADIO_") or "PASSWORD" in name]
     base = filter(None, [os.environ.get("SMARTBREED_BASE_DATASET")])
-    tell(
+    say(
         "result", passed=True, published=asked.publish, version=version, revision=revision,
         learnt=["pug", *secret, *base], reasons=["Better on what was flagged: 12% before, 91% now."],
         report=str(report),

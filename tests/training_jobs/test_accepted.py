@@ -85,7 +85,7 @@ def test_what_a_version_has_learnt_waits_no_more(services: Services) -> None:
     assert len(waiting_for(accepted, {})) == 2
 
 
-def test_the_history_of_a_version_is_told_by_those_after_it() -> None:
+def test_later_versions_carry_the_history_of_a_version() -> None:
     entry = {
         "version": "1.1.0",
         "learnt": ["pug"],

@@ -24,7 +24,7 @@ FAKE = Path(__file__).with_name("fake_trainer.py")
 MOMENT = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
 SECRET = {"x-webhook-secret": "hush hush"}
 Push = Callable[[str], str]
-Tell = Callable[[], dict[str, bool]]
+Report = Callable[[], dict[str, bool]]
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def services(tmp_path: Path) -> Iterator[Services]:
 
 @pytest.fixture
 def push(services: Services) -> Push:
-    """Somebody else publishes one decision; the new head of the dataset repo."""
+    """Another writer publishes one decision; the new head of the dataset repo."""
     number = [0]
 
     def publish(decision: str) -> str:
@@ -64,12 +64,12 @@ def push(services: Services) -> Push:
 
 
 @pytest.fixture
-def tell(services: Services) -> Tell:
-    door = TestClient(rest_app(build_webhook_router(services)))
+def report(services: Services) -> Report:
+    client = TestClient(rest_app(build_webhook_router(services)))
     reported = {"event": {}, "repo": {"type": "dataset", "name": services.settings.dataset}}
 
     def call() -> dict[str, bool]:
-        heard: dict[str, bool] = door.post("/api/webhooks/dataset", json=reported, headers=SECRET).json()
+        heard: dict[str, bool] = client.post("/api/webhooks/dataset", json=reported, headers=SECRET).json()
         return heard
 
     return call
@@ -89,43 +89,43 @@ def read(services: Services, revision: str) -> None:
     (folder / "report.json").write_text(json.dumps({"dataset_revision": revision}))
 
 
-def test_a_push_with_newly_accepted_photos_starts_one(services: Services, push: Push, tell: Tell) -> None:
+def test_a_push_with_newly_accepted_photos_starts_one(services: Services, push: Push, report: Report) -> None:
     triggers = services.triggers
     triggers.start(on_push=services.settings.retrain_on_push)
     triggers.stop()  # the thread; this test looks by hand
     push("reject")
-    assert triggers.check() is None, "nobody said so"
-    assert tell() == {"heard": True}
+    assert triggers.check() is None, "no webhook came"
+    assert report() == {"heard": True}
     assert triggers.check() is None, "nothing was accepted"
     head = push("accept")
-    tell()
+    report()
     job = triggers.check()
     assert job is not None
     assert (job.spec.trigger, job.spec.mode) == ("webhook", "head")
     assert runs(services) == 1
     read(services, head)
-    tell()
+    report()
     assert triggers.check() is None, "the last attempt had those"
     push("undo")
-    tell()
+    report()
     assert triggers.check() is None
     push("relabel")
-    assert triggers.check() is None, "nobody said so"
-    tell()
+    assert triggers.check() is None, "no webhook came"
+    report()
     assert triggers.check() is not None
     assert runs(services) == 2
 
 
-def test_by_default_a_push_starts_nothing(services: Services, push: Push, tell: Tell) -> None:
+def test_by_default_a_push_starts_nothing(services: Services, push: Push, report: Report) -> None:
     push("accept")
     services.triggers.start()
-    assert tell() == {"heard": True}
+    assert report() == {"heard": True}
     assert not services.triggers.check_soon()
     assert services.triggers.check() is None
 
 
 def test_a_hub_that_fails_is_asked_again(
-    services: Services, push: Push, tell: Tell, monkeypatch: pytest.MonkeyPatch
+    services: Services, push: Push, report: Report, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from smartbreed.core.errors import HubCallError
     from smartbreed.hub import client
@@ -134,7 +134,7 @@ def test_a_hub_that_fails_is_asked_again(
     triggers.start(on_push=True)
     triggers.stop()
     push("accept")
-    tell()
+    report()
 
     def refuse(*_: object) -> None:
         raise HubCallError("retry", "The Hub does not answer.")

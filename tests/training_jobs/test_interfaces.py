@@ -1,4 +1,4 @@
-"""The doors beside the page: the command line and the Hub's webhook."""
+"""The interfaces beside the page: the command line and the Hub's webhook."""
 
 from __future__ import annotations
 
@@ -95,13 +95,13 @@ def message(kind: str, repo: str) -> dict[str, object]:
 
 def test_the_dataset_webhook_makes_the_app_count(tmp_path: Path) -> None:
     services = Services(load_settings(home=tmp_path, webhook_secret="hush hush", retrain_after=5))
-    door, right = TestClient(rest_app(build_webhook_router(services))), {"x-webhook-secret": "hush hush"}
+    client, right = TestClient(rest_app(build_webhook_router(services))), {"x-webhook-secret": "hush hush"}
     services.triggers.start()
     try:
         reported = message("dataset", services.settings.dataset)
-        assert door.post("/api/webhooks/dataset", json=reported).status_code == 403
-        assert door.post("/api/webhooks/dataset", json=reported, headers=right).json() == {"heard": True}
-        other = door.post("/api/webhooks/dataset", json=message("dataset", "some/body"), headers=right)
+        assert client.post("/api/webhooks/dataset", json=reported).status_code == 403
+        assert client.post("/api/webhooks/dataset", json=reported, headers=right).json() == {"heard": True}
+        other = client.post("/api/webhooks/dataset", json=message("dataset", "some/body"), headers=right)
         assert other.json() == {"heard": False}
         assert services.retraining.latest() is None  # nothing was accepted
     finally:

@@ -156,7 +156,7 @@ def test_what_the_trainer_leaves_behind_is_cleared_away(trainer: Trainer) -> Non
     assert jobs.current() is None
 
 
-def test_only_one_at_a_time_whoever_starts_them(trainer: Trainer, until: Until) -> None:
+def test_only_one_at_a_time_from_any_process(trainer: Trainer, until: Until) -> None:
     started, refused = [], []
 
     def start(jobs: Jobs) -> None:
@@ -206,7 +206,7 @@ def test_app_and_trainer_killed_together(trainer: Trainer, settings: Settings, u
     ended_file = folder_of(settings, job) / "ended.json"
     os.killpg(group, signal.SIGKILL)
     jobs.wait(job.spec.id, 20)
-    ended_file.unlink()  # as if nobody had been there to see it
+    ended_file.unlink()  # as if no parent had seen it
     seen = trainer("ok").latest()
     assert seen is not None
     assert seen.state == "lost"

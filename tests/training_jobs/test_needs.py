@@ -27,8 +27,8 @@ from training.continual.gate import MARGINS
 from training.continual.plan import Record, make_plan
 from training.data.accepted_samples import Sample
 
-KNOWN = ("beagle", "pug", "taught")
-#: Of these the base dataset has pictures; "taught" was learnt from accepted ones.
+KNOWN = ("beagle", "pug", "learnt")
+#: Of these the base dataset has pictures; "learnt" was learnt from accepted ones.
 BASE = KNOWN[:2]
 
 

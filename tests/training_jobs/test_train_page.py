@@ -66,7 +66,7 @@ def page_of(services: Services) -> TrainPage:
         return TrainPage(services)
 
 
-def test_no_handler_does_or_shows_anything_for_a_stranger(services: Services) -> None:
+def test_no_handler_does_or_shows_anything_for_a_visitor(services: Services) -> None:
     page = page_of(services)
     shown = page._tick("", "head", OUT_OF_DISTRIBUTION)
     assert page.main not in shown

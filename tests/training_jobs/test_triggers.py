@@ -101,7 +101,7 @@ def test_the_webhook_makes_it_look_at_once(
     triggers = Triggers(
         jobs, lambda: waiting[0], lambda name: jobs.start(trigger=name), after=3, check_every_s=3600.0
     )
-    assert not triggers.check_soon()  # nobody looks yet
+    assert not triggers.check_soon()  # it does not run yet
     triggers.start()
     try:
         waiting[0] = 3

@@ -1,4 +1,4 @@
-"""The doors of the running server, each as one function."""
+"""The interfaces of the running server, each as one function."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An argument that makes no sense is answered with one sentence, at every door."""
+"""An argument that makes no sense is answered with one sentence, at every interface."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file that is no usable photo gets the same code at every door, and leaves no trace."""
+"""A file that is no usable photo gets the same code at every interface, and leaves no trace."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_bad_base64(client, curl, mcp) -> None:
 
 
 def test_only_uploads_are_read(client, server, photo) -> None:
-    """Anybody can write a file dictionary: nothing outside the uploads is read or told apart."""
+    """A caller can write any file dictionary: nothing outside the uploads is read, and all get one answer."""
     uploads = server.uploads
     secret = uploads.parent / "secret.jpg"
     secret.write_bytes(photo.read_bytes())

@@ -1,4 +1,4 @@
-"""Whom a request is counted for: the peer, or what a configured proxy says; never what a stranger claims."""
+"""Whom a request is counted for: the peer, or what a configured proxy says; never what the client claims."""
 
 from __future__ import annotations
 

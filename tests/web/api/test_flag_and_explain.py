@@ -44,8 +44,8 @@ def test_a_flag_is_a_row_and_a_file(client, curl, server, photos: list[Path]) ->
     assert again == {**receipt, "created": False}
 
 
-@pytest.mark.parametrize("door", ["client", "rest", "mcp", "command"])
-def test_a_receipt_takes_a_flag_back(door: str, client, curl, mcp, server, photos: list[Path]) -> None:
+@pytest.mark.parametrize("interface", ["client", "rest", "mcp", "command"])
+def test_a_receipt_takes_a_flag_back(interface: str, client, curl, mcp, server, photos: list[Path]) -> None:
     said = {"pet": 1, "verdict": "not_a_pet", "consent": True}
     saved = client.predict(handle_file(str(photos[0])), **said, api_name="/flag")
     proof = {"flag_id": saved["flag_id"], "receipt": saved["receipt"]}
@@ -55,11 +55,11 @@ def test_a_receipt_takes_a_flag_back(door: str, client, curl, mcp, server, photo
 
     assert rest(**{**proof, "receipt": "0" * 32})[0] == 404
     assert rest(flag_id=saved["flag_id"])[0] == 422
-    if door == "client":
+    if interface == "client":
         assert client.predict(*proof.values(), api_name="/withdraw")["withdrawn"] is True
-    elif door == "rest":
+    elif interface == "rest":
         assert rest(**proof) == (200, {"flag_id": saved["flag_id"], "withdrawn": True})
-    elif door == "mcp":
+    elif interface == "mcp":
         assert json.loads(mcp("withdraw", **proof).content[0].text)["withdrawn"] is True
     else:
         done = subprocess.run(

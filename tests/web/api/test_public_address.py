@@ -24,7 +24,7 @@ WAYS: dict[str, Callable[[int, int], int]] = {
     "isatap": lambda ip, free: 0x2606470000000000 << 64 | 0x5EFE << 32 | ip,
     "isatap, global": lambda ip, free: 0x2606470000000000 << 64 | 0x02005EFE << 32 | ip,
 }
-#: Where nobody from outside may be let to.
+#: Addresses that no request from outside may reach.
 PRIVATE = [
     IPv4Network(network)
     for network in (

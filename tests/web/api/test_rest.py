@@ -1,4 +1,4 @@
-"""What only the REST door has: methods, limits while the body streams, documentation."""
+"""What only REST has: methods, limits while the body streams, documentation."""
 
 from __future__ import annotations
 

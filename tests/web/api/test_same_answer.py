@@ -1,4 +1,4 @@
-"""Whichever door a photo comes through, the answer is the same JSON."""
+"""Whichever interface a photo comes through, the answer is the same JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gradio_client import handle_file
 
 
 def same(answer: dict[str, Any]) -> dict[str, Any]:
-    """What must not differ between doors."""
+    """What must not differ between interfaces."""
     return {key: value for key, value in answer.items() if key not in ("image", "milliseconds")}
 
 

@@ -49,7 +49,7 @@ def test_in_and_out(client: TestClient, services: Services) -> None:
     left = client.post("/maintainer/leave", headers=token)
     assert left.status_code == 204
     assert "Max-Age=0" in left.headers["set-cookie"]
-    assert state() == "login", "whoever kept the cookie is out too"
+    assert state() == "login", "a kept cookie is out too"
     again = client.post("/maintainer/enter", json={"password": PASSWORD})
     assert len(again.headers.get_list("set-cookie")) == 1, "this browser is known by now"
 
@@ -88,6 +88,6 @@ def test_wrong_ones_and_other_sites(client: TestClient) -> None:
         headers={"content-type": "application/json"},
     )
     assert (wrong.status_code, wrong.json()["error"]["code"]) == (403, "wrong_password")
-    # Everybody may come from the same address, as on a Space: a stranger's wrong one keeps nobody out.
+    # All may come from one address, as on a Space: another caller's wrong password does not lock others out.
     assert client.post("/maintainer/enter", json={"password": PASSWORD}).status_code == 204
     assert client.get("/maintainer/enter").status_code == 405

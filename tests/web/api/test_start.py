@@ -43,12 +43,12 @@ def test_a_whole_life(tmp_path: Path, photo: Path) -> None:
     assert answer.json()["pets"]
     httpx.post(running.url + "gradio_api/upload", files={"files": photo.read_bytes()})
     [folder] = (tmp_path / "tmp").glob("smartbreed-*")
-    assert folder.stat().st_mode & 0o077 == 0, "uploads are nobody else's business"
+    assert folder.stat().st_mode & 0o077 == 0, "other users cannot read uploads"
     assert running.stop() == 0
     reported = json.loads(running.stdout.read_text())
     assert reported["status"] == 0
     assert reported["heavy"] == []
-    assert set(reported["hosts"]) <= {"127.0.0.1", "localhost", "None"}, "nobody is called"
+    assert set(reported["hosts"]) <= {"127.0.0.1", "localhost", "None"}, "no host is called"
     assert not folder.exists()
     assert "Traceback" not in running.log()
     # The database was closed properly: no journal is left to be recovered.

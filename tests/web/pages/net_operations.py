@@ -885,7 +885,7 @@ def walk_train(walk: Walk) -> None:
 
 
 def walk_visitor(walk: Walk) -> None:
-    """The tour, the description of the API, and the maintainers' pages of whoever is no maintainer."""
+    """The tour, the description of the API, and the maintainers' pages seen by a visitor."""
     for path in ("tour", "api/docs"):
         walk.open(path)
         walk.operate(TOUR if path == "tour" else {})

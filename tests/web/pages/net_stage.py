@@ -16,7 +16,7 @@ from server import ROOT, Server, environment
 
 PETS = ROOT.parent / "shared" / "data" / "pets"
 PASSWORD = "a long enough password"
-#: A breed the catalogue lacks, taught with photographs of something the model does not know.
+#: A breed the catalogue lacks, learnt from photographs of something the model does not know.
 NEW_BREED = "Silver Fox"
 #: What visitors say of photographs, in turn; each is left open for the review page.
 SAID = (

@@ -69,7 +69,7 @@ def blocks(tmp_path_factory: pytest.TempPathFactory) -> gr.Blocks:
     if not (EMBEDDED_BUNDLE / "config.json").is_file():
         pytest.skip("no model in smartbreed/assets")
     settings = load_settings(
-        home=tmp_path_factory.mktemp("home"), model="", gallery="somebody/pictures", hub="embedded"
+        home=tmp_path_factory.mktemp("home"), model="", gallery="me/pictures", hub="embedded"
     )
     return build_server(Services(settings))
 

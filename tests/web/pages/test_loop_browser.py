@@ -1,7 +1,7 @@
-"""The whole circle in a real browser, on one machine with one app: flag, review, retrain, swap, ask again.
+"""The feedback loop in a real browser, with one app: flag, review, retrain, swap, ask again.
 
 Twice: with a trainer that only re-releases the model under another version, for the pages
-and the swap; and, slowly, with the real one, which teaches the app a breed it lacked.
+and the swap; and, slowly, with the real one, from which the app learns a breed it lacked.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class App:
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """The app with the fake trainer."""
-    app = App(tmp_path_factory.mktemp("circle"), [sys.executable, str(WITH_FAKE), "serve"])
+    app = App(tmp_path_factory.mktemp("loop"), [sys.executable, str(WITH_FAKE), "serve"])
     yield app
     app.stop()
 
@@ -144,7 +144,7 @@ def no_sideways_scroll(page: Any) -> bool:
     return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
 
 
-def test_the_whole_circle(app: App, browse: Callable[..., Any], two_pets: Path) -> None:
+def test_the_whole_feedback_loop(app: App, browse: Callable[..., Any], two_pets: Path) -> None:
     app.trainer("release")
     page = browse(f"{app.url}tour")
     page.wait_for_selector('#story h3:has-text("Walk it once")')
@@ -238,7 +238,7 @@ def test_an_app_that_is_killed_finds_its_trainer_again(app: App, browse: Callabl
     page.wait_for_selector("#outcome .sb-good")
 
 
-def test_strangers_are_told_why_not(chromium: Any, browse: Callable[..., Any], tmp_path: Path) -> None:
+def test_visitors_read_why_not(chromium: Any, browse: Callable[..., Any], tmp_path: Path) -> None:
     app = App(
         tmp_path, [sys.executable, str(WITH_FAKE), "serve"], SMARTBREED_MAINTAINER_PASSWORD="correct horse"
     )

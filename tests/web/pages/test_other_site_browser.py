@@ -19,7 +19,7 @@ from tls_proxy import certificate, tls_proxy
 
 PASSWORD = "a long enough password"
 #: A sibling subdomain, whose requests carry even strict cookies; and a site of its own.
-SIBLING, STRANGER = "evil.pets.test", "evil.test"
+SIBLING, FOREIGN = "evil.pets.test", "evil.test"
 OURS = "app.pets.test"
 
 
@@ -78,7 +78,7 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
 
 @pytest.fixture
 def maintainer(web: Web) -> Iterator[Any]:
-    """A browser context of somebody who has signed in, with the page open."""
+    """A browser context that has signed in, with the page open."""
     context = web.browser.new_context(ignore_https_errors=True)
     context.set_default_timeout(30_000)
     page = context.new_page()
@@ -140,7 +140,7 @@ ATTACK = """async ([app, handler]) => {
 }"""
 
 
-@pytest.mark.parametrize("host", [SIBLING, STRANGER])
+@pytest.mark.parametrize("host", [SIBLING, FOREIGN])
 def test_another_website_reads_nothing_and_does_nothing(web: Web, maintainer: Any, host: str) -> None:
     maintainer.pages[0].goto("about:blank")  # what the page itself asks for is not counted
     page = maintainer.new_page()
@@ -171,7 +171,7 @@ def test_our_own_page_may(web: Web, maintainer: Any) -> None:
     assert page.evaluate(send, [body, {"X-SmartBreed-Token": token}]) == 200
 
 
-@pytest.mark.parametrize("host", [SIBLING, STRANGER])
+@pytest.mark.parametrize("host", [SIBLING, FOREIGN])
 def test_another_website_shows_no_page_of_ours(web: Web, maintainer: Any, host: str) -> None:
     page = maintainer.new_page()
     page.goto(web.other(host))
@@ -192,7 +192,7 @@ def test_another_website_shows_no_page_of_ours(web: Web, maintainer: Any, host: 
 
 def test_other_websites_may_use_the_public_routes_without_cookies(web: Web, maintainer: Any) -> None:
     page = maintainer.new_page()
-    page.goto(web.other(STRANGER))
+    page.goto(web.other(FOREIGN))
     ask = """([address, options]) => fetch(address, options)
         .then((answer) => answer.json()).then((found) => found.length ?? found.error?.code ?? "ok")"""
     assert page.evaluate(ask, [f"{web.app}api/breeds", {}]) > 100
@@ -238,6 +238,6 @@ def test_pages_work_under_their_policy_and_added_scripts_do_not(web: Web, mainta
           const sent = await fetch(elsewhere, { mode: "no-cors" }).then(() => true, () => false);
           return [window.ran ?? null, sent];
         }""",
-        web.other(STRANGER),
+        web.other(FOREIGN),
     )
     assert ran == [None, False]

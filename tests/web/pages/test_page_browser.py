@@ -116,7 +116,7 @@ def test_two_pets_from_upload_to_thanks(open_page: OpenPage, server: Server, two
     page.set_input_files(UPLOAD, two_pets)
     page.wait_for_selector("#pet-2-text h3")
     named = page.locator("#pet-2-text .sb-breed").count() == 1
-    assert page.locator("#pet-2-correct").is_visible() == named  # nobody agrees to a breed that was not named
+    assert page.locator("#pet-2-correct").is_visible() == named  # there is no breed to agree to
     page.click("#pet-2-correct" if named else "#pet-2-not-a-pet")
     page.wait_for_selector("#pet-2-status .sb-thanks")
     last = rows(server)[-1]

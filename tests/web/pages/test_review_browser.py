@@ -132,7 +132,7 @@ def test_reviewing(chromium: Any, guarded: str, flagged: Path) -> None:
     context.set_default_timeout(60_000)
     page = context.new_page()
 
-    # Nobody without the password sees anything.
+    # Without the password nothing is shown.
     page.goto(guarded + "review")
     page.fill("#sb-password", "not the password")
     page.keyboard.press("Enter")

@@ -1,4 +1,4 @@
-"""What people are told, and that nothing they send can break the page."""
+"""What people read, and that nothing they send can break the page."""
 
 from __future__ import annotations
 

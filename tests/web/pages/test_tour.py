@@ -1,4 +1,4 @@
-"""The tour's pictures: whose photos anybody may see, and what was and is said of them."""
+"""The tour's pictures: whose photos are public, and the answers of then and now."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_only_photos_that_were_accepted_and_not_taken_back_are_shown(
     services: Services, flag: Flagging
 ) -> None:
     shown, rejected, back, known, no_pet = (flag(seed) for seed in (1, 2, 3, 4, 5))
-    flag(6)  # nobody has decided
+    flag(6)  # not decided
     nothing = flag(7, verdict="not_a_pet", label="")
     unnamed = flag(8, predicted=None, probability=None, verdict="missed")
     undone = flag(9)
@@ -193,12 +193,12 @@ def test_the_page_is_sound_whatever_comes_in(text: str, learnt: str) -> None:
     check_sound(tour_cards.story(Walk(problem=text), maintainers=False))
 
 
-def test_where_nothing_went_round_each_step_is_told_with_its_page(services: Services) -> None:
+def test_before_the_first_iteration_each_step_names_its_page(services: Services) -> None:
     walk = Walker(services).walk()
     assert tour_cards.then_and_now(walk) == ""
-    told = tour_cards.story(walk, maintainers=True)
-    check_sound(told)
-    assert [address in told for address in ('href="/"', 'href="/review"', 'href="/train"')] == [True] * 3
+    shown = tour_cards.story(walk, maintainers=True)
+    check_sound(shown)
+    assert [address in shown for address in ('href="/"', 'href="/review"', 'href="/train"')] == [True] * 3
     assert "/review" not in tour_cards.guide(maintainers=False)
     assert "/train" not in tour_cards.guide(maintainers=False)
 
