@@ -28,7 +28,7 @@ lint: $(VENV)/.installed-dev ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/mypy smartbreed localhub training benchmarks examples app.py
+	$(BIN)/mypy smartbreed localhub training benchmarks examples docs app.py
 
 bench: $(VENV)/.installed-dev ## time the whole path beside the usual way
 	$(BIN)/python -m benchmarks.identify

@@ -11,6 +11,7 @@ import json
 import re
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def python_reference() -> str:
     readme = (FOLDER.parent / "README.md").read_text()
     [example] = re.findall(r"(```python\nimport smartbreed\n.*?```)", readme, re.DOTALL)
     parts = [f"# The Python package\n\n{NOTE}{example}"]
-    calls = {
+    calls: dict[str, Callable[..., Any]] = {
         "smartbreed.load": smartbreed.load,
         "Model.identify": Model.identify,
         "Model.explain": Model.explain,
