@@ -82,8 +82,11 @@ def photographs(figures: Figures) -> str:
 
 def robustness(figures: Figures) -> str:
     """Top-1, and wrong answers among the breeds said, at every strength of every fault."""
-    rows = ["| | from weak to strong: strength → top-1 (wrong of the breeds said) |", "|---|---|"]
-    for curve in figures.get("metrics.robustness.curves").values():
+    curves = figures.get("metrics.robustness.curves").values()
+    measured = any(point.get("named_wrong") is not None for curve in curves for point in curve["points"])
+    named = " (wrong of the breeds named)" if measured else ""
+    rows = [f"| | from weak to strong: strength → top-1{named} |", "|---|---|"]
+    for curve in curves:
         points = " · ".join(
             f"{figures.show(point['strength'], 'g')} → {figures.show(point['top1'], '.3f')}"
             + ("" if point.get("named_wrong") is None else f" ({figures.show(point['named_wrong'], '.2f')})")
