@@ -19,7 +19,7 @@ INTERFACES = re.compile(
     r"|\b(suspicion|novelty)(: Mapped|=)|row\.suspicion|found\.(suspicion|novelty)"
     r'|"(suspicion|novelty)": 0|metrics\.strangers|"strangers["\.]|strangers=others|"?stranger_scales'
 )
-#: The card of the released bundle, which changes with the next one, and what was true of earlier releases.
+#: The card of the released bundle, which changes with the next one, and names that stay.
 GENERATED = (
     "card_template.md",
     "model_card.md",
