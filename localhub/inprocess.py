@@ -69,7 +69,7 @@ class _Exchange(httpx2.SyncByteStream):
         self._body: Iterator[bytes] = iter(request.stream)
         self._sent = False
         self._done = asyncio.Event()
-        self._room = asyncio.Semaphore(_IN_FLIGHT)
+        self._in_flight = asyncio.Semaphore(_IN_FLIGHT)
         self._answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._timeout: float | None = (request.extensions.get("timeout") or {}).get("read")
         #: When the application last took a piece of the body, and whether it waits for the next.
@@ -86,7 +86,7 @@ class _Exchange(httpx2.SyncByteStream):
 
     def __iter__(self) -> Iterator[bytes]:
         while (chunk := self._next()) is not _END:
-            self.loop.call_soon_threadsafe(self._room.release)
+            self.loop.call_soon_threadsafe(self._in_flight.release)
             yield chunk
 
     def close(self) -> None:
@@ -164,7 +164,7 @@ class _Exchange(httpx2.SyncByteStream):
         elif message["type"] == "http.response.body":
             body = message.get("body", b"")
             if body and self._request.method != "HEAD":
-                await self._room.acquire()
+                await self._in_flight.acquire()
                 self._answers.put(body)
             if not message.get("more_body", False):
                 self._done.set()

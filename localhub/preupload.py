@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 #: Extensions the public Hub keeps as large files whatever their size, a subset of its default
-#: .gitattributes. Other files are judged by their size and first bytes.
+#: .gitattributes. Other files are classed by their size and first bytes.
 _LFS_SUFFIXES = (
     "7z arrow bin bmp bz2 ckpt ftz gif gz h5 joblib jpeg jpg keras lz4 mds mlmodel model msgpack npy npz "
     "onnx ot parquet pb pickle pkl png pt pth rar safetensors tar tflite tgz tiff wasm webp xz zip zst"

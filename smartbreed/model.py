@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from PIL import Image
 
 from smartbreed.core.settings import load_settings
-from smartbreed.imaging.photo import Photo, read_photo
+from smartbreed.imaging.photo import Photo, PhotoInput, read_photo
 from smartbreed.inference.pipeline import Identifier
 from smartbreed.inference.results import Identification
 from smartbreed.registry import open_bundle
-
-Source = bytes | str | Path | Image.Image
 
 
 class Model:
@@ -29,7 +25,7 @@ class Model:
         )
 
     def identify(
-        self, photo: Source, *, whole: bool = False, top_k: int | None = None, score: float | None = None
+        self, photo: PhotoInput, *, whole: bool = False, top_k: int | None = None, score: float | None = None
     ) -> Identification:
         """Every cat and dog in a photo; `Identification.as_dict` is the JSON that all interfaces answer.
 
@@ -45,7 +41,7 @@ class Model:
         """
         return self.identifier.identify(self._read(photo), whole=whole, top_k=top_k, score=score)
 
-    def explain(self, photo: Source, number: int = 1, breed: str = "") -> Image.Image:
+    def explain(self, photo: PhotoInput, number: int = 1, breed: str = "") -> Image.Image:
         """What speaks for a breed: the pet's crop under its Grad-CAM.
 
         Args:
@@ -61,6 +57,6 @@ class Model:
         pet = self.identifier.identify(read).pet(number)
         return Image.fromarray(self.identifier.explain(read, pet, breed or None))
 
-    def _read(self, photo: Source) -> Photo:
+    def _read(self, photo: PhotoInput) -> Photo:
         limits = self.settings
         return read_photo(photo, max_bytes=limits.max_bytes, max_pixels=limits.max_pixels, reduce=True)

@@ -114,8 +114,8 @@ def need(mode: str, pets: Sequence[Pet], model: Model) -> Need:
     fresh = [model.learnt.get(pet.key) != pet.label for pet in kept]
     if mode == "full":
         keys, labels = [pet.key for pet in kept], [pet.label for pet in kept]
-        judged = held_out(keys, labels, model.base, model.trained_on, HELD_OUT["full"])
-        fresh = [new and out for new, out in zip(fresh, judged, strict=True)]
+        reserved = held_out(keys, labels, model.base, model.trained_on, HELD_OUT["full"])
+        fresh = [new and out for new, out in zip(fresh, reserved, strict=True)]
     return Need(mode, sum(fresh), new_breeds=tuple(sorted(short.items())))
 
 

@@ -37,7 +37,7 @@ class FlagRequest:
     Attributes:
         pixels: the upright photo, uint8, height × width × 3, RGB.
         verdict: one of `smartbreed.feedback.tables.VERDICTS`.
-        model_revision: the model that was judged.
+        model_revision: the model that answered.
         consent: whether the person agreed to the photo being kept and published.
         flagger_token: anything stable that stands for the person; only a salted hash is kept.
         box: ``(x0, y0, x1, y1)`` in pixels; None for the whole photo. Of a missed pet, what the

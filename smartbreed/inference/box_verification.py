@@ -47,8 +47,8 @@ def confirmed(config: DetectorConfig, pets: Sequence[Pet], score: float | None) 
         score: smallest probability, 0…1; default: the bundle's.
     """
     smallest = config.score if score is None else score
-    judged = [replace(pet, score=pet_probability(config, pet.score, pet.logits)) for pet in pets]
-    likely = [pet for pet in judged if pet.score >= smallest]
+    verified = [replace(pet, score=pet_probability(config, pet.score, pet.logits)) for pet in pets]
+    likely = [pet for pet in verified if pet.score >= smallest]
     if not likely:
         return ()
     boxes, scores = np.array([pet.box for pet in likely]), np.array([pet.score for pet in likely])

@@ -119,7 +119,7 @@ class LiveModel:
         self._swapping = threading.Lock()
         self._poke: Callable[[], None] = lambda: None
 
-    def served_by(self, version: ModelVersion) -> LoadedModel:
+    def loaded_for(self, version: ModelVersion) -> LoadedModel:
         """What answered with this version, if it still does.
 
         Raises:

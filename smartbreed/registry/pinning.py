@@ -139,7 +139,7 @@ def _here(settings: Settings, state: SourceState, wanted: str) -> KnownGood | No
 def _fetch(settings: Settings, source: ModelSource, file: StateFile, wanted: str) -> KnownGood:
     from smartbreed.hub.client import connect, list_tags
     from smartbreed.registry.releases import download, resolve
-    from smartbreed.registry.smoke_test import NoVerdictError, try_out
+    from smartbreed.registry.smoke_test import InconclusiveError, try_out
 
     api = connect(settings)
     try:
@@ -153,7 +153,7 @@ def _fetch(settings: Settings, source: ModelSource, file: StateFile, wanted: str
     try:
         bundle = download(api, settings, source.repo, sha)
         try_out(bundle)
-    except NoVerdictError:
+    except InconclusiveError:
         raise  # nothing is known against it
     except BundleError as error:
         rejected = Rejected(revision=sha, version=version, reason=error.message, at=_now())

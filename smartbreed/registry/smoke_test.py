@@ -24,14 +24,14 @@ _ROOT = Path(__file__).resolve().parents[2]
 #: Variables the child has no business with; among them are secrets.
 _PRIVATE = ("HF_", "SMARTBREED_")
 _REFUSED = 3
-_NO_VERDICT = 4
+_INCONCLUSIVE = 4
 #: What a network cannot do to the process that runs it: the machine or a person ended the smoke test.
 _FROM_OUTSIDE = frozenset(
     -number for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGXCPU)
 )
 
 
-class NoVerdictError(BundleError):
+class InconclusiveError(BundleError):
     """The smoke test did not come to its end, so nothing is known: the release is tried again later."""
 
 
@@ -39,7 +39,7 @@ def try_out(bundle: Bundle, timeout: float = TIMEOUT_S) -> None:
     """Load a bundle and identify a picture with it, elsewhere.
 
     Raises:
-        NoVerdictError: the smoke test was killed (memory), took too long or could not be started; a good
+        InconclusiveError: the smoke test was killed (memory), took too long or could not be started; a good
             release on a busy machine does that too.
         BundleError: it does not load, fails its self-test or crashes.
     """
@@ -52,17 +52,17 @@ def try_out(bundle: Bundle, timeout: float = TIMEOUT_S) -> None:
             check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        raise NoVerdictError(
+        raise InconclusiveError(
             f"The model did not finish its self-test in {timeout:.0f} seconds; it is tried again later."
         ) from None
     except OSError as error:
-        raise NoVerdictError(
+        raise InconclusiveError(
             f"The model could not be tried ({error.strerror or error}); it is tried again later."
         ) from None
     if done.returncode == _REFUSED:
         raise BundleError(str(json.loads(done.stdout)["message"]))
-    if done.returncode in _FROM_OUTSIDE or done.returncode == _NO_VERDICT:
-        raise NoVerdictError(
+    if done.returncode in _FROM_OUTSIDE or done.returncode == _INCONCLUSIVE:
+        raise InconclusiveError(
             f"The smoke test of the model was ended from outside (status {done.returncode}), often because "
             "the memory ran out; it is tried again later."
         )
@@ -90,7 +90,7 @@ def _main(folder: str) -> int:
         print(json.dumps({"message": "The model needs more memory than a model may."}))
         return _REFUSED
     except OSError:
-        return _NO_VERDICT  # the disk, not the model
+        return _INCONCLUSIVE  # the disk, not the model
     return 0
 
 

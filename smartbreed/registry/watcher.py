@@ -21,7 +21,7 @@ from smartbreed.inference.bundle import Bundle, load_bundle
 from smartbreed.registry.initial_model import embedded_version, open_release
 from smartbreed.registry.live import LiveModel
 from smartbreed.registry.model_source import EMBEDDED, another_model, newer
-from smartbreed.registry.smoke_test import NoVerdictError
+from smartbreed.registry.smoke_test import InconclusiveError
 from smartbreed.registry.state import KnownGood
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ class Watcher(PeriodicTask):
         try:
             live.swap(self._open(pin), "pinned", lambda: self._pin() == pin)
             self._backoff.forget(choice)
-        except NoVerdictError as error:
+        except InconclusiveError as error:
             self._put_off(choice, error)
         except BundleError as error:
             live.refuse(pin.revision, pin.version, error)
@@ -180,7 +180,7 @@ class Watcher(PeriodicTask):
     def _pin(self) -> KnownGood | None:
         return self.live.state.read(self.live.source.key).pin
 
-    def _put_off(self, revision: str, error: NoVerdictError) -> None:
+    def _put_off(self, revision: str, error: InconclusiveError) -> None:
         self._backoff.put_off(revision)
         self.live.problem = error.message
         log.warning("release %.10s: %s", revision, error.message)
@@ -237,7 +237,7 @@ class Watcher(PeriodicTask):
             # A maintainer may have chosen another one while this was fetched and tried.
             live.swap(bundle, "latest", lambda: self._pin() is None)
             self._backoff.forget(head.sha)
-        except NoVerdictError as error:
+        except InconclusiveError as error:
             self._put_off(head.sha, error)
             return
         except BundleError as error:

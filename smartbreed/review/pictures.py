@@ -11,7 +11,7 @@ from smartbreed.imaging.admission import Admission
 from smartbreed.imaging.photo import Box, Photo, read_photo
 
 #: How much larger than the pet its picture is.
-_ROOM = 1.3
+_MARGIN = 1.3
 _FRAME = (179, 69, 26)
 
 
@@ -67,7 +67,7 @@ def surroundings(photo: Photo, box: Box | None, side: int) -> Image.Image:
 
 
 def _around(photo: Photo, box: Box) -> Box:
-    side = _ROOM * max(box[2] - box[0], box[3] - box[1])
+    side = _MARGIN * max(box[2] - box[0], box[3] - box[1])
     x0, x1 = _span((box[0] + box[2]) / 2, side, photo.width)
     y0, y1 = _span((box[1] + box[3]) / 2, side, photo.height)
     return (x0, y0, x1, y1)

@@ -99,10 +99,10 @@ def pet_at(identifier: Identifier, photo: Photo, box: Box | None, top: int = TOP
     margin = identifier.classifier.config.margin if box else 0.0
     crop = with_margin(np.array(area), margin, photo.width, photo.height)
     outputs = identifier.classifier.classify(picture, crop)
-    judged = identifier.decision_rule.decide(
+    decided = identifier.decision_rule.decide(
         identifier.classifier.probabilities(outputs.logits, outputs.faults), top
     )
-    species, verdict, breeds, group = judged
+    species, verdict, breeds, group = decided
     return Pet(
         area, crop, 1.0, species, verdict, breeds, group,
         outputs.logits, outputs.class_maps, outputs.embedding, faults=outputs.faults,

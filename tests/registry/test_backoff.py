@@ -12,7 +12,7 @@ from smartbreed.core.settings import Settings
 from smartbreed.inference.bundle import Bundle, load_bundle
 from smartbreed.registry import pinning, smoke_test
 from smartbreed.registry.live import LiveModel
-from smartbreed.registry.smoke_test import NoVerdictError, try_out
+from smartbreed.registry.smoke_test import InconclusiveError, try_out
 from smartbreed.registry.watcher import FIRST_S, LONGEST_S, Backoff, Watcher
 
 
@@ -41,7 +41,7 @@ def test_a_trial_that_was_killed_is_made_again_later(
     watcher.check()
     assert (live.status().version, live.status().rejected) == (EMBEDDED, ())
     assert "tried again later" in live.status().problem
-    with pytest.raises(NoVerdictError):  # and nothing is held against it when a maintainer asks
+    with pytest.raises(InconclusiveError):  # and nothing is held against it when a maintainer asks
         live.use("2.1.0")
     assert (live.status().pin, live.status().rejected) == ("", ())
     monkeypatch.undo()
@@ -62,7 +62,7 @@ def test_a_trial_that_was_killed_is_made_again_later(
 
 def test_a_trial_that_takes_too_long_says_nothing_about_the_model(tmp_path: Path) -> None:
     bundle = load_bundle(make_bundle(tmp_path / "good", "2.1.0"))
-    with pytest.raises(NoVerdictError, match="in 0 seconds"):
+    with pytest.raises(InconclusiveError, match="in 0 seconds"):
         try_out(bundle, timeout=0.01)
 
 

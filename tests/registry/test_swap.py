@@ -243,15 +243,15 @@ def test_deeper_explanations_of_an_older_answer_say_so(
     live: LiveModel, watcher: Watcher, settings: Settings, tmp_path: Path, photo: Photo
 ) -> None:
     answer = live.current.identifier.identify(photo, whole=True)
-    before = live.served_by(answer.model)
+    before = live.loaded_for(answer.model)
     deeper = before.deeper
     publish(settings, make_bundle(tmp_path / "new", "2.1.0"))
     watcher.check()
     with pytest.raises(UnavailableError, match=r"now it is 2\.1\.0"):
-        live.served_by(answer.model)
+        live.loaded_for(answer.model)
     with pytest.raises(UnavailableError, match="replaced"):
         deeper.explain(np.zeros((224, 224, 3), np.uint8), 0, "gradcam++")
-    assert live.served_by(ModelVersion(REPO, live.current.version.revision, "2.1.0")) is live.current
+    assert live.loaded_for(ModelVersion(REPO, live.current.version.revision, "2.1.0")) is live.current
 
 
 def test_old_releases_leave_the_disk(

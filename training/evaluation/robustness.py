@@ -137,9 +137,9 @@ def robustness(identifier: Identifier, crops: Crops, count: int, seed: int = 0) 
         for strength in corruption.strengths:
             rng = np.random.default_rng((seed, number))  # the same draws at every strength
             worse = [np.asarray(corruption.apply(Image.fromarray(image), strength, rng)) for image in images]
-            points.append({"strength": strength, **_judged(identifier, np.stack(worse), truth)})
+            points.append({"strength": strength, **_measured(identifier, np.stack(worse), truth)})
         curves[corruption.name] = {"unit": corruption.unit, "points": points}
-    clean = _judged(identifier, images, truth)
+    clean = _measured(identifier, images, truth)
     return {
         "pictures": len(chosen),
         "clean": clean.pop("top1"),
@@ -148,7 +148,7 @@ def robustness(identifier: Identifier, crops: Crops, count: int, seed: int = 0) 
     }
 
 
-def _judged(identifier: Identifier, images: np.ndarray, truth: np.ndarray) -> dict[str, float | None]:
+def _measured(identifier: Identifier, images: np.ndarray, truth: np.ndarray) -> dict[str, float | None]:
     answers = answers_of(identifier, run(identifier, images), truth)
     named = (answers.confidence >= identifier.decision_rule.thresholds.breed) & ~answers.other
     return {

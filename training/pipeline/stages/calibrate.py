@@ -70,8 +70,8 @@ def run(context: Context) -> dict[str, Any]:
 def _classifier(context: Context, folder: Path, scenes: list[Scene]) -> dict[str, Any]:
     recipe, prepared = context.recipe, load_prepared(context.prepared)
     model = trained_network(recipe, context.run, len(prepared.labels))
-    judged = len(prepared.part(VALIDATION)) * (1 + recipe.calibrate.views)
-    context.run.expect(CONVERTED + judged + LOOKED_THROUGH * len(scenes))
+    asked = len(prepared.part(VALIDATION)) * (1 + recipe.calibrate.views)
+    context.run.expect(CONVERTED + asked + LOOKED_THROUGH * len(scenes))
     context.run.advance(0, "Converting the network")
     write_network(model, folder, "classifier", range_pictures(context.recipe, context.prepared))
     section = classifier_section(recipe, prepared.labels, model, {})

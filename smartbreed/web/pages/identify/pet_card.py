@@ -123,7 +123,7 @@ class PetCard:
             number = self.number(session)
             labels, answer = session.labels, session.answer
             assert answer is not None  # it has labels
-            model = self.services.model.served_by(answer.model)
+            model = self.services.model.loaded_for(answer.model)
             index = labels.index(breed)
             pixels = network_input(self.services, model.identifier, session, number)
             progress(0, desc=f"Starting {METHODS[method]}")

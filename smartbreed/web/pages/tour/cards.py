@@ -48,7 +48,7 @@ def story(walk: Walk, *, maintainers: bool) -> str:
         return str(html.trouble(walk.problem))
     if walk.example is None:
         return str(_MACROS.guide(maintainers))
-    return str(_MACROS.story(walk.example, walk.verdict, maintainers))
+    return str(_MACROS.story(walk.example, walk.gate_summary, maintainers))
 
 
 def then_and_now(walk: Walk) -> str:

@@ -71,14 +71,14 @@ class Walk:
     Attributes:
         steps: the pets accepted last, the newest first.
         example: the one that shows best what the feedback loop does.
-        verdict: of the gate on the version that learnt from the example.
+        gate_summary: of the gate on the version that learnt from the example.
         version: what answers now.
         problem: why there is nothing to see, if something is in the way.
     """
 
     steps: tuple[Step, ...] = ()
     example: Step | None = None
-    verdict: GateSummary | None = None
+    gate_summary: GateSummary | None = None
     version: str = ""
     problem: str = ""
 
@@ -109,10 +109,10 @@ class Walker:
             for correction, asked in self._ask_again(identifier, found)
         )
         example = _best(steps)
-        verdict = (
+        gate_summary = (
             gate_summary_of(self._services, example.learnt_by) if example and example.learnt_by else None
         )
-        return Walk(steps, example, verdict, version)
+        return Walk(steps, example, gate_summary, version)
 
     def _ask_again(
         self, identifier: Identifier, found: list[Correction]
