@@ -200,7 +200,7 @@ def test_one_photograph_that_cannot_be_read_ends_nothing(tiny: Callable[..., Rec
     pq.write_table(table.set_column(column, table.schema.field(column), [images]), path)
     recipe = tiny(f"data.source={pets}", "distil.teachers=[]", "head.rows=zeros", "train.soup=",
                   "split.validation=0.2", "calibrate.views=0", "export.form=float16", "export.detector=",
-                  name="breeds")  # fmt: skip
+                  "train.cache=0", "data.others=", name="breeds")  # fmt: skip
     run = RunDirectory(tmp_path / "run", quiet=True)
     run_recipe(recipe, run, ("prepare", "train", "calibrate"))
     assert done(recipe, run) == ["prepare", "train", "calibrate"]
