@@ -14,11 +14,17 @@ import pytest
 from world import World, make_request
 
 from localhub.maintenance import check_store
-from smartbreed.core.settings import Settings
+from smartbreed.core.settings import Settings, load_settings
 
 KILLED, DONE = -9, 0
 #: Real kills of one run of kills at random, by default and where time does not matter.
 FEW, MANY = 12, 200
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Every flag here comes from one place, and more in a minute than a person saves in a day."""
+    return load_settings(home=tmp_path / "home", client_flags=0)
 
 
 def steps_of(nursery: Any, home: Path, tmp_path: Path, **order: Any) -> int:

@@ -124,7 +124,7 @@ def test_breeds_with_teachers_outliers_and_a_detector(pets: Path, imagenet: Path
                "distil.teachers=[{kind: imagenet_head}, {kind: bundle, file: embedded}]", "distil.views=2",
                "head.rows=imagenet", "head.epochs=2", "split.validation=0.2",
                "train.blends=[0.6, 0.8, 1.0]", "train.soup=", "export.name=tiny")  # fmt: skip
-    run = run_all("breeds", tmp_path / "run", *changes, stages=NAMES[: NAMES.index("card")])
+    run = run_all("breeds_small", tmp_path / "run", *changes, stages=NAMES[: NAMES.index("card")])
     config = json.loads((run / "bundle/config.json").read_text())
     assert run.read_json("scores.json")["classifier"]["pictures"] == 15
     assert [label["id"] for label in config["classifier"]["labels"]] == ["siamese", "pug", "beagle"]
@@ -136,9 +136,9 @@ def test_breeds_with_teachers_outliers_and_a_detector(pets: Path, imagenet: Path
     assert np.load(run / "targets.npy").shape[::2] == (2, 3)  # views, labels
     assert served(run).pets[0].breeds[0].id in ("siamese", "pug", "beagle")
     # No detector finds a pet in rectangles; the card says so.
-    run_all("breeds", tmp_path / "run", *changes, stages=("card",))
+    run_all("breeds_small", tmp_path / "run", *changes, stages=("card",))
     assert "| species of the best pet, where one is found | – |" in (run / "bundle/README.md").read_text()
-    assert "card" in complete(run, "breeds", *changes)
+    assert "card" in complete(run, "breeds_small", *changes)
 
 
 @pytest.mark.slow
