@@ -16,6 +16,7 @@ from smartbreed.core.extras import require
 from smartbreed.core.settings import EMBEDDED_BUNDLE
 from smartbreed.inference.bundle import CONFIG
 from training.data import HELD_BACK, Crops, Scene, held_back, load_crops, load_scenes, split_scenes
+from training.data.others import Others, load_others
 from training.data.scenes import near_others
 from training.evaluation import evaluate_bundle
 from training.evaluation.bundle_scores import rounded, write_scores
@@ -59,6 +60,7 @@ def main(
             form_table = measure_forms(bundle, data, crops, scenes, ship and write)
         scores = evaluate_bundle(
             bundle, crops, out, scenes=scenes, empty=empty, trained=train, near=near,
+            others=None if quick else read_others(bundle, data),
             robustness=QUICK_ROBUSTNESS if quick and robustness else robustness,
         )  # fmt: skip
         if form_table:
@@ -108,6 +110,15 @@ def read(data: str, quick: bool) -> tuple[Crops, list[Scene], list[Scene], list[
         crops = crops.take(np.linspace(0, len(crops) - 1, min(QUICK, len(crops))).round().astype(int))
         scenes, empty = scenes[:20], empty[:20]
     return crops, scenes, empty, train, near
+
+
+def read_others(bundle: Path, data: str) -> Others | None:
+    """Other animals and pets of no breed, as the bundle's recipe held them back; None where it knows none."""
+    config = json.loads((bundle / CONFIG).read_text())
+    chosen = config.get("recipe", {}).get("data", {})
+    if not chosen.get("others"):
+        return None
+    return load_others(data, chosen["others"], config["classifier"]["input_size"], chosen["held_classes"])
 
 
 def measure_forms(bundle: Path, data: str, crops: Crops, scenes: list[Scene], ship: bool) -> dict[str, Any]:

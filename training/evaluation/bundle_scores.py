@@ -13,6 +13,7 @@ from smartbreed.inference.bundle import load_bundle
 from smartbreed.inference.pipeline import Identifier
 from training.common.errors import DataError
 from training.data import Crops, Scene
+from training.data.others import Others
 from training.evaluation.answers import Answers, ask
 from training.evaluation.crop_scores import (
     classifier_metrics,
@@ -23,7 +24,7 @@ from training.evaluation.crop_scores import (
 )
 from training.evaluation.drawing import draw
 from training.evaluation.mistake_sheets import error_sheets, photograph_sheets
-from training.evaluation.out_of_distribution import out_of_distribution_metrics
+from training.evaluation.out_of_distribution import others_metrics, out_of_distribution_metrics
 from training.evaluation.robustness import robustness as measure_robustness
 from training.evaluation.whole_photographs import Seen, detector_metrics, pipeline_metrics, run_photographs
 
@@ -38,6 +39,7 @@ def evaluate_bundle(
     robustness: int = 0,
     trained: Collection[str] | None = None,
     near: Collection[str] = (),
+    others: Others | None = None,
 ) -> dict[str, Any]:
     """Write ``scores.json``, ``plots/`` and ``mistakes/`` into ``out_folder``; returns the scores.
 
@@ -52,6 +54,7 @@ def evaluate_bundle(
             no breed is evaluated on whole photographs, because the classifier may know them by heart.
         near: sha256 of those ``scenes`` that nearly equal a training photograph; the detector is then
             evaluated on the others, too.
+        others: other animals and pets of no breed; those held back are evaluated.
 
     Returns:
         Floats rounded to four places. Parts that nothing was given for are left out.
@@ -73,6 +76,8 @@ def evaluate_bundle(
         error_sheets(identifier, crops, answers, out_folder / "mistakes")
         if robustness:
             scores["robustness"] = measure_robustness(identifier, crops, robustness)
+    if others is not None and others.held.any():
+        scores["others"] = others_metrics(identifier, others)
     seen = None
     if identifier.detector is not None and (scenes or empty):
         seen = run_photographs(identifier, scenes or (), empty or ())

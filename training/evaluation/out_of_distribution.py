@@ -11,6 +11,9 @@ import numpy as np
 from smartbreed.inference.pipeline import Identifier
 from smartbreed.inference.results import Pet
 from training.data import Scene
+from training.data.others import Others
+from training.evaluation.answers import answers_of, run
+from training.evaluation.crop_scores import share
 from training.evaluation.intervals import wilson_interval
 from training.evaluation.whole_photographs import as_photo
 
@@ -59,6 +62,42 @@ def out_of_distribution_metrics(
         if (kinds == kind).any()
     }
     return result
+
+
+def others_metrics(identifier: Identifier, others: Others) -> dict[str, Any]:
+    """What the classifier makes of held-back crops of other animals, and of pets of no breed.
+
+    Args:
+        identifier: the model.
+        others: those of ``held`` are judged.
+
+    Returns:
+        ``kinds``: for each kind that is no pet its ``crops`` and the share ``named`` a breed, and the same of
+        classes nothing was trained on (``unseen_crops``, ``unseen_named``); ``no_breed``: crops of pets, and
+        how often their ``species`` is right.
+    """
+    seen = run(identifier, others.images[others.held])
+    species, kinds = others.species[others.held], others.kinds[others.held]
+    unseen = others.unseen[others.held]
+    answers = answers_of(identifier, seen, np.zeros(len(seen), np.int64))
+    named = (answers.confidence >= identifier.decision_rule.thresholds.breed) & ~answers.other
+    found: dict[str, Any] = {"kinds": {}}
+    for kind in sorted(set(kinds[species < 0])):
+        mine = (kinds == kind) & (species < 0)
+        found["kinds"][str(kind)] = {
+            name + key: value
+            for name, some in (("", mine & ~unseen), ("unseen_", mine & unseen))
+            for key, value in (("crops", int(some.sum())), ("named", share(named[some])))
+        }
+    said = np.array([identifier.decision_rule.decide(row, 1)[0] for row in answers.probabilities])
+    for key, some in (("no_breed", species >= 0), ("no_breed_cats", species == 0)):
+        right = said[some] == np.array(["cat", "dog"])[species[some]]
+        found[key] = {
+            "crops": int(some.sum()),
+            "species": share(right),
+            "taken_for_other": share(answers.other[some]),
+        }
+    return found
 
 
 def _counted(served: np.ndarray, forced: np.ndarray) -> dict[str, Any]:

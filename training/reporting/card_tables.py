@@ -113,6 +113,24 @@ def out_of_distribution(figures: Figures) -> str:
     return "\n".join(rows)
 
 
+def others(figures: Figures) -> str:
+    """Other animals by kind; of classes that were trained on and of classes that were not."""
+    rows = [
+        "| | crops | called a breed | crops of classes never trained on | called a breed |",
+        "|---|---|---|---|---|",
+    ]
+    for kind in figures.get("metrics.others.kinds"):
+        path = f"metrics.others.kinds.{kind}"
+        cells = [
+            figures(f"{path}.{key}", ".3f" if key.endswith("named") else "d")
+            if figures.has(f"{path}.{key}")
+            else "–"
+            for key in ("crops", "named", "unseen_crops", "unseen_named")
+        ]
+        rows.append(f"| {kind} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
 def forms(figures: Figures) -> str:
     """Size, speed and accuracy of each exported form of each network."""
     names = {
@@ -223,6 +241,7 @@ TABLES = {
         photographs,
         robustness,
         out_of_distribution,
+        others,
         forms,
         confused,
         groups,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from training.data import Crops, Scene, load_scenes, split_scenes
+from training.data.others import Others, load_others
 from training.data.prepared import load_prepared
 from training.data.scenes import near_others
 from training.data.splits import TEST, TRAIN, VALIDATION
@@ -33,7 +34,7 @@ def run(context: Context) -> dict[str, Any]:
         trained = [prepared.crops.sources[i] for i in np.flatnonzero(prepared.places == TRAIN)]
     scores = evaluate_bundle(
         run / "bundle", crops, run.folder, scenes=scenes, empty=empty, trained=trained, near=near,
-        robustness=recipe.evaluate.robustness,
+        robustness=recipe.evaluate.robustness, others=_others(recipe),
     )  # fmt: skip
     scores = {"split": scored_split(context), **scores}
     if recipe.evaluate.forms and crops is not None:
@@ -42,6 +43,13 @@ def run(context: Context) -> dict[str, Any]:
     for line in _sentences(scores):
         run.say(line)
     return {"top1": scores.get("classifier", {}).get("top1"), "map": scores.get("detector", {}).get("map")}
+
+
+def _others(recipe: Recipe) -> Others | None:
+    data = recipe.data
+    if recipe.task == "detect" or not data.others:
+        return None
+    return load_others(data.source, data.others, recipe.model.input_size, data.held_classes, data.margin)
 
 
 def scored_split(context: Context) -> str:
