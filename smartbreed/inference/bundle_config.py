@@ -45,12 +45,13 @@ class Thresholds(_Section):
 class PictureFaults(_Section):
     """How much a crop's faults (`smartbreed.inference.picture_quality`) raise the temperature.
 
-    It is multiplied by ``exp(dark * d + blurred * b + noisy * n)``, at most ``most``.
+    It is multiplied by the exponential of the sum of each weight times its fault, at most ``most``.
     """
 
     dark: float = Field(default=0.0, ge=0)
     blurred: float = Field(default=0.0, ge=0)
     noisy: float = Field(default=0.0, ge=0)
+    colourless: float = Field(default=0.0, ge=0)
     most: float = Field(default=4.0, ge=1)
 
 

@@ -74,7 +74,7 @@ class Classifier:
 
 def heat_of(weights: PictureFaults, faults: Faults) -> float:
     """What the temperature is multiplied by, at least 1."""
-    exponent = weights.dark * faults.dark + weights.blurred * faults.blurred + weights.noisy * faults.noisy
+    exponent = sum(getattr(weights, name) * value for name, value in faults._asdict().items())
     return float(min(np.exp(exponent), weights.most))
 
 

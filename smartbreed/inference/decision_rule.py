@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 
 from smartbreed.inference.bundle import ClassifierConfig
@@ -61,13 +63,8 @@ class DecisionRule:
             faults: of the crop.
             side: its longer side in pixels of the photo.
         """
-        weights = self.faults
-        counts: dict[Reason, float] = {
-            "dark": weights.dark * faults.dark,
-            "blurred": weights.blurred * faults.blurred,
-            "noisy": weights.noisy * faults.noisy,
-        }
+        counts = {name: getattr(self.faults, name) * value for name, value in faults._asdict().items()}
         worst = max(counts, key=lambda name: counts[name])
         if counts[worst] < NOTABLE:
             return ""
-        return "small" if worst == "blurred" and side < SMALL else worst
+        return "small" if worst == "blurred" and side < SMALL else cast("Reason", worst)

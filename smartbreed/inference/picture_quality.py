@@ -1,4 +1,4 @@
-"""How well a crop can be seen: too dark, blurred or noisy for as sure an answer as usual.
+"""How well a crop can be seen: dark, blurred, noisy or gray ones deserve no sure answer.
 
 A network is as sure of a dark or blurred dog as of a clear one, and more often wrong. What is wrong with a
 crop can be measured without the network, and raises the temperature that its logits are divided by. How much
@@ -13,7 +13,9 @@ import numpy as np
 from PIL import Image
 
 #: Mean brightness (of 1), sharpness and noise from which on a crop has a fault; one clear crop in ten has it.
-LIGHT, SHARPNESS, NOISE = 0.3, 0.18, 0.045
+LIGHT, SHARPNESS, NOISE = 0.3, 0.18, 0.11
+#: Mean difference of the largest and the smallest channel below which a crop has little colour.
+COLOUR = 5.0
 #: Pixels of the photo along the longer side of a crop, below which it is small.
 SMALL = 80
 
@@ -25,11 +27,13 @@ class Faults(NamedTuple):
         dark: halvings of its brightness below `LIGHT`.
         blurred: halvings of its fine detail, as a share of its contrast, below `SHARPNESS`.
         noisy: doublings of its noise, as a share of its contrast, above `NOISE`.
+        colourless: 0 to 1, for shades of gray.
     """
 
     dark: float = 0.0
     blurred: float = 0.0
     noisy: float = 0.0
+    colourless: float = 0.0
 
 
 #: Of a crop that can be seen as well as any.
@@ -43,6 +47,7 @@ def faults_of(pixels: np.ndarray) -> Faults:
     leaves. Fine detail is the Laplacian over four pixels, which averages most of the noise away.
     """
     gray = np.asarray(Image.fromarray(pixels).convert("L"), np.float32)
+    few = pixels[::4, ::4].astype(np.int16)
     contrast = float(gray.std()) + 1.0
     noise = float(np.abs(_laplacian(gray)).mean()) * 0.209 / contrast
     detail = float(np.abs(_second_difference(gray)).mean()) / contrast
@@ -50,6 +55,7 @@ def faults_of(pixels: np.ndarray) -> Faults:
         max(0.0, float(np.log2(LIGHT * 255 / (float(gray.mean()) + 1.0)))),
         max(0.0, float(np.log2(SHARPNESS / (detail + 1e-4)))),
         max(0.0, float(np.log2(noise / NOISE + 1e-4))),
+        max(0.0, 1 - float((few.max(2) - few.min(2)).mean()) / COLOUR),
     )
 
 

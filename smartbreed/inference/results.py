@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Verdict = Literal["breed", "group", "unknown"]
 #: Why no breed is said: the crop is too bad to see one, or shows another animal; empty: breeds are too alike.
-Reason = Literal["", "dark", "blurred", "noisy", "small", "other"]
+Reason = Literal["", "dark", "blurred", "noisy", "colourless", "small", "other"]
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
+from tiny_bundle import SIZE, crops, write_bundle
 
+from smartbreed.inference.bundle import write_config
 from smartbreed.inference.picture_quality import Faults
+from smartbreed.inference.pipeline import Identifier
 from training.augment.crops import Mixing
 from training.augment.degradations import DEGRADATIONS, degrade
 from training.calibration.quality import MOST, fit_fault_weights, fit_other
+from training.data.others import Others
 from training.data.outliers import unnamed_of
 from training.fitting.classifier import SetCrossentropy
+from training.pipeline.stages.calibrate import degraded_faults, other_animals
 
 STRIPES = Image.fromarray(
     ((np.mgrid[:64, :64].sum(0) // 4 % 2 * 200)[..., None] + [0, 20, 55]).astype(np.uint8)
@@ -65,3 +73,26 @@ def test_a_cat_of_no_breed_may_be_any_cat() -> None:
     images = np.zeros((2, 4, 4, 3), np.float32)
     mixed = Mixing(mixup=1.0)(images, np.array([[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]), np.random.default_rng(0))
     assert mixed[1] == pytest.approx(np.array([[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]))
+
+
+def test_a_finished_bundle_gets_faults_and_other_animals(tmp_path: Path) -> None:
+    folder = write_bundle(tmp_path / "bundle")
+    served, shown = Identifier.load(folder), crops()
+    logits = np.stack([served.classifier.run(image).logits for image in shown.images])
+    found = {}
+    for caution in (1.0, 2.0):
+        found[caution] = degraded_faults(
+            served, shown, logits, shown.labels, 1.0, copies=2, caution=caution, seed=0
+        )
+    assert found[2.0]["dark"] == pytest.approx(2 * found[1.0]["dark"], abs=1e-3)
+    nothing = np.zeros(20, bool)
+    others = Others(
+        np.random.default_rng(0).integers(0, 9, (20, SIZE, SIZE, 3), dtype=np.uint8),
+        np.full(20, -1), np.full(20, "wild"), np.full(20, "lynx"), nothing, nothing,
+    )  # fmt: skip
+    config = json.loads((folder / "config.json").read_text())
+    config["classifier"] |= {"faults": found[1.0], "other": other_animals(served, shown, shown, others)}
+    write_config(folder, config)
+    again = Identifier.load(folder).classifier
+    assert np.mean([again.is_other(again.look(image).embedding) for image in others.images]) > 0.9
+    assert np.mean([again.is_other(again.look(image).embedding) for image in shown.images]) < 0.1

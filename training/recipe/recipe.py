@@ -249,8 +249,12 @@ class Calibrate(Section):
         description="Copies of each held-back crop made dark, blurred, noisy, gray, far or compressed, to "
         "choose by how much such faults raise the temperature; 0: not at all.",
     )
-    degraded_precision: Share = Field(
-        default=0.88, description="Share of named answers that must be right on these copies."
+    caution: float = Field(
+        default=2.0,
+        ge=0,
+        le=5,
+        description="Factor on what faults count: above 1 the app is more careful with bad pictures than is "
+        "likeliest, which costs clear ones next to nothing.",
     )
     prior: float = Field(default=4.0, ge=0, description="Pull of the temperature to 1, in pictures.")
 

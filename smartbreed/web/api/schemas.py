@@ -28,7 +28,7 @@ class Pet(BaseModel):
     )
     breeds: list[Guess] = Field(description="The top_k likeliest breeds, likeliest first.")
     group: Guess = Field(description="The likeliest family of breeds.")
-    reason: Literal["dark", "blurred", "noisy", "small", "other"] | None = Field(
+    reason: Literal["dark", "blurred", "noisy", "colourless", "small", "other"] | None = Field(
         default=None,
         description="Present where the picture, or another animal in it, is why no breed is said.",
     )

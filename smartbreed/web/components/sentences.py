@@ -31,7 +31,8 @@ def sentence(pet: Pet) -> str:
     if not pet.species:  # a model of something else
         return "Nothing that I know for certain"
     if pet.reason:
-        return f"{_article(pet.species)} {pet.species}; too {pet.reason} to tell the breed"
+        why = "without colour I cannot" if pet.reason == "colourless" else f"too {pet.reason} to"
+        return f"{_article(pet.species)} {pet.species}; {why} tell the breed"
     return f"{_article(pet.species)} {pet.species}, but no breed I know"
 
 

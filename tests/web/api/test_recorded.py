@@ -26,7 +26,7 @@ FORM = {"content-type": "multipart/form-data; boundary=b"}
 #: What differs from run to run, from machine to machine or from model to model.
 _NUMBERS, _TEXTS = (
     "milliseconds|pending|probability",
-    "id|name|species|verdict|flag_id|sample_id|sha256|receipt|repo",
+    "id|name|species|verdict|reason|flag_id|sample_id|sha256|receipt|repo",
 )
 _VARIES = re.compile(rf'("(?:{_NUMBERS})": )[\d.e-]+|("(?:{_TEXTS}|revision|version)": )"[^"]*"')
 Case = tuple[str, str, str, dict[str, str], bytes]

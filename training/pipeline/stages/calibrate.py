@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from smartbreed.inference.bundle import PictureFaults
-from smartbreed.inference.classifier import heat_of, softmax
-from smartbreed.inference.picture_quality import NO_FAULTS
+from smartbreed.inference.classifier import softmax
+from smartbreed.inference.picture_quality import NO_FAULTS, faults_of
 from smartbreed.inference.pipeline import Identifier
 from smartbreed.inference.pixels import resample
 from training.augment.crops import MILD
@@ -22,11 +21,10 @@ from training.calibration.quality import fit_fault_weights, fit_other
 from training.calibration.temperature import (
     expected_calibration_error,
     fit_temperature,
-    precision_threshold,
 )
-from training.calibration.thresholds import MOST, verdict_thresholds
+from training.calibration.thresholds import verdict_thresholds
 from training.data import Crops, Scene, load_scenes, split_scenes
-from training.data.others import load_others
+from training.data.others import Others, load_others
 from training.data.prepared import Prepared, load_prepared
 from training.data.splits import TRAIN, VALIDATION
 from training.evaluation.answers import run as run_crops
@@ -111,12 +109,15 @@ def _verdicts(
     )  # fmt: skip
     found: dict[str, Any] = {}
     if recipe.calibrate.degraded:
-        found["faults"], needed = _worse(recipe, served, validation, every, labels, temperature)
-        thresholds = {
-            key: max(value, needed) if key == "breed" else value for key, value in thresholds.items()
-        }
+        found["faults"] = degraded_faults(
+            served, validation, every, labels, temperature, copies=recipe.calibrate.degraded,
+            caution=recipe.calibrate.caution, seed=recipe.seed,
+        )  # fmt: skip
     if recipe.data.others:
-        found["other"] = _other_animals(recipe, served, prepared)
+        others = load_others(
+            recipe.data.source, recipe.data.others, recipe.model.input_size, recipe.data.held_classes
+        )
+        found["other"] = other_animals(served, prepared.part(TRAIN), validation, others)
     return {
         "temperature": temperature,
         "thresholds": thresholds,
@@ -129,61 +130,63 @@ def _verdicts(
     }
 
 
-def _worse(
-    recipe: Recipe,
+def degraded_faults(
     served: Identifier,
     validation: Crops,
     clear: np.ndarray,
     clear_labels: np.ndarray,
     temperature: float,
-) -> tuple[dict[str, float], float]:
-    """What faults count, and from which probability on enough of the breeds said of bad pictures are right.
+    *,
+    copies: int,
+    caution: float,
+    seed: int,
+) -> dict[str, float]:
+    """What faults of a crop count: the ``faults`` section of a classifier.
 
     Args:
+        served: the model.
+        validation: held-back crops of its input's size.
         clear: logits of pictures without faults, with their labels.
+        temperature: of these.
+        copies: degraded ones of each crop.
+        caution: factor on the likeliest weights.
+        seed: of the degradations.
     """
-    rng, copies = np.random.default_rng(recipe.seed), recipe.calibrate.degraded
+    rng = np.random.default_rng(seed)
     images = [
         np.asarray(degrade(Image.fromarray(image), rng)) for _ in range(copies) for image in validation.images
     ]
-    seen, labels = run_crops(served, np.stack(images)), np.tile(validation.labels, copies)
-    logits, faults = np.stack([one.logits for one in seen]), [one.faults for one in seen]
+    labels, faults = np.tile(validation.labels, copies), [faults_of(image) for image in images]
+    logits = _logits(served, np.stack(images))
     weights = fit_fault_weights(
         np.concatenate([clear, logits]), np.concatenate([clear_labels, labels]),
         [NO_FAULTS] * len(clear) + faults, temperature,
     )  # fmt: skip
-    heat = np.array([heat_of(PictureFaults(**weights), one) for one in faults])
-    chance = softmax(logits / (temperature * heat)[:, None])
-    needed = precision_threshold(
-        chance.max(1), chance.argmax(1) == labels, recipe.calibrate.degraded_precision
-    )
-    return weights, round(min(needed, MOST), 4)
+    return {name: value if name == "most" else round(caution * value, 4) for name, value in weights.items()}
 
 
-def _other_animals(recipe: Recipe, served: Identifier, prepared: Prepared) -> dict[str, Any]:
+def other_animals(
+    served: Identifier, train: Crops, validation: Crops, others: Others, pictures: int = 3000
+) -> dict[str, Any]:
     """How embeddings of what is no cat or dog differ from those of pets, all of them trained on.
 
-    The threshold is chosen on pets that are held back.
+    Args:
+        served: the model.
+        train: crops of pets; at most ``pictures`` of them are looked at.
+        validation: held-back ones; with the held-back pets of ``others`` they choose the threshold.
+        others: other animals and pets of no breed.
     """
-    others = load_others(
-        recipe.data.source, recipe.data.others, recipe.model.input_size, recipe.data.held_classes
-    )
-    train = np.flatnonzero(prepared.places == TRAIN)
     pets, strange = others.species >= 0, others.species < 0
-    known = _embeddings(served, prepared.crops.images[np.sort(train[:: max(1, len(train) // 3000)])])
-    of_no_breed = _embeddings(served, others.images[pets & ~others.held])
-    away = _embeddings(served, others.images[strange & ~others.held])
-    held = np.concatenate(
-        [
-            _embeddings(served, prepared.part(VALIDATION).images),
-            _embeddings(served, others.images[pets & others.held]),
-        ]
+    of_pets = _embeddings(
+        served, train.images[:: max(1, len(train) // pictures)], others.images[pets & ~others.held]
     )
-    return fit_other(np.concatenate([known, of_no_breed]), away, held)
+    away = _embeddings(served, others.images[strange & ~others.held])
+    return fit_other(of_pets, away, _embeddings(served, validation.images, others.images[pets & others.held]))
 
 
-def _embeddings(served: Identifier, images: np.ndarray) -> np.ndarray:
-    return np.stack([outputs.embedding for outputs in run_crops(served, images)])
+def _embeddings(served: Identifier, *parts: np.ndarray) -> np.ndarray:
+    """Of the uint8 crops of every part, ``(n, d)``."""
+    return np.stack([outputs.embedding for images in parts for outputs in run_crops(served, images)])
 
 
 def _logits(
