@@ -218,6 +218,10 @@ def _leave(number: int, frame: object) -> None:
 def _prepare(level: str) -> None:
     """What must be settled before gradio is imported."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    # After each event gradio sums up the last 10,000, for a page that is not served here. One event with
+    # a session name that is no valid text made that sum fail for every event after it.
+    os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(sys.maxsize)
+    os.environ["GRADIO_ANALYTICS_MAX_EVENTS"] = "1"
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     return_freed_memory()
     # Libraries log addresses and arguments at INFO; only ours says what it means to say.

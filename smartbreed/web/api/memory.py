@@ -64,9 +64,12 @@ class Memory:
 MAX_DEPTH = 64
 #: Most lists, objects and values together.
 MAX_ITEMS = 50_000
+#: Longest number: no double needs more.
+MAX_DIGITS = 1_000
 
 #: A string, or what is left of one that never ends. Possessive, so that it takes linear time.
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|$)', re.DOTALL)
+_LONG_NUMBER = re.compile(rb"[0-9]{%d}" % (MAX_DIGITS + 1))
 #: Bytes looked at together.
 _SLICE = 1 << 18
 _STEP = np.zeros(256, np.int8)
@@ -77,14 +80,17 @@ _ITEM[[ord("["), ord("{"), ord(",")]] = True
 
 
 def check_json(text: bytes, *, max_depth: int = MAX_DEPTH, max_items: int = MAX_ITEMS) -> None:
-    """Refuse a JSON text that is nested too deeply or has too many items; valid or not.
+    """Refuse a JSON text that is nested too deeply, has too many items or too long a number; valid or not.
 
     Raises:
-        RequestError: ``bad_body``, 400 for the depth and 413 for the number of items.
+        RequestError: ``bad_body``, 400 for the depth and a number, 413 for the number of items.
     """
     if b"\0" in text[:4] or text[:2] in (b"\xfe\xff", b"\xff\xfe"):  # parsers would read UTF-16 and UTF-32
         raise RequestError("bad_body", "JSON is sent in UTF-8.", status=400)
-    outside = np.frombuffer(_STRING.sub(b"", text), np.uint8)
+    bare = _STRING.sub(b"", text)
+    if _LONG_NUMBER.search(bare):  # Python's parser raises what the MCP library takes for a fault of its own
+        raise RequestError("bad_body", f"A number has more than {MAX_DIGITS:,} digits.", status=400)
+    outside = np.frombuffer(bare, np.uint8)
     depth = items = 0
     for start in range(0, outside.size, _SLICE):  # the whole of it as numbers would take many times its size
         part = outside[start : start + _SLICE]

@@ -41,6 +41,16 @@ def test_many_without_a_list(client) -> None:
         client.predict("abc", api_name="/identify_many")
 
 
+def test_a_session_that_is_no_text_harms_no_later_event(client, server) -> None:
+    odd = {"Content-Type": "application/json"}
+    call = server.url + "gradio_api/call/breeds"
+    for _ in range(2):  # the log is looked at afterwards
+        body = b'{"data": [], "session_hash": "\\ud800"}'
+        event = httpx.post(call, content=body, headers=odd).json()["event_id"]
+        httpx.get(f"{call}/{event}")
+        assert client.predict(api_name="/breeds")
+
+
 def test_too_many_photos(client, curl, photo) -> None:
     with pytest.raises(AppError, match="At most 32 photos"):
         client.predict([""] * 33, api_name="/identify_many")

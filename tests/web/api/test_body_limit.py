@@ -117,6 +117,13 @@ def test_a_long_text_is_counted_across_its_slices() -> None:
         check_json(text, max_depth=31, max_items=100)
 
 
+def test_no_number_is_longer_than_a_parser_takes() -> None:
+    check_json(b'{"id": %s, "text": "%s"}' % (b"9" * 300, b"9" * 5000))
+    with pytest.raises(RequestError, match="digits") as caught:
+        check_json(b'{"id": %s}' % (b"9" * 5000))
+    assert caught.value.status == 400
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_checked_without_another_error(data: bytes) -> None:
     with contextlib.suppress(RequestError):

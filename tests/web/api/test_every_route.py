@@ -48,6 +48,8 @@ BODIES: tuple[tuple[str, bytes], ...] = (
     ("application/json", b"{nonsense"),
     ("application/json", b"\xff\xfe\x00"),
     ("application/json", b'{"data": [1e999, NaN, "\\ud800"]}'),
+    ("application/json", b'{"data": [], "session_hash": "\\ud800"}'),
+    ("application/json", b'{"data": [%s]}' % (b"9" * 5000)),
     ("text/plain", b"abc"),
     ("", b"abc"),
     ("application/x-www-form-urlencoded", b"username=%00&password="),
