@@ -6,6 +6,12 @@ for (const name of ["pushState", "replaceState"]) {
     original(state, unused, typeof url === "string" && url.startsWith("?") ? location.pathname + url.replace(/^\?$/, "") : url);
 }
 
+// Gradio's lists answer any key a moment later by opening: a list that Tab has left would stay open, over what is
+// beside it.
+document.addEventListener("keydown", (event) => {
+  if (["Tab", "Shift"].includes(event.key) && event.target.matches?.('input[role="combobox"]')) event.stopPropagation();
+}, true);
+
 // What gradio's components lack: names for pictures, live regions, a heat-map handle for the keyboard,
 // and a place for the focus when the control that had it disappears.
 (() => {

@@ -71,7 +71,18 @@ def test_every_list_of_breeds(open_page: Callable[..., Any], server: Any, photo:
     shown = page.locator("#pet-1-explain input").input_value()
     check_list(page, "#pet-1-explain")
     assert page.locator("#pet-1-explain input").input_value() == shown, "nothing was chosen"
-    # The keyboard alone.
+    # The keyboard alone: the list closes when Tab leaves it, and its arrow hides no name.
+    field = page.locator("#pet-1-explain input")
+    field.focus()
+    page.wait_for_selector(OPTIONS)
+    page.keyboard.press("Tab")
+    page.wait_for_timeout(300)  # gradio answers a key a frame later
+    assert field.get_attribute("aria-expanded") == "false"
+    assert not page.locator(OPTIONS).count()
+    assert field.evaluate(
+        "field => field.getBoundingClientRect().right - parseFloat(getComputedStyle(field).paddingRight)"
+        " <= field.parentElement.querySelector('.icon-wrap').getBoundingClientRect().left"
+    )
     page.locator("#pet-1-explain input").focus()
     page.keyboard.type("english cocker")
     page.keyboard.press("Enter")
