@@ -22,12 +22,14 @@ pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).parents[3]
 PASSWORD = "a long enough password"
+#: A breed of one long word, of which no list may grow wider.
+LONG = "Mudi" + "i" * 40
 #: What is said of each photo, in order.
 SAID: list[dict[str, Any]] = [
     {"verdict": "wrong", "label": "siamese"},
     {"verdict": "wrong", "label": "pug"},
     {"verdict": "not_a_pet"},
-    {"verdict": "wrong", "label_text": "Mudi"},
+    {"verdict": "wrong", "label_text": LONG},
     {"verdict": "unsure"},
     {"verdict": "wrong", "label": "beagle"},
 ]
@@ -180,7 +182,7 @@ def test_reviewing(chromium: Any, guarded: str, flagged: Path) -> None:
     page.wait_for_function(
         "before => document.querySelector('#review-words .sb-item')?.dataset.flag !== before", arg=before
     )
-    expected = [("accept", "siamese"), ("relabel", "whippet"), ("reject", None), ("new_breed", "mudi")]
+    expected = [("accept", "siamese"), ("relabel", "whippet"), ("reject", None), ("new_breed", LONG.lower())]
     assert decisions(flagged) == expected
     page.keyboard.press("u")
     page.wait_for_selector('#review-message:has-text("Taken back")')
@@ -195,6 +197,12 @@ def test_reviewing(chromium: Any, guarded: str, flagged: Path) -> None:
     # Many at once.
     page.get_by_label("List", exact=True).check()
     page.wait_for_selector(".sb-review-list")
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert "Mudi" in page.inner_text(".sb-review-list")
+    for text in page.locator(".sb-row-text").all():  # a long word would push every text out of the window
+        place = text.bounding_box()
+        assert place["x"] + place["width"] <= 390
+    page.set_viewport_size({"width": 1280, "height": 900})
     page.click("#review-all")
     assert page.locator("#review-list input:checked").count() == 3
     page.click("#review-bulk-reject")
