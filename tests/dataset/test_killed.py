@@ -18,7 +18,7 @@ from smartbreed.core.settings import Settings, load_settings
 
 KILLED, DONE = -9, 0
 #: Real kills of one run of kills at random, by default and where time does not matter.
-FEW, MANY = 12, 200
+FEW, MANY = 12, 100
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def assert_sound(world: World, *, finished: bool = True) -> None:
         assert not check_store(world.store, contents=True)
 
 
-@pytest.mark.parametrize("stride", [13, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
+@pytest.mark.parametrize("stride", [13, pytest.param(2, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
 def test_killed_at_every_step(nursery: Any, world: World, tmp_path: Path, stride: int) -> None:
     """From the very first: making the mark, the repo, the shard, the commit, the confirmation."""
     home = world.settings.home_dir
