@@ -19,7 +19,7 @@
     if (!visible(byId("review")) || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     if (event.key === "Escape" && (visible(byId("review-new-form")) || visible(byId("review-relabel-form")))) {
       document.activeElement?.blur();
-      byId("review-cancel")?.click();
+      press("review-cancel") || press("review-relabel-cancel");
       return;
     }
     const target = event.target;

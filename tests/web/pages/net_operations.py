@@ -615,6 +615,13 @@ def form_by_key(key: str, form: str) -> Callable[[Walk], None]:
     return act
 
 
+def cancel_relabelling(walk: Walk) -> None:
+    walk.page.click("#review-relabel-cancel")
+    walk.page.locator("#review-relabel-form").wait_for(state="hidden")
+    walk.page.click("#review-relabel")
+    walk.page.locator("#review-relabel-form:visible").wait_for()
+
+
 def cancel_new(walk: Walk) -> None:
     walk.page.click("#review-cancel")
     walk.page.locator("#review-new-form").wait_for(state="hidden")
@@ -759,6 +766,7 @@ REVIEW = {
     ),
     "review-new: button": Operation(form_opens("review-new", "review-new-form")),
     "review-cancel: button": Operation(cancel_new),
+    "review-relabel-cancel: button": Operation(cancel_relabelling),
     "review-new-name: textarea": Operation(fill("#review-new-name", "Kai Ken")),
     "review-new-id: textarea": Operation(fill("#review-new-id", "kai_ken")),
     "review-new-species: radio": Operation(every_option("#review-new-species")),
