@@ -761,12 +761,12 @@ REVIEW = {
     "key r": Operation(form_by_key("r", "review-relabel-form")),
     "key n": Operation(form_by_key("n", "review-new-form")),
     "review-relabel: button": Operation(form_opens("review-relabel", "review-relabel-form")),
+    "review-relabel-cancel: button": Operation(cancel_relabelling),
     "review-breed: text": Operation(
         decide(form_opens("review-relabel", "review-relabel-form"), choose_breed)
     ),
     "review-new: button": Operation(form_opens("review-new", "review-new-form")),
     "review-cancel: button": Operation(cancel_new),
-    "review-relabel-cancel: button": Operation(cancel_relabelling),
     "review-new-name: textarea": Operation(fill("#review-new-name", "Kai Ken")),
     "review-new-id: textarea": Operation(fill("#review-new-id", "kai_ken")),
     "review-new-species: radio": Operation(every_option("#review-new-species")),
