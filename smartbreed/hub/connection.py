@@ -54,7 +54,7 @@ def chosen_hub(settings: Settings) -> Hub:
         asked = endpoint or (HUGGING_FACE if token else EMBEDDED)
     if asked == EMBEDDED:
         mark = hashlib.sha256(str(settings.home_dir).encode()).hexdigest()[:12]
-        return Hub(EMBEDDED, f"http://{mark}.hub.smartbreed.invalid")
+        return Hub(EMBEDDED, f"http://{mark}.{session.DOMAIN}")
     return Hub(asked.rstrip("/"), asked.rstrip("/"))
 
 

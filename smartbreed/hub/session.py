@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 #: default is none, so a server that accepts and never answers would hang it for ever.
 TIMEOUT = 20.0
 
+#: Embedded Hubs have hosts of this domain. A client finds them when it asks, so mounting one closes no client
+#: that another thread is reading with.
+DOMAIN = "hub.smartbreed.invalid"
+
 _guard = threading.Lock()
 _mounted: dict[str, httpx2.BaseTransport] = {}
 _installed = False
@@ -35,7 +39,8 @@ def mount(host: str, transport: httpx2.BaseTransport) -> None:
     global _installed
     with _guard:
         _mounted[host] = transport
-        _installed = False  # clients that exist do not know the transport: make them anew
+        if not host.endswith(f".{DOMAIN}"):
+            _installed = False  # clients that exist do not know the transport: make them anew
     install()
 
 
@@ -44,7 +49,8 @@ def unmount(host: str) -> None:
     global _installed
     with _guard:
         _mounted.pop(host, None)
-        _installed = False
+        if not host.endswith(f".{DOMAIN}"):
+            _installed = False
     install()
 
 
@@ -61,6 +67,13 @@ def make_client() -> httpx2.Client:
     import httpx2
     from huggingface_hub.utils._http import hf_request_event_hook
 
+    class Mounted(httpx2.BaseTransport):
+        def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+            transport = _mounted.get(request.url.host)
+            if transport is None:
+                raise httpx2.ConnectError("this Hub is not mounted", request=request)
+            return transport.handle_request(request)
+
     def check(request: Any) -> None:
         # HF_HUB_OFFLINE is about the network, which a Hub mounted in this process does not need.
         if request.url.host not in _mounted:
@@ -76,5 +89,6 @@ def make_client() -> httpx2.Client:
         event_hooks={"request": [check, cap]},
         follow_redirects=True,
         timeout=TIMEOUT,
-        mounts={f"all://{host}": transport for host, transport in _mounted.items()},
+        mounts={f"all://*.{DOMAIN}": Mounted()}
+        | {f"all://{host}": transport for host, transport in _mounted.items() if not host.endswith(DOMAIN)},
     )
