@@ -55,7 +55,7 @@ def only_holder(path: Path, patience_s: float = 0.0) -> Iterator[bool]:
     """Hold a lock file while the block runs; yields whether it was got.
 
     The operating system lets go of it when its holder dies, so no clock is involved. Where a
-    file system knows no locks, everybody gets it.
+    file system knows no locks, every caller gets it.
 
     Args:
         path: of the lock file, in a folder that exists.

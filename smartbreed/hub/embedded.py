@@ -42,7 +42,7 @@ def mount_in_process(app: HubApp, host: str) -> str:
     which has to be set before they are imported. Uploads by xet are off in this process from now on.
 
     Args:
-        host: any name that is not a real one, such as ``hub.smartbreed.local``.
+        host: a made-up name of `session.DOMAIN`, such as ``pets.hub.smartbreed.invalid``.
 
     Returns:
         The endpoint.

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 #: default is none, so a server that accepts and never answers would hang it for ever.
 TIMEOUT = 20.0
 
-#: Embedded Hubs have hosts of this domain. A client finds them when it asks, so mounting one closes no client
-#: that another thread is reading with.
+#: Hubs mounted in this process have hosts of this domain. A client finds them at each request: mounting one
+#: closes no client that another thread is reading with.
 DOMAIN = "hub.smartbreed.invalid"
 
 _guard = threading.Lock()
@@ -35,23 +35,20 @@ def install() -> None:
 
 
 def mount(host: str, transport: httpx2.BaseTransport) -> None:
-    """Send requests for `host` through `transport` instead of the network."""
-    global _installed
-    with _guard:
-        _mounted[host] = transport
-        if not host.endswith(f".{DOMAIN}"):
-            _installed = False  # clients that exist do not know the transport: make them anew
+    """Send requests for `host` through `transport` instead of the network.
+
+    Raises:
+        ValueError: `host` is not one of `DOMAIN`.
+    """
+    if not host.endswith(f".{DOMAIN}"):
+        raise ValueError(f"A mounted Hub's host ends with .{DOMAIN}. Received: {host}.")
+    _mounted[host] = transport
     install()
 
 
 def unmount(host: str) -> None:
     """Undo `mount`."""
-    global _installed
-    with _guard:
-        _mounted.pop(host, None)
-        if not host.endswith(f".{DOMAIN}"):
-            _installed = False
-    install()
+    _mounted.pop(host, None)
 
 
 def switch_xet_off() -> None:
@@ -89,6 +86,5 @@ def make_client() -> httpx2.Client:
         event_hooks={"request": [check, cap]},
         follow_redirects=True,
         timeout=TIMEOUT,
-        mounts={f"all://*.{DOMAIN}": Mounted()}
-        | {f"all://{host}": transport for host, transport in _mounted.items() if not host.endswith(DOMAIN)},
+        mounts={f"all://*.{DOMAIN}": Mounted()},
     )

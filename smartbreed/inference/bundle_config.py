@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from smartbreed.core.errors import BundleError
+from smartbreed.inference.picture_quality import Faults
 
 CONFIG = "config.json"
 #: What is written here. 1 → 2: labels may have a name and no species, ``parents`` are objects.
@@ -53,6 +54,10 @@ class PictureFaults(_Section):
     noisy: float = Field(default=0.0, ge=0)
     colourless: float = Field(default=0.0, ge=0)
     most: float = Field(default=4.0, ge=1)
+
+    def weigh(self, faults: Faults) -> dict[str, float]:
+        """What each fault adds to the logarithm of the temperature."""
+        return {name: getattr(self, name) * value for name, value in faults._asdict().items()}
 
 
 class OtherAnimal(_Section):

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from smartbreed.imaging.photo import Box
-from smartbreed.inference.bundle import Bundle, ClassifierConfig, OtherAnimal, PictureFaults
+from smartbreed.inference.bundle import Bundle, ClassifierConfig, PictureFaults
 from smartbreed.inference.picture_quality import NO_FAULTS, Faults, faults_of
 from smartbreed.inference.pixels import resample, to_input
 from smartbreed.inference.runtime import Network
@@ -44,16 +44,19 @@ class Classifier:
     def __init__(self, bundle: Bundle, threads: int) -> None:
         self.config: ClassifierConfig = bundle.config.classifier
         self._network = Network(bundle.path(self.config.file), threads)
+        self._measures_faults = self.config.faults != PictureFaults()
+        other = self.config.other
+        self._other_weights = None if other is None else np.asarray(other.weights, np.float32)
 
     def classify(self, picture: Image.Image, box: Box) -> Outputs:
         """Run on ``box`` (pixels, inside ``picture``), squashed to the network's input."""
         side = self.config.input_size
-        return self.look(resample(picture, box, (side, side)))
+        return self.run_measured(resample(picture, box, (side, side)))
 
-    def look(self, pixels: np.ndarray) -> Outputs:
+    def run_measured(self, pixels: np.ndarray) -> Outputs:
         """Run on uint8 ``(size, size, 3)`` and measure its faults."""
         outputs = self.run(pixels)
-        if self.config.faults == PictureFaults():  # a bundle that does not ask is not kept waiting
+        if not self._measures_faults:  # a bundle that does not ask is not kept waiting
             return outputs
         return replace(outputs, faults=faults_of(pixels))
 
@@ -69,15 +72,11 @@ class Classifier:
     def is_other(self, embedding: np.ndarray) -> bool:
         """Whether the crop shows something that is no cat or dog, as far as the bundle can tell."""
         other = self.config.other
-        return other is not None and other_score(other, embedding) >= other.threshold
+        if other is None or self._other_weights is None:
+            return False
+        return float(1 / (1 + np.exp(-(embedding @ self._other_weights + other.bias)))) >= other.threshold
 
 
 def heat_of(weights: PictureFaults, faults: Faults) -> float:
     """What the temperature is multiplied by, at least 1."""
-    exponent = sum(getattr(weights, name) * value for name, value in faults._asdict().items())
-    return float(min(np.exp(exponent), weights.most))
-
-
-def other_score(other: OtherAnimal, embedding: np.ndarray) -> float:
-    """Probability, 0…1, that an embedding ``(d,)`` is of no cat or dog."""
-    return float(1 / (1 + np.exp(-(embedding @ np.asarray(other.weights, np.float32) + other.bias))))
+    return float(min(np.exp(sum(weights.weigh(faults).values())), weights.most))

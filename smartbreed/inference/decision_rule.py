@@ -63,7 +63,7 @@ class DecisionRule:
             faults: of the crop.
             side: its longer side in pixels of the photo.
         """
-        counts = {name: getattr(self.faults, name) * value for name, value in faults._asdict().items()}
+        counts = self.faults.weigh(faults)
         worst = max(counts, key=lambda name: counts[name])
         if counts[worst] < NOTABLE:
             return ""

@@ -54,11 +54,11 @@ def hub(request: pytest.FixtureRequest, store: HubStore) -> Iterator[Hub]:
         with serving(store) as endpoint, httpx2.Client(base_url=endpoint) as http:
             yield Hub(store, endpoint, HfApi(endpoint=endpoint, token=False), http)
         return
-    endpoint = mount_in_process(HubApp(store), "hub.test")
+    endpoint = mount_in_process(HubApp(store), "test.hub.smartbreed.invalid")
     with session.make_client() as http:
         http.base_url = endpoint
         yield Hub(store, endpoint, HfApi(endpoint=endpoint, token=False), http)
-    session.unmount("hub.test")
+    session.unmount("test.hub.smartbreed.invalid")
 
 
 @pytest.fixture

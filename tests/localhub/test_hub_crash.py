@@ -28,7 +28,8 @@ from smartbreed.hub.embedded import mount_in_process
 from localhub.server import HubApp
 from localhub.store import HubStore
 folder, who, count = sys.argv[1:]
-api = HfApi(endpoint=mount_in_process(HubApp(HubStore(Path(folder))), "hub.test"), token=False)
+app = HubApp(HubStore(Path(folder)))
+api = HfApi(endpoint=mount_in_process(app, "test.hub.smartbreed.invalid"), token=False)
 for number in range(int(count)):
     operation = CommitOperationAdd(f"{who}/{number}.txt", f"{who} {number}".encode())
     print(api.create_commit("pets/both", [operation], commit_message=f"{who} {number}").oid)

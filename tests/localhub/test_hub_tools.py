@@ -43,6 +43,7 @@ model.save("hf://pets/keras")
 again = keras.saving.load_model("hf://pets/keras")
 print((again.get_weights()[0] == model.get_weights()[0]).all())
 """
+HOST = "test.hub.smartbreed.invalid"
 IN_PROCESS = """
 import sys
 from pathlib import Path
@@ -50,7 +51,7 @@ from localhub.embedded import environment
 from smartbreed.hub.embedded import mount_in_process
 from localhub.server import HubApp
 from localhub.store import HubStore
-mount_in_process(HubApp(HubStore(Path(sys.argv[1]))), "hub.test")
+mount_in_process(HubApp(HubStore(Path(sys.argv[1]))), "test.hub.smartbreed.invalid")
 exec(sys.argv[2])
 """
 
@@ -66,7 +67,7 @@ def test_datasets_pushes_loads_and_streams(store: HubStore, run_client: Callable
 
 @pytest.mark.slow
 def test_datasets_works_with_no_port_at_all(tmp_path: Path, run_client: Callable[..., str]) -> None:
-    printed = run_client("http://hub.test", sys.executable, "-c", IN_PROCESS, str(tmp_path / "hub"), DATASETS)
+    printed = run_client(f"http://{HOST}", sys.executable, "-c", IN_PROCESS, str(tmp_path / "hub"), DATASETS)
     assert json.loads(printed.splitlines()[-1])[0]["breed"] == ["pug", "beagle", "persian"]
 
 
@@ -108,4 +109,4 @@ def test_keras_saves_and_loads(store: HubStore, run_client: Callable[..., str]) 
 def test_a_mounted_hub_survives_a_second_setup_of_the_client(hub: Hub) -> None:
     session.install()
     assert hub.api.create_repo("pets/some").repo_id == "pets/some"
-    assert mount_in_process(HubApp(hub.store), "hub.test") == "http://hub.test"
+    assert mount_in_process(HubApp(hub.store), HOST) == f"http://{HOST}"

@@ -94,5 +94,5 @@ def test_a_finished_bundle_gets_faults_and_other_animals(tmp_path: Path) -> None
     config["classifier"] |= {"faults": found[1.0], "other": other_animals(served, shown, shown, others)}
     write_config(folder, config)
     again = Identifier.load(folder).classifier
-    assert np.mean([again.is_other(again.look(image).embedding) for image in others.images]) > 0.9
-    assert np.mean([again.is_other(again.look(image).embedding) for image in shown.images]) < 0.1
+    assert np.mean([again.is_other(again.run_measured(image).embedding) for image in others.images]) > 0.9
+    assert np.mean([again.is_other(again.run_measured(image).embedding) for image in shown.images]) < 0.1

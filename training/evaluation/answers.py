@@ -99,7 +99,7 @@ def run(
     def one(image: np.ndarray) -> Outputs:
         if image.shape[:2] != (side, side):
             image = np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR))
-        return identifier.classifier.look(image)
+        return identifier.classifier.run_measured(image)
 
     with ThreadPoolExecutor(identifier.threads) as pool:
         found = []

@@ -50,7 +50,7 @@ class Acts:
                 [], value=None, label="Which breed is it?", elem_id="review-breed",
                 info="Type to search, Enter takes it and saves. Escape closes this.",
             )  # fmt: skip
-            self.keep = gr.Button("Cancel", size="sm", elem_id="review-relabel-cancel")
+            self.cancel_relabel = gr.Button("Cancel", size="sm", elem_id="review-relabel-cancel")
         with gr.Column(visible=False, elem_classes="sb-form", elem_id="review-new-form") as self.breed_form:
             gr.HTML("<h4>A breed the catalogue lacks</h4>")
             with gr.Row():
@@ -102,7 +102,7 @@ class Acts:
         self.new.click(
             lambda: (gr.update(visible=False), gr.update(visible=True)), None, forms, **quiet
         ).then(js="() => smartbreedReview.focus('review-new-name')", **opened)
-        for cancel in (self.keep, self.cancel):
+        for cancel in (self.cancel_relabel, self.cancel):
             cancel.click(lambda: (gr.update(visible=False), gr.update(visible=False)), None, forms, **quiet)
         species, group = self.new_breed[2:]
         species.change(groups_of, species, group, **quiet)
