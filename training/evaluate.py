@@ -15,13 +15,14 @@ from smartbreed.core.errors import SmartBreedError
 from smartbreed.core.extras import require
 from smartbreed.core.settings import EMBEDDED_BUNDLE
 from smartbreed.inference.bundle import CONFIG
+from smartbreed.inference.evaluation import FILE
 from training.data import HELD_BACK, Crops, Scene, held_back, load_crops, load_scenes, split_scenes
 from training.data.others import Others, load_others
 from training.data.scenes import near_others
 from training.evaluation import evaluate_bundle
 from training.evaluation.bundle_scores import rounded, write_scores
 from training.evaluation.check import difference
-from training.reporting.model_card import put_card, write_card
+from training.reporting.model_card import put_card, put_files, write_card
 
 #: Where the plots of the default model stand in the repository.
 PLOTS = Path("docs/plots")
@@ -44,24 +45,27 @@ def main(
     ship: Annotated[
         bool, typer.Option(help="Put the forms that the rule chooses into the bundle, then evaluate it.")
     ] = False,
-    write: Annotated[bool, typer.Option(help="Write card, plots and the bundle's metrics.")] = True,
+    write: Annotated[bool, typer.Option(help="Write card, plots and the bundle's figures.")] = True,
+    crops_only: Annotated[
+        bool, typer.Option(help="Only the test crops; writes nothing but the bundle's evaluation.json.")
+    ] = False,
     quick: Annotated[bool, typer.Option(help="A few pictures, no forms; writes only to --out.")] = False,
     check: Annotated[
         bool, typer.Option(help="Write nothing; exit with 1 if the bundle's stored figures differ.")
     ] = False,
 ) -> None:
-    """Print every figure as JSON; with --write also the card, its plots and the bundle's metrics."""
+    """Print every figure as JSON; with --write also the card, its plots and the bundle's figures."""
     write = write and not quick and not check
     try:
         require("train", "Training needs")
-        crops, scenes, empty, train, near = read(data, quick)
+        crops, scenes, empty, train, near = read(data, quick, crops_only)
         form_table: dict[str, Any] | None = None
-        if forms and not quick and not check:
+        if forms and not quick and not check and not crops_only:
             form_table = measure_forms(bundle, data, crops, scenes, ship and write)
         scores = evaluate_bundle(
             bundle, crops, out, scenes=scenes, empty=empty, trained=train, near=near,
-            others=None if quick else read_others(bundle, data),
-            robustness=QUICK_ROBUSTNESS if quick and robustness else robustness,
+            others=None if quick or crops_only else read_others(bundle, data),
+            robustness=0 if crops_only else QUICK_ROBUSTNESS if quick and robustness else robustness,
         )  # fmt: skip
         if form_table:
             scores["forms"] = rounded(form_table)
@@ -72,20 +76,25 @@ def main(
         raise typer.Exit(1) from None
     print(json.dumps(scores, indent=1, ensure_ascii=False))
     config = json.loads((bundle / CONFIG).read_text())
-    if check and (sentence := difference(config.get("metrics", {}), scores)):
+    # Figures of one file beside another's in the same bundle must be of the same networks.
+    if (check or crops_only) and (sentence := difference(config.get("metrics", {}), scores)):
         print(sentence, file=sys.stderr)
         raise typer.Exit(1)
-    if write:
+    if write and crops_only:
+        put_files(bundle, config, {FILE: out / FILE})
+    elif write:
         plots.mkdir(parents=True, exist_ok=True)
         for plot in sorted((out / "plots").glob("*.png")):
             shutil.copyfile(plot, plots / plot.name)
         config["metrics"] = scores
         write_card(config, [card])
-        put_card(bundle, config)
+        put_card(bundle, config, out / FILE)
 
 
-def read(data: str, quick: bool) -> tuple[Crops, list[Scene], list[Scene], list[str], list[str]]:
-    """What a bundle is evaluated on.
+def read(
+    data: str, quick: bool, crops_only: bool = False
+) -> tuple[Crops, list[Scene], list[Scene], list[str], list[str]]:
+    """What a bundle is evaluated on; of photographs none with ``crops_only``.
 
     Test crops, test scenes, held-back pet-less photographs, the original files of the training crops, and the
     sha256 of those test scenes that nearly equal a training photograph.
@@ -99,8 +108,10 @@ def read(data: str, quick: bool) -> tuple[Crops, list[Scene], list[Scene], list[
 
     dropped: list[dict[str, str]] = []
     crops = load_crops(data, "test", dropped)
-    scenes = [scene for scene in load_scenes(data, "test", dropped=dropped) if len(scene.boxes)]
-    known = load_scenes(data, "train", dropped=dropped)
+    shown, known = (
+        [] if crops_only else load_scenes(data, split, dropped=dropped) for split in ("test", "train")
+    )
+    scenes = [scene for scene in shown if len(scene.boxes)]
     empty = [scene for scene in split_scenes(known)[1] if not len(scene.boxes)]
     near = [s.sha256 for s, n in zip(scenes, near_others(scenes, known), strict=True) if n]
     train = [row["source_id"] for row in read_rows(data, "breeds", "train", needed=("source_id",))[1]]

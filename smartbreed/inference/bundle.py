@@ -16,6 +16,7 @@ Rules for writing a bundle (`write_config` writes the sums):
 * Files: ``.tflite`` networks, ``.weights.h5`` weights, ``.npz`` arrays of plain numbers and texts,
   and documents. Programs, pickles and whole Keras models (``.keras``, other ``.h5``), which may
   hold code, are refused: see `smartbreed.inference.contents`.
+* ``evaluation.json`` (optional) says how well each label is named: `smartbreed.inference.evaluation`.
 * ``self_test.logits`` are the served classifier's on `smartbreed.inference.pipeline.self_test_picture`;
   ``self_test.weights.embedding`` (optional) is what the Keras weights compute of it, before the head.
 """

@@ -14,6 +14,8 @@ from PIL import Image
 from tiny_bundle import BREEDS, SIZE, crops, write_bundle
 from tiny_data import pets_dataset
 
+from smartbreed.inference.bundle import load_bundle, write_config
+from smartbreed.inference.evaluation import FILE, Evaluation, evaluation_of
 from smartbreed.inference.pipeline import Identifier
 from training.common.errors import DataError
 from training.data import Scene
@@ -88,6 +90,47 @@ def test_accuracy_is_what_counting_gives(bundle: Path, tmp_path: Path) -> None:
     assert scores["classifier"]["top1"] == pytest.approx((np.array(said) == shown.labels).mean(), abs=1e-4)
     assert "detector" not in scores
     assert "robustness" not in scores
+
+
+def test_the_bundles_own_figures_are_what_counting_gives(bundle: Path, tmp_path: Path) -> None:
+    shown, identifier = crops(), Identifier.load(bundle)
+    scores = evaluate_bundle(bundle, shown, tmp_path)
+    found = Evaluation.model_validate_json((tmp_path / FILE).read_bytes())
+    answers = [identifier.identify(as_photo(image), whole=True).pets[0] for image in shown.images]
+    for number, name in enumerate(BREEDS):
+        mine = [pet for pet, label in zip(answers, shown.labels, strict=True) if label == number]
+        row = found.labels[name]
+        assert row.pictures == len(mine) == 6
+        assert row.recall == pytest.approx(np.mean([pet.breeds[0].id == name for pet in mine]), abs=1e-4)
+        assert row.abstained == pytest.approx(np.mean([pet.verdict != "breed" for pet in mine]), abs=1e-4)
+        assert row.confidence == pytest.approx(np.mean([pet.breeds[0].probability for pet in mine]), abs=1e-3)
+        assert row.precision == scores["per_label"][name]["precision"]
+    assert found.version == "0.0.1"
+    assert found.data == "test pictures of unknown"
+
+
+def test_the_command_puts_them_into_the_bundle_and_nothing_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = ("siamese", "pug", "beagle")
+    data = pets_dataset(tmp_path / "pets", shown)
+    folder = write_bundle(tmp_path / "bundle", labels=[{"id": name} for name in (*shown, "boxer", "chow")])
+    before = json.loads((folder / "config.json").read_text())
+    evaluate(data=str(data), bundle=folder, out=tmp_path / "out", crops_only=True)
+    after = json.loads((folder / "config.json").read_text())
+    assert set(after["files"]) - set(before["files"]) == {FILE}
+    assert {**after, "files": {}} == {**before, "files": {}}
+    found = evaluation_of(load_bundle(folder))
+    assert found is not None
+    assert set(found.labels) == set(shown)
+    assert not (folder / "README.md").exists()
+    after["metrics"] = {"classifier": {"pictures": 1}}
+    write_config(folder, after)
+    stale = (folder / FILE).read_bytes()
+    with pytest.raises(typer.Exit):  # figures of other networks stand in this bundle
+        evaluate(data=str(data), bundle=folder, out=tmp_path / "out", crops_only=True)
+    assert "classifier.pictures differs" in capsys.readouterr().err
+    assert (folder / FILE).read_bytes() == stale
 
 
 def test_labels_are_matched_by_name_and_pictures_resized(bundle: Path) -> None:

@@ -60,15 +60,29 @@ def fit_logistic(features: np.ndarray, right: np.ndarray, ridge: float = 1.0) ->
     return weights[:-1], float(weights[-1])
 
 
+def reliability_bins(
+    confidence: np.ndarray, right: np.ndarray, bins: int = 15
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Answers of similar confidence, in bins of equal width over 0…1.
+
+    Args:
+        confidence: ``(n,)`` in 0…1.
+        right: ``(n,)`` bool.
+        bins: how many.
+
+    Returns:
+        Answers in each bin, their mean confidence and their accuracy, ``(bins,)`` each; 0 of none.
+    """
+    index = np.minimum((confidence * bins).astype(int), bins - 1)
+    counts = np.bincount(index, minlength=bins)
+    some = np.maximum(counts, 1)
+    return counts, np.bincount(index, confidence, bins) / some, np.bincount(index, right, bins) / some
+
+
 def expected_calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> float:
     """Mean gap of confidence and accuracy over equal-width bins, weighted by their share (0…1)."""
-    index = np.minimum((confidence * bins).astype(int), bins - 1)
-    gap = 0.0
-    for b in range(bins):
-        inside = index == b
-        if inside.any():
-            gap += inside.mean() * abs(confidence[inside].mean() - right[inside].mean())
-    return float(gap)
+    counts, mean, accuracy = reliability_bins(confidence, right, bins)
+    return float((np.abs(mean - accuracy) * counts).sum() / max(len(confidence), 1))
 
 
 def adaptive_calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> float:

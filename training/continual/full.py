@@ -8,6 +8,7 @@ except that both models look at the photographs themselves, as their backbones d
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import numpy as np
 from smartbreed.dataset.needs import HELD_OUT
 from smartbreed.inference.bundle import load_bundle, write_config
 from smartbreed.inference.classifier import Classifier, Outputs
+from smartbreed.inference.evaluation import FILE as EVALUATION
 from training.continual.base_dataset import (
     base_folder,
     check_base,
@@ -196,6 +198,8 @@ def _finish(
             origins=origins,
         )
         write_record(folder, plan.record(), work.choices.dataset, work.facts["dataset_revision"])
+        if EVALUATION in champion.bundle.config.files:  # of an ancestor, as it says itself
+            shutil.copyfile(champion.bundle.path(EVALUATION), folder / EVALUATION)
         learnt = plan.sentences()
         facts = {
             "figures": gate_result.figures, "learnt": learnt, "mode": "full",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from smartbreed.inference.bundle import load_bundle
+from smartbreed.inference.bundle import CONFIG, load_bundle
+from smartbreed.inference.evaluation import FILE, Evaluation
 from smartbreed.inference.pipeline import Identifier
 from training.common.errors import DataError
 from training.data import Crops, Scene
@@ -19,6 +21,7 @@ from training.evaluation.crop_scores import (
     classifier_metrics,
     confused_pairs,
     group_scores,
+    label_evaluation,
     per_label,
     threshold_table,
 )
@@ -27,6 +30,7 @@ from training.evaluation.mistake_sheets import error_sheets, photograph_sheets
 from training.evaluation.out_of_distribution import others_metrics, out_of_distribution_metrics
 from training.evaluation.robustness import robustness as measure_robustness
 from training.evaluation.whole_photographs import Seen, detector_metrics, pipeline_metrics, run_photographs
+from training.reporting.model_card import dataset_name
 
 
 def evaluate_bundle(
@@ -40,8 +44,11 @@ def evaluate_bundle(
     trained: Collection[str] | None = None,
     near: Collection[str] = (),
     others: Others | None = None,
+    split: str = "test",
 ) -> dict[str, Any]:
     """Write ``scores.json``, ``plots/`` and ``mistakes/`` into ``out_folder``; returns the scores.
+
+    With crops, ``evaluation.json`` for the bundle too (`smartbreed.inference.evaluation`).
 
     Args:
         bundle_folder: the bundle; its served LiteRT files are evaluated.
@@ -55,6 +62,7 @@ def evaluate_bundle(
         near: sha256 of those ``scenes`` that nearly equal a training photograph; the detector is then
             evaluated on the others, too.
         others: other animals and pets of no breed; those held back are evaluated.
+        split: what the crops are: ``test``, or ``validation``.
 
     Returns:
         Floats rounded to four places. Parts that nothing was given for are left out.
@@ -73,6 +81,7 @@ def evaluate_bundle(
     if crops is not None:
         answers = ask(identifier, crops)
         scores |= crop_scores(identifier, answers)
+        write_evaluation(identifier, answers, scores, split, out_folder)
         error_sheets(identifier, crops, answers, out_folder / "mistakes")
         if robustness:
             scores["robustness"] = measure_robustness(identifier, crops, robustness)
@@ -98,6 +107,24 @@ def crop_scores(identifier: Identifier, answers: Answers) -> dict[str, Any]:
         "confused": confused_pairs(identifier, answers),
         "thresholds": threshold_table(answers, identifier.decision_rule.thresholds.breed),
     }
+
+
+def write_evaluation(
+    identifier: Identifier, answers: Answers, scores: dict[str, Any], split: str, folder: Path
+) -> None:
+    """``evaluation.json``, with the day and what the crops are."""
+    bundle = identifier.bundle
+    recipe = json.loads((bundle.folder / CONFIG).read_text()).get("recipe") or {}
+    kind = "test" if split == "test" else "held-back"
+    measured = Evaluation.model_validate(
+        {
+            "version": bundle.config.version,
+            "date": dt.datetime.now(dt.UTC).date(),
+            "data": f"{kind} pictures of {dataset_name(recipe.get('data') or {})}",
+            **rounded(label_evaluation(identifier, answers, scores["per_label"])),
+        }
+    )
+    (folder / FILE).write_text(measured.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
 def photograph_scores(

@@ -11,6 +11,7 @@ from training.calibration.temperature import (
     adaptive_calibration_error,
     brier_score,
     expected_calibration_error,
+    reliability_bins,
 )
 from training.evaluation.answers import Answers
 from training.evaluation.classification import (
@@ -90,6 +91,41 @@ def per_label(identifier: Identifier, answers: Answers) -> dict[str, dict[str, A
         for label, name in enumerate(identifier.labels)
         if scores.support[label]
     }
+
+
+def label_evaluation(
+    identifier: Identifier, answers: Answers, scores: dict[str, dict[str, Any]]
+) -> dict[str, Any]:
+    """``labels``, ``confusion`` and ``reliability`` of `smartbreed.inference.evaluation.Evaluation`.
+
+    Args:
+        identifier: of the bundle.
+        answers: on crops that nothing was trained or chosen on.
+        scores: from `per_label`.
+    """
+    labels = identifier.labels
+    matrix = confusion_matrix(answers.truth, answers.said, len(labels))
+    unsure = answers.other | (answers.confidence < identifier.decision_rule.thresholds.breed)
+    counts, mean, right = reliability_bins(answers.confidence, answers.right, BINS)
+    return {
+        "labels": {
+            name: {
+                **row,
+                "abstained": unsure[answers.truth == labels.index(name)].mean(),
+                "confidence": answers.confidence[answers.truth == labels.index(name)].mean(),
+            }
+            for name, row in scores.items()
+        },
+        "confusion": {
+            labels[true]: {labels[said]: matrix[true, said] for said in np.flatnonzero(matrix[true])}
+            for true in np.flatnonzero(matrix.sum(1))
+        },
+        "reliability": [
+            {"least": n / BINS, "most": (n + 1) / BINS, "pictures": counts[n], "confidence": mean[n],
+             "right": right[n]}
+            for n in np.flatnonzero(counts)
+        ],
+    }  # fmt: skip
 
 
 def confused_pairs(identifier: Identifier, answers: Answers, most: int = PAIRS) -> list[dict[str, Any]]:

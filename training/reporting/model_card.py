@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Mapping
 from pathlib import Path, PurePath
 from typing import Any
@@ -12,6 +13,7 @@ import yaml
 
 from smartbreed.core.files import replace_durably
 from smartbreed.inference.bundle import write_config
+from smartbreed.inference.evaluation import FILE
 from training.reporting.card_tables import TABLES
 from training.reporting.card_text import Figures, render
 
@@ -102,28 +104,52 @@ def write_card(config: dict[str, Any], paths: list[Path]) -> None:
         path.write_text(render_card(config, plots=folder, found=names))
 
 
-def put_card(bundle: Path, config: dict[str, Any]) -> None:
+def put_card(bundle: Path, config: dict[str, Any], evaluation: Path | None = None) -> None:
     """Write a bundle's ``README.md`` and ``config.json``; a kill at any point leaves a bundle that loads.
 
     Args:
         bundle: its folder.
         config: everything but ``files``.
+        evaluation: its new ``evaluation.json``; None, or one that is not there: it keeps what it has.
 
     Raises:
         KeyError: the card needs a figure that no run produced; nothing was changed.
         OSError: the disk refused.
     """
-    half, card = bundle / "README.md.tmp", bundle / "README.md"
+    half = bundle / "README.md.tmp"
     try:
         write_card(config, [half])
-        with half.open("rb") as file:
-            os.fsync(file.fileno())
-        # The card is not listed while it changes.
-        write_config(bundle, config, without=(card.name,))
-        replace_durably(half, card)
-        write_config(bundle, config)
+        put_files(bundle, config, {"README.md": half, **({FILE: evaluation} if evaluation else {})})
     finally:
         half.unlink(missing_ok=True)
+
+
+def put_files(bundle: Path, config: dict[str, Any], files: Mapping[str, Path]) -> None:
+    """Copy files into a bundle and list them; a kill at any point leaves a bundle that loads.
+
+    Args:
+        bundle: its folder.
+        config: everything but ``files``.
+        files: the copy's name, and its source; one that is not there is left out.
+
+    Raises:
+        OSError: the disk refused.
+    """
+    halves = {name: bundle / f"{name}.tmp" for name, source in files.items() if source.is_file()}
+    try:
+        for name, half in halves.items():
+            if files[name] != half:
+                shutil.copyfile(files[name], half)
+            with half.open("rb") as file:
+                os.fsync(file.fileno())
+        # What changes is not listed meanwhile.
+        write_config(bundle, config, without=halves)
+        for name, half in halves.items():
+            replace_durably(half, bundle / name)
+        write_config(bundle, config)
+    finally:
+        for half in halves.values():
+            half.unlink(missing_ok=True)
 
 
 def _minutes(log: dict[str, Any]) -> int:

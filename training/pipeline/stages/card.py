@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from smartbreed.inference.evaluation import FILE
 from training.common.errors import StageError
 from training.pipeline.stage import Context
 from training.pipeline.stages.export import bundle_config
 
 
 def run(context: Context) -> dict[str, Any]:
-    """Leave ``bundle/README.md``, and the figures in the bundle's ``config.json``."""
+    """Leave ``bundle/README.md``, and the figures in the bundle's ``config.json`` and ``evaluation.json``."""
     from training.reporting.model_card import put_card, write_card
 
     folder = context.run / "bundle"
     config = bundle_config(folder) | {"metrics": context.run.read_json("scores.json")}
     try:
         write_card(config, [context.run / "model_card.md"])
-        put_card(folder, config)
+        put_card(folder, config, context.run / FILE)
     except KeyError as missing:
         raise StageError(
             "The card needs a figure that the evaluation did not produce; add photographs it can be measured "

@@ -20,7 +20,7 @@ from training.recipe.recipe import Recipe
 
 
 def run(context: Context) -> dict[str, Any]:
-    """Leave ``scores.json`` with the ``split`` that was evaluated, ``plots/`` and ``mistakes/``.
+    """Leave ``scores.json`` with the ``split``, ``evaluation.json``, ``plots/`` and ``mistakes/``.
 
     Raises:
         DataError: there is nothing to evaluate on.
@@ -34,7 +34,7 @@ def run(context: Context) -> dict[str, Any]:
         trained = [prepared.crops.sources[i] for i in np.flatnonzero(prepared.places == TRAIN)]
     scores = evaluate_bundle(
         run / "bundle", crops, run.folder, scenes=scenes, empty=empty, trained=trained, near=near,
-        robustness=recipe.evaluate.robustness, others=_others(recipe),
+        robustness=recipe.evaluate.robustness, others=_others(recipe), split=scored_split(context),
     )  # fmt: skip
     scores = {"split": scored_split(context), **scores}
     if recipe.evaluate.forms and crops is not None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from training.calibration.temperature import expected_calibration_error, reliability_bins
 from training.reporting.plots.style import ACCENT, BLUE, INK, SOFT, figure, shares
 
 
@@ -19,13 +20,11 @@ def reliability(confidence: np.ndarray, right: np.ndarray, path: Path, bins: int
         path: the PNG to write.
         bins: of equal width.
     """
-    index = np.minimum((confidence * bins).astype(int), bins - 1)
-    counts = np.bincount(index, minlength=bins)
+    counts, mean, accuracy = reliability_bins(confidence, right, bins)
+    gap = expected_calibration_error(confidence, right, bins)
     some = counts > 0
-    accuracy = np.bincount(index, right, bins)[some] / counts[some]
-    mean = np.bincount(index, confidence, bins)[some] / counts[some]
+    mean, accuracy = mean[some], accuracy[some]
     low, high = _wilson(accuracy, counts[some])
-    gap = float((np.abs(accuracy - mean) * counts[some]).sum() / max(len(right), 1))
     with figure(path, 6.4, 6) as drawn:
         upper, lower = drawn.subplots(2, 1, sharex=True, height_ratios=[3, 1])
         upper.plot([0, 1], [0, 1], color=SOFT, linewidth=2, label="as right as it says")
