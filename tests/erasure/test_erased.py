@@ -101,6 +101,7 @@ def test_nothing_of_an_erased_photo_is_left(installation: Installation, photos: 
     reader.close()
 
 
+@pytest.mark.slow
 def test_a_killed_retraining_leaves_no_photo(installation: Installation, photos: list[Path]) -> None:
     home = installation.home
     flag, sample, crops = installation.flag(photos)[0]

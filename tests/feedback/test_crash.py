@@ -83,6 +83,7 @@ def test_killed_at_every_step_of_saving(nursery: Any, settings: Settings, tmp_pa
         service.close()
 
 
+@pytest.mark.slow
 def test_killed_at_every_step_of_the_first_start(nursery: Any, tmp_path: Path, make: Any) -> None:
     """From no folder at all: folders, database, migrations, salt, then a flag."""
     out = tmp_path / "out"

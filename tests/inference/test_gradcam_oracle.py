@@ -133,11 +133,13 @@ def check_agreement(case: Case, crops: list[np.ndarray], rounded: Close = ROUNDE
         assert np.abs(outputs.embedding - embedding).mean() <= close.outputs * np.ptp(embedding)
 
 
+@pytest.mark.slow
 def test_random_network_on_synthetic_pictures(random_case: Case) -> None:
     check_grad_cam(random_case, pictures(224))
     check_agreement(random_case, pictures(224))
 
 
+@pytest.mark.slow
 def test_random_network_on_photographs(random_case: Case, pet_crops: list[np.ndarray]) -> None:
     check_grad_cam(random_case, pet_crops[:2])
     check_agreement(random_case, pet_crops)

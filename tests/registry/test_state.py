@@ -117,6 +117,7 @@ def test_two_processes_lose_nothing(tmp_path: Path) -> None:
     assert {bad.revision for bad in state.rejected} == {f"{name}{n}" for name in "ab" for n in range(20)}
 
 
+@pytest.mark.slow
 def test_killed_while_writing(tmp_path: Path) -> None:
     """Whatever was acknowledged is there, and the file is whole; 40 kills at random moments."""
     luck = random.Random(4)

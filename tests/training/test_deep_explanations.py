@@ -36,6 +36,7 @@ def explain_by_every_method(folder: Path, label: int) -> None:
         explainer.close()
 
 
+@pytest.mark.slow
 def test_the_model_that_ships() -> None:
     labels = load_bundle(EMBEDDED_BUNDLE).config.classifier.labels
     explain_by_every_method(EMBEDDED_BUNDLE, [label.id for label in labels].index("beagle"))

@@ -44,6 +44,7 @@ def scene(number: int, breed: str = "", boxes: int = 1, file: str = "") -> Scene
     )
 
 
+@pytest.mark.slow
 def test_everything_is_written_and_the_same_twice(bundle: Path, tmp_path: Path) -> None:
     scenes = [scene(n, "pug", file=f"pug_{n}.webp") for n in range(3)]
     empty = [

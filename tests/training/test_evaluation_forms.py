@@ -45,6 +45,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_bundle(tmp_path_factory.mktemp("forms") / "bundle")
 
 
+@pytest.mark.slow
 def test_forms_are_measured_and_the_chosen_one_is_shipped(bundle: Path) -> None:
     shown = crops(per_label=3)
     before = load_bundle(bundle)

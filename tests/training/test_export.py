@@ -118,6 +118,7 @@ def test_every_form_answers_alike_and_smaller_ones_are_smaller(
     assert sizes == sorted(sizes, reverse=True)
 
 
+@pytest.mark.slow
 def test_the_int8_form_is_int8_inside_and_float_where_it_answers(forms: dict[str, Path]) -> None:
     from ai_edge_litert.interpreter import Interpreter
 

@@ -60,6 +60,7 @@ def total(process: subprocess.Popen[str]) -> float:
     return float(out.split("sum")[-1])
 
 
+@pytest.mark.slow
 def test_a_killed_fit_ends_where_an_undisturbed_one_does(tmp_path: Path) -> None:
     whole = start(tmp_path / "whole", 0)
     killed = start(tmp_path / "killed", 1.0)

@@ -72,6 +72,7 @@ def test_a_sweep_over_one_is_refused(choices: list[str | int], folder: Path, tmp
         sweep(tiny(folder, "bundle:embedded"), RunDirectory(tmp_path / "run", quiet=True), choices)
 
 
+@pytest.mark.slow
 def test_every_picture_is_held_back_in_one_fold(folder: Path, weights: Path, tmp_path: Path) -> None:
     run = RunDirectory(tmp_path / "run", quiet=True)
     result = cross_validate(tiny(folder, weights, "data.label_errors=false"), run, 2)

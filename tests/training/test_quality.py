@@ -75,6 +75,7 @@ def test_a_cat_of_no_breed_may_be_any_cat() -> None:
     assert mixed[1] == pytest.approx(np.array([[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]))
 
 
+@pytest.mark.slow
 def test_a_finished_bundle_gets_faults_and_other_animals(tmp_path: Path) -> None:
     folder = write_bundle(tmp_path / "bundle")
     served, shown = Identifier.load(folder), crops()

@@ -35,6 +35,7 @@ def test_the_width_is_read_from_the_weights(alpha: float, tmp_path: Path) -> Non
     assert [w.shape for w in again.weights] == [w.shape for w in model.weights]
 
 
+@pytest.mark.slow
 def test_a_narrow_detector_is_rebuilt(bundle: Path) -> None:
     model = rebuild_detector(load_bundle(bundle))
     same = build_detector(alpha=0.25)

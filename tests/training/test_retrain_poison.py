@@ -115,6 +115,7 @@ def test_five_per_cent_of_poison_change_accuracy_by_less_than_a_third_of_a_point
     assert abs(poisoned.accuracy - without.accuracy) <= 0.3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["neighbour", "one breed"])
 @pytest.mark.parametrize(("count", "share"), [(100, 0.3), (400, 0.3), (700, 0.6)])
 def test_a_flood_of_poison_is_stopped(world: World, kind: str, count: int, share: float) -> None:
@@ -128,6 +129,7 @@ def test_a_flood_of_poison_is_stopped(world: World, kind: str, count: int, share
         assert found.verdict.reasons
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["neighbour", "one breed"])
 @pytest.mark.parametrize(("count", "share"), [(100, 0.3), (400, 0.3), (700, 0.6)])
 def test_among_two_people_none_is_capped_and_the_gate_stands_alone(

@@ -62,6 +62,7 @@ def targets(run: RunDirectory, name: str = ".") -> int:
     return len(np.load(run / f"{name}/targets.npy"))
 
 
+@pytest.mark.slow
 def test_other_pictures_are_trained_on_from_the_start(tiny: Callable[..., Recipe], tmp_path: Path) -> None:
     run, fresh = (RunDirectory(tmp_path / name, quiet=True) for name in ("run", "fresh"))
     other = image_folder(tmp_path / "photos", ("dove", "eel", "fox"), 10)
@@ -168,6 +169,7 @@ def test_tensorboard_hears_of_a_head_alone(finished: RunDirectory) -> None:
     assert {"head/top1", "head/val_loss"} <= set(events.Tags()["tensors"])
 
 
+@pytest.mark.slow
 def test_the_scores_say_which_pictures_were_judged(finished: RunDirectory) -> None:
     assert finished.read_json("scores.json")["split"] == "validation"
     assert "held-back pictures: top-1" in said(finished)

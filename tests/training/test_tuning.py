@@ -33,6 +33,7 @@ def searching(source: Path, space: str, *more: str) -> Recipe:
     return load_recipe("image_folder", [*tiny, f"data.source={source}", f"tune.space={space}", *more])
 
 
+@pytest.mark.slow
 def test_the_chosen_values_go_into_the_bundle(folder: Path, tmp_path: Path) -> None:
     run = RunDirectory(tmp_path / "run", quiet=True)
     space = "{model.alpha: {choices: [0.25, 0.35]}, train.rate: {choices: [0.002]}}"

@@ -225,6 +225,7 @@ def test_another_visitor_sees_the_same_run(app: App, browse: Callable[..., Any])
     first.wait_for_selector('#outcome:has-text("It was stopped")')
 
 
+@pytest.mark.slow
 def test_an_app_that_is_killed_finds_its_trainer_again(app: App, browse: Callable[..., Any]) -> None:
     app.trainer("ok:0.8")
     page = browse(f"{app.url}train")
@@ -238,6 +239,7 @@ def test_an_app_that_is_killed_finds_its_trainer_again(app: App, browse: Callabl
     page.wait_for_selector("#outcome .sb-good")
 
 
+@pytest.mark.slow
 def test_visitors_read_why_not(chromium: Any, browse: Callable[..., Any], tmp_path: Path) -> None:
     app = App(
         tmp_path, [sys.executable, str(WITH_FAKE), "serve"], SMARTBREED_MAINTAINER_PASSWORD="correct horse"

@@ -213,7 +213,10 @@ def test_signing_out_ends_the_session_everywhere(web: Web, maintainer: Any) -> N
     page.wait_for_selector("form.sb-sign-in")
 
 
-@pytest.mark.parametrize("path", ["", "tour", "review", "train", "api/docs"])
+@pytest.mark.parametrize(
+    "path",
+    ["", "api/docs", *(pytest.param(path, marks=pytest.mark.slow) for path in ("tour", "review", "train"))],
+)
 def test_pages_work_under_their_policy_and_added_scripts_do_not(web: Web, maintainer: Any, path: str) -> None:
     page = maintainer.new_page()
     said: list[str] = []

@@ -131,6 +131,7 @@ def test_two_pets_from_upload_to_thanks(open_page: OpenPage, server: Server, two
     assert page.foreign == []
 
 
+@pytest.mark.slow
 def test_deeper_explanations_of_the_served_model(
     open_page: OpenPage, server: Server, photos: dict[str, list[Any]], tmp_path: Path
 ) -> None:

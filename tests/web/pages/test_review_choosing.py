@@ -153,6 +153,7 @@ def test_after_an_action_nothing_is_chosen(review: Server, open_review: Callable
     assert ids(page, ":checked") == []
 
 
+@pytest.mark.slow
 def test_another_maintainer_was_faster(review: Server, open_review: Callable[[], Any]) -> None:
     first, second = open_review(), open_review()
     as_list(first)
@@ -168,6 +169,7 @@ def test_another_maintainer_was_faster(review: Server, open_review: Callable[[],
     assert decided(review) == dict.fromkeys(chosen, "reject")
 
 
+@pytest.mark.slow
 def test_a_second_key_before_the_next_flag_is_drawn_decides_nothing(
     review: Server, open_review: Callable[[], Any]
 ) -> None:
