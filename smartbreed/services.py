@@ -6,17 +6,21 @@ what the caller expects; no interface identifies anything itself.
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from smartbreed.accounts import member_data
 from smartbreed.accounts.maintainers import Maintainers
+from smartbreed.accounts.members import Members
 from smartbreed.core.errors import PhotoError, RequestError, SmartBreedError
+from smartbreed.core.periodic import PeriodicTask
 from smartbreed.core.settings import Settings
 from smartbreed.dataset.needs import Need
 from smartbreed.dataset.publisher import Publisher
@@ -39,9 +43,12 @@ from smartbreed.training_jobs.accepted_photos import AcceptedPhotos
 from smartbreed.training_jobs.job import Job
 from smartbreed.training_jobs.jobs import Jobs
 from smartbreed.training_jobs.triggers import Triggers
+from smartbreed.training_jobs.workspace import remove_leftovers
 
 log = logging.getLogger(__name__)
 
+#: Seconds between two looks at what is left to do of deleted accounts.
+_DELETIONS_S = 60.0
 #: How long a retraining waits for another process that is publishing, in seconds.
 _PATIENCE_S = 30.0
 
@@ -64,6 +71,7 @@ class Services:
             Watcher(self.model),
             BackgroundPublisher(self.publisher, every_s=settings.publish_every, size=settings.publish_size),
             Background(self.review, lambda: self.identifier),
+            PeriodicTask("accounts", self._go_on_with_deletions, _DELETIONS_S),
         )
         for task in tasks:
             task.start()
@@ -83,6 +91,8 @@ class Services:
         with ExitStack() as stack:
             if "flags" in self.__dict__:
                 stack.callback(self.flags.close)
+            if "members" in self.__dict__:
+                stack.callback(self.members.close)
             ends, self._ends = [*self._ends, *beside], []
             pool = stack.enter_context(ThreadPoolExecutor(len(ends) or 1, "stopping"))
             for end in ends:
@@ -119,8 +129,27 @@ class Services:
         return self.publisher.status()
 
     @cached_property
+    def members(self) -> Members:
+        return Members(self.settings, lambda: self.flags.sessions)
+
+    @cached_property
     def maintainers(self) -> Maintainers:
-        return Maintainers(self.settings, sessions=lambda: self.flags.sessions)
+        return Maintainers(self.settings, sessions=lambda: self.flags.sessions, members=self.members)
+
+    def delete_member(self, member_id: str) -> str:
+        """Delete an account and everything of it; what is published leaves with the next publishing.
+
+        Returns:
+            The id of the receipt.
+
+        Raises:
+            AccountError, StorageError: as `smartbreed.accounts.member_data.delete` has them.
+        """
+        remove_leftovers(self.settings.home_dir)
+        return member_data.delete(self.flags, member_id, dt.datetime.now(dt.UTC))
+
+    def _go_on_with_deletions(self) -> None:
+        member_data.go_on_with_all(self.flags, dt.datetime.now(dt.UTC))
 
     @cached_property
     def review(self) -> ReviewService:
@@ -279,6 +308,7 @@ class Services:
         client: str = "",
         box: tuple[float, float, float, float] | None = None,
         species: str = "",
+        member: str = "",
     ) -> Receipt:
         """Save what a person says about pet ``number`` (from 1; None: the photo as a whole), durably.
 
@@ -286,6 +316,7 @@ class Services:
             client: where the request comes from; the flags of one are counted.
             box: where a missed pet is, ``x0, y0, x1, y1`` in pixels of the upright photo.
             species: ``cat`` or ``dog``, of a missed pet.
+            member: id of the member who says so; empty: a visitor.
 
         Raises:
             FlagError, RequestError: the answer makes no sense, or consent is missing.
@@ -296,7 +327,8 @@ class Services:
             photo, answer, self.identifier, pet=pet, number=number, verdict=verdict, label=label,
             label_text=label_text, consent=consent, flagger=flagger, box=box, species=species,
         )  # fmt: skip
-        return self.flags.save(request, client)
+        own = partial(self.members.own_flag, member_id=member) if member else None
+        return self.flags.save(request, client, own)
 
 
 def _quietly(end: Callable[[], object]) -> None:

@@ -63,7 +63,7 @@ class LoginThrottle:
             MaintainerError: ``too_many_tries``: too many wait already; this was no try.
         """
         known = bool(device) and self._tries(device) < _DEVICE_TRIES
-        who = device if known else _network(caller)
+        who = device if known else network_of(caller)
         slow = self._is_slow(who)
         lane = self._device_lane(device) if known else self._slow if slow else self._fast
         with lane.turn():
@@ -118,7 +118,7 @@ class _Lane:
                 self._places += 1
 
 
-def _network(caller: str) -> str:
+def network_of(caller: str) -> str:
     """The address, or for IPv6, where one person has millions of them, their network."""
     try:
         address = ipaddress.ip_address(caller)

@@ -36,7 +36,7 @@ def cookie_header(value: str, *, secure: bool) -> str:
         value: from `Maintainers.log_in`.
         secure: whether the page came over HTTPS.
     """
-    return _set_cookie(COOKIE, value, LASTS_S if value else 0, secure)
+    return set_cookie(COOKIE, value, LASTS_S if value else 0, secure=secure)
 
 
 def device_header(value: str, *, secure: bool) -> str:
@@ -46,13 +46,20 @@ def device_header(value: str, *, secure: bool) -> str:
         value: from `Maintainers.new_device`.
         secure: whether the page came over HTTPS.
     """
-    return _set_cookie(DEVICE_COOKIE, value, DEVICE_LASTS_S, secure)
+    return set_cookie(DEVICE_COOKIE, value, DEVICE_LASTS_S, secure=secure)
 
 
-def _set_cookie(name: str, value: str, age: int, secure: bool) -> str:
+def set_cookie(name: str, value: str, age: int, *, secure: bool, same_site: str = "Strict") -> str:
+    """``Set-Cookie`` for a cookie that no script can read.
+
+    Args:
+        age: seconds that it lasts; 0 ends it.
+        secure: whether the page came over HTTPS.
+        same_site: ``Lax``: sent along too when a link of another website is followed.
+    """
     # A Space is shown inside a page of huggingface.co, where a strict cookie is never sent;
     # `from_other_site` refuses what other websites ask for either way.
-    framed = "SameSite=None; Secure; Partitioned" if os.environ.get("SPACE_ID") else "SameSite=Strict"
+    framed = "SameSite=None; Secure; Partitioned" if os.environ.get("SPACE_ID") else f"SameSite={same_site}"
     ends = "; Secure" if secure and "Secure" not in framed else ""
     return f"{name}={value}; Path=/; Max-Age={age}; HttpOnly; {framed}{ends}"
 

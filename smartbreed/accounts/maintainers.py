@@ -13,7 +13,6 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import hmac
-import ipaddress
 import os
 import secrets
 import time
@@ -28,7 +27,8 @@ from itsdangerous import BadSignature, Signer
 from smartbreed.accounts import maintainer_sessions
 from smartbreed.accounts.login_throttle import LoginThrottle
 from smartbreed.accounts.maintainer_sessions import COOKIE, DEVICE_COOKIE, LASTS_S, read_cookie
-from smartbreed.accounts.origin import from_other_site, host_name, passed_on, public_origin
+from smartbreed.accounts.members import Members
+from smartbreed.accounts.origin import from_other_site, host_name, is_loopback, passed_on, public_origin
 from smartbreed.core.database import Sessions
 from smartbreed.core.errors import MaintainerError, SettingError, StorageError
 from smartbreed.core.salt import hash_token, load_salt
@@ -41,6 +41,8 @@ TOKEN_HEADER = "x-smartbreed-token"
 OTHER_SITE = "This request came from another website and was not carried out."
 #: Shortest password accepted.
 SHORTEST = 8
+#: Before the id of a member's session.
+_MEMBER = "member "
 _SET_ONE = "Set SMARTBREED_MAINTAINER_PASSWORD to open it for those who know the password."
 
 
@@ -74,6 +76,7 @@ class Maintainers:
         clock: the time in seconds; tests bring their own.
         pause: waits some seconds; tests bring their own.
         sessions: opens the database, on first use; None: that of the settings.
+        members: accounts, of which those with the role of a maintainer get in, too.
 
     Raises:
         SettingError: the password is too short to be one.
@@ -85,8 +88,10 @@ class Maintainers:
         clock: Callable[[], float] = time.time,
         pause: Callable[[float], None] = time.sleep,
         sessions: Callable[[], Sessions] | None = None,
+        members: Members | None = None,
     ) -> None:
         self._settings = settings
+        self._members = members
         self._open = sessions or self._own_sessions
         self._public = public_origin(settings.public_url)
         self._password = settings.maintainer_password
@@ -106,7 +111,11 @@ class Maintainers:
     @property
     def reachable(self) -> bool:
         """Whether it is possible to sign in at all, so that links to maintainers' pages lead somewhere."""
-        return bool(self._password) or not self._closed()
+        if self._password or not self._closed():
+            return True
+        with suppress(StorageError):
+            return self._members is not None and self._members.has_maintainers
+        return False
 
     def authenticate(self, request: Asking | None) -> AuthResult:
         """Whether this request may do what maintainers do; never raises."""
@@ -126,11 +135,11 @@ class Maintainers:
         headers: Mapping[str, str] = {} if request is None else request.headers
         if from_other_site(headers, self._public):
             return AuthResult("closed", OTHER_SITE)
-        if self._password:
-            try:
-                session = self._read(headers)
-            except StorageError as error:
-                return AuthResult("closed", error.message)
+        try:
+            session = (self._read(headers) if self._password else "") or self._member(headers)
+        except StorageError as error:
+            return AuthResult("closed", error.message)
+        if self._password or session:
             return (
                 AuthResult("in", session=session)
                 if session
@@ -193,7 +202,9 @@ class Maintainers:
         auth = self.authenticate(request)
         if auth.state == "closed":
             raise MaintainerError("closed", auth.why)
-        if self._password and auth.session:
+        if self._members is not None and auth.session.startswith(_MEMBER):
+            self._members.end_session(auth.session.removeprefix(_MEMBER))
+        elif self._password and auth.session:
             maintainer_sessions.end_session(self._sessions, auth.session)
 
     def new_device(self) -> str:
@@ -210,11 +221,16 @@ class Maintainers:
         """Salted hash that stands for a maintainer's session: 64 hex digits."""
         return hash_token(self._salt, f"maintainer {session}")
 
+    def _member(self, headers: Mapping[str, str]) -> str:
+        """The session of a member with the role of a maintainer, marked as one; else empty."""
+        who = self._members.of(headers) if self._members is not None else None
+        return f"{_MEMBER}{who.session}" if who is not None and who.maintains else ""
+
     def _closed(self) -> str:
         """Why a password is needed here; empty when none is."""
         if os.environ.get("SPACE_ID"):
             return f"This page is closed, because this Space has no maintainers' password. {_SET_ONE}"
-        if not _is_loopback(self._host):
+        if not is_loopback(self._host):
             return f"This page is closed, because others can reach this address too. {_SET_ONE}"
         return ""
 
@@ -258,19 +274,9 @@ class Maintainers:
         )
 
 
-def _is_loopback(host: str) -> bool:
-    name = host.strip("[]").casefold()
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
-
-
 def _through_others(headers: Mapping[str, str]) -> str:
     """Why a request to a loopback address may come from another machine; empty when it does not."""
     # Another name is a web page that has had itself resolved to this machine (DNS rebinding).
-    if passed_on(headers) or not _is_loopback(host_name(headers.get("host", ""))):
+    if passed_on(headers) or not is_loopback(host_name(headers.get("host", ""))):
         return f"This page is closed, because it is reached through another machine. {_SET_ONE}"
     return ""

@@ -7,6 +7,7 @@ site is ours: `Origin` is compared with ``Host`` and with the configured public 
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -75,6 +76,17 @@ def over_https(scheme: str, headers: Headers, public: str = "") -> bool:
         return True
     proto = (headers.get("x-forwarded-proto") or "").partition(",")[0].strip().lower()
     return proto == "https" or (public.startswith("https:") and passed_on(headers))
+
+
+def is_loopback(host: str) -> bool:
+    """True for a name or address that only this machine can reach."""
+    name = host.strip("[]").casefold()
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def host_name(host: str) -> str:

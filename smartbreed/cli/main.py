@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from smartbreed import __version__
-from smartbreed.cli import flags, hub, models, review
+from smartbreed.cli import accounts, flags, hub, models, review
 from smartbreed.cli.breeds import breeds
 from smartbreed.cli.common import ModelOption
 from smartbreed.cli.deploy import deploy
@@ -30,6 +30,7 @@ app.command()(identify)
 app.command()(breeds)
 app.command()(retrain)
 app.command()(deploy)
+app.add_typer(accounts.app, name="accounts")
 app.add_typer(flags.app, name="flags")
 app.add_typer(hub.app, name="hub")
 app.add_typer(models.app, name="models")

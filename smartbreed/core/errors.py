@@ -87,6 +87,12 @@ class MaintainerError(SmartBreedError):
     status = 403
 
 
+class AccountError(SmartBreedError):
+    """Something of an account that is refused, in words that help the person and no attacker."""
+
+    status = 422
+
+
 class ReviewError(SmartBreedError):
     """A decision that was not taken, and why."""
 

@@ -1,4 +1,4 @@
-"""The secret that turns a flagger's token into a hash that cannot be turned back."""
+"""Random bytes that a home keeps; the salt turns a flagger's token into a hash that cannot be turned back."""
 
 from __future__ import annotations
 
@@ -31,18 +31,29 @@ def load_salt(settings: Settings) -> bytes:
     """
     if settings.salt:
         return settings.salt.encode()
-    path = settings.home_dir / "salt"
-    with disk_errors("The salt of the flaggers' hashes cannot be used"):
+    return load_random(settings.home_dir / "salt", "The salt of the flaggers' hashes cannot be used")
+
+
+def load_random(path: Path, problem: str) -> bytes:
+    """`SALT_BYTES` random bytes kept in a file of the home, made once.
+
+    Args:
+        problem: what cannot be done without them, for the message.
+
+    Raises:
+        StorageError: the file cannot be written or read, or has lost bytes.
+    """
+    with disk_errors(problem):
         if not path.exists():
             sweep_tmp(path.parent, 3600.0, f"{path.name}.*.tmp")
             _create(path)
-        salt = path.read_bytes()
-    if len(salt) != SALT_BYTES:
+        found = path.read_bytes()
+    if len(found) != SALT_BYTES:
         raise StorageError(
-            f"The file 'salt' in SMARTBREED_HOME is damaged; restore it from a backup. "
-            f"Received: {len(salt)} bytes instead of {SALT_BYTES}."
+            f"The file '{path.name}' in SMARTBREED_HOME is damaged; restore it from a backup. "
+            f"Received: {len(found)} bytes instead of {SALT_BYTES}."
         )
-    return salt
+    return found
 
 
 def hash_token(salt: bytes, token: str) -> str:

@@ -143,6 +143,42 @@ class Settings(BaseSettings):
         description="Opens the maintainers' pages (at least 8 characters); empty: they are open "
         "while the app listens on this machine only, and closed otherwise.",
     )
+    secret: str = Field(
+        default="",
+        repr=False,
+        description="Signs sessions, forms and mailed links (at least 32 random characters); empty: one is "
+        "made and kept in SMARTBREED_HOME. Machines that share a database need the same one.",
+    )
+    smtp_url: str = Field(
+        default="",
+        repr=False,
+        description="Mail server, such as `smtp://user:password@mail.example.org:587` (STARTTLS) or "
+        "`smtps://…` (TLS); empty: links to confirm an address or to choose a password go to the log.",
+    )
+    mail_from: str = Field(
+        default="",
+        pattern=r"^(|[^\s@<>]+@[^\s@<>]+)$",
+        description="Address that mails come from; needed with SMARTBREED_SMTP_URL.",
+    )
+    google_client_id: str = Field(
+        default="", description="Client id of sign-in with Google; empty: it is not offered."
+    )
+    google_client_secret: str = Field(default="", repr=False, description="Its secret.")
+    github_client_id: str = Field(
+        default="", description="Client id of sign-in with GitHub; empty: it is not offered."
+    )
+    github_client_secret: str = Field(default="", repr=False, description="Its secret.")
+    oidc_issuer: str = Field(
+        default="",
+        pattern=r"^(|https?://\S+)$",
+        description="Issuer of any other OpenID provider to sign in with, such as "
+        "`https://login.example.org`; empty: none.",
+    )
+    oidc_client_id: str = Field(default="", description="Client id at that provider.")
+    oidc_client_secret: str = Field(default="", repr=False, description="Its secret.")
+    oidc_name: str = Field(
+        default="OpenID", max_length=40, description="What the button calls that provider."
+    )
     public_url: str = Field(
         default="",
         pattern=r"^(|https?://[A-Za-z0-9.\-]+(:[0-9]{1,5})?/?|https?://\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?/?)$",

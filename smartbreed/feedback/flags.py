@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -128,7 +128,12 @@ class FlagService:
         self.blobs = blobs
         self._salt = salt
 
-    def save(self, request: FlagRequest, client: str = "") -> Receipt:
+    def save(
+        self,
+        request: FlagRequest,
+        client: str = "",
+        also: Callable[[Session, str], None] | None = None,
+    ) -> Receipt:
         """Save one flag; when this returns, photo and row survive a power cut.
 
         Sending the same again is harmless and returns the first receipt's ids; a flag
@@ -137,6 +142,7 @@ class FlagService:
         Args:
             client: where the request comes from, such as a network address; only a salted hash is
                 kept, in memory, to count by.
+            also: what else is noted of the flag with this id, in the same transaction.
 
         Raises:
             FlagError: the request is of no use (see `smartbreed.feedback.request.check`), or too many
@@ -156,7 +162,7 @@ class FlagService:
                 self._limits.check(session, flagger, place, size)
         self.blobs.put(data)
         try:
-            receipt = self._save(checked, data, sample_id, flagger, key, place, size)
+            receipt = self._save(checked, data, sample_id, flagger, key, place, size, also)
         except FlagError:  # others were faster, and the day's or the disk's measure is full
             self._drop_photo(sample_id)
             raise
@@ -173,6 +179,7 @@ class FlagService:
         key: str,
         place: str,
         size: int,
+        also: Callable[[Session, str], None] | None,
     ) -> Receipt:
         with write(self.sessions) as session:
             if self._is_new(session, key):
@@ -188,6 +195,8 @@ class FlagService:
             elif created:
                 flag.state, flag.published_at, flag.flagged_at = "pending", None, utc_now()
             session.flush()
+            if also is not None:
+                also(session, flag.id)
             receipt = Receipt(flag.id, sample_id, created, self._receipt(flag.id))
         return receipt
 
@@ -266,14 +275,34 @@ class FlagService:
             StorageError: disk or database refused.
         """
         with write(self.sessions) as session:
-            flag = _find(session, flag_id)
-            sample_id = flag.sample_id
-            session.delete(flag)
+            sample_ids = self.erase_rows(session, [_find(session, flag_id)])
+        self.drop_photos(sample_ids)
+
+    @staticmethod
+    def erase_rows(session: Session, flags: Iterable[Flag]) -> set[str]:
+        """Delete flags in the caller's transaction.
+
+        Returns:
+            The names of their photos, for `drop_photos` once that transaction is committed.
+        """
+        sample_ids = set()
+        for flag in flags:
+            sample_ids.add(flag.sample_id)
             # The name of the photo is a fingerprint of it; what was decided may stay.
             session.execute(
-                sa.update(_decisions).where(_decisions.c.flag_id == flag_id).values(sample_id=ERASED)
+                sa.update(_decisions).where(_decisions.c.flag_id == flag.id).values(sample_id=ERASED)
             )
-        self._drop_photo(sample_id)
+            session.delete(flag)
+        return sample_ids
+
+    def drop_photos(self, sample_ids: Iterable[str]) -> None:
+        """Delete the photos that no flag needs any more, and what the database's log holds of erased rows.
+
+        Raises:
+            StorageError: disk or database refused; calling again goes on.
+        """
+        for sample_id in sample_ids:
+            self._drop_photo(sample_id)
         if not forget_deleted(self.sessions):
             log.info("the database is being read; what was erased leaves its log with the daily maintenance")
 

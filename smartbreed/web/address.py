@@ -18,6 +18,12 @@ class Address:
     host: str
     port: int
 
+    @property
+    def url(self) -> str:
+        """How it is reached on this machine."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)
+        return f"http://{host}:{self.port}"
+
 
 def read_address(host: str | None = None, port: int | None = None) -> Address:
     """The address that ``GRADIO_SERVER_NAME`` and ``GRADIO_SERVER_PORT`` ask for.

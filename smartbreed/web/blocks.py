@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from smartbreed.accounts.providers import on_space
 from smartbreed.core.settings import Settings
 from smartbreed.services import Services
 from smartbreed.web.components import nav
@@ -33,6 +34,9 @@ STYLESHEETS = [
 
 def build_app(services: Services) -> gr.Blocks:
     """The page, ready to get API endpoints added and to be launched with `launch_options`."""
+    # It makes gradio add its sign-in with Hugging Face, to which the page to sign in links. Only on a Space:
+    # elsewhere gradio would add its mock, which signs anyone in. Made outside of the page, so without events.
+    space_button = gr.LoginButton(visible=False, render=False) if on_space() else None
     with gr.Blocks(
         title=services.introduction[0] or "SmartBreed", analytics_enabled=False, delete_cache=_CACHE
     ) as app:
@@ -46,6 +50,9 @@ def build_app(services: Services) -> gr.Blocks:
     for key, address, title in nav.PAGES[1:]:
         with app.route(title, address, show_in_navbar=False), _page(key):
             _PAGES[key](services).load(app)
+    if space_button is not None:
+        with app:
+            space_button.render()
     app.queue(max_size=_MOST_WAITING)
     app.current_page = ""  # what is added later belongs to the front page again
     return app
@@ -74,7 +81,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
 
 def page_script() -> str:
     """The script of every page."""
-    names = ("box.js", "page.js", "breed_list.js", "loop.js", "review.js", "maintainer.js")
+    names = ("box.js", "page.js", "breed_list.js", "loop.js", "review.js", "maintainer.js", "account.js")
     pages = json.dumps(sorted(nav.MAINTAINERS))
     return f"window.smartbreedMaintainers = {pages};" + "".join(
         (_STATIC / name).read_text(encoding="utf-8") for name in names

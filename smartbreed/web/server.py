@@ -22,6 +22,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from smartbreed.accounts.origin import public_origin
+from smartbreed.accounts.secret import check_secret
 from smartbreed.core.errors import SettingError, SmartBreedError
 from smartbreed.core.native import native_silence, return_freed_memory
 from smartbreed.core.private import work_privately
@@ -58,6 +60,7 @@ def main(*, model: str | None = None, host: str | None = None, port: int | None 
         settings = load_settings(**({} if model is None else {"model": model}))
         work_privately(settings.home_dir)
         address = read_address(host, port)
+        check_secret(settings, address.host)
         check_free(address)
         _prepare(settings.log_level)
         from smartbreed.services import Services
@@ -91,6 +94,7 @@ def serve(services: Services, address: Address, **options: Any) -> None:
     with _uploads_folder():
         started = time.perf_counter()
         services.maintainers.listening_on(address.host)
+        services.members.site = public_origin(services.settings.public_url) or address.url
         blocks = build_server(services)
         url = launch(blocks, services, address, **options)
         sweep = upload_folder(blocks, services.settings).sweep
@@ -185,6 +189,7 @@ def build_routes(services: Services) -> list[Any]:
     from smartbreed.web.api.rest import photo_router, rest_app
     from smartbreed.web.api.sign_in import build_maintainer_router
     from smartbreed.web.api.webhooks import build_webhook_router
+    from smartbreed.web.pages.account.page import account_app
 
     app = rest_app(
         photo_router(services, uploads=Path(get_upload_folder())),
@@ -192,7 +197,9 @@ def build_routes(services: Services) -> list[Any]:
         build_maintainer_router(services),
     )
     # Not mounted: that would take the first part of the address away.
-    return [Route(path, app) for path in ("/api", "/api/{path:path}", "/maintainer/{path:path}")]
+    own = dict.fromkeys(("/api", "/api/{path:path}", "/maintainer/{path:path}"), app)
+    own |= dict.fromkeys(("/account", "/account/{path:path}"), account_app(services))
+    return [Route(path, one) for path, one in own.items()]
 
 
 def upload_folder(blocks: gr.Blocks, settings: Settings) -> UploadFolder:

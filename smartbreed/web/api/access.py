@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from smartbreed.accounts.providers import on_space
 from smartbreed.web.components import nav
 
 #: ``anyone``: also scripts of other sites, without cookies. ``visitor``: people on our own pages and
-#: programs that are no browser. ``maintainer``: with a session and its token. ``secret``: with the
-#: webhooks' secret.
-Who = Literal["anyone", "visitor", "maintainer", "secret"]
+#: programs that are no browser. ``member``: signed in, with what is their own; changes need a form's token.
+#: ``maintainer``: with a session and its token; a member with that role or ``admin``, too.
+#: ``secret``: with the webhooks' secret.
+Who = Literal["anyone", "visitor", "member", "maintainer", "secret"]
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,23 @@ ROUTES = (
     Route("/maintainer/token", "GET", "maintainer", "the token of one's own session"),
     Route("/maintainer/enter", "POST", "visitor", "sign in with the password"),
     Route("/maintainer/leave", "POST", "maintainer", "sign out"),
+    Route("/account", "GET", "member", "page: one's own account"),
+    Route("/account/name", "GET", "visitor", "what the link to the account says"),
+    Route("/account/sign-up", "GET POST", "visitor", "ask for an account"),
+    Route("/account/sign-in", "GET POST", "visitor", "sign in with a password"),
+    Route("/account/verify", "GET POST", "visitor", "confirm an address, with the link that was sent"),
+    Route("/account/forgot", "GET POST", "visitor", "ask for a link to choose a new password"),
+    Route("/account/reset", "GET POST", "visitor", "choose a new password, with that link"),
+    Route("/account/with/{key}", "GET", "visitor", "sign in with a provider"),
+    Route("/account/with/{key}/back", "GET", "visitor", "back from there"),
+    Route("/account/hugging-face", "GET", "visitor", "back from Hugging Face, on a Space"),
+    Route("/account/receipt/{receipt}", "GET", "visitor", "how far a deletion is; names no person"),
+    Route("/account/photo/{flag}", "GET", "member", "the photo of one's own flag"),
+    Route("/account/download", "GET", "member", "everything kept of oneself"),
+    Route("/account/password", "POST", "member", "change the password"),
+    Route("/account/sessions/end", "POST", "member", "end one's own sessions"),
+    Route("/account/sign-out", "POST", "member", "sign out"),
+    Route("/account/delete", "GET POST", "member", "delete one's own account"),
     Route("/config", "GET", "visitor", "description of the pages, for clients"),
     Route(f"{_GRADIO}/info", "GET", "visitor", "description of the endpoints, for clients"),
     Route(f"{_GRADIO}/app_id", "GET", "visitor", "whether the server was restarted, for open pages"),
@@ -101,6 +120,12 @@ ROUTES = (
     Route("/robots.txt", "GET", "visitor", "for search engines"),
 )  # fmt: skip
 
+#: gradio's sign-in with Hugging Face. It is there on a Space alone: elsewhere it would be a mock.
+SPACE_ROUTES = (
+    Route("/login/huggingface", "GET", "visitor", "sign in with Hugging Face"),
+    Route("/login/callback", "GET", "visitor", "back from there"),
+)
+
 _KNOWN = re.compile("|".join(f"(?P<r{n}>{route.pattern})" for n, route in enumerate(ROUTES)))
 
 
@@ -113,4 +138,6 @@ def route_for(path: str) -> Route | None:
     if len(path) > 4096:
         return None
     found = _KNOWN.fullmatch(path) or _KNOWN.fullmatch(path.rstrip("/") or "/")
-    return ROUTES[int(str(found.lastgroup)[1:])] if found else None
+    if found:
+        return ROUTES[int(str(found.lastgroup)[1:])]
+    return next((route for route in SPACE_ROUTES if route.path == path and on_space()), None)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
-from smartbreed.web.api.access import ROUTES
+from smartbreed.web.api.access import ROUTES, SPACE_ROUTES
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,7 @@ def tables() -> str:
     )
     return (
         f"{_table(('address', 'methods', 'who', 'what'), routes)}\n\n"
+        f"On a Space with sign-in also {', '.join(f'`{one.path}`' for one in SPACE_ROUTES)}, for visitors. "
         "Any other address answers 404 before gradio sees it.\n\n"
         f"{_table(('page', 'event handler or endpoint', 'who', 'what'), events)}"
     )

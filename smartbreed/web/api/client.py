@@ -1,8 +1,11 @@
-"""Where a request comes from, to count by; it never decides who may sign in."""
+"""Where a request comes from, to count by (it never decides who may sign in), and which member sends it."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from smartbreed.accounts.members import Members
 
 
 def client_of(request: Any) -> str:
@@ -22,3 +25,16 @@ def calling_client() -> str:
     from gradio.context import LocalContext
 
     return client_of(LocalContext.request.get(None))
+
+
+def calling_member(members: Members) -> str:
+    """The id of the member whose gradio event this thread is handling; empty for visitors.
+
+    Raises:
+        StorageError: the database refused.
+    """
+    from gradio.context import LocalContext
+
+    request = LocalContext.request.get(None)
+    who = members.of(request.headers) if request is not None else None
+    return who.id if who is not None else ""

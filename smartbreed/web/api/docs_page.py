@@ -22,12 +22,17 @@ def docs_page(api: dict[str, Any], base: str) -> str:
         base: address of the server, put into the examples.
     """
     header = Markup(nav.header("docs", maintainers=False))
-    return templates.render("docs.html", api=api, base=base, header=header, style=Markup(_style()))
+    return templates.render("docs.html", api=api, base=base, header=header, style=Markup(page_style()))
 
 
 @cache
-def _style() -> str:
+def page_style(*more: str) -> str:
+    """The look of a page without gradio, light and dark as the browser wants it.
+
+    Args:
+        more: names of further stylesheets.
+    """
     theme = "\n".join(line for line in SmartBreedTheme()._get_theme_css().splitlines() if "url(" not in line)
     light, _, dark = theme.partition(":root.dark, :root .dark")  # a script of gradio's sets that class
-    own = [(_STATIC / name).read_text(encoding="utf-8") for name in ("style.css", "docs.css")]
+    own = [(_STATIC / name).read_text(encoding="utf-8") for name in ("style.css", "docs.css", *more)]
     return "\n".join([light, f"@media (prefers-color-scheme: dark) {{ :root {dark} }}", *own])

@@ -15,7 +15,7 @@ PAGES = (
 MAINTAINERS = frozenset({"review", "train"})
 
 
-def header(current: str, *, maintainers: bool, title: str = "", about: str = "") -> str:
+def header(current: str, *, maintainers: bool, title: str = "", about: str = "", account: str = "") -> str:
     """The header with its links.
 
     Args:
@@ -23,6 +23,7 @@ def header(current: str, *, maintainers: bool, title: str = "", about: str = "")
         maintainers: whether maintainers can get in at this address, as the page finds at its
             start; links that lead nowhere are left out.
         title, about: of a model that introduces itself; empty: ours.
+        account: who is signed in; empty: a script puts the name there, where there is one.
     """
     pages = [page for page in PAGES if maintainers or page[0] not in MAINTAINERS or page[0] == current]
-    return str(html.header(pages, current, title, about))
+    return str(html.header(pages, current, title, about, account))

@@ -49,7 +49,7 @@ _ENVIRONMENT.filters |= {
 }
 
 
-def render(name: str, **values: Any) -> str:
+def render(name: str, /, **values: Any) -> str:
     """A template with values."""
     return _ENVIRONMENT.get_template(name).render(values)
 

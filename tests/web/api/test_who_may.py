@@ -12,12 +12,16 @@ from typing import Any
 import httpx
 import pytest
 from server import ROOT, free_port
+from starlette.testclient import TestClient
 
+from smartbreed.accounts.members import COOKIE
+from smartbreed.accounts.tables import ROLES
 from smartbreed.core.settings import load_settings
 from smartbreed.services import Services
 from smartbreed.web import server
-from smartbreed.web.api.access import ROUTES, route_for
+from smartbreed.web.api.access import ROUTES, SPACE_ROUTES, route_for
 from smartbreed.web.api.access_events import EVENTS, Event, event_key, tables
+from smartbreed.web.api.own_site import OwnSiteMiddleware
 from smartbreed.web.components.nav import MAINTAINERS
 
 PASSWORD = "a long enough password"
@@ -28,12 +32,18 @@ REFUSALS = ("sb-sign-in", "Only for maintainers", "sign-in has ended", "load it 
 
 @dataclass
 class App:
-    """The app in this process, and two people who use it."""
+    """The app in this process, and people who use it: by password, and by the role of their account."""
 
     blocks: Any
     visitor: httpx.Client
     maintainer: httpx.Client
     token: dict[str, str] = field(default_factory=dict)
+    by_role: dict[str, httpx.Client] = field(default_factory=dict)
+
+    def token_of(self, client: httpx.Client) -> dict[str, str]:
+        """What a page of a maintainer sends along; nothing for those who are none."""
+        answer = client.get("/maintainer/token")
+        return {"X-SmartBreed-Token": answer.json()["token"]} if answer.status_code == 200 else self.token
 
     def call(self, client: httpx.Client, fn_id: int, **headers: str) -> str:
         """What an event of the page answers, as text."""
@@ -64,9 +74,18 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
         with httpx.Client(base_url=url, timeout=60) as one, httpx.Client(base_url=url, timeout=60) as two:
             assert two.post("/maintainer/enter", json={"password": PASSWORD}).status_code == 204
             token = two.get("/maintainer/token").json()["token"]
-            yield App(blocks, one, two, {"X-SmartBreed-Token": token})
+            made = App(blocks, one, two, {"X-SmartBreed-Token": token})
+            for role in ROLES:
+                made.by_role[role] = httpx.Client(base_url=url, timeout=60)
+                _, link = services.members.create(f"{role}@example.org", role)
+                cookie = services.members.reset(link.partition("token=")[2], PASSWORD)
+                made.by_role[role].cookies.set(COOKIE, cookie, domain="127.0.0.1")
+                assert made.by_role[role].get("/account/name").json()["name"] == role
+            yield made
+            for client in made.by_role.values():
+                client.close()
         blocks.close(verbose=False)
-        services.flags.close()
+        services.stop()
 
 
 def rows_of(app: App) -> dict[tuple[str, str], list[int]]:
@@ -124,7 +143,7 @@ def test_every_route_has_a_row_or_is_not_there(app: App) -> None:
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.path)
 def test_another_website_gets_what_is_for_anyone(app: App, route: Any) -> None:
     path = route.path.replace("{path:path}", "a").replace("{file}", "/a").replace("{", "").replace("}", "")
-    for client in (app.visitor, app.maintainer):
+    for client in (app.visitor, app.maintainer, *app.by_role.values()):
         for method in ("GET", "POST"):
             answer = client.request(method, path, headers={**OTHER, **app.token})
             refused = answer.status_code == 403 and answer.json()["error"]["code"] == "closed"
@@ -142,6 +161,62 @@ def test_routes_for_maintainers(app: App, route: Any) -> None:
     else:
         assert app.maintainer.post(route.path).status_code == 403, "without the token"
         assert app.maintainer.get("/maintainer/token").status_code == 200
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_the_token_of_maintainers_by_role(app: App, role: str) -> None:
+    answer = app.by_role[role].get("/maintainer/token")
+    assert answer.status_code == (401 if role == "member" else 200)
+    assert app.by_role[role].post("/maintainer/leave").status_code in (204, 403)
+    assert app.by_role[role].get("/account/name").json()["name"] == role, "without its token nothing ends"
+
+
+@pytest.mark.parametrize(
+    "route", [route for route in ROUTES if route.who == "member"], ids=lambda route: route.path
+)
+def test_routes_of_members(app: App, route: Any) -> None:
+    path = route.path.replace("{flag}", "0" * 26)
+    for client in (app.visitor, app.maintainer):  # the maintainers' password is no account
+        if "GET" in route.methods:
+            answer = client.get(path)
+            assert (answer.status_code, answer.headers["location"]) == (303, f"/account/sign-in?next={path}")
+        if "POST" in route.methods:
+            assert client.post(path, data={"token": "0" * 64}).status_code == 403
+    for client in app.by_role.values():
+        if "GET" in route.methods:
+            assert client.get(path).status_code == (404 if "{flag}" in route.path else 200)
+        if "POST" in route.methods:
+            answer = client.post(path, data={"token": "0" * 64})
+            assert answer.status_code == 403, "without the token of a form"
+            assert "out of date" in answer.text
+
+
+def test_hugging_face_is_reached_on_a_space_alone(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Elsewhere gradio has a mock there, which signs anyone in."""
+    assert not routes_of(app) & {route.path for route in SPACE_ROUTES}
+    for path in ("/login/huggingface", "/login/callback", "/login/callback/", "/logout", "/login"):
+        assert app.visitor.get(path).status_code == 404
+    # Not even where another part of the process had made gradio add it.
+    import gradio as gr
+    from gradio.routes import App as GradioApp
+
+    monkeypatch.setattr("gradio.oauth._get_mocked_oauth_info", dict)
+    with gr.Blocks() as blocks:
+        gr.LoginButton()
+    with pytest.warns(UserWarning, match="mock"):
+        mock = GradioApp.create_app(blocks)
+    assert "/login/huggingface" in {getattr(route, "path", "") for route in mock.routes}
+    with TestClient(OwnSiteMiddleware(mock, load_settings())) as client:
+        for route in SPACE_ROUTES:
+            assert client.get(route.path, follow_redirects=False).status_code == 404
+    for name, value in {"SYSTEM": "spaces", "SPACE_ID": "me/app", "OAUTH_CLIENT_ID": "i",
+                        "OAUTH_CLIENT_SECRET": "s", "OAUTH_SCOPES": "openid"}.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+        assert route_for("/login/huggingface") is None, "as long as something is missing"
+    monkeypatch.setenv("OPENID_PROVIDER_URL", "https://huggingface.co")
+    assert route_for("/login/huggingface") in SPACE_ROUTES
+    monkeypatch.delenv("SYSTEM")
+    assert route_for("/login/huggingface") is None
 
 
 @pytest.mark.parametrize("path", [route.path for route in ROUTES if route.who == "secret"])
@@ -176,6 +251,10 @@ def test_events(app: App, event: Event) -> None:
             assert any(sign in answer for sign in REFUSALS), answer[:300]
         answer = app.call(app.maintainer, fn_id, **app.token)
         assert not any(sign in answer for sign in REFUSALS), answer[:300]
+        for role, client in app.by_role.items():
+            assert any(sign in app.call(client, fn_id) for sign in REFUSALS), "without the token"
+            answer = app.call(client, fn_id, **app.token_of(client))
+            assert any(sign in answer for sign in REFUSALS) is (role == "member"), (role, answer[:300])
 
 
 def test_mcp_tools_are_the_public_endpoints(app: App) -> None:

@@ -16,7 +16,7 @@ from smartbreed.breeds.catalogue import Breed
 from smartbreed.core.errors import FlagError, PhotoError, SmartBreedError
 from smartbreed.inference.results import Pet
 from smartbreed.services import Services, explain_failure
-from smartbreed.web.api.client import calling_client
+from smartbreed.web.api.client import calling_client, calling_member
 from smartbreed.web.components import html
 from smartbreed.web.components.breed_list import OTHER, OTHER_CHOICE, breed_choices, breed_dropdown, catalogue
 from smartbreed.web.components.drawn_box import corners
@@ -243,6 +243,7 @@ class FlagForm:
                 client=calling_client(),
                 box=box,
                 species=species or "",
+                member=calling_member(self.services.members),
             )
         except Exception as error:
             return self._failed(explain_failure(error))

@@ -1,0 +1,89 @@
+"""Signed links that expire, and stop to work when what they are about has changed."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from itsdangerous import BadData, TimestampSigner, URLSafeTimedSerializer
+
+from smartbreed.core.errors import AccountError
+
+Purpose = Literal["verify", "reset"]
+
+#: How long a link works, in seconds.
+LASTS_S: dict[Purpose, int] = {"verify": 48 * 3600, "reset": 2 * 3600}
+
+
+@dataclass(frozen=True)
+class Link:
+    """What a token says.
+
+    Attributes:
+        id: random; used links are remembered by it. Not a hash of the text, since base64 has several
+            spellings of one signature.
+        member: whom it is for.
+        mark: of the password at the time; another one ends the link.
+        browser: mark of the browser that asked; empty: any.
+    """
+
+    id: str
+    member: str
+    mark: str
+    browser: str = ""
+
+
+def no_such_link() -> AccountError:
+    """One answer, whether a link is forged, expired, used or out of date."""
+    return AccountError(
+        "bad_link",
+        "This link no longer works: it was used already, it is too old, or part of it is missing. "
+        "Ask for a new one.",
+        status=403,
+    )
+
+
+class LinkTokens:
+    """Makes and reads tokens; one of one purpose never serves another.
+
+    Args:
+        secret: of the installation.
+        clock: the time in seconds.
+    """
+
+    def __init__(self, secret: bytes, clock: Callable[[], float]) -> None:
+        class Signer(TimestampSigner):
+            def get_timestamp(self) -> int:
+                return int(clock())
+
+        self._by_purpose = {
+            purpose: URLSafeTimedSerializer(
+                secret,
+                salt=f"smartbreed {purpose}",
+                signer=Signer,
+                signer_kwargs={"digest_method": hashlib.sha256},
+            )
+            for purpose in LASTS_S
+        }
+
+    def make(self, purpose: Purpose, member: str, mark: str, browser: str = "") -> str:
+        """A token, to be put into a link."""
+        text = self._by_purpose[purpose].dumps([secrets.token_hex(16), member, mark, browser])
+        return text if isinstance(text, str) else text.decode()
+
+    def read(self, purpose: Purpose, token: str) -> Link:
+        """What a token says; whether it was used, and whether the mark still fits, the caller looks up.
+
+        Raises:
+            AccountError: ``bad_link``.
+        """
+        try:
+            number, member, mark, browser = self._by_purpose[purpose].loads(
+                token[:1000], max_age=LASTS_S[purpose]
+            )
+        except (BadData, ValueError, TypeError):
+            raise no_such_link() from None
+        return Link(str(number), str(member), str(mark), str(browser))

@@ -1,0 +1,99 @@
+"""Mail with a link in it, by SMTP where that is configured; else the link goes to the administrator's log."""
+
+from __future__ import annotations
+
+import logging
+from email.message import EmailMessage
+from typing import Literal
+from urllib.parse import unquote, urlsplit
+
+from smartbreed.accounts.origin import public_origin
+from smartbreed.core.errors import SettingError
+from smartbreed.core.settings import Settings
+
+log = logging.getLogger(__name__)
+
+Kind = Literal["verify", "known", "reset"]
+
+#: Seconds that a mail server has for each answer.
+_PATIENCE_S = 20.0
+_TEXTS: dict[Kind, tuple[str, str]] = {
+    "verify": (
+        "Confirm your e-mail address",
+        "Welcome to SmartBreed. Confirm that this address is yours:\n\n{link}\n\n"
+        "The link works once, for {hours} hours. If you did not sign up, ignore this mail: "
+        "without the link nothing is opened.",
+    ),
+    "known": (
+        "You already have an account",
+        "A person, perhaps you, signed up at SmartBreed with this address, which has an account already. "
+        "Nothing was changed. If you forgot your password, choose a new one:\n\n{link}\n\n"
+        "The link works once, for {hours} hours.",
+    ),
+    "reset": (
+        "Choose a new password",
+        "Choose a new password for your SmartBreed account:\n\n{link}\n\n"
+        "The link works once, for {hours} hours. If you did not ask for it, ignore this mail: "
+        "your password stays as it is.",
+    ),
+}
+
+
+class Mail:
+    """Sends links.
+
+    Args:
+        settings: the mail server and who mails come from.
+
+    Raises:
+        SettingError: no address of a mail server, one without a sender, or without the address that links
+            lead to. That one is never taken from a request, whose Host header its sender may have made up.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._server, self._sender = urlsplit(settings.smtp_url), settings.mail_from
+        if settings.smtp_url and not (self._server.scheme in ("smtp", "smtps") and self._server.hostname):
+            raise SettingError("SMARTBREED_SMTP_URL: write smtp://host:port or smtps://host:port.")
+        if settings.smtp_url and not settings.mail_from:
+            raise SettingError("SMARTBREED_MAIL_FROM: mails need an address that they come from.")
+        if settings.smtp_url and not public_origin(settings.public_url):
+            raise SettingError("SMARTBREED_PUBLIC_URL: links in mails need the address of this app.")
+
+    @property
+    def configured(self) -> bool:
+        """Whether mails are sent; else links are in the log."""
+        return bool(self._server.hostname)
+
+    def send(self, kind: Kind, member_id: str, address: str, link: str, hours: int) -> None:
+        """Send a link, or log it with the member's id alone: addresses stay out of the log. Never raises."""
+        if not self.configured:
+            log.warning("no mail server is set; %s link for member %s: %s", kind, member_id, link)
+            return
+        subject, text = _TEXTS[kind]
+        message = EmailMessage()
+        message["Subject"], message["From"], message["To"] = subject, self._sender, address
+        message.set_content(text.format(link=link, hours=hours))
+        try:
+            self._deliver(message)
+        except Exception as error:  # what a server answers may repeat the address
+            log.error("a mail to member %s was not sent: %s", member_id, type(error).__name__)
+
+    def _deliver(self, message: EmailMessage) -> None:
+        import smtplib
+        import ssl
+
+        server, context = self._server, ssl.create_default_context()
+        host, tls = server.hostname or "", server.scheme == "smtps"
+        port = server.port or (465 if tls else 587)
+        client: smtplib.SMTP = (
+            smtplib.SMTP_SSL(host, port, timeout=_PATIENCE_S, context=context)
+            if tls
+            else smtplib.SMTP(host, port, timeout=_PATIENCE_S)
+        )
+        with client:
+            client.ehlo()
+            if not tls and client.has_extn("starttls"):
+                client.starttls(context=context)
+            if server.username:
+                client.login(unquote(server.username), unquote(server.password or ""))
+            client.send_message(message)

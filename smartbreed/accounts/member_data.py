@@ -1,0 +1,212 @@
+"""What is kept of a member, to be shown, to be taken along, and to be deleted with a receipt."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import logging
+import secrets
+import zipfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import IO, Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from smartbreed.accounts.tables import DeletionReceipt, Member, MemberFlag, MemberIdentity, MemberSession
+from smartbreed.core.database import Sessions, read, write
+from smartbreed.core.errors import AccountError, StorageError
+from smartbreed.dataset.tables import Erasure, Shard, ShardRow
+from smartbreed.feedback.flags import FlagService
+from smartbreed.feedback.tables import Flag
+from smartbreed.review.decisions import latest_decisions
+from smartbreed.review.tables import Decision
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class OwnFlag:
+    """A flag of a member's, and what was decided about it last."""
+
+    flag: Flag
+    decision: Decision | None
+
+
+def own_flags(sessions: Sessions, member_id: str, most: int = 500) -> list[OwnFlag]:
+    """The flags that a member saved while signed in, the newest first.
+
+    Raises:
+        StorageError: the database refused.
+    """
+    mine = sa.select(MemberFlag.flag_id).where(MemberFlag.member_id == member_id)
+    with read(sessions) as session:
+        flags = session.scalars(
+            sa.select(Flag)
+            .where(Flag.id.in_(mine))
+            .order_by(Flag.flagged_at.desc(), Flag.id.desc())
+            .limit(most)
+        ).all()
+        decisions = latest_decisions(session, [flag.id for flag in flags])
+    return [OwnFlag(flag, decisions.get(flag.id)) for flag in flags]
+
+
+def own_flag(flags: FlagService, member_id: str, flag_id: str) -> Flag:
+    """A flag of a member's own that still has its photo.
+
+    Raises:
+        AccountError: ``no_such_photo`` (404): no flag of theirs, or its photo is gone.
+        StorageError: the database refused.
+    """
+    query = sa.select(Flag).join(MemberFlag, MemberFlag.flag_id == Flag.id)
+    flag = None
+    if flag_id.isascii() and flag_id.isalnum():  # else a driver may choke on it
+        with read(flags.sessions) as session:
+            flag = session.scalar(query.where(MemberFlag.member_id == member_id, Flag.id == flag_id))
+    if flag is None or flag.state == "withdrawn" or not flags.blobs.exists(flag.sample_id):
+        raise AccountError("no_such_photo", "There is no such photo of yours.", status=404)
+    return flag
+
+
+def export(flags: FlagService, member_id: str, out: IO[bytes], more: Mapping[str, Any] | None = None) -> None:
+    """Write a zip of everything kept of a member: JSON, and their photos.
+
+    Args:
+        more: further files of the zip, each JSON, by name.
+
+    Raises:
+        StorageError: the database refused.
+    """
+    with read(flags.sessions) as session:
+        member = session.get(Member, member_id)
+        identities = session.scalars(
+            sa.select(MemberIdentity).where(MemberIdentity.member_id == member_id)
+        ).all()
+        opened = session.scalars(sa.select(MemberSession).where(MemberSession.member_id == member_id)).all()
+    found = own_flags(flags.sessions, member_id, most=1_000_000)
+    account = {**_values(member, "password_hash"), "password": bool(member and member.password_hash)}
+    files = {
+        "account": account,
+        "sign_ins": [_values(one, "member_id") for one in identities],
+        "sessions": [_values(one, "member_id", "id") for one in opened],
+        "flags": [
+            {**_values(one.flag, "flagger", "dedupe_key"),
+             "decision": one.decision and _values(one.decision, "reviewer")} for one in found
+        ],
+        **(more or {}),
+    }  # fmt: skip
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(f"{name}.json", json.dumps(content, indent=2, ensure_ascii=False, default=str))
+        for sample_id in dict.fromkeys(one.flag.sample_id for one in found if one.flag.state != "withdrawn"):
+            try:
+                photo = flags.blobs.get(sample_id)
+            except StorageError as error:
+                log.warning("left out of a download: %s", error.message)
+                continue
+            suffix = "png" if photo.startswith(b"\x89PNG") else "jpg"
+            archive.writestr(f"photos/{sample_id}.{suffix}", photo, zipfile.ZIP_STORED)
+
+
+def delete(flags: FlagService, member_id: str, now: dt.datetime) -> str:
+    """Delete an account: its rows at once, then the photos; the next publishing takes out what is published.
+
+    All rows go in one transaction with the receipt, so that a crash leaves all or nothing; what is left
+    then, `go_on` does.
+
+    Returns:
+        The id of the receipt.
+
+    Raises:
+        AccountError: ``no_such_member``.
+        StorageError: the database refused; nothing was deleted.
+    """
+    receipt = DeletionReceipt(id=secrets.token_hex(16), rows_at=now, flags=0, published=0)
+    with write(flags.sessions) as session:
+        member = session.get(Member, member_id)
+        if member is None:
+            raise AccountError("no_such_member", "There is no such account.", status=404)
+        mine = session.scalars(
+            sa.select(Flag)
+            .join(MemberFlag, MemberFlag.flag_id == Flag.id)
+            .where(MemberFlag.member_id == member_id)
+        ).all()
+        ids = [flag.id for flag in mine]
+        # A shard of the dataset that has a row of theirs, or a decision about one, is made anew.
+        rows = [*ids, *session.scalars(sa.select(Decision.decision_id).where(Decision.flag_id.in_(ids)))]
+        in_shards = sa.select(Shard.path, ShardRow.row_id).join(ShardRow, ShardRow.shard_id == Shard.id)
+        sealed = session.execute(in_shards.where(ShardRow.row_id.in_(rows))).all()
+        session.execute(sa.delete(MemberFlag).where(MemberFlag.member_id == member_id))
+        photos = flags.erase_rows(session, mine)
+        for table in (MemberSession, MemberIdentity):
+            session.execute(sa.delete(table).where(table.member_id == member_id))
+        session.delete(member)
+        receipt.flags = len(ids)
+        receipt.published = len({row.row_id for row in sealed} & set(ids))
+        receipt.pending = json.dumps(
+            {"photos": sorted(photos), "rows": [row.row_id for row in sealed],
+             "paths": sorted({row.path for row in sealed})}
+        )  # fmt: skip
+        session.add(receipt)
+    try:
+        go_on(flags, receipt.id, now)
+    except StorageError as error:  # the rows are gone; the next start goes on
+        log.warning("photos of a deleted account are still to be deleted: %s", error.message)
+    return receipt.id
+
+
+def go_on(flags: FlagService, receipt_id: str, now: dt.datetime) -> DeletionReceipt | None:
+    """Do what is left of a deletion, and note what was done meanwhile; None: there is no such receipt.
+
+    Raises:
+        StorageError: disk or database refused.
+    """
+    with read(flags.sessions) as session:
+        receipt = session.get(DeletionReceipt, receipt_id)
+    if receipt is None or receipt.pending is None:
+        return receipt
+    left = json.loads(receipt.pending)
+    if receipt.photos_at is None:
+        flags.drop_photos(left["photos"])
+    with write(flags.sessions) as session:
+        receipt = session.get(DeletionReceipt, receipt_id)
+        if receipt is None or receipt.pending is None:
+            return receipt
+        receipt.photos_at = receipt.photos_at or now
+        if _has_left_the_dataset(session, left["rows"]):
+            erased = [row.done_at for row in _erasures(session, left["paths"], receipt.rows_at)]
+            if None not in erased:
+                receipt.dataset_at, receipt.pending = max(filter(None, erased), default=now), None
+                return receipt
+        receipt.pending = json.dumps({**left, "photos": []})
+    return receipt
+
+
+def go_on_with_all(flags: FlagService, now: dt.datetime) -> None:
+    """`go_on` with every deletion that is not complete.
+
+    Raises:
+        StorageError: disk or database refused.
+    """
+    with read(flags.sessions) as session:
+        query = sa.select(DeletionReceipt.id).where(DeletionReceipt.pending.is_not(None))
+        ids = list(session.scalars(query))
+    for receipt_id in ids:
+        go_on(flags, receipt_id, now)
+
+
+def _has_left_the_dataset(session: Session, rows: list[str]) -> bool:
+    return session.scalar(sa.select(ShardRow.row_id).where(ShardRow.row_id.in_(rows)).limit(1)) is None
+
+
+def _erasures(session: Session, paths: list[str], since: dt.datetime) -> Iterable[Erasure]:
+    """What the repo's history has lost, or has still to lose, since a moment."""
+    return session.scalars(sa.select(Erasure).where(Erasure.path.in_(paths), Erasure.asked_at >= since))
+
+
+def _values(row: Any, *without: str) -> dict[str, Any]:
+    """The columns of a row, for JSON."""
+    if row is None:
+        return {}
+    return {name: getattr(row, name) for name in row.__mapper__.columns.keys() if name not in without}  # noqa: SIM118

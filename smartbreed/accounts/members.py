@@ -1,0 +1,788 @@
+"""Accounts of people who are no maintainers by password: sign up, sign in, sessions, roles.
+
+What an address does not give away: signing up, asking for a new password and a wrong password are answered in
+the same words after the same work, whether or not there is an account. A password is compared with a hash
+either way; what depends on the account (rows, mails) is done afterwards, in a thread of its own.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import hmac
+import logging
+import re
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from itsdangerous import BadSignature, Signer
+from sqlalchemy.orm import Session
+
+from smartbreed.accounts.link_tokens import LASTS_S as LINK_LASTS_S
+from smartbreed.accounts.link_tokens import Link, LinkTokens, Purpose, no_such_link
+from smartbreed.accounts.login_throttle import LoginThrottle, network_of
+from smartbreed.accounts.mail import Kind, Mail
+from smartbreed.accounts.maintainer_sessions import read_cookie
+from smartbreed.accounts.secret import load_secret
+from smartbreed.accounts.tables import ROLES, Member, MemberFlag, MemberIdentity, MemberSession, UsedToken
+from smartbreed.core.database import Sessions, read, write
+from smartbreed.core.errors import AccountError
+from smartbreed.core.settings import Settings
+
+if TYPE_CHECKING:
+    from pwdlib import PasswordHash
+
+log = logging.getLogger(__name__)
+
+COOKIE = "smartbreed_member"
+#: How long a sign-in lasts, in seconds, and how long it counts as fresh for what cannot be undone.
+LASTS_S, FRESH_S = 30 * 86_400, 15 * 60
+#: Fewest and most characters of a password; argon2 takes any length, a request should not.
+SHORTEST, LONGEST = 10, 200
+#: Sign-ins one member can have open; the oldest ends when another begins.
+_MOST_SESSIONS = 50
+#: Mails to one address an hour; further ones are not sent. Requests for mails from one network an hour.
+_MAILS, _ASKED, _HOUR_S = 4, 30, 3600.0
+#: Work that may wait for the thread behind the answers.
+_MOST_WAITING = 200
+#: Passwords hashed at once; each takes 64 MB meanwhile.
+_HASHED_AT_ONCE = 2
+#: A sign-up that was never confirmed is forgotten after so many seconds.
+_UNCONFIRMED_S = 7 * 86_400
+
+_WRONG = "This address and this password do not go together. Try again, or choose a new password."
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """A member as a request has them.
+
+    Attributes:
+        session: id of the session; not what is in the cookie.
+        fresh: they signed in so lately that what cannot be undone needs no password.
+    """
+
+    id: str
+    name: str
+    email: str
+    role: str
+    has_password: bool
+    session: str
+    fresh: bool
+
+    @property
+    def shown(self) -> str:
+        """What the pages call them."""
+        return self.name or self.email.partition("@")[0] or "My account"
+
+    @property
+    def maintains(self) -> bool:
+        """Whether they may do what maintainers do."""
+        return self.role in ("maintainer", "admin")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a provider says of a person who signed in there.
+
+    Attributes:
+        provider: its name, for sentences.
+        email: as the provider has it; empty: it gives none.
+        verified: whether the provider says that the address is theirs.
+    """
+
+    provider: str
+    issuer: str
+    subject: str
+    email: str = ""
+    verified: bool = False
+    name: str = ""
+
+
+class Members:
+    """The accounts of an installation; safe for any number of threads.
+
+    Args:
+        settings: the secret and the mail server.
+        sessions: opens the database, on first use.
+        clock: the time in seconds; tests bring their own.
+        pause: waits some seconds; tests bring their own.
+        mail: sends links; None: as the settings say.
+
+    Attributes:
+        site: address of the app that links begin with, such as ``https://pets.example.org``.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        sessions: Callable[[], Sessions],
+        clock: Callable[[], float] = time.time,
+        pause: Callable[[float], None] = time.sleep,
+        mail: Mail | None = None,
+    ) -> None:
+        self._settings = settings
+        self._open = sessions
+        self._clock = clock
+        self._throttle = LoginThrottle(clock, pause)
+        self._mail = mail or Mail(settings)
+        self._mailed, self._asked = _Rate(_MAILS, clock), _Rate(_ASKED, clock)
+        self._later = ThreadPoolExecutor(1, "accounts")
+        self._waiting = threading.BoundedSemaphore(_MOST_WAITING)
+        self._costly = threading.BoundedSemaphore(_HASHED_AT_ONCE)
+        self.site = "http://127.0.0.1:7860"
+
+    def close(self) -> None:
+        """Finish what waits behind answers."""
+        self._later.shutdown()
+
+    def settle(self) -> None:
+        """Wait until what was begun behind earlier answers is done."""
+        self._later.submit(int).result()
+
+    @property
+    def mails(self) -> bool:
+        """Whether links are mailed; else the administrator finds them in the log."""
+        return self._mail.configured
+
+    # -- signing up and in
+
+    def sign_up(self, email: str, password: str, name: str, caller: str, browser: str = "") -> None:
+        """Ask for an account; a link confirms the address.
+
+        An address with an account already gets a mail that says so. The answer is the same.
+
+        Args:
+            caller: network address of the request.
+            browser: mark of the browser; in it the link alone confirms, elsewhere the password is asked for.
+                So who signs up with another person's address gains nothing when that person follows the link.
+
+        Raises:
+            AccountError: ``bad_email``, ``bad_password``, ``too_many``.
+        """
+        address = normalise(email)
+        check_password(password, address)
+        self._asked.check(caller)
+        hashed = self._hash_of(password)
+        self._after(lambda: self._signed_up(address, hashed, clean_name(name), browser))
+
+    def _signed_up(self, address: str, hashed: str, name: str, browser: str) -> None:
+        now = self._now()
+        with write(self._sessions) as session:
+            stale = now - dt.timedelta(seconds=_UNCONFIRMED_S)
+            session.execute(
+                sa.delete(Member).where(
+                    Member.verified_at.is_(None), Member.password_hash.is_not(None), Member.created_at < stale
+                )
+            )
+            member = _by_email(session, address)
+            if member is None:
+                member = Member(email=address, created_at=now)
+                session.add(member)
+            if member.verified_at is None:
+                member.password_hash, member.name = hashed, name  # the latest link alone confirms
+            session.flush()
+        if member.verified_at is None:
+            self._send("verify", member, browser)
+        else:
+            self._send("known", member)
+
+    def verify(
+        self, token: str, browser: str, caller: str, password: str | None = None, agent: str = ""
+    ) -> str:
+        """Confirm an address by the link that was sent to it, and sign in.
+
+        Returns:
+            The value for the cookie.
+
+        Raises:
+            AccountError: ``bad_link``; ``password_needed``: another browser signed up.
+        """
+        link = self._tokens.read("verify", token)
+        with read(self._sessions) as session:
+            member = self._linked(session, link)
+            hashed = member.password_hash or ""
+        if not (link.browser and hmac.compare_digest(link.browser.encode(), browser.encode())):
+            if password is None:
+                raise AccountError(
+                    "password_needed", "Type the password that you signed up with.", status=403
+                )
+            self._compare(password, hashed, caller, "")
+        with write(self._sessions) as session:
+            member = self._linked(session, link, use="verify")
+            member.verified_at = self._now()
+            return self._open_session(session, member, agent)
+
+    def needs_password(self, token: str, browser: str) -> bool:
+        """Whether `verify` will ask for the password in this browser.
+
+        Raises:
+            AccountError: ``bad_link``.
+        """
+        link = self._tokens.read("verify", token)
+        with read(self._sessions) as session:
+            self._linked(session, link)
+        return not (link.browser and hmac.compare_digest(link.browser.encode(), browser.encode()))
+
+    def log_in(
+        self,
+        email: str,
+        password: str,
+        caller: str,
+        device: str = "",
+        agent: str = "",
+        before: str = "",
+        browser: str = "",
+    ) -> str:
+        """Sign in with a password.
+
+        Args:
+            caller, device: as `smartbreed.accounts.login_throttle.LoginThrottle.compare` has them.
+            agent: the browser's name for itself.
+            before: value of the cookie that the request had; that session ends.
+            browser: as `sign_up` has it, for a link to confirm the address that is sent once more.
+
+        Returns:
+            The value for the cookie: always a new one.
+
+        Raises:
+            AccountError: ``wrong_password``, ``unverified`` or ``disabled``; the latter two only to who knows
+                the password.
+            MaintainerError: ``too_many_tries``.
+        """
+        address = ""  # of no account
+        with suppress(AccountError):
+            address = normalise(email)
+        with read(self._sessions) as session:
+            member = _by_email(session, address)
+        dummy = self._dummy  # made before it is known whether it is needed
+        hashed = member.password_hash if member else None
+        self._compare(password, hashed or dummy, caller, device)
+        assert member is not None, "no password has the hash of the dummy"
+        if member.verified_at is None:
+            self._after(lambda: self._send("verify", member, browser))
+            raise AccountError(
+                "unverified", f"Confirm your address first: {self.where_links_are} once more.", status=403
+            )
+        with write(self._sessions) as session:
+            self._end(session, before)
+            current = self._usable(session, member.id)
+            if self._passwords.current_hasher.check_needs_rehash(current.password_hash or ""):
+                current.password_hash = self._hash_of(password)
+            return self._open_session(session, current, agent)
+
+    def _compare(self, password: str, hashed: str, caller: str, device: str) -> None:
+        """One comparison, as slow as the caller has deserved."""
+        if not self._throttle.compare(caller, lambda: self._matches(password, hashed), device):
+            raise AccountError("wrong_password", _WRONG, status=403)
+
+    def _matches(self, password: str, hashed: str) -> bool:
+        if len(password) > LONGEST:
+            password = ""
+        with self._costly:
+            return self._passwords.verify(password.encode("utf-8", "surrogatepass"), hashed)
+
+    def _hash_of(self, password: str) -> str:
+        with self._costly:
+            return self._passwords.hash(password.encode("utf-8", "surrogatepass"))
+
+    def enter_with(self, claim: Claim, agent: str = "", before: str = "") -> str:
+        """Sign in a person whom a provider vouches for; the first time they get an account.
+
+        An account that is there already is joined by its address only if the provider says that the address
+        was verified. A password that was set before the address was confirmed does not survive that.
+
+        Returns:
+            The value for the cookie.
+
+        Raises:
+            AccountError: ``email_unverified`` or ``disabled``.
+        """
+        address = ""
+        with suppress(AccountError):
+            address = normalise(claim.email)
+        now = self._now()
+        with write(self._sessions) as session:
+            known = session.get(MemberIdentity, (claim.issuer[:200], claim.subject[:200]))
+            if known is None:
+                if address and not claim.verified:
+                    raise AccountError(
+                        "email_unverified",
+                        f"{claim.provider} has not confirmed your e-mail address. Confirm it there, "
+                        "or sign up here with a password.",
+                        status=403,
+                    )
+                member = _by_email(session, address) if address else None
+                if member is None:
+                    member = Member(email=address or None, name=clean_name(claim.name), created_at=now)
+                    session.add(member)
+                elif member.verified_at is None:
+                    member.password_hash = None
+                member.verified_at = member.verified_at or now
+                session.flush()
+                known = MemberIdentity(
+                    issuer=claim.issuer[:200], subject=claim.subject[:200], member_id=member.id, joined_at=now
+                )
+                session.add(known)
+            self._end(session, before)
+            return self._open_session(session, self._usable(session, known.member_id), agent)
+
+    # -- passwords
+
+    def forgot(self, email: str, caller: str) -> None:
+        """Send a link to choose a new password, if there is such an account; the answer is the same.
+
+        Raises:
+            AccountError: ``bad_email``, ``too_many``.
+        """
+        address = normalise(email)
+        self._asked.check(caller)
+        self._after(lambda: self._forgot(address))
+
+    def _forgot(self, address: str) -> None:
+        with read(self._sessions) as session:
+            member = _by_email(session, address)
+        if member is not None and member.disabled_at is None:
+            self._send("reset", member)
+
+    def check_reset(self, token: str) -> None:
+        """Whether a link to choose a new password works.
+
+        Raises:
+            AccountError: ``bad_link``.
+        """
+        link = self._tokens.read("reset", token)
+        with read(self._sessions) as session:
+            self._linked(session, link)
+
+    def reset(self, token: str, password: str, agent: str = "") -> str:
+        """Choose a new password by a link; all sessions end, and one begins.
+
+        Returns:
+            The value for the cookie.
+
+        Raises:
+            AccountError: ``bad_link``, ``bad_password`` or ``disabled``.
+        """
+        link = self._tokens.read("reset", token)
+        with read(self._sessions) as session:
+            address = self._linked(session, link).email or ""
+        check_password(password, address)
+        hashed = self._hash_of(password)
+        with write(self._sessions) as session:
+            member = self._linked(session, link, use="reset")
+            member.password_hash = hashed
+            member.verified_at = member.verified_at or self._now()  # the link came by mail
+            session.execute(sa.delete(MemberSession).where(MemberSession.member_id == member.id))
+            return self._open_session(session, member, agent)
+
+    def change_password(self, who: SignedIn, old: str, new: str, caller: str) -> None:
+        """Another password; every other session ends.
+
+        Args:
+            old: the present one; not asked for where there is none and the sign-in is fresh.
+
+        Raises:
+            AccountError: ``wrong_password``, ``bad_password`` or ``sign_in_again``.
+        """
+        self.confirm(who, old, caller)
+        check_password(new, who.email)
+        hashed = self._passwords.hash(new)
+        with write(self._sessions) as session:
+            self._usable(session, who.id).password_hash = hashed
+            session.execute(
+                sa.delete(MemberSession).where(
+                    MemberSession.member_id == who.id, MemberSession.id != who.session
+                )
+            )
+
+    def confirm(self, who: SignedIn, password: str, caller: str) -> None:
+        """That it is really them: by their password, or without one by a sign-in a moment ago.
+
+        Raises:
+            AccountError: ``wrong_password`` or ``sign_in_again``.
+        """
+        with read(self._sessions) as session:
+            hashed = self._usable(session, who.id).password_hash
+        if hashed:
+            self._compare(password, hashed, caller, "")
+        elif not who.fresh:
+            raise AccountError("sign_in_again", "Sign out and in again, then this can be done.", status=403)
+
+    # -- sessions
+
+    def of(self, headers: Mapping[str, str]) -> SignedIn | None:
+        """The member whose cookie a request has; None for visitors.
+
+        Raises:
+            StorageError: the database refused.
+        """
+        value = self._unsigned(read_cookie(headers, COOKIE))
+        if not value:
+            return None
+        now = self._now()
+        with read(self._sessions) as session:
+            row = session.execute(
+                sa.select(MemberSession, Member)
+                .join(Member, Member.id == MemberSession.member_id)
+                .where(MemberSession.id == _hash(value), MemberSession.expires_at > now)
+                .where(Member.disabled_at.is_(None), Member.verified_at.is_not(None))
+            ).first()
+        if row is None:
+            return None
+        found, member = row
+        return SignedIn(
+            member.id, member.name, member.email or "", member.role, member.password_hash is not None,
+            found.id, now - found.opened_at < dt.timedelta(seconds=FRESH_S),
+        )  # fmt: skip
+
+    def sessions_of(self, member_id: str) -> list[MemberSession]:
+        """Where a member is signed in, the latest first."""
+        query = (
+            sa.select(MemberSession)
+            .where(MemberSession.member_id == member_id, MemberSession.expires_at > self._now())
+            .order_by(MemberSession.opened_at.desc())
+        )
+        with read(self._sessions) as session:
+            return list(session.scalars(query))
+
+    def end_sessions(self, who: SignedIn, which: str = "") -> None:
+        """Sign out: one session of the member's own by its id, or all of them."""
+        query = sa.delete(MemberSession).where(MemberSession.member_id == who.id)
+        with write(self._sessions) as session:
+            session.execute(query.where(MemberSession.id == which) if which else query)
+
+    def end_session(self, session_id: str) -> None:
+        """Sign out one session, in every window."""
+        with write(self._sessions) as session:
+            session.execute(sa.delete(MemberSession).where(MemberSession.id == session_id))
+
+    @property
+    def has_maintainers(self) -> bool:
+        """Whether a member may do what maintainers do.
+
+        Raises:
+            StorageError: the database refused.
+        """
+        query = sa.select(Member.id).where(Member.role != "member", Member.disabled_at.is_(None)).limit(1)
+        with read(self._sessions) as session:
+            return session.scalar(query) is not None
+
+    def form_token(self, browser: str, session: str = "") -> str:
+        """What a form has to send along: bound to the browser and to the sign-in."""
+        return hmac.digest(self._secret, f"form {browser} {session}".encode(), "sha256").hex()
+
+    def browser_mark(self, browser: str) -> str:
+        """Stands for a browser in a link."""
+        return hmac.digest(self._secret, f"browser {browser}".encode(), "sha256").hex()[:32]
+
+    # -- flags
+
+    def own_flag(self, session: Session, flag_id: str, member_id: str) -> None:
+        """Note in the transaction that saves a flag whose it is; a flag that has an owner keeps them."""
+        if session.get(MemberFlag, flag_id) is None and session.get(Member, member_id) is not None:
+            session.add(MemberFlag(flag_id=flag_id, member_id=member_id))
+
+    # -- for administrators
+
+    def list(self) -> list[Member]:
+        """Every account, the oldest first."""
+        with read(self._sessions) as session:
+            return list(session.scalars(sa.select(Member).order_by(Member.id)))
+
+    def find(self, email_or_id: str) -> Member:
+        """An account by its address or id.
+
+        Raises:
+            AccountError: ``no_such_member``.
+        """
+        with read(self._sessions) as session:
+            member = session.get(Member, email_or_id) if re.fullmatch(r"[0-9A-Z]{26}", email_or_id) else None
+            if member is None:
+                with suppress(AccountError):
+                    member = _by_email(session, normalise(email_or_id))
+        if member is None:
+            raise AccountError("no_such_member", "There is no account with this address or id.", status=404)
+        return member
+
+    def create(self, email: str, role: str = "member") -> tuple[Member, str]:
+        """Make an account for a person, who chooses the password by a link.
+
+        Returns:
+            The account, and the link.
+
+        Raises:
+            AccountError: ``bad_email``, ``unknown_role`` or ``known_email``.
+        """
+        address = normalise(email)
+        with write(self._sessions) as session:
+            if _by_email(session, address) is not None:
+                raise AccountError("known_email", "There is an account with this address already.")
+            member = Member(email=address, role=_role(role), created_at=self._now())
+            session.add(member)
+            session.flush()
+        return member, self._link("reset", member)
+
+    def set_role(self, email_or_id: str, role: str) -> None:
+        """Give an account another role.
+
+        Raises:
+            AccountError: ``no_such_member`` or ``unknown_role``.
+        """
+        self._change(email_or_id, role=_role(role))
+
+    def disable(self, email_or_id: str, *, disabled: bool = True) -> None:
+        """Close an account, which ends its sessions, or open it again.
+
+        Raises:
+            AccountError: ``no_such_member``.
+        """
+        member_id = self._change(email_or_id, disabled_at=self._now() if disabled else None)
+        if disabled:
+            with write(self._sessions) as session:
+                session.execute(sa.delete(MemberSession).where(MemberSession.member_id == member_id))
+
+    def _change(self, email_or_id: str, **values: Any) -> str:
+        member = self.find(email_or_id)
+        with write(self._sessions) as session:
+            session.execute(sa.update(Member).where(Member.id == member.id).values(**values))
+        return member.id
+
+    # -- inside
+
+    @property
+    def where_links_are(self) -> str:
+        """Part of a sentence."""
+        return "we have mailed you a link" if self.mails else "the administrator finds your link in the log"
+
+    def _send(self, kind: Kind, member: Member, browser: str = "") -> None:
+        address = member.email or ""
+        if not self._mailed.take(address):
+            log.info("member %s has been sent enough links for this hour", member.id)
+            return
+        purpose: Purpose = "verify" if kind == "verify" else "reset"
+        hours = LINK_LASTS_S[purpose] // 3600
+        self._mail.send(kind, member.id, address, self._link(purpose, member, browser), hours)
+
+    def _link(self, purpose: Purpose, member: Member, browser: str = "") -> str:
+        token = self._tokens.make(purpose, member.id, self._mark(member), browser)
+        return f"{self.site}/account/{purpose}?token={token}"
+
+    def _mark(self, member: Member) -> str:
+        """Changes with the password and when the address is confirmed, so that older links end."""
+        text = f"mark {member.id} {member.password_hash} {member.verified_at is not None}"
+        return hmac.digest(self._secret, text.encode(), "sha256").hex()[:32]
+
+    def _linked(self, session: Session, link: Link, use: Purpose | None = None) -> Member:
+        """The member of a link that still works; ``use`` it up in the same transaction."""
+        member = session.get(Member, link.member)
+        if member is None or not hmac.compare_digest(self._mark(member), link.mark):
+            raise no_such_link()
+        if session.get(UsedToken, link.id) is not None:
+            raise no_such_link()
+        if member.disabled_at is not None:
+            raise _disabled()
+        if use is not None:
+            now = self._now()
+            session.execute(sa.delete(UsedToken).where(UsedToken.expires_at <= now))
+            expires = now + dt.timedelta(seconds=LINK_LASTS_S[use])
+            session.add(UsedToken(id=link.id, expires_at=expires))
+        return member
+
+    def _usable(self, session: Session, member_id: str) -> Member:
+        member = session.get(Member, member_id)
+        if member is None or member.disabled_at is not None:
+            raise _disabled()
+        return member
+
+    def _open_session(self, session: Session, member: Member, agent: str) -> str:
+        now, value = self._now(), secrets.token_urlsafe(32)
+        session.execute(sa.delete(MemberSession).where(MemberSession.expires_at <= now))
+        mine = sa.select(MemberSession.id).where(MemberSession.member_id == member.id)
+        oldest = mine.order_by(MemberSession.opened_at.desc()).offset(_MOST_SESSIONS - 1)
+        session.execute(sa.delete(MemberSession).where(MemberSession.id.in_(list(session.scalars(oldest)))))
+        session.add(
+            MemberSession(
+                id=_hash(value), member_id=member.id, opened_at=now, browser=browser_name(agent),
+                expires_at=now + dt.timedelta(seconds=LASTS_S),
+            )
+        )  # fmt: skip
+        return self._cookies.sign(value).decode()
+
+    def _end(self, session: Session, cookie: str) -> None:
+        if value := self._unsigned(cookie):
+            session.execute(sa.delete(MemberSession).where(MemberSession.id == _hash(value)))
+
+    def _unsigned(self, cookie: str) -> str:
+        with suppress(BadSignature):
+            return self._cookies.unsign(cookie).decode()
+        return ""
+
+    def _after(self, work: Callable[[], None]) -> None:
+        """Do it behind the answer, so that its time tells nothing."""
+        if not self._waiting.acquire(blocking=False):
+            raise AccountError("busy", "Many people are signing up; try again in a minute.", status=503)
+
+        def run() -> None:
+            try:
+                work()
+            except Exception as error:  # the answer has gone; values of the request stay out of the log
+                log.error("behind an answer about accounts: %s", type(error).__name__)
+            finally:
+                self._waiting.release()
+
+        self._later.submit(run)
+
+    def _now(self) -> dt.datetime:
+        return dt.datetime.fromtimestamp(self._clock(), dt.UTC)
+
+    @cached_property
+    def _sessions(self) -> Sessions:
+        return self._open()
+
+    @cached_property
+    def _secret(self) -> bytes:
+        return load_secret(self._settings)
+
+    @cached_property
+    def _tokens(self) -> LinkTokens:
+        return LinkTokens(self._secret, self._clock)
+
+    @cached_property
+    def _cookies(self) -> Signer:
+        return Signer(self._secret, "member session", digest_method=hashlib.sha256)
+
+    @cached_property
+    def _passwords(self) -> PasswordHash:
+        from pwdlib import PasswordHash
+
+        return PasswordHash.recommended()
+
+    @cached_property
+    def _dummy(self) -> str:
+        """A hash that no password has, to compare with where there is no account."""
+        return self._passwords.hash(secrets.token_hex(32))
+
+
+class _Rate:
+    """At most so many in an hour for each key; keys are forgotten after it.
+
+    Args:
+        most: how many.
+        clock: the time in seconds.
+    """
+
+    def __init__(self, most: int, clock: Callable[[], float]) -> None:
+        self._most, self._clock = most, clock
+        self._guard = threading.Lock()
+        self._times: dict[str, deque[float]] = {}
+
+    def take(self, key: str) -> bool:
+        """Count one more; False when that is too many."""
+        now = self._clock()
+        with self._guard:
+            self._times = {k: times for k, times in self._times.items() if times[-1] > now - _HOUR_S}
+            times = self._times.setdefault(key, deque(maxlen=self._most))
+            if len(times) == self._most and times[0] > now - _HOUR_S:
+                return False
+            times.append(now)
+            return True
+
+    def check(self, caller: str) -> None:
+        """`take` for the network of a caller.
+
+        Raises:
+            AccountError: ``too_many``.
+        """
+        if not self.take(network_of(caller)):
+            raise AccountError(
+                "too_many", "Too many requests from your network; try again later.", status=429
+            )
+
+
+def normalise(email: str) -> str:
+    """An address as it is kept: lower case, the domain in its ASCII form's Unicode.
+
+    Raises:
+        AccountError: ``bad_email``.
+    """
+    from email_validator import EmailNotValidError, validate_email
+
+    try:
+        found = validate_email(
+            email.strip()[:400], check_deliverability=False, test_environment=True, strict=True
+        )
+    except EmailNotValidError:
+        raise AccountError("bad_email", "This is no e-mail address; check how it is spelt.") from None
+    if len(found.normalized) > 254:
+        raise AccountError("bad_email", "This e-mail address is too long.")
+    return found.normalized.casefold()
+
+
+def check_password(password: str, address: str) -> None:
+    """Refuse a password that is guessed at once.
+
+    Raises:
+        AccountError: ``bad_password``.
+    """
+    plain = password.casefold()
+    if not SHORTEST <= len(password) <= LONGEST:
+        problem = (
+            f"Use {SHORTEST} to {LONGEST} characters; a few words that belong together only for you are good."
+        )
+    elif len(set(plain)) < 5 or (address and plain in (address, address.partition("@")[0])):
+        problem = "This password is easy to guess; a few words that belong together only for you are better."
+    else:
+        return
+    raise AccountError("bad_password", problem)
+
+
+def clean_name(text: str) -> str:
+    """A name in one line without control or formatting characters, at most 60 long."""
+    visible = "".join(c if c.isprintable() else " " for c in text[:1000])
+    return " ".join(visible.split())[:60].strip()
+
+
+def browser_name(agent: str) -> str:
+    """Browser and system from a ``User-Agent``, in a few words."""
+    browsers = (
+        ("Edg", "Edge"),
+        ("OPR", "Opera"),
+        ("Firefox", "Firefox"),
+        ("Chrom", "Chrome"),
+        ("Safari", "Safari"),
+    )
+    systems = (
+        ("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows"),
+        ("Mac OS", "macOS"), ("Linux", "Linux"),
+    )  # fmt: skip
+    browser = next((name for sign, name in browsers if sign in agent), "A browser")
+    system = next((name for sign, name in systems if sign in agent), "")
+    return f"{browser} on {system}" if system else browser
+
+
+def _role(role: str) -> str:
+    if role not in ROLES:
+        raise AccountError("unknown_role", f"A role is one of {', '.join(ROLES)}. Received: {role!r:.40}")
+    return role
+
+
+def _disabled() -> AccountError:
+    return AccountError("disabled", "This account is closed. Ask the people who run this site.", status=403)
+
+
+def _by_email(session: Session, address: str) -> Member | None:
+    return session.scalar(sa.select(Member).where(Member.email == address))
+
+
+def _hash(value: str) -> str:
+    return hashlib.sha256(value.encode()).hexdigest()

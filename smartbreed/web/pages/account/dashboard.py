@@ -1,0 +1,98 @@
+"""What became of a member's flags, in sentences."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from smartbreed.accounts.member_data import OwnFlag, own_flag, own_flags
+from smartbreed.breeds.catalogue import get_breed
+from smartbreed.dataset.accepted import ACCEPTING, sample_key
+from smartbreed.imaging.photo import encode_jpeg
+from smartbreed.review.claims import label_of, said
+from smartbreed.review.pictures import stored_photo, surroundings
+from smartbreed.web.pages.tour.versions import Known, known_versions
+
+if TYPE_CHECKING:
+    from smartbreed.services import Services
+
+#: Flags on the page; the download has all.
+SHOWN = 60
+#: Longest side of a picture, pixels.
+_SIDE = 240
+
+
+@dataclass(frozen=True)
+class Row:
+    """One flag on the page.
+
+    Attributes:
+        model: what the model had said.
+        said: what the member said.
+        became: what became of it.
+        photo: whether there still is one.
+    """
+
+    id: str
+    at: dt.datetime
+    model: str
+    said: str
+    became: str
+    photo: bool
+
+
+def rows(services: Services, member_id: str) -> list[Row]:
+    """The member's flags, the newest first.
+
+    Raises:
+        StorageError: the database refused.
+    """
+    found = own_flags(services.flags.sessions, member_id, SHOWN)
+    known = Known()
+    if any(one.decision is not None and one.decision.decision in ACCEPTING for one in found):
+        known = known_versions(services, services.identifier.bundle)
+    names = {id_: breed.name for id_, breed in services.review.new_breeds().items()} if found else {}
+    return [_row(one, known, names) for one in found]
+
+
+def _row(own: OwnFlag, known: Known, names: dict[str, str]) -> Row:
+    flag = own.flag
+    model = "nothing there"
+    if flag.predicted:
+        share = "" if flag.probability is None else f", {flag.probability:.0%}"
+        model = f"{names.get(flag.predicted) or get_breed(flag.predicted).name}{share}"
+    words = said(flag, names.get(label_of(flag) or ""))
+    return Row(flag.id, flag.flagged_at, model, words, became(own, known), flag.state != "withdrawn")
+
+
+def became(own: OwnFlag, known: Known) -> str:
+    """A sentence: "Version 1.3.0 learned from it."."""
+    flag, decision = own.flag, own.decision
+    if flag.state == "withdrawn":
+        return "You took it back."
+    if decision is None or decision.decision == "undo":
+        return "It waits for review."
+    if decision.decision not in ACCEPTING:
+        return "It was reviewed, and no version learns from it."
+    label = decision.label or label_of(flag) or ""
+    version, unseen = known.learnt(sample_key(flag.sample_id, decision.box or flag.box), label)
+    if version and unseen:
+        return f"Version {version} was tested on it."
+    if version:
+        return f"Version {version} learned from it."
+    return "It was accepted; the next version learns from it."
+
+
+def picture(services: Services, member_id: str, flag_id: str) -> bytes:
+    """A small JPEG of the pet that a flag is about.
+
+    Raises:
+        AccountError: ``no_such_photo``.
+        StorageError, PhotoError: it cannot be read.
+    """
+    flag = own_flag(services.flags, member_id, flag_id)
+    photo = stored_photo(services.flags.blobs, flag.sample_id, services.admission)
+    return encode_jpeg(np.asarray(surroundings(photo, flag.box, _SIDE)), 82)

@@ -1,0 +1,338 @@
+"""The pages of accounts: forms that work without a script. One FastAPI app under ``/account``."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import IO, Any
+
+from fastapi import Depends, FastAPI
+from fastapi.exceptions import RequestValidationError
+from itsdangerous import BadData, URLSafeTimedSerializer
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from smartbreed.accounts import member_data, providers
+from smartbreed.accounts.maintainer_sessions import read_cookie, set_cookie
+from smartbreed.accounts.secret import load_secret
+from smartbreed.core.errors import AccountError, SmartBreedError
+from smartbreed.services import Services, explain_failure
+from smartbreed.web.api.problems import answered
+from smartbreed.web.pages.account import dashboard
+from smartbreed.web.pages.account.visit import HOME, Visit, safe_next, visit_of
+
+_PROVIDER_COOKIE = "smartbreed_provider"
+#: How long a person may stay at a provider, in seconds.
+_AWAY_S = 15 * 60
+_CHUNK = 1 << 16
+
+
+def account_app(services: Services) -> FastAPI:
+    """The routes of ``/account``; what they raise becomes a page with its sentence."""
+
+    async def failed(request: Request, error: Exception) -> Response:
+        answered(request)
+        if isinstance(error, ClientDisconnect):
+            return Response(status_code=400)
+        if isinstance(error, HTTPException | RequestValidationError):
+            status = error.status_code if isinstance(error, HTTPException) else 422
+            error = AccountError("bad_form", "There is nothing like that here.", status=status)
+        said = explain_failure(error)
+        visit = Visit(services, request, None, "")
+        try:
+            visit = await run_in_threadpool(visit_of, services, request)
+        except SmartBreedError as refused:
+            said = refused
+        if said.code == "sign_in" and request.method == "GET":
+            return visit.go(f"/account/sign-in?next={request.url.path}")
+        return visit.page("message", said.status, problem=said.message)
+
+    errors = (SmartBreedError, HTTPException, RequestValidationError, ClientDisconnect, Exception)
+    handlers: dict[Any, Any] = dict.fromkeys(errors, failed)
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, exception_handlers=handlers)
+    _add_visitors(app, services)
+    _add_members(app, services)
+    _add_providers(app, services)
+    return app
+
+
+def _asked(services: Services) -> tuple[Any, Any]:
+    """What handlers ask for: the visit, and the visit with its form."""
+
+    def visit(request: Request) -> Visit:
+        return visit_of(services, request)
+
+    asked: Any = Depends(visit)
+
+    async def form(visit: Visit = asked) -> dict[str, str]:
+        return await visit.form()
+
+    return asked, Depends(form)
+
+
+def _tried(visit: Visit, view: str, work: Callable[[], Response], **values: Any) -> Response:
+    """What a form leads to; a refusal shows the form again with its sentence, and nothing typed is lost."""
+    try:
+        return work()
+    except SmartBreedError as error:
+        return visit.page(view, error.status, problem=error.message, **values)
+
+
+def _add_visitors(app: FastAPI, services: Services) -> None:
+    """Signing up and in, and choosing a new password."""
+    asked, formed = _asked(services)
+    members = services.members
+
+    def ways(visit: Visit) -> dict[str, Any]:
+        found = [(one.key, one.name) for one in providers.configured(services.settings)]
+        return {
+            "providers": found,
+            "space": providers.on_space(),
+            "passwords": members.mails or not providers.on_space(),
+        }
+
+    @app.get("/account/name")
+    def name(visit: Visit = asked) -> Response:
+        shown = visit.who.shown if visit.who else ""
+        return JSONResponse({"name": shown}, headers={"Cache-Control": "no-store"})
+
+    @app.get("/account/sign-in")
+    def show_sign_in(visit: Visit = asked) -> Response:
+        if visit.who is not None:
+            return visit.go(visit.next)
+        return visit.page("sign-in", email="", **ways(visit), next=visit.next)
+
+    @app.post("/account/sign-in")
+    def sign_in(visit: Visit = asked, form: dict[str, str] = formed) -> Response:
+        email, after = form.get("email", "")[:400], safe_next(form.get("next", ""))
+
+        def work() -> Response:
+            cookie = members.log_in(
+                email,
+                form.get("password", ""),
+                visit.caller,
+                visit.device,
+                visit.agent,
+                visit.cookie,
+                visit.mark,
+            )
+            return visit.enter(cookie, after)
+
+        return _tried(visit, "sign-in", work, email=email, **ways(visit), next=after)
+
+    @app.get("/account/sign-up")
+    def show_sign_up(visit: Visit = asked) -> Response:
+        return visit.page("sign-up", email="", name="", **ways(visit), next=visit.next)
+
+    @app.post("/account/sign-up")
+    def sign_up(visit: Visit = asked, form: dict[str, str] = formed) -> Response:
+        email, called = form.get("email", "")[:400], form.get("name", "")[:200]
+
+        def work() -> Response:
+            members.sign_up(email, form.get("password", ""), called, visit.caller, visit.mark)
+            return visit.page("sent", why="sign-up", mails=members.mails)
+
+        return _tried(visit, "sign-up", work, email=email, name=called, **ways(visit))
+
+    @app.get("/account/verify")
+    def show_verify(visit: Visit = asked, token: str = "") -> Response:
+        return visit.page("verify", link=token, password=members.needs_password(token, visit.mark))
+
+    @app.post("/account/verify")
+    def verify(visit: Visit = asked, form: dict[str, str] = formed) -> Response:
+        link = form.get("link", "")
+        needed = members.needs_password(link, visit.mark)
+
+        def work() -> Response:
+            password = form.get("password")
+            return visit.enter(members.verify(link, visit.mark, visit.caller, password, visit.agent), HOME)
+
+        return _tried(visit, "verify", work, link=link, password=needed)
+
+    @app.get("/account/forgot")
+    def show_forgot(visit: Visit = asked) -> Response:
+        return visit.page("forgot", email="")
+
+    @app.post("/account/forgot")
+    def forgot(visit: Visit = asked, form: dict[str, str] = formed) -> Response:
+        email = form.get("email", "")[:400]
+
+        def work() -> Response:
+            members.forgot(email, visit.caller)
+            return visit.page("sent", why="forgot", mails=members.mails)
+
+        return _tried(visit, "forgot", work, email=email)
+
+    @app.get("/account/reset")
+    def show_reset(visit: Visit = asked, token: str = "") -> Response:
+        members.check_reset(token)
+        return visit.page("reset", link=token)
+
+    @app.post("/account/reset")
+    def reset(visit: Visit = asked, form: dict[str, str] = formed) -> Response:
+        link = form.get("link", "")
+        members.check_reset(link)
+
+        def work() -> Response:
+            return visit.enter(members.reset(link, form.get("password", ""), visit.agent), HOME)
+
+        return _tried(visit, "reset", work, link=link)
+
+    @app.get("/account/receipt/{receipt}")
+    def show_receipt(receipt: str, visit: Visit = asked) -> Response:
+        found = member_data.go_on(services.flags, receipt[:32], dt.datetime.now(dt.UTC))
+        if found is None:
+            raise AccountError("no_such_receipt", "There is no such receipt.", status=404)
+        return visit.page("receipt", receipt=found)
+
+
+def _add_members(app: FastAPI, services: Services) -> None:
+    """What only a member may do, with what is their own."""
+    asked, formed = _asked(services)
+    members = services.members
+
+    def show(visit: Visit, status: int = 200, **values: Any) -> Response:
+        who = visit.member()
+        return visit.page(
+            "dashboard", status, flags=dashboard.rows(services, who.id), most=dashboard.SHOWN,
+            sessions=members.sessions_of(who.id), **values,
+        )  # fmt: skip
+
+    @app.get("/account")
+    def show_dashboard(visit: Visit = asked) -> Response:
+        return show(visit)
+
+    @app.get("/account/photo/{flag}")
+    def photo(flag: str, visit: Visit = asked) -> Response:
+        jpeg = dashboard.picture(services, visit.member().id, flag)
+        return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, no-store"})
+
+    @app.get("/account/download")
+    def download(visit: Visit = asked) -> Response:
+        who = visit.member()
+        file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it has been sent
+        member_data.export(services.flags, who.id, file)
+        length = file.tell()
+        file.seek(0)
+
+        def chunks() -> Iterator[bytes]:
+            with file:
+                yield from iter(partial(file.read, _CHUNK), b"")
+
+        headers = {
+            "Content-Disposition": 'attachment; filename="smartbreed-my-data.zip"',
+            "Content-Length": str(length),
+            "Cache-Control": "no-store",
+        }
+        return StreamingResponse(chunks(), media_type="application/zip", headers=headers)
+
+    @app.post("/account/password")
+    def password(visit: Visit = asked, form: dict[str, str] = formed) -> Response:
+        who = visit.member()
+        try:
+            members.change_password(who, form.get("old", ""), form.get("new", ""), visit.caller)
+        except SmartBreedError as error:
+            return show(visit, error.status, problem=error.message)
+        return show(visit, note="Your password is changed; you are signed out everywhere else.")
+
+    @app.post("/account/sessions/end")
+    def end(visit: Visit = asked, form: dict[str, str] = formed) -> Response:
+        who, which = visit.member(), form.get("session", "")
+        members.end_sessions(who, which)
+        return visit.enter("", "/account/sign-in") if which in ("", who.session) else visit.go(HOME)
+
+    @app.post("/account/sign-out")
+    def sign_out(visit: Visit = asked, form: dict[str, str] = formed) -> Response:
+        who = visit.member()
+        members.end_sessions(who, who.session)
+        return visit.enter("", "/")
+
+    @app.get("/account/delete")
+    def show_delete(visit: Visit = asked) -> Response:
+        visit.member()
+        return visit.page("delete")
+
+    @app.post("/account/delete")
+    def delete(visit: Visit = asked, form: dict[str, str] = formed) -> Response:
+        who = visit.member()
+
+        def work() -> Response:
+            members.confirm(who, form.get("password", ""), visit.caller)
+            return visit.enter("", f"/account/receipt/{services.delete_member(who.id)}")
+
+        return _tried(visit, "delete", work)
+
+
+def _add_providers(app: FastAPI, services: Services) -> None:
+    """Signing in elsewhere."""
+    asked, _ = _asked(services)
+    known = {one.key: one for one in providers.configured(services.settings)}
+    clients: dict[str, providers.SignIn] = {}
+
+    def client_of(key: str) -> providers.SignIn:
+        if key not in known:
+            raise AccountError("no_such_page", "There is no such way to sign in here.", status=404)
+        if key not in clients:
+            clients[key] = providers.SignIn(known[key])
+        return clients[key]
+
+    def kept() -> URLSafeTimedSerializer:
+        secret = load_secret(services.settings)
+        return URLSafeTimedSerializer(
+            secret, salt="smartbreed provider", signer_kwargs={"digest_method": hashlib.sha256}
+        )
+
+    def opened(request: Request) -> tuple[Request, dict[str, Any]]:
+        """The request with the session that Authlib keeps; gradio's own, on a Space, stays untouched."""
+        try:
+            session = kept().loads(read_cookie(request.headers, _PROVIDER_COOKIE), max_age=_AWAY_S)
+        except BadData:
+            session = {}
+        return Request({**request.scope, "session": session}, request.receive), session
+
+    def closed(visit: Visit, answer: Response, session: dict[str, Any]) -> Response:
+        text = kept().dumps(session) if session else ""
+        value = text if isinstance(text, str) else text.decode()
+        age = _AWAY_S if session else 0
+        answer.headers.append(
+            "Set-Cookie", set_cookie(_PROVIDER_COOKIE, value, age, secure=visit.secure, same_site="Lax")
+        )
+        return visit.kept(answer)
+
+    def back_to(visit: Visit, key: str) -> str:
+        public = services.settings.public_url.rstrip("/") or str(visit.request.base_url).rstrip("/")
+        return f"{public}/account/with/{key}/back"
+
+    @app.get("/account/with/{key}")
+    async def begin(key: str, visit: Visit = asked) -> Response:
+        client = await run_in_threadpool(client_of, key)
+        request, session = opened(visit.request)
+        session.clear()
+        answer = await client.begin(request, back_to(visit, key))
+        session["next"] = visit.next
+        return closed(visit, answer, session)
+
+    @app.get("/account/with/{key}/back")
+    async def come_back(key: str, visit: Visit = asked) -> Response:
+        client = await run_in_threadpool(client_of, key)
+        request, session = opened(visit.request)
+        after = safe_next(str(session.get("next", "")))
+        claim = await client.finish(request)
+        cookie = await run_in_threadpool(services.members.enter_with, claim, visit.agent, visit.cookie)
+        return closed(visit, visit.enter(cookie, after), {})
+
+    @app.get("/account/hugging-face")
+    def from_space(visit: Visit = asked) -> Response:
+        """Where gradio's own sign-in, on a Space, sends people back to."""
+        found = (
+            visit.request.scope.get("session", {}).pop("oauth_info", None) if providers.on_space() else None
+        )
+        if not isinstance(found, dict):
+            raise AccountError("provider_refused", "Hugging Face did not sign you in; try again.", status=403)
+        claim = providers.claim_of("Hugging Face", providers.HUGGING_FACE, found["userinfo"])
+        return visit.enter(services.members.enter_with(claim, visit.agent, visit.cookie), HOME)

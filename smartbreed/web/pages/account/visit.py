@@ -1,0 +1,183 @@
+"""One request to a page of accounts: who sends it, from which browser, and the form that came with it."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass
+from hmac import compare_digest
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from smartbreed.accounts.maintainer_sessions import DEVICE_COOKIE, device_header, read_cookie, set_cookie
+from smartbreed.accounts.members import COOKIE, LASTS_S, SignedIn
+from smartbreed.accounts.origin import over_https, public_origin
+from smartbreed.core.errors import AccountError
+from smartbreed.services import Services
+from smartbreed.web.api.access import route_for
+from smartbreed.web.api.client import client_of
+from smartbreed.web.api.docs_page import page_style
+from smartbreed.web.components import nav, templates
+
+#: Names the browser that a form was made for.
+FORM_COOKIE = "smartbreed_form"
+_FORM_LASTS_S = 86_400
+_BROWSER = re.compile(r"[A-Za-z0-9_-]{43}")
+#: Longest body of a form, in bytes, and most fields in it.
+_LONGEST, _MOST_FIELDS = 20_000, 20
+HOME = "/account"
+
+
+def safe_next(text: str) -> str:
+    """A page of ours to go on with; the account's own for anything else, other websites above all."""
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return HOME
+    plain = text.isascii() and text.isprintable() and "\\" not in text and len(text) <= 500
+    inside = text.startswith("/") and not text.startswith("//") and not parts.scheme and not parts.netloc
+    route = route_for(parts.path) if plain and inside else None
+    return text if route is not None and "GET" in route.methods else HOME
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What every handler starts from.
+
+    Attributes:
+        who: the member; None: a visitor.
+        browser: random name of the browser, in a cookie.
+    """
+
+    services: Services
+    request: Request
+    who: SignedIn | None
+    browser: str
+
+    @property
+    def caller(self) -> str:
+        return client_of(self.request)
+
+    @property
+    def agent(self) -> str:
+        return self.request.headers.get("user-agent", "")
+
+    @property
+    def device(self) -> str:
+        """Name of a browser that signed in before, see `smartbreed.accounts.login_throttle`."""
+        return self.services.maintainers.device_of(self.request)
+
+    @property
+    def cookie(self) -> str:
+        return read_cookie(self.request.headers, COOKIE)
+
+    @property
+    def mark(self) -> str:
+        return self.services.members.browser_mark(self.browser)
+
+    @property
+    def secure(self) -> bool:
+        public = public_origin(self.services.settings.public_url)
+        return over_https(self.request.url.scheme, self.request.headers, public)
+
+    @property
+    def token(self) -> str:
+        """What the forms of this visit carry."""
+        return self.services.members.form_token(self.browser, self.who.session if self.who else "")
+
+    @property
+    def next(self) -> str:
+        return safe_next(self.request.query_params.get("next", ""))
+
+    def member(self) -> SignedIn:
+        """Who is signed in.
+
+        Raises:
+            AccountError: ``sign_in``: a visitor.
+        """
+        if self.who is None:
+            raise AccountError("sign_in", "Please sign in first.", status=401)
+        return self.who
+
+    async def form(self) -> dict[str, str]:
+        """The fields of the form, once it is known to be one of ours.
+
+        Raises:
+            AccountError: ``bad_form``, or ``old_form``: its token is not that of this browser and sign-in.
+        """
+        kind = self.request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        body = await self.request.body()
+        if kind != "application/x-www-form-urlencoded" or len(body) > _LONGEST:
+            raise AccountError("bad_form", "This is not a form of ours.", status=400)
+        try:
+            text = body.decode("ascii")
+            fields = dict(
+                parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS)
+            )
+        except ValueError:
+            raise AccountError("bad_form", "This is not a form of ours.", status=400) from None
+        if not compare_digest(fields.get("token", "").encode(), self.token.encode()):
+            raise AccountError(
+                "old_form", "This form is out of date; nothing was done. Try again.", status=403
+            )
+        return fields
+
+    # -- answers
+
+    def page(self, view: str, status: int = 200, **values: Any) -> Response:
+        """One view of ``templates/account.html``."""
+        maintainers = self.services.maintainers.reachable
+        html = templates.render(
+            "account.html",
+            view=view,
+            token=self.token,
+            who=self.who,
+            header=Markup(
+                nav.header("account", maintainers=maintainers, account=self.who.shown if self.who else "")
+            ),
+            style=Markup(page_style("account.css")),
+            **{"next": HOME, "problem": "", "note": "", **values},
+        )
+        return self.kept(HTMLResponse(html, status))
+
+    def go(self, where: str) -> Response:
+        """On to another page."""
+        return self.kept(RedirectResponse(where, 303))
+
+    def enter(self, cookie: str, where: str) -> Response:
+        """On to another page, signed in; an empty cookie signs out."""
+        answer = self.go(where)
+        age = LASTS_S if cookie else 0
+        answer.headers.append(
+            "Set-Cookie", set_cookie(COOKIE, cookie, age, secure=self.secure, same_site="Lax")
+        )
+        if cookie and not read_cookie(self.request.headers, DEVICE_COOKIE):
+            value = self.services.maintainers.new_device()
+            answer.headers.append("Set-Cookie", device_header(value, secure=self.secure))
+        return answer
+
+    def kept(self, answer: Response) -> Response:
+        """The answer with the cookie that names the browser, and kept by no cache."""
+        answer.headers["Cache-Control"] = "no-store"
+        if read_cookie(self.request.headers, FORM_COOKIE) != self.browser:
+            answer.headers.append(
+                "Set-Cookie",
+                set_cookie(FORM_COOKIE, self.browser, _FORM_LASTS_S, secure=self.secure, same_site="Lax"),
+            )
+        return answer
+
+
+def visit_of(services: Services, request: Request) -> Visit:
+    """The visit that a request is.
+
+    Raises:
+        StorageError: the database refused.
+    """
+    browser = read_cookie(request.headers, FORM_COOKIE)
+    if not _BROWSER.fullmatch(browser):
+        browser = secrets.token_urlsafe(32)
+    return Visit(services, request, services.members.of(request.headers), browser)

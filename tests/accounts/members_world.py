@@ -1,0 +1,77 @@
+"""Members of a home of its own, with a clock, and a box in which their mails land."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from smartbreed.accounts.mail import Kind, Mail
+from smartbreed.accounts.members import COOKIE, Members, SignedIn
+from smartbreed.core.settings import Settings, load_settings
+from smartbreed.feedback.flags import FlagService, open_feedback
+
+EMAIL, PASSWORD = "rosa.valentin@example.org", "my two cats sing"
+
+
+class Clock:
+    now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@dataclass
+class Letter:
+    kind: Kind
+    member: str
+    address: str
+    link: str
+
+    @property
+    def token(self) -> str:
+        return re.findall(r"token=(\S+)", self.link)[0]
+
+
+class Letters(Mail):
+    """Keeps what would be sent."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.sent: list[Letter] = []
+
+    def send(self, kind: Kind, member_id: str, address: str, link: str, hours: int) -> None:
+        self.sent.append(Letter(kind, member_id, address, link))
+
+
+@dataclass
+class World:
+    home: Path
+    clock: Clock = field(default_factory=Clock)
+
+    def __post_init__(self) -> None:
+        self.settings = load_settings(home=self.home, salt="a salt", hub="embedded")
+        self.flags: FlagService = open_feedback(self.settings)
+        self.letters = Letters(self.settings)
+        self.members = self.another()
+
+    def another(self, **settings: str) -> Members:
+        """The members of another process on the same home."""
+        wanted = load_settings(home=self.home, salt="a salt", **settings)
+        return Members(wanted, lambda: self.flags.sessions, self.clock, self.clock.sleep, self.letters)
+
+    def letter(self) -> Letter:
+        """The latest."""
+        self.members.settle()
+        return self.letters.sent[-1]
+
+    def joined(self, email: str = EMAIL, password: str = PASSWORD, name: str = "Rosa") -> str:
+        """A member, signed in: the value of the cookie."""
+        self.members.sign_up(email, password, name, "1.2.3.4", "browser")
+        return self.members.verify(self.letter().token, "browser", "1.2.3.4")
+
+    def who(self, cookie: str) -> SignedIn | None:
+        return self.members.of({"cookie": f"{COOKIE}={cookie}"})

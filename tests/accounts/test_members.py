@@ -1,0 +1,527 @@
+"""Accounts: signing up and in, links, sessions, roles; and what they do not give away."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
+from members_world import EMAIL, PASSWORD, World
+
+from smartbreed.accounts import members as module
+from smartbreed.accounts.link_tokens import LASTS_S as LINK_LASTS_S
+from smartbreed.accounts.login_throttle import SLOW_S
+from smartbreed.accounts.maintainers import TOKEN_HEADER, Maintainers
+from smartbreed.accounts.members import COOKIE, FRESH_S, LASTS_S, Claim, clean_name, normalise
+from smartbreed.accounts.tables import Member, MemberSession, UsedToken
+from smartbreed.core.database import read
+from smartbreed.core.errors import AccountError
+
+NEW = "a dog under the table"
+
+
+def refused(code: str) -> Any:
+    """A block that ends with this refusal."""
+
+    class Refused:
+        def __enter__(self) -> None: ...
+
+        def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
+            assert isinstance(error, AccountError), f"nothing was refused; wanted {code}"
+            assert error.code == code
+            return True
+
+    return Refused()
+
+
+def test_from_sign_up_to_sign_out(world: World) -> None:
+    cookie = world.joined()
+    who = world.who(cookie)
+    assert who is not None
+    assert (who.email, who.name, who.role, who.shown) == (EMAIL, "Rosa", "member", "Rosa")
+    assert world.letter().kind == "verify"
+    assert world.letter().link.startswith("http://127.0.0.1:7860/account/verify?token=")
+    world.members.end_sessions(who)
+    assert world.who(cookie) is None
+    again = world.members.log_in("  ROSA.Valentin@Example.ORG ", PASSWORD, "1.2.3.4")
+    assert world.who(again) is not None
+
+
+def test_nothing_is_open_before_the_address_is_confirmed(world: World) -> None:
+    world.members.sign_up(EMAIL, PASSWORD, "", "x", "browser")
+    first = world.letter().token
+    with refused("unverified"):
+        world.members.log_in(EMAIL, PASSWORD, "x", browser="browser")
+    assert world.letter().token != first
+    assert len(world.letters.sent) == 2
+    assert world.members.verify(world.letter().token, "browser", "x")
+
+
+def test_signing_up_with_the_address_of_another_person_gains_nothing(world: World) -> None:
+    world.members.sign_up(EMAIL, "the attacker chose this", "", "6.6.6.6", "their browser")
+    letter = world.letter()
+    # The owner follows the link, in their own browser and without the attacker's password.
+    assert world.members.needs_password(letter.token, "my browser")
+    with refused("password_needed"):
+        world.members.verify(letter.token, "my browser", "x")
+    with refused("wrong_password"):
+        world.members.verify(letter.token, "my browser", "x", PASSWORD)
+    with refused("unverified"):
+        world.members.log_in(EMAIL, "the attacker chose this", "6.6.6.6")
+    # The owner signs up: the attacker's password and link are gone.
+    assert world.who(world.joined()) is not None
+    with refused("wrong_password"):
+        world.members.log_in(EMAIL, "the attacker chose this", "6.6.6.6")
+    with refused("bad_link"):
+        world.members.verify(letter.token, "their browser", "6.6.6.6")
+
+
+def test_in_another_browser_the_password_confirms(world: World) -> None:
+    world.members.sign_up(EMAIL, PASSWORD, "", "x", "browser")
+    assert world.who(world.members.verify(world.letter().token, "another", "x", PASSWORD)) is not None
+
+
+def test_an_address_that_has_an_account_hears_of_it_by_mail_alone(world: World) -> None:
+    cookie = world.joined()
+    world.members.sign_up(EMAIL, "another password", "Mallory", "x", "b")
+    assert world.letter().kind == "known"
+    assert world.letter().address == EMAIL
+    who = world.who(cookie)
+    assert who is not None
+    assert who.name == "Rosa"
+    assert world.members.log_in(EMAIL, PASSWORD, "x"), "the password is as it was"
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_the_work_before_an_answer_is_the_same_for_every_address(
+    world: World, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    """Structure, not clock: hashes, statements and what is left for later are counted."""
+    if known:
+        world.joined()
+    world.members._dummy  # noqa: B018 - made once a process
+    done: list[str] = []
+    later: list[Any] = []
+    monkeypatch.setattr(world.members._later, "submit", later.append)
+    hasher = world.members._passwords
+    for name in ("hash", "verify"):
+        real = getattr(hasher, name)
+        monkeypatch.setattr(
+            hasher, name, lambda *given, real=real, name=name: (done.append(name), real(*given))[1]
+        )
+    with world.flags.sessions() as session:
+        engine = session.get_bind()
+    sa.event.listen(engine, "before_cursor_execute", lambda *given: done.append(given[2].split()[0]))
+    with pytest.raises(AccountError) as error:
+        world.members.log_in(EMAIL, "a wrong password", "x")
+    assert (error.value.code, error.value.message) == ("wrong_password", module._WRONG)
+    assert done == ["BEGIN", "SELECT", "verify"]
+    done.clear()
+    world.members.sign_up(EMAIL, PASSWORD, "", "x", "b")
+    assert (done, len(later)) == (["hash"], 1)
+    done.clear()
+    world.members.forgot(EMAIL, "x")
+    assert (done, len(later)) == ([], 2)
+
+
+def test_a_link_works_once(world: World) -> None:
+    world.joined()
+    token = world.letter().token
+    for browser in ("browser", "other"):
+        with refused("bad_link"):
+            world.members.verify(token, browser, "x", PASSWORD)
+    world.members.forgot(EMAIL, "x")
+    reset = world.letter().token
+    assert world.members.reset(reset, NEW)
+    with refused("bad_link"):
+        world.members.reset(reset, PASSWORD)
+    with refused("bad_link"):
+        world.members.check_reset(reset)
+
+
+def test_a_used_link_stays_used_in_every_spelling(world: World) -> None:
+    """The last character of base64 has bits that mean nothing, so one signature has several texts."""
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    cookie = world.joined()
+    who = world.who(cookie)
+    assert who is not None
+    token = world.members._tokens.make("reset", who.id, world.members._mark(world.members.find(EMAIL)))
+    last = alphabet.index(token[-1])
+    spellings = [token[:-1] + alphabet[(last & ~3) | bits] for bits in range(4)]
+    ids = {world.members._tokens.read("reset", one).id for one in spellings}
+    assert len(ids) == 1
+    world.members.reset(token, PASSWORD)
+    for spelling in spellings:
+        with refused("bad_link"):
+            world.members.reset(spelling, NEW)
+
+
+def test_a_new_password_ends_older_links_and_all_sessions(world: World) -> None:
+    cookie = world.joined()
+    world.members.forgot(EMAIL, "x")
+    first = world.letter().token
+    world.members.forgot(EMAIL, "x")
+    second = world.letter().token
+    assert first != second
+    fresh = world.members.reset(second, NEW)
+    assert world.who(cookie) is None
+    assert world.who(fresh) is not None
+    with refused("bad_link"):
+        world.members.reset(first, PASSWORD)
+    with refused("wrong_password"):
+        world.members.log_in(EMAIL, PASSWORD, "x")
+    assert world.members.log_in(EMAIL, NEW, "x")
+
+
+def test_links_expire(world: World) -> None:
+    world.members.sign_up(EMAIL, PASSWORD, "", "x", "browser")
+    token = world.letter().token
+    world.clock.now += LINK_LASTS_S["verify"] + 1
+    with refused("bad_link"):
+        world.members.verify(token, "browser", "x")
+    world.joined()
+    world.members.forgot(EMAIL, "x")
+    reset = world.letter().token
+    world.clock.now += LINK_LASTS_S["reset"] + 1
+    with refused("bad_link"):
+        world.members.reset(reset, NEW)
+
+
+def test_swapped_and_forged_links(world: World) -> None:
+    world.members.sign_up(EMAIL, PASSWORD, "", "x", "browser")
+    verify = world.letter().token
+    with refused("bad_link"):
+        world.members.reset(verify, NEW)
+    world.members.verify(verify, "browser", "x")
+    world.members.forgot(EMAIL, "x")
+    reset = world.letter().token
+    with refused("bad_link"):
+        world.members.verify(reset, "browser", "x", PASSWORD)
+    foreign = world.another(secret="another secret of another installation")
+    with refused("bad_link"):
+        foreign.reset(reset, NEW)
+    payload, time, signature = reset.rsplit(".", 2)
+    for forged in ("", ".", "..", payload, f"{payload}.{time}", f"{payload}.{time}.", reset + "x", "é" * 50,
+                   f"{payload}.{time[::-1]}.{signature}", f"{payload[:-3]}AAA.{time}.{signature}",
+                   "x" * 5000):  # fmt: skip
+        with refused("bad_link"):
+            world.members.reset(forged, NEW)
+    assert world.members.reset(reset, NEW)
+
+
+@given(text=st.text(max_size=200))
+def test_made_up_links_and_cookies_open_nothing(text: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    world = worlds(tmp_path_factory)
+    for value in (text, f"{text}.{text}", ("A" * 43 + text)[-60:]):
+        assert world.who(value) is None
+        with pytest.raises(AccountError, match="no longer works"):
+            world.members.check_reset(value)
+
+
+_made: list[World] = []
+
+
+def worlds(factory: pytest.TempPathFactory) -> World:
+    """One for all examples of a property."""
+    if not _made:
+        _made.append(World(factory.mktemp("shared") / "home"))
+        _made[0].joined()
+    return _made[0]
+
+
+def test_forged_cookies(world: World) -> None:
+    cookie = world.joined()
+    value, _, signature = cookie.rpartition(".")
+    who = world.who(cookie)
+    assert who is not None
+    sign = world.another(secret="a secret of another installation")._cookies.sign
+    for forged in (value, f"{value}.", f"{value[::-1]}.{signature}", who.session, sign(value).decode(),
+                   world.members._cookies.sign(who.session).decode()):  # fmt: skip
+        assert world.who(forged) is None
+    assert world.another().of({"cookie": f"a=b; {COOKIE}={cookie}"}) is not None, "another process knows it"
+
+
+def test_a_copy_of_the_database_does_not_sign_in(world: World) -> None:
+    cookie = world.joined()
+    stored = b"".join(path.read_bytes() for path in world.home.glob("smartbreed.db*"))
+    value = cookie.rpartition(".")[0]
+    assert EMAIL.encode() in stored
+    assert value.encode() not in stored
+    assert PASSWORD.encode() not in stored
+    assert b"$argon2id$" in stored
+
+
+def test_every_sign_in_has_a_session_of_its_own(world: World) -> None:
+    planted = world.joined()
+    mine = world.members.log_in(EMAIL, PASSWORD, "x", before=planted)
+    assert mine != planted
+    assert world.who(planted) is None, "the session that the browser had ends"
+    assert world.who(mine) is not None
+
+
+def test_sessions_end_by_themselves_and_one_by_one(world: World) -> None:
+    here = world.joined()
+    world.clock.now += 1
+    there = world.members.log_in(EMAIL, PASSWORD, "x", agent="Mozilla/5.0 (X11; Linux) Firefox/140.0")
+    who, other = world.who(here), world.who(there)
+    assert who is not None
+    assert other is not None
+    assert [one.browser for one in world.members.sessions_of(who.id)] == ["Firefox on Linux", "A browser"]
+    world.members.end_sessions(who, other.session)
+    assert world.who(there) is None
+    assert world.who(here) is not None
+    world.clock.now += LASTS_S + 1
+    assert world.who(here) is None
+
+
+def test_another_members_session_cannot_be_ended(world: World) -> None:
+    mine, theirs = world.joined(), world.joined("other@example.org")
+    who, other = world.who(mine), world.who(theirs)
+    assert who is not None
+    assert other is not None
+    world.members.end_sessions(who, other.session)
+    assert world.who(theirs) is not None
+
+
+def test_only_so_many_sessions(world: World) -> None:
+    world.joined()
+    for _ in range(module._MOST_SESSIONS + 3):
+        world.clock.now += 1
+        last = world.members.log_in(EMAIL, PASSWORD, "x")
+    who = world.who(last)
+    assert who is not None
+    assert len(world.members.sessions_of(who.id)) == module._MOST_SESSIONS
+
+
+def test_changing_the_password_needs_the_old_one(world: World) -> None:
+    here = world.joined()
+    there = world.members.log_in(EMAIL, PASSWORD, "x")
+    who = world.who(here)
+    assert who is not None
+    with refused("wrong_password"):
+        world.members.change_password(who, "not it at all", NEW, "x")
+    with refused("bad_password"):
+        world.members.change_password(who, PASSWORD, "short", "x")
+    world.members.change_password(who, PASSWORD, NEW, "x")
+    assert world.who(here) is not None
+    assert world.who(there) is None
+    assert world.members.log_in(EMAIL, NEW, "x")
+
+
+def test_guessing_is_slowed(world: World) -> None:
+    world.joined()
+    started = world.clock.now
+    for _ in range(5):
+        with refused("wrong_password"):
+            world.members.log_in(EMAIL, "a wrong password", "1.2.3.4")
+    assert world.clock.now - started >= 4 * SLOW_S
+    assert world.members.log_in(EMAIL, PASSWORD, "9.9.9.9")
+
+
+@pytest.mark.parametrize(
+    "password", ["", "short", "aaaaaaaaaaaaaaa", "ababababababab", EMAIL, EMAIL.upper(), "x" * 201]
+)
+def test_bad_passwords(world: World, password: str) -> None:
+    with refused("bad_password"):
+        world.members.sign_up(EMAIL, password, "", "x")
+    world.members.settle()
+    assert world.members.list() == []
+
+
+@pytest.mark.parametrize(
+    "email", ["", "rosa", "@", "a@", "@b.org", "a b@c.org", "a@b@c.org", "a@b..org", "a" * 70 + "@b.org",
+              "a@" + "b" * 250 + ".org", "a\n@b.org", "a@b.org\r\nBcc: x@y.org", "\ud800@b.org", "<a@b.org>"],
+)  # fmt: skip
+def test_bad_addresses(world: World, email: str) -> None:
+    for ask in (
+        lambda: world.members.sign_up(email, PASSWORD, "", "x"),
+        lambda: world.members.forgot(email, "x"),
+    ):
+        with refused("bad_email"):
+            ask()
+    with refused("wrong_password"):
+        world.members.log_in(email, PASSWORD, "x")
+
+
+def test_addresses_are_compared_in_one_spelling() -> None:
+    assert normalise(" Rosa@EXAMPLE.org ") == normalise("rosa@example.org") == "rosa@example.org"
+    assert normalise("rosa@xn--bcher-kva.example.org") == normalise("rosa@BÜCHER.example.org")
+
+
+@given(st.text(max_size=300))
+def test_names_are_one_printable_line(text: str) -> None:
+    name = clean_name(text)
+    assert len(name) <= 60
+    assert name.isprintable()
+    assert clean_name(name) == name
+
+
+def test_passwords_of_any_characters(world: World) -> None:
+    password = "pässwörd \U0001f415 \ud800 日本語"
+    world.joined(password=password)
+    assert world.members.log_in(EMAIL, password, "x")
+
+
+def test_mails_to_one_address_and_requests_from_one_network_are_few(world: World) -> None:
+    world.joined()
+    for _ in range(10):
+        world.members.forgot(EMAIL, "1.2.3.4")
+    world.members.settle()
+    assert len(world.letters.sent) == module._MAILS
+    with refused("too_many"):
+        for _ in range(module._ASKED + 1):
+            world.members.forgot("other@example.org", "1.2.3.4")
+    world.members.forgot("other@example.org", "5.6.7.8")
+    world.clock.now += module._HOUR_S + 1
+    world.members.forgot(EMAIL, "1.2.3.4")
+    world.members.settle()
+    assert len(world.letters.sent) == module._MAILS + 1
+
+
+def test_work_behind_the_answers_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(world.members._later, "submit", lambda work: None)
+    with refused("busy"):
+        for number in range(module._MOST_WAITING + 1):
+            world.members.forgot(f"x{number}@example.org", f"1.2.{number // 20}.1")
+
+
+def test_sign_ups_that_were_never_confirmed_are_forgotten(world: World) -> None:
+    world.members.sign_up("gone@example.org", PASSWORD, "", "x")
+    world.members.settle()
+    world.clock.now += module._UNCONFIRMED_S + 1
+    world.joined()
+    assert [one.email for one in world.members.list()] == [EMAIL]
+
+
+def test_used_links_are_forgotten_when_they_have_expired(world: World) -> None:
+    world.joined()
+    world.clock.now += LINK_LASTS_S["verify"] + 1
+    world.joined("other@example.org")
+    with read(world.flags.sessions) as session:
+        assert len(list(session.scalars(sa.select(UsedToken)))) == 1
+
+
+def test_closing_an_account_ends_its_sessions_and_links(world: World) -> None:
+    cookie = world.joined()
+    world.members.forgot(EMAIL, "x")
+    token = world.letter().token
+    world.members.disable(EMAIL)
+    assert world.who(cookie) is None
+    with refused("disabled"):
+        world.members.log_in(EMAIL, PASSWORD, "x")
+    with refused("wrong_password"):
+        world.members.log_in(EMAIL, "not it at all", "x")
+    with refused("disabled"):
+        world.members.reset(token, NEW)
+    world.members.disable(EMAIL, disabled=False)
+    assert world.members.log_in(EMAIL, PASSWORD, "x")
+
+
+def test_an_account_made_by_an_administrator(world: World) -> None:
+    member, link = world.members.create(" Boss@Example.org ", "admin")
+    assert member.email == "boss@example.org"
+    token = link.partition("token=")[2]
+    with refused("wrong_password"):
+        world.members.log_in("boss@example.org", PASSWORD, "x")
+    who = world.who(world.members.reset(token, PASSWORD))
+    assert who is not None
+    assert (who.role, who.maintains) == ("admin", True)
+    with refused("known_email"):
+        world.members.create("boss@example.org")
+    with refused("unknown_role"):
+        world.members.set_role("boss@example.org", "owner")
+    world.members.set_role(member.id, "member")
+    assert world.members.find(member.id).role == "member"
+    with refused("no_such_member"):
+        world.members.find("missing@example.org")
+
+
+def test_maintainers_by_role_have_what_the_password_gives(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SPACE_ID", raising=False)
+    gate = Maintainers(world.settings, sessions=lambda: world.flags.sessions, members=world.members)
+    gate.listening_on("0.0.0.0")
+    assert not gate.reachable
+    cookie = world.joined()
+
+    def asked(**more: str) -> Any:
+        return SimpleNamespace(headers={"host": "pets.example.org", "cookie": f"{COOKIE}={cookie}", **more})
+
+    assert gate.session(asked()).state == "closed", "a member is no maintainer"
+    for role in ("maintainer", "admin"):
+        world.members.set_role(EMAIL, role)
+        assert gate.reachable
+        auth = gate.session(asked())
+        assert auth.state == "in"
+        assert gate.authenticate(asked()).state == "closed", "the page's token is needed as well"
+        token = {TOKEN_HEADER: gate.token(auth.session)}
+        assert gate.require(asked(**token)) == auth.session
+        assert gate.session(asked(**token, **{"sec-fetch-site": "cross-site"})).state == "closed"
+    gate.log_out(asked(**token))
+    assert world.who(cookie) is None
+    assert gate.session(asked(**token)).state == "closed"
+
+
+def claim(**changes: Any) -> Claim:
+    return Claim(**{"provider": "Pets ID", "issuer": "https://id.example", "subject": "7", "email": EMAIL,
+                    "verified": True, "name": "Rosa", **changes})  # fmt: skip
+
+
+def test_a_provider_signs_in_and_makes_the_account(world: World) -> None:
+    who = world.who(world.members.enter_with(claim()))
+    assert who is not None
+    assert (who.email, who.name, who.has_password) == (EMAIL, "Rosa", False)
+    again = world.who(world.members.enter_with(claim(email="new@example.org", name="R.", verified=False)))
+    assert again is not None
+    assert (again.id, again.email) == (who.id, EMAIL), "the identity counts, not the address"
+
+
+def test_a_provider_joins_an_account_only_by_a_verified_address(world: World) -> None:
+    mine = world.who(world.joined())
+    with refused("email_unverified"):
+        world.members.enter_with(claim(verified=False))
+    joined = world.who(world.members.enter_with(claim(email=EMAIL.upper())))
+    assert mine is not None
+    assert joined is not None
+    assert joined.id == mine.id
+    other = world.who(
+        world.members.enter_with(claim(issuer="https://evil.example", email="", verified=False))
+    )
+    assert other is not None
+    assert other.id != mine.id, "the same subject of another issuer is another person"
+
+
+def test_a_provider_takes_an_account_over_that_was_never_confirmed(world: World) -> None:
+    world.members.sign_up(EMAIL, "the attacker chose this", "", "6.6.6.6", "b")
+    world.members.settle()
+    assert world.who(world.members.enter_with(claim())) is not None
+    with refused("wrong_password"):
+        world.members.log_in(EMAIL, "the attacker chose this", "6.6.6.6")
+
+
+def test_without_a_password_a_fresh_sign_in_confirms(world: World) -> None:
+    cookie = world.members.enter_with(claim())
+    who = world.who(cookie)
+    assert who is not None
+    world.members.confirm(who, "", "x")
+    world.clock.now += FRESH_S + 1
+    stale = world.who(cookie)
+    assert stale is not None
+    with refused("sign_in_again"):
+        world.members.confirm(stale, "", "x")
+    world.members.change_password(who, "", NEW, "x")
+    assert world.members.log_in(EMAIL, NEW, "x")
+
+
+def test_a_closed_account_stays_closed_to_providers(world: World) -> None:
+    world.members.enter_with(claim())
+    world.members.disable(EMAIL)
+    with refused("disabled"):
+        world.members.enter_with(claim())
+    with read(world.flags.sessions) as session:
+        assert session.scalar(sa.select(sa.func.count()).select_from(MemberSession)) == 0
+        assert session.scalar(sa.select(sa.func.count()).select_from(Member)) == 1
