@@ -94,14 +94,14 @@ def everything(text: str) -> tuple[str, ...]:
     serving = Serving(text, text, text, 133, NOW, text, text)
     waiting = Waiting(3, text, ((text, 2), ("Pug", 1)), 9, 8, 7, 2, 1, 1, text, (text,), NOW)
     return (
-        train_cards.serving(serving),
-        train_cards.waiting(waiting),
+        train_cards.MACROS.serving(serving),
+        train_cards.MACROS.waiting(waiting),
         train_cards.versions(releases),
         train_cards.accuracy(releases),
         tour_cards.loop(serving, waiting, releases, text),
         tour_cards.growth(releases),
-        tour_cards.take_part(text, text, ""),
-        tour_cards.take_part(text, text, "https://hub.example"),
+        tour_cards.MACROS.take_part(text, text, ""),
+        tour_cards.MACROS.take_part(text, text, "https://hub.example"),
         nav.header("train", maintainers=True),
     )
 
@@ -126,7 +126,7 @@ def test_every_end_of_a_run_is_shown(trainer: Callable[[str], Jobs], what: str) 
         fragments = (
             train_cards.progress(job),
             train_cards.outcome(job, Serving("1.0.0", "c", "embedded", 133)),
-            train_cards.announcement(job),
+            train_cards.MACROS.announcement(job),
         )
         for fragment in fragments:
             Nesting(fragment)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from smartbreed.web.components import html
+from smartbreed.web.components.templates import html
 
 #: Every page: key, address, and what its link says.
 PAGES = (

@@ -67,3 +67,7 @@ class Macros:
     def __getattr__(self, name: str) -> Callable[..., Markup]:
         macro: Callable[..., Markup] = getattr(_ENVIRONMENT.get_template(self._name).module, name)
         return macro
+
+
+#: The fragments that pages share: macros of ``templates/components.html``.
+html = Macros("components.html")

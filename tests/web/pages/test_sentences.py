@@ -9,8 +9,8 @@ import pytest
 
 from smartbreed.core.errors import PhotoError
 from smartbreed.inference.results import Guess, Identification, ModelVersion, Pet, Verdict
-from smartbreed.web.components import html
 from smartbreed.web.components.sentences import count, found, percent, sentence, short_name
+from smartbreed.web.components.templates import html
 from smartbreed.web.pages.identify.flag_form import remembered
 from smartbreed.web.pages.identify.photo_input import uploads
 

@@ -17,9 +17,9 @@ from smartbreed.core.errors import FlagError, PhotoError, SmartBreedError
 from smartbreed.inference.results import Pet
 from smartbreed.services import Services, explain_failure
 from smartbreed.web.api.client import calling_client, calling_member
-from smartbreed.web.components import html
 from smartbreed.web.components.breed_list import OTHER, OTHER_CHOICE, breed_choices, breed_dropdown, catalogue
 from smartbreed.web.components.drawn_box import corners
+from smartbreed.web.components.templates import html
 from smartbreed.web.pages.identify.session import Session, read_view
 
 Updates = dict[Any, Any]

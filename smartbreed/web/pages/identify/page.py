@@ -11,8 +11,9 @@ import gradio as gr
 from smartbreed.imaging.photo import Photo
 from smartbreed.inference.results import Failure, Identification
 from smartbreed.services import Services, explain_failure
-from smartbreed.web.components import html, nav
+from smartbreed.web.components import nav
 from smartbreed.web.components.drawing import annotate, no_thumbnail
+from smartbreed.web.components.templates import html
 from smartbreed.web.pages.identify.examples import Examples
 from smartbreed.web.pages.identify.flag_form import FlagForm, Updates, new_browser_state, waiting
 from smartbreed.web.pages.identify.pet_card import PetCard

@@ -10,8 +10,8 @@ from smartbreed.core.errors import RequestError
 from smartbreed.inference.deep_explanations import METHODS
 from smartbreed.inference.grad_cam import overlay
 from smartbreed.services import Services, explain_failure
-from smartbreed.web.components import html
 from smartbreed.web.components.breed_list import breed_choices, breed_dropdown
+from smartbreed.web.components.templates import html
 from smartbreed.web.pages.identify.flag_form import FlagForm, Updates
 from smartbreed.web.pages.identify.session import Session, network_input
 

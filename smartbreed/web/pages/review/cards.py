@@ -16,7 +16,7 @@ from smartbreed.web.pages.review.pictures import Views
 
 Name = Callable[[str | None], str]
 
-_MACROS = Macros("review.html")
+MACROS = Macros("review.html")
 
 
 def progress(stats: Stats, place: int, count: int, here: int) -> str:
@@ -34,13 +34,13 @@ def progress(stats: Stats, place: int, count: int, here: int) -> str:
         notes.append(f"{here} by you just now")
     if stats.unseen:
         notes.append(f"the model has still to look at {stats.unseen}")
-    return str(_MACROS.progress(left, notes, place, count, stats.decided / total if total else 1.0))
+    return str(MACROS.progress(left, notes, place, count, stats.decided / total if total else 1.0))
 
 
 def words(item: Item, shown: Views, name: Name) -> str:
     """What the person said, what the model says, and why this flag is here."""
     decided = _decided(item, name) if item.decision is not None and item.state != "open" else ""
-    return str(_MACROS.words(item, shown, name, _said(item), decided, _then(item, shown, name)))
+    return str(MACROS.words(item, shown, name, _said(item), decided, _then(item, shown, name)))
 
 
 def group_text(alike: Sequence[Item]) -> str:
@@ -52,7 +52,7 @@ def group_text(alike: Sequence[Item]) -> str:
 
 def strip(alike: Sequence[Item], thumbs: Mapping[str, str], more: int) -> Any:
     """The near-duplicates, with what each person said."""
-    return _MACROS.strip([(thumbs.get(item.id, ""), _said(item)) for item in alike], more)
+    return MACROS.strip([(thumbs.get(item.id, ""), _said(item)) for item in alike], more)
 
 
 def _decided(item: Item, name: Name) -> str:
@@ -88,13 +88,13 @@ def rows(items: Sequence[Item], thumbs: Mapping[str, str], name: Name, more: int
         number: of the list.
     """
     if not items:
-        return str(_MACROS.empty(False))
+        return str(MACROS.empty(False))
 
     def model(item: Item) -> str:
         return f"{name(item.top[0][0])} {percent(item.top[0][1])}" if item.top else "no pet seen"
 
     drawn = [(item, thumbs.get(item.id, ""), _said(item), model(item)) for item in items]
-    return str(_MACROS.rows(drawn, more, number))
+    return str(MACROS.rows(drawn, more, number))
 
 
 def accept_text(item: Item) -> str:
@@ -119,12 +119,8 @@ def outcome_text(outcome: Outcome, new: Mapping[str, NewBreed]) -> str:
     else:
         many = f" {len(rows)} flags" if len(rows) > 1 else ""
         text = f"{verb[row.decision]}{many}{label}."
-    return str(_MACROS.decided(text, list(outcome.skipped.values())[:5]))
+    return str(MACROS.decided(text, list(outcome.skipped.values())[:5]))
 
 
 def _said(item: Item) -> str:
     return said(item.flag, item.label_name)
-
-
-def __getattr__(name: str) -> Any:
-    return getattr(_MACROS, name)

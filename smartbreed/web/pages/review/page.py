@@ -14,9 +14,10 @@ from smartbreed.review import decisions
 from smartbreed.review.decisions import NewDecision
 from smartbreed.review.queue import Filters
 from smartbreed.services import Services, explain_failure
-from smartbreed.web.components import html, nav
+from smartbreed.web.components import nav
 from smartbreed.web.components.breed_list import breed_dropdown
 from smartbreed.web.components.drawn_box import corners
+from smartbreed.web.components.templates import html
 from smartbreed.web.pages.review import cards
 from smartbreed.web.pages.review.actions import Acts
 from smartbreed.web.pages.review.desk import (
@@ -207,7 +208,9 @@ class ReviewPage:
             self.message: outcome_text,
             self.one: gr.update(visible=one),
             self.many: gr.update(visible=view == "list" and bool(desk.items)),
-            self.empty: gr.update(value=cards.empty(desk.narrowed, shown.ever), visible=not desk.items),
+            self.empty: gr.update(
+                value=cards.MACROS.empty(desk.narrowed, shown.ever), visible=not desk.items
+            ),
             self.empty_undo: gr.update(visible=not desk.items and bool(desk.orders)),
             self.leave: gr.update(visible=password),
             self.list: shown.listed,
@@ -259,7 +262,7 @@ class ReviewPage:
 
     def _undo_these(self, desk: Desk, reviewer: str, flag_ids: list[str]) -> tuple[Desk, str]:
         made = self.services.review.undo(flag_ids, reviewer).decisions
-        return taken_back(self.services.review, desk, made), cards.undone(len(made))
+        return taken_back(self.services.review, desk, made), cards.MACROS.undone(len(made))
 
     def _undo_last(self, desk: Desk, reviewer: str) -> tuple[Desk, str]:
         """Take back what was done last on this page."""
@@ -271,7 +274,7 @@ class ReviewPage:
             made = review.undo(last.flag_ids, reviewer, only=last.decision_ids).decisions
         except ReviewError as error:  # decided anew since; the next undo goes for the action before
             return fill(review, desk, desk.filters), html.problem(error)
-        return taken_back(review, desk, made), cards.undone(len(made))
+        return taken_back(review, desk, made), cards.MACROS.undone(len(made))
 
     def _turn(self, step: int, desk: Desk, reviewer: str) -> tuple[Desk, str]:
         return turn(self.services.review, desk, step), ""
@@ -282,7 +285,7 @@ class ReviewPage:
         review = self.services.review
         gold = not review.is_gold(desk.item.id)
         review.set_gold(desk.item.id, reviewer, gold=gold)
-        return desk, cards.gold(gold)
+        return desk, cards.MACROS.gold(gold)
 
     def _filter(self, desk: Desk, reviewer: str, state: str, verdict: str, breed: str, flagger: str) -> Acted:
         filters = Filters(state or "open", verdict or "", breed or "", flagger or "")

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from smartbreed.registry.release_history import Release, Serving, Waiting
-from smartbreed.web.components import html
-from smartbreed.web.components.templates import Macros
+from smartbreed.web.components.templates import Macros, html
 from smartbreed.web.pages.tour.history import Step, Walk
 from smartbreed.web.pages.train.cards import accuracy
 
-_MACROS = Macros("tour.html")
+MACROS = Macros("tour.html")
 
 
 def loop(
@@ -30,12 +28,12 @@ def loop(
     """
     last = next((release for release in releases if release.learnt and not release.bad), None)
     iterations = len([release for release in releases if not release.bad]) - 1
-    return str(_MACROS.feedback_loop(serving, waiting, last, iterations, dataset, maintainers))
+    return str(MACROS.feedback_loop(serving, waiting, last, iterations, dataset, maintainers))
 
 
 def growth(releases: Sequence[Release]) -> str:
     """Accuracy per version, and what each one learnt."""
-    return str(_MACROS.growth([one for one in releases if not one.bad], accuracy(releases)))
+    return str(MACROS.growth([one for one in releases if not one.bad], accuracy(releases)))
 
 
 def story(walk: Walk, *, maintainers: bool) -> str:
@@ -47,8 +45,8 @@ def story(walk: Walk, *, maintainers: bool) -> str:
     if walk.problem:
         return str(html.trouble(walk.problem))
     if walk.example is None:
-        return str(_MACROS.guide(maintainers))
-    return str(_MACROS.story(walk.example, walk.gate_summary, maintainers))
+        return str(MACROS.guide(maintainers))
+    return str(MACROS.story(walk.example, walk.gate_summary, maintainers))
 
 
 def then_and_now(walk: Walk) -> str:
@@ -57,7 +55,7 @@ def then_and_now(walk: Walk) -> str:
         return ""
     asked = [step for step in walk.steps if step.now is not None]
     learnt = any(step.learnt_by and not step.unseen for step in asked)
-    return str(_MACROS.then_and_now(walk.steps, _counted(asked), learnt))
+    return str(MACROS.then_and_now(walk.steps, _counted(asked), learnt))
 
 
 def _counted(asked: list[Step]) -> str:
@@ -77,7 +75,3 @@ def _share(number: int, of: int, one: str, many: str) -> str:
     if number in (0, of):
         return f"{'all' if number else 'none'} {many if number else one}"
     return f"{number} {one if number == 1 else many}"
-
-
-def __getattr__(name: str) -> Any:
-    return getattr(_MACROS, name)

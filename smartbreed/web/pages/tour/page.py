@@ -25,14 +25,16 @@ class TourPage:
         self.services = services
         self.walker = Walker(services)
         gr.HTML(nav.header("tour", maintainers=services.maintainers.reachable))
-        gr.HTML(cards.intro())
+        gr.HTML(cards.MACROS.intro())
         self.loop = gr.HTML(elem_id="loop")
-        self.story = gr.HTML(cards.waiting(), elem_id="story")
+        self.story = gr.HTML(cards.MACROS.waiting(), elem_id="story")
         self.pairs = gr.HTML(elem_id="then-and-now")
         self.growth = gr.HTML(elem_id="growth")
         settings = services.settings
         hub = chosen_hub(settings)
-        gr.HTML(cards.take_part(settings.dataset, settings.model_repo, "" if hub.embedded else hub.name))
+        gr.HTML(
+            cards.MACROS.take_part(settings.dataset, settings.model_repo, "" if hub.embedded else hub.name)
+        )
 
     def load(self, blocks: gr.Blocks) -> None:
         """Fill the page when it is opened; the pictures follow, for the model is asked about them."""

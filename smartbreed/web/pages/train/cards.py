@@ -6,7 +6,6 @@ import base64
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from smartbreed.dataset.needs import LEAST_PICTURES, Need
 from smartbreed.registry.model_source import newer
@@ -18,7 +17,7 @@ from smartbreed.web.components.chart import Series, line_chart
 from smartbreed.web.components.sentences import span
 from smartbreed.web.components.templates import Macros
 
-_MACROS = Macros("train.html")
+MACROS = Macros("train.html")
 
 #: Outcome of a run → how its heading reads, and its tone.
 _OUTCOMES = {
@@ -77,7 +76,7 @@ def how(job: Job) -> str:
 
 def progress(job: Job) -> str:
     """A job's stages as a stepper."""
-    return str(_MACROS.progress(job, how(job)))
+    return str(MACROS.progress(job, how(job)))
 
 
 def outcome(job: Job, now: Serving) -> str:
@@ -91,12 +90,12 @@ def outcome(job: Job, now: Serving) -> str:
     if result is not None and result.published and result.version:
         heading = f"Version {result.version} is out"
         published, tone = _published(result.version, now)
-    return str(_MACROS.outcome(job, heading, tone, published))
+    return str(MACROS.outcome(job, heading, tone, published))
 
 
 def need(now: Need | None) -> str:
     """What a mode of retraining still needs, and which new breeds are not learnt yet; empty: nothing."""
-    return str(_MACROS.need(now, need_text(now) if now else "", LEAST_PICTURES))
+    return str(MACROS.need(now, need_text(now) if now else "", LEAST_PICTURES))
 
 
 def need_text(now: Need) -> str:
@@ -136,13 +135,9 @@ def modes(jobs: Sequence[Job]) -> list[tuple[str, str]]:
     return choices
 
 
-def __getattr__(name: str) -> Any:
-    return getattr(_MACROS, name)
-
-
 def versions(releases: Sequence[Release]) -> str:
     """A table of every version, the newest first."""
-    return str(_MACROS.versions(releases))
+    return str(MACROS.versions(releases))
 
 
 def accuracy(releases: Sequence[Release]) -> str:
@@ -170,7 +165,7 @@ def accuracy(releases: Sequence[Release]) -> str:
 
 def history(jobs: Sequence[Job]) -> str:
     """Earlier retrainings, the newest first."""
-    return str(_MACROS.history([(job, how(job)) for job in jobs]))
+    return str(MACROS.history([(job, how(job)) for job in jobs]))
 
 
 #: A check's name in the report → what people call it.
@@ -203,7 +198,7 @@ def gate(home: Path, job: Job | None) -> str:
     for title, path in report.plots:
         with suppress(OSError):
             plots.append((title, base64.b64encode(path.read_bytes()).decode("ascii")))
-    return str(_MACROS.gate(checks, plots))
+    return str(MACROS.gate(checks, plots))
 
 
 def _check(values: dict[str, object]) -> tuple[str, str, str, str]:

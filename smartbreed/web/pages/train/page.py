@@ -12,7 +12,8 @@ from smartbreed.registry.pinning import LATEST
 from smartbreed.registry.release_history import Serving
 from smartbreed.services import Services, explain_failure
 from smartbreed.training_jobs.job import Job
-from smartbreed.web.components import html, nav
+from smartbreed.web.components import nav
+from smartbreed.web.components.templates import html
 from smartbreed.web.pages.train import cards as train_cards
 
 #: Seconds between two looks at the server, while one runs and otherwise.
@@ -37,7 +38,7 @@ class TrainPage:
         self.timer = gr.Timer(_IDLE_S)
         self.live = gr.HTML("", elem_classes=["sb-live", "sb-aloud"])
         with gr.Column(visible=False, elem_id="train") as self.main:
-            gr.HTML(train_cards.intro())
+            gr.HTML(train_cards.MACROS.intro())
             with gr.Row(elem_classes="sb-columns"):
                 with gr.Column(scale=4, min_width=290, elem_classes="sb-train-main"):
                     self.serving = gr.HTML(elem_id="serving")
@@ -190,7 +191,7 @@ class TrainPage:
             self.closed: gr.update(visible=False),
             self.timer: gr.Timer(_BUSY_S if running or now.loading else _IDLE_S),
             self.main: gr.update(visible=True),
-            self.live: train_cards.announcement(job),
+            self.live: train_cards.MACROS.announcement(job),
             self.outcome: gr.update(
                 value=train_cards.outcome(job, now) if job and not running else "",
                 visible=bool(job) and not running,
@@ -225,8 +226,8 @@ class TrainPage:
         free = now.chosen != "fixed"
         note = train_cards.choice_note(now)
         return {
-            self.serving: train_cards.serving(now),
-            self.waiting: train_cards.waiting(feedback_loop.waiting(self.services)),
+            self.serving: train_cards.MACROS.serving(now),
+            self.waiting: train_cards.MACROS.waiting(feedback_loop.waiting(self.services)),
             self.chart: gr.update(value=chart, visible=bool(chart)),
             self.versions: train_cards.versions(releases),
             self.choice: gr.update(
