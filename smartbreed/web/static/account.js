@@ -2,7 +2,9 @@
 (() => {
   const show = (name) =>
     document.querySelectorAll(".sb-account").forEach((link) => {
-      if (link.textContent !== name) link.textContent = name;
+      if (link.textContent === name) return;
+      link.textContent = name;
+      link.href = "/account";
     });
   window.fetch("account/name", { cache: "no-store" })
     .then((answer) => (answer.ok ? answer.json() : {}))
