@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -185,7 +186,8 @@ def _add_visitors(app: FastAPI, services: Services) -> None:
 
     @app.get("/account/receipt/{receipt}")
     def show_receipt(receipt: str, visit: Visit = asked) -> Response:
-        found = member_data.go_on(services.flags, receipt[:32], dt.datetime.now(dt.UTC))
+        known = re.fullmatch(r"[0-9a-f]{32}", receipt)
+        found = member_data.go_on(services.flags, receipt, dt.datetime.now(dt.UTC)) if known else None
         if found is None:
             raise AccountError("no_such_receipt", "There is no such receipt.", status=404)
         return visit.page("receipt", receipt=found)
@@ -243,6 +245,8 @@ def _add_members(app: FastAPI, services: Services) -> None:
     @app.post("/account/sessions/end")
     def end(visit: Visit = asked, form: dict[str, str] = formed) -> Response:
         who, which = visit.member(), form.get("session", "")
+        if not re.fullmatch(r"|[0-9a-f]{64}", which):
+            raise AccountError("bad_form", "This is not a form of ours.", status=400)
         members.end_sessions(who, which)
         return visit.enter("", "/account/sign-in") if which in ("", who.session) else visit.go(HOME)
 

@@ -1,0 +1,103 @@
+"""A deleted account leaves nothing: in every byte of the home, with the dataset and its history."""
+
+from __future__ import annotations
+
+import io
+import sqlite3
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+from test_erased import Installation
+from traces import traces
+
+from smartbreed.core.settings import load_settings
+from smartbreed.inference.results import Identification
+from smartbreed.services import Services
+
+EMAIL, NAME, PASSWORD = "rosa.valentin@example.org", "Rosalinde Valentin", "my two cats sing"
+
+
+def mentions(folder: Path, *words: str) -> list[str]:
+    """Where a word stands, in plain bytes or in a table of a shard."""
+    found = []
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()):
+        data = path.read_bytes()
+        if data.startswith(b"PAR1"):
+            table = pq.read_table(io.BytesIO(data))
+            texts = table.select([name for name in table.column_names if name != "image"])
+            data += str(texts.to_pylist()).encode()
+        found += [f"{path.relative_to(folder)}: {word}" for word in words if word.encode() in data]
+    return found
+
+
+def join_and_flag(home: Path, files: list[Path]) -> list[tuple[str, bytes, list[Image.Image]]]:
+    """A member flags all photos but the last: flag id, the stored photo, the pet cut out."""
+    services = Services(load_settings(home=home, hub="embedded"))
+    member, link = services.members.create(EMAIL)
+    services.members.reset(link.partition("token=")[2], PASSWORD)
+    with services.flags.sessions() as session:
+        session.merge(member).name = NAME
+        session.commit()
+    made = []
+    for number, file in enumerate(files):
+        photo = services.read(file)
+        answer = services.identifier.identify(photo)
+        assert isinstance(answer, Identification)
+        receipt = services.flag(
+            photo, answer, number=1, verdict="wrong", label="keeshond", consent=True,
+            flagger=f"visitor {number}", member=member.id if number < len(files) - 1 else "",
+        )  # fmt: skip
+        pet = Image.fromarray(photo.pixels).crop(tuple(round(v) for v in answer.pets[0].box))
+        made.append((receipt.flag_id, services.flags.blobs.get(receipt.sample_id), [pet]))
+    services.stop()
+    return made
+
+
+def test_nothing_of_a_deleted_account_is_left(tmp_path: Path, photos: list[Path]) -> None:
+    installation = Installation(tmp_path / "home")
+    home = installation.home
+    made = join_and_flag(home, photos)
+    ids = [flag for flag, *_ in made]
+    installation.run("review", "accept", *ids)
+    installation.run("flags", "publish")
+    for _, photo, crops in made:
+        assert [where for where in traces(home, photo, crops) if "hub" in where], "it is published"
+    words = (EMAIL, "valentin", NAME, *ids[:-1])
+    assert {where.partition(": ")[2] for where in mentions(home, *words)} == set(words), "the search finds"
+
+    reader = sqlite3.connect(home / "smartbreed.db")  # a request reads meanwhile, as the app does
+    reader.execute("SELECT count(*) FROM flags").fetchone()
+    receipt = installation.run("accounts", "delete", EMAIL, "--yes").strip()
+    installation.run("flags", "publish")
+    installation.run("hub", "gc", "--grace", "0")
+    for _, photo, crops in made[:-1]:
+        assert traces(home, photo, crops) == []
+        assert traces(installation.tmp, photo, crops) == []
+    assert mentions(home, EMAIL, "valentin", NAME) == []
+    assert mentions(installation.tmp, EMAIL, "valentin", NAME) == []
+    assert traces(home, *made[-1][1:]), "the visitor's is still there"
+    reader.close()
+
+    services = Services(load_settings(home=home, hub="embedded"))
+    services._go_on_with_deletions()
+    with services.flags.sessions() as session:
+        row = session.connection().exec_driver_sql("SELECT * FROM deletion_receipts").mappings().one()
+    services.stop()
+    assert row["id"] == receipt
+    assert (row["flags"], row["published"], row["pending"]) == (2, 2, None)
+    assert row["rows_at"] <= row["photos_at"] <= row["dataset_at"]
+    # The decisions stay, without the photo; so do the ids of flags in them, which now name nothing.
+    left = {where.partition(":")[0] for where in mentions(home, *ids[:-1])}
+    assert left <= {"smartbreed.db", "smartbreed.db-wal"}, left
+
+
+@pytest.mark.parametrize("word", ["valentin"])
+def test_the_search_finds_a_word_in_a_shard(tmp_path: Path, word: str) -> None:
+    import pyarrow as pa
+
+    pq.write_table(
+        pa.table({"note": [f"of {word}"] * 9, "image": [b""] * 9}), tmp_path / "a", compression="zstd"
+    )
+    assert mentions(tmp_path, word) == [f"a: {word}"]
