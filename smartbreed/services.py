@@ -11,15 +11,17 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from smartbreed.accounts import member_data
+from smartbreed.accounts.kept_photos import KeptPhotos
 from smartbreed.accounts.maintainers import Maintainers
 from smartbreed.accounts.members import Members
-from smartbreed.core.errors import PhotoError, RequestError, SmartBreedError
+from smartbreed.accounts.tables import DeletionReceipt
+from smartbreed.core.errors import AccountError, PhotoError, RequestError, SmartBreedError
 from smartbreed.core.periodic import PeriodicTask
 from smartbreed.core.settings import Settings
 from smartbreed.dataset.needs import Need
@@ -30,7 +32,7 @@ from smartbreed.feedback.flag_request import request_of
 from smartbreed.feedback.flags import FlagService, Receipt, open_feedback
 from smartbreed.imaging.admission import ORDINARY, Admission
 from smartbreed.imaging.decoding import most_memory
-from smartbreed.imaging.photo import Photo, PhotoInput, read_photo
+from smartbreed.imaging.photo import Photo, PhotoInput, read_photo, sample_encoding
 from smartbreed.inference.pipeline import Identifier
 from smartbreed.inference.results import Failure, Identification
 from smartbreed.registry.live import LiveModel
@@ -136,6 +138,24 @@ class Services:
     def maintainers(self) -> Maintainers:
         return Maintainers(self.settings, sessions=lambda: self.flags.sessions, members=self.members)
 
+    @cached_property
+    def kept_photos(self) -> KeptPhotos:
+        return KeptPhotos(self.flags.sessions, self.settings.home_dir, self.settings.quota)
+
+    def keep_photo(self, member_id: str, path: Path, answer: Identification) -> None:
+        """Keep a photo that a member identified, if they agreed to that; behind the answer, and never raises.
+
+        Args:
+            path: of the upload.
+        """
+
+        def work() -> None:
+            data, _ = sample_encoding(self.read(path, answer.image).pixels)
+            self.kept_photos.keep(member_id, data, answer.image, answer.as_dict(), dt.datetime.now(dt.UTC))
+
+        with suppress(AccountError):
+            self.members.later(work)
+
     def delete_member(self, member_id: str) -> str:
         """Delete an account and everything of it; what is published leaves with the next publishing.
 
@@ -146,10 +166,18 @@ class Services:
             AccountError, StorageError: as `smartbreed.accounts.member_data.delete` has them.
         """
         remove_leftovers(self.settings.home_dir)
-        return member_data.delete(self.flags, member_id, dt.datetime.now(dt.UTC))
+        return member_data.delete(self.flags, self.kept_photos, member_id, dt.datetime.now(dt.UTC))
+
+    def deletion(self, receipt_id: str) -> DeletionReceipt | None:
+        """How far the deletion of an account is; None: there is no such receipt.
+
+        Raises:
+            StorageError: disk or database refused.
+        """
+        return member_data.go_on(self.flags, self.kept_photos, receipt_id, dt.datetime.now(dt.UTC))
 
     def _go_on_with_deletions(self) -> None:
-        member_data.go_on_with_all(self.flags, dt.datetime.now(dt.UTC))
+        member_data.go_on_with_all(self.flags, self.kept_photos, dt.datetime.now(dt.UTC))
 
     @cached_property
     def review(self) -> ReviewService:

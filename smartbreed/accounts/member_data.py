@@ -7,15 +7,16 @@ import json
 import logging
 import secrets
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import IO, Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from smartbreed.accounts.kept_photos import KeptPhotos
 from smartbreed.accounts.tables import DeletionReceipt, Member, MemberFlag, MemberIdentity, MemberSession
-from smartbreed.core.database import Sessions, read, write
+from smartbreed.core.database import Sessions, forget_deleted, read, write
 from smartbreed.core.errors import AccountError, StorageError
 from smartbreed.dataset.tables import Erasure, Shard, ShardRow
 from smartbreed.feedback.flags import FlagService
@@ -69,11 +70,8 @@ def own_flag(flags: FlagService, member_id: str, flag_id: str) -> Flag:
     return flag
 
 
-def export(flags: FlagService, member_id: str, out: IO[bytes], more: Mapping[str, Any] | None = None) -> None:
+def export(flags: FlagService, kept: KeptPhotos, member_id: str, out: IO[bytes]) -> None:
     """Write a zip of everything kept of a member: JSON, and their photos.
-
-    Args:
-        more: further files of the zip, each JSON, by name.
 
     Raises:
         StorageError: the database refused.
@@ -84,7 +82,7 @@ def export(flags: FlagService, member_id: str, out: IO[bytes], more: Mapping[str
             sa.select(MemberIdentity).where(MemberIdentity.member_id == member_id)
         ).all()
         opened = session.scalars(sa.select(MemberSession).where(MemberSession.member_id == member_id)).all()
-    found = own_flags(flags.sessions, member_id, most=1_000_000)
+    found, photos = own_flags(flags.sessions, member_id, most=1_000_000), kept.list(member_id)
     account = {**_values(member, "password_hash"), "password": bool(member and member.password_hash)}
     files = {
         "account": account,
@@ -94,14 +92,16 @@ def export(flags: FlagService, member_id: str, out: IO[bytes], more: Mapping[str
             {**_values(one.flag, "flagger", "dedupe_key"),
              "decision": one.decision and _values(one.decision, "reviewer")} for one in found
         ],
-        **(more or {}),
+        "photos": [{**_values(one, "member_id"), "answer": json.loads(one.answer)} for one in photos],
     }  # fmt: skip
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
             archive.writestr(f"{name}.json", json.dumps(content, indent=2, ensure_ascii=False, default=str))
-        for sample_id in dict.fromkeys(one.flag.sample_id for one in found if one.flag.state != "withdrawn"):
+        names = [(flags.blobs, one.flag.sample_id) for one in found if one.flag.state != "withdrawn"]
+        names += [(kept.store, one.sample_id) for one in photos]
+        for sample_id, store in {name: store for store, name in names}.items():
             try:
-                photo = flags.blobs.get(sample_id)
+                photo = store.get(sample_id)
             except StorageError as error:
                 log.warning("left out of a download: %s", error.message)
                 continue
@@ -109,7 +109,7 @@ def export(flags: FlagService, member_id: str, out: IO[bytes], more: Mapping[str
             archive.writestr(f"photos/{sample_id}.{suffix}", photo, zipfile.ZIP_STORED)
 
 
-def delete(flags: FlagService, member_id: str, now: dt.datetime) -> str:
+def delete(flags: FlagService, kept: KeptPhotos, member_id: str, now: dt.datetime) -> str:
     """Delete an account: its rows at once, then the photos; the next publishing takes out what is published.
 
     All rows go in one transaction with the receipt, so that a crash leaves all or nothing; what is left
@@ -138,25 +138,25 @@ def delete(flags: FlagService, member_id: str, now: dt.datetime) -> str:
         in_shards = sa.select(Shard.path, ShardRow.row_id).join(ShardRow, ShardRow.shard_id == Shard.id)
         sealed = session.execute(in_shards.where(ShardRow.row_id.in_(rows))).all()
         session.execute(sa.delete(MemberFlag).where(MemberFlag.member_id == member_id))
-        photos = flags.erase_rows(session, mine)
+        photos, own = flags.erase_rows(session, mine), kept.erase_rows(session, member_id)
         for table in (MemberSession, MemberIdentity):
             session.execute(sa.delete(table).where(table.member_id == member_id))
         session.delete(member)
         receipt.flags = len(ids)
         receipt.published = len({row.row_id for row in sealed} & set(ids))
         receipt.pending = json.dumps(
-            {"photos": sorted(photos), "rows": [row.row_id for row in sealed],
+            {"photos": sorted(photos), "kept": sorted(own), "rows": [row.row_id for row in sealed],
              "paths": sorted({row.path for row in sealed})}
         )  # fmt: skip
         session.add(receipt)
     try:
-        go_on(flags, receipt.id, now)
+        go_on(flags, kept, receipt.id, now)
     except StorageError as error:  # the rows are gone; the next start goes on
         log.warning("photos of a deleted account are still to be deleted: %s", error.message)
     return receipt.id
 
 
-def go_on(flags: FlagService, receipt_id: str, now: dt.datetime) -> DeletionReceipt | None:
+def go_on(flags: FlagService, kept: KeptPhotos, receipt_id: str, now: dt.datetime) -> DeletionReceipt | None:
     """Do what is left of a deletion, and note what was done meanwhile; None: there is no such receipt.
 
     Raises:
@@ -168,22 +168,23 @@ def go_on(flags: FlagService, receipt_id: str, now: dt.datetime) -> DeletionRece
         return receipt
     left = json.loads(receipt.pending)
     if receipt.photos_at is None:
+        kept.drop(left.get("kept", []))
         flags.drop_photos(left["photos"])
     with write(flags.sessions) as session:
         receipt = session.get(DeletionReceipt, receipt_id)
         if receipt is None or receipt.pending is None:
             return receipt
         receipt.photos_at = receipt.photos_at or now
+        receipt.pending = json.dumps({**left, "photos": [], "kept": []})
         if _has_left_the_dataset(session, left["rows"]):
             erased = [row.done_at for row in _erasures(session, left["paths"], receipt.rows_at)]
             if None not in erased:
                 receipt.dataset_at, receipt.pending = max(filter(None, erased), default=now), None
-                return receipt
-        receipt.pending = json.dumps({**left, "photos": []})
+    forget_deleted(flags.sessions)  # the names of the photos stood in the receipt until now
     return receipt
 
 
-def go_on_with_all(flags: FlagService, now: dt.datetime) -> None:
+def go_on_with_all(flags: FlagService, kept: KeptPhotos, now: dt.datetime) -> None:
     """`go_on` with every deletion that is not complete.
 
     Raises:
@@ -193,7 +194,7 @@ def go_on_with_all(flags: FlagService, now: dt.datetime) -> None:
         query = sa.select(DeletionReceipt.id).where(DeletionReceipt.pending.is_not(None))
         ids = list(session.scalars(query))
     for receipt_id in ids:
-        go_on(flags, receipt_id, now)
+        go_on(flags, kept, receipt_id, now)
 
 
 def _has_left_the_dataset(session: Session, rows: list[str]) -> bool:

@@ -76,6 +76,7 @@ class SignedIn:
     Attributes:
         session: id of the session; not what is in the cookie.
         fresh: they signed in so lately that what cannot be undone needs no password.
+        keeps_photos: whether photos that they identify are kept for them.
     """
 
     id: str
@@ -85,6 +86,7 @@ class SignedIn:
     has_password: bool
     session: str
     fresh: bool
+    keeps_photos: bool
 
     @property
     def shown(self) -> str:
@@ -143,18 +145,18 @@ class Members:
         self._throttle = LoginThrottle(clock, pause)
         self._mail = mail or Mail(settings)
         self._mailed, self._asked = _Rate(_MAILS, clock), _Rate(_ASKED, clock)
-        self._later = ThreadPoolExecutor(1, "accounts")
+        self._behind = ThreadPoolExecutor(1, "accounts")
         self._waiting = threading.BoundedSemaphore(_MOST_WAITING)
         self._costly = threading.BoundedSemaphore(_HASHED_AT_ONCE)
         self.site = "http://127.0.0.1:7860"
 
     def close(self) -> None:
         """Finish what waits behind answers."""
-        self._later.shutdown()
+        self._behind.shutdown()
 
     def settle(self) -> None:
         """Wait until what was begun behind earlier answers is done."""
-        self._later.submit(int).result()
+        self._behind.submit(int).result()
 
     @property
     def mails(self) -> bool:
@@ -180,7 +182,7 @@ class Members:
         check_password(password, address)
         self._asked.check(caller)
         hashed = self._hash_of(password)
-        self._after(lambda: self._signed_up(address, hashed, clean_name(name), browser))
+        self.later(lambda: self._signed_up(address, hashed, clean_name(name), browser))
 
     def _signed_up(self, address: str, hashed: str, name: str, browser: str) -> None:
         now = self._now()
@@ -276,7 +278,7 @@ class Members:
         self._compare(password, hashed or dummy, caller, device)
         assert member is not None, "no password has the hash of the dummy"
         if member.verified_at is None:
-            self._after(lambda: self._send("verify", member, browser))
+            self.later(lambda: self._send("verify", member, browser))
             raise AccountError(
                 "unverified", f"Confirm your address first: {self.where_links_are} once more.", status=403
             )
@@ -353,7 +355,7 @@ class Members:
         """
         address = normalise(email)
         self._asked.check(caller)
-        self._after(lambda: self._forgot(address))
+        self.later(lambda: self._forgot(address))
 
     def _forgot(self, address: str) -> None:
         with read(self._sessions) as session:
@@ -448,9 +450,15 @@ class Members:
             return None
         found, member = row
         return SignedIn(
-            member.id, member.name, member.email or "", member.role, member.password_hash is not None,
-            found.id, now - found.opened_at < dt.timedelta(seconds=FRESH_S),
-        )  # fmt: skip
+            id=member.id,
+            name=member.name,
+            email=member.email or "",
+            role=member.role,
+            has_password=member.password_hash is not None,
+            session=found.id,
+            fresh=now - found.opened_at < dt.timedelta(seconds=FRESH_S),
+            keeps_photos=member.keeps_photos_at is not None,
+        )
 
     def sessions_of(self, member_id: str) -> list[MemberSession]:
         """Where a member is signed in, the latest first."""
@@ -634,10 +642,16 @@ class Members:
             return self._cookies.unsign(cookie).decode()
         return ""
 
-    def _after(self, work: Callable[[], None]) -> None:
-        """Do it behind the answer, so that its time tells nothing."""
+    def later(self, work: Callable[[], object]) -> None:
+        """Do it behind the answer, so that its time tells nothing.
+
+        Raises:
+            AccountError: ``busy``: too much waits already.
+        """
         if not self._waiting.acquire(blocking=False):
-            raise AccountError("busy", "Many people are signing up; try again in a minute.", status=503)
+            raise AccountError(
+                "busy", "Many people are here at the moment; try again in a minute.", status=503
+            )
 
         def run() -> None:
             try:
@@ -647,7 +661,7 @@ class Members:
             finally:
                 self._waiting.release()
 
-        self._later.submit(run)
+        self._behind.submit(run)
 
     def _now(self) -> dt.datetime:
         return dt.datetime.fromtimestamp(self._clock(), dt.UTC)

@@ -32,6 +32,8 @@ class Member(Base):
     verified_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
     #: When an administrator closed the account.
     disabled_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
+    #: When they agreed that photos they identify are kept for them; None: they are not.
+    keeps_photos_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
 
 
 def _member() -> Mapped[str]:
@@ -85,6 +87,25 @@ class MemberFlag(Base):
     member_id: Mapped[str] = _member()
 
 
+class MemberPhoto(Base):
+    """A photo that a member identified and wanted to be kept, with the answer; for them alone."""
+
+    __tablename__ = "member_photos"
+    __table_args__ = (sa.UniqueConstraint("member_id", "sample_id"),)
+
+    id: Mapped[str] = mapped_column(sa.String(26), primary_key=True, default=new_id)
+    member_id: Mapped[str] = _member()
+    #: sha256 of the stored file, which is its name.
+    sample_id: Mapped[str] = mapped_column(sa.String(64), index=True)
+    #: Of the member's file.
+    name: Mapped[str] = mapped_column(sa.String(200))
+    #: In bytes.
+    size: Mapped[int]
+    #: JSON of the contract.
+    answer: Mapped[str] = mapped_column(sa.Text)
+    kept_at: Mapped[dt.datetime] = mapped_column(UtcDateTime)
+
+
 class DeletionReceipt(Base):
     """What was done to delete an account, and when; names no person."""
 
@@ -99,5 +120,6 @@ class DeletionReceipt(Base):
     #: When the photos had left the disk, and the published flags the dataset and its history.
     photos_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
     dataset_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
-    #: JSON of what is left to do: ``photos``, ``rows`` and ``paths`` of the dataset; None when all is done.
+    #: JSON of what is left to do: ``photos`` of flags and ``kept`` ones, ``rows`` and ``paths`` of the
+    #: dataset; None when all is done.
     pending: Mapped[str | None] = mapped_column(sa.Text)

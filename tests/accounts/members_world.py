@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from smartbreed.accounts.kept_photos import KeptPhotos
 from smartbreed.accounts.mail import Kind, Mail
 from smartbreed.accounts.members import COOKIE, Members, SignedIn
 from smartbreed.core.settings import Settings, load_settings
@@ -55,6 +56,7 @@ class World:
     def __post_init__(self) -> None:
         self.settings = load_settings(home=self.home, salt="a salt", hub="embedded")
         self.flags: FlagService = open_feedback(self.settings)
+        self.kept = KeptPhotos(self.flags.sessions, self.home)
         self.letters = Letters(self.settings)
         self.members = self.another()
 

@@ -105,7 +105,7 @@ def test_the_work_before_an_answer_is_the_same_for_every_address(
     world.members._dummy  # noqa: B018 - made once a process
     done: list[str] = []
     later: list[Any] = []
-    monkeypatch.setattr(world.members._later, "submit", later.append)
+    monkeypatch.setattr(world.members._behind, "submit", later.append)
     hasher = world.members._passwords
     for name in ("hash", "verify"):
         real = getattr(hasher, name)
@@ -382,7 +382,7 @@ def test_mails_to_one_address_and_requests_from_one_network_are_few(world: World
 
 
 def test_work_behind_the_answers_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(world.members._later, "submit", lambda work: None)
+    monkeypatch.setattr(world.members._behind, "submit", lambda work: None)
     with refused("busy"):
         for number in range(module._MOST_WAITING + 1):
             world.members.forgot(f"x{number}@example.org", f"1.2.{number // 20}.1")

@@ -85,6 +85,8 @@ ROUTES = (
     Route("/account/hugging-face", "GET", "visitor", "back from Hugging Face, on a Space"),
     Route("/account/receipt/{receipt}", "GET", "visitor", "how far a deletion is; names no person"),
     Route("/account/photo/{flag}", "GET", "member", "the photo of one's own flag"),
+    Route("/account/kept", "POST", "member", "keep photos that one identifies, or no longer; delete them"),
+    Route("/account/kept/{photo}", "GET", "member", "a photo that is kept for oneself"),
     Route("/account/download", "GET", "member", "everything kept of oneself"),
     Route("/account/password", "POST", "member", "change the password"),
     Route("/account/sessions/end", "POST", "member", "end one's own sessions"),

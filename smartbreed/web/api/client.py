@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from smartbreed.accounts.members import Members
+    from smartbreed.accounts.members import Members, SignedIn
 
 
 def client_of(request: Any) -> str:
@@ -27,8 +27,8 @@ def calling_client() -> str:
     return client_of(LocalContext.request.get(None))
 
 
-def calling_member(members: Members) -> str:
-    """The id of the member whose gradio event this thread is handling; empty for visitors.
+def calling_member(members: Members) -> SignedIn | None:
+    """The member whose gradio event this thread is handling; None for visitors.
 
     Raises:
         StorageError: the database refused.
@@ -36,5 +36,4 @@ def calling_member(members: Members) -> str:
     from gradio.context import LocalContext
 
     request = LocalContext.request.get(None)
-    who = members.of(request.headers) if request is not None else None
-    return who.id if who is not None else ""
+    return members.of(request.headers) if request is not None else None

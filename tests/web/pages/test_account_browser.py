@@ -85,6 +85,8 @@ def test_from_sign_up_to_deletion(
     assert page.inner_text(".sb-account") == "Rosa <b>V.</b>"
     fits(page)
 
+    page.click("text=Keep them from now on")
+    page.wait_for_selector("text=Stop keeping them")
     # A flag of a real photograph, while signed in.
     dog = tmp_path / "dog.jpg"
     photos["dog"][list(WIDTHS).index(width) * 2 + (scheme == "dark")].save(dog, quality=92)
@@ -98,10 +100,11 @@ def test_from_sign_up_to_deletion(
     page.wait_for_selector("#pet-1-status .sb-thanks")
     page.click(".sb-account")
     page.wait_for_url("**/account")
-    picture = page.locator(".sb-own img")
-    picture.scroll_into_view_if_needed()
-    page.wait_for_function("document.querySelector('.sb-own img').naturalWidth > 50")
-    assert page.inner_text(".sb-own b") == "I cannot tell either"
+    for part in ("#flags", "#photos"):
+        page.locator(f"{part} .sb-own img").scroll_into_view_if_needed()
+        page.wait_for_function(f"document.querySelector('{part} .sb-own img').naturalWidth > 50")
+    assert page.inner_text("#flags .sb-own b") == "I cannot tell either"
+    assert "dog.jpg" in page.inner_text("#photos .sb-own")
     assert page.inner_text(".sb-became") == "It waits for review."
     fits(page)
     [owned] = rows(server, "member_flags")
@@ -114,6 +117,9 @@ def test_from_sign_up_to_deletion(
     assert [one["id"] for one in json.loads(archive.read("flags.json"))] == [flag["id"]]
     blob = server.home / "blobs" / flag["sample_id"][:2] / flag["sample_id"][2:4] / flag["sample_id"]
     assert archive.read(f"photos/{flag['sample_id']}.jpg") == blob.read_bytes()
+    [kept] = json.loads(archive.read("photos.json"))
+    assert (kept["name"], kept["sample_id"]) == ("dog.jpg", flag["sample_id"])
+    assert list((server.home / "members").glob("??/??/*"))
 
     page.click("text=Delete my account")
     page.wait_for_url("**/account/delete")
@@ -127,6 +133,7 @@ def test_from_sign_up_to_deletion(
     assert "1 answer about photos" in page.inner_text(".sb-steps")
     fits(page)
     assert not blob.exists()
+    assert not list((server.home / "members").glob("??/??/*"))
     assert rows(server, "member_flags") == rows(server, "member_sessions") == rows(server, "members") == []
     assert [row for row in rows(server, "flags") if row["id"] == flag["id"]] == []
     page.goto(server.url + "account")

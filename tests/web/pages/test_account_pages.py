@@ -135,6 +135,7 @@ FORMS = {
     "/account/password": ("/account", {"old": PASSWORD, "new": "a dog under the table"}),
     "/account/sessions/end": ("/account", {}),
     "/account/sign-out": ("/account", {}),
+    "/account/kept": ("/account", {"do": "keep"}),
     "/account/delete": ("/account/delete", {"password": PASSWORD}),
 }
 
@@ -178,7 +179,13 @@ def test_a_token_from_before_the_sign_in_is_worth_nothing_after_it(
     assert browser.name == "Rosa"
 
 
-MEMBERS = ("/account", "/account/download", "/account/photo/01ABCDEFGHJKMNPQRSTVWXYZ00", "/account/delete")
+MEMBERS = (
+    "/account",
+    "/account/kept/01ABCDEFGHJKMNPQRSTVWXYZ00",
+    "/account/download",
+    "/account/photo/01ABCDEFGHJKMNPQRSTVWXYZ00",
+    "/account/delete",
+)
 
 
 @pytest.mark.parametrize("path", MEMBERS)
@@ -364,6 +371,41 @@ def test_ones_own_flags_are_shown_downloaded_and_deleted(
     assert app.browser().get("/account/receipt/" + "0" * 32).status_code == 404
     assert [one.email for one in app.services.members.list()] == ["other@example.org"]
     assert not list((app.services.settings.home_dir / "blobs").glob("??/??/*"))
+
+
+def test_photos_are_kept_if_asked_for_shown_and_deleted(
+    app: App, log: pytest.LogCaptureFixture, tmp_path: Path, photos: Any
+) -> None:
+    browser, other = join(app, log), join(app, log, "other@example.org")
+    path = tmp_path / "rex & co.png"
+    photos["dog"][0].save(path)
+    answer = app.services.identify(path)
+    assert isinstance(answer, Identification)
+    mine = app.services.members.find(EMAIL).id
+
+    def kept() -> list[str]:
+        app.services.keep_photo(mine, path, answer)
+        app.services.members.settle()
+        return re.findall(r"/account/kept/([0-9A-Z]{26})", browser.get("/account").text)
+
+    assert kept() == []
+    browser.fill("/account", "/account/kept", do="keep")
+    [photo] = kept()
+    page = browser.get("/account").text
+    assert answer.pets[0].breeds[0].name in page
+    assert "rex &amp; co.png" in page
+    picture = browser.get(f"/account/kept/{photo}")
+    assert Image.open(io.BytesIO(picture.content)).size[0] > 50
+    assert other.get(f"/account/kept/{photo}").status_code == 404
+    other.fill("/account", "/account/kept", do="forget", photo=photo)
+    for fields in ({"do": "forget"}, {"do": "forget", "photo": "x"}, {"do": ""}, {}):
+        assert browser.fill("/account", "/account/kept", **fields).status_code == 400
+    assert kept() == [photo]
+    browser.fill("/account", "/account/kept", do="stop")
+    assert "are not kept" in browser.get("/account").text
+    browser.fill("/account", "/account/kept", do="forget", photo=photo)
+    assert kept() == []
+    assert not list((app.services.settings.home_dir / "members").glob("??/??/*"))
 
 
 def test_a_page_that_is_not_there(app: App) -> None:

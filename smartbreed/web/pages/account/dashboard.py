@@ -1,17 +1,18 @@
-"""What became of a member's flags, in sentences."""
+"""What a member sees of their own: what became of flags, in sentences, and kept photos."""
 
 from __future__ import annotations
 
 import datetime as dt
+import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from smartbreed.accounts.member_data import OwnFlag, own_flag, own_flags
 from smartbreed.breeds.catalogue import get_breed
 from smartbreed.dataset.accepted import ACCEPTING, sample_key
-from smartbreed.imaging.photo import encode_jpeg
+from smartbreed.imaging.photo import encode_jpeg, read_photo
 from smartbreed.review.claims import label_of, said
 from smartbreed.review.pictures import stored_photo, surroundings
 from smartbreed.web.pages.tour.versions import Known, known_versions
@@ -84,6 +85,54 @@ def became(own: OwnFlag, known: Known) -> str:
     if version:
         return f"Version {version} learned from it."
     return "It was accepted; the next version learns from it."
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One kept photo on the page.
+
+    Attributes:
+        answer: what the model said of its pets.
+    """
+
+    id: str
+    at: dt.datetime
+    name: str
+    answer: str
+
+
+def kept(services: Services, member_id: str) -> list[Kept]:
+    """The photos that are kept for a member, the newest first.
+
+    Raises:
+        StorageError: the database refused.
+    """
+    return [
+        Kept(row.id, row.kept_at, row.name, _said_of(json.loads(row.answer)))
+        for row in services.kept_photos.list(member_id)
+    ]
+
+
+def _said_of(answer: dict[str, Any]) -> str:
+    """An answer in a line: "Pug, 97%; a dog"."""
+    found = []
+    for pet in answer["pets"]:
+        guess = pet["group"] if pet["verdict"] == "group" else pet["breeds"][0]
+        sure = f"{guess['name']}, {guess['probability']:.0%}"
+        found.append(f"a {pet['species'] or 'pet'}" if pet["verdict"] == "unknown" else sure)
+    return "; ".join(found) or "No cat or dog found"
+
+
+def kept_picture(services: Services, member_id: str, photo_id: str) -> bytes:
+    """A small JPEG of a kept photo.
+
+    Raises:
+        AccountError: ``no_such_photo``.
+        StorageError, PhotoError: it cannot be read.
+    """
+    data = services.kept_photos.get(member_id, photo_id)
+    photo = read_photo(data, max_bytes=2**31, max_pixels=2**31, admission=services.admission)
+    return encode_jpeg(np.asarray(surroundings(photo, None, _SIDE)), 82)
 
 
 def picture(services: Services, member_id: str, flag_id: str) -> bytes:

@@ -187,7 +187,7 @@ def _add_visitors(app: FastAPI, services: Services) -> None:
     @app.get("/account/receipt/{receipt}")
     def show_receipt(receipt: str, visit: Visit = asked) -> Response:
         known = re.fullmatch(r"[0-9a-f]{32}", receipt)
-        found = member_data.go_on(services.flags, receipt, dt.datetime.now(dt.UTC)) if known else None
+        found = services.deletion(receipt) if known else None
         if found is None:
             raise AccountError("no_such_receipt", "There is no such receipt.", status=404)
         return visit.page("receipt", receipt=found)
@@ -202,7 +202,7 @@ def _add_members(app: FastAPI, services: Services) -> None:
         who = visit.member()
         return visit.page(
             "dashboard", status, flags=dashboard.rows(services, who.id), most=dashboard.SHOWN,
-            sessions=members.sessions_of(who.id), **values,
+            sessions=members.sessions_of(who.id), kept=dashboard.kept(services, who.id), **values,
         )  # fmt: skip
 
     @app.get("/account")
@@ -214,11 +214,27 @@ def _add_members(app: FastAPI, services: Services) -> None:
         jpeg = dashboard.picture(services, visit.member().id, flag)
         return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, no-store"})
 
+    @app.get("/account/kept/{photo}")
+    def kept(photo: str, visit: Visit = asked) -> Response:
+        jpeg = dashboard.kept_picture(services, visit.member().id, photo)
+        return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, no-store"})
+
+    @app.post("/account/kept")
+    def change_kept(visit: Visit = asked, form: dict[str, str] = formed) -> Response:
+        who, do = visit.member(), form.get("do", "")
+        if do in ("keep", "stop"):
+            services.kept_photos.agree(who.id, dt.datetime.now(dt.UTC) if do == "keep" else None)
+        elif do == "forget" and re.fullmatch(r"|[0-9A-Z]{26}", form.get("photo", "?")):
+            services.kept_photos.forget(who.id, form["photo"])
+        else:
+            raise AccountError("bad_form", "This is not a form of ours.", status=400)
+        return visit.go("/account#photos")
+
     @app.get("/account/download")
     def download(visit: Visit = asked) -> Response:
         who = visit.member()
         file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it has been sent
-        member_data.export(services.flags, who.id, file)
+        member_data.export(services.flags, services.kept_photos, who.id, file)
         length = file.tell()
         file.seek(0)
 

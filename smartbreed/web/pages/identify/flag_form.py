@@ -231,6 +231,7 @@ class FlagForm:
                     "consent_required",
                     "Please tick that the photo may be kept; without that nothing is saved.",
                 )
+            who = calling_member(self.services.members)
             receipt = self.services.flag(
                 read_view(self.services, session.view),
                 session.answer,
@@ -243,7 +244,7 @@ class FlagForm:
                 client=calling_client(),
                 box=box,
                 species=species or "",
-                member=calling_member(self.services.members),
+                member=who.id if who else "",
             )
         except Exception as error:
             return self._failed(explain_failure(error))

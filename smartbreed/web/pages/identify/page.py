@@ -18,7 +18,13 @@ from smartbreed.web.pages.identify.examples import Examples
 from smartbreed.web.pages.identify.flag_form import FlagForm, Updates, new_browser_state, waiting
 from smartbreed.web.pages.identify.pet_card import PetCard
 from smartbreed.web.pages.identify.photo_input import Upload, photo_input, uploads
-from smartbreed.web.pages.identify.session import Session, at_view, identify_uploads, read_view
+from smartbreed.web.pages.identify.session import (
+    Session,
+    at_view,
+    identify_uploads,
+    keep_for_member,
+    read_view,
+)
 from smartbreed.web.pages.identify.settings_panel import SettingsPanel, options
 
 #: Cards made in advance: showing and hiding them is faster and steadier than making new ones.
@@ -138,7 +144,7 @@ class IdentifyPage:
         files = uploads(value)
         if not files:  # the input was emptied, by the line below
             return {self.session: session}
-        return {self.input: None, **self._shown(files, *settings)}
+        return {self.input: None, **self._shown(files, *settings, keep=True)}
 
     # gradio fills event data only into arguments that come before those of any number.
     def _example(self, event: gr.SelectData, *settings: Any) -> Updates:
@@ -149,9 +155,11 @@ class IdentifyPage:
     def _again(self, session: Session, *settings: Any) -> Updates:
         return self._shown(session.uploads, *settings) if session.uploads else {self.session: session}
 
-    def _shown(self, files: tuple[Upload, ...], method: str, *settings: Any) -> Updates:
+    def _shown(self, files: tuple[Upload, ...], method: str, *settings: Any, keep: bool = False) -> Updates:
         try:
             session, photo = identify_uploads(self.services, files, options(*settings))
+            if keep:
+                keep_for_member(self.services, session)
             return self._show(session, 0, method, photo)
         except Exception as error:
             return {self.status: html.failure(explain_failure(error))}

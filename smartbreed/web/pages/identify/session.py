@@ -19,6 +19,7 @@ from smartbreed.inference.labels import Labels
 from smartbreed.inference.pipeline import Identifier
 from smartbreed.inference.results import Failure, Identification, Pet
 from smartbreed.services import Services
+from smartbreed.web.api.client import calling_member
 from smartbreed.web.components.drawing import thumbnail
 from smartbreed.web.pages.identify.photo_input import Upload
 
@@ -133,6 +134,20 @@ def identify_uploads(
     if options.combine and len(views) > 1:
         views = _combined(model, views, options) + views
     return Session(tuple(uploads), options, tuple(views)), seen[0][1] if seen else None
+
+
+def keep_for_member(services: Services, session: Session) -> None:
+    """Keep the photos with their answers, if a member asked who wants that.
+
+    Raises:
+        StorageError: the database refused.
+    """
+    who = calling_member(services.members)
+    if who is None or not who.keeps_photos:
+        return
+    for view in session.views:
+        if isinstance(view.answer, Identification) and view.answer.combined == 1:
+            services.keep_photo(who.id, Path(view.path), view.answer)
 
 
 def _identify_one(

@@ -1,0 +1,137 @@
+"""Photos that members identified, with their answers: for that member alone, and only if they asked for it.
+
+They are no flags: they are not published, reviewed or learnt from. They lie in ``SMARTBREED_HOME/members``,
+named by the sha256 of their bytes. A row is written before its file and goes after it: a crash leaves a row
+without a file, which its owner can delete, and never a file that is not in the database.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from smartbreed.accounts.tables import Member, MemberPhoto
+from smartbreed.core.database import Sessions, forget_deleted, read, write
+from smartbreed.core.errors import AccountError
+from smartbreed.feedback.blobs import BlobStore
+
+#: Photos kept of one member; the oldest make room.
+MOST = 200
+
+
+class KeptPhotos:
+    """Safe for any number of threads and processes.
+
+    Args:
+        sessions: a migrated database.
+        home: SMARTBREED_HOME.
+        quota: bytes that all of them may fill; 0: any number.
+    """
+
+    def __init__(self, sessions: Sessions, home: Path, quota: int = 0) -> None:
+        self.store = BlobStore(home / "members", "photo")
+        self.store.sweep_tmp()
+        self._sessions = sessions
+        self._quota = quota
+
+    def agree(self, member_id: str, now: dt.datetime | None) -> None:
+        """Keep photos from now on, as they agreed; None: stop. What is there stays."""
+        with write(self._sessions) as session:
+            session.execute(sa.update(Member).where(Member.id == member_id).values(keeps_photos_at=now))
+
+    def keep(self, member_id: str, data: bytes, name: str, answer: dict[str, Any], now: dt.datetime) -> bool:
+        """Keep a photo and its answer; one that is there already gets the new answer.
+
+        Args:
+            data: as `smartbreed.imaging.photo.sample_encoding` makes it.
+            name: of the file.
+            answer: the JSON of the contract.
+
+        Returns:
+            False without the member's consent, or when the space is used up.
+
+        Raises:
+            StorageError: disk or database refused; nothing is kept.
+        """
+        sample_id = hashlib.sha256(data).hexdigest()
+        with write(self._sessions) as session:
+            member = session.get(Member, member_id)
+            stored = session.scalar(sa.select(sa.func.sum(MemberPhoto.size))) or 0
+            if member is None or member.keeps_photos_at is None:
+                return False
+            if self._quota and stored + len(data) > self._quota:
+                return False
+            query = sa.select(MemberPhoto).where(MemberPhoto.member_id == member_id)
+            row = session.scalar(query.where(MemberPhoto.sample_id == sample_id))
+            if row is None:
+                beyond = query.order_by(MemberPhoto.kept_at.desc(), MemberPhoto.id.desc()).offset(MOST - 1)
+                self._forget(session, session.scalars(beyond).all())
+                row = MemberPhoto(member_id=member_id, sample_id=sample_id, size=len(data))
+                session.add(row)
+            row.name, row.answer, row.kept_at = name[:200], json.dumps(answer), now
+        with write(self._sessions) as session:  # they may have deleted it or themselves meanwhile
+            if session.scalar(query.where(MemberPhoto.sample_id == sample_id)) is not None:
+                self.store.put(data)
+        return True
+
+    def list(self, member_id: str) -> list[MemberPhoto]:
+        """A member's photos, the newest first."""
+        query = sa.select(MemberPhoto).where(MemberPhoto.member_id == member_id)
+        with read(self._sessions) as session:
+            return list(session.scalars(query.order_by(MemberPhoto.kept_at.desc(), MemberPhoto.id.desc())))
+
+    def get(self, member_id: str, photo_id: str) -> bytes:
+        """One of a member's photos.
+
+        Raises:
+            AccountError: ``no_such_photo`` (404).
+            StorageError: disk or database refused.
+        """
+        found = next((row for row in self.list(member_id) if row.id == photo_id), None)
+        if found is None or not self.store.exists(found.sample_id):
+            raise AccountError("no_such_photo", "There is no such photo of yours.", status=404)
+        return self.store.get(found.sample_id)
+
+    def forget(self, member_id: str, photo_id: str = "") -> None:
+        """Delete one of a member's photos, or all of them."""
+        query = sa.select(MemberPhoto).where(MemberPhoto.member_id == member_id)
+        with write(self._sessions) as session:
+            found = session.scalars(query.where(MemberPhoto.id == photo_id) if photo_id else query).all()
+            self._forget(session, found)
+        forget_deleted(self._sessions)
+
+    def _forget(self, session: Session, rows: Sequence[MemberPhoto]) -> None:
+        for row in rows:
+            session.delete(row)
+            session.flush()
+            self._delete_unused(session, row.sample_id)
+
+    def _delete_unused(self, session: Session, sample_id: str) -> None:
+        query = sa.select(MemberPhoto.id).where(MemberPhoto.sample_id == sample_id).limit(1)
+        if session.scalar(query) is None:
+            self.store.delete(sample_id)
+
+    @staticmethod
+    def erase_rows(session: Session, member_id: str) -> set[str]:
+        """Delete a member's rows in the caller's transaction; the names of the files, for `drop` after it."""
+        found = session.scalars(sa.select(MemberPhoto).where(MemberPhoto.member_id == member_id)).all()
+        for row in found:
+            session.delete(row)
+        return {row.sample_id for row in found}
+
+    def drop(self, names: Iterable[str]) -> None:
+        """Delete files that no row needs any more.
+
+        Raises:
+            StorageError: disk or database refused; calling again goes on.
+        """
+        for name in names:
+            with write(self._sessions) as session:  # no other process adds such a row meanwhile
+                self._delete_unused(session, name)
