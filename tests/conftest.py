@@ -13,7 +13,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-from server import MAX_BYTES, Server
+from support.processes import MAX_BYTES, Server
 
 PETS = Path(__file__).parents[2] / "shared" / "data" / "pets"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from gradio_client import Client
-from server import Server
+from support.processes import Server
 
 from docs.generate import main
 from smartbreed.core.settings import PREFIX, Settings

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from server import Server, environment
+from support.processes import Server, environment
 
 from smartbreed.core.extras import EXTRAS
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from server import ROOT, Server, environment, free_port
+from support.processes import ROOT, Server, environment, free_port
 
 from localhub.store import HubStore
 from smartbreed.core.private import private_file, work_privately
@@ -171,9 +171,8 @@ def test_hub_serve(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_trainer(tmp_path: Path) -> None:
-    sys.path.insert(0, str(Path(__file__).parent / "training"))
-    from retrain_tools import settings_in
-    from retrain_world import World
+    from support.retraining import World
+    from support.shards import settings_in
 
     home = tmp_path / "home"
     home.mkdir(mode=0o755)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from smartbreed.breeds.catalogue import BREEDS, GROUPS, Breed, get_breed, resolve, search
 
-SHARED = Path(__file__).parents[2] / "shared" / "data" / "pets" / "breeds.txt"
+SHARED = Path(__file__).parents[3] / "shared" / "data" / "pets" / "breeds.txt"
 SPELLINGS = [(text, b.id) for b in BREEDS.values() for text in (b.id, b.name, *b.aliases)]
 
 

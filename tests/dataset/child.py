@@ -25,7 +25,7 @@ from typing import Any
 import httpx2
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
-from world import make_request
+from support.world import make_request
 
 from smartbreed.core.settings import load_settings
 from smartbreed.dataset.decision_source import DecisionSource

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from world import World
+from support.world import World
 
 from smartbreed.core.settings import Settings, load_settings
 from smartbreed.feedback.flags import FlagRequest
@@ -76,6 +76,6 @@ def nursery() -> Iterator[Nursery]:
         stdout=subprocess.PIPE,
         text=True,
         cwd=root,
-        env={**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{here}", "HF_HUB_DISABLE_TELEMETRY": "1"},
+        env={**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{root}/tests", "HF_HUB_DISABLE_TELEMETRY": "1"},
     ) as process:
         yield Nursery(process)

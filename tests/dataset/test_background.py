@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 
 import pytest
-from faults import Fault
-from world import World
+from support.faults import Fault
+from support.world import World
 
 from smartbreed.dataset import service
 from smartbreed.dataset.publisher import Report

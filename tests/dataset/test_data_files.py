@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.world import World
 from test_dataset import load, parquet, push, world_ids
-from world import World
 
 from smartbreed.dataset import dataset_card as patterns
 from smartbreed.dataset import shard_builder

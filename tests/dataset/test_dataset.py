@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from world import World
+from support.world import World
 
 from localhub.embedded import environment, serving
 from localhub.repo_card import front_matter

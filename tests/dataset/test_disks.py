@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faults import Fault
-from world import World
+from support.faults import Fault
+from support.world import World
 
 from localhub.inprocess import InProcessTransport
 from localhub.maintenance import check_store

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from world import World, make_request
+from support.world import World, make_request
 
 from localhub.maintenance import check_store
 from smartbreed.core.settings import Settings, load_settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from world import World, make_request
+from support.world import World, make_request
 
 from smartbreed.core.errors import FlagError
 from smartbreed.core.settings import Settings, load_settings

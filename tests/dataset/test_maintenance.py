@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from faults import Fault
-from world import World, make_request
+from support.faults import Fault
+from support.world import World, make_request
 
 from smartbreed.core.database import read
 from smartbreed.core.errors import StorageError

@@ -9,8 +9,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
-from faults import Fault
-from world import World, make_request
+from support.faults import Fault
+from support.world import World, make_request
 
 from localhub.maintenance import check_store
 from smartbreed.core.database import read, write

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import pytest
 from sqlalchemy.engine.default import DefaultDialect
-from world import World
+from support.world import World
 
 from localhub.maintenance import check_store
 from smartbreed.core.errors import StorageError

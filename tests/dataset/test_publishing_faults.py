@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
-from faults import Fault
-from world import World
+from support.faults import Fault
+from support.world import World
 
 from localhub.embedded import serving
 from smartbreed.hub import session

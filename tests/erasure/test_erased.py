@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from traces import traces
+from support.traces import traces
 
 from smartbreed.core.settings import load_settings
 from smartbreed.feedback.flags import open_feedback

@@ -17,7 +17,7 @@ import pytest
 from gradio_client import Client, handle_file
 from huggingface_hub import HfApi
 from PIL import Image
-from server import Server, environment
+from support.processes import Server, environment
 
 from localhub.embedded import serving
 from localhub.store import HubStore

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from deeper_tools import FAKE, Make
 from PIL import Image
+from support.explainer import FAKE, Make
 
 from smartbreed.breeds.catalogue import get_breed
 from smartbreed.imaging.photo import Photo, read_photo

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from deeper_tools import (
+from support.explainer import (
     BAD_BUNDLE,
     CRASH,
     GARBAGE,

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from deeper_tools import (
+from support.explainer import (
     FAKE,
     HANG,
     OK,

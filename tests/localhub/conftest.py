@@ -10,8 +10,8 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from embedded_hub import Hub
 from huggingface_hub import HfApi
+from support.embedded_hub import Hub
 
 from localhub.embedded import environment, serving
 from localhub.server import HubApp

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import httpx2
 import pytest
-from embedded_hub import Hub
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
+from support.embedded_hub import Hub
 
 from localhub.access import Access, Token, User
 from localhub.embedded import serve, serving

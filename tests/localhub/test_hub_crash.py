@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from embedded_hub import wait_for
 from huggingface_hub import CommitOperationAdd, HfApi
+from support.embedded_hub import wait_for
 
 from localhub.embedded import serving
 from localhub.maintenance import check_store, collect_garbage

@@ -12,9 +12,9 @@ from urllib.parse import quote
 
 import httpx2
 import pytest
-from embedded_hub import Hub
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.embedded_hub import Hub
 
 from localhub.inprocess import InProcessTransport
 from localhub.maintenance import check_store

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from embedded_hub import Hub
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 from huggingface_hub.errors import RevisionNotFoundError
+from support.embedded_hub import Hub
 
 from localhub.embedded import serving
 from localhub.erasure import erase

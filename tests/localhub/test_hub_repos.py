@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 
 import pytest
-from embedded_hub import Hub
 from huggingface_hub import (
     CommitOperationAdd,
     CommitOperationCopy,
@@ -23,6 +22,7 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+from support.embedded_hub import Hub
 
 from localhub.maintenance import check_store
 from localhub.names import RepoName

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from embedded_hub import Hub
+from support.embedded_hub import Hub
 
 from localhub.embedded import serving
 from localhub.server import HubApp

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from embedded_hub import wait_for
 from huggingface_hub import WebhookPayload
+from support.embedded_hub import wait_for
 
 from localhub.errors import SettingError
 from localhub.names import RepoName

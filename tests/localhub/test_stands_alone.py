@@ -8,9 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from embedded_hub import wait_for
 from huggingface_hub import HfApi
-from server import free_port
+from support.embedded_hub import wait_for
+from support.processes import free_port
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from bundles import EMBEDDED, make_bundle, publish
+from support.bundles import EMBEDDED, make_bundle, publish
 
 from smartbreed.core.settings import Settings
 from smartbreed.inference.bundle import Bundle, load_bundle

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bundles import edit_config, make_bundle
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.bundles import edit_config, make_bundle
 
 from smartbreed.breeds.catalogue import breed_of_label, resolve, search
 from smartbreed.core.errors import BundleError, RequestError

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bundles import make_bundle
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.bundles import make_bundle
 
 from smartbreed.core.errors import BundleError
 from smartbreed.core.settings import EMBEDDED_BUNDLE

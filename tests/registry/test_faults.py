@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from bundles import EMBEDDED, REPO, edit_config, make_bundle, publish
+from support.bundles import EMBEDDED, REPO, edit_config, make_bundle, publish
 
 from localhub.embedded import serving
 from localhub.store import HubStore

@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-from bundles import EMBEDDED, make_bundle, publish
-from server import ROOT, Server, environment
+from support.bundles import EMBEDDED, make_bundle, publish
+from support.processes import ROOT, Server, environment
 
 from smartbreed.core.settings import EMBEDDED_BUNDLE, load_settings
 from smartbreed.imaging.photo import encode_jpeg, read_photo

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 import pytest
-from bundles import EMBEDDED, make_bundle, publish
+from support.bundles import EMBEDDED, make_bundle, publish
 
 from smartbreed.core.settings import Settings
 from smartbreed.registry.watcher import Watcher

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bundles import EMBEDDED, REPO, make_bundle, publish
+from support.bundles import EMBEDDED, REPO, make_bundle, publish
 
 from smartbreed.core.errors import BundleError, RequestError, UnavailableError
 from smartbreed.core.settings import Settings, load_settings

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from noise import photo
+from support.photos import photo
 
 from smartbreed.core.settings import Settings, load_settings
 from smartbreed.feedback.flags import FlagRequest, FlagService, open_feedback

@@ -153,7 +153,7 @@ def test_an_answer_taken_back_is_no_known_one(review: ReviewService, flag: Make)
 
 
 def test_a_known_answer_is_brought_in(review: ReviewService) -> None:
-    from noise import photo
+    from support.photos import photo
 
     request = FlagRequest(
         pixels=photo(7), verdict="wrong", label="pug", predicted="boxer", model_revision="x",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from server import environment
+from support.processes import environment
 from typer.testing import CliRunner
 
 from smartbreed.cli.common import MISUSE, SOME_FAILED

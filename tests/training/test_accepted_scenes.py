@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from retrain_tools import flag, push, review, settings_in, shard
+from support.shards import flag, push, review, settings_in, shard
 
 from smartbreed.dataset.schema import shard_path
 from training.common.errors import DataError

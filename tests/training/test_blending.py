@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tiny_bundle import BREEDS, SIZE, crops, random_network, write_bundle
+from support.tiny_bundle import BREEDS, SIZE, crops, random_network, write_bundle
 
 from smartbreed.inference.bundle import load_bundle
 from training.common.errors import RecipeError

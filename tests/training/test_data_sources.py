@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from tiny_data import encoded, image_folder, pets_dataset, picture
+from support.tiny_data import encoded, image_folder, pets_dataset, picture
 
 from training.common.errors import DataError
 from training.data.labels import describe_labels, slug

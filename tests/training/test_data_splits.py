@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from tiny_data import picture
+from support.tiny_data import picture
 
 from training.augment.crops import CropAugmentation
 from training.common.errors import DataError

@@ -8,8 +8,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from retrain_tools import settings_in
-from retrain_world import World
+from support.retraining import World
+from support.shards import settings_in
 
 from smartbreed.core.errors import BundleError
 from smartbreed.core.settings import EMBEDDED_BUNDLE

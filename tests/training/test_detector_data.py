@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from tiny_data import encoded, pets_dataset, picture, scene
+from support.tiny_data import encoded, pets_dataset, picture, scene
 
 from training.augment.pasted_pets import pasted_crops
 from training.common.errors import DataError

@@ -14,7 +14,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from tiny_data import image_folder
+from support.tiny_data import image_folder
 
 from smartbreed.core.errors import StorageError
 from training.common.disk_faults import disk_faults

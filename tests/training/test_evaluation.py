@@ -11,8 +11,8 @@ import pytest
 import typer
 from datasets import Dataset
 from PIL import Image
-from tiny_bundle import BREEDS, SIZE, crops, write_bundle
-from tiny_data import pets_dataset
+from support.tiny_bundle import BREEDS, SIZE, crops, write_bundle
+from support.tiny_data import pets_dataset
 
 from smartbreed.inference.bundle import load_bundle, write_config
 from smartbreed.inference.evaluation import FILE, Evaluation, evaluation_of

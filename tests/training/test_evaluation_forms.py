@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tiny_bundle import SIZE, crops, write_bundle
+from support.tiny_bundle import SIZE, crops, write_bundle
 
 from smartbreed.inference.bundle import load_bundle
 from smartbreed.inference.pipeline import Identifier

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tiny_bundle import SIZE, crops, write_bundle
+from support.tiny_bundle import SIZE, crops, write_bundle
 
 from smartbreed.inference.bundle import write_config
 from smartbreed.inference.picture_quality import Faults

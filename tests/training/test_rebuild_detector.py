@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from tiny_bundle import crops, random_network, write_bundle
+from support.tiny_bundle import crops, random_network, write_bundle
 
 from smartbreed.core.errors import BundleError
 from smartbreed.core.settings import EMBEDDED_BUNDLE

@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from tiny_data import image_folder, pets_dataset, picture
+from support.tiny_data import image_folder, pets_dataset, picture
 
 from smartbreed.imaging.photo import read_photo
 from smartbreed.inference.pipeline import Identifier

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from retrain_tools import settings_in
-from retrain_world import World
-from tiny_bundle import BREEDS, write_bundle
-from tiny_data import pets_dataset
+from support.retraining import World
+from support.shards import settings_in
+from support.tiny_bundle import BREEDS, write_bundle
+from support.tiny_data import pets_dataset
 
 from smartbreed.hub.client import commit_files, connect, ensure_repo
 from smartbreed.registry.releases import download

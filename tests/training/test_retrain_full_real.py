@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from retrain_tools import flag, push, review, settings_in
+from support.shards import flag, push, review, settings_in
 
 from smartbreed.core.settings import EMBEDDED_BUNDLE
 from smartbreed.hub.client import connect, list_tags

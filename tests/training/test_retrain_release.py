@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from retrain_tools import settings_in
+from support.shards import settings_in
 
 from smartbreed.core.errors import HubCallError
 from smartbreed.core.settings import EMBEDDED_BUNDLE

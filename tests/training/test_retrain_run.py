@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from retrain_tools import flag, push, settings_in
-from retrain_world import World, pattern
+from support.retraining import World, pattern
+from support.shards import flag, push, settings_in
 
 from smartbreed.core.errors import HubCallError
 from smartbreed.core.settings import EMBEDDED_BUNDLE

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from tiny_data import image_folder, pets_dataset
+from support.tiny_data import image_folder, pets_dataset
 
 from smartbreed.inference.bundle import load_bundle
 from training.common.errors import RecipeError, StageError

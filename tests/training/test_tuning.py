@@ -6,7 +6,7 @@ import contextlib
 from pathlib import Path
 
 import pytest
-from tiny_data import image_folder
+from support.tiny_data import image_folder
 
 from smartbreed.core.errors import StorageError
 from training.common.errors import RecipeError

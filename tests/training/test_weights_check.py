@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tiny_bundle import SIZE, random_network, tiny_classifier
+from support.tiny_bundle import SIZE, random_network, tiny_classifier
 
 from smartbreed.core.errors import BundleError
 from smartbreed.core.settings import EMBEDDED_BUNDLE

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from support.processes import FAKE_TRAINER
 
 from smartbreed.core.settings import Settings, load_settings
 from smartbreed.training_jobs.jobs import Jobs
-
-FAKE = Path(__file__).with_name("fake_trainer.py")
 
 
 @pytest.fixture
@@ -26,7 +24,7 @@ def trainer(settings: Settings) -> Iterator[Callable[[str], Jobs]]:
     made: list[Jobs] = []
 
     def make(what: str) -> Jobs:
-        made.append(Jobs(settings, [sys.executable, str(FAKE), what]))
+        made.append(Jobs(settings, [*FAKE_TRAINER, what]))
         return made[-1]
 
     yield make

@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
+from support.processes import FAKE_TRAINER
 
 from smartbreed.core.settings import load_settings
 from smartbreed.dataset.schema import arrow_schema, shard_path
@@ -20,7 +20,6 @@ from smartbreed.training_jobs.jobs import Jobs
 from smartbreed.web.api.rest import rest_app
 from smartbreed.web.api.webhooks import build_webhook_router
 
-FAKE = Path(__file__).with_name("fake_trainer.py")
 MOMENT = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
 SECRET = {"x-webhook-secret": "hush hush"}
 Push = Callable[[str], str]
@@ -33,7 +32,7 @@ def services(tmp_path: Path) -> Iterator[Services]:
         home=tmp_path / "home", hub="embedded", webhook_secret="hush hush", retrain_on_push=True
     )
     made = Services(settings)
-    made.__dict__["retraining"] = Jobs(settings, [sys.executable, str(FAKE), "refused"])
+    made.__dict__["retraining"] = Jobs(settings, [*FAKE_TRAINER, "refused"])
     yield made
     made.triggers.stop()
     made.retraining.close(0.5)

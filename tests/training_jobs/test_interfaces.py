@@ -6,11 +6,11 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
+from support.processes import ROOT, WITH_FAKE_TRAINER
 
 from smartbreed.core.settings import load_settings
 from smartbreed.services import Services
@@ -18,16 +18,14 @@ from smartbreed.training_jobs.jobs import Jobs
 from smartbreed.web.api.rest import rest_app
 from smartbreed.web.api.webhooks import build_webhook_router
 
-HERE = Path(__file__).parent
-
 
 def command(home: Path, what: str, *arguments: str, cwd: Path | None = None) -> subprocess.Popen[str]:
     """``smartbreed retrain`` with the fake trainer."""
     home.mkdir(exist_ok=True)
     (home / "fake-trainer").write_text(what)
     return subprocess.Popen(
-        [sys.executable, str(HERE / "run_with_fake_trainer.py"), "retrain", *arguments],
-        env={**os.environ, "SMARTBREED_HOME": str(home), "PYTHONPATH": str(HERE.parents[1])},
+        [*WITH_FAKE_TRAINER, "retrain", *arguments],
+        env={**os.environ, "SMARTBREED_HOME": str(home), "PYTHONPATH": str(ROOT)},
         cwd=cwd,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.processes import FAKE_TRAINER, SUPPORT
 
 from smartbreed.core.errors import RequestError, SmartBreedError, StorageError
 from smartbreed.core.settings import Settings, load_settings
 from smartbreed.training_jobs.job import Job, process_group
 from smartbreed.training_jobs.jobs import Jobs
 
-FAKE = Path(__file__).with_name("fake_trainer.py")
 Trainer = Callable[[str], Jobs]
 Until = Callable[[Callable[[], object]], None]
 
@@ -178,7 +178,7 @@ def test_only_one_at_a_time_from_any_process(trainer: Trainer, until: Until) -> 
 def test_a_killed_app_leaves_a_trainer_that_the_next_app_finds(
     trainer: Trainer, settings: Settings, until: Until
 ) -> None:
-    helper = Path(__file__).with_name("app_process.py")
+    helper = SUPPORT / "app_process.py"
     with subprocess.Popen(
         [sys.executable, str(helper), str(settings.home_dir), "slow:0.1"], stdout=subprocess.PIPE, text=True
     ) as app:
@@ -232,7 +232,7 @@ def test_nothing_starts_on_a_disk_that_refuses(trainer: Trainer, settings: Setti
 
 def test_a_disk_that_fills_up_while_it_runs(tiny_disk: Path) -> None:
     settings = load_settings(home=tiny_disk / "home")
-    jobs = Jobs(settings, [sys.executable, str(FAKE), "flood"])
+    jobs = Jobs(settings, [*FAKE_TRAINER, "flood"])
     job = jobs.start()
     ended = end_of(jobs, job)
     assert ended.state == "lost"
@@ -246,7 +246,7 @@ def test_a_disk_that_fills_up_while_it_runs(tiny_disk: Path) -> None:
             break
     assert "disk is full" in refused[0]
     (folder_of(settings, job) / "progress.jsonl").unlink()
-    fine = Jobs(settings, [sys.executable, str(FAKE), "ok"])
+    fine = Jobs(settings, [*FAKE_TRAINER, "ok"])
     assert end_of(fine, fine.start()).state == "released"
 
 

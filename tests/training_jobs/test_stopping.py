@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from server import Server
+from support.processes import FAKE_TRAINER, WITH_FAKE_TRAINER, Server
 
 from smartbreed.core.settings import load_settings
 from smartbreed.feedback.flags import FlagRequest, open_feedback
 from smartbreed.training_jobs.jobs import Jobs
-
-HERE = Path(__file__).parent
 
 
 def test_the_last_publish_waits_for_no_retraining(
@@ -21,11 +18,11 @@ def test_the_last_publish_waits_for_no_retraining(
 ) -> None:
     home = tmp_path / "home"
     settings = load_settings(home=home, hub="embedded")
-    jobs = Jobs(settings, [sys.executable, str(HERE / "fake_trainer.py"), "stubborn"])
+    jobs = Jobs(settings, [*FAKE_TRAINER, "stubborn"])
     job = jobs.start()  # deaf to SIGTERM; the app finds and adopts it
     app = Server(
         tmp_path,
-        command=[sys.executable, str(HERE / "run_with_fake_trainer.py"), "serve"],
+        command=[*WITH_FAKE_TRAINER, "serve"],
         SMARTBREED_HUB="embedded",
         SMARTBREED_PUBLISH_EVERY="3600",
     )

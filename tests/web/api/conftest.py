@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 import pytest
 from gradio_client import Client
-from server import ROOT, Server, environment
+from support.processes import ROOT, Server, environment
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from gradio_client import handle_file
-from server import MAX_BYTES
+from support.processes import MAX_BYTES
 
 CASES = ("empty", "text", "truncated", "huge", "too_many_bytes", "tiny")
 

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from server import MAX_BYTES
+from support.processes import MAX_BYTES
 
 from smartbreed.core.errors import RequestError
 from smartbreed.web.api.body_limit import ORDINARY, BodyLimit
@@ -207,7 +207,7 @@ def test_half_a_head_is_closed(monkeypatch, tmp_path) -> None:
     import threading
 
     import uvicorn
-    from server import free_port
+    from support.processes import free_port
 
     from smartbreed.web.api.serving import TimedProtocol
 

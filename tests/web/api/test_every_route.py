@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from server import Server
+from support.processes import Server
 
 VALUES = ("99999", "_start", "-1", "%00", "..%2f..%2fetc", "a" * 300, "é", "identify")
 QUERIES = ("", "session_hash=x", "upload_id=%00&page=7&logs=a", "fn_index=abc&session_hash=")

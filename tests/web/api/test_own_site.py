@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from server import Server
+from support.processes import Server
 
 from smartbreed.core.errors import SettingError
 from smartbreed.web.api.access import ROUTES, route_for

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 from PIL import Image
-from server import MAX_BYTES, Server
+from support.processes import MAX_BYTES, Server
 
 RECORDED = Path(__file__).with_name("recorded.json")
 HEADERS = ("content-type", "allow", "location", "cache-control", "access-control-allow-origin")

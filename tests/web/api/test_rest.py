@@ -9,7 +9,7 @@ import socket
 import time
 
 import httpx
-from server import MAX_BYTES
+from support.processes import MAX_BYTES
 
 from smartbreed.web.api.access import ROUTES
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from server import ROOT, Server, environment
+from support.processes import ROOT, Server, environment
 
 #: Runs the server and says, once it has stopped, what it imported and whom it looked for.
 WATCHED = """

@@ -128,7 +128,7 @@ def test_a_full_folder_takes_no_more(tmp_path) -> None:
 
 
 def test_the_server_answers_507_when_its_uploads_are_full(tmp_path) -> None:
-    from server import Server
+    from support.processes import Server
 
     server = Server(tmp_path, SMARTBREED_MAX_UPLOADS="1000000")
     server.wait_until_ready()

@@ -11,8 +11,8 @@ from typing import Any
 
 import httpx
 import pytest
-from server import ROOT, free_port
 from starlette.testclient import TestClient
+from support.processes import ROOT, free_port
 
 from smartbreed.accounts.members import COOKIE
 from smartbreed.accounts.tables import ROLES

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chromium import CHROMIUM_ARGUMENTS
 from PIL import Image
+from support.browser import CHROMIUM_ARGUMENTS
 
 from smartbreed.core.settings import EMBEDDED_BUNDLE
 

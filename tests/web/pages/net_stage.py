@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from server import ROOT, Server, environment
+from support.processes import ROOT, Server, environment
 
 PETS = ROOT.parent / "shared" / "data" / "pets"
 PASSWORD = "a long enough password"

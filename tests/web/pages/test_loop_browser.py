@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.processes import WITH_FAKE_TRAINER
 
 from smartbreed.core.settings import EMBEDDED_BUNDLE
 
 pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).parents[3]
-WITH_FAKE = ROOT / "tests" / "training_jobs" / "run_with_fake_trainer.py"
 #: The version that ships, its next patch and its next minor version.
 SHIPS = json.loads((EMBEDDED_BUNDLE / "config.json").read_bytes())["version"]
 _NUMBERS = [int(part) for part in SHIPS.split(".")]
@@ -90,7 +90,7 @@ class App:
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """The app with the fake trainer."""
-    app = App(tmp_path_factory.mktemp("loop"), [sys.executable, str(WITH_FAKE), "serve"])
+    app = App(tmp_path_factory.mktemp("loop"), [*WITH_FAKE_TRAINER, "serve"])
     yield app
     app.stop()
 
@@ -241,9 +241,7 @@ def test_an_app_that_is_killed_finds_its_trainer_again(app: App, browse: Callabl
 
 @pytest.mark.slow
 def test_visitors_read_why_not(chromium: Any, browse: Callable[..., Any], tmp_path: Path) -> None:
-    app = App(
-        tmp_path, [sys.executable, str(WITH_FAKE), "serve"], SMARTBREED_MAINTAINER_PASSWORD="correct horse"
-    )
+    app = App(tmp_path, [*WITH_FAKE_TRAINER, "serve"], SMARTBREED_MAINTAINER_PASSWORD="correct horse")
     try:
         page = browse(f"{app.url}train")
         page.wait_for_selector("form.sb-sign-in")

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
-from chromium import CHROMIUM_ARGUMENTS
-from server import Server
-from tls_proxy import certificate, tls_proxy
+from support.browser import CHROMIUM_ARGUMENTS
+from support.processes import Server
+from support.tls_proxy import certificate, tls_proxy
 
 PASSWORD = "a long enough password"
 #: A sibling subdomain, whose requests carry even strict cookies; and a site of its own.

@@ -57,7 +57,7 @@ def flagged(photos: dict[str, list[Image.Image]], tmp_path: Path) -> Path:
 @pytest.fixture
 def guarded(flagged: Path, tmp_path: Path) -> Iterator[str]:
     """The address of a server with that home and a maintainers' password."""
-    from server import free_port
+    from support.processes import free_port
 
     port = free_port()
     environment = {

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from server import Server
+from support.processes import Server
 
 from smartbreed.core.settings import load_settings
 from smartbreed.feedback.flags import FlagRequest, open_feedback

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from sound import check_sound
+from support.sound_html import check_sound
 
 from smartbreed import feedback_loop
 from smartbreed.core.settings import load_settings

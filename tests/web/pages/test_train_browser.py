@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from server import Server
+from support.processes import Server
 
 from smartbreed.core.settings import EMBEDDED_BUNDLE, load_settings
 from smartbreed.dataset.needs import LEAST_SAMPLES

@@ -9,7 +9,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
-from faults import Faults
 
 from localhub.inprocess import InProcessTransport
 from localhub.names import RepoName
@@ -25,6 +24,7 @@ from smartbreed.dataset.status import PublishingStatus
 from smartbreed.feedback.flags import FlagRequest, FlagService, Receipt, open_feedback
 from smartbreed.hub import session
 from smartbreed.hub.connection import chosen_hub, connect, embedded_store
+from support.faults import Faults
 
 
 def make_request(number: int, flagger: str = "ann", **changes: Any) -> FlagRequest:

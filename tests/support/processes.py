@@ -10,7 +10,12 @@ import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
+SUPPORT = Path(__file__).parent
+#: `fake_trainer` in a process of its own; one more word says what it does.
+FAKE_TRAINER = [sys.executable, str(SUPPORT / "fake_trainer.py")]
+#: ``smartbreed`` with the fake trainer; what it does stands in a file of the home.
+WITH_FAKE_TRAINER = [sys.executable, str(SUPPORT / "run_with_fake_trainer.py")]
 #: Small, so that a photo over the limit is quickly made and sent.
 MAX_BYTES = 1_000_000
 

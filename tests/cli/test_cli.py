@@ -13,7 +13,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from server import ROOT, environment
+from support.processes import ROOT, environment
 from typer.testing import CliRunner
 
 from smartbreed import __version__

@@ -15,7 +15,7 @@ from smartbreed.imaging.photo import read_photo
 from smartbreed.inference.bundle import load_bundle
 from smartbreed.inference.pipeline import Identifier
 
-PETS = Path(__file__).parents[2] / "shared" / "data" / "pets"
+PETS = Path(__file__).parents[3] / "shared" / "data" / "pets"
 needs_photographs = pytest.mark.skipif(
     not PETS.exists(), reason="needs the photographs of ../shared/data/pets"
 )

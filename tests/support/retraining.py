@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from retrain_tools import flag, jpeg, push, review
 
 from smartbreed.core.errors import HubCallError
 from smartbreed.core.settings import Settings
 from smartbreed.hub.client import connect, list_commits, list_tags, repo_state
+from support.shards import flag, jpeg, push, review
 from training.continual.full import retrain_everything
 from training.continual.run import retrain_head
 from training.continual.work import Choices, ProgressReporter, Work

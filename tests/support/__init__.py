@@ -1,0 +1,1 @@
+"""What tests share, one module a concept; conftest.py files hold only fixtures."""
