@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -102,10 +103,8 @@ def bad_photos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Bad]:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A running server with an empty home."""
-    running = Server(tmp_path_factory.mktemp("server"))
-    running.wait_until_ready()
-    yield running
-    running.stop()
+    with Server(tmp_path_factory.mktemp("server")) as running:
+        yield running
 
 
 def _jpeg() -> bytes:
@@ -130,6 +129,15 @@ def _png_header(width: int, height: int) -> bytes:
         + chunk(b"IDAT", zlib.compress(b"\0"))
         + chunk(b"IEND", b"")
     )
+
+
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Any]:
+    """Processes that kill themselves."""
+    from support.nursery import open_nursery  # which imports nearly everything
+
+    with open_nursery() as opened:
+        yield opened
 
 
 @pytest.fixture

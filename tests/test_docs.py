@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 from gradio_client import Client
-from support.processes import Server
+from support.processes import ROOT, Server
 
 from docs.generate import main
 from smartbreed.core.settings import PREFIX, Settings
 
-ROOT = Path(__file__).parents[1]
 PAGES = [path for path in [*ROOT.glob("*.md"), *ROOT.glob("*/*.md")] if path.parts[-2] != "runs"]
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import ast
-import subprocess
-import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+from support.processes import ROOT, run
+
 HEAVY = {"tensorflow", "keras", "tf_keras_vis", "datasets", "matplotlib"}
 
 
@@ -53,5 +52,5 @@ def test_importing_the_pipeline_is_quick_and_light() -> None:
         "import sys, smartbreed.services; "
         f"print(sorted(m for m in {sorted(HEAVY | {'gradio', 'pandas'})} if m in sys.modules))"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = run("-c", code, check=True)
     assert done.stdout.strip() == "[]"

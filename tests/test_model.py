@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from support.processes import ROOT, run
 
 import smartbreed
 from smartbreed.core.errors import PhotoError, RequestError
 from smartbreed.model import Model
-
-ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +53,6 @@ def test_what_cannot_be_used_is_an_error(model: Model, photo: Path) -> None:
 
 def test_importing_costs_nothing() -> None:
     code = "import sys; before = set(sys.modules); import smartbreed; print(*set(sys.modules) - before)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = run("-c", code, check=True)
     loaded = {name for name in done.stdout.split() if name.split(".")[0] not in sys.stdlib_module_names}
     assert loaded == {"smartbreed"}

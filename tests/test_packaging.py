@@ -15,11 +15,10 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from support.processes import Server, environment
+from support.processes import ROOT, Server, environment
 
 from smartbreed.core.extras import EXTRAS
 
-ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 #: Come with others that are declared, in the version those need.
 BROUGHT_ALONG = {"gradio-client"}
@@ -134,9 +133,7 @@ def test_a_wheel_works_in_an_empty_environment(empty_environment: Path, photo: P
 @pytest.mark.slow
 def test_the_wheels_server_serves(empty_environment: Path, photo: Path, tmp_path: Path) -> None:
     command = [str(empty_environment / "venv/bin/smartbreed"), "serve"]
-    server = Server(tmp_path, command=command, PYTHONPATH="")
-    try:
-        server.wait_until_ready()
+    with Server(tmp_path, command=command, PYTHONPATH="") as server:
         for page in ("", "tour", "review", "train", "api/docs", "api/health"):
             with urllib.request.urlopen(server.url + page) as response:
                 assert response.status == 200
@@ -148,5 +145,3 @@ def test_the_wheels_server_serves(empty_environment: Path, photo: Path, tmp_path
         if Path("/proc").is_dir():
             maps = Path(f"/proc/{server.process.pid}/maps").read_text()
             assert "tensorflow" not in maps
-    finally:
-        server.stop()

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import sqlite3
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.processes import ROOT, Server, environment, free_port
+from support.processes import Server, environment, free_port, start
 
 from localhub.store import HubStore
 from smartbreed.core.private import private_file, work_privately
@@ -112,7 +111,7 @@ def test_a_database_of_an_earlier_version_is_closed_with_its_log(tmp_path: Path)
     assert sqlite3.connect(path).execute("SELECT x FROM t").fetchall() == [(1,)]
 
 
-def watched(home: Path, process: subprocess.Popen[bytes], until: Callable[[], bool]) -> set[str]:
+def watched(home: Path, process: subprocess.Popen[str], until: Callable[[], bool]) -> set[str]:
     """What was ever open to others while a process ran."""
     seen: set[str] = set()
     give_up = time.monotonic() + 250
@@ -126,28 +125,20 @@ def watched(home: Path, process: subprocess.Popen[bytes], until: Callable[[], bo
 def test_the_app(tmp_path: Path, earlier: bool) -> None:
     if earlier:
         home_of_an_earlier_version(tmp_path / "home")
-    server = Server(tmp_path, SMARTBREED_HUB="embedded")
-    try:
-        server.wait_until_ready(250)
+    with Server(tmp_path, SMARTBREED_HUB="embedded") as server:
         urllib.request.urlopen(f"{server.url}api/health", timeout=30).close()
         assert (server.home / "smartbreed.db").is_file()
         assert (server.home / "smartbreed.db-wal").is_file()
         assert open_to_others(server.home) == []
-    finally:
-        server.process.terminate()
-        server.process.wait(60)
     assert open_to_others(server.home) == []
 
 
 def test_hub_serve(tmp_path: Path) -> None:
     home, port = tmp_path / "home", free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "smartbreed", "hub", "serve", "--port", str(port)],
-        cwd=ROOT,
-        env=environment(tmp_path),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    process = start(
+        "-m", "smartbreed", "hub", "serve", "--port", str(port),
+        env=environment(tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
     try:
         from huggingface_hub import HfApi
 
@@ -171,21 +162,19 @@ def test_hub_serve(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_trainer(tmp_path: Path) -> None:
-    from support.retraining import World
+    from support.retraining import RetrainingWorld
     from support.shards import settings_in
 
     home = tmp_path / "home"
     home.mkdir(mode=0o755)
-    World(settings_in(home)).introduce(range(12))
+    RetrainingWorld(settings_in(home)).introduce(range(12))
     work_privately(home)  # as the app has done that starts it
     os.umask(0o022)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "training.retrain", "--home", str(home), "--progress", "json"],
-        cwd=ROOT,
-        env={**environment(tmp_path), "SMARTBREED_HUB": "embedded"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    process = start(
+        "-m", "training.retrain", "--home", home, "--progress", "json",
+        env=environment(tmp_path, SMARTBREED_HUB="embedded"),
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
     assert watched(home, process, lambda: False) == set()
     assert process.wait(60) == 0
     assert list((home / "retraining").iterdir())

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from support.processes import ROOT
+
 #: Each has a standard term in its place; none has another meaning here. Parts of names count too.
 WORDS = re.compile(
     r"(?<![a-z])(teller|last[_ ]words|suspicion|novelty|rulings?|sealing|ledgers?|inventory|upkeep"

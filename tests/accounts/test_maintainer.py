@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.clock import Clock, until
 
 from smartbreed.accounts.login_throttle import DEVICE_PLACES, FAST_PLACES, SLOW_PLACES, SLOW_S
 from smartbreed.accounts.maintainer_sessions import COOKIE, DEVICE_COOKIE, LASTS_S, cookie_header
@@ -30,16 +30,6 @@ class Asked:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-class Clock:
-    now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-
 @pytest.fixture(autouse=True)
 def no_space(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SPACE_ID", raising=False)
@@ -48,7 +38,7 @@ def no_space(monkeypatch: pytest.MonkeyPatch) -> None:
 def gate(tmp_path: Path, clock: Clock | None = None, **settings: Any) -> Maintainers:
     wanted = {"home": tmp_path / "home", "salt": "a salt", "maintainer_password": "", **settings}
     clock = clock or Clock()
-    return Maintainers(load_settings(**wanted), clock, clock.sleep)
+    return Maintainers(load_settings(**wanted), clock.seconds, clock.forward)
 
 
 def with_token(maintainers: Maintainers, asked: Asked) -> Asked:
@@ -150,7 +140,7 @@ def test_signing_in_and_out(tmp_path: Path) -> None:
         maintainers.authenticate(Asked({**asked.headers, "origin": "https://evil.example"})).state == "closed"
     )
     assert maintainers.authenticate(Asked({**asked.headers, "origin": "https://example.org"})).state == "in"
-    clock.now += LASTS_S + 1
+    clock.forward(LASTS_S + 1)
     assert maintainers.authenticate(asked).state == "login"
 
 
@@ -242,13 +232,13 @@ def test_guessing_is_slow_only_for_who_guesses(tmp_path: Path) -> None:
         except MaintainerError as error:
             if error.code != "wrong_password":
                 raise
-        return clock.now - started
+        return (clock.now - started).total_seconds()
 
     assert seconds("wrong", "2001:db8::1") == 0
     for _ in range(12):  # the next address of the same network
         assert seconds("wrong", "2001:db8::2") == SLOW_S
     assert seconds(PASSWORD, "1.2.3.4") == 0, "at another address nothing has happened"
-    clock.now += 300
+    clock.forward(300)
     assert seconds("wrong", "2001:db8::3") == SLOW_S, "after many wrong ones it stays slow for long"
     # Who shares the address and knows the password gets in all the same.
     assert seconds(PASSWORD, "2001:db8::1") == SLOW_S
@@ -278,9 +268,7 @@ def test_only_so_many_may_wait_to_be_compared(tmp_path: Path) -> None:
     for one in crowd:
         one.start()
     waiting.acquire(timeout=30)
-    deadline = time.monotonic() + 30
-    while len(answers) < 41 - SLOW_PLACES and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: len(answers) >= 41 - SLOW_PLACES)
     assert Counter(answers) == {"wrong_password": 1, "too_many_tries": 40 - SLOW_PLACES}
     assert maintainers.log_in(PASSWORD, "5.6.7.8"), "others are not concerned"
     held.set()
@@ -313,8 +301,7 @@ def test_a_browser_that_signed_in_before_gets_in_through_any_flood(tmp_path: Pat
     crowd = [threading.Thread(target=guess) for _ in range(SLOW_PLACES + FAST_PLACES)]
     for one in crowd:
         one.start()
-    while not waits["now"]:
-        time.sleep(0.01)
+    until(lambda: waits["now"])
     # The address is shared, as behind a proxy, and its lane is full of another caller's guesses.
     for _ in range(3):
         assert maintainers.log_in(PASSWORD, "1.2.3.4", device)
@@ -331,7 +318,7 @@ def test_a_stolen_device_cookie_does_not_guess_for_ever(tmp_path: Path) -> None:
     for _ in range(30):
         with pytest.raises(MaintainerError):
             maintainers.log_in("wrong", "1.2.3.4", device)
-    assert clock.now - started >= 27 * SLOW_S, "it waits as any other does"
+    assert (clock.now - started).total_seconds() >= 27 * SLOW_S, "it waits as any other does"
     assert DEVICE_PLACES < SLOW_PLACES
 
 

@@ -13,25 +13,13 @@ import threading
 from pathlib import Path
 
 import pytest
-from support.processes import ROOT, environment
+from support.processes import ROOT, environment, run, smartbreed, start
 from typer.testing import CliRunner
 
 from smartbreed import __version__
 from smartbreed.cli.common import MISUSE, SOME_FAILED
 from smartbreed.cli.paths import expand
 from smartbreed.core.errors import RequestError
-
-COMMAND = [sys.executable, "-m", "smartbreed"]
-
-
-def run(
-    tmp_path: Path, *arguments: object, stdin: bytes = b"", **changes: str
-) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        cwd=ROOT, env=environment(tmp_path, **changes), input=stdin, capture_output=True, check=False,
-    )  # fmt: skip
-    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 @pytest.fixture
@@ -45,7 +33,7 @@ def invoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_a_table_for_people(tmp_path: Path, photo: Path) -> None:
-    done = run(tmp_path, "identify", photo)
+    done = smartbreed(tmp_path, "identify", photo)
     assert (done.returncode, done.stderr) == (0, "")
     head, *rows = done.stdout.splitlines()
     assert head.split() == ["photo", "pet", "breed", "sure", "or", "else"]
@@ -78,14 +66,14 @@ def test_what_cannot_be_read_is_said_on_stderr(invoke, photo: Path, bad_photos) 
 
 
 def test_standard_input(tmp_path: Path, photo: Path, invoke) -> None:
-    piped = run(tmp_path, "identify", "-", "--json", stdin=photo.read_bytes())
+    piped = smartbreed(tmp_path, "identify", "-", "--json", stdin=photo.read_bytes())
     assert piped.returncode == 0
     named = json.loads(invoke("identify", photo, "--json").stdout)
     answer = json.loads(piped.stdout)
     assert answer["image"] == ""
     assert answer["pets"] == named["pets"]
     for stdin in (b"", b"not a photo at all"):
-        assert run(tmp_path, "identify", "-", "--json", stdin=stdin).returncode == SOME_FAILED
+        assert smartbreed(tmp_path, "identify", "-", "--json", stdin=stdin).returncode == SOME_FAILED
 
 
 def test_folders_patterns_and_files(tmp_path: Path) -> None:
@@ -141,7 +129,7 @@ def test_misuse(invoke, arguments: list[str]) -> None:
 
 
 def test_a_wrong_setting_is_one_line(tmp_path: Path) -> None:
-    done = run(tmp_path, "identify", "x.jpg", SMARTBREED_MAX_PIXELS="plenty")
+    done = smartbreed(tmp_path, "identify", "x.jpg", SMARTBREED_MAX_PIXELS="plenty")
     assert (done.returncode, done.stdout) == (MISUSE, "")
     assert len(done.stderr.splitlines()) == 1
     assert "SMARTBREED_MAX_PIXELS" in done.stderr
@@ -205,10 +193,9 @@ def test_many_photos_need_little_memory_and_a_bar(tmp_path: Path, photos: list[P
         "open(sys.argv[3] + '.status', 'w').write(open('/proc/self/status').read())\n"
         "sys.exit(status)"
     )
-    with subprocess.Popen(
-        [sys.executable, "-c", script, "identify", "--json", str(folder)],
-        cwd=ROOT, env=environment(tmp_path, TERM="xterm"), stdout=subprocess.PIPE, stderr=terminal,
-    ) as process:  # fmt: skip
+    with start(
+        "-c", script, "identify", "--json", folder, env=environment(tmp_path, TERM="xterm"), stderr=terminal
+    ) as process:
         os.close(terminal)
         shown = bytearray()
         reader = threading.Thread(target=_drain, args=(controller, shown))
@@ -239,8 +226,5 @@ def test_identifying_does_not_wait_for_the_web(tmp_path: Path, photo: Path) -> N
         "heavy = {'gradio', 'fastapi', 'sqlalchemy', 'tensorflow', 'pandas', 'huggingface_hub', 'mcp'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, "identify", "--json", str(photo)],
-        cwd=ROOT, env=environment(tmp_path), capture_output=True, text=True, check=True,
-    )  # fmt: skip
+    done = run("-c", code, "identify", "--json", photo, env=environment(tmp_path))
     assert done.stdout.splitlines()[-1] == "[]"

@@ -4,49 +4,44 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 
 import pytest
+from support.clock import until
 from support.faults import Fault
-from support.world import World
+from support.publishing import PublishingWorld
 
 from smartbreed.dataset import service
 from smartbreed.dataset.publisher import Report
 from smartbreed.dataset.service import BackgroundPublisher
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 200) -> None:
-    give_up = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < give_up, "waited in vain"
-        time.sleep(0.02)
-
-
-def test_what_waited_goes_at_once_and_what_comes_goes_at_the_end(world: World) -> None:
+def test_what_waited_goes_at_once_and_what_comes_goes_at_the_end(world: PublishingWorld) -> None:
     world.flag(2)
     running = BackgroundPublisher(world.publisher, every_s=3600, size=50)
     running.start()
-    wait_for(lambda: world.flags.count("published") == 2)
+    until(lambda: world.flags.count("published") == 2)
     world.flag()
     running.stop(200)
     assert len(world.ids()) == 3
 
 
-def test_enough_flags_do_not_wait_for_the_interval(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_enough_flags_do_not_wait_for_the_interval(
+    world: PublishingWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(service, "_LOOK_S", 0.05)
     running = BackgroundPublisher(world.publisher, every_s=3600, size=3)
     world.flag()
     running.start()
-    wait_for(lambda: world.flags.count("published") == 1)
+    until(lambda: world.flags.count("published") == 1)
     world.flag(2)
     time.sleep(0.3)
     assert world.flags.count("published") == 1
     world.flag()
-    wait_for(lambda: world.flags.count("published") == 4)
+    until(lambda: world.flags.count("published") == 4)
     running.stop(200)
 
 
-def test_zero_means_never(world: World) -> None:
+def test_zero_means_never(world: PublishingWorld) -> None:
     world.flag(100)
     running = BackgroundPublisher(world.publisher, every_s=0, size=1)
     running.start()
@@ -55,18 +50,18 @@ def test_zero_means_never(world: World) -> None:
     assert world.faults.requests == []
 
 
-def test_a_hub_that_hangs_holds_up_neither_flags_nor_the_end(world: World) -> None:
+def test_a_hub_that_hangs_holds_up_neither_flags_nor_the_end(world: PublishingWorld) -> None:
     world.faults.fault = Fault("hang")
     world.flag()
     running = BackgroundPublisher(world.publisher, every_s=3600, size=50)
     running.start()
-    wait_for(lambda: bool(world.faults.requests))
+    until(lambda: bool(world.faults.requests))
     assert world.flag()[0].created, "saving goes on meanwhile"
     running.stop(0.2)
     assert world.status().waiting == 2
 
 
-def test_whatever_goes_wrong_the_thread_goes_on(world: World) -> None:
+def test_whatever_goes_wrong_the_thread_goes_on(world: PublishingWorld) -> None:
     failed = threading.Event()
     real = world.publisher.run
 
@@ -80,5 +75,5 @@ def test_whatever_goes_wrong_the_thread_goes_on(world: World) -> None:
     running = BackgroundPublisher(world.publisher, every_s=0.05, size=50)
     world.flag()
     running.start()
-    wait_for(lambda: world.flags.count("published") == 1)
+    until(lambda: world.flags.count("published") == 1)
     running.stop(200)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.world import World
+from support.publishing import PublishingWorld
 from test_dataset import load, parquet, push, world_ids
 
 from smartbreed.dataset import dataset_card as patterns
@@ -59,7 +59,7 @@ def test_one_pattern_without_foreign_files_and_the_newest_when_there_are_too_man
 
 
 def test_load_dataset_leaves_a_foreign_file_out(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: PublishingWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import pyarrow as pa
 

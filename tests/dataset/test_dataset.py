@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.world import World
+from support.processes import run
+from support.publishing import PublishingWorld
 
 from localhub.embedded import environment, serving
 from localhub.repo_card import front_matter
@@ -41,7 +40,7 @@ print(json.dumps({
 """
 
 
-def load(world: World, tmp_path: Path, *more: str) -> dict[str, object]:
+def load(world: PublishingWorld, tmp_path: Path, *more: str) -> dict[str, object]:
     """The dataset as a person with `datasets` sees it, in a process of its own."""
     with serving(world.store) as endpoint:
         variables = {
@@ -51,16 +50,13 @@ def load(world: World, tmp_path: Path, *more: str) -> dict[str, object]:
             "HF_HUB_DISABLE_PROGRESS_BARS": "1",
             "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
         }
-        done = subprocess.run(
-            [sys.executable, "-c", LOAD, world.settings.dataset, *more],
-            env=variables, capture_output=True, text=True, timeout=200, check=False,
-        )  # fmt: skip
+        done = run("-c", LOAD, world.settings.dataset, *more, env=variables)
     assert done.returncode == 0, done.stderr[-3000:]
     found: dict[str, object] = json.loads(done.stdout)
     return found
 
 
-def push(world: World, files: dict[str, bytes]) -> None:
+def push(world: PublishingWorld, files: dict[str, bytes]) -> None:
     commit_files(world.api, world.settings.dataset, "dataset", dict(files), title="another writer's")
 
 
@@ -70,7 +66,7 @@ def parquet(table: pa.Table) -> bytes:
     return sink.getvalue()
 
 
-def test_load_dataset_whatever_else_lies_in_the_repo(world: World, tmp_path: Path) -> None:
+def test_load_dataset_whatever_else_lies_in_the_repo(world: PublishingWorld, tmp_path: Path) -> None:
     """Map and streaming; with a spoilt card, foreign files, and a shard of another schema."""
     world.flag(3)
     world.publisher.run()
@@ -90,7 +86,7 @@ def test_load_dataset_whatever_else_lies_in_the_repo(world: World, tmp_path: Pat
     assert world.publisher.run().problem is None
     found = load(world, tmp_path)
     assert found["ids"] == found["streamed"] == world_ids(world)
-    assert found["size"] == found["streamed_size"] == [32, 32]
+    assert found["size"] == found["streamed_size"] == [64, 48]
     assert found["features"]["image"].startswith("Image(")  # type: ignore[index]
     foreign = world.status().foreign
     assert "mood" in foreign[shard_path("flags", "20200101T000000Z", "0" * 12)]
@@ -100,7 +96,7 @@ def test_load_dataset_whatever_else_lies_in_the_repo(world: World, tmp_path: Pat
     assert {"data/flags/mine.parquet", "data/flags/letter.json"} <= set(world.files()), "never touched"
 
 
-def test_load_dataset_reads_shards_of_both_versions(world: World, tmp_path: Path) -> None:
+def test_load_dataset_reads_shards_of_both_versions(world: PublishingWorld, tmp_path: Path) -> None:
     """A repo that version 1 filled goes on; its shards stay as they are, and old rows have no new columns."""
     world.flag(1)
     world.publisher.run()
@@ -124,7 +120,7 @@ def test_load_dataset_reads_shards_of_both_versions(world: World, tmp_path: Path
     assert (missed["found_boxes"], missed["found_species"]) == ([[4, 4, 12, 12]], ["cat"])
 
 
-def world_ids(world: World) -> list[str]:
+def world_ids(world: PublishingWorld) -> list[str]:
     return sorted(flag.id for flag in world.flags.recent(1000))
 
 
@@ -138,7 +134,7 @@ def test_features_are_those_of_datasets() -> None:
         assert has_schema(made.arrow_schema, config)
 
 
-def test_the_card_is_stable_and_keeps_what_a_person_wrote(world: World) -> None:
+def test_the_card_is_stable_and_keeps_what_a_person_wrote(world: PublishingWorld) -> None:
     world.flag(2)
     world.flag(1, label="birman", predicted="siamese")
     world.publisher.run()
@@ -169,7 +165,7 @@ def test_the_card_is_stable_and_keeps_what_a_person_wrote(world: World) -> None:
     assert write_card("a/b", found, write_card("a/b", found)) == write_card("a/b", found)
 
 
-def test_shards_of_another_replica_are_counted_without_a_manifest(world: World) -> None:
+def test_shards_of_another_replica_are_counted_without_a_manifest(world: PublishingWorld) -> None:
     world.flag(2)
     world.publisher.run()
     (path,) = [path for path in world.files() if shard_config(path)]
@@ -212,7 +208,7 @@ def test_a_label_cannot_write_markdown_of_its_own() -> None:
     assert "\n# x" not in card
 
 
-def test_many_bad_shards_of_others_do_not_hide_a_good_one(world: World) -> None:
+def test_many_bad_shards_of_others_do_not_hide_a_good_one(world: PublishingWorld) -> None:
     world.flag(2)
     world.publisher.run()
     (path,) = [path for path in world.files() if shard_config(path)]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support.faults import Fault
-from support.world import World
+from support.nursery import Nursery
+from support.publishing import PublishingWorld
 
 from localhub.inprocess import InProcessTransport
 from localhub.maintenance import check_store
@@ -18,11 +18,11 @@ from smartbreed.hub import session
 
 
 @pytest.fixture
-def other(world: World, tmp_path: Path) -> Iterator[World]:
+def other(world: PublishingWorld, tmp_path: Path) -> Iterator[PublishingWorld]:
     """Another disk with the same database, Hub and clock."""
     url = world.settings.resolved_database_url
     settings = world.settings.model_copy(update={"home": tmp_path / "other", "database_url": url})
-    made = World(settings, world.hub_settings)
+    made = PublishingWorld(settings, world.hub_settings)
     made.publisher._clock = made.clock = world.clock
     made.faults = world.faults
     session.mount(world.host, InProcessTransport(world.faults))
@@ -30,19 +30,19 @@ def other(world: World, tmp_path: Path) -> Iterator[World]:
     made.flags.close()
 
 
-def lose_disk(world: World) -> None:
+def lose_disk(world: PublishingWorld) -> None:
     """Mark, shards and photos are gone, as on a Space after a restart; the database is not."""
     shutil.rmtree(world.settings.home_dir / "shards")
     shutil.rmtree(world.settings.home_dir / "blobs")
 
 
-def content(world: World) -> str:
+def content(world: PublishingWorld) -> str:
     """The sha256 of the only shard."""
     (facts,) = world.manifest()["shards"].values()
     return str(facts["sha256"])
 
 
-def assert_gone(world: World, old: str, ids: list[str]) -> None:
+def assert_gone(world: PublishingWorld, old: str, ids: list[str]) -> None:
     """The dataset has these rows, and nothing of an old content is left anywhere."""
     assert world.ids() == sorted(ids)
     assert world.store.files.size(old) is None
@@ -50,7 +50,7 @@ def assert_gone(world: World, old: str, ids: list[str]) -> None:
     assert not check_store(world.store, contents=True)
 
 
-def test_any_disk_takes_a_withdrawn_row_out(world: World, other: World) -> None:
+def test_any_disk_takes_a_withdrawn_row_out(world: PublishingWorld, other: PublishingWorld) -> None:
     kept, gone = world.flag(2)
     world.publisher.run()
     old, paths = content(world), [path for path in world.files() if shard_config(path)]
@@ -63,7 +63,7 @@ def test_any_disk_takes_a_withdrawn_row_out(world: World, other: World) -> None:
     assert world.flags.count("published") == 1
 
 
-def test_the_last_row_of_a_shard_of_another_disk(world: World, other: World) -> None:
+def test_the_last_row_of_a_shard_of_another_disk(world: PublishingWorld, other: PublishingWorld) -> None:
     (only,) = world.flag()
     world.publisher.run()
     old = content(world)
@@ -74,7 +74,9 @@ def test_the_last_row_of_a_shard_of_another_disk(world: World, other: World) -> 
     assert not [path for path in world.files() if shard_config(path)]
 
 
-def test_a_disk_that_died_between_taking_out_and_publishing(world: World, other: World) -> None:
+def test_a_disk_that_died_between_taking_out_and_publishing(
+    world: PublishingWorld, other: PublishingWorld
+) -> None:
     """The new content is lost with it, and its photos; the rows that stay are on the Hub."""
     kept, gone, also = world.flag(3)
     world.publisher.run()
@@ -92,7 +94,9 @@ def test_a_disk_that_died_between_taking_out_and_publishing(world: World, other:
     assert other.flags.count("published") == 2
 
 
-def test_a_row_taken_out_by_a_lost_disk_does_not_come_back_with_the_next(world: World, other: World) -> None:
+def test_a_row_taken_out_by_a_lost_disk_does_not_come_back_with_the_next(
+    world: PublishingWorld, other: PublishingWorld
+) -> None:
     kept, first, second = world.flag(3)
     world.publisher.run()
     old = content(world)
@@ -106,7 +110,9 @@ def test_a_row_taken_out_by_a_lost_disk_does_not_come_back_with_the_next(world: 
     assert_gone(other, old, [kept.flag_id])
 
 
-def test_a_disk_that_died_between_the_commit_and_its_note(world: World, other: World) -> None:
+def test_a_disk_that_died_between_the_commit_and_its_note(
+    world: PublishingWorld, other: PublishingWorld
+) -> None:
     """It is not known that the Hub has the shard, and a row of it is withdrawn."""
     kept, gone = world.flag(2)
     world.faults.fault = Fault("dead", "/commit/", after=True)
@@ -120,7 +126,7 @@ def test_a_disk_that_died_between_the_commit_and_its_note(world: World, other: W
     assert other.flags.count("published") == 1
 
 
-def test_a_withdrawn_row_that_only_a_lost_disk_had(world: World, other: World) -> None:
+def test_a_withdrawn_row_that_only_a_lost_disk_had(world: PublishingWorld, other: PublishingWorld) -> None:
     (gone,) = world.flag()
     world.faults.fault = Fault(503, "/commit/")
     world.publisher.run()
@@ -134,7 +140,7 @@ def test_a_withdrawn_row_that_only_a_lost_disk_had(world: World, other: World) -
     assert (other.status().to_remove, other.status().problems, other.ids()) == (0, [], [])
 
 
-def test_a_lost_new_content_is_made_again_without_losing_rows(world: World) -> None:
+def test_a_lost_new_content_is_made_again_without_losing_rows(world: PublishingWorld) -> None:
     """The disk lives, and only the shard's file is gone."""
     kept, gone = world.flag(2)
     world.publisher.run()
@@ -154,11 +160,11 @@ def test_a_lost_new_content_is_made_again_without_losing_rows(world: World) -> N
     assert world.flags.count("published") == len(world.ids()) == 3
 
 
-def test_rows_of_a_dataset_that_is_not_published_to_any_more_are_named(world: World) -> None:
+def test_rows_of_a_dataset_that_is_not_published_to_any_more_are_named(world: PublishingWorld) -> None:
     (gone,) = world.flag()
     world.publisher.run()
     world.flags.withdraw(gone.flag_id, "ann")
-    moved = World(world.settings.model_copy(update={"dataset": "other/flags"}))
+    moved = PublishingWorld(world.settings.model_copy(update={"dataset": "other/flags"}))
     moved.publisher.run(by_hand=True)
     (problem,) = moved.status().problems
     assert world.settings.dataset in problem
@@ -168,7 +174,7 @@ def test_rows_of_a_dataset_that_is_not_published_to_any_more_are_named(world: Wo
 
 @pytest.mark.parametrize("rounds", [2, pytest.param(15, marks=pytest.mark.slow)])
 def test_two_live_disks_publish_and_take_out_at_once(
-    nursery: Any, world: World, tmp_path: Path, rounds: int
+    nursery: Nursery, world: PublishingWorld, tmp_path: Path, rounds: int
 ) -> None:
     """Processes with a disk each and one database; both see every withdrawal."""
     home, hub_home = world.settings.home_dir, str(world.settings.home_dir)
@@ -181,6 +187,7 @@ def test_two_live_disks_publish_and_take_out_at_once(
             number += 2
             children.append(
                 nursery.start(
+                    "publish",
                     disk,
                     hub_home=hub_home,
                     database=url,
@@ -195,7 +202,7 @@ def test_two_live_disks_publish_and_take_out_at_once(
             world.flags.erase(flag.id)
             gone += 1
     for disk in homes:
-        assert nursery.publish(disk, hub_home=hub_home, database=url) == 0
+        assert nursery.run("publish", disk, hub_home=hub_home, database=url) == 0
     assert len(world.ids()) == len(set(world.ids())) == number - gone == world.flags.count("published")
     assert world.ids() == sorted(flag.id for flag in world.flags.recent(1000))
     assert world.status().to_remove == 0

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from support.clock import until
 from support.faults import Fault
-from support.world import World, make_request
+from support.flags import flag_request
+from support.publishing import PublishingWorld
 
 from smartbreed.core.database import read
 from smartbreed.core.errors import StorageError
@@ -31,7 +33,7 @@ def age(folder: Path) -> None:
             os.utime(path, (then, then))
 
 
-def test_an_upload_whose_commit_never_came_goes_with_its_withdrawn_flag(world: World) -> None:
+def test_an_upload_whose_commit_never_came_goes_with_its_withdrawn_flag(world: PublishingWorld) -> None:
     (gone,) = world.flag()
     world.faults.fault = Fault(503, "/commit/")
     assert world.publisher.run().problem
@@ -45,20 +47,20 @@ def test_an_upload_whose_commit_never_came_goes_with_its_withdrawn_flag(world: W
     assert world.status().to_remove == 0
 
 
-def test_a_withdrawn_photo_leaves_this_disk_unless_another_flag_needs_it(world: World) -> None:
-    mine = world.flags.save(make_request(1))
-    same = world.flags.save(make_request(1, "bob"))
+def test_a_withdrawn_photo_leaves_this_disk_unless_another_flag_needs_it(world: PublishingWorld) -> None:
+    mine = world.flags.save(flag_request(1))
+    same = world.flags.save(flag_request(1, flagger_token="bob"))
     assert mine.sample_id == same.sample_id
     world.flags.withdraw(mine.flag_id, "ann")
     assert world.flags.blobs.exists(mine.sample_id)
     world.flags.withdraw(same.flag_id, "bob")
     assert not world.flags.blobs.exists(mine.sample_id)
-    assert world.flags.save(make_request(1)).created, "said again: the photo comes with it"
+    assert world.flags.save(flag_request(1)).created, "said again: the photo comes with it"
     assert world.publisher.run().published == 1
 
 
 def test_a_photo_that_could_not_be_deleted_goes_with_maintenance(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: PublishingWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
         raise StorageError("The disk refused.")
@@ -75,7 +77,7 @@ def test_a_photo_that_could_not_be_deleted_goes_with_maintenance(
     assert not world.flags.blobs.exists(gone.sample_id)
 
 
-def test_photos_of_another_database_stay(world: World, tmp_path: Path) -> None:
+def test_photos_of_another_database_stay(world: PublishingWorld, tmp_path: Path) -> None:
     """Postgres is used for a day, then the old database again."""
     old = world.flag()[0]
     age(world.flags.blobs.root)
@@ -94,7 +96,7 @@ def test_photos_of_another_database_stay(world: World, tmp_path: Path) -> None:
     flags.close()
 
 
-def test_deleted_repos_and_old_uploads_leave_the_embedded_hub(world: World) -> None:
+def test_deleted_repos_and_old_uploads_leave_the_embedded_hub(world: PublishingWorld) -> None:
     world.flag()
     world.publisher.run()
     before = sum(1 for _ in world.store.files.older_than(-1))
@@ -107,7 +109,7 @@ def test_deleted_repos_and_old_uploads_leave_the_embedded_hub(world: World) -> N
     assert not hub.run(), "once a day"
 
 
-def test_the_app_does_it_and_says_what_is_wrong(world: World) -> None:
+def test_the_app_does_it_and_says_what_is_wrong(world: PublishingWorld) -> None:
     world.flag()
     world.publisher.run()
     (facts,) = world.manifest()["shards"].values()
@@ -118,10 +120,7 @@ def test_the_app_does_it_and_says_what_is_wrong(world: World) -> None:
             (job._folder / "daily.json").unlink(missing_ok=True)
         running = BackgroundPublisher(publisher, every_s=every_s, size=50)
         running.start()
-        give_up = time.monotonic() + 100
-        while not publisher.status().problems:
-            assert time.monotonic() < give_up
-            time.sleep(0.05)
+        until(lambda: publisher.status().problems)
         running.stop(100)
     (problem,) = publisher.status().problems
     assert facts["sha256"] in problem

@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 from support.faults import Fault
-from support.world import World, make_request
+from support.flags import flag_request
+from support.publishing import PublishingWorld
 
 from localhub.maintenance import check_store
 from smartbreed.core.database import read, write
@@ -21,7 +22,7 @@ from smartbreed.hub.client import delete_repo
 from smartbreed.review.tables import Decision
 
 
-def test_flags_become_one_shard_and_its_row_says_all(world: World) -> None:
+def test_flags_become_one_shard_and_its_row_says_all(world: PublishingWorld) -> None:
     first, *others = world.flag(3)
     report = world.publisher.run()
     assert (report.published, report.waiting, report.problem) == (3, 0, None)
@@ -45,7 +46,7 @@ def test_flags_become_one_shard_and_its_row_says_all(world: World) -> None:
     assert not list((world.settings.home_dir / "shards").glob("??/??/*")), "published, so the copy here goes"
 
 
-def test_nothing_to_do_asks_no_hub(world: World) -> None:
+def test_nothing_to_do_asks_no_hub(world: PublishingWorld) -> None:
     world.flag()
     world.publisher.run()
     world.faults.requests.clear()
@@ -54,15 +55,15 @@ def test_nothing_to_do_asks_no_hub(world: World) -> None:
     assert not check_store(world.store, contents=True)
 
 
-def test_saying_the_same_again_publishes_nothing(world: World) -> None:
-    world.flags.save(make_request(1))
+def test_saying_the_same_again_publishes_nothing(world: PublishingWorld) -> None:
+    world.flags.save(flag_request(1))
     world.publisher.run()
-    assert not world.flags.save(make_request(1)).created
+    assert not world.flags.save(flag_request(1)).created
     assert world.publisher.run().published == 0
     assert len(world.ids()) == 1
 
 
-def test_large_amounts_are_split(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_amounts_are_split(world: PublishingWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shard_builder, "MOST_ROWS", 4)
     world.flag(10)
     seen: list[tuple[int, int]] = []
@@ -73,7 +74,7 @@ def test_large_amounts_are_split(world: World, monkeypatch: pytest.MonkeyPatch) 
     assert len(set(world.ids())) == 10
 
 
-def test_bytes_limit_a_shard_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bytes_limit_a_shard_too(world: PublishingWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     world.flag(3)
     size = max(len(row.read_bytes()) for row in world.flags.blobs.root.glob("??/??/*"))
     monkeypatch.setattr(shard_builder, "MOST_BYTES", size)
@@ -81,7 +82,7 @@ def test_bytes_limit_a_shard_too(world: World, monkeypatch: pytest.MonkeyPatch) 
     assert len(world.manifest()["shards"]) == 3
 
 
-def test_withdrawn_and_erased_flags_leave_dataset_history_and_disk(world: World) -> None:
+def test_withdrawn_and_erased_flags_leave_dataset_history_and_disk(world: PublishingWorld) -> None:
     kept, withdrawn, erased = world.flag(3)
     world.publisher.run()
     (old,) = [path for path in world.files() if shard_config(path)]
@@ -99,7 +100,7 @@ def test_withdrawn_and_erased_flags_leave_dataset_history_and_disk(world: World)
     assert world.publisher.run().removed == 0
 
 
-def test_the_last_row_takes_the_file_along(world: World) -> None:
+def test_the_last_row_takes_the_file_along(world: PublishingWorld) -> None:
     (only,) = world.flag()
     world.publisher.run()
     world.flags.withdraw(only.flag_id, "ann")
@@ -108,17 +109,17 @@ def test_the_last_row_takes_the_file_along(world: World) -> None:
     assert not [path for path in world.files() if shard_config(path)]
     with read(world.flags.sessions) as session:
         assert session.scalars(sa.select(Shard)).all() == []
-    (again,) = [world.flags.save(make_request(1))]
+    (again,) = [world.flags.save(flag_request(1))]
     assert again.created
     world.publisher.run()
     assert world.ids() == [only.flag_id]
 
 
-def test_said_again_before_it_had_left(world: World) -> None:
+def test_said_again_before_it_had_left(world: PublishingWorld) -> None:
     (one,) = world.flag()
     world.publisher.run()
     world.flags.withdraw(one.flag_id, "ann")
-    world.flags.save(make_request(1))
+    world.flags.save(flag_request(1))
     world.flag()
     world.publisher.run()
     assert one.flag_id in world.ids()
@@ -126,14 +127,14 @@ def test_said_again_before_it_had_left(world: World) -> None:
     assert world.flags.count("published") == 2
 
 
-def test_withdrawn_before_it_was_published(world: World) -> None:
+def test_withdrawn_before_it_was_published(world: PublishingWorld) -> None:
     one, two = world.flag(2)
     world.flags.withdraw(one.flag_id, "ann")
     world.publisher.run()
     assert world.ids() == [two.flag_id]
 
 
-def test_a_vanished_photo_parks_its_flag_and_the_others_go_on(world: World) -> None:
+def test_a_vanished_photo_parks_its_flag_and_the_others_go_on(world: PublishingWorld) -> None:
     lost, kept = world.flag(2)
     path = world.flags.blobs.path(lost.sample_id)
     photo = path.read_bytes()
@@ -152,7 +153,7 @@ def test_a_vanished_photo_parks_its_flag_and_the_others_go_on(world: World) -> N
     assert len(world.ids()) == 2
 
 
-def test_a_repo_that_vanished_is_made_and_filled_again(world: World) -> None:
+def test_a_repo_that_vanished_is_made_and_filled_again(world: PublishingWorld) -> None:
     world.flag(3)
     world.publisher.run()
     before = world.ids()
@@ -168,7 +169,7 @@ def test_a_repo_that_vanished_is_made_and_filled_again(world: World) -> None:
     assert len(world.ids()) == len(set(world.ids())) == 4
 
 
-def test_a_lost_shard_file_is_made_again_at_the_same_path(world: World) -> None:
+def test_a_lost_shard_file_is_made_again_at_the_same_path(world: PublishingWorld) -> None:
     world.flag(2)
     world.faults.fault = Fault(503, "/commit/")
     assert world.publisher.run().problem
@@ -182,18 +183,18 @@ def test_a_lost_shard_file_is_made_again_at_the_same_path(world: World) -> None:
     assert len(world.ids()) == 2
 
 
-def test_another_dataset_takes_what_the_first_never_got(world: World) -> None:
+def test_another_dataset_takes_what_the_first_never_got(world: PublishingWorld) -> None:
     world.flag()
     world.faults.fault = Fault(503)
     world.publisher.run()
     world.faults.fault = None
-    moved = World(world.settings.model_copy(update={"dataset": "other/flags"}))
+    moved = PublishingWorld(world.settings.model_copy(update={"dataset": "other/flags"}))
     assert moved.publisher.run(by_hand=True).published == 1
     assert len(moved.ids()) == 1
     assert moved.status().target == "embedded other/flags"
 
 
-def test_what_was_deleted_or_changed_is_left_alone_and_named(world: World) -> None:
+def test_what_was_deleted_or_changed_is_left_alone_and_named(world: PublishingWorld) -> None:
     from huggingface_hub import CommitOperationDelete
 
     world.flag()
@@ -209,7 +210,7 @@ def test_what_was_deleted_or_changed_is_left_alone_and_named(world: World) -> No
     assert list(world.manifest()["shards"]) != [path]
 
 
-def test_another_disk_takes_over_after_a_day(world: World, tmp_path: Path) -> None:
+def test_another_disk_takes_over_after_a_day(world: PublishingWorld, tmp_path: Path) -> None:
     world.flag()
     world.faults.fault = Fault(503, "/commit/")
     world.publisher.run()
@@ -225,7 +226,7 @@ def test_another_disk_takes_over_after_a_day(world: World, tmp_path: Path) -> No
     assert len(world.ids()) == len(set(world.ids())) == 3
 
 
-def test_decisions_take_the_same_road(world: World) -> None:
+def test_decisions_take_the_same_road(world: PublishingWorld) -> None:
     (flag,) = world.flag()
     with write(world.flags.sessions) as session:
         session.add(

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import pytest
 from sqlalchemy.engine.default import DefaultDialect
-from support.world import World
+from support.publishing import PublishingWorld
 
 from localhub.maintenance import check_store
 from smartbreed.core.errors import StorageError
@@ -22,7 +22,7 @@ def full(*_: object, **__: object) -> NoReturn:
     raise OSError(28, "No space left on device")
 
 
-def test_a_full_disk(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk(world: PublishingWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     import smartbreed.feedback.blobs as blobs
 
     world.flag(2)
@@ -34,7 +34,7 @@ def test_a_full_disk(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (world.publisher.run().problem, len(world.ids())) == (None, 2)
 
 
-def test_a_full_disk_in_the_database(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_in_the_database(world: PublishingWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each transaction of a run is refused once; what the Hub has already is found there."""
     real = DefaultDialect.do_commit
     for refused in range(1, 12):
@@ -58,7 +58,7 @@ def test_a_full_disk_in_the_database(world: World, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("what", ["smartbreed.core.scratch._make", "huggingface_hub.HfApi.hf_hub_download"])
 def test_a_full_disk_while_a_file_of_the_hub_is_looked_at(
-    world: World, monkeypatch: pytest.MonkeyPatch, what: str
+    world: PublishingWorld, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     """The manifest, the card and withdrawn shards are downloaded for a moment."""
     world.flag(2)
@@ -76,7 +76,9 @@ def test_a_full_disk_while_a_file_of_the_hub_is_looked_at(
 
 
 @pytest.mark.parametrize("where", ["os.open", "smartbreed.dataset.publisher_lock.write_tmp"])
-def test_a_full_disk_before_the_first_run(world: World, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+def test_a_full_disk_before_the_first_run(
+    world: PublishingWorld, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
     """Not even the lock or the mark fits; the database lies elsewhere."""
     real = os.open
 
@@ -96,7 +98,7 @@ def test_a_full_disk_before_the_first_run(world: World, monkeypatch: pytest.Monk
 
 def test_a_disk_that_is_really_full(tiny_disk: Path) -> None:
     """Flags, shards, their Hub and what it downloads on one disk that fills up and is emptied again."""
-    world = World(load_settings(home=tiny_disk / "home"))
+    world = PublishingWorld(load_settings(home=tiny_disk / "home"))
     (tiny_disk / "tmp").mkdir()
     saved, problems = [], []
     with pytest.MonkeyPatch.context() as patch:

@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 from support.faults import Fault
-from support.world import World
+from support.publishing import PublishingWorld
 
 from localhub.embedded import serving
 from smartbreed.hub import session
@@ -26,14 +26,14 @@ def _no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "TIMEOUT", session.TIMEOUT)  # so that it is put back after `break_down`
 
 
-def break_down(world: World, what: str | int, part: str = "", *, after: bool = False) -> None:
+def break_down(world: PublishingWorld, what: str | int, part: str = "", *, after: bool = False) -> None:
     """From now on requests fail; who waits for an answer waits for half a second."""
     world.faults.fault = Fault(what, part, after=after)
     if what == "hang":
         session.TIMEOUT = 0.5
 
 
-def recovers(world: World, flags: int) -> None:
+def recovers(world: PublishingWorld, flags: int) -> None:
     """Once all is well, the next attempt that is due publishes everything, each flag once."""
     world.faults.fault = None
     session.TIMEOUT = 20.0
@@ -58,7 +58,7 @@ ADDRESSES = ["", "/api/repos/create", "/preupload/", "/info/lfs/objects/batch", 
     + [("hang", part) for part in ADDRESSES[::2]]
     + [(503, "/commit/")],
 )
-def test_a_hub_that_fails_at_any_request(world: World, what: str | int, part: str) -> None:
+def test_a_hub_that_fails_at_any_request(world: PublishingWorld, what: str | int, part: str) -> None:
     world.flag(2)
     break_down(world, what, part)
     report = world.publisher.run()
@@ -74,7 +74,7 @@ def test_a_hub_that_fails_at_any_request(world: World, what: str | int, part: st
 
 
 @pytest.mark.parametrize("what", ["dead", "hang", 500])
-def test_a_commit_that_is_applied_and_its_answer_lost(world: World, what: str | int) -> None:
+def test_a_commit_that_is_applied_and_its_answer_lost(world: PublishingWorld, what: str | int) -> None:
     world.flag(2)
     break_down(world, what, "/commit/", after=True)
     assert world.publisher.run().problem
@@ -84,7 +84,7 @@ def test_a_commit_that_is_applied_and_its_answer_lost(world: World, what: str | 
     assert world.commits() == commits, "the same bytes again add no commit"
 
 
-def test_patience_for_an_hour(world: World) -> None:
+def test_patience_for_an_hour(world: PublishingWorld) -> None:
     """429 with Retry-After for an hour of simulated time: few requests, then everything at once."""
     world.flag(3)
     world.faults.fault = Fault(429, headers={"Retry-After": "600"})
@@ -99,12 +99,12 @@ def test_patience_for_an_hour(world: World) -> None:
     recovers(world, 5)
 
 
-def test_pauses_grow_and_survive_a_restart(world: World) -> None:
+def test_pauses_grow_and_survive_a_restart(world: PublishingWorld) -> None:
     world.flag()
     world.faults.fault = Fault("dead")
     pauses = []
     for _ in range(12):
-        restarted = World(world.settings)
+        restarted = PublishingWorld(world.settings)
         restarted.clock, restarted.faults.fault = world.clock, world.faults.fault
         restarted.publisher._clock = world.clock
         assert restarted.publisher.run().problem
@@ -120,7 +120,7 @@ def test_pauses_grow_and_survive_a_restart(world: World) -> None:
 
 
 @pytest.mark.parametrize("status", [409, 412])
-def test_a_storm_of_conflicts(world: World, status: int) -> None:
+def test_a_storm_of_conflicts(world: PublishingWorld, status: int) -> None:
     world.flag()
     world.faults.fault = Fault(status, "/commit/", times=4)
     assert world.publisher.run().published == 1
@@ -132,7 +132,7 @@ def test_a_storm_of_conflicts(world: World, status: int) -> None:
     recovers(world, 2)
 
 
-def test_where_others_are_always_faster_the_shard_goes_alone(world: World) -> None:
+def test_where_others_are_always_faster_the_shard_goes_alone(world: PublishingWorld) -> None:
     world.flag()
     world.publisher.run()
     made = 0
@@ -157,7 +157,7 @@ def test_where_others_are_always_faster_the_shard_goes_alone(world: World) -> No
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_wrong_token_waits_for_a_person(world: World, status: int) -> None:
+def test_a_wrong_token_waits_for_a_person(world: PublishingWorld, status: int) -> None:
     world.flag()
     world.faults.fault = Fault(
         status, headers={"X-Error-Message": "Invalid credentials in Authorization header"}
@@ -175,7 +175,7 @@ def test_a_wrong_token_waits_for_a_person(world: World, status: int) -> None:
     assert not world.status().refused
 
 
-def test_a_shard_the_hub_refuses_is_parked_and_the_others_go_on(world: World) -> None:
+def test_a_shard_the_hub_refuses_is_parked_and_the_others_go_on(world: PublishingWorld) -> None:
     world.flag()
     world.faults.fault = Fault(413, "/commit/")
     assert "large" in (world.publisher.run().problem or "")
@@ -189,7 +189,7 @@ def test_a_shard_the_hub_refuses_is_parked_and_the_others_go_on(world: World) ->
     assert len(world.ids()) == 2
 
 
-def test_a_card_the_hub_refuses_holds_nothing_up(world: World) -> None:
+def test_a_card_the_hub_refuses_holds_nothing_up(world: PublishingWorld) -> None:
     world.flag()
     world.faults.fault = Fault(400, "/validate-yaml")
     report = world.publisher.run()
@@ -201,7 +201,7 @@ def test_a_card_the_hub_refuses_holds_nothing_up(world: World) -> None:
 
 
 @pytest.mark.parametrize("years", [-3, 3])
-def test_a_clock_that_is_wrong(world: World, years: int) -> None:
+def test_a_clock_that_is_wrong(world: PublishingWorld, years: int) -> None:
     world.flag()
     world.clock.forward(years * 365 * 86_400)
     world.faults.fault = Fault(503)
@@ -217,7 +217,7 @@ def test_a_clock_that_is_wrong(world: World, years: int) -> None:
 
 
 def test_offline_is_said_and_does_not_concern_the_embedded_hub(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: PublishingWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from huggingface_hub import constants
 
@@ -230,7 +230,7 @@ def test_offline_is_said_and_does_not_concern_the_embedded_hub(
     assert world.publisher.run(by_hand=True).published == 1
 
 
-def test_over_a_port(world: World) -> None:
+def test_over_a_port(world: PublishingWorld) -> None:
     """The same with a served Hub, and with that server gone."""
     from smartbreed.dataset.service import open_publisher
     from smartbreed.hub.connection import connect

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sqlite3
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from support.processes import environment, kill, run, start
 from support.traces import traces
 
 from smartbreed.core.settings import load_settings
@@ -24,31 +23,21 @@ from smartbreed.training_jobs.job_lock import JobLock
 from smartbreed.training_jobs.jobs import Jobs
 from smartbreed.training_jobs.workspace import remove_leftovers, workspace
 
-ROOT = Path(__file__).parents[2]
-
 
 class Installation:
     """A home, and the commands on it."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("SMARTBREED_", "HF_"))}
         # With a folder for temporary files of its own, so that this is searched as well.
         self.tmp = home.parent / "tmp"
         self.tmp.mkdir()
-        self.environment = {
-            **kept,
-            "SMARTBREED_HOME": str(home),
-            "SMARTBREED_HUB": "embedded",
-            "SMARTBREED_AGREEMENTS": "0",
-            "TMPDIR": str(self.tmp),
-        }
+        self.environment = environment(
+            home.parent, SMARTBREED_HUB="embedded", SMARTBREED_AGREEMENTS="0", TMPDIR=str(self.tmp)
+        )
 
     def run(self, *arguments: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "smartbreed", *arguments],
-            cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=300,
-        )  # fmt: skip
+        done = run("-m", "smartbreed", *arguments, env=self.environment)
         assert done.returncode == 0, f"{arguments}: {done.stderr}"
         return done.stdout
 
@@ -108,16 +97,15 @@ def test_a_killed_retraining_leaves_no_photo(installation: Installation, photos:
     blob = (home / "blobs" / sample[:2] / sample[2:4] / sample).read_bytes()
     installation.run("review", "accept", flag)
     installation.run("flags", "publish")
-    trainer = subprocess.Popen(
-        [sys.executable, "-m", "training.retrain", "--home", str(home), "--progress", "json"],
-        cwd=ROOT, env=installation.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    trainer = start(
+        "-m", "training.retrain", "--home", home, "--progress", "json",
+        env=installation.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     work = home / "retraining" / "work"
     while not list(work.rglob("*.parquet")):
         assert trainer.poll() is None, "it has read the dataset before it ends"
         time.sleep(0.005)
-    trainer.kill()
-    trainer.wait()
+    kill(trainer)
     assert [where for where in traces(home, blob, crops) if where.startswith("retraining/")]
     Jobs(load_settings(home=home, hub="embedded")).adopt()  # as the app does when it starts
     assert not [where for where in traces(home, blob, crops) if where.startswith("retraining/")]

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.flags import flag_request
+from support.nursery import Nursery
 
 from smartbreed.core.settings import Settings, load_settings
 from smartbreed.feedback.blobs import collect_orphans
@@ -57,10 +59,10 @@ def opened(home: Path) -> FlagService:
     return open_feedback(load_settings(home=home, salt="", database_url=""))
 
 
-def kill_at_every_step(nursery: Any, task: str, home: Path, out: Path, **order: Any) -> Iterator[int]:
+def kill_at_every_step(nursery: Nursery, task: str, home: Path, out: Path, **order: Any) -> Iterator[int]:
     """Run a child once for each step, killed there, until one gets to its end."""
     for kill_at in itertools.count(1):
-        status = nursery.wait(nursery.start(task, home, out, kill_at=kill_at, **order))
+        status = nursery.run(task, home, out=out, kill_at=kill_at, **order)
         assert status in (KILLED, DONE)
         yield kill_at
         if status == DONE:
@@ -68,7 +70,7 @@ def kill_at_every_step(nursery: Any, task: str, home: Path, out: Path, **order: 
             return
 
 
-def test_killed_at_every_step_of_saving(nursery: Any, settings: Settings, tmp_path: Path) -> None:
+def test_killed_at_every_step_of_saving(nursery: Nursery, settings: Settings, tmp_path: Path) -> None:
     home, out = settings.home_dir, tmp_path / "out"
     open_feedback(settings).close()
     for kill_at in kill_at_every_step(nursery, "save", home, out, first=0, count=1, flagger="ann"):
@@ -84,30 +86,28 @@ def test_killed_at_every_step_of_saving(nursery: Any, settings: Settings, tmp_pa
 
 
 @pytest.mark.slow
-def test_killed_at_every_step_of_the_first_start(nursery: Any, tmp_path: Path, make: Any) -> None:
+def test_killed_at_every_step_of_the_first_start(nursery: Nursery, tmp_path: Path) -> None:
     """From no folder at all: folders, database, migrations, salt, then a flag."""
     out = tmp_path / "out"
     home = tmp_path / "fresh"
     for _ in kill_at_every_step(nursery, "save", home, out, first=0, count=1, flagger="ann"):
         service = opened(home)
         assert_sound(service, home, receipts(out))
-        assert service.save(make()).created
+        assert service.save(flag_request()).created
         assert_sound(service, home, receipts(out))
         service.close()
         shutil.rmtree(home)
         out.unlink(missing_ok=True)
 
 
-def test_killed_at_every_step_of_erasing(nursery: Any, settings: Settings, tmp_path: Path, make: Any) -> None:
+def test_killed_at_every_step_of_erasing(nursery: Nursery, settings: Settings, tmp_path: Path) -> None:
     service = open_feedback(settings)
-    kept = service.save(make(1))
+    kept = service.save(flag_request(1))
     confirmed = [[1, kept.flag_id, kept.sample_id, True]]
     for kill_at in itertools.count(1):
-        erased = service.save(make(2))
-        child = nursery.start(
-            "erase", settings.home_dir, tmp_path / "out", kill_at=kill_at, flag_id=erased.flag_id
-        )
-        status = nursery.wait(child)
+        erased = service.save(flag_request(2))
+        out = tmp_path / "out"
+        status = nursery.run("erase", settings.home_dir, out=out, kill_at=kill_at, flag_id=erased.flag_id)
         assert_sound(service, settings.home_dir, confirmed)
         if status == DONE:
             break
@@ -119,7 +119,7 @@ def test_killed_at_every_step_of_erasing(nursery: Any, settings: Settings, tmp_p
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_killed_at_random_while_others_go_on(nursery: Any, tmp_path: Path, seed: int) -> None:
+def test_killed_at_random_while_others_go_on(nursery: Nursery, tmp_path: Path, seed: int) -> None:
     """Two children at a time save different and common flags into one home, and each is killed in turn."""
     home, kills = tmp_path / "home", 12
     luck = random.Random(seed)
@@ -127,7 +127,7 @@ def test_killed_at_random_while_others_go_on(nursery: Any, tmp_path: Path, seed:
 
     def start(n: int) -> int:
         # Ranges overlap, so that a child meets flags a killed one saved or half-saved.
-        pid: int = nursery.start("save", home, outs[n], first=n * 6, count=500, flagger="ann")
+        pid: int = nursery.start("save", home, out=outs[n], first=n * 6, count=500, flagger="ann")
         return pid
 
     alive = start(0)
@@ -146,8 +146,5 @@ def test_killed_at_random_while_others_go_on(nursery: Any, tmp_path: Path, seed:
     assert all(ids[number] == flag_id for number, flag_id, _, _ in confirmed)
     assert_cleans_up(service)
     service.close()
-    assert (
-        nursery.wait(nursery.start("save", home, tmp_path / "last", first=9000, count=1, flagger="ann"))
-        == DONE
-    )
+    assert nursery.run("save", home, out=tmp_path / "last", first=9000, count=1, flagger="ann") == DONE
     assert receipts(tmp_path / "last")[0][3]

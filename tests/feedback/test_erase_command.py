@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
+from support.flags import flag_request
 from typer.testing import CliRunner
 
 from smartbreed.cli.main import app
 from smartbreed.core.settings import Settings
-from smartbreed.feedback.flags import FlagRequest, FlagService
-
-Make = Callable[..., FlagRequest]
+from smartbreed.feedback.flags import FlagService
 
 
 def test_flags_and_their_photos_go_for_good(
-    service: FlagService, settings: Settings, make: Make, monkeypatch: pytest.MonkeyPatch
+    service: FlagService, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SMARTBREED_HOME", str(settings.home))
-    kept, *gone = [service.save(make(seed)) for seed in range(3)]
+    kept, *gone = [service.save(flag_request(seed)) for seed in range(3)]
     ids = [receipt.flag_id for receipt in gone]
 
     asked = CliRunner().invoke(app, ["flags", "erase", *ids])

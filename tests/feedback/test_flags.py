@@ -6,7 +6,6 @@ import datetime as dt
 import json
 import os
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,15 +13,15 @@ from typing import Any
 import numpy as np
 import pytest
 from sqlalchemy.orm import Session
+from support.flags import flag_request
+from support.nursery import Nursery
 
 from smartbreed.core.errors import FlagError, RequestError
 from smartbreed.core.settings import Settings
 from smartbreed.feedback.blobs import BlobStore, collect_orphans
-from smartbreed.feedback.flags import FlagRequest, FlagService, open_feedback
+from smartbreed.feedback.flags import FlagService, open_feedback
 from smartbreed.feedback.tables import Flag, new_id
 from smartbreed.imaging.photo import read_photo
-
-Make = Callable[..., FlagRequest]
 
 
 def only(service: FlagService) -> Flag:
@@ -34,13 +33,13 @@ def photos(service: FlagService) -> set[str]:
     return set(service.blobs.older_than(-60))
 
 
-def test_a_flag_is_kept_whole(service: FlagService, make: Make) -> None:
+def test_a_flag_is_kept_whole(service: FlagService) -> None:
     before = dt.datetime.now(dt.UTC)
-    receipt = service.save(make(note="taken at dusk"))
+    receipt = service.save(flag_request(note="taken at dusk"))
     flag = only(service)
     assert receipt.created
     assert (flag.id, flag.sample_id) == (receipt.flag_id, receipt.sample_id)
-    assert (flag.photo_width, flag.photo_height) == (48, 32)
+    assert (flag.photo_width, flag.photo_height) == (64, 48)
     assert (flag.box, flag.pet_index) == ((1.0, 2.0, 30.0, 31.0), 1)
     assert (flag.predicted, flag.probability) == ("birman", 0.7)
     assert (flag.verdict, flag.label, flag.label_text, flag.species) == ("wrong", "siamese", None, "cat")
@@ -49,8 +48,8 @@ def test_a_flag_is_kept_whole(service: FlagService, make: Make) -> None:
     assert (flag.state, flag.published_at) == ("pending", None)
 
 
-def test_the_photo_is_kept_without_anything_else(service: FlagService, make: Make) -> None:
-    request = make()
+def test_the_photo_is_kept_without_anything_else(service: FlagService) -> None:
+    request = flag_request()
     receipt = service.save(request)
     kept = read_photo(service.blobs.get(receipt.sample_id)).pixels
     assert kept.shape == request.pixels.shape
@@ -58,9 +57,11 @@ def test_the_photo_is_kept_without_anything_else(service: FlagService, make: Mak
     assert photos(service) == {receipt.sample_id}
 
 
-def test_the_same_said_twice_is_one_row(service: FlagService, make: Make) -> None:
-    first = service.save(make())
-    again = service.save(make(box=(1.001, 2.0, 29.999, 31.0), label="Siamese cat", model_revision="other"))
+def test_the_same_said_twice_is_one_row(service: FlagService) -> None:
+    first = service.save(flag_request())
+    again = service.save(
+        flag_request(box=(1.001, 2.0, 29.999, 31.0), label="Siamese cat", model_revision="other")
+    )
     assert (again.flag_id, again.created) == (first.flag_id, False)
     assert service.count() == 1
 
@@ -77,31 +78,31 @@ def test_the_same_said_twice_is_one_row(service: FlagService, make: Make) -> Non
         {"seed": 7},
     ],
 )
-def test_something_else_is_another_row(service: FlagService, make: Make, change: dict[str, Any]) -> None:
-    first = service.save(make())
-    second = service.save(make(**change))
+def test_something_else_is_another_row(service: FlagService, change: dict[str, Any]) -> None:
+    first = service.save(flag_request())
+    second = service.save(flag_request(**change))
     assert second.created
     assert second.flag_id != first.flag_id
     assert service.count() == 2
     assert len(photos(service)) == (2 if "seed" in change else 1)
 
 
-def test_recent_and_count(service: FlagService, make: Make) -> None:
-    receipts = [service.save(make(seed)) for seed in range(4)]
+def test_recent_and_count(service: FlagService) -> None:
+    receipts = [service.save(flag_request(seed)) for seed in range(4)]
     assert [flag.id for flag in service.recent()] == [receipt.flag_id for receipt in reversed(receipts)]
     assert len(service.recent(2)) == 2
     assert len(service.recent(-5)) == 1
-    service.withdraw(receipts[0].flag_id, "session-1")
+    service.withdraw(receipts[0].flag_id, "ann")
     assert [service.count(s) for s in (None, "pending", "withdrawn", "published")] == [4, 3, 1, 0]
     with pytest.raises(RequestError, match="Received: 'lost'"):
         service.count("lost")
 
 
-def test_only_the_flagger_can_withdraw(service: FlagService, make: Make) -> None:
-    receipt = service.save(make())
+def test_only_the_flagger_can_withdraw(service: FlagService) -> None:
+    receipt = service.save(flag_request())
     for flag_id, token in (
         (receipt.flag_id, "session-2"),
-        (new_id(), "session-1"),
+        (new_id(), "ann"),
         ("", ""),
         ("\ud800", "\ud800"),
     ):
@@ -109,20 +110,20 @@ def test_only_the_flagger_can_withdraw(service: FlagService, make: Make) -> None
             service.withdraw(flag_id, token)
         assert (caught.value.code, caught.value.status) == ("unknown_flag", 404)
     for _ in range(2):
-        service.withdraw(receipt.flag_id, "session-1")
+        service.withdraw(receipt.flag_id, "ann")
     assert only(service).state == "withdrawn"
 
 
-def test_saying_it_again_after_withdrawing_counts(service: FlagService, make: Make) -> None:
-    receipt = service.save(make())
-    service.withdraw(receipt.flag_id, "session-1")
-    again = service.save(make())
+def test_saying_it_again_after_withdrawing_counts(service: FlagService) -> None:
+    receipt = service.save(flag_request())
+    service.withdraw(receipt.flag_id, "ann")
+    again = service.save(flag_request())
     assert (again.flag_id, again.created) == (receipt.flag_id, True)
     assert only(service).state == "pending"
 
 
-def test_erasing_takes_the_photo_with_its_last_flag(service: FlagService, make: Make) -> None:
-    first, second = service.save(make()), service.save(make(flagger_token="session-2"))
+def test_erasing_takes_the_photo_with_its_last_flag(service: FlagService) -> None:
+    first, second = service.save(flag_request()), service.save(flag_request(flagger_token="session-2"))
     service.erase(first.flag_id)
     assert photos(service) == {first.sample_id}
     service.erase(second.flag_id)
@@ -133,9 +134,9 @@ def test_erasing_takes_the_photo_with_its_last_flag(service: FlagService, make: 
 
 
 def test_a_photo_erased_while_it_is_flagged_again_is_written_again(
-    service: FlagService, make: Make, monkeypatch: pytest.MonkeyPatch
+    service: FlagService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = service.save(make())
+    first = service.save(flag_request())
     put = BlobStore.put
 
     def put_and_lose(blobs: BlobStore, data: bytes) -> str:
@@ -145,12 +146,12 @@ def test_a_photo_erased_while_it_is_flagged_again_is_written_again(
         return name
 
     monkeypatch.setattr(BlobStore, "put", put_and_lose)
-    receipt = service.save(make(label="bengal"))
+    receipt = service.save(flag_request(label="bengal"))
     service.blobs.get(receipt.sample_id)
 
 
 def test_the_photo_is_on_the_disk_before_the_row(
-    service: FlagService, make: Make, monkeypatch: pytest.MonkeyPatch
+    service: FlagService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events: list[str] = []
     put, commit = BlobStore.put, Session.commit
@@ -166,12 +167,12 @@ def test_the_photo_is_on_the_disk_before_the_row(
 
     monkeypatch.setattr(BlobStore, "put", spy_put)
     monkeypatch.setattr(Session, "commit", spy_commit)
-    service.save(make())
+    service.save(flag_request())
     assert events == ["photo", "row"]
 
 
-def test_orphans_go_and_the_others_stay(service: FlagService, make: Make) -> None:
-    kept = service.save(make())
+def test_orphans_go_and_the_others_stay(service: FlagService) -> None:
+    kept = service.save(flag_request())
     orphan, fresh = service.blobs.put(b"orphan"), service.blobs.put(b"its row comes in a moment")
     for name in (kept.sample_id, orphan):
         os.utime(service.blobs.path(name), (time.time() - 3700,) * 2)
@@ -181,9 +182,9 @@ def test_orphans_go_and_the_others_stay(service: FlagService, make: Make) -> Non
     assert photos(service) == {kept.sample_id}
 
 
-def test_threads_saving_and_collecting_at_once(service: FlagService, make: Make) -> None:
+def test_threads_saving_and_collecting_at_once(service: FlagService) -> None:
     def work(worker: int) -> list[tuple[str, bool]]:
-        receipts = [service.save(make(seed % 6)) for seed in range(worker, worker + 8)]
+        receipts = [service.save(flag_request(seed % 6)) for seed in range(worker, worker + 8)]
         collect_orphans(service.blobs, service.sessions, older_than_s=-1)
         return [(receipt.flag_id, receipt.created) for receipt in receipts]
 
@@ -196,13 +197,13 @@ def test_threads_saving_and_collecting_at_once(service: FlagService, make: Make)
 
 
 def test_processes_saving_the_same_and_different_flags(
-    nursery: Any, settings: Settings, tmp_path: Path
+    nursery: Nursery, settings: Settings, tmp_path: Path
 ) -> None:
     shared = [{"first": 0, "count": 6, "flagger": "ann"}] * 3
     own = [{"first": 3, "count": 6, "flagger": "bob"}]
     outs = [tmp_path / f"out{n}" for n in range(4)]
     children = [
-        nursery.start("save", settings.home_dir, out, **order)
+        nursery.start("save", settings.home_dir, out=out, **order)
         for out, order in zip(outs, shared + own, strict=True)
     ]
     assert [nursery.wait(pid) for pid in children] == [0] * 4

@@ -6,8 +6,6 @@ import datetime as dt
 import importlib
 import re
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,8 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from support.nursery import Nursery
+from support.processes import run
 
 import smartbreed
 from smartbreed.core.database import (
@@ -170,14 +170,14 @@ def test_a_start_with_nothing_to_do_never_imports_alembic(db: Db) -> None:
         "import sys; from smartbreed.core.migrate import migrate; migrate(sys.argv[1]);"
         "assert not {'alembic', 'pydantic'} & set(sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code, db.url], check=True, cwd=PACKAGE.parent)
+    run("-c", code, db.url, check=True)
 
 
-def test_several_processes_start_at_once(nursery: Any, tmp_path: Path) -> None:
+def test_several_processes_start_at_once(nursery: Nursery, tmp_path: Path) -> None:
     for attempt in range(3):
         home, out = tmp_path / f"home{attempt}", tmp_path / f"out{attempt}"
         orders = [{"first": n, "count": 1, "flagger": "f"} for n in range(6)]
-        children = [nursery.start("save", home, out, **order) for order in orders]
+        children = [nursery.start("save", home, out=out, **order) for order in orders]
         assert [nursery.wait(pid) for pid in children] == [0] * 6
         db = Db(home / "smartbreed.db")
         assert db.rows("SELECT version_num FROM alembic_version") == [(head(),)]

@@ -5,18 +5,16 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.flags import flag_request
 
 from smartbreed.core.errors import StorageError
 from smartbreed.core.salt import load_salt
 from smartbreed.core.settings import Settings
-from smartbreed.feedback.flags import FlagRequest, FlagService, open_feedback
+from smartbreed.feedback.flags import FlagService, open_feedback
 from smartbreed.feedback.tables import Flag
-
-Make = Callable[..., FlagRequest]
 
 
 def only(service: FlagService) -> Flag:
@@ -24,8 +22,8 @@ def only(service: FlagService) -> Flag:
     return flag
 
 
-def test_the_flagger_is_nowhere_to_be_read(service: FlagService, settings: Settings, make: Make) -> None:
-    service.save(make(flagger_token="ann@example.org"))
+def test_the_flagger_is_nowhere_to_be_read(service: FlagService, settings: Settings) -> None:
+    service.save(flag_request(flagger_token="ann@example.org"))
     assert re.fullmatch("[0-9a-f]{64}", only(service).flagger)
     service.close()
     for path in settings.home_dir.rglob("*"):
@@ -54,9 +52,9 @@ def test_the_salt_is_made_once_and_private(settings: Settings, monkeypatch: pyte
     assert load_salt(settings) == b"x" * 32
 
 
-def test_another_salt_makes_another_hash(settings: Settings, make: Make) -> None:
+def test_another_salt_makes_another_hash(settings: Settings) -> None:
     for salt in ("one", "two"):
         opened = open_feedback(settings.model_copy(update={"salt": salt}))
-        opened.save(make())
+        opened.save(flag_request())
         opened.close()
     assert len({flag.flagger for flag in opened.recent()}) == 2

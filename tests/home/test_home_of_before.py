@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tarfile
 import urllib.request
 from collections.abc import Iterator
@@ -17,13 +15,12 @@ import pytest
 from gradio_client import Client, handle_file
 from huggingface_hub import HfApi
 from PIL import Image
-from support.processes import Server, environment
+from support.processes import Server, smartbreed
 
 from localhub.embedded import serving
 from localhub.store import HubStore
 
 pytestmark = pytest.mark.slow
-ROOT = Path(__file__).parents[2]
 SETTINGS = {"SMARTBREED_HUB": "embedded", "SMARTBREED_MODEL": "smartbreed/pets"}
 
 
@@ -41,10 +38,7 @@ def home(tmp_path: Path) -> Path:
 @pytest.fixture
 def command(home: Path) -> Any:
     def run(*words: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "smartbreed", *words],
-            cwd=ROOT, env=environment(home.parent, **SETTINGS), capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        done = smartbreed(home.parent, *words, **SETTINGS)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -53,10 +47,8 @@ def command(home: Path) -> Any:
 
 @pytest.fixture
 def served(home: Path) -> Iterator[Server]:
-    server = Server(home.parent, **SETTINGS, SMARTBREED_PUBLISH_EVERY="0")
-    server.wait_until_ready()
-    yield server
-    server.stop()
+    with Server(home.parent, **SETTINGS, SMARTBREED_PUBLISH_EVERY="0") as server:
+        yield server
 
 
 def flags_in_dataset(home: Path) -> list[dict[str, Any]]:

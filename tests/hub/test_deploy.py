@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from huggingface_hub import HfApi
+from support.processes import smartbreed
 
 from localhub.embedded import serving
 from localhub.repo_card import front_matter
@@ -229,17 +229,9 @@ def test_the_image_holds_what_the_app_needs() -> None:
     assert 'CMD ["python", "app.py"]' in steps
 
 
-def command(settings: Settings, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SMARTBREED_", "HF_"))}
-    return subprocess.run(
-        [sys.executable, "-m", "smartbreed", "deploy", *words],
-        cwd=ROOT,
-        env={**kept, "SMARTBREED_HOME": str(settings.home), "SMARTBREED_HUB": settings.hub, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+def command(settings: Settings, *words: str, **changes: str) -> subprocess.CompletedProcess[str]:
+    changes = {"SMARTBREED_HUB": settings.hub, **changes}
+    return smartbreed(settings.home.parent, "deploy", *words, **changes)
 
 
 def test_on_the_command_line(settings: Settings, api: HfApi) -> None:

@@ -7,8 +7,6 @@ import contextlib
 import hashlib
 import os
 import struct
-import subprocess
-import sys
 import threading
 import warnings
 import zipfile
@@ -23,6 +21,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, PngImagePlugin
+from support.processes import run
 
 from smartbreed.core.errors import PHOTO_CODES, PhotoError
 from smartbreed.imaging.photo import (
@@ -591,7 +590,7 @@ def test_no_text_raises_anything_else(text: str) -> None:
 
 def test_rare_decoders_are_loaded_only_when_needed() -> None:
     code = "import sys, smartbreed.imaging.photo; print({'pillow_heif', 'PIL.ImageCms'} & sys.modules.keys())"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = run("-c", code, check=True)
     assert done.stdout.strip() == "set()"
 
 

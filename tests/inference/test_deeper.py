@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.clock import until
 from support.explainer import (
     BAD_BUNDLE,
     CRASH,
@@ -23,7 +24,6 @@ from support.explainer import (
     gone,
     picture,
     pid_of,
-    until,
 )
 
 from smartbreed.core import extras
@@ -101,7 +101,7 @@ def test_a_child_killed_while_idle_is_not_missed(make: Make) -> None:
     explainer.explain(picture(), 0, "gradcam")
     before = pid_of(explainer)
     os.kill(before, signal.SIGKILL)
-    assert until(lambda: not explainer.running)
+    until(lambda: not explainer.running)
     assert explainer.explain(picture(OK, 1), 0, "gradcam").shape == (2, 2)
 
 

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import textwrap
 import threading
 from pathlib import Path
 
 import pytest
+from support.clock import until
 from support.explainer import (
     FAKE,
     HANG,
     OK,
-    ROOT,
     SLOW,
     Make,
     gone,
     picture,
     pid_of,
-    until,
 )
+from support.processes import run
 
 from smartbreed.core.errors import UnavailableError
 from smartbreed.inference.deep_explanations import DeepExplainer
@@ -41,7 +39,7 @@ class Visitors:
         self.reported.append([])
         self.threads.append(threading.Thread(target=self._visit, args=(number,), daemon=True))
         self.threads[-1].start()
-        assert until(lambda: len(self.explainer._fair_lock._line) == number + 1)
+        until(lambda: len(self.explainer._fair_lock._line) == number + 1)
 
     def _visit(self, number: int) -> None:
         def progress(share: float, text: str) -> None:
@@ -62,7 +60,7 @@ def test_others_wait_in_order_and_know_it(make: Make) -> None:
     visitors = Visitors(make())
     for _ in range(4):
         visitors.come()
-    assert until(lambda: all(visitors.reported))
+    until(lambda: all(visitors.reported))
     visitors.leave()
     assert visitors.answered == [0, 1, 2, 3]
     waits = [[text for text in texts if "another visitor" in text] for texts in visitors.reported]
@@ -90,7 +88,7 @@ def test_an_idle_child_is_stopped(make: Make) -> None:
     explainer.explain(picture(), 0, "gradcam")
     first = pid_of(explainer)
     explainer.explain(picture(SLOW), 0, "gradcam")  # longer than the idle time: it must not be cut short
-    assert until(lambda: not explainer.running)
+    until(lambda: not explainer.running)
     assert gone(first)
     assert explainer.explain(picture(OK, 1), 0, "gradcam").shape == (2, 2)
     assert pid_of(explainer) != first
@@ -111,7 +109,7 @@ def test_close_ends_everything(make: Make) -> None:
     visitors = [threading.Thread(target=visit) for _ in range(2)]
     for visitor in visitors:
         visitor.start()
-    assert until(lambda: hanging.is_set() and len(explainer._fair_lock._line) == 2)
+    until(lambda: hanging.is_set() and len(explainer._fair_lock._line) == 2)
     explainer.close()
     explainer.close()
     for visitor in visitors:
@@ -135,9 +133,7 @@ def test_no_orphan_and_no_tensorflow_in_the_server(tiny_bundle: Path, ending: st
         print(explainer._child.pid, any(m in sys.modules for m in ("tensorflow", "keras")), flush=True)
         {ending}
     """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)], cwd=ROOT, capture_output=True, text=True, timeout=60
-    )
+    done = run("-c", textwrap.dedent(code))
     pid, imported = done.stdout.split()
     assert imported == "False"
-    assert until(lambda: gone(int(pid)))
+    until(lambda: gone(int(pid)))

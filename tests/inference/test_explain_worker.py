@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,13 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from support.processes import run
 
 from smartbreed.core.errors import BundleError, SmartBreedError, UnavailableError
 from smartbreed.inference.bundle import load_bundle, write_config
 from smartbreed.inference.deep_explanations import METHODS, DeepExplainer
 from smartbreed.inference.pipeline import Identifier
 
-ROOT = Path(__file__).parents[2]
 SIZE = 64
 #: Prints to stdout from Python and from below, while the worker imports and works.
 STRAY = """
@@ -105,9 +104,8 @@ def test_it_steps_back_behind_the_server(explainer: DeepExplainer, picture: np.n
 
 def test_it_ends_without_its_parent(tiny_bundle: Path) -> None:
     """Without a request it does not even load tensorflow."""
-    command = [sys.executable, "-m", "training.explain.worker", str(tiny_bundle)]
-    done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
-    assert (done.returncode, done.stdout) == (0, b"")
+    done = run("-m", "training.explain.worker", tiny_bundle, stdin=subprocess.DEVNULL)
+    assert (done.returncode, done.stdout) == (0, "")
 
 
 def test_a_bundle_it_refuses_is_refused_in_words(bundle_copy: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +11,8 @@ import httpx2
 import pytest
 from huggingface_hub import HfApi
 from support.embedded_hub import Hub
+from support.processes import ROOT, kill
+from support.processes import start as start_process
 
 from localhub.embedded import environment, serving
 from localhub.server import HubApp
@@ -19,7 +20,6 @@ from localhub.store import HubStore
 from smartbreed.hub import session
 from smartbreed.hub.embedded import mount_in_process
 
-ROOT = Path(__file__).parents[2]
 SERVE = """
 import sys
 from pathlib import Path
@@ -67,21 +67,14 @@ def start_server() -> Iterator[Callable[[Path], tuple[str, subprocess.Popen[str]
     running = []
 
     def start(root: Path) -> tuple[str, subprocess.Popen[str]]:
-        process = subprocess.Popen(
-            [sys.executable, "-c", SERVE, str(root)],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        process = start_process("-c", SERVE, root, stdin=subprocess.PIPE, stderr=None)
         running.append(process)
         assert process.stdout is not None
         return process.stdout.readline().strip(), process
 
     yield start
     for process in running:
-        process.kill()
-        process.communicate()
+        kill(process)
 
 
 @pytest.fixture

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.processes import run
 
 from localhub.embedded import serving
 from localhub.names import RepoName
@@ -68,8 +67,7 @@ def push(store: HubStore, folder: Path) -> str:
 
 def open_models(endpoint: str, home: Path, *models: str) -> list[dict[str, str]]:
     environment = {**os.environ, "SMARTBREED_HOME": str(home), "HF_ENDPOINT": endpoint}
-    command = [sys.executable, "-c", OPEN, *models]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=True)
+    done = run("-c", OPEN, *models, env=environment, check=True)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 

@@ -6,10 +6,7 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +14,8 @@ from pathlib import Path
 
 import pytest
 from huggingface_hub import HfApi
+from support.clock import until
+from support.processes import free_port, start
 from typer.testing import CliRunner
 
 from localhub.access import read_tokens
@@ -34,24 +33,18 @@ TOKENS = """# who may do what
 @contextmanager
 def serving_command(home: Path, *words: str, **environment: str) -> Iterator[tuple[int, list[str]]]:
     """The command while the block runs: its port, and what it said in the end."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "smartbreed", "hub", "serve", "--port", str(port), *words]
-    said: list[str] = []
-    process = subprocess.Popen(
-        command,
-        env={**os.environ, "SMARTBREED_HOME": str(home), **environment},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    port, said = free_port(), list[str]()
+    process = start(
+        "-m", "smartbreed", "hub", "serve", "--port", str(port), *words,
+        env={**os.environ, "SMARTBREED_HOME": str(home), **environment}, stdout=None,
+    )  # fmt: skip
+
+    def listens() -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
     try:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
+        until(listens)
         yield port, said
     finally:
         process.send_signal(signal.SIGINT)
@@ -109,9 +102,7 @@ def test_tokens_and_webhooks(tmp_path: Path) -> None:
         with pytest.raises(Exception, match="403"):
             rob.create_repo("rob/pets")
         assert not anonymous.repo_exists("ada/pets")
-        give_up = time.monotonic() + 20
-        while not calls and time.monotonic() < give_up:
-            time.sleep(0.02)
+        until(lambda: calls)
     receiver.shutdown()
     receiver.server_close()
     ((secret, body),) = calls

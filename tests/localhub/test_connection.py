@@ -5,8 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import os
 import shutil
-import subprocess
-import sys
 import time
 from email.utils import format_datetime
 from pathlib import Path
@@ -15,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.processes import run as run_python
 
 from smartbreed.core.errors import HubCallError, SettingError
 from smartbreed.core.settings import Settings, load_settings
@@ -81,11 +80,8 @@ def test_xet_is_off_before_anything_is_imported_and_on_for_hugging_face(tmp_path
         clean = {
             name: value for name, value in os.environ.items() if not name.startswith(("HF_", "SMARTBREED"))
         }
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            env={**clean, "SMARTBREED_HOME": str(tmp_path), **variables},
-            capture_output=True, text=True, check=True,
-        )  # fmt: skip
+        env = {**clean, "SMARTBREED_HOME": str(tmp_path), **variables}
+        done = run_python("-c", code, env=env, check=True)
         return done.stdout.strip()
 
     assert run() == "True"

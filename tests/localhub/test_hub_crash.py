@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import random
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from huggingface_hub import CommitOperationAdd, HfApi
-from support.embedded_hub import wait_for
+from support.clock import until
+from support.processes import start
 
 from localhub.embedded import serving
 from localhub.maintenance import check_store, collect_garbage
@@ -39,15 +39,7 @@ for number in range(int(count)):
 @pytest.mark.parametrize("count", [100, pytest.param(500, marks=pytest.mark.slow)])
 def test_two_processes_commit_at_once_and_none_is_lost(store: HubStore, tmp_path: Path, count: int) -> None:
     store.create_repo("pets/both")
-    writers = [
-        subprocess.Popen(
-            [sys.executable, "-c", WRITE, str(tmp_path / "hub"), who, str(count)],
-            cwd=Path(__file__).parents[2],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for who in ("one", "two")
-    ]
+    writers = [start("-c", WRITE, tmp_path / "hub", who, str(count), stderr=None) for who in ("one", "two")]
     printed = [writer.communicate(timeout=250)[0].split() for writer in writers]
     assert [writer.returncode for writer in writers] == [0, 0]
     with serving(store) as endpoint:
@@ -71,13 +63,7 @@ def test_a_killed_server_leaves_no_half_commit(
     for attempt in range(3):
         if attempt:
             endpoint, server = start_server(root)
-        writer = subprocess.Popen(
-            [sys.executable, "-c", PAIRS, endpoint, str(attempt)],
-            cwd=Path(__file__).parents[2],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
+        writer = start("-c", PAIRS, endpoint, str(attempt), stderr=subprocess.DEVNULL)
         assert writer.stdout is not None
         first = writer.stdout.readline().split()
         time.sleep(random_source.uniform(0.05, 0.4))
@@ -132,4 +118,4 @@ def test_two_servers_see_each_others_commits(tmp_path: Path, start_server: Start
     here.create_repo("pets/both")
     operation = CommitOperationAdd("a.bin", b"\0" * 1000)
     oid = here.create_commit("pets/both", [operation], commit_message="x").oid
-    wait_for(lambda: there.repo_info("pets/both").sha == oid, 5)
+    until(lambda: there.repo_info("pets/both").sha == oid, 5)

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from huggingface_hub import WebhookPayload
-from support.embedded_hub import wait_for
+from support.clock import until
 
 from localhub.errors import SettingError
 from localhub.names import RepoName
@@ -68,7 +68,7 @@ def test_a_push_is_reported_with_the_secret(store: HubStore, receiver: Receiver)
     first = push(store, b"one")
     assert push(store, b"one") == first, "no commit, no call"
     store.create_ref(NAME, "tag", "v1", "main")
-    wait_for(lambda: len(receiver.calls) == 3)
+    until(lambda: len(receiver.calls) == 3)
     notifier.close()
     secrets, bodies = zip(*receiver.calls, strict=True)
     assert set(secrets) == {"s3cret"}
@@ -89,7 +89,7 @@ def test_a_receiver_that_fails_is_called_again_a_few_times(store: HubStore, rece
     push(store, b"one")  # 400: not again
     push(store, b"two")  # 302: not followed
     push(store, b"three")
-    wait_for(lambda: len(receiver.calls) == 6)
+    until(lambda: len(receiver.calls) == 6)
     notifier.close()
     assert len(receiver.calls) == 6
 
@@ -107,7 +107,7 @@ def test_only_the_repos_asked_for(store: HubStore, receiver: Receiver) -> None:
     store.listeners.append(notifier)
     store.create_repo(NAME.id, NAME.type)
     store.create_repo("pets/other")
-    wait_for(lambda: len(receiver.calls) == 1)
+    until(lambda: len(receiver.calls) == 1)
     notifier.close()
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -43,16 +42,3 @@ def running(live: LiveModel) -> Iterator[Watcher]:
     watcher.start()
     yield watcher
     watcher.stop()
-
-
-@pytest.fixture
-def until() -> Callable[[Callable[[], object]], None]:
-    """Wait for something to become true."""
-
-    def wait(condition: Callable[[], object]) -> None:
-        give_up = time.monotonic() + 120
-        while not condition():
-            assert time.monotonic() < give_up, "it never happened"
-            time.sleep(0.05)
-
-    return wait

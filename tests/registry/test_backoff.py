@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.bundles import EMBEDDED, make_bundle, publish
+from support.clock import Clock
 
 from smartbreed.core.settings import Settings
 from smartbreed.inference.bundle import Bundle, load_bundle
@@ -14,13 +15,6 @@ from smartbreed.registry import pinning, smoke_test
 from smartbreed.registry.live import LiveModel
 from smartbreed.registry.smoke_test import InconclusiveError, try_out
 from smartbreed.registry.watcher import FIRST_S, LONGEST_S, Backoff, Watcher
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -36,7 +30,7 @@ def test_a_trial_that_was_killed_is_made_again_later(
     live: LiveModel, settings: Settings, tmp_path: Path, out_of_memory: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock()
-    watcher = Watcher(live, backoff=Backoff(clock))
+    watcher = Watcher(live, backoff=Backoff(clock.seconds))
     publish(settings, make_bundle(tmp_path / "good", "2.1.0"))
     watcher.check()
     assert (live.status().version, live.status().rejected) == (EMBEDDED, ())
@@ -55,7 +49,7 @@ def test_a_trial_that_was_killed_is_made_again_later(
     live.use("latest")
     watcher.check()
     assert live.status().version == EMBEDDED, "still too soon by itself"
-    clock.now += FIRST_S
+    clock.forward(FIRST_S)
     watcher.check()
     assert (live.status().version, live.status().problem) == ("2.1.0", "")
 
@@ -68,14 +62,14 @@ def test_a_trial_that_takes_too_long_says_nothing_about_the_model(tmp_path: Path
 
 def test_each_try_waits_twice_as_long() -> None:
     clock = Clock()
-    backoff = Backoff(clock)
+    backoff = Backoff(clock.seconds)
     pauses = []
     for _ in range(12):
         backoff.put_off("a")
-        started = clock.now
+        started = clock.seconds()
         while backoff.too_soon("a"):
-            clock.now += 30
-        pauses.append(clock.now - started)
+            clock.forward(30)
+        pauses.append(clock.seconds() - started)
     assert pauses[:4] == [FIRST_S, 2 * FIRST_S, 4 * FIRST_S, 8 * FIRST_S]
     assert pauses[-1] == LONGEST_S
     assert not backoff.too_soon("b")

@@ -7,11 +7,8 @@ import os
 import pickle
 import random
 import shutil
-import signal
 import socket
 import struct
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +16,8 @@ from pathlib import Path
 
 import pytest
 from support.bundles import EMBEDDED, REPO, edit_config, make_bundle, publish
+from support.clock import until
+from support.processes import ROOT, kill, start
 
 from localhub.embedded import serving
 from localhub.store import HubStore
@@ -32,7 +31,6 @@ from smartbreed.registry.live import LiveModel
 from smartbreed.registry.releases import download
 from smartbreed.registry.watcher import Watcher
 
-ROOT = Path(__file__).parents[2]
 FETCH = """
 import sys
 from pathlib import Path
@@ -247,9 +245,7 @@ def test_a_hub_that_never_answers(
     assert "did not answer in time" in live.status().problem
 
 
-def test_the_watcher_outlives_a_hub_that_comes_and_goes(
-    settings: Settings, tmp_path: Path, until: Callable[[Callable[[], object]], None]
-) -> None:
+def test_the_watcher_outlives_a_hub_that_comes_and_goes(settings: Settings, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     store = HubStore(tmp_path / "far")
@@ -324,17 +320,11 @@ def test_killed_while_downloading(
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = 0
     for _ in range(8):
-        child = subprocess.Popen(
-            [sys.executable, "-c", FETCH, str(settings.home_dir), endpoint, sha],
-            cwd=ROOT,
-            env=environment,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        child = start("-c", FETCH, settings.home_dir, endpoint, sha, env=environment)
         assert child.stdout is not None
         assert child.stdout.readline() == "ready\n"
         time.sleep(luck.random() * 0.15)
-        child.send_signal(signal.SIGKILL)
+        kill(child)
         done += "done" in child.communicate()[0]
         assert LiveModel(there).status().version == EMBEDDED
         if done:

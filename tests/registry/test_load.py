@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
 from support.bundles import EMBEDDED, make_bundle, publish
-from support.processes import ROOT, Server, environment
+from support.clock import until
+from support.processes import Server, smartbreed
 
 from smartbreed.core.settings import EMBEDDED_BUNDLE, load_settings
 from smartbreed.imaging.photo import encode_jpeg, read_photo
@@ -20,7 +19,6 @@ from smartbreed.inference.pipeline import Identifier
 
 CLIENTS = 20
 SECRET = "quite-a-secret"
-Until = Callable[[Callable[[], object]], None]
 
 
 @pytest.fixture(scope="module")
@@ -30,22 +28,14 @@ def jpeg() -> bytes:
 
 
 def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "smartbreed", "models", *words],
-        cwd=ROOT,
-        env=environment(folder),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    return smartbreed(folder, "models", *words)
 
 
 def version_of(running: Server) -> str:
     return str(httpx.get(running.url + "api/health", timeout=60).json()["model"]["version"])
 
 
-def test_swaps_under_load(tmp_path: Path, jpeg: bytes, until: Until) -> None:
+def test_swaps_under_load(tmp_path: Path, jpeg: bytes) -> None:
     """Two releases with heads of their own come in turn; each answer is held against the version it names."""
     folders = {f"2.{turn}.0": make_bundle(tmp_path / str(turn), f"2.{turn}.0", turn=turn) for turn in (1, 2)}
     photo = read_photo(jpeg)
@@ -105,7 +95,7 @@ def test_swaps_under_load(tmp_path: Path, jpeg: bytes, until: Until) -> None:
     assert "Traceback" not in running.log()
 
 
-def test_a_broken_release_and_the_interfaces_to_choose(tmp_path: Path, jpeg: bytes, until: Until) -> None:
+def test_a_broken_release_and_the_interfaces_to_choose(tmp_path: Path, jpeg: bytes) -> None:
     running = Server(tmp_path, SMARTBREED_WEBHOOK_SECRET=SECRET, SMARTBREED_WATCH="0")
     settings = load_settings(home=running.home)
     running.wait_until_ready()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from support.bundles import EMBEDDED, REPO, make_bundle, publish
+from support.clock import until
 
 from smartbreed.core.errors import BundleError, RequestError, UnavailableError
 from smartbreed.core.settings import Settings, load_settings
@@ -18,8 +18,6 @@ from smartbreed.inference.results import ModelVersion
 from smartbreed.registry import open_bundle
 from smartbreed.registry.live import LiveModel
 from smartbreed.registry.watcher import Watcher
-
-Until = Callable[[Callable[[], object]], None]
 
 
 @pytest.fixture
@@ -182,7 +180,7 @@ def test_a_newer_program_brings_its_own_model(
 
 
 def test_another_process_publishes_and_chooses(
-    live: LiveModel, running: Watcher, settings: Settings, tmp_path: Path, until: Until
+    live: LiveModel, running: Watcher, settings: Settings, tmp_path: Path
 ) -> None:
     """The trainer and the command line are other processes: here, another store on the same folder."""
     from localhub.embedded import serving
@@ -202,7 +200,7 @@ def test_another_process_publishes_and_chooses(
     until(lambda: served(live) == "2.1.0")
 
 
-def test_a_poke_is_enough_when_nothing_is_looked_at(settings: Settings, tmp_path: Path, until: Until) -> None:
+def test_a_poke_is_enough_when_nothing_is_looked_at(settings: Settings, tmp_path: Path) -> None:
     live = LiveModel(settings.model_copy(update={"watch": 0.0}))
     watcher = Watcher(live, tick=0.02)
     watcher.start()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from support.flags import flag_request
 
 from smartbreed.core.errors import ReviewError
 from smartbreed.core.settings import Settings
-from smartbreed.feedback.flags import FlagRequest, FlagService
+from smartbreed.feedback.flags import FlagService
 from smartbreed.review import decisions
 from smartbreed.review.queue import Filters
 from smartbreed.review.service import ReviewService
@@ -153,12 +154,9 @@ def test_an_answer_taken_back_is_no_known_one(review: ReviewService, flag: Make)
 
 
 def test_a_known_answer_is_brought_in(review: ReviewService) -> None:
-    from support.photos import photo
-
-    request = FlagRequest(
-        pixels=photo(7), verdict="wrong", label="pug", predicted="boxer", model_revision="x",
-        consent=True, flagger_token="anyone", box=(4.0, 4.0, 60.0, 44.0),
-    )  # fmt: skip
+    request = flag_request(
+        7, label="pug", predicted="boxer", flagger_token="anyone", box=(4.0, 4.0, 60.0, 44.0)
+    )
     made = review.add_gold(request, ANN)
     (item,) = review.queue(Filters("accepted"))
     assert (item.id, item.label, item.decision.reviewer) == (made, "pug", "gold")  # type: ignore[union-attr]

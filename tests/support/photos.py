@@ -1,4 +1,4 @@
-"""Pictures for flags whose content does not matter."""
+"""Pictures that tests make."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def photo(seed: int = 0) -> NDArray[np.uint8]:
-    """Coarse noise: different for every seed."""
-    pixels = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
-    return pixels.repeat(8, axis=0).repeat(8, axis=1)
+def noise(seed: int = 0, height: int = 48, width: int = 64, block: int = 8) -> NDArray[np.uint8]:
+    """Coarse noise: different for every seed, and about as compressible as a photograph."""
+    shape = (height // block, width // block, 3)
+    pixels = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+    return pixels.repeat(block, axis=0).repeat(block, axis=1)

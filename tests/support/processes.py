@@ -1,14 +1,18 @@
-"""A real server in its own process, as users start it."""
+"""Processes as users start them: the server, commands, and scripts that a test kills."""
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
+from typing import Any, Self
+
+from support.clock import until
 
 ROOT = Path(__file__).parents[2]
 SUPPORT = Path(__file__).parent
@@ -35,7 +39,7 @@ def environment(folder: Path, **changes: str) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("SMARTBREED_", "GRADIO_")) or name == "SMARTBREED_MODEL"
+        if not name.startswith(("SMARTBREED_", "GRADIO_", "HF_")) or name == "SMARTBREED_MODEL"
     }
     return kept | {
         "SMARTBREED_HOME": str(folder / "home"),
@@ -46,11 +50,53 @@ def environment(folder: Path, **changes: str) -> dict[str, str]:
     }
 
 
-class Server:
-    """``python app.py`` on a free port.
+def start(*words: str | Path, **options: Any) -> subprocess.Popen[str]:
+    """``python WORDS`` in the checkout, in a process group of its own that no test run leaves behind.
 
     Args:
-        folder: an empty folder for home, uploads and log.
+        options: of `subprocess.Popen`; stdout and stderr are pipes unless they say otherwise.
+    """
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": ROOT, "text": True} | options
+    process: subprocess.Popen[str] = subprocess.Popen(
+        [sys.executable, *map(str, words)], start_new_session=True, **options
+    )
+    atexit.register(kill, process)
+    return process
+
+
+def kill(process: subprocess.Popen[Any]) -> None:
+    """End a process that `start` started with SIGKILL, and its group."""
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def run(*words: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
+    """``python WORDS`` in the checkout, to its end.
+
+    Args:
+        options: of `subprocess.run`.
+    """
+    options = {"capture_output": True, "cwd": ROOT, "text": True, "timeout": 290, "check": False} | options
+    return subprocess.run([sys.executable, *map(str, words)], **options)
+
+
+def smartbreed(
+    folder: Path, *words: str | Path, stdin: bytes = b"", **changes: str
+) -> subprocess.CompletedProcess[str]:
+    """``smartbreed WORDS`` with its home under ``folder``; ``changes`` are environment variables."""
+    done = run("-m", "smartbreed", *words, env=environment(folder, **changes), input=stdin, text=False)
+    return subprocess.CompletedProcess(
+        done.args, done.returncode, *map(os.fsdecode, (done.stdout, done.stderr))
+    )
+
+
+class Server:
+    """``python app.py`` on a free port; as a context, ready at its begin and stopped at its end.
+
+    Args:
+        folder: a folder for home, uploads and log.
         command: instead of ``python app.py``.
         changes: further environment variables.
 
@@ -58,6 +104,7 @@ class Server:
         url: address with a slash at the end.
         home: its ``SMARTBREED_HOME``.
         uploads: where its uploads go.
+        stdout: file of what it printed.
     """
 
     def __init__(self, folder: Path, *, command: list[str] | None = None, **changes: str) -> None:
@@ -68,24 +115,34 @@ class Server:
         self.uploads.mkdir(parents=True)
         self._log = folder / "log"
         self.stdout = folder / "stdout"
-        with self._log.open("w") as log, self.stdout.open("w") as out:
+        self._command = command or [sys.executable, "app.py"]
+        self._environment = environment(folder, GRADIO_SERVER_PORT=str(self.port), **changes)
+        self.start()
+
+    def start(self) -> None:
+        """Start it, or start it again on the same home and port."""
+        self._before = len(self.log()) if self._log.exists() else 0
+        with self._log.open("a") as log, self.stdout.open("a") as out:
             self.process = subprocess.Popen(
-                command or [sys.executable, "app.py"],
+                self._command,
                 cwd=ROOT,
-                env=environment(folder, GRADIO_SERVER_PORT=str(self.port), **changes),
+                env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=log,
+                start_new_session=True,
             )
+        atexit.register(kill, self.process)
 
-    def wait_until_ready(self, seconds: float = 120) -> None:
+    def wait_until_ready(self) -> None:
         """Wait for the line that says where it serves."""
-        deadline = time.monotonic() + seconds
-        while "serving on" not in self.log():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                self.stop()
-                raise RuntimeError(f"The server did not start:\n{self.log()}")
-            time.sleep(0.05)
+        with contextlib.suppress(AssertionError):
+            until(lambda: self._serves() or self.process.poll() is not None)
+        if not self._serves():
+            raise RuntimeError(f"The server did not start:\n{self.log()}")
+
+    def _serves(self) -> bool:
+        return "serving on" in self.log()[self._before :]
 
     def log(self) -> str:
         """Everything it said on stderr so far."""
@@ -95,12 +152,23 @@ class Server:
         """Every file under its home."""
         return {str(path.relative_to(self.home)) for path in self.home.rglob("*") if path.is_file()}
 
-    def stop(self) -> int:
-        """Ask it to stop; returns its exit status."""
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Ask it to stop, by a signal; returns its exit status."""
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+            self.process.send_signal(number)
         try:
-            return self.process.wait(20)
+            return self.process.wait(60)
         except subprocess.TimeoutExpired:
-            self.process.kill()
+            kill(self.process)
             raise
+
+    def __enter__(self) -> Self:
+        try:
+            self.wait_until_ready()
+        except BaseException:
+            kill(self.process)
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()

@@ -32,8 +32,11 @@ def pattern(number: int, kind: str = "board") -> bytes:
 
 
 @dataclass
-class World:
-    """What a test does and asks.
+class RetrainingWorld:
+    """What a test of the trainer does and asks.
+
+    `support.publishing.PublishingWorld` stays apart: the trainer reads a dataset repo and opens no database, so
+    shards with dates of the test's choice are written here without flags, publisher and a Hub that fails.
 
     Attributes:
         shots: called at each point of no return of the trainer, before something is sent.

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 from huggingface_hub import ModelCard
+from support.processes import ROOT
 
 from smartbreed.core.settings import EMBEDDED_BUNDLE
 from training.reporting.card_text import CLOSE, OPEN, Figures, render
 from training.reporting.goals import GOALS
 from training.reporting.model_card import DEFAULT, PLOTS, TEMPLATE, render_card, write_card
 
-ROOT = Path(__file__).parents[2]
 #: Phrases of the template whose digits are names, definitions or facts of others, never results of ours.
 STATED = (
     "CC BY-SA 4.0", "IoU .5", "AP .5:.95", "1×1", "95% interval", "MobileNet v1 0.75",

@@ -8,7 +8,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from support.retraining import World
+from support.retraining import RetrainingWorld
 from support.shards import settings_in
 
 from smartbreed.core.errors import BundleError
@@ -46,7 +46,7 @@ def test_the_model_that_ships() -> None:
 def test_a_model_retrained_from_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HF_ENDPOINT", "HF_TOKEN", "SMARTBREED_MODEL", "SMARTBREED_BASE_DATASET"):
         monkeypatch.delenv(name, raising=False)
-    world = World(settings_in(tmp_path / "home"))
+    world = RetrainingWorld(settings_in(tmp_path / "home"))
     world.introduce(range(12))
     found = world.retrain()
     assert found["passed"]

@@ -5,8 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import resource
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +12,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from support.processes import run
 from support.tiny_data import image_folder
 
 from smartbreed.core.errors import StorageError
@@ -57,9 +56,8 @@ def test_a_full_disk_leaves_no_stack_trace_on_the_terminal(folder: Path, tmp_pat
     """Not even that of HDF5, which cannot close a file that the disk refused."""
     sets = (f"data.source={folder}", "data.least=4", "data.label_errors=false", "train.epochs=1")
     given = [part for change in sets for part in ("--set", change)]
-    ended = subprocess.run(
-        [sys.executable, "-m", "training.train", "cifar10", "--run", str(tmp_path), "--to", "train", *given],
-        cwd=Path(__file__).parents[2], text=True, capture_output=True, timeout=280,
+    ended = run(
+        "-m", "training.train", "cifar10", "--run", tmp_path, "--to", "train", *given,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000)),
     )  # fmt: skip
     assert ended.returncode == 1

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from support.clock import until
+from support.processes import ROOT, kill, start
 
 from training.augment.crops import CropAugmentation, Mixing
 from training.data.outliers import outlier_crops
 from training.fitting.batches import CropBatches, oversampled
 from training.fitting.fit import FitSettings, TowardsStart, fit, freeze_till
 from training.models.embeddings import scale
-
-ROOT = Path(__file__).parents[2]
 
 #: A run of a tiny network that a test can kill: ``python -c CODE RUN EPOCHS PAUSE``.
 CODE = """
@@ -48,10 +45,9 @@ print("sum", float(sum(abs(w).sum() for w in model.get_weights())))
 """
 
 
-def start(run: Path, pause: float) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", CODE, str(run), "4", str(pause)]
+def start_fit(run: Path, pause: float) -> subprocess.Popen[str]:
     env = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    return subprocess.Popen(command, env=env, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    return start("-c", CODE, run, "4", str(pause), env=env)
 
 
 def total(process: subprocess.Popen[str]) -> float:
@@ -62,18 +58,14 @@ def total(process: subprocess.Popen[str]) -> float:
 
 @pytest.mark.slow
 def test_a_killed_fit_ends_where_an_undisturbed_one_does(tmp_path: Path) -> None:
-    whole = start(tmp_path / "whole", 0)
-    killed = start(tmp_path / "killed", 1.0)
+    whole = start_fit(tmp_path / "whole", 0)
+    killed = start_fit(tmp_path / "killed", 1.0)
     log = tmp_path / "killed" / "log.json"
-    give_up = time.monotonic() + 200
-    while not (tmp_path / "killed" / "backup" / "training_metadata.json").exists():
-        assert time.monotonic() < give_up
-        time.sleep(0.05)
-    killed.send_signal(signal.SIGKILL)
-    killed.communicate()
+    until((tmp_path / "killed" / "backup" / "training_metadata.json").exists)
+    kill(killed)
     done = len(json.loads(log.read_text()))
     assert 1 <= done < 4
-    resumed = total(start(tmp_path / "killed", 0))
+    resumed = total(start_fit(tmp_path / "killed", 0))
     assert resumed == pytest.approx(total(whole), rel=1e-4)
     assert [entry["epoch"] for entry in json.loads(log.read_text())] == [1, 2, 3, 4]
 

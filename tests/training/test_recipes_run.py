@@ -5,16 +5,15 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
+from support.clock import until
+from support.processes import kill, start
 from support.tiny_data import image_folder, pets_dataset, picture
 
 from smartbreed.imaging.photo import read_photo
@@ -25,7 +24,6 @@ from training.pipeline.runner import adopt, run_recipe, select
 from training.pipeline.stage import NAMES, choices_of
 from training.recipe.file import load_recipe
 
-ROOT = Path(__file__).parents[2]
 #: What makes a recipe tiny, whatever its backbone.
 TINY = ("model.input_size=64", "model.start=none", "model.freeze_till=", "train.epochs=1", "train.batch=8",
         "data.least=4", "data.limit=0", "head.least_steps=5", "export.replay=3",
@@ -215,14 +213,12 @@ def command(run: Path, folder: Path, *more: str) -> list[str]:
         *more,
     ]
     sets = [part for change in changes for part in ("--set", change)]
-    return [sys.executable, "-m", "training.train", "cifar10", "--run", str(run), "--to", "train", *sets]
+    return ["-m", "training.train", "cifar10", "--run", str(run), "--to", "train", *sets]
 
 
-def start(arguments: list[str]) -> subprocess.Popen[str]:
+def quiet_start(arguments: list[str]) -> subprocess.Popen[str]:
     env = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
-    return subprocess.Popen(
-        arguments, cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    return start(*arguments, env=env)
 
 
 @pytest.mark.slow
@@ -230,20 +226,16 @@ def test_a_killed_run_goes_on_from_its_last_epoch(folder: Path, tmp_path: Path) 
     run = RunDirectory(tmp_path / "run", quiet=True)
     # Enough steps that the kill lands between the first epoch and the last.
     arguments = command(run.folder, folder, "train.steps=40", "train.stop_after=0")
-    process = start(arguments)
-    give_up = time.monotonic() + 240
-    while not (run / "backup/training_metadata.json").exists():
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < give_up
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    process = quiet_start(arguments)
+    until(lambda: (run / "backup/training_metadata.json").exists() or process.poll() is not None)
+    assert process.poll() is None, process.communicate()[1]
+    kill(process)
     done = len(run.read_json("log.json"))
     assert 1 <= done < 6
     assert run.read_json("stages/train.json")["complete"] is False
     assert not (run / "bundle").exists()
     assert not (run / "classifier.weights.h5").exists()
-    resumed = start(arguments)
+    resumed = quiet_start(arguments)
     _, said = resumed.communicate(timeout=280)
     assert resumed.returncode == 0, said
     assert "epoch 6 of 6" in said
@@ -254,7 +246,7 @@ def test_a_killed_run_goes_on_from_its_last_epoch(folder: Path, tmp_path: Path) 
 
 
 def test_bad_input_ends_in_one_sentence(folder: Path, tmp_path: Path) -> None:
-    process = start([*command(tmp_path / "run", folder), "--set", "train.epochz=3"])
+    process = quiet_start([*command(tmp_path / "run", folder), "--set", "train.epochz=3"])
     out, said = process.communicate(timeout=240)
     assert process.returncode == 1
     assert (

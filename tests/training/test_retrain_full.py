@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.retraining import World
+from support.retraining import RetrainingWorld
 from support.shards import settings_in
 from support.tiny_bundle import BREEDS, write_bundle
 from support.tiny_data import pets_dataset
@@ -42,10 +42,10 @@ def champion(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def world(tmp_path: Path, pets: Path, champion: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+def world(tmp_path: Path, pets: Path, champion: Path, monkeypatch: pytest.MonkeyPatch) -> RetrainingWorld:
     for name in ("HF_ENDPOINT", "HF_TOKEN", "SMARTBREED_MODEL"):
         monkeypatch.delenv(name, raising=False)
-    return World(settings_in(tmp_path / "home", model=str(champion), base_dataset=str(pets)))
+    return RetrainingWorld(settings_in(tmp_path / "home", model=str(champion), base_dataset=str(pets)))
 
 
 def lenient(compare: Any) -> Any:
@@ -62,7 +62,7 @@ def lenient(compare: Any) -> Any:
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("what", ["with a README and scenes", "breeds alone"])
 def test_a_new_breed_in_everything(
-    world: World,
+    world: RetrainingWorld,
     pets: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -125,8 +125,8 @@ def copied(pets: Path, folder: Path, *without: str) -> Path:
     return folder
 
 
-def on(world: World, base: Path | str) -> World:
-    return World(world.settings.model_copy(update={"base_dataset": str(base)}))
+def on(world: RetrainingWorld, base: Path | str) -> RetrainingWorld:
+    return RetrainingWorld(world.settings.model_copy(update={"base_dataset": str(base)}))
 
 
 def test_a_folder_needs_no_readme(pets: Path, tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_a_folder_needs_no_readme(pets: Path, tmp_path: Path) -> None:
     ],
 )
 def test_a_base_dataset_of_no_use_is_refused_at_once(
-    world: World, pets: Path, tmp_path: Path, what: str, said: str
+    world: RetrainingWorld, pets: Path, tmp_path: Path, what: str, said: str
 ) -> None:
     import pyarrow.parquet as pq
 
@@ -192,7 +192,7 @@ def test_a_base_dataset_of_no_use_is_refused_at_once(
     assert world.tags() == {}
 
 
-def test_the_base_dataset_may_lie_in_a_repo(world: World, pets: Path) -> None:
+def test_the_base_dataset_may_lie_in_a_repo(world: RetrainingWorld, pets: Path) -> None:
     api = connect(world.settings)
     ensure_repo(api, "me/base", "dataset")
     files: dict[str, bytes | Path] = {

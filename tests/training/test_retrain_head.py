@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import h5py
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.processes import run
 
 from smartbreed.core.errors import BundleError
 from smartbreed.core.settings import EMBEDDED_BUNDLE
@@ -133,14 +133,13 @@ model.load_weights(sys.argv[1])
 outputs = model.predict_on_batch(scale(self_test_picture(size)[None]))
 np.savez(sys.argv[2], **{{name: np.asarray(value) for name, value in outputs.items()}})
 """
-    import subprocess
 
     old = head_of(bundle)
     new = halved(old.with_row(np.full(old.kernel.shape[0], 0.01, np.float32), 0.5))
     weights, file = tmp_path / "new.weights.h5", tmp_path / "new.tflite"
     replace_weights(bundle.path(bundle.config.classifier.weights), weights, old, new)
     file.write_bytes(replace_head(bundle.path(bundle.config.classifier.file).read_bytes(), new))
-    subprocess.run([sys.executable, "-c", code, weights, tmp_path / "k.npz"], check=True, capture_output=True)
+    run("-c", code, weights, tmp_path / "k.npz", check=True)
     keras = np.load(tmp_path / "k.npz")
     lite = Network(file, 1)(to_input(self_test_picture(config.input_size), 1 / 127.5, -1.0))
     for outputs in (keras, lite):  # the very head, in both files

@@ -4,29 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from support.shipped_head import ShippedHead
 
-from smartbreed.core.settings import EMBEDDED_BUNDLE
-from smartbreed.inference.bundle import load_bundle
-from training.continual.challenger import head_of
 from training.continual.fit_head import LabelledViews, fit_head
 from training.continual.memory import Memory, herd, load_memory, refresh
 from training.continual.new_breed import TAKEN, ParentHead, add_breed, set_bias
-from training.export.gate_set import load_gate, stand_in
 from training.models.linear_head import Examples, Head
 
 
-class World:
-    """The shipped head, its replay memory and its gate set (a stand-in where the bundle has none)."""
-
-    def __init__(self) -> None:
-        bundle = load_bundle(EMBEDDED_BUNDLE)
-        self.names = [label.id for label in bundle.config.classifier.labels]
-        self.head = head_of(bundle)
-        self.memory = load_memory(bundle.path("replay.npz"), self.names).base
-        gate = load_gate(bundle)
-        if gate is None:
-            gate, self.memory = stand_in(self.memory, self.names)
-        self.gate = gate
+class HeldOut(ShippedHead):
+    """What ships, as if it lacked a breed."""
 
     def without(self, gone: int) -> tuple[ParentHead, Examples, np.ndarray, np.ndarray]:
         """The parent without a breed, that breed's embeddings, and the gate set of the others."""
@@ -41,15 +28,15 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world() -> World:
-    return World()
+def world() -> HeldOut:
+    return HeldOut()
 
 
 def right(head: Head, embeddings: np.ndarray, labels: np.ndarray) -> float:
     return float((head.logits(embeddings).argmax(1) == labels).mean())
 
 
-def test_breeds_held_out_in_turn_are_learnt_from_ten_pictures(world: World) -> None:
+def test_breeds_held_out_in_turn_are_learnt_from_ten_pictures(world: HeldOut) -> None:
     own, lost = [], []
     for gone in range(4, len(world.names), 26):
         parent_head, pictures, others, labels = world.without(gone)
@@ -62,7 +49,7 @@ def test_breeds_held_out_in_turn_are_learnt_from_ten_pictures(world: World) -> N
     assert np.mean(lost) <= 0.6  # of 680 pictures
 
 
-def test_what_is_no_pet_stays_none(world: World) -> None:
+def test_what_is_no_pet_stays_none(world: HeldOut) -> None:
     """Half of the out-of-distribution pictures are shown; few of the other half become the new breed."""
     shown, asked = world.gate.out_of_distribution[::2], world.gate.out_of_distribution[1::2]
     taken, risen, taken_unshown = [], [], []
@@ -79,7 +66,7 @@ def test_what_is_no_pet_stays_none(world: World) -> None:
     assert np.mean(risen) <= 0.15  # of the largest logit, by which box verification decides what is a pet
 
 
-def test_the_bias_takes_no_more_than_its_share(world: World) -> None:
+def test_the_bias_takes_no_more_than_its_share(world: HeldOut) -> None:
     parent_head, pictures, *_ = world.without(30)
     head = add_breed(parent_head, parent_head.head, pictures.embeddings[:6, None])
     memory = parent_head.memory
@@ -89,10 +76,10 @@ def test_the_bias_takes_no_more_than_its_share(world: World) -> None:
     assert np.array_equal(set_bias(head, len(head) - 1, memory).bias[:-1], head.bias[:-1])
 
 
-def test_two_breeds_at_once_are_distinguished(world: World) -> None:
+def test_two_breeds_at_once_are_distinguished(world: HeldOut) -> None:
     first, second = world.names.index("pug"), world.names.index("samoyed")
     _, samoyeds, *_ = world.without(second)
-    world_without = World.without(world, first)
+    world_without = world.without(first)
     parent_head, pugs = world_without[0], world_without[1]
     rest = parent_head.memory.labels != second - (second > first)
     place = second - (second > first)
@@ -107,7 +94,7 @@ def test_two_breeds_at_once_are_distinguished(world: World) -> None:
     assert (head.logits(samoyeds.embeddings[8:]).argmax(1) == known + 1).mean() >= 0.7
 
 
-def test_corrections_are_learnt_and_little_else_changes(world: World) -> None:
+def test_corrections_are_learnt_and_little_else_changes(world: HeldOut) -> None:
     parent_head = ParentHead(world.head, world.memory)
     said = world.head.logits(world.memory.embeddings).argmax(1)
     wrong = np.flatnonzero(said != world.memory.labels)[:30]
@@ -121,7 +108,7 @@ def test_corrections_are_learnt_and_little_else_changes(world: World) -> None:
     assert np.array_equal(head.kernel[:, stayed], world.head.kernel[:, stayed])
 
 
-def test_too_few_pictures_make_a_row_that_never_wins(world: World) -> None:
+def test_too_few_pictures_make_a_row_that_never_wins(world: HeldOut) -> None:
     parent_head, pictures, others, _ = world.without(0)
     accepted = LabelledViews(pictures.embeddings[:2, None], np.full(2, len(parent_head.head)))
     head = fit_head(parent_head, accepted, len(parent_head.head) + 1)
@@ -130,7 +117,7 @@ def test_too_few_pictures_make_a_row_that_never_wins(world: World) -> None:
         add_breed(parent_head, parent_head.head, pictures.embeddings[:2, None])
 
 
-def test_the_memory_takes_in_what_was_learnt_and_stays_balanced(world: World, tmp_path) -> None:
+def test_the_memory_takes_in_what_was_learnt_and_stays_balanced(world: HeldOut, tmp_path) -> None:
     names = [*world.names, "treeing_cur"]
     base = world.memory
     memory = Memory(base.embeddings, base.labels, np.full(len(base), "", "<U16"))
@@ -150,7 +137,7 @@ def test_the_memory_takes_in_what_was_learnt_and_stays_balanced(world: World, tm
     assert not (load_memory(tmp_path / "again.npz", names).origins != "").any()  # withdrawn: gone
 
 
-def test_herding_keeps_the_mean(world: World) -> None:
+def test_herding_keeps_the_mean(world: HeldOut) -> None:
     some = world.memory.embeddings[world.memory.labels == 7]
     chosen = herd(some, 8)
     assert len(set(chosen.tolist())) == 8

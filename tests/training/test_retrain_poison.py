@@ -6,19 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from support.shipped_head import ShippedHead
 
-from smartbreed.core.settings import EMBEDDED_BUNDLE
 from smartbreed.dataset.needs import CROWD, FLAGGER_FLOOR, capped
-from smartbreed.inference.bundle import load_bundle
 from training.continual.calibrate import calibrated
-from training.continual.challenger import head_of, raw_config
 from training.continual.fit_head import LabelledViews, fit_head
 from training.continual.flagged import answer
 from training.continual.gate import GateResult, ModelLogits, compare
-from training.continual.memory import load_memory
 from training.continual.new_breed import ParentHead
 from training.data.accepted_samples import Sample
-from training.export.gate_set import GateSet, load_gate, stand_in
+from training.export.gate_set import GateSet
 from training.models.linear_head import Examples, Head
 
 #: Embeddings a breed: to learn from, to be flagged by visitors, to measure accuracy on.
@@ -33,25 +30,17 @@ class Outcome:
     verdict: GateResult
 
 
-class World:
-    """What ships, its replay memory cut in three: memory, visitors' photos, and pictures to measure on."""
+class Visitors(ShippedHead):
+    """The replay memory that ships, cut in three: memory, visitors' photos, and pictures to measure on."""
 
     def __init__(self, remembered: int = MEMORY, shown: int = FLAGGED) -> None:
-        bundle = load_bundle(EMBEDDED_BUNDLE)
-        self.config = raw_config(bundle)
-        self.names = [label.id for label in bundle.config.classifier.labels]
-        self.groups = [label.group for label in bundle.config.classifier.labels]
-        self.head = head_of(bundle)
-        whole = load_memory(bundle.path("replay.npz"), self.names).base
+        super().__init__()
+        whole = self.memory
         place = np.concatenate([np.arange(n) for n in np.bincount(whole.labels)])
         assert (np.diff(whole.labels) >= 0).all()
-        memory = whole.take(np.flatnonzero(place < remembered))
         self.flagged = whole.take(np.flatnonzero((place >= remembered) & (place < remembered + shown)))
         self.measured = whole.take(np.flatnonzero(place >= remembered + shown))
-        gate = load_gate(bundle)
-        if gate is None:
-            gate, memory = stand_in(memory, self.names)
-        self.gate, self.parent_head = gate, ParentHead(self.head, memory)
+        self.parent_head = ParentHead(self.head, whole.take(np.flatnonzero(place < remembered)))
 
     def accuracy(self, head: Head) -> float:
         return 100 * float((head.logits(self.measured.embeddings).argmax(1) == self.measured.labels).mean())
@@ -100,13 +89,13 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world() -> World:
-    return World()
+def world() -> Visitors:
+    return Visitors()
 
 
 @pytest.mark.parametrize("kind", ["neighbour", "one breed"])
 def test_five_per_cent_of_poison_change_accuracy_by_less_than_a_third_of_a_point(
-    world: World, kind: str
+    world: Visitors, kind: str
 ) -> None:
     samples, photos = world.views(200, 0.05, kind)
     clean = [sample for sample in samples if sample.flagger != "poisoner"]
@@ -118,7 +107,7 @@ def test_five_per_cent_of_poison_change_accuracy_by_less_than_a_third_of_a_point
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["neighbour", "one breed"])
 @pytest.mark.parametrize(("count", "share"), [(100, 0.3), (400, 0.3), (700, 0.6)])
-def test_a_flood_of_poison_is_stopped(world: World, kind: str, count: int, share: float) -> None:
+def test_a_flood_of_poison_is_stopped(world: Visitors, kind: str, count: int, share: float) -> None:
     samples, photos = world.views(count, share, kind)
     found = world.learn(samples, photos)
     assert found.poisoned <= max(FLAGGER_FLOOR, 0.2 * found.kept) < share * count
@@ -133,7 +122,7 @@ def test_a_flood_of_poison_is_stopped(world: World, kind: str, count: int, share
 @pytest.mark.parametrize("kind", ["neighbour", "one breed"])
 @pytest.mark.parametrize(("count", "share"), [(100, 0.3), (400, 0.3), (700, 0.6)])
 def test_among_two_people_none_is_capped_and_the_gate_stands_alone(
-    world: World, kind: str, count: int, share: float
+    world: Visitors, kind: str, count: int, share: float
 ) -> None:
     samples, photos = world.views(count, share, kind, visitors=1)
     assert len({sample.flagger for sample in samples}) < CROWD
@@ -145,7 +134,7 @@ def test_among_two_people_none_is_capped_and_the_gate_stands_alone(
         assert abs(found.accuracy - world.learn(clean, photos).accuracy) <= 0.3
 
 
-class SmallWorld(World):
+class FewVisitors(Visitors):
     """Three breeds of what ships, as a model of one's own: ten pictures to judge on."""
 
     BREEDS = ("norfolk_terrier", "norwich_terrier", "border_terrier")
@@ -187,7 +176,7 @@ class SmallWorld(World):
 
 def test_a_small_model_of_ones_own_is_judged_on_ten_pictures() -> None:
     """Honest corrections are not refused for one picture; a flood of poison still is."""
-    world = SmallWorld()
+    world = FewVisitors()
     everything = len(world.flagged)
     honest = world.fitted(everything, 0)
     overall = honest.verdict.checks[0]

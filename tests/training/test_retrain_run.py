@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from support.retraining import World, pattern
+from support.processes import run
+from support.retraining import RetrainingWorld, pattern
 from support.shards import flag, push, settings_in
 
 from smartbreed.core.errors import HubCallError
@@ -21,7 +20,6 @@ from smartbreed.registry.releases import download
 from training.common.errors import DataError
 from training.continual import release
 
-ROOT = Path(__file__).parents[2]
 OWN = embedded_version()
 MAJOR, MINOR, PATCH = (int(part) for part in OWN.split("."))
 
@@ -50,13 +48,13 @@ class Died(BaseException):
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RetrainingWorld:
     for name in ("HF_ENDPOINT", "HF_TOKEN", "SMARTBREED_MODEL", "SMARTBREED_BASE_DATASET"):
         monkeypatch.delenv(name, raising=False)
-    return World(settings_in(tmp_path / "home"))
+    return RetrainingWorld(settings_in(tmp_path / "home"))
 
 
-def test_a_failed_gate_publishes_nothing(world: World) -> None:
+def test_a_failed_gate_publishes_nothing(world: RetrainingWorld) -> None:
     for number, breed in enumerate(("pug", "beagle", "siamese", "boxer", "borzoi", "papillon")):
         world.accept(range(number, number + 1), label=breed)  # six of a kind, and no two of a breed
     found = world.retrain()
@@ -94,7 +92,7 @@ def test_a_failed_gate_publishes_nothing(world: World) -> None:
     ],
 )
 def test_without_a_new_model_none_is_called_bad(
-    world: World, tmp_path: Path, accepted: int, mode: str, outcome: str, reason: str
+    world: RetrainingWorld, tmp_path: Path, accepted: int, mode: str, outcome: str, reason: str
 ) -> None:
     if accepted:
         world.accept(range(accepted))
@@ -102,7 +100,7 @@ def test_without_a_new_model_none_is_called_bad(
         push(world.settings, "flags", [flag(0, pattern(0))])  # waits for review
     if mode == "full":
         base = one_picture_of(tmp_path / "base", known_breeds())
-        world = World(world.settings.model_copy(update={"base_dataset": str(base)}))
+        world = RetrainingWorld(world.settings.model_copy(update={"base_dataset": str(base)}))
     found = world.retrain(mode)
     assert (found["outcome"], found["passed"], found["published"]) == (outcome, False, False)
     assert reason in found["reasons"][0]
@@ -113,31 +111,20 @@ def test_without_a_new_model_none_is_called_bad(
     assert found["message"] in (Path(found["report"]) / "report.md").read_text().splitlines()[0]
 
 
-def test_a_new_breed_with_four_photos_is_too_few(world: World) -> None:
+def test_a_new_breed_with_four_photos_is_too_few(world: RetrainingWorld) -> None:
     world.introduce(range(4))
     found = world.retrain()
     assert found["outcome"] == "too_few"
     assert any("Mudi is not learnt yet: 4 accepted pictures of the 5 it needs" in r for r in found["reasons"])
 
 
-def test_a_new_breed_is_one_commit_and_a_minor_version_by_the_real_command(world: World) -> None:
+def test_a_new_breed_is_one_commit_and_a_minor_version_by_the_real_command(world: RetrainingWorld) -> None:
     world.introduce(range(12))
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "training.retrain",
-            "--home",
-            str(world.settings.home_dir),
-            "--progress",
-            "json",
-        ],
-        cwd=ROOT,
+    done = run(
+        "-m", "training.retrain", "--home", world.settings.home_dir, "--progress", "json",
         env={**os.environ, "SMARTBREED_HUB": "embedded"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout.splitlines()[-1])
     version = f"{MAJOR}.{MINOR + 1}.0"
     assert (result["version"], result["learnt"], result["took"]) == (version, ["mudi"], 12)
@@ -156,14 +143,14 @@ def test_a_new_breed_is_one_commit_and_a_minor_version_by_the_real_command(world
     assert "No newly accepted photos" in again["reasons"][0]
 
 
-def test_a_known_breed_is_a_patch(world: World) -> None:
+def test_a_known_breed_is_a_patch(world: RetrainingWorld) -> None:
     world.accept(range(16), "waves")  # all said to be pugs
     found = world.retrain()
     assert (found["version"], found["learnt"]) == (f"{MAJOR}.{MINOR}.{PATCH + 1}", ["pug"])
     assert set(world.tags()) == {f"v{OWN}", f"v{found['version']}"}
 
 
-def test_without_publishing_the_bundle_lies_in_the_report(world: World) -> None:
+def test_without_publishing_the_bundle_lies_in_the_report(world: RetrainingWorld) -> None:
     world.introduce(range(12))
     found = world.retrain(publish=False)
     assert (found["passed"], found["published"]) == (True, False)
@@ -172,7 +159,7 @@ def test_without_publishing_the_bundle_lies_in_the_report(world: World) -> None:
 
 
 def test_who_dies_between_commit_and_tag_is_finished_by_the_next(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: RetrainingWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.introduce(range(12))
     tag, number = release.tag, [0]
@@ -196,7 +183,7 @@ def test_who_dies_between_commit_and_tag_is_finished_by_the_next(
     assert f"since version {version}" in found["reasons"][0]
 
 
-def test_another_release_meanwhile_refuses_ours(world: World) -> None:
+def test_another_release_meanwhile_refuses_ours(world: RetrainingWorld) -> None:
     world.introduce(range(12))
     api, repo = connect(world.settings), world.settings.model_repo
     config = json.loads((EMBEDDED_BUNDLE / "config.json").read_text()) | {"version": "9.0.0"}
@@ -212,26 +199,26 @@ def test_another_release_meanwhile_refuses_ours(world: World) -> None:
     assert world.commits()[0] == "theirs"
 
 
-def test_small_losses_do_not_add_up(world: World, tmp_path: Path) -> None:
+def test_small_losses_do_not_add_up(world: RetrainingWorld, tmp_path: Path) -> None:
     """The champion itself lies far below its root: whatever is no worse than the champion is refused, too."""
     folder = tmp_path / "drifted"
     shutil.copytree(EMBEDDED_BUNDLE, folder)
     config = json.loads((folder / "config.json").read_text())
     config["root"] = {"version": "1.0.0", "top1": 0.95, "pictures": 682}
     (folder / "config.json").write_text(json.dumps(config))
-    drifted = World(world.settings.model_copy(update={"model": str(folder)}))
+    drifted = RetrainingWorld(world.settings.model_copy(update={"model": str(folder)}))
     drifted.introduce(range(12))
     found = drifted.retrain()
     assert not found["passed"]
     assert [reason for reason in found["reasons"] if "Against version 1.0.0" in reason] == found["reasons"]
 
 
-def test_full_mode_says_at_once_what_is_missing(world: World, tmp_path: Path) -> None:
-    nowhere = World(world.settings.model_copy(update={"base_dataset": str(tmp_path / "nowhere")}))
+def test_full_mode_says_at_once_what_is_missing(world: RetrainingWorld, tmp_path: Path) -> None:
+    nowhere = RetrainingWorld(world.settings.model_copy(update={"base_dataset": str(tmp_path / "nowhere")}))
     with pytest.raises(DataError, match=r"SMARTBREED_BASE_DATASET.*Received: .*nowhere"):
         nowhere.retrain("full")
     base = one_picture_of(tmp_path / "base", known_breeds())
-    world = World(world.settings.model_copy(update={"base_dataset": str(base)}))
+    world = RetrainingWorld(world.settings.model_copy(update={"base_dataset": str(base)}))
     world.accept(range(10))
     found = world.retrain("full")
     assert found["outcome"] == "too_few"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -31,16 +30,3 @@ def trainer(settings: Settings) -> Iterator[Callable[[str], Jobs]]:
     for jobs in made:
         jobs.cancel(0.5)
         jobs.close(0.5)
-
-
-@pytest.fixture
-def until() -> Callable[[Callable[[], object]], None]:
-    """Wait for something to become true."""
-
-    def wait(condition: Callable[[], object]) -> None:
-        give_up = time.monotonic() + 30
-        while not condition():
-            assert time.monotonic() < give_up, "it never happened"
-            time.sleep(0.02)
-
-    return wait

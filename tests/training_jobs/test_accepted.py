@@ -6,14 +6,13 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.flags import flag as save_flag
 
 from smartbreed.core.settings import load_settings
 from smartbreed.dataset.accepted import accepted_pets, parse_learnt, sample_key, waiting_for
-from smartbreed.feedback.flags import FlagRequest
 from smartbreed.registry.release_history import history_of, parse, release_of
 from smartbreed.review import decisions
 from smartbreed.services import Services
@@ -43,20 +42,10 @@ def services(tmp_path: Path) -> Iterator[Services]:
 
 
 def flag(services: Services, seed: int, **changes: object) -> str:
-    values: dict[str, object] = {
-        "pixels": np.random.default_rng(seed).integers(0, 255, (64, 64, 3), dtype=np.uint8),
-        "box": (1.25, 2.0, 30.35, 40.0),
-        "pet_index": 1,
-        "predicted": "beagle",
-        "probability": 0.5,
-        "species": "dog",
-        "verdict": "wrong",
-        "label": "pug",
-        "model_revision": "r1",
-        "consent": True,
-        "flagger_token": f"visitor {seed}",
-    }
-    return services.flags.save(FlagRequest(**{**values, **changes})).flag_id  # type: ignore[arg-type]
+    usual = {"predicted": "beagle", "species": "dog", "label": "pug", "box": (1.25, 2.0, 30.35, 40.0)}
+    return save_flag(
+        services.flags, seed, **{"who": f"visitor {seed}", "model_revision": "r1"} | usual | changes
+    )
 
 
 def test_decisions_become_samples_each_pet_once(services: Services) -> None:
@@ -67,7 +56,7 @@ def test_decisions_become_samples_each_pet_once(services: Services) -> None:
     decide([ids[1]], decisions.reject(), "0" * 64)
     decide([ids[2]], decisions.relabel("keeshond", {}), "0" * 64)
     decide([right], decisions.accept(), "0" * 64)
-    twice = flag(services, 0, flagger_token="another visitor", label="beagle")  # the same pet as the first
+    twice = flag(services, 0, who="another visitor", label="beagle")  # the same pet as the first
     decide([twice], decisions.relabel("boxer", {}), "0" * 64)
     assert sorted(pet.label for pet in accepted_pets(services.flags.sessions)) == [
         "beagle", "boxer", "keeshond",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
-from support.processes import ROOT, WITH_FAKE_TRAINER
+from support.processes import ROOT, WITH_FAKE_TRAINER, start
 
 from smartbreed.core.settings import load_settings
 from smartbreed.services import Services
@@ -23,14 +23,8 @@ def command(home: Path, what: str, *arguments: str, cwd: Path | None = None) -> 
     """``smartbreed retrain`` with the fake trainer."""
     home.mkdir(exist_ok=True)
     (home / "fake-trainer").write_text(what)
-    return subprocess.Popen(
-        [*WITH_FAKE_TRAINER, "retrain", *arguments],
-        env={**os.environ, "SMARTBREED_HOME": str(home), "PYTHONPATH": str(ROOT)},
-        cwd=cwd,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    env = {**os.environ, "SMARTBREED_HOME": str(home), "PYTHONPATH": str(ROOT)}
+    return start(*WITH_FAKE_TRAINER[1:], "retrain", *arguments, env=env, cwd=cwd)
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.processes import FAKE_TRAINER, SUPPORT
+from support.clock import until
+from support.processes import FAKE_TRAINER, SUPPORT, start
 
 from smartbreed.core.errors import RequestError, SmartBreedError, StorageError
 from smartbreed.core.settings import Settings, load_settings
@@ -19,7 +18,6 @@ from smartbreed.training_jobs.job import Job, process_group
 from smartbreed.training_jobs.jobs import Jobs
 
 Trainer = Callable[[str], Jobs]
-Until = Callable[[Callable[[], object]], None]
 
 
 def end_of(jobs: Jobs, job: Job) -> Job:
@@ -43,7 +41,7 @@ def fits(jobs: Jobs) -> bool:
 
 
 def test_a_run_from_start_to_release(
-    trainer: Trainer, settings: Settings, until: Until, monkeypatch: pytest.MonkeyPatch
+    trainer: Trainer, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SMARTBREED_MAINTAINER_PASSWORD", "hush")
     jobs, reported = trainer("ok"), []
@@ -110,7 +108,7 @@ def test_no_publish_is_passed_on(trainer: Trainer, settings: Settings) -> None:
 
 @pytest.mark.parametrize(("what", "grace"), [("hang", 20.0), ("stubborn", 0.3)])
 def test_cancel_stops_it_politely_or_not(
-    trainer: Trainer, settings: Settings, until: Until, what: str, grace: float
+    trainer: Trainer, settings: Settings, what: str, grace: float
 ) -> None:
     jobs = trainer(what)
     job = jobs.start()
@@ -125,7 +123,7 @@ def test_cancel_stops_it_politely_or_not(
     assert not jobs.cancel()
 
 
-def test_a_release_on_its_way_is_not_cut_off(trainer: Trainer, settings: Settings, until: Until) -> None:
+def test_a_release_on_its_way_is_not_cut_off(trainer: Trainer, settings: Settings) -> None:
     jobs = trainer("publishing")
     job = jobs.start()
     until(lambda: (now := jobs.get(job.spec.id)) is not None and now.progress.stage == "publish")
@@ -156,7 +154,7 @@ def test_what_the_trainer_leaves_behind_is_cleared_away(trainer: Trainer) -> Non
     assert jobs.current() is None
 
 
-def test_only_one_at_a_time_from_any_process(trainer: Trainer, until: Until) -> None:
+def test_only_one_at_a_time_from_any_process(trainer: Trainer) -> None:
     started, refused = [], []
 
     def start(jobs: Jobs) -> None:
@@ -175,13 +173,8 @@ def test_only_one_at_a_time_from_any_process(trainer: Trainer, until: Until) -> 
     assert len(trainer("ok").recent()) == 1
 
 
-def test_a_killed_app_leaves_a_trainer_that_the_next_app_finds(
-    trainer: Trainer, settings: Settings, until: Until
-) -> None:
-    helper = SUPPORT / "app_process.py"
-    with subprocess.Popen(
-        [sys.executable, str(helper), str(settings.home_dir), "slow:0.1"], stdout=subprocess.PIPE, text=True
-    ) as app:
+def test_a_killed_app_leaves_a_trainer_that_the_next_app_finds(trainer: Trainer, settings: Settings) -> None:
+    with start(SUPPORT / "app_process.py", settings.home_dir, "slow:0.1") as app:
         assert app.stdout is not None
         job_id = app.stdout.readline().strip()
         app.kill()
@@ -197,7 +190,7 @@ def test_a_killed_app_leaves_a_trainer_that_the_next_app_finds(
     assert reported == ["released"]
 
 
-def test_app_and_trainer_killed_together(trainer: Trainer, settings: Settings, until: Until) -> None:
+def test_app_and_trainer_killed_together(trainer: Trainer, settings: Settings) -> None:
     jobs = trainer("hang")
     job = jobs.start()
     until(lambda: fits(jobs))
@@ -213,7 +206,7 @@ def test_app_and_trainer_killed_together(trainer: Trainer, settings: Settings, u
     assert "gone without a result" in seen.sentence
 
 
-def test_stopping_the_app_stops_its_trainer(trainer: Trainer, settings: Settings, until: Until) -> None:
+def test_stopping_the_app_stops_its_trainer(trainer: Trainer, settings: Settings) -> None:
     jobs = trainer("hang")
     job = jobs.start()
     until(lambda: fits(jobs))

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
+from support.clock import until
+from support.flags import flag
 from support.processes import FAKE_TRAINER, WITH_FAKE_TRAINER, Server
 
 from smartbreed.core.settings import load_settings
-from smartbreed.feedback.flags import FlagRequest, open_feedback
+from smartbreed.feedback.flags import open_feedback
 from smartbreed.training_jobs.jobs import Jobs
 
 
-def test_the_last_publish_waits_for_no_retraining(
-    tmp_path: Path, until: Callable[[Callable[[], object]], None]
-) -> None:
+def test_the_last_publish_waits_for_no_retraining(tmp_path: Path) -> None:
     home = tmp_path / "home"
     settings = load_settings(home=home, hub="embedded")
     jobs = Jobs(settings, [*FAKE_TRAINER, "stubborn"])
@@ -30,13 +28,7 @@ def test_the_last_publish_waits_for_no_retraining(
     try:
         app.wait_until_ready()
         until((home / "upkeep/daily.json").exists)  # its first look is over, and found nothing
-        pixels = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
-        feedback.save(
-            FlagRequest(
-                pixels=pixels, verdict="wrong", label="pug", consent=True, model_revision="0123abc",
-                flagger_token="ann",
-            )
-        )  # fmt: skip
+        flag(feedback)
         assert feedback.count("published") == 0
         app.process.terminate()
         until(lambda: feedback.count("published") == 1)

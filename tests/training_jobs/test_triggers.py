@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Callable
 
 import pytest
+from support.clock import until
 
 from smartbreed.core.errors import StorageError
 from smartbreed.training_jobs.job import Job, JobSpec
@@ -94,9 +95,7 @@ def test_photos_that_others_learnt_are_not_counted_against_new_ones(trainer: Cal
     jobs.wait(again.spec.id, 30)
 
 
-def test_the_webhook_makes_it_look_at_once(
-    trainer: Callable[[str], Jobs], until: Callable[[Callable[[], object]], None]
-) -> None:
+def test_the_webhook_makes_it_look_at_once(trainer: Callable[[str], Jobs]) -> None:
     jobs, waiting = trainer("hang"), [0]
     triggers = Triggers(
         jobs, lambda: waiting[0], lambda name: jobs.start(trigger=name), after=3, check_every_s=3600.0

@@ -5,15 +5,15 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 from gradio_client import Client
-from support.processes import ROOT, Server, environment
+from support.processes import Server, smartbreed
 
 
 @pytest.fixture(autouse=True)
@@ -74,17 +74,7 @@ def mcp(server: Server) -> Callable[..., Any]:
 def cli(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., subprocess.CompletedProcess[str]]:
     folder = tmp_path_factory.mktemp("cli")
 
-    def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "smartbreed", *map(str, arguments)],
-            cwd=ROOT,
-            env=environment(folder),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    return run
+    return partial(smartbreed, folder)
 
 
 def as_base64(path: Path) -> str:

@@ -6,15 +6,13 @@ import base64
 import hashlib
 import io
 import json
-import os
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from gradio_client import handle_file
 from PIL import Image
+from support.processes import smartbreed
 
 
 def flags(server) -> list[sqlite3.Row]:
@@ -62,13 +60,7 @@ def test_a_receipt_takes_a_flag_back(interface: str, client, curl, mcp, server, 
     elif interface == "mcp":
         assert json.loads(mcp("withdraw", **proof).content[0].text)["withdrawn"] is True
     else:
-        done = subprocess.run(
-            [sys.executable, "-m", "smartbreed", "flags", "withdraw", *proof.values()],
-            env={**os.environ, "SMARTBREED_HOME": str(server.home)},
-            cwd=Path(__file__).parents[3],
-            capture_output=True,
-            text=True,
-        )
+        done = smartbreed(server.home.parent, "flags", "withdraw", *proof.values())
         assert (done.returncode, done.stdout.split()) == (0, [saved["flag_id"]]), done.stderr
     [row] = [row for row in flags(server) if row["id"] == saved["flag_id"]]
     assert row["state"] == "withdrawn"

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 from gradio_client import handle_file
 from gradio_client.exceptions import AppError
+from support.processes import smartbreed
 
 from smartbreed.core.errors import RequestError
 from smartbreed.web.api.arguments import check_box
@@ -141,26 +140,19 @@ def test_a_photo_kept_smaller_than_it_came_keeps_its_boxes_in_place(photo: Path,
 
 
 def test_on_the_command_line(server, photo, tmp_path: Path) -> None:
-    environment = {**os.environ, "SMARTBREED_HOME": str(tmp_path), "SMARTBREED_HUB": "embedded"}
-
-    def smartbreed(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "smartbreed", *arguments],
-            env=environment, capture_output=True, text=True, timeout=120, check=False,
-        )  # fmt: skip
-
-    added = smartbreed(
+    command = partial(smartbreed, tmp_path, SMARTBREED_HUB="embedded")
+    added = command(
         "flags", "add", str(photo), "--verdict", "missed", "--box", "4,4,90,90", "--consent", "--json"
     )
     assert added.returncode == 0, added.stderr
     flag = json.loads(added.stdout)["flag_id"]
-    refused = smartbreed("flags", "add", str(photo), "--verdict", "missed", "--box", "4,4,9,9", "--consent")
+    refused = command("flags", "add", str(photo), "--verdict", "missed", "--box", "4,4,9,9", "--consent")
     assert refused.returncode == 2
     assert "at least 8 pixels" in refused.stderr
-    (row,) = map(json.loads, smartbreed("flags", "list", "--json").stdout.splitlines())
+    (row,) = map(json.loads, command("flags", "list", "--json").stdout.splitlines())
     assert (row["id"], row["box"], row["verdict"]) == (flag, [4, 4, 90, 90], "missed")
-    assert "dog or a cat" in smartbreed("review", "accept", flag).stderr
-    accepted = smartbreed("review", "accept", flag, "--species", "dog", "--box", "6,6,80,80", "--json")
+    assert "dog or a cat" in command("review", "accept", flag).stderr
+    accepted = command("review", "accept", flag, "--species", "dog", "--box", "6,6,80,80", "--json")
     assert accepted.returncode == 0, accepted.stderr
     decision = json.loads(accepted.stdout)
     assert (decision["decision"], decision["species"], decision["box"]) == ("accept", "dog", [6, 6, 80, 80])

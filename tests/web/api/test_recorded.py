@@ -170,13 +170,11 @@ def cases() -> Iterator[Case]:
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server(
+    with Server(
         tmp_path_factory.mktemp("recorded"),
         SMARTBREED_MAINTAINER_PASSWORD="right right right", SMARTBREED_WEBHOOK_SECRET="a secret of tests",
-    )  # fmt: skip
-    running.wait_until_ready()
-    yield running
-    running.stop()
+    ) as running:  # fmt: skip
+        yield running
 
 
 def test_answers_are_what_was_recorded(own: Server) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from support.processes import ROOT, Server, environment
+from support.processes import Server, environment, run
 
 #: Runs the server and says, once it has stopped, what it imported and whom it looked for.
 WATCHED = """
@@ -56,10 +56,7 @@ def test_a_whole_life(tmp_path: Path, photo: Path) -> None:
 
 
 def start(folder: Path, **changes: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "app.py"],
-        cwd=ROOT, env=environment(folder, **changes), capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    return run("app.py", env=environment(folder, **changes))
 
 
 @pytest.mark.parametrize(

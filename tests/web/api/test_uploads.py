@@ -13,6 +13,7 @@ import httpx
 import numpy as np
 import pytest
 from gradio_client import handle_file
+from support.processes import Server
 
 from smartbreed.core.errors import PhotoError, StorageError
 from smartbreed.imaging.decoding import HEAD, decode, stand_in
@@ -128,11 +129,7 @@ def test_a_full_folder_takes_no_more(tmp_path) -> None:
 
 
 def test_the_server_answers_507_when_its_uploads_are_full(tmp_path) -> None:
-    from support.processes import Server
-
-    server = Server(tmp_path, SMARTBREED_MAX_UPLOADS="1000000")
-    server.wait_until_ready()
-    try:
+    with Server(tmp_path, SMARTBREED_MAX_UPLOADS="1000000") as server:
         kept = b"\xff\xd8\xff" + os.urandom(700_000)
         assert httpx.post(server.url + "gradio_api/upload", files={"files": kept}).status_code == 200
         answer = httpx.post(server.url + "gradio_api/upload", files={"files": kept})
@@ -140,8 +137,6 @@ def test_the_server_answers_507_when_its_uploads_are_full(tmp_path) -> None:
         assert answer.json()["error"]["code"] == "storage"
         assert sum(content == kept for content in files(server.uploads).values()) == 1
         assert "Traceback" not in server.log()
-    finally:
-        server.stop()
 
 
 class Held:

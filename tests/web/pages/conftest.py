@@ -5,37 +5,18 @@ from __future__ import annotations
 import io
 import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 from support.browser import CHROMIUM_ARGUMENTS
+from support.processes import ROOT, Server
 
 from smartbreed.core.settings import EMBEDDED_BUNDLE
 
-ROOT = Path(__file__).parents[3]
 SCENES = ROOT.parent / "shared" / "data" / "pets" / "scenes"
-
-
-@dataclass(frozen=True)
-class Server:
-    """A running SmartBreed."""
-
-    url: str
-    home: Path
-    log_file: Path
-    uploads: Path
-
-    def log(self) -> str:
-        return self.log_file.read_text(errors="replace")
 
 
 @pytest.fixture(scope="session")
@@ -43,49 +24,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """``python app.py`` with the model of SMARTBREED_MODEL or the embedded one."""
     if not os.environ.get("SMARTBREED_MODEL") and not (EMBEDDED_BUNDLE / "config.json").is_file():
         pytest.skip("no model: set SMARTBREED_MODEL or put one into smartbreed/assets")
-    folder = tmp_path_factory.mktemp("server")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    running = Server(
-        f"http://127.0.0.1:{port}/", folder / "home", folder / "log.txt", folder / "secret-upload-folder"
-    )
-    environment = {
-        **os.environ,
-        "SMARTBREED_HOME": str(running.home),
-        "GRADIO_TEMP_DIR": str(running.uploads),
-        "GRADIO_SERVER_NAME": "127.0.0.1",
-        "GRADIO_SERVER_PORT": str(port),
-        "GRADIO_ANALYTICS_ENABLED": "False",
-    }
-    environment.pop("SMARTBREED_GALLERY", None)
-    with running.log_file.open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT
-        )
-    try:
-        _wait(running, process)
+    with Server(tmp_path_factory.mktemp("server"), SMARTBREED_MAX_BYTES="30000000") as running:
         yield running
-    finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-
-
-def _wait(running: Server, process: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + 120
-    while time.monotonic() < until:
-        if process.poll() is not None:
-            break
-        try:
-            urllib.request.urlopen(running.url, timeout=5).close()
-        except OSError:
-            time.sleep(0.2)
-        else:
-            return
-    pytest.fail(f"the server did not start:\n{running.log()[-2000:]}")
 
 
 # No longer than a file: while it is open, nothing else in this thread may use asyncio.

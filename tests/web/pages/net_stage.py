@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import io
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from support.processes import ROOT, Server, environment
+from support.processes import ROOT, Server, smartbreed
 
 PETS = ROOT.parent / "shared" / "data" / "pets"
 PASSWORD = "a long enough password"
@@ -100,11 +98,7 @@ class Stage:
 
     def command(self, *arguments: str) -> str:
         """What ``smartbreed …`` prints, on the server's own home."""
-        done = subprocess.run(
-            [sys.executable, "-m", "smartbreed", *arguments],
-            cwd=ROOT, env=environment(self.folder, **self.changes), capture_output=True, text=True,
-            timeout=120,
-        )  # fmt: skip
+        done = smartbreed(self.folder, *arguments, **self.changes)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -7,24 +7,18 @@ and the swap; and, slowly, with the real one, from which the app learns a breed 
 from __future__ import annotations
 
 import json
-import os
 import signal
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.processes import WITH_FAKE_TRAINER
+from support.processes import WITH_FAKE_TRAINER, Server
 
 from smartbreed.core.settings import EMBEDDED_BUNDLE
 
 pytestmark = pytest.mark.browser
 
-ROOT = Path(__file__).parents[3]
 #: The version that ships, its next patch and its next minor version.
 SHIPS = json.loads((EMBEDDED_BUNDLE / "config.json").read_bytes())["version"]
 _NUMBERS = [int(part) for part in SHIPS.split(".")]
@@ -33,66 +27,25 @@ LEARNT = f"{_NUMBERS[0]}.{_NUMBERS[1] + 1}.0"
 UPLOAD = '#photo-input input[type="file"]'
 
 
-class App:
+class App(Server):
     """``smartbreed serve`` with the fake trainer on a home of its own."""
 
-    def __init__(self, folder: Path, command: list[str], **changes: str) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
-        self.home = folder / "home"
-        self.home.mkdir(exist_ok=True)
-        self.url = f"http://127.0.0.1:{self.port}/"
-        self._log = folder / "log.txt"
-        kept = {n: v for n, v in os.environ.items() if not n.startswith(("SMARTBREED_", "GRADIO_", "HF_"))}
-        self._environment = {
-            **kept,
-            "SMARTBREED_HOME": str(self.home),
-            "GRADIO_TEMP_DIR": str(folder / "uploads"),
-            "GRADIO_SERVER_NAME": "127.0.0.1",
-            "GRADIO_SERVER_PORT": str(self.port),
-            "PYTHONPATH": str(ROOT),
-            **changes,
-        }
-        self._command = command
-        self.start()
-
-    def start(self) -> None:
-        served = f"serving on {self.url}"
-        before = self.log().count(served) if self._log.exists() else 0
-        with self._log.open("ab") as log:
-            self.process = subprocess.Popen(
-                self._command, cwd=ROOT, env=self._environment, stdout=log, stderr=subprocess.STDOUT
-            )
-        until = time.monotonic() + 240
-        while time.monotonic() < until and self.process.poll() is None:
-            if self.log().count(served) > before:
-                return
-            time.sleep(0.2)
-        self.stop()
-        pytest.fail(f"the app did not start:\n{self.log()[-2000:]}")
+    def __init__(self, folder: Path, command: list[str] | None = None, **changes: str) -> None:
+        (folder / "home").mkdir(exist_ok=True)
+        super().__init__(
+            folder, command=command, **{"SMARTBREED_MODEL": "", "SMARTBREED_MAX_BYTES": "30000000"} | changes
+        )
 
     def trainer(self, what: str) -> None:
         """What the fake trainer is to do next."""
         (self.home / "fake-trainer").write_text(what)
 
-    def log(self) -> str:
-        return self._log.read_text(errors="replace")
-
-    def stop(self, number: int = signal.SIGTERM) -> None:
-        self.process.send_signal(number)
-        try:
-            self.process.wait(40)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """The app with the fake trainer."""
-    app = App(tmp_path_factory.mktemp("loop"), [*WITH_FAKE_TRAINER, "serve"])
-    yield app
-    app.stop()
+    with App(tmp_path_factory.mktemp("loop"), [*WITH_FAKE_TRAINER, "serve"]) as app:
+        yield app
 
 
 @pytest.fixture
@@ -234,6 +187,7 @@ def test_an_app_that_is_killed_finds_its_trainer_again(app: App, browse: Callabl
     page.wait_for_selector("#progress .sb-step-active")
     app.stop(signal.SIGKILL)
     app.start()
+    app.wait_until_ready()
     page = browse(f"{app.url}train")
     page.wait_for_selector("#progress .sb-step-active, #outcome .sb-good")
     page.wait_for_selector("#outcome .sb-good")
@@ -241,8 +195,7 @@ def test_an_app_that_is_killed_finds_its_trainer_again(app: App, browse: Callabl
 
 @pytest.mark.slow
 def test_visitors_read_why_not(chromium: Any, browse: Callable[..., Any], tmp_path: Path) -> None:
-    app = App(tmp_path, [*WITH_FAKE_TRAINER, "serve"], SMARTBREED_MAINTAINER_PASSWORD="correct horse")
-    try:
+    with App(tmp_path, [*WITH_FAKE_TRAINER, "serve"], SMARTBREED_MAINTAINER_PASSWORD="correct horse") as app:
         page = browse(f"{app.url}train")
         page.wait_for_selector("form.sb-sign-in")
         assert not page.locator("#retrain").is_visible()
@@ -250,8 +203,6 @@ def test_visitors_read_why_not(chromium: Any, browse: Callable[..., Any], tmp_pa
         page.fill("#sb-password", "correct horse")
         page.keyboard.press("Enter")
         page.wait_for_selector("#retrain")
-    finally:
-        app.stop()
 
 
 @pytest.mark.slow
@@ -276,13 +227,7 @@ def test_the_app_learns_a_breed_it_lacked(browse: Callable[..., Any], tmp_path: 
     loop.flag(services, photos.to_flag["keeshond"][:-1], "keeshond")
     loop.review(services)
     services.flags.close()
-    app = App(
-        tmp_path,
-        [sys.executable, "app.py"],
-        SMARTBREED_HUB="embedded",
-        SMARTBREED_MODEL="smartbreed/pets",
-    )
-    try:
+    with App(tmp_path, SMARTBREED_HUB="embedded", SMARTBREED_MODEL="smartbreed/pets") as app:
         page = browse(app.url)
         ask_whole(page, unseen)
         assert "Keeshond" not in page.inner_text("#pet-1-text")
@@ -310,8 +255,6 @@ def test_the_app_learns_a_breed_it_lacked(browse: Callable[..., Any], tmp_path: 
         assert "It passed the gate" in reported
         assert page.locator("#then-and-now .sb-better").count() >= 6
         assert "Traceback" not in app.log()
-    finally:
-        app.stop()
 
 
 def ask_whole(page: Any, photo: Path) -> None:

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import subprocess
-import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
+from support.clock import until
+from support.processes import Server
 
 from smartbreed.core.settings import load_settings
 from smartbreed.feedback.flags import FlagRequest, open_feedback
 
 pytestmark = pytest.mark.browser
 
-ROOT = Path(__file__).parents[3]
 PASSWORD = "a long enough password"
 #: A breed of one long word, of which no list may grow wider.
 LONG = "Mudi" + "i" * 40
@@ -57,48 +55,18 @@ def flagged(photos: dict[str, list[Image.Image]], tmp_path: Path) -> Path:
 @pytest.fixture
 def guarded(flagged: Path, tmp_path: Path) -> Iterator[str]:
     """The address of a server with that home and a maintainers' password."""
-    from support.processes import free_port
-
-    port = free_port()
-    environment = {
-        **os.environ, "SMARTBREED_HOME": str(flagged), "SMARTBREED_MAINTAINER_PASSWORD": PASSWORD,
-        "SMARTBREED_PUBLISH_EVERY": "0", "SMARTBREED_HUB": "embedded",
-        "GRADIO_TEMP_DIR": str(tmp_path / "uploads"), "GRADIO_SERVER_NAME": "127.0.0.1",
-        "GRADIO_SERVER_PORT": str(port), "GRADIO_ANALYTICS_ENABLED": "False",
-    }  # fmt: skip
-    url, log = f"http://127.0.0.1:{port}/", tmp_path / "log"
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=out, stderr=out
-        )
-    try:
-        until = time.monotonic() + 200
-        while time.monotonic() < until and process.poll() is None:
-            try:
-                urllib.request.urlopen(url, timeout=5).close()
-                break
-            except OSError:
-                time.sleep(0.2)
-        else:
-            pytest.fail(f"the server did not start:\n{log.read_text(errors='replace')[-2000:]}")
-        yield url
-        assert "Traceback" not in log.read_text(errors="replace")
-    finally:
-        process.terminate()
-        process.wait(30)
+    with Server(
+        tmp_path, SMARTBREED_MAINTAINER_PASSWORD=PASSWORD, SMARTBREED_PUBLISH_EVERY="0",
+        SMARTBREED_HUB="embedded",
+    ) as running:  # fmt: skip
+        yield running.url
+        assert "Traceback" not in running.log()
 
 
 def decisions(home: Path) -> list[tuple[str, str | None]]:
     with sqlite3.connect(home / "smartbreed.db") as database:
         rows = database.execute("SELECT decision, label FROM decisions ORDER BY decided_at")
         return [(str(decision), label) for decision, label in rows]
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < until, "it never happened"
-        time.sleep(0.05)
 
 
 def shown(page: Any) -> str:
@@ -153,7 +121,7 @@ def test_reviewing(chromium: Any, guarded: str, flagged: Path) -> None:
     # One key each.
     turn_to(page, "Siamese")
     press(page, "a")
-    wait_for(lambda: decisions(flagged) == [("accept", "siamese")])
+    until(lambda: decisions(flagged) == [("accept", "siamese")])
     turn_to(page, "Pug")
     before = shown(page)
     page.keyboard.press("r")

@@ -36,13 +36,9 @@ def review(tmp_path: Path, photos: dict[str, list[Image.Image]]) -> Iterator[Ser
             )
         )  # fmt: skip
     flags.close()
-    server = Server(tmp_path, SMARTBREED_PUBLISH_EVERY="0", SMARTBREED_HUB="embedded")
-    try:
-        server.wait_until_ready()
+    with Server(tmp_path, SMARTBREED_PUBLISH_EVERY="0", SMARTBREED_HUB="embedded") as server:
         yield server
         assert "Traceback" not in server.log()
-    finally:
-        server.stop()
 
 
 @pytest.fixture

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from support.flags import flag as save_flag
+from support.photos import noise
 from support.sound_html import check_sound
 
 from smartbreed import feedback_loop
 from smartbreed.core.settings import load_settings
-from smartbreed.feedback.flags import FlagRequest
 from smartbreed.imaging.photo import read_photo
 from smartbreed.registry.live import LiveModel
 from smartbreed.registry.release_history import Release
@@ -50,20 +51,13 @@ def services(tmp_path: Path, model: LiveModel) -> Iterator[Services]:
 def flag(services: Services) -> Flagging:
     """Flag photo ``seed`` as a Siamese that was taken for a Birman, with what the test wants different."""
 
-    def make(seed: int, who: str = "ann", **changes: Any) -> str:
-        values: dict[str, Any] = {
-            "pixels": picture(seed), "verdict": "wrong", "label": "siamese", "predicted": "birman",
-            "probability": 0.7, "species": "cat", "pet_index": 1, "box": (10.0, 10.0, 90.0, 90.0),
-            "model_revision": "0123abc", "consent": True, "flagger_token": who,
-        }  # fmt: skip
-        return services.flags.save(FlagRequest(**(values | changes))).flag_id
-
-    return make
+    return lambda seed, who="ann", **changes: save_flag(
+        services.flags, seed, who, **{"pixels": picture(seed), "box": (10.0, 10.0, 90.0, 90.0)} | changes
+    )
 
 
 def picture(seed: int) -> np.ndarray:
-    noise = np.random.default_rng(seed).integers(0, 256, (5, 6, 3), dtype=np.uint8)
-    return noise.repeat(20, axis=0).repeat(20, axis=1)
+    return noise(seed, 100, 120, 20)
 
 
 def accept(services: Services, *flags: str) -> None:

@@ -54,13 +54,9 @@ def accept(home: Path, photos: list[bytes], first: int = 0) -> None:
 def server(tmp_path: Path, foxes: list[bytes]) -> Iterator[Server]:
     """A server whose maintainer has accepted two photos."""
     accept(tmp_path / "home", foxes[:FEW])
-    running = Server(tmp_path, SMARTBREED_HUB="embedded", SMARTBREED_MAX_BYTES="30000000")
-    try:
-        running.wait_until_ready()
+    with Server(tmp_path, SMARTBREED_HUB="embedded", SMARTBREED_MAX_BYTES="30000000") as running:
         yield running
         assert "Traceback" not in running.log()
-    finally:
-        running.stop()
 
 
 def serves(page: Any, version: str) -> None:

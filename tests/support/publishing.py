@@ -8,8 +8,6 @@ import json
 from typing import Any
 from urllib.parse import urlsplit
 
-import numpy as np
-
 from localhub.inprocess import InProcessTransport
 from localhub.names import RepoName
 from localhub.server import HubApp
@@ -21,50 +19,22 @@ from smartbreed.dataset.flag_source import FlagSource
 from smartbreed.dataset.publisher import Publisher
 from smartbreed.dataset.schema import shard_config
 from smartbreed.dataset.status import PublishingStatus
-from smartbreed.feedback.flags import FlagRequest, FlagService, Receipt, open_feedback
+from smartbreed.feedback.flags import FlagService, Receipt, open_feedback
 from smartbreed.hub import session
 from smartbreed.hub.connection import chosen_hub, connect, embedded_store
+from support.clock import Clock
 from support.faults import Faults
+from support.flags import flag_request
 
 
-def make_request(number: int, flagger: str = "ann", **changes: Any) -> FlagRequest:
-    """A flag whose photo is decided by its number."""
-    pixels = np.random.default_rng(number).integers(0, 256, (4, 4, 3), dtype=np.uint8)
-    values: dict[str, Any] = {
-        "pixels": pixels.repeat(8, axis=0).repeat(8, axis=1),
-        "verdict": "wrong",
-        "label": "siamese",
-        "predicted": "birman",
-        "probability": 0.7,
-        "model_revision": "0123abc",
-        "consent": True,
-        "flagger_token": flagger,
-        "box": (1.0, 2.0, 30.0, 31.0),
-    }
-    return FlagRequest(**(values | changes))
-
-
-class Clock:
-    """The time, as a test wants it."""
-
-    def __init__(self) -> None:
-        self.now = dt.datetime.now(dt.UTC)
-
-    def __call__(self) -> dt.datetime:
-        return self.now
-
-    def forward(self, seconds: float) -> None:
-        self.now += dt.timedelta(seconds=seconds)
-
-
-class World:
+class PublishingWorld:
     """An installation; `faults` stands between it and its Hub."""
 
     def __init__(self, settings: Settings, hub_home: Settings | None = None) -> None:
         self.settings = settings
         self.hub_settings = hub_home or settings
         self.flags: FlagService = open_feedback(settings)
-        self.clock = Clock()
+        self.clock = Clock(dt.datetime.now(dt.UTC))
         self.slept: list[float] = []
         self.api = connect(self.hub_settings)
         store = embedded_store(self.hub_settings)
@@ -95,7 +65,7 @@ class World:
         receipts = []
         for _ in range(count):
             self._next += 1
-            receipts.append(self.flags.save(make_request(self._next, flagger, **changes)))
+            receipts.append(self.flags.save(flag_request(self._next, flagger_token=flagger, **changes)))
         return receipts
 
     @property
