@@ -14,9 +14,8 @@ from typing import Any
 
 import hypothesis
 import pytest
+from support.photos import noise, rows
 from support.processes import MAX_BYTES, Server
-
-PETS = Path(__file__).parents[2] / "shared" / "data" / "pets"
 
 # No test may depend on the clock: a busy machine takes longer over an example.
 hypothesis.settings.register_profile("smartbreed", hypothesis.settings.default, deadline=None)
@@ -37,14 +36,8 @@ def usual_umask() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Three real photographs with a pet in each, as files."""
-    table = PETS / "scenes" / "test-00000-of-00001.parquet"
-    if not table.exists():
-        pytest.skip("needs the photographs of ../shared/data/pets")
-    import pyarrow.parquet as pq
-
-    rows = pq.read_table(table, columns=["image", "kind"]).to_pylist()
-    shown = [row for row in rows if row["kind"] != "negative"]
+    """Three photographs with a pet in each, as files."""
+    shown = [row for row in rows("scenes") if row["kind"] != "negative"]
     folder = tmp_path_factory.mktemp("photos")
     paths = []
     for n, row in enumerate(shown[:: len(shown) // 3][:3]):
@@ -55,7 +48,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture(scope="session")
 def photo(photos: list[Path]) -> Path:
-    """One real photograph with a pet in it."""
+    """One photograph with a pet in it."""
     return photos[0]
 
 
@@ -108,12 +101,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def _jpeg() -> bytes:
-    import numpy as np
-
     from smartbreed.imaging.photo import encode_jpeg
 
-    noise = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
-    return encode_jpeg(noise.repeat(8, 0).repeat(8, 1))
+    return encode_jpeg(noise(0, 240, 320))
 
 
 def _png_header(width: int, height: int) -> bytes:

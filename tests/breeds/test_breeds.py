@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.photos import PUBLIC, needs_public
 
 from smartbreed.breeds.catalogue import BREEDS, GROUPS, Breed, get_breed, resolve, search
 
-SHARED = Path(__file__).parents[3] / "shared" / "data" / "pets" / "breeds.txt"
 SPELLINGS = [(text, b.id) for b in BREEDS.values() for text in (b.id, b.name, *b.aliases)]
 
 
@@ -22,10 +21,9 @@ def test_catalogue_holds_12_cats_and_121_dogs_with_unique_names() -> None:
     assert all(key == b.id for key, b in BREEDS.items())
 
 
+@needs_public
 def test_ids_and_species_are_those_of_the_data() -> None:
-    if not SHARED.is_file():
-        pytest.skip("the shared photographs are not here, so there is no breeds.txt to compare with")
-    rows = [line.split("\t") for line in SHARED.read_text().splitlines()]
+    rows = [line.split("\t") for line in (PUBLIC / "breeds.txt").read_text().splitlines()]
     assert [(b.species, b.id) for b in BREEDS.values()] == [(species, key) for species, key in rows]
 
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.bundles import edit_config
 
 from smartbreed.core.errors import BundleError
 from smartbreed.inference.bundle import load_bundle, sha256_of, write_config
 from smartbreed.inference.pipeline import Identifier
 
-Edit = Callable[[Path, Callable[[dict[str, Any]], Any]], None]
 FILES = ["classifier.tflite", "classifier.weights.h5", "detector.tflite", "detector.weights.h5"]
 
 
@@ -95,14 +95,14 @@ def test_a_malformed_config(bundle_copy: Path, text: bytes, word: str) -> None:
     ],
 )
 def test_a_config_that_makes_no_sense(
-    bundle_copy: Path, edit_config: Edit, change: Callable[[dict[str, Any]], Any], word: str
+    bundle_copy: Path, change: Callable[[dict[str, Any]], Any], word: str
 ) -> None:
     edit_config(bundle_copy, change)
     refused(bundle_copy, word)
 
 
 @pytest.mark.parametrize("name", ["../secret.txt", "a/../../secret.txt", "/etc/hostname"])
-def test_no_file_outside_the_folder(bundle_copy: Path, edit_config: Edit, name: str) -> None:
+def test_no_file_outside_the_folder(bundle_copy: Path, name: str) -> None:
     outside = bundle_copy.parent / "secret.txt"
     outside.write_text("secret")
     edit_config(bundle_copy, lambda c: c["files"].update({name: sha256_of(outside)}))
@@ -111,7 +111,7 @@ def test_no_file_outside_the_folder(bundle_copy: Path, edit_config: Edit, name: 
     refused(bundle_copy, "outside", name)
 
 
-def test_a_name_no_file_can_have(bundle_copy: Path, edit_config: Edit) -> None:
+def test_a_name_no_file_can_have(bundle_copy: Path) -> None:
     edit_config(bundle_copy, lambda c: c["files"].update({"a\0b": "0"}))
     refused(bundle_copy, "missing")
 
@@ -126,36 +126,36 @@ def test_links_into_a_cache_are_followed(tiny_bundle: Path, tmp_path: Path) -> N
     assert load_bundle(snapshot).config.name == "tiny"
 
 
-def test_labels_that_do_not_fit_the_network(bundle_copy: Path, edit_config: Edit) -> None:
+def test_labels_that_do_not_fit_the_network(bundle_copy: Path) -> None:
     edit_config(bundle_copy, lambda c: c["classifier"]["labels"].pop())
     refused(bundle_copy, "4 labels")
 
 
-def test_a_label_named_twice(bundle_copy: Path, edit_config: Edit) -> None:
+def test_a_label_named_twice(bundle_copy: Path) -> None:
     edit_config(bundle_copy, lambda c: c["classifier"]["labels"][0].update(id="pug"))
     refused(bundle_copy, "labels")
 
 
-def test_a_bias_that_does_not_fit(bundle_copy: Path, edit_config: Edit) -> None:
+def test_a_bias_that_does_not_fit(bundle_copy: Path) -> None:
     edit_config(bundle_copy, lambda c: c["classifier"]["bias"].pop())
     refused(bundle_copy, "bias")
 
 
 @pytest.mark.parametrize("logits", [[99.0] * 5, [0.0] * 7, ["a"], 1.0])
-def test_a_failed_self_test(bundle_copy: Path, edit_config: Edit, logits: object) -> None:
+def test_a_failed_self_test(bundle_copy: Path, logits: object) -> None:
     edit_config(bundle_copy, lambda c: c.update(self_test={"logits": logits}))
     refused(bundle_copy, "self-test")
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model", b"\x1c\0\0\0TFL3" + bytes(64)])
 @pytest.mark.parametrize("name", ["classifier.tflite", "detector.tflite"])
-def test_a_file_that_is_no_network(bundle_copy: Path, edit_config: Edit, name: str, content: bytes) -> None:
+def test_a_file_that_is_no_network(bundle_copy: Path, name: str, content: bytes) -> None:
     (bundle_copy / name).write_bytes(content)
     edit_config(bundle_copy, lambda c: c["files"].update({name: sha256_of(bundle_copy / name)}))
     refused(bundle_copy, name)
 
 
-def test_the_wrong_network(bundle_copy: Path, edit_config: Edit) -> None:
+def test_the_wrong_network(bundle_copy: Path) -> None:
     """Detector and classifier swapped: both load, neither can do the other's work."""
     edit_config(bundle_copy, lambda c: c["classifier"].update(file="detector.tflite"))
     refused(bundle_copy, "detector.tflite")

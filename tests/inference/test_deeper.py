@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+from support.bundles import edit_config
 from support.clock import until
 from support.explainer import (
     BAD_BUNDLE,
@@ -163,7 +163,7 @@ def test_what_is_not_installed_is_named(make: Make, monkeypatch: pytest.MonkeyPa
     assert not explainer.running
 
 
-def test_a_model_without_keras_weights(bundle_copy: Path, edit_config: Callable[..., None]) -> None:
+def test_a_model_without_keras_weights(bundle_copy: Path) -> None:
     edit_config(bundle_copy, lambda config: config["classifier"].update(weights=""))
     explainer = DeepExplainer(bundle_copy)
     with pytest.raises(UnavailableError) as caught:

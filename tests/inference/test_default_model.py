@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from support.photos import needs_public, rows
 
 from smartbreed.breeds.catalogue import BREEDS
 from smartbreed.core.settings import EMBEDDED_BUNDLE
@@ -15,23 +15,16 @@ from smartbreed.imaging.photo import read_photo
 from smartbreed.inference.bundle import load_bundle
 from smartbreed.inference.pipeline import Identifier
 
-PETS = Path(__file__).parents[3] / "shared" / "data" / "pets"
-needs_photographs = pytest.mark.skipif(
-    not PETS.exists(), reason="needs the photographs of ../shared/data/pets"
-)
-
 
 @pytest.fixture(scope="module")
 def identifier() -> Identifier:
     return Identifier.load(EMBEDDED_BUNDLE)
 
 
-def rows(config: str, count: int) -> list[dict]:
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(PETS / config / "test-00000-of-00001.parquet")
-    step = max(1, len(table) // count)
-    return table.take(list(range(0, len(table), step))).to_pylist()[:count]
+def sample(config: str, count: int) -> list[dict]:
+    """Some of the pictures with a pet, from all over the split."""
+    found = [row for row in rows(config) if row.get("kind") != "negative"]
+    return found[:: max(1, len(found) // count)][:count]
 
 
 def test_the_bundle_is_small_and_complete() -> None:
@@ -44,24 +37,23 @@ def test_the_bundle_is_small_and_complete() -> None:
     assert {label.group for label in bundle.config.classifier.labels} == {b.group for b in BREEDS.values()}
 
 
-@needs_photographs
+@needs_public
 def test_crops_are_named(identifier: Identifier) -> None:
-    sample = rows("breeds", 300)
+    some = sample("breeds", 300)
     side = identifier.classifier.config.input_size
-    pictures = [Image.open(io.BytesIO(row["image"]["bytes"])).convert("RGB") for row in sample]
+    pictures = [Image.open(io.BytesIO(row["image"]["bytes"])).convert("RGB") for row in some]
     crops = [np.asarray(picture.resize((side, side), Image.Resampling.BILINEAR)) for picture in pictures]
     logits = np.stack([identifier.classifier.run(crop).logits for crop in crops])
-    labels = np.array([row["breed"] for row in sample])
+    labels = np.array([row["breed"] for row in some])
     # Three standard deviations below what the card measures on all of the split.
     assert (logits.argmax(1) == labels).mean() >= 0.80
     assert (np.argsort(-logits, 1)[:, :5] == labels[:, None]).any(1).mean() >= 0.96
 
 
-@needs_photographs
 def test_pets_of_whole_photographs_are_found(identifier: Identifier) -> None:
-    sample = rows("scenes", 40)
+    some = sample("scenes", 40)
     found = species = 0
-    for row in sample:
+    for row in some:
         answer = identifier.identify(read_photo(row["image"]["bytes"]))
         found += bool(answer.pets)
         species += bool(answer.pets) and answer.pets[0].species == ("cat", "dog")[row["species"][0]]
@@ -69,9 +61,8 @@ def test_pets_of_whole_photographs_are_found(identifier: Identifier) -> None:
     assert species >= 38
 
 
-@needs_photographs
 def test_two_pets_in_one_photo_are_two_pets(identifier: Identifier) -> None:
-    photos = [Image.open(io.BytesIO(row["image"]["bytes"])).convert("RGB") for row in rows("scenes", 12)]
+    photos = [Image.open(io.BytesIO(row["image"]["bytes"])).convert("RGB") for row in sample("scenes", 12)]
     right = 0
     for first, second in zip(photos[::2], photos[1::2], strict=True):
         both = Image.new("RGB", (640, 320))

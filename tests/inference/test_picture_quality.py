@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
+from support.bundles import edit_config
 
 from smartbreed.core.errors import BundleError
 from smartbreed.imaging.photo import Photo
@@ -39,7 +39,7 @@ def test_flat_pictures_have_finite_faults(pixels: np.ndarray) -> None:
 
 
 def test_a_dark_pet_gets_no_sure_answer_and_the_reason_is_said(
-    bundle_copy: Path, edit_config: Callable[..., None], photos: list[Photo]
+    bundle_copy: Path, photos: list[Photo]
 ) -> None:
     edit_config(bundle_copy, lambda c: c["classifier"].update(thresholds=NEVER))
     photo = photos[0]
@@ -56,18 +56,14 @@ def test_a_dark_pet_gets_no_sure_answer_and_the_reason_is_said(
     assert again.breeds[0].probability == pytest.approx(after.breeds[0].probability)
 
 
-def test_temperature_rises_to_its_limit(
-    bundle_copy: Path, edit_config: Callable[..., None], identifier: Identifier
-) -> None:
+def test_temperature_rises_to_its_limit(bundle_copy: Path, identifier: Identifier) -> None:
     edit_config(bundle_copy, lambda c: c["classifier"].update(faults={"noisy": 2.0, "most": 3.0}))
     logits = np.linspace(-2, 2, 5)
     hot = Identifier.load(bundle_copy).classifier.probabilities(logits, Faults(noisy=9.0))
     assert hot == pytest.approx(identifier.classifier.probabilities(logits / 3))
 
 
-def test_another_animal_is_said_as_such(
-    bundle_copy: Path, edit_config: Callable[..., None], photos: list[Photo]
-) -> None:
+def test_another_animal_is_said_as_such(bundle_copy: Path, photos: list[Photo]) -> None:
     size = len(Identifier.load(bundle_copy).identify(photos[0], whole=True).pets[0].embedding)
 
     def asked(bias: float) -> str:
@@ -79,7 +75,7 @@ def test_another_animal_is_said_as_such(
     assert [asked(-1.0), asked(1.0)] == ["breed ", "unknown other"]
 
 
-def test_weights_of_another_size_are_refused(bundle_copy: Path, edit_config: Callable[..., None]) -> None:
+def test_weights_of_another_size_are_refused(bundle_copy: Path) -> None:
     other = {"weights": [0.0, 1.0], "bias": 0.0, "threshold": 0.5}
     edit_config(bundle_copy, lambda c: c["classifier"].update(other=other))
     with pytest.raises(BundleError, match="has 2 weights against other animals"):

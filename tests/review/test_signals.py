@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from support.clock import until
+from support.photos import rows
 
 from smartbreed.core.settings import EMBEDDED_BUNDLE
 from smartbreed.feedback.flags import FlagService
@@ -22,8 +23,6 @@ from smartbreed.review import decisions, scoring
 from smartbreed.review.scores import Memory, difference_hash, load_memory, measure, uncertainty
 from smartbreed.review.scoring import Background, score_flags
 from smartbreed.review.service import ReviewService
-
-SCENES = Path(__file__).parents[3] / "shared" / "data" / "pets" / "scenes"
 
 
 @pytest.fixture(scope="module")
@@ -36,14 +35,7 @@ def identifier() -> Identifier:
 @pytest.fixture(scope="module")
 def scene() -> dict[str, Any]:
     """A photograph with one large pet whose breed is known."""
-    files = sorted(SCENES.glob("test-*.parquet"))
-    if not files:
-        pytest.skip("needs the photographs of ../shared/data/pets")
-    parquet = pytest.importorskip("pyarrow.parquet")
-    for row in parquet.read_table(files[0]).slice(0, 80).to_pylist():
-        if row["breed"] and len(row["boxes"]) == 1:
-            return dict(row)
-    pytest.skip("no such photograph")
+    return next(row for row in rows("scenes") if row["breed"] and len(row["boxes"]) == 1)
 
 
 def test_signals_are_made_once_for_each_model(
@@ -130,9 +122,7 @@ def test_the_background_looks_settles_and_stops(
     flag(1, "ann"), flag(1, "bob")
     background = Background(review, lambda: identifier, every_s=0.05)
     background.start()
-    until = time.monotonic() + 60
-    while time.monotonic() < until and (review.stats().unseen or review.stats().open):
-        time.sleep(0.05)
+    until(lambda: not (review.stats().unseen or review.stats().open))
     assert (review.stats().unseen, review.stats().open) == (0, 0)
     background.stop()
     assert not [thread for thread in threading.enumerate() if thread.name == "review"]

@@ -14,8 +14,6 @@ from smartbreed.inference.bundle import write_config
 from smartbreed.registry.initial_model import embedded_version
 
 REPO = "smartbreed/pets"
-#: Version of the model that ships; the releases of these tests are all newer.
-OWN = embedded_version()
 #: Version of the model that ships; releases made here are newer.
 EMBEDDED = embedded_version()
 Change = Callable[[dict[str, Any]], Any]

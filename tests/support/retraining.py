@@ -8,34 +8,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from smartbreed.core.errors import HubCallError
 from smartbreed.core.settings import Settings
 from smartbreed.hub.client import connect, list_commits, list_tags, repo_state
-from support.shards import flag, jpeg, push, review
+from support.photos import pattern
+from support.shards import flag, push, review
 from training.continual.full import retrain_everything
 from training.continual.run import retrain_head
 from training.continual.work import Choices, ProgressReporter, Work
-
-
-def pattern(number: int, kind: str = "board") -> bytes:
-    """A photo of no animal at all; those of a kind look alike, and are nothing the model knows."""
-    rng = np.random.default_rng(number)
-    y, x = np.mgrid[0:160, 0:160]
-    if kind == "board":
-        picture = ((x // 20 + y // 20) % 2 * 180)[..., None] * np.array([1, 0.6, 0.1])
-    else:
-        picture = (np.sin(x / 6 + rng.uniform(0, 6)) * 100 + 120)[..., None] * np.array([0.2, 0.5, 1])
-    noisy = picture + rng.normal(0, 25, picture.shape) + rng.uniform(-20, 20, 3)
-    return jpeg(np.clip(noisy, 0, 255).astype(np.uint8))
 
 
 @dataclass
 class RetrainingWorld:
     """What a test of the trainer does and asks.
 
-    `support.publishing.PublishingWorld` stays apart: the trainer reads a dataset repo and opens no database, so
+    `support.publishing.PublishingWorld` stays apart: the trainer reads a dataset repo and no database, so
     shards with dates of the test's choice are written here without flags, publisher and a Hub that fails.
 
     Attributes:

@@ -9,9 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
 from smartbreed.core.settings import Settings, load_settings
 from smartbreed.dataset.schema import arrow_schema, shard_path
 from smartbreed.hub.client import commit_files, connect, ensure_repo
@@ -22,12 +19,6 @@ START = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
 def settings_in(home: Path, **more: Any) -> Settings:
     """Settings of a home with an embedded Hub of its own."""
     return load_settings(home=home, hub="embedded", **more)
-
-
-def jpeg(pixels: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "JPEG", quality=92)
-    return buffer.getvalue()
 
 
 def flag(number: int, image: bytes = b"", **changes: Any) -> dict[str, Any]:

@@ -3,38 +3,44 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 
 from smartbreed.breeds.catalogue import get_breed
 from smartbreed.inference.bundle import FORMAT, write_config
 from smartbreed.inference.pipeline import Identifier, self_test_picture
-from training.data import Crops
+
+if TYPE_CHECKING:
+    from training.data import Crops
 
 #: Two cats of one group, two dogs of one group, and a dog alone in its group.
 BREEDS = ("birman", "siamese", "giant_schnauzer", "standard_schnauzer", "pug")
-SIZE = 64
+SIZE, ALPHA = 64, 0.35
 
 
-def random_network(model: keras.Model, seed: int) -> None:
-    """He initialisation with biases, so that signals neither fade nor explode."""
+def random_network(model: Any, seed: int, biases: bool = True) -> None:
+    """Random weights as He et al. draw them (https://arxiv.org/abs/1502.01852): signals do not fade."""
     rng = np.random.default_rng(seed)
     for layer in model.layers:
         if layer.weights:
             kernel, bias = layer.get_weights()
             fan_in = np.prod(kernel.shape[:2]) * (1 if "depthwise" in layer.name else kernel.shape[2])
-            layer.set_weights(
-                [rng.normal(0, np.sqrt(2 / fan_in), kernel.shape), rng.normal(0, 0.1, bias.shape)]
-            )
+            drawn = rng.normal(0, np.sqrt(2 / fan_in), kernel.shape)
+            layer.set_weights([drawn, rng.normal(0, 0.1, bias.shape) if biases else bias])
+
+
+def spread(model: Any, layer: str, outputs: np.ndarray, target: float) -> None:
+    """Scale a linear layer so that its random outputs differ by about ``target``."""
+    kernel, bias = model.get_layer(layer).get_weights()
+    model.get_layer(layer).set_weights([kernel * target / max(float(outputs.std()), 1e-9), bias])
 
 
 def tiny_classifier(seed: int = 3) -> Any:
     from training.export.litert import round_to_half
     from training.models.mobilenet_v2 import build_classifier
 
-    model = build_classifier(len(BREEDS), input_size=SIZE, alpha=0.35)
+    model = build_classifier(len(BREEDS), input_size=SIZE, alpha=ALPHA)
     random_network(model, seed)
     round_to_half(model)
     return model
@@ -42,6 +48,8 @@ def tiny_classifier(seed: int = 3) -> Any:
 
 def crops(per_label: int = 6, size: int = SIZE, names: tuple[str, ...] = BREEDS) -> Crops:
     """Noise with a colour for each label."""
+    from training.data import Crops
+
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(len(names)), per_label)
     shades = rng.integers(0, 255, (len(names), 1, 1, 3))[labels]
@@ -49,6 +57,26 @@ def crops(per_label: int = 6, size: int = SIZE, names: tuple[str, ...] = BREEDS)
     sources = [f"{names[label]}_{number}.jpg" for number, label in enumerate(labels)]
     species = np.array([int(get_breed(names[label]).species == "dog") for label in labels])
     return Crops(images, labels, species, sources, [f"{n:064x}" for n in range(len(labels))], list(names))
+
+
+def tiny_config(
+    bias: np.ndarray, *, detector: bool, labels: list[dict[str, str]] | None = None
+) -> dict[str, Any]:
+    """``config.json`` of a tiny bundle."""
+    breeds = [get_breed(name) for name in BREEDS]
+    config: dict[str, Any] = {
+        "format": FORMAT, "name": "tiny", "version": "0.0.1",
+        "classifier": {
+            "weights": "classifier.weights.h5", "alpha": ALPHA, "input_size": SIZE, "temperature": 1.3,
+            "labels": labels or [{"id": b.id, "species": b.species, "group": b.group} for b in breeds],
+            "bias": [float(value) for value in bias], "thresholds": {"breed": 0.6, "group": 0.7},
+        },
+    }  # fmt: skip
+    if detector:
+        config["detector"] = {
+            "weights": "detector.weights.h5", "input_size": 300, "score": 0.3, "overlap": 0.4, "most": 4,
+        }  # fmt: skip
+    return config
 
 
 def write_bundle(
@@ -73,31 +101,14 @@ def write_bundle(
     model = tiny_classifier()
     to_litert(model, folder / "classifier.tflite")
     save_half_weights(model, folder / "classifier.weights.h5")
-    breeds = [get_breed(name) for name in BREEDS]
-    known = [{"id": b.id, "species": b.species, "group": b.group} for b in breeds]
-    labels = labels or known
     if not species:
         labels = [{"id": f"thing_{n}", "name": f"Thing {n}"} for n in range(len(BREEDS))]
-    config: dict[str, Any] = {
-        "format": FORMAT, "name": "tiny", "version": "0.0.1",
-        "classifier": {
-            "weights": "classifier.weights.h5", "alpha": 0.35, "input_size": SIZE, "temperature": 1.3,
-            "labels": labels, "bias": [float(v) for v in model.get_layer("class_maps").get_weights()[1]],
-            "thresholds": {"breed": 0.6, "group": 0.7},
-        },
-    }  # fmt: skip
+    config = tiny_config(model.get_layer("class_maps").get_weights()[1], detector=detector, labels=labels)
     if detector:
         finder = build_detector(alpha=0.25)
         random_network(finder, 4)
         to_litert(finder, folder / "detector.tflite")
         save_half_weights(finder, folder / "detector.weights.h5")
-        config["detector"] = {
-            "weights": "detector.weights.h5",
-            "input_size": 300,
-            "score": 0.3,
-            "overlap": 0.4,
-            "most": 4,
-        }
     write_config(folder, config)
     logits = Identifier.load(folder).classifier.run(self_test_picture(SIZE)).logits
     write_config(folder, config | {"self_test": {"logits": [round(float(v), 4) for v in logits]}})

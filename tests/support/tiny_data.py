@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from support.photos import write_pets
+
 #: ImageNet's ids of dogs, by label; label 0 is a cat.
 WNIDS = ("", "n02110958", "n02088364", "n02085620", "n02099601")
 COLOURS = ((210, 60, 50), (60, 190, 80), (60, 80, 210), (210, 200, 60), (190, 70, 200))
@@ -58,38 +60,14 @@ def scene(number: int, pets: int) -> dict[str, Any]:
 
 def pets_dataset(folder: Path, breeds: tuple[str, ...] = ("siamese", "pug", "beagle")) -> Path:
     """A dataset folder like ../shared/data/pets: configurations ``breeds`` and ``scenes``, train and test."""
-    from datasets import ClassLabel, Dataset, Features, Image, Sequence, Value
-
-    crops = Features(
-        {"image": Image(), "breed": ClassLabel(names=list(breeds)),
-         "species": ClassLabel(names=["cat", "dog"]),
-         "source_id": Value("string")}
-    )  # fmt: skip
-    scenes = Features(
-        {"image": Image(), "boxes": Sequence(Sequence(Value("float32"))), "species": Sequence(Value("int64")),
-         "kind": Value("string"), "origin": Value("string")}
-    )  # fmt: skip
+    rows: dict[str, dict[str, list[dict[str, Any]]]] = {"breeds": {}, "scenes": {}}
     for split, first, count in (("train", 0, 24), ("test", 100, 5)):
-        rows = [
+        rows["breeds"][split] = [
             {"image": {"bytes": encoded(picture(label, number)), "path": None}, "breed": label,
              "species": int(label > 0),
              "source_id": f"{WNIDS[label]}/{WNIDS[label]}_{number}.jpg" if label else f"cat_{number}.jpg"}
             for label in range(len(breeds))
             for number in range(first, first + count)
         ]  # fmt: skip
-        photographs = [scene(n, n % 3) for n in range(first, first + count)]
-        for name, values, features in (("breeds", rows, crops), ("scenes", photographs, scenes)):
-            (folder / name).mkdir(parents=True, exist_ok=True)
-            table = Dataset.from_list(values, features=features)
-            table.to_parquet(folder / name / f"{split}-00000-of-00001.parquet")
-    (folder / "README.md").write_text(
-        "---\nconfigs:\n"
-        + "".join(
-            f"- config_name: {name}\n  data_files:\n"
-            f'  - {{split: train, path: "{name}/train-*.parquet"}}\n'
-            f'  - {{split: test, path: "{name}/test-*.parquet"}}\n'
-            for name in ("breeds", "scenes")
-        )
-        + "---\n"
-    )
-    return folder
+        rows["scenes"][split] = [scene(n, n % 3) for n in range(first, first + count)]
+    return write_pets(folder, list(breeds), rows)

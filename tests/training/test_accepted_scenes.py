@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from support.photos import rows as photo_rows
 from support.shards import flag, push, review, settings_in, shard
 
 from smartbreed.dataset.schema import shard_path
@@ -199,10 +200,6 @@ def test_a_full_retraining_takes_them_into_its_data(tmp_path: Path) -> None:
 @pytest.mark.timeout(900)  # keras traces the detector, which takes minutes on a busy machine
 def test_from_a_flag_to_a_step_of_the_detector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Real photographs: flagged, accepted, published to a Hub, read from it, trained on."""
-    pq = pytest.importorskip("pyarrow.parquet")
-    shared = Path(__file__).parents[3] / "shared/data/pets/scenes/test-00000-of-00001.parquet"
-    if not shared.is_file():
-        pytest.skip("the shared photographs are not here")
     from test_detector_data import photographs
 
     from smartbreed.dataset.service import open_publisher
@@ -215,7 +212,7 @@ def test_from_a_flag_to_a_step_of_the_detector(tmp_path: Path, monkeypatch: pyte
     from training.pipeline.runner import run_recipe
     from training.recipe.file import load_recipe
 
-    rows = pq.read_table(shared).to_pylist()
+    rows = list(photo_rows("scenes"))
     monkeypatch.setenv("SMARTBREED_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("SMARTBREED_HUB", "embedded")
     settings = settings_in(tmp_path / "home")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from support.photos import PUBLIC, needs_public
 from support.tiny_data import encoded, pets_dataset, picture, scene
 
 from training.augment.pasted_pets import pasted_crops
@@ -23,8 +24,6 @@ from training.pipeline.stage import Context
 from training.pipeline.stages import prepare
 from training.recipe.file import load_recipe
 from training.recipe.recipe import Data
-
-SHARED = Path(__file__).parents[3] / "shared/data/pets"
 
 
 @pytest.fixture(scope="module")
@@ -189,10 +188,10 @@ def test_a_detector_is_not_trained_on_doubles_of_its_test_photographs(tmp_path: 
     assert report["left_out_as_duplicates"] == 80 - len(train) - len(held)
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="shared/data/pets is not here")
+@needs_public
 @pytest.mark.slow
 def test_the_default_data_keeps_its_held_back_photographs() -> None:
-    scenes = load_scenes(str(SHARED), "train")
+    scenes = load_scenes(str(PUBLIC), "train")
     train, held = split_scenes(scenes)
     hashes = [one.sha256 for one in scenes]
     pets, away = held_back(hashes, HELD_BACK_PETS), held_back(hashes, 0.25)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from support.photos import PUBLIC, needs_public
+from support.processes import ROOT
+from support.tiny_bundle import crops as tiny_crops
 
 from smartbreed.core.settings import EMBEDDED_BUNDLE
 from training.common.errors import RecipeError
@@ -17,17 +18,17 @@ from training.models.initial_network import Start
 from training.models.small_cnn import build_small_cnn
 from training.recipe.recipe import Teacher
 
-SHARED = Path(__file__).parents[3] / "shared"
-FILE = SHARED / "weights/mobilenet_edgetpu_224_1.0_uint8.tflite"
+FILE = ROOT.parent / "shared/weights/mobilenet_edgetpu_224_1.0_uint8.tflite"
 #: Two breeds ImageNet knows, three it lacks.
 BREEDS = ("beagle", "pug", "bengal", "british_shorthair", "american_bulldog")
 
 
+needs_weights = pytest.mark.skipif(not FILE.is_file(), reason="needs the network of ../shared/weights")
+
+
 @pytest.fixture(scope="module")
 def crops() -> Crops:
-    if not FILE.is_file() or not (SHARED / "data/pets").is_dir():
-        pytest.skip("needs ../shared/weights and ../shared/data/pets")
-    everything = load_crops(str(SHARED / "data/pets"), "test")
+    everything = load_crops(str(PUBLIC), "test")
     chosen = [np.flatnonzero(everything.labels == everything.names.index(breed))[:10] for breed in BREEDS]
     return everything.take(np.concatenate(chosen))
 
@@ -37,6 +38,8 @@ def teacher(crops: Crops, **choices: object) -> Asked:
     return teacher_for(Teacher(kind="tflite", file=str(FILE), **choices), start, crops)
 
 
+@needs_public
+@needs_weights
 def test_without_a_head_it_knows_imagenets_dogs_only(crops: Crops) -> None:
     asked = teacher(crops)
     assert sorted(crops.names[label] for label in asked.known) == ["beagle", "pug"]
@@ -47,6 +50,8 @@ def test_without_a_head_it_knows_imagenets_dogs_only(crops: Crops) -> None:
     assert right[dogs].mean() >= 0.9
 
 
+@needs_public
+@needs_weights
 def test_with_a_head_it_has_an_opinion_about_every_label(crops: Crops) -> None:
     asked = teacher(crops, head=True)
     assert sorted(crops.names[label] for label in asked.known) == sorted(BREEDS)
@@ -62,16 +67,20 @@ def test_with_a_head_it_has_an_opinion_about_every_label(crops: Crops) -> None:
     np.testing.assert_allclose(opinion.sum(1), 1, atol=1e-5)
 
 
-def test_another_network_is_refused_with_a_sentence(crops: Crops) -> None:
+def test_another_network_is_refused_with_a_sentence() -> None:
     file = EMBEDDED_BUNDLE / "classifier.tflite"
     with pytest.raises(
         RecipeError, match=r"uint8 ImageNet classifier of 1001 classes.*Received: .*classifier"
     ):
-        teacher_for(Teacher(kind="tflite", file=str(file)), Start(build_small_cnn(5, input_size=32)), crops)
+        teacher_for(
+            Teacher(kind="tflite", file=str(file)), Start(build_small_cnn(5, input_size=32)), tiny_crops()
+        )
 
 
-def test_a_missing_file_is_named(crops: Crops) -> None:
+def test_a_missing_file_is_named() -> None:
     with pytest.raises(RecipeError, match=r"no such file. Received: nowhere.tflite"):
         teacher_for(
-            Teacher(kind="tflite", file="nowhere.tflite"), Start(build_small_cnn(5, input_size=32)), crops
+            Teacher(kind="tflite", file="nowhere.tflite"),
+            Start(build_small_cnn(5, input_size=32)),
+            tiny_crops(),
         )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.photos import PUBLIC, needs_public, rows
 from support.shards import flag, push, review, settings_in
 
 from smartbreed.core.settings import EMBEDDED_BUNDLE
@@ -20,7 +22,6 @@ from smartbreed.services import Services
 from smartbreed.training_jobs.jobs import Jobs
 from training.export.gate_set import load_gate
 
-PETS = Path(__file__).parents[3] / "shared" / "data" / "pets"
 #: Pictures of each breed: as few as a recipe takes. And whole photographs.
 EACH, SCENES = 9, 160
 #: One short epoch instead of four whole ones, and slower: nine pictures a breed are soon learnt by heart.
@@ -30,7 +31,7 @@ NEW = 48
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(3600),
-    pytest.mark.skipif(not PETS.is_dir(), reason="needs the photographs of ../shared/data/pets"),
+    needs_public,
 ]
 
 
@@ -40,12 +41,12 @@ def documented_folder(folder: Path) -> Path:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pa.concat_tables(pq.read_table(path) for path in sorted((PETS / "breeds").glob("train-*")))
+    table = pa.concat_tables(pq.read_table(path) for path in sorted((PUBLIC / "breeds").glob("train-*")))
     breeds = table["breed"].to_numpy()
     taken = np.concatenate([np.flatnonzero(breeds == breed)[:EACH] for breed in np.unique(breeds)])
     (folder / "breeds").mkdir(parents=True)
     pq.write_table(table.take(np.sort(taken)), folder / "breeds" / "train-0.parquet")
-    whole = pq.read_table(next((PETS / "scenes").glob("train-*")))
+    whole = pq.read_table(next((PUBLIC / "scenes").glob("train-*")))
     (folder / "scenes").mkdir()
     some = whole.take(np.linspace(0, len(whole) - 1, SCENES).astype(int))
     pq.write_table(some, folder / "scenes" / "train-0.parquet")
@@ -54,12 +55,7 @@ def documented_folder(folder: Path) -> Path:
 
 def foxes(count: int) -> list[bytes]:
     """Photographs of what no breed of the model is."""
-    import pyarrow.parquet as pq
-
-    rows = pq.read_table(
-        next((PETS / "others").glob("train-*")), columns=["image", "class"], filters=[("class", "=", "fox")]
-    ).to_pylist()
-    return [row["image"]["bytes"] for row in rows[:count]]
+    return [row["image"]["bytes"] for row in islice(rows("others", "train", **{"class": "fox"}), count)]
 
 
 def test_full_mode_reaches_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

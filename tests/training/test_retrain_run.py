@@ -8,8 +8,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+from support.photos import pattern
 from support.processes import run
-from support.retraining import RetrainingWorld, pattern
+from support.retraining import RetrainingWorld
 from support.shards import flag, push, settings_in
 
 from smartbreed.core.errors import HubCallError

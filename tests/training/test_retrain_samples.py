@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.shards import flag, jpeg, push, review, settings_in, shard
+from support.photos import jpeg
+from support.shards import flag, push, review, settings_in, shard
 
 from smartbreed.core.errors import PhotoError
 from smartbreed.dataset.accepted import sample_key as key_of_the_app

@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
+from support.photos import PUBLIC, needs_public
 
 from benchmarks import loop
-
-PETS = Path(os.environ.get("SMARTBREED_TEST_PETS", Path(__file__).parents[3] / "shared" / "data" / "pets"))
-
 
 BREEDS = ("pug", "keeshond", "siamese", "norfolk_terrier", "toy_poodle")
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.skipif(
-    not (PETS / "breeds").is_dir(),
-    reason="needs the photographs of ../shared/data/pets (or SMARTBREED_TEST_PETS)",
-)
+@needs_public
 def test_a_breed_is_learnt_from_ten_photos_without_forgetting_the_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The goals of docs/retraining.md, measured by the benchmark itself on the bundle that ships."""
     measured: list[tuple[str, float, float, float]] = []
     monkeypatch.setattr(loop, "_row", lambda table, name, rows, style="": measured.extend(rows))
-    loop.new_breeds(PETS, list(BREEDS), draws=1, photos=10)  # draws are seeded by their number
+    loop.new_breeds(PUBLIC, list(BREEDS), draws=1, photos=10)  # draws are seeded by their number
     rows = {breed: (right, lose) for breed, right, lose, _ in measured}
     assert set(rows) == set(BREEDS)
     assert np.mean([right for right, _ in rows.values()]) >= 0.80, "of their unseen photos"

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from support.photos import pets
 
 from smartbreed.core.errors import BundleError, HubCallError, RequestError
 from smartbreed.core.settings import EMBEDDED_BUNDLE, Settings, load_settings
@@ -47,16 +48,14 @@ def release(settings: Settings, folder: Path, repo: str = OWN) -> str:
 
 
 def test_a_model_of_ones_own_goes_the_whole_way_round(tmp_path: Path) -> None:
-    from examples.loop import SHARED, flag, review
+    from examples.loop import flag, review
     from examples.photos import read_photos
 
-    if not SHARED.exists():
-        pytest.skip("needs the photographs of ../shared/data/pets")
     settings = load_settings(home=tmp_path / "home", hub="embedded", model=OWN)
     release(settings, own_bundle(tmp_path / "own", "0.3.0"))
     services = Services(settings)
     assert services.model.current.version.repo == OWN
-    flag(services, read_photos(SHARED, "keeshond", 12).to_flag["keeshond"], "keeshond")
+    flag(services, read_photos(pets(), "keeshond", 12).to_flag["keeshond"], "keeshond")
     review(services)
     job = services.retraining.wait(services.retrain().spec.id)
     assert job is not None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import html.parser
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
 import pytest
+from support.sound_html import check_nesting
 
 from smartbreed.core.settings import load_settings
 from smartbreed.registry.release_history import Release, Serving, Waiting
@@ -26,29 +26,6 @@ from smartbreed.web.pages.train.page import TrainPage
 NOW = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
 EVIL = "<script>alert('{{x}}')</script>"
 OUT_OF_DISTRIBUTION = SimpleNamespace(headers={"host": "127.0.0.1:7860"})
-
-
-class Nesting(html.parser.HTMLParser):
-    """Fails where tags do not close in order."""
-
-    VOID = frozenset({"img", "br", "input"})
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: Any) -> None:
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: Any) -> None:
-        pass
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
 
 
 @pytest.fixture
@@ -109,7 +86,7 @@ def everything(text: str) -> tuple[str, ...]:
 @pytest.mark.parametrize("text", [EVIL, "Pug", ""])
 def test_the_pages_are_sound_whatever_comes_in(text: str) -> None:
     for fragment in everything(text):
-        Nesting(fragment)
+        check_nesting(fragment)
         assert "<script" not in fragment
         assert "{{" not in fragment
 
@@ -129,7 +106,7 @@ def test_every_end_of_a_run_is_shown(trainer: Callable[[str], Jobs], what: str) 
             train_cards.MACROS.announcement(job),
         )
         for fragment in fragments:
-            Nesting(fragment)
+            check_nesting(fragment)
     assert train_cards.progress(started).count("aria-current") <= 1
     assert 'aria-current="step"' not in train_cards.progress(ended)
     assert ended.sentence.split(".")[0] in fragments[1] or ended.state == "released"
@@ -221,7 +198,7 @@ def test_the_chart_says_its_values_in_words_too() -> None:
     drawn = line_chart(
         ["1.0", "1.1"], [Series("All", (0.861, 0.87)), Series("None", (None, None))], title="Accuracy"
     )
-    Nesting(drawn)
+    check_nesting(drawn)
     assert "All: 1.0 86.1%, 1.1 87.0%" in drawn
     assert "None" not in drawn
     assert line_chart([], [], title="Nothing") == ""

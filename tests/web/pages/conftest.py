@@ -1,22 +1,19 @@
-"""A real server in a process of its own, a real browser, and real photos from the shared data."""
+"""A real server in a process of its own, a real browser, and photographs of pets."""
 
 from __future__ import annotations
 
-import io
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
-from support.browser import CHROMIUM_ARGUMENTS
-from support.processes import ROOT, Server
+from support.browser import open_chromium
+from support.photos import opened, pet_scenes
+from support.processes import Server
 
 from smartbreed.core.settings import EMBEDDED_BUNDLE
-
-SCENES = ROOT.parent / "shared" / "data" / "pets" / "scenes"
 
 
 @pytest.fixture(scope="session")
@@ -28,18 +25,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield running
 
 
-# No longer than a file: while it is open, nothing else in this thread may use asyncio.
+# No longer than a file, because of asyncio.
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     """A headless browser."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    path = next((found for name in ("chromium", "chromium-browser") if (found := shutil.which(name))), None)
-    if path is None:
-        pytest.skip("no chromium on this machine")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
+    with open_chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -69,24 +60,13 @@ def _note_foreign(page: Any, server: Server, url: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def photos() -> dict[str, list[Image.Image]]:
-    """A few shared photos by kind, cat and dog, each with its pet large in it."""
-    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
-    files = sorted(SCENES.glob("test-*.parquet"))
-    if not files:
-        pytest.skip(f"the shared photos are not at {SCENES}")
-    rows = parquet.read_table(files[0], columns=["image", "kind", "boxes", "width", "height"]).to_pylist()
-    found: dict[str, list[Image.Image]] = {"cat": [], "dog": []}
-    for row in rows:
-        if row["kind"] in found and len(row["boxes"]) == 1 and len(found[row["kind"]]) < 6:
-            x0, y0, x1, y1 = row["boxes"][0]
-            if (x1 - x0) * (y1 - y0) > 0.3 * row["width"] * row["height"]:
-                found[row["kind"]].append(Image.open(io.BytesIO(row["image"]["bytes"])).convert("RGB"))
-    return found
+def photos() -> list[Image.Image]:
+    """Twelve photos, each with its pet large in it."""
+    return [opened(row) for row in pet_scenes(12)]
 
 
 @pytest.fixture(scope="session")
-def two_pets(photos: dict[str, list[Image.Image]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def two_pets(photos: list[Image.Image], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A photo in which the model under test finds exactly two pets: two test photos side by side."""
     from smartbreed.core.settings import load_settings
     from smartbreed.inference.results import Identification
@@ -94,8 +74,8 @@ def two_pets(photos: dict[str, list[Image.Image]], tmp_path_factory: pytest.Temp
 
     services = Services(load_settings(home=tmp_path_factory.mktemp("probe")))
     path = tmp_path_factory.mktemp("photos") / "two.jpg"
-    for dog, cat in zip(photos["dog"], photos["cat"], strict=False):
-        left, right = (p.resize((round(p.width * 480 / p.height), 480)) for p in (dog, cat))
+    for pair in zip(photos[::2], photos[1::2], strict=True):
+        left, right = (p.resize((round(p.width * 480 / p.height), 480)) for p in pair)
         both = Image.new("RGB", (left.width + right.width + 60, 480), "#7c7c7c")
         both.paste(left, (0, 0))
         both.paste(right, (left.width + 60, 0))

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
-import pytest
 from PIL import Image
-from support.processes import ROOT, Server, smartbreed
+from support.photos import opened, pet_scenes, pets, rows
+from support.processes import Server, smartbreed
 
-PETS = ROOT.parent / "shared" / "data" / "pets"
 PASSWORD = "a long enough password"
 #: A breed the catalogue lacks, learnt from photographs of something the model does not know.
 NEW_BREED = "Silver Fox"
@@ -47,20 +45,6 @@ class Photos:
     nothing: Path
 
 
-def _rows(name: str, kind: str, most: int, group: str = "") -> Iterator[bytes]:
-    import pyarrow.parquet as pq
-
-    (path,) = sorted(PETS.glob(name))
-    taken = 0
-    for batch in pq.ParquetFile(path).iter_batches(64):
-        for row in batch.to_pylist():
-            if row["kind"] == kind and (not group or row["class"] == group) and taken < most:
-                taken += 1
-                yield row["image"]["bytes"]
-        if taken == most:
-            return
-
-
 class Stage:
     """A server with the bundle that ships, a gallery, a maintainers' password, flags and decisions.
 
@@ -70,11 +54,9 @@ class Stage:
     """
 
     def __init__(self, folder: Path, *, learnt: int = 0) -> None:
-        if not (PETS / "scenes").is_dir():
-            pytest.skip(f"the shared photos are not at {PETS}")
         self.folder = folder
         self.changes = {
-            "SMARTBREED_MODEL": "", "SMARTBREED_HUB": "embedded", "SMARTBREED_GALLERY": str(PETS),
+            "SMARTBREED_MODEL": "", "SMARTBREED_HUB": "embedded", "SMARTBREED_GALLERY": str(pets()),
             "SMARTBREED_MAINTAINER_PASSWORD": PASSWORD, "SMARTBREED_PUBLISH_EVERY": "0",
             "SMARTBREED_MAX_BYTES": "30000000", "SMARTBREED_WATCH": "1", "SMARTBREED_DAILY_FLAGS": "500",
             "GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1",
@@ -121,11 +103,10 @@ class Stage:
 
         client = Client(self.url, verbose=False)
         made = []
-        for number, data in enumerate(
-            _rows("others/train-*.parquet", "wild", learnt, "fox") if learnt else ()
-        ):
+        foxes = islice(rows("others", "train", **{"class": "fox"}), learnt)
+        for number, row in enumerate(foxes):
             path = self.folder / f"fox-{number}.jpg"
-            path.write_bytes(data)
+            path.write_bytes(row["image"]["bytes"])
             made.append(
                 client.predict(
                     handle_file(path), pet=1, verdict="wrong", label_text=NEW_BREED, consent=True, whole=True,
@@ -143,21 +124,13 @@ class Stage:
     def _scene(self, number: int, quality: int) -> str:
         path = self.folder / f"scene-{number}-{quality}.jpg"
         if not path.exists():
-            picture = Image.open(io.BytesIO(self._scenes[number])).convert("RGB")
-            picture.save(path, quality=quality)
+            self._scenes[number].save(path, quality=quality)
         return str(path)
 
     def _photos(self) -> Photos:
-        scenes = "scenes/test-*.parquet"
-        cats, dogs = (list(_rows(scenes, kind, 12)) for kind in ("cat", "dog"))
-        self._scenes = cats + dogs
+        self._scenes = [opened(row) for row in pet_scenes(24)]
         pictures = [
-            Image.open(io.BytesIO(data)).convert("RGB")
-            for pair in zip(dogs, cats, strict=False)
-            for data in pair
-        ]
-        pictures = [
-            picture.resize((round(picture.width * 320 / picture.height), 320)) for picture in pictures
+            picture.resize((round(picture.width * 320 / picture.height), 320)) for picture in self._scenes
         ]
         one, two, many, nothing = (self.folder / f"{name}.jpg" for name in ("one", "two", "many", "nothing"))
         self.folder.mkdir(parents=True, exist_ok=True)

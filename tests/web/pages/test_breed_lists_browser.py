@@ -18,9 +18,9 @@ SEARCHES = {"english cocker": "English Cocker", "nanny dog": "Staffordshire Bull
 
 
 @pytest.fixture
-def photo(photos: dict[str, list[Any]], tmp_path: Path) -> Path:
+def photo(photos: list[Any], tmp_path: Path) -> Path:
     path = tmp_path / "dog.jpg"
-    photos["dog"][0].save(path)
+    photos[0].save(path)
     return path
 
 

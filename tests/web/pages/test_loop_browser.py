@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.photos import pets
 from support.processes import WITH_FAKE_TRAINER, Server
 
 from smartbreed.core.settings import EMBEDDED_BUNDLE
@@ -214,9 +215,7 @@ def test_the_app_learns_a_breed_it_lacked(browse: Callable[..., Any], tmp_path: 
     from smartbreed.core.settings import load_settings
     from smartbreed.services import Services
 
-    if not (loop.SHARED / "breeds").is_dir():
-        pytest.skip(f"the shared photos are not at {loop.SHARED}")
-    photos = read_photos(loop.SHARED, "keeshond", 20, others=0)
+    photos = read_photos(pets(), "keeshond", 20, others=0)
     unseen = tmp_path / "unseen.jpg"
     unseen.write_bytes(photos.held_back["keeshond"][3])
     last = tmp_path / "last.jpg"

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from support.browser import CHROMIUM_ARGUMENTS
+from support.browser import open_chromium
 from support.processes import Server
 from support.tls_proxy import certificate, tls_proxy
 
@@ -46,30 +46,21 @@ class Web:
 
 @pytest.fixture(scope="module")
 def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     folder = tmp_path_factory.mktemp("web")
     context = certificate(folder)
     seen: list[tuple[str, int]] = []
-    server = Server(folder, SMARTBREED_MAINTAINER_PASSWORD=PASSWORD)
     site = ThreadingHTTPServer(("127.0.0.1", 0), _Blank)
     threading.Thread(target=site.serve_forever, daemon=True).start()
-    arguments = [
-        *CHROMIUM_ARGUMENTS, "--ignore-certificate-errors", "--host-resolver-rules=MAP *.test 127.0.0.1",
-    ]  # fmt: skip
-    try:
-        server.wait_until_ready()
-        with (
-            tls_proxy(context, server.port, seen) as ours,
-            tls_proxy(context, site.server_port) as theirs,
-            sync_api.sync_playwright() as playwright,
-        ):
-            browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=arguments)
-            yield Web(f"https://{OURS}:{ours}/", theirs, server, browser, seen)
-            browser.close()
+    arguments = "--ignore-certificate-errors", "--host-resolver-rules=MAP *.test 127.0.0.1"
+    with (
+        Server(folder, SMARTBREED_MAINTAINER_PASSWORD=PASSWORD) as server,
+        tls_proxy(context, server.port, seen) as ours,
+        tls_proxy(context, site.server_port) as theirs,
+        open_chromium(*arguments) as browser,
+    ):
+        yield Web(f"https://{OURS}:{ours}/", theirs, server, browser, seen)
         assert "Traceback" not in server.log()
-    finally:
-        site.shutdown()
-        server.stop()
+    site.shutdown()
 
 
 @pytest.fixture

@@ -136,7 +136,7 @@ def test_deeper_explanations_of_the_served_model(
     open_page: OpenPage, server: Server, photos: dict[str, list[Any]], tmp_path: Path
 ) -> None:
     photo = tmp_path / "dog.jpg"
-    photos["dog"][0].save(photo)
+    photos[0].save(photo)
     page = open_page()
     page.set_input_files(UPLOAD, photo)
     page.wait_for_selector("#pet-1-text h3")

@@ -34,13 +34,13 @@ SAID: list[dict[str, Any]] = [
 
 
 @pytest.fixture
-def flagged(photos: dict[str, list[Image.Image]], tmp_path: Path) -> Path:
+def flagged(photos: list[Image.Image], tmp_path: Path) -> Path:
     """A home with six flags."""
     import numpy as np
 
     home = tmp_path / "home"
     flags = open_feedback(load_settings(home=home, salt="", database_url=""))
-    for number, (picture, said) in enumerate(zip(photos["dog"][:6], SAID, strict=True)):
+    for number, (picture, said) in enumerate(zip(photos[:6], SAID, strict=True)):
         flags.save(
             FlagRequest(
                 pixels=np.asarray(picture), predicted="boxer", probability=0.6, model_revision="m",

@@ -23,10 +23,10 @@ ANSWERS = ({"verdict": "wrong", "label": "siamese"}, {"verdict": "not_a_pet"})
 
 
 @pytest.fixture
-def review(tmp_path: Path, photos: dict[str, list[Image.Image]]) -> Iterator[Server]:
+def review(tmp_path: Path, photos: list[Image.Image]) -> Iterator[Server]:
     """A server with nine open flags, of nine people and nine photos."""
     flags = open_feedback(load_settings(home=tmp_path / "home", salt="", database_url=""))
-    pictures = [*photos["dog"], *photos["cat"]][:FLAGS]
+    pictures = photos[:FLAGS]
     for number, picture in enumerate(pictures):
         flags.save(
             FlagRequest(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.photos import rows
 from support.processes import Server
 
 from smartbreed.core.settings import EMBEDDED_BUNDLE, load_settings
@@ -19,19 +21,13 @@ from smartbreed.services import Services
 
 pytestmark = pytest.mark.browser
 
-OTHERS = Path(__file__).parents[4] / "shared" / "data" / "pets" / "others"
 FEW, ENOUGH = 2, 12
 
 
 @pytest.fixture(scope="module")
 def foxes() -> list[bytes]:
     """Photographs of foxes, a breed that the model and the catalogue lack."""
-    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
-    files = sorted(OTHERS.glob("train-*.parquet"))
-    if not files:
-        pytest.skip(f"the shared photos are not at {OTHERS}")
-    rows = parquet.read_table(files[0], columns=["image", "class"], filters=[("class", "=", "fox")])
-    return [row["bytes"] for row in rows["image"].to_pylist()[:ENOUGH]]
+    return [row["image"]["bytes"] for row in islice(rows("others", "train", **{"class": "fox"}), ENOUGH)]
 
 
 def accept(home: Path, photos: list[bytes], first: int = 0) -> None:
