@@ -93,7 +93,7 @@ def test_killed_at_every_step_of_the_first_start(nursery: Nursery, tmp_path: Pat
     for _ in kill_at_every_step(nursery, "save", home, out, first=0, count=1, flagger="ann"):
         service = opened(home)
         assert_sound(service, home, receipts(out))
-        assert service.save(flag_request()).created
+        assert service.save(flag_request(1)).created
         assert_sound(service, home, receipts(out))
         service.close()
         shutil.rmtree(home)

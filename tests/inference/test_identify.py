@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from support.bundles import edit_config
 
 from smartbreed.core.errors import RequestError
 from smartbreed.imaging.photo import Photo, read_photo
@@ -97,9 +97,7 @@ def test_the_whole_picture(identifier: Identifier, photos: list[Photo]) -> None:
     np.testing.assert_array_equal(pet.logits, outputs.logits)
 
 
-def test_a_bundle_without_a_detector(
-    bundle_copy: Path, edit_config: Callable[..., None], identifier: Identifier, photos: list[Photo]
-) -> None:
+def test_a_bundle_without_a_detector(bundle_copy: Path, identifier: Identifier, photos: list[Photo]) -> None:
     edit_config(bundle_copy, lambda config: config.pop("detector"))
     alone = Identifier.load(bundle_copy, threads=1)
     assert alone.detector is None

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.processes import Server
 
 pytestmark = pytest.mark.browser
 
 UPLOAD = '#photo-input input[type="file"]'
 OpenPage = Callable[..., Any]
-Server = Any  # conftest.Server, which has no importable name
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.processes import Server
 
 from smartbreed.breeds.catalogue import BREEDS, resolve
 
@@ -19,7 +20,6 @@ pytestmark = pytest.mark.browser
 
 UPLOAD = '#photo-input input[type="file"]'
 OpenPage = Callable[..., Any]
-Server = Any  # conftest.Server, which has no importable name
 
 
 def rows(server: Server) -> list[sqlite3.Row]:
