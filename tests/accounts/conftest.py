@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from members_world import World
+from support.members import MembersWorld
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path / "home")
+def world(tmp_path: Path) -> Iterator[MembersWorld]:
+    made = MembersWorld(tmp_path / "home")
     yield made
     made.members.close()
     made.flags.close()

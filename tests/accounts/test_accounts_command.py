@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
-from server import environment
+from support.processes import environment
 from typer.testing import CliRunner
 
 from smartbreed.cli.main import app

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import sqlalchemy as sa
-from members_world import EMAIL, PASSWORD, World
+from support.members import EMAIL, PASSWORD, MembersWorld
 
 from smartbreed.accounts import member_data
 from smartbreed.accounts.member_data import delete, export, go_on, go_on_with_all, own_flag, own_flags
@@ -26,12 +26,12 @@ from smartbreed.feedback.tables import Flag
 NOW = dt.datetime.now(dt.UTC)
 
 
-def member_id(world: World, email: str = EMAIL) -> str:
+def member_id(world: MembersWorld, email: str = EMAIL) -> str:
     world.joined(email, name="Rosa" if email == EMAIL else "Otto")
     return world.members.find(email).id
 
 
-def flag(world: World, owner: str = "", number: int = 0, **changes: Any) -> str:
+def flag(world: MembersWorld, owner: str = "", number: int = 0, **changes: Any) -> str:
     pixels = np.random.default_rng(number).integers(0, 256, (40, 60, 3), dtype=np.uint8)
     wanted = {"pixels": pixels, "verdict": "wrong", "label": "pug", "model_revision": "1", "consent": True,
               "flagger_token": f"browser {number}", "box": (5, 5, 40, 30), **changes}  # fmt: skip
@@ -39,7 +39,7 @@ def flag(world: World, owner: str = "", number: int = 0, **changes: Any) -> str:
     return world.flags.save(FlagRequest(**wanted), also=own).flag_id
 
 
-def test_flags_belong_to_who_is_signed_in(world: World) -> None:
+def test_flags_belong_to_who_is_signed_in(world: MembersWorld) -> None:
     mine, theirs = member_id(world), member_id(world, "other@example.org")
     first, second = flag(world, mine, 1), flag(world, mine, 2)
     flag(world, "", 3)
@@ -53,14 +53,14 @@ def test_flags_belong_to_who_is_signed_in(world: World) -> None:
     assert own_flag(world.flags, mine, first).id == first
 
 
-def test_a_flag_of_an_account_that_has_gone_is_a_visitors(world: World) -> None:
+def test_a_flag_of_an_account_that_has_gone_is_a_visitors(world: MembersWorld) -> None:
     saved = flag(world, "01ABCDEFGHJKMNPQRSTVWXYZ00", 1)
     with read(world.flags.sessions) as session:
         assert session.get(Flag, saved) is not None
         assert session.get(MemberFlag, saved) is None
 
 
-def test_an_erased_flag_has_no_owner(world: World) -> None:
+def test_an_erased_flag_has_no_owner(world: MembersWorld) -> None:
     mine = member_id(world)
     saved = flag(world, mine, 1)
     world.flags.erase(saved)
@@ -69,7 +69,7 @@ def test_an_erased_flag_has_no_owner(world: World) -> None:
         assert session.get(MemberFlag, saved) is None
 
 
-def test_the_download_has_everything_and_no_secret(world: World) -> None:
+def test_the_download_has_everything_and_no_secret(world: MembersWorld) -> None:
     mine = member_id(world)
     kept, taken_back = flag(world, mine, 1, note="<script>alert(1)</script>"), flag(world, mine, 2)
     world.flags.withdraw(taken_back, "browser 2")
@@ -91,7 +91,7 @@ def test_the_download_has_everything_and_no_secret(world: World) -> None:
         assert secret not in everything
 
 
-def test_a_deletion_takes_everything_and_leaves_a_receipt_without_a_name(world: World) -> None:
+def test_a_deletion_takes_everything_and_leaves_a_receipt_without_a_name(world: MembersWorld) -> None:
     mine, theirs = member_id(world), member_id(world, "other@example.org")
     cookie = world.members.log_in(EMAIL, PASSWORD, "x")
     first, shared = flag(world, mine, 1), flag(world, mine, 2)
@@ -117,7 +117,7 @@ def test_a_deletion_takes_everything_and_leaves_a_receipt_without_a_name(world: 
     assert b"Rosa" not in stored
 
 
-def test_a_deletion_that_was_cut_short_goes_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_deletion_that_was_cut_short_goes_on(world: MembersWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     mine = member_id(world)
     flag(world, mine, 1)
 
@@ -141,7 +141,7 @@ def test_a_deletion_that_was_cut_short_goes_on(world: World, monkeypatch: pytest
     assert (done.photos_at, done.pending) == (later, None)
 
 
-def test_a_deletion_is_all_or_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_deletion_is_all_or_nothing(world: MembersWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     mine = member_id(world)
     saved = flag(world, mine, 1)
 
@@ -156,7 +156,7 @@ def test_a_deletion_is_all_or_nothing(world: World, monkeypatch: pytest.MonkeyPa
     assert world.members.log_in(EMAIL, PASSWORD, "x")
 
 
-def test_what_is_published_leaves_the_dataset_and_the_receipt_says_when(world: World) -> None:
+def test_what_is_published_leaves_the_dataset_and_the_receipt_says_when(world: MembersWorld) -> None:
     mine, theirs = member_id(world), member_id(world, "other@example.org")
     flag(world, mine, 1)
     flag(world, theirs, 2)

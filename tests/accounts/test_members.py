@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
-from members_world import EMAIL, PASSWORD, World
+from support.members import EMAIL, PASSWORD, MembersWorld
 
 from smartbreed.accounts import members as module
 from smartbreed.accounts.link_tokens import LASTS_S as LINK_LASTS_S
@@ -37,7 +37,7 @@ def refused(code: str) -> Any:
     return Refused()
 
 
-def test_from_sign_up_to_sign_out(world: World) -> None:
+def test_from_sign_up_to_sign_out(world: MembersWorld) -> None:
     cookie = world.joined()
     who = world.who(cookie)
     assert who is not None
@@ -50,7 +50,7 @@ def test_from_sign_up_to_sign_out(world: World) -> None:
     assert world.who(again) is not None
 
 
-def test_nothing_is_open_before_the_address_is_confirmed(world: World) -> None:
+def test_nothing_is_open_before_the_address_is_confirmed(world: MembersWorld) -> None:
     world.members.sign_up(EMAIL, PASSWORD, "", "x", "browser")
     first = world.letter().token
     with refused("unverified"):
@@ -60,7 +60,7 @@ def test_nothing_is_open_before_the_address_is_confirmed(world: World) -> None:
     assert world.members.verify(world.letter().token, "browser", "x")
 
 
-def test_signing_up_with_the_address_of_another_person_gains_nothing(world: World) -> None:
+def test_signing_up_with_the_address_of_another_person_gains_nothing(world: MembersWorld) -> None:
     world.members.sign_up(EMAIL, "the attacker chose this", "", "6.6.6.6", "their browser")
     letter = world.letter()
     # The owner follows the link, in their own browser and without the attacker's password.
@@ -79,12 +79,12 @@ def test_signing_up_with_the_address_of_another_person_gains_nothing(world: Worl
         world.members.verify(letter.token, "their browser", "6.6.6.6")
 
 
-def test_in_another_browser_the_password_confirms(world: World) -> None:
+def test_in_another_browser_the_password_confirms(world: MembersWorld) -> None:
     world.members.sign_up(EMAIL, PASSWORD, "", "x", "browser")
     assert world.who(world.members.verify(world.letter().token, "another", "x", PASSWORD)) is not None
 
 
-def test_an_address_that_has_an_account_hears_of_it_by_mail_alone(world: World) -> None:
+def test_an_address_that_has_an_account_hears_of_it_by_mail_alone(world: MembersWorld) -> None:
     cookie = world.joined()
     world.members.sign_up(EMAIL, "another password", "Mallory", "x", "b")
     assert world.letter().kind == "known"
@@ -97,7 +97,7 @@ def test_an_address_that_has_an_account_hears_of_it_by_mail_alone(world: World) 
 
 @pytest.mark.parametrize("known", [True, False])
 def test_the_work_before_an_answer_is_the_same_for_every_address(
-    world: World, monkeypatch: pytest.MonkeyPatch, known: bool
+    world: MembersWorld, monkeypatch: pytest.MonkeyPatch, known: bool
 ) -> None:
     """Structure, not clock: hashes, statements and what is left for later are counted."""
     if known:
@@ -127,7 +127,7 @@ def test_the_work_before_an_answer_is_the_same_for_every_address(
     assert (done, len(later)) == ([], 2)
 
 
-def test_a_link_works_once(world: World) -> None:
+def test_a_link_works_once(world: MembersWorld) -> None:
     world.joined()
     token = world.letter().token
     for browser in ("browser", "other"):
@@ -142,7 +142,7 @@ def test_a_link_works_once(world: World) -> None:
         world.members.check_reset(reset)
 
 
-def test_a_used_link_stays_used_in_every_spelling(world: World) -> None:
+def test_a_used_link_stays_used_in_every_spelling(world: MembersWorld) -> None:
     """The last character of base64 has bits that mean nothing, so one signature has several texts."""
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     cookie = world.joined()
@@ -159,7 +159,7 @@ def test_a_used_link_stays_used_in_every_spelling(world: World) -> None:
             world.members.reset(spelling, NEW)
 
 
-def test_a_new_password_ends_older_links_and_all_sessions(world: World) -> None:
+def test_a_new_password_ends_older_links_and_all_sessions(world: MembersWorld) -> None:
     cookie = world.joined()
     world.members.forgot(EMAIL, "x")
     first = world.letter().token
@@ -176,21 +176,21 @@ def test_a_new_password_ends_older_links_and_all_sessions(world: World) -> None:
     assert world.members.log_in(EMAIL, NEW, "x")
 
 
-def test_links_expire(world: World) -> None:
+def test_links_expire(world: MembersWorld) -> None:
     world.members.sign_up(EMAIL, PASSWORD, "", "x", "browser")
     token = world.letter().token
-    world.clock.now += LINK_LASTS_S["verify"] + 1
+    world.clock.forward(LINK_LASTS_S["verify"] + 1)
     with refused("bad_link"):
         world.members.verify(token, "browser", "x")
     world.joined()
     world.members.forgot(EMAIL, "x")
     reset = world.letter().token
-    world.clock.now += LINK_LASTS_S["reset"] + 1
+    world.clock.forward(LINK_LASTS_S["reset"] + 1)
     with refused("bad_link"):
         world.members.reset(reset, NEW)
 
 
-def test_swapped_and_forged_links(world: World) -> None:
+def test_swapped_and_forged_links(world: MembersWorld) -> None:
     world.members.sign_up(EMAIL, PASSWORD, "", "x", "browser")
     verify = world.letter().token
     with refused("bad_link"):
@@ -221,18 +221,18 @@ def test_made_up_links_and_cookies_open_nothing(text: str, tmp_path_factory: pyt
             world.members.check_reset(value)
 
 
-_made: list[World] = []
+_made: list[MembersWorld] = []
 
 
-def worlds(factory: pytest.TempPathFactory) -> World:
+def worlds(factory: pytest.TempPathFactory) -> MembersWorld:
     """One for all examples of a property."""
     if not _made:
-        _made.append(World(factory.mktemp("shared") / "home"))
+        _made.append(MembersWorld(factory.mktemp("shared") / "home"))
         _made[0].joined()
     return _made[0]
 
 
-def test_forged_cookies(world: World) -> None:
+def test_forged_cookies(world: MembersWorld) -> None:
     cookie = world.joined()
     value, _, signature = cookie.rpartition(".")
     who = world.who(cookie)
@@ -244,7 +244,7 @@ def test_forged_cookies(world: World) -> None:
     assert world.another().of({"cookie": f"a=b; {COOKIE}={cookie}"}) is not None, "another process knows it"
 
 
-def test_a_copy_of_the_database_does_not_sign_in(world: World) -> None:
+def test_a_copy_of_the_database_does_not_sign_in(world: MembersWorld) -> None:
     cookie = world.joined()
     stored = b"".join(path.read_bytes() for path in world.home.glob("smartbreed.db*"))
     value = cookie.rpartition(".")[0]
@@ -254,7 +254,7 @@ def test_a_copy_of_the_database_does_not_sign_in(world: World) -> None:
     assert b"$argon2id$" in stored
 
 
-def test_every_sign_in_has_a_session_of_its_own(world: World) -> None:
+def test_every_sign_in_has_a_session_of_its_own(world: MembersWorld) -> None:
     planted = world.joined()
     mine = world.members.log_in(EMAIL, PASSWORD, "x", before=planted)
     assert mine != planted
@@ -262,9 +262,9 @@ def test_every_sign_in_has_a_session_of_its_own(world: World) -> None:
     assert world.who(mine) is not None
 
 
-def test_sessions_end_by_themselves_and_one_by_one(world: World) -> None:
+def test_sessions_end_by_themselves_and_one_by_one(world: MembersWorld) -> None:
     here = world.joined()
-    world.clock.now += 1
+    world.clock.forward(1)
     there = world.members.log_in(EMAIL, PASSWORD, "x", agent="Mozilla/5.0 (X11; Linux) Firefox/140.0")
     who, other = world.who(here), world.who(there)
     assert who is not None
@@ -273,11 +273,11 @@ def test_sessions_end_by_themselves_and_one_by_one(world: World) -> None:
     world.members.end_sessions(who, other.session)
     assert world.who(there) is None
     assert world.who(here) is not None
-    world.clock.now += LASTS_S + 1
+    world.clock.forward(LASTS_S + 1)
     assert world.who(here) is None
 
 
-def test_another_members_session_cannot_be_ended(world: World) -> None:
+def test_another_members_session_cannot_be_ended(world: MembersWorld) -> None:
     mine, theirs = world.joined(), world.joined("other@example.org")
     who, other = world.who(mine), world.who(theirs)
     assert who is not None
@@ -286,17 +286,17 @@ def test_another_members_session_cannot_be_ended(world: World) -> None:
     assert world.who(theirs) is not None
 
 
-def test_only_so_many_sessions(world: World) -> None:
+def test_only_so_many_sessions(world: MembersWorld) -> None:
     world.joined()
     for _ in range(module._MOST_SESSIONS + 3):
-        world.clock.now += 1
+        world.clock.forward(1)
         last = world.members.log_in(EMAIL, PASSWORD, "x")
     who = world.who(last)
     assert who is not None
     assert len(world.members.sessions_of(who.id)) == module._MOST_SESSIONS
 
 
-def test_changing_the_password_needs_the_old_one(world: World) -> None:
+def test_changing_the_password_needs_the_old_one(world: MembersWorld) -> None:
     here = world.joined()
     there = world.members.log_in(EMAIL, PASSWORD, "x")
     who = world.who(here)
@@ -311,20 +311,20 @@ def test_changing_the_password_needs_the_old_one(world: World) -> None:
     assert world.members.log_in(EMAIL, NEW, "x")
 
 
-def test_guessing_is_slowed(world: World) -> None:
+def test_guessing_is_slowed(world: MembersWorld) -> None:
     world.joined()
     started = world.clock.now
     for _ in range(5):
         with refused("wrong_password"):
             world.members.log_in(EMAIL, "a wrong password", "1.2.3.4")
-    assert world.clock.now - started >= 4 * SLOW_S
+    assert (world.clock.now - started).total_seconds() >= 4 * SLOW_S
     assert world.members.log_in(EMAIL, PASSWORD, "9.9.9.9")
 
 
 @pytest.mark.parametrize(
     "password", ["", "short", "aaaaaaaaaaaaaaa", "ababababababab", EMAIL, EMAIL.upper(), "x" * 201]
 )
-def test_bad_passwords(world: World, password: str) -> None:
+def test_bad_passwords(world: MembersWorld, password: str) -> None:
     with refused("bad_password"):
         world.members.sign_up(EMAIL, password, "", "x")
     world.members.settle()
@@ -335,7 +335,7 @@ def test_bad_passwords(world: World, password: str) -> None:
     "email", ["", "rosa", "@", "a@", "@b.org", "a b@c.org", "a@b@c.org", "a@b..org", "a" * 70 + "@b.org",
               "a@" + "b" * 250 + ".org", "a\n@b.org", "a@b.org\r\nBcc: x@y.org", "\ud800@b.org", "<a@b.org>"],
 )  # fmt: skip
-def test_bad_addresses(world: World, email: str) -> None:
+def test_bad_addresses(world: MembersWorld, email: str) -> None:
     for ask in (
         lambda: world.members.sign_up(email, PASSWORD, "", "x"),
         lambda: world.members.forgot(email, "x"),
@@ -359,13 +359,13 @@ def test_names_are_one_printable_line(text: str) -> None:
     assert clean_name(name) == name
 
 
-def test_passwords_of_any_characters(world: World) -> None:
+def test_passwords_of_any_characters(world: MembersWorld) -> None:
     password = "pässwörd \U0001f415 \ud800 日本語"
     world.joined(password=password)
     assert world.members.log_in(EMAIL, password, "x")
 
 
-def test_mails_to_one_address_and_requests_from_one_network_are_few(world: World) -> None:
+def test_mails_to_one_address_and_requests_from_one_network_are_few(world: MembersWorld) -> None:
     world.joined()
     for _ in range(10):
         world.members.forgot(EMAIL, "1.2.3.4")
@@ -375,36 +375,36 @@ def test_mails_to_one_address_and_requests_from_one_network_are_few(world: World
         for _ in range(module._ASKED + 1):
             world.members.forgot("other@example.org", "1.2.3.4")
     world.members.forgot("other@example.org", "5.6.7.8")
-    world.clock.now += module._HOUR_S + 1
+    world.clock.forward(module._HOUR_S + 1)
     world.members.forgot(EMAIL, "1.2.3.4")
     world.members.settle()
     assert len(world.letters.sent) == module._MAILS + 1
 
 
-def test_work_behind_the_answers_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_work_behind_the_answers_is_bounded(world: MembersWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(world.members._behind, "submit", lambda work: None)
     with refused("busy"):
         for number in range(module._MOST_WAITING + 1):
             world.members.forgot(f"x{number}@example.org", f"1.2.{number // 20}.1")
 
 
-def test_sign_ups_that_were_never_confirmed_are_forgotten(world: World) -> None:
+def test_sign_ups_that_were_never_confirmed_are_forgotten(world: MembersWorld) -> None:
     world.members.sign_up("gone@example.org", PASSWORD, "", "x")
     world.members.settle()
-    world.clock.now += module._UNCONFIRMED_S + 1
+    world.clock.forward(module._UNCONFIRMED_S + 1)
     world.joined()
     assert [one.email for one in world.members.list()] == [EMAIL]
 
 
-def test_used_links_are_forgotten_when_they_have_expired(world: World) -> None:
+def test_used_links_are_forgotten_when_they_have_expired(world: MembersWorld) -> None:
     world.joined()
-    world.clock.now += LINK_LASTS_S["verify"] + 1
+    world.clock.forward(LINK_LASTS_S["verify"] + 1)
     world.joined("other@example.org")
     with read(world.flags.sessions) as session:
         assert len(list(session.scalars(sa.select(UsedToken)))) == 1
 
 
-def test_closing_an_account_ends_its_sessions_and_links(world: World) -> None:
+def test_closing_an_account_ends_its_sessions_and_links(world: MembersWorld) -> None:
     cookie = world.joined()
     world.members.forgot(EMAIL, "x")
     token = world.letter().token
@@ -420,7 +420,7 @@ def test_closing_an_account_ends_its_sessions_and_links(world: World) -> None:
     assert world.members.log_in(EMAIL, PASSWORD, "x")
 
 
-def test_an_account_made_by_an_administrator(world: World) -> None:
+def test_an_account_made_by_an_administrator(world: MembersWorld) -> None:
     member, link = world.members.create(" Boss@Example.org ", "admin")
     assert member.email == "boss@example.org"
     token = link.partition("token=")[2]
@@ -440,7 +440,7 @@ def test_an_account_made_by_an_administrator(world: World) -> None:
 
 
 def test_maintainers_by_role_have_what_the_password_gives(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: MembersWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SPACE_ID", raising=False)
     gate = Maintainers(world.settings, sessions=lambda: world.flags.sessions, members=world.members)
@@ -471,7 +471,7 @@ def claim(**changes: Any) -> Claim:
                     "verified": True, "name": "Rosa", **changes})  # fmt: skip
 
 
-def test_a_provider_signs_in_and_makes_the_account(world: World) -> None:
+def test_a_provider_signs_in_and_makes_the_account(world: MembersWorld) -> None:
     who = world.who(world.members.enter_with(claim()))
     assert who is not None
     assert (who.email, who.name, who.has_password) == (EMAIL, "Rosa", False)
@@ -480,7 +480,7 @@ def test_a_provider_signs_in_and_makes_the_account(world: World) -> None:
     assert (again.id, again.email) == (who.id, EMAIL), "the identity counts, not the address"
 
 
-def test_a_provider_joins_an_account_only_by_a_verified_address(world: World) -> None:
+def test_a_provider_joins_an_account_only_by_a_verified_address(world: MembersWorld) -> None:
     mine = world.who(world.joined())
     with refused("email_unverified"):
         world.members.enter_with(claim(verified=False))
@@ -495,7 +495,7 @@ def test_a_provider_joins_an_account_only_by_a_verified_address(world: World) ->
     assert other.id != mine.id, "the same subject of another issuer is another person"
 
 
-def test_a_provider_takes_an_account_over_that_was_never_confirmed(world: World) -> None:
+def test_a_provider_takes_an_account_over_that_was_never_confirmed(world: MembersWorld) -> None:
     world.members.sign_up(EMAIL, "the attacker chose this", "", "6.6.6.6", "b")
     world.members.settle()
     assert world.who(world.members.enter_with(claim())) is not None
@@ -503,12 +503,12 @@ def test_a_provider_takes_an_account_over_that_was_never_confirmed(world: World)
         world.members.log_in(EMAIL, "the attacker chose this", "6.6.6.6")
 
 
-def test_without_a_password_a_fresh_sign_in_confirms(world: World) -> None:
+def test_without_a_password_a_fresh_sign_in_confirms(world: MembersWorld) -> None:
     cookie = world.members.enter_with(claim())
     who = world.who(cookie)
     assert who is not None
     world.members.confirm(who, "", "x")
-    world.clock.now += FRESH_S + 1
+    world.clock.forward(FRESH_S + 1)
     stale = world.who(cookie)
     assert stale is not None
     with refused("sign_in_again"):
@@ -517,7 +517,7 @@ def test_without_a_password_a_fresh_sign_in_confirms(world: World) -> None:
     assert world.members.log_in(EMAIL, NEW, "x")
 
 
-def test_a_closed_account_stays_closed_to_providers(world: World) -> None:
+def test_a_closed_account_stays_closed_to_providers(world: MembersWorld) -> None:
     world.members.enter_with(claim())
     world.members.disable(EMAIL)
     with refused("disabled"):

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from server import ROOT, environment, free_port
+from support.processes import ROOT, environment, free_port
 
 from smartbreed.accounts.secret import check_secret, load_secret
 from smartbreed.core.errors import SettingError, StorageError

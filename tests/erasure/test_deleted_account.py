@@ -9,8 +9,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
-from test_erased import Installation
-from traces import traces
+from support.installation import Installation
+from support.traces import traces
 
 from smartbreed.core.settings import load_settings
 from smartbreed.inference.results import Identification

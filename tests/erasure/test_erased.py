@@ -11,52 +11,15 @@ import time
 from pathlib import Path
 
 import pytest
-from PIL import Image
-from support.processes import environment, kill, run, start
+from support.installation import Installation
+from support.processes import kill, start
 from support.traces import traces
 
 from smartbreed.core.settings import load_settings
 from smartbreed.feedback.flags import open_feedback
-from smartbreed.inference.results import Identification
-from smartbreed.services import Services
 from smartbreed.training_jobs.job_lock import JobLock
 from smartbreed.training_jobs.jobs import Jobs
 from smartbreed.training_jobs.workspace import remove_leftovers, workspace
-
-
-class Installation:
-    """A home, and the commands on it."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        # With a folder for temporary files of its own, so that this is searched as well.
-        self.tmp = home.parent / "tmp"
-        self.tmp.mkdir()
-        self.environment = environment(
-            home.parent, SMARTBREED_HUB="embedded", SMARTBREED_AGREEMENTS="0", TMPDIR=str(self.tmp)
-        )
-
-    def run(self, *arguments: str) -> str:
-        done = run("-m", "smartbreed", *arguments, env=self.environment)
-        assert done.returncode == 0, f"{arguments}: {done.stderr}"
-        return done.stdout
-
-    def flag(self, files: list[Path]) -> list[tuple[str, str, list[Image.Image]]]:
-        """Flag each photo as a visitor does: flag id, sample id, and the pet cut out."""
-        services = Services(load_settings(home=self.home, hub="embedded"))
-        made = []
-        for number, file in enumerate(files):
-            photo = services.read(file)
-            answer = services.identifier.identify(photo)
-            assert isinstance(answer, Identification)
-            receipt = services.flag(
-                photo, answer, number=1, verdict="wrong", label="keeshond", consent=True,
-                flagger=f"visitor {number}",
-            )  # fmt: skip
-            pet = Image.fromarray(photo.pixels).crop(tuple(round(v) for v in answer.pets[0].box))
-            made.append((receipt.flag_id, receipt.sample_id, [pet]))
-        services.flags.close()
-        return made
 
 
 @pytest.fixture

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.bundles import edit_config
 
 from smartbreed.core.settings import EMBEDDED_BUNDLE
 from smartbreed.inference.bundle import load_bundle, write_config
 from smartbreed.inference.evaluation import FILE, Evaluation, evaluation_of
 
-Edit = Callable[[Path, Callable[[dict[str, Any]], Any]], None]
 ROW = {"pictures": 20, "precision": 0.9, "recall": 0.8, "f1": 0.847}
 
 
@@ -60,7 +59,7 @@ def test_what_a_label_is_taken_for_comes_most_first() -> None:
     assert found.taken_for("beagle") == found.taken_as("beagle") == []
 
 
-def test_a_bundle_without_one_has_what_its_metrics_say(bundle_copy: Path, edit_config: Edit) -> None:
+def test_a_bundle_without_one_has_what_its_metrics_say(bundle_copy: Path) -> None:
     assert evaluation_of(load_bundle(bundle_copy)) is None
     edit_config(bundle_copy, lambda c: c.update(metrics={"per_label": {"pug": {**ROW, "auc": 0.9}}}))
     found = evaluation_of(load_bundle(bundle_copy))
@@ -68,7 +67,7 @@ def test_a_bundle_without_one_has_what_its_metrics_say(bundle_copy: Path, edit_c
     assert (found.version, found.labels["pug"].recall, found.confusion) == ("0.0.1", 0.8, {})
 
 
-def test_a_retrained_bundle_without_one_has_its_ancestors(bundle_copy: Path, edit_config: Edit) -> None:
+def test_a_retrained_bundle_without_one_has_its_ancestors(bundle_copy: Path) -> None:
     ancestor = {"version": "0.0.0", "per_label": {"pug": ROW}}
     edit_config(bundle_copy, lambda c: c.update(metrics={"gate": {}, "ancestor": ancestor}))
     found = evaluation_of(load_bundle(bundle_copy))
@@ -90,7 +89,7 @@ def test_a_broken_one_keeps_no_model_from_answering(bundle_copy: Path, content: 
 @pytest.mark.parametrize(
     "metrics", [{"per_label": 5}, {"per_label": {"pug": 1}}, {"ancestor": {"per_label": []}}]
 )
-def test_metrics_that_say_nothing_are_none(bundle_copy: Path, edit_config: Edit, metrics: Any) -> None:
+def test_metrics_that_say_nothing_are_none(bundle_copy: Path, metrics: Any) -> None:
     edit_config(bundle_copy, lambda c: c.update(metrics=metrics))
     assert evaluation_of(load_bundle(bundle_copy)) is None
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from support.photos import PUBLIC, needs_public
 from support.processes import ROOT
-from support.tiny_bundle import crops as tiny_crops
+from support.tiny_data import pets_dataset
 
 from smartbreed.core.settings import EMBEDDED_BUNDLE
 from training.common.errors import RecipeError
@@ -67,20 +69,23 @@ def test_with_a_head_it_has_an_opinion_about_every_label(crops: Crops) -> None:
     np.testing.assert_allclose(opinion.sum(1), 1, atol=1e-5)
 
 
-def test_another_network_is_refused_with_a_sentence() -> None:
+@pytest.fixture
+def tiny(tmp_path: Path) -> Crops:
+    return load_crops(str(pets_dataset(tmp_path)), "test")
+
+
+def test_another_network_is_refused_with_a_sentence(tiny: Crops) -> None:
     file = EMBEDDED_BUNDLE / "classifier.tflite"
     with pytest.raises(
         RecipeError, match=r"uint8 ImageNet classifier of 1001 classes.*Received: .*classifier"
     ):
-        teacher_for(
-            Teacher(kind="tflite", file=str(file)), Start(build_small_cnn(5, input_size=32)), tiny_crops()
-        )
+        teacher_for(Teacher(kind="tflite", file=str(file)), Start(build_small_cnn(5, input_size=32)), tiny)
 
 
-def test_a_missing_file_is_named() -> None:
+def test_a_missing_file_is_named(tiny: Crops) -> None:
     with pytest.raises(RecipeError, match=r"no such file. Received: nowhere.tflite"):
         teacher_for(
             Teacher(kind="tflite", file="nowhere.tflite"),
             Start(build_small_cnn(5, input_size=32)),
-            tiny_crops(),
+            tiny,
         )

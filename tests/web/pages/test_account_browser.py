@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from support.processes import Server
 
 pytestmark = pytest.mark.browser
 
 OpenPage = Callable[..., Any]
-Server = Any  # conftest.Server, which has no importable name
 UPLOAD = '#photo-input input[type="file"]'
 PASSWORD = "my two cats sing"
 WIDTHS = {
@@ -57,7 +57,7 @@ def heard(page: Any, server: Server, kind: str, before: int) -> str:
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_from_sign_up_to_deletion(
-    open_page: OpenPage, server: Server, photos: dict[str, list[Image.Image]], tmp_path: Path, width: int,
+    open_page: OpenPage, server: Server, photos: list[Image.Image], tmp_path: Path, width: int,
     scheme: str,
 ) -> None:  # fmt: skip
     email = f"rosa-{width}-{scheme}@example.org"
@@ -89,7 +89,7 @@ def test_from_sign_up_to_deletion(
     page.wait_for_selector("text=Stop keeping them")
     # A flag of a real photograph, while signed in.
     dog = tmp_path / "dog.jpg"
-    photos["dog"][list(WIDTHS).index(width) * 2 + (scheme == "dark")].save(dog, quality=92)
+    photos[list(WIDTHS).index(width) * 2 + (scheme == "dark")].save(dog, quality=92)
     page.goto(server.url)
     page.wait_for_selector(".sb-account:has-text('Rosa')")
     page.set_input_files(UPLOAD, dog)

@@ -342,7 +342,7 @@ def test_ones_own_flags_are_shown_downloaded_and_deleted(
 ) -> None:
     browser, other = join(app, log), join(app, log, "other@example.org")
     path = tmp_path / "rex.png"
-    photos["dog"][0].save(path)
+    photos[0].save(path)
     saved = flag(app, path, app.services.members.find(EMAIL).id)
     page = browser.get("/account").text
     assert "It is a Keeshond" in page

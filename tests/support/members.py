@@ -11,18 +11,9 @@ from smartbreed.accounts.mail import Kind, Mail
 from smartbreed.accounts.members import COOKIE, Members, SignedIn
 from smartbreed.core.settings import Settings, load_settings
 from smartbreed.feedback.flags import FlagService, open_feedback
+from support.clock import Clock
 
 EMAIL, PASSWORD = "rosa.valentin@example.org", "my two cats sing"
-
-
-class Clock:
-    now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
 
 
 @dataclass
@@ -49,7 +40,7 @@ class Letters(Mail):
 
 
 @dataclass
-class World:
+class MembersWorld:
     home: Path
     clock: Clock = field(default_factory=Clock)
 
@@ -63,7 +54,9 @@ class World:
     def another(self, **settings: str) -> Members:
         """The members of another process on the same home."""
         wanted = load_settings(home=self.home, salt="a salt", **settings)
-        return Members(wanted, lambda: self.flags.sessions, self.clock, self.clock.sleep, self.letters)
+        return Members(
+            wanted, lambda: self.flags.sessions, self.clock.seconds, self.clock.forward, self.letters
+        )
 
     def letter(self) -> Letter:
         """The latest."""
