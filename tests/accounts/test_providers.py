@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import json
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +27,7 @@ from smartbreed.accounts import providers
 from smartbreed.core.settings import load_settings
 from smartbreed.services import Services
 from smartbreed.web.pages.account.page import account_app
+from smartbreed.web.server import build_routes, build_server
 
 EMAIL = "rosa@example.org"
 
@@ -371,3 +374,39 @@ def test_hugging_face_is_a_spaces_alone(tmp_path: Path, monkeypatch: pytest.Monk
     with app_with(tmp_path, "") as (browser, _):
         assert "Hugging Face" not in browser.get("/account/sign-in").text
         assert browser.get("/account/hugging-face").status_code == 403
+
+
+def test_on_a_space_gradios_own_sign_in_opens_the_account(
+    honest: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gradio import oauth
+    from gradio.routes import App
+
+    here = "me-app.hf.space"
+    given = {"OAUTH_CLIENT_ID": "pets", "OAUTH_CLIENT_SECRET": "s", "OAUTH_SCOPES": "openid profile email",
+             "OPENID_PROVIDER_URL": honest}  # fmt: skip
+    for name, value in {**given, "SYSTEM": "spaces", "SPACE_ID": "me/app", "SPACE_HOST": here}.items():
+        monkeypatch.setenv(name, value)
+    for name, value in given.items():
+        monkeypatch.setattr(oauth, name, value)
+    services = Services(load_settings(home=tmp_path, hub="embedded", gallery=""))
+    app = App.create_app(build_server(services), app_kwargs={"routes": build_routes(services)})
+    with TestClient(app, base_url=f"https://{here}", follow_redirects=False) as browser:
+        page = browser.get("/account/sign-in").text
+        assert "Continue with Hugging Face" in page
+        assert "sb-password" not in page, "a Space has no mail to confirm an address with"
+        assert browser.get("/account/hugging-face").status_code == 403, "before signing in there"
+        [button] = re.findall(r'href="(/login/huggingface[^"]*)"', page)
+        away = browser.get(html.unescape(button)).headers["location"]
+        assert away.startswith(honest)
+        back = httpx.post(away, data={"sub": "rosa"}, timeout=30).headers["location"]
+        assert back.startswith(f"https://{here}/login/callback")
+        onwards = browser.get(back)
+        assert onwards.headers["location"] == "/account/hugging-face"
+        done = browser.get("/account/hugging-face")
+        assert (done.status_code, done.headers["location"]) == (303, "/account")
+        mine = [one for one in done.headers.get_list("set-cookie") if one.startswith("smartbreed_member=")]
+        assert {"SameSite=None", "Secure", "Partitioned", "HttpOnly"} <= set(mine[0].split("; "))
+        assert signed_in(browser) == "Rosa"
+        assert browser.get("/account/hugging-face").status_code == 403, "what gradio kept has done its work"
+    services.stop()
