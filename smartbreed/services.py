@@ -33,6 +33,7 @@ from smartbreed.feedback.flags import FlagService, Receipt, open_feedback
 from smartbreed.imaging.admission import ORDINARY, Admission
 from smartbreed.imaging.decoding import most_memory
 from smartbreed.imaging.photo import Photo, PhotoInput, read_photo, sample_encoding
+from smartbreed.inference.breed_book import BreedBook
 from smartbreed.inference.pipeline import Identifier
 from smartbreed.inference.results import Failure, Identification
 from smartbreed.registry.live import LiveModel
@@ -41,7 +42,7 @@ from smartbreed.registry.release_history import Releases
 from smartbreed.registry.watcher import Watcher
 from smartbreed.review.scoring import Background
 from smartbreed.review.service import ReviewService
-from smartbreed.training_jobs.accepted_photos import AcceptedPhotos
+from smartbreed.training_jobs.accepted_photos import AcceptedPhotos, VisitorsBreed
 from smartbreed.training_jobs.job import Job
 from smartbreed.training_jobs.jobs import Jobs
 from smartbreed.training_jobs.triggers import Triggers
@@ -65,6 +66,7 @@ class Services:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._ends: list[Callable[[], object]] = []
+        self._book: BreedBook | None = None
 
     def start(self) -> None:
         """Begin what goes on beside requests: publishing, scoring, and watching for releases and triggers."""
@@ -113,6 +115,14 @@ class Services:
     def identifier(self) -> Identifier:
         """What answers now. Another may take its place at any time: take it once a request."""
         return self.model.current.identifier
+
+    @property
+    def breed_book(self) -> BreedBook:
+        """What is known of the breeds of the model that answers now; made once for each version."""
+        bundle, book = self.identifier.bundle, self._book
+        if book is None or book.revision != bundle.version.revision:
+            book = self._book = BreedBook(bundle)
+        return book
 
     @cached_property
     def flags(self) -> FlagService:
@@ -227,6 +237,14 @@ class Services:
             StorageError: the database refused.
         """
         return self._accepted_photos.needs()
+
+    def visitors_breeds(self) -> tuple[VisitorsBreed, ...]:
+        """Breeds that visitors added or are adding. See `AcceptedPhotos.visitors_breeds`.
+
+        Raises:
+            StorageError: the database refused.
+        """
+        return self._accepted_photos.visitors_breeds()
 
     @cached_property
     def _accepted_photos(self) -> AcceptedPhotos:

@@ -171,7 +171,7 @@ def resolve(text: str, others: Iterable[Breed] = ()) -> Breed | None:
     return found
 
 
-def search(text: str, limit: int = 10, others: Iterable[Breed] = ()) -> list[Breed]:
+def search(text: str, limit: int = 10, others: Iterable[Breed] = (), *, close: bool = True) -> list[Breed]:
     """Breeds that a text may mean, likeliest first.
 
     Exact matches come first, then names that begin with the text, then those with
@@ -183,6 +183,7 @@ def search(text: str, limit: int = 10, others: Iterable[Breed] = ()) -> list[Bre
         text: anything a person typed; only its first 80 characters count.
         limit: most breeds to return; below 1 gives none.
         others: breeds that a model knows and the catalogue may lack.
+        close: also those that only come close.
 
     Returns:
         At most ``limit`` breeds, none twice; empty for a text without letters or digits.
@@ -202,7 +203,7 @@ def search(text: str, limit: int = 10, others: Iterable[Breed] = ()) -> list[Bre
     )
     found = {} if named is None else {named.id: None}
     found |= dict.fromkeys(breed_id for *_, breed_id in ranked)
-    if len(found) < limit:
+    if close and len(found) < limit:
         found |= dict.fromkeys(_close("".join(words), limit))
     return [more.get(breed_id) or BREEDS[breed_id] for breed_id in list(found)[:limit]]
 

@@ -11,8 +11,7 @@ from typing import Annotated
 import typer
 
 from smartbreed import __version__
-from smartbreed.cli import accounts, flags, hub, models, review
-from smartbreed.cli.breeds import breeds
+from smartbreed.cli import accounts, breeds, flags, hub, models, review
 from smartbreed.cli.common import ModelOption
 from smartbreed.cli.deploy import deploy
 from smartbreed.cli.identify import identify
@@ -27,10 +26,10 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(identify)
-app.command()(breeds)
 app.command()(retrain)
 app.command()(deploy)
 app.add_typer(accounts.app, name="accounts")
+app.add_typer(breeds.app, name="breeds")
 app.add_typer(flags.app, name="flags")
 app.add_typer(hub.app, name="hub")
 app.add_typer(models.app, name="models")

@@ -4,18 +4,45 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from smartbreed.breeds.catalogue import BREEDS
 from smartbreed.core.database import Sessions
 from smartbreed.core.settings import Settings
 from smartbreed.dataset.accepted import accepted_pets, read_model, waiting_for
-from smartbreed.dataset.needs import Model, Need, need
+from smartbreed.dataset.needs import LEAST_PICTURES, Model, Need, capped, need
 from smartbreed.inference.bundle import Bundle
 from smartbreed.registry.model_source import read_source
 from smartbreed.registry.release_history import Releases
 from smartbreed.registry.state import StateFile
 from smartbreed.review.decisions import NewBreed, breed_name
 from smartbreed.training_jobs.jobs import MODES
+
+
+@dataclass(frozen=True)
+class VisitorsBreed:
+    """A breed that the catalogue lacks and visitors added, or are adding.
+
+    Attributes:
+        species: ``cat``, ``dog`` or empty.
+        photos: accepted ones known here.
+        counting: those a retraining may learn from: no person gives more than a share.
+        people: how many gave them.
+        known: the model that answers can name it.
+    """
+
+    id: str
+    name: str
+    species: str
+    photos: int
+    counting: int
+    people: int
+    known: bool
+
+    @property
+    def missing(self) -> int:
+        """Photos that it needs before it can be learnt."""
+        return 0 if self.known else max(0, LEAST_PICTURES - self.counting)
 
 
 class AcceptedPhotos:
@@ -63,6 +90,33 @@ class AcceptedPhotos:
             mode: replace(one, new_breeds=tuple((breed_name(id_, new), n) for id_, n in one.new_breeds))
             for mode, one in found.items()
         }
+
+    def visitors_breeds(self) -> tuple[VisitorsBreed, ...]:
+        """Breeds that the catalogue lacks, by name: those that decisions introduced, and those learnt before.
+
+        Raises:
+            StorageError: the database refused.
+        """
+        model, new, pets = self._served(), self._new_breeds(), accepted_pets(self._sessions)
+        kept = {pet.key for pet in capped(pets)}
+        names = {label.id: label for label in self._bundle().config.classifier.labels}
+        found = []
+        for breed in (set(new) | (model.known - model.base)) - set(BREEDS):
+            learnt = {key for key, label in model.learnt.items() if label == breed}
+            given = {pet.key: pet.flagger for pet in pets if pet.label == breed}
+            label, introduced = names.get(breed), new.get(breed)
+            found.append(
+                VisitorsBreed(
+                    breed,
+                    (label and label.name) or breed_name(breed, new),
+                    label.species if label else introduced.species if introduced else "",
+                    len(learnt | set(given)),
+                    len(learnt | (set(given) & kept)),
+                    len(set(given.values())),
+                    breed in model.known,
+                )
+            )
+        return tuple(sorted(found, key=lambda one: one.name.casefold()))
 
     def _learnt(self) -> Mapping[str, str]:
         """Of the model that would be retrained, see `parse_learnt`: the pinned one, else the newest."""

@@ -24,12 +24,10 @@ _STATIC = Path(__file__).parent / "static"
 _CACHE = (300, 3600)
 #: Most events that wait in gradio's queue, whose arguments lie in memory.
 _MOST_WAITING = 100
-#: What makes each page of `nav.PAGES` but the first.
+#: What makes each page of `nav.PAGES` that is gradio's, but the first.
 _PAGES: dict[str, Callable[[Services], Any]] = {"tour": TourPage, "review": ReviewPage, "train": TrainPage}
 #: Of all pages, then of each: its rules all begin with its class, ``sb-page-…``.
-STYLESHEETS = [
-    path for key in ("style", *(page[0] for page in nav.PAGES)) if (path := _STATIC / f"{key}.css").is_file()
-]
+STYLESHEETS = [path for key in ("style", "identify", *_PAGES) if (path := _STATIC / f"{key}.css").is_file()]
 
 
 def build_app(services: Services) -> gr.Blocks:
@@ -47,7 +45,7 @@ def build_app(services: Services) -> gr.Blocks:
         if services.settings.gallery:
             found = [page.examples_box, page.examples_heading, page.gallery]
             app.load(page.load_examples, None, found, show_progress="hidden", api_visibility="private")
-    for key, address, title in nav.PAGES[1:]:
+    for key, address, title in (page for page in nav.PAGES if page[0] in _PAGES):
         with app.route(title, address, show_in_navbar=False), _page(key):
             _PAGES[key](services).load(app)
     if space_button is not None:

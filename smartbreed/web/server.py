@@ -190,6 +190,7 @@ def build_routes(services: Services) -> list[Any]:
     from smartbreed.web.api.sign_in import build_maintainer_router
     from smartbreed.web.api.webhooks import build_webhook_router
     from smartbreed.web.pages.account.page import account_app
+    from smartbreed.web.pages.breeds.page import BreedPages
 
     app = rest_app(
         photo_router(services, uploads=Path(get_upload_folder())),
@@ -199,7 +200,8 @@ def build_routes(services: Services) -> list[Any]:
     # Not mounted: that would take the first part of the address away.
     own = dict.fromkeys(("/api", "/api/{path:path}", "/maintainer/{path:path}"), app)
     own |= dict.fromkeys(("/account", "/account/{path:path}"), account_app(services))
-    return [Route(path, one) for path, one in own.items()]
+    routes = [Route(path, one) for path, one in own.items()]
+    return [*routes, *BreedPages(services).routes()]
 
 
 def upload_folder(blocks: gr.Blocks, settings: Settings) -> UploadFolder:

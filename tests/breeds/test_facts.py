@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+import itertools
+import re
 from collections import Counter
 
 import pytest
@@ -53,3 +56,36 @@ def test_a_text_that_is_wrong_is_refused(change: dict[str, object], message: str
     assert text is not None
     with pytest.raises(ValueError, match=message):
         BreedFacts.model_validate(text.model_dump() | change)
+
+
+def words(text: str) -> set[str]:
+    return {word.lower().removesuffix("'s").rstrip("s") for word in re.findall(r"[\w']{3,}", text)}
+
+
+def test_what_tells_two_breeds_apart_names_one_of_them() -> None:
+    for breed_id, text in TEXTS.items():
+        for alike in text.look_alikes if text else ():
+            pair = BREEDS[breed_id], BREEDS[alike.breed]
+            names = {word for breed in pair for name in (breed.name, *breed.aliases) for word in words(name)}
+            assert names & words(alike.tell_apart), (breed_id, alike.breed)
+
+
+def test_two_breeds_that_list_each_other_have_a_hint_each() -> None:
+    hints = {
+        (breed_id, alike.breed): alike.tell_apart
+        for breed_id, text in TEXTS.items()
+        for alike in (text.look_alikes if text else ())
+    }
+    both = [pair for pair in hints if pair[::-1] in hints]
+    assert len(both) > 250
+    assert [pair for pair in both if hints[pair] == hints[pair[::-1]]] == []
+
+
+def test_no_two_summaries_are_alike() -> None:
+    summaries = {breed_id: text.summary for breed_id, text in TEXTS.items() if text}
+    alike = []
+    for one, other in itertools.combinations(summaries, 2):
+        matcher = difflib.SequenceMatcher(None, summaries[one], summaries[other])
+        if matcher.real_quick_ratio() > 0.7 and matcher.quick_ratio() > 0.7 and matcher.ratio() > 0.7:
+            alike.append((one, other))
+    assert alike == []

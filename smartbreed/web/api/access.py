@@ -53,15 +53,19 @@ ROUTES = (
     *(
         Route(
             address,
-            "GET HEAD" if address == "/" else "GET",
+            "GET HEAD" if key in ("identify", "breeds") else "GET",
             "visitor",
             f"page: {title}{'; shows nothing before sign-in' if key in nav.MAINTAINERS else ''}",
         )
         for key, address, title in nav.PAGES
     ),
+    Route("/breeds/compare", "GET HEAD", "visitor", "page: two breeds side by side"),
+    Route("/breeds/{breed}", "GET HEAD", "visitor", "page: one breed"),
+    Route("/files/{name}", "GET HEAD", "visitor", "stylesheet and script of pages without gradio"),
     Route("/api/identify", "POST", "anyone", "name the pets in photos"),
     Route("/api/flag", "POST", "visitor", "say whether an answer is right; keeps the photo"),
     Route("/api/breeds", "GET HEAD", "anyone", "list of breeds"),
+    Route("/api/breeds/{breed}", "GET HEAD", "anyone", "one breed, and how well the model knows it"),
     Route("/api/health", "GET HEAD", "anyone", "whether it is up, which model, how many flags wait"),
     Route("/api/openapi.json", "GET", "anyone", "description of the REST routes"),
     Route("/api/docs", "GET", "visitor", "the same as a page"),

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from smartbreed.core.errors import PhotoError
+from smartbreed.core.errors import PhotoError, RequestError
 from smartbreed.imaging.photo import Photo
+from smartbreed.inference.breed_book import BreedBook
 from smartbreed.inference.bundle import Bundle
 from smartbreed.inference.labels import Labels
 from smartbreed.inference.pipeline import Identifier
@@ -53,6 +54,42 @@ def save_flag(services: Services, item: Given, said: FlagArguments, client: str)
         return found
     rest = said.model_dump(exclude={"whole", "score", "pet"})
     return asdict(services.flag(*found, number=said.pet, client=client, **rest))
+
+
+def breed_detail(book: BreedBook, text: str) -> dict[str, Any]:
+    """What is known of the breed that ``text`` names, by id, name or alias; see `schemas.BreedDetail`.
+
+    Raises:
+        RequestError: ``unknown_breed``, with the names nearest to it.
+    """
+    breed = book.named(text)
+    if breed is None:
+        nearest = ", ".join(f"{one.name} ({one.id})" for one in book.nearest(text))
+        raise RequestError(
+            "unknown_breed",
+            f"This model knows no breed called {text[:60]!r}.{f' Near it: {nearest}.' if nearest else ''}",
+            status=404,
+        )
+    entry, evaluation = book.entry(breed), book.evaluation
+    measured = None
+    if evaluation and entry.measured:
+        confusions = {"taken_for": evaluation.taken_for(breed.id), "taken_as": evaluation.taken_as(breed.id)}
+        measured = {
+            **entry.measured.model_dump(),
+            "version": evaluation.version,
+            "date": evaluation.date and evaluation.date.isoformat(),
+            "data": evaluation.data,
+            **{
+                name: [{"id": label, "pictures": count} for label, count in found]
+                for name, found in confusions.items()
+            },
+        }
+    return {
+        **asdict(breed),
+        "aliases": list(breed.aliases),
+        "facts": entry.facts and entry.facts.model_dump(mode="json"),
+        "evaluation": measured,
+    }
 
 
 def breed_list(bundle: Bundle) -> list[dict[str, Any]]:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
 from smartbreed.web.components import nav, templates
-from smartbreed.web.theme import SmartBreedTheme
-
-_STATIC = Path(__file__).parents[1] / "static"
+from smartbreed.web.components.plain import page_style
 
 
 def docs_page(api: dict[str, Any], base: str) -> str:
@@ -22,17 +18,6 @@ def docs_page(api: dict[str, Any], base: str) -> str:
         base: address of the server, put into the examples.
     """
     header = Markup(nav.header("docs", maintainers=False))
-    return templates.render("docs.html", api=api, base=base, header=header, style=Markup(page_style()))
-
-
-@cache
-def page_style(*more: str) -> str:
-    """The look of a page without gradio, light and dark as the browser wants it.
-
-    Args:
-        more: names of further stylesheets.
-    """
-    theme = "\n".join(line for line in SmartBreedTheme()._get_theme_css().splitlines() if "url(" not in line)
-    light, _, dark = theme.partition(":root.dark, :root .dark")  # a script of gradio's sets that class
-    own = [(_STATIC / name).read_text(encoding="utf-8") for name in ("style.css", "docs.css", *more)]
-    return "\n".join([light, f"@media (prefers-color-scheme: dark) {{ :root {dark} }}", *own])
+    return templates.render(
+        "docs.html", api=api, base=base, header=header, style=Markup(page_style("docs.css"))
+    )

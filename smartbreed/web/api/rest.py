@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Query
+from fastapi import Path as PathParameter
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -29,7 +30,7 @@ from smartbreed.inference.results import Failure
 from smartbreed.services import Services, explain_failure
 from smartbreed.web.api import schemas
 from smartbreed.web.api.access import route_for
-from smartbreed.web.api.answers import breed_list, identify_all, save_flag
+from smartbreed.web.api.answers import breed_detail, breed_list, identify_all, save_flag
 from smartbreed.web.api.arguments import FlagArguments, IdentifyArguments
 from smartbreed.web.api.body import Body, read_body
 from smartbreed.web.api.client import client_of
@@ -157,6 +158,20 @@ def photo_router(services: Services, *, uploads: Path = Path("/nonexistent")) ->
     async def breeds() -> list[schemas.Breed]:
         """List every breed this model can name."""
         return breed_list(services.identifier.bundle)  # type: ignore[return-value]
+
+    @router.get(
+        "/breeds/{breed}",
+        summary="One breed",
+        responses={404: {"model": schemas.RequestFailure, "description": "The model knows no such breed."}},
+        openapi_extra={"x-examples": ["curl {base}/api/breeds/border_terrier"]},
+    )
+    @router.head("/breeds/{breed}", include_in_schema=False)
+    async def breed(
+        breed: Annotated[str, PathParameter(description="Its id, name or an alias.")],
+    ) -> schemas.BreedDetail:
+        """Say what is known of a breed, and how well this model knows it."""
+        found: Any = await gate.run(breed_detail, services.breed_book, breed)
+        return found  # type: ignore[no-any-return]
 
     @router.post(
         "/withdraw",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from smartbreed.breeds.facts import BreedFacts
 from smartbreed.core.errors import PHOTO_CODES
+from smartbreed.inference.evaluation import LabelEvaluation
 
 
 class Guess(BaseModel):
@@ -101,6 +104,30 @@ class Breed(BaseModel):
     aliases: list[str]
     species: Literal["cat", "dog", ""]
     group: str
+
+
+class Confusion(BaseModel):
+    """Another breed, and the test pictures for which the two were mixed up."""
+
+    id: str
+    pictures: int
+
+
+class BreedEvaluation(LabelEvaluation):
+    """How well the model names a breed, on pictures it was not trained on."""
+
+    version: str = Field(description="Of the model that was measured: the one that answers, or its ancestor.")
+    date: dt.date | None = Field(description="When.")
+    data: str = Field(description="What the pictures are.")
+    taken_for: list[Confusion] = Field(description="What pictures of it were taken for, most first.")
+    taken_as: list[Confusion] = Field(description="Pictures of which breeds were taken for it, most first.")
+
+
+class BreedDetail(Breed):
+    """A breed, what is known of it, and how well this model knows it."""
+
+    facts: BreedFacts | None = Field(description="Null for a breed without a text, such as a new breed.")
+    evaluation: BreedEvaluation | None = Field(description="Null for a breed that was not measured.")
 
 
 class Flags(BaseModel):

@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
+import os
+from urllib.parse import quote, urlencode, urlsplit
+
 from smartbreed.web.components.templates import html
 
 #: Every page: key, address, and what its link says.
 PAGES = (
     ("identify", "/", "Identify"),
+    ("breeds", "/breeds", "Breeds"),
     ("tour", "/tour", "How it learns"),
     ("review", "/review", "Review"),
     ("train", "/train", "Retrain"),
 )
 #: Pages that only maintainers can use.
 MAINTAINERS = frozenset({"review", "train"})
+
+
+def root() -> str:
+    """Where the front page is for a browser, with a slash at its end: a proxy may serve us under a prefix."""
+    return urlsplit(os.environ.get("GRADIO_ROOT_PATH", "")).path.rstrip("/") + "/"
+
+
+def breed(breed_id: str) -> str:
+    """Address of a breed's page."""
+    return f"{root()}breeds/{quote(breed_id, safe='')}"
+
+
+def comparison(first: str, second: str) -> str:
+    """Address of two breeds side by side."""
+    return f"{root()}breeds/compare?{urlencode({'a': first, 'b': second})}"
 
 
 def header(current: str, *, maintainers: bool, title: str = "", about: str = "", account: str = "") -> str:
@@ -25,5 +44,9 @@ def header(current: str, *, maintainers: bool, title: str = "", about: str = "",
         title, about: of a model that introduces itself; empty: ours.
         account: who is signed in; empty: a script puts the name there, where there is one.
     """
-    pages = [page for page in PAGES if maintainers or page[0] not in MAINTAINERS or page[0] == current]
-    return str(html.header(pages, current, title, about, account))
+    pages = [
+        (key, root() + address[1:], text)
+        for key, address, text in PAGES
+        if maintainers or key not in MAINTAINERS or key == current
+    ]
+    return str(html.header(pages, current, title, about, account, root()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from smartbreed.breeds.catalogue import GROUPS
 from smartbreed.inference.results import Identification, Pet
+from smartbreed.training_jobs.accepted_photos import VisitorsBreed
 
 #: One colour a pet, legible with white figures on them and on photos of any brightness.
 _COLOURS = ("#b3451a", "#1f6f8b", "#5b7a1f", "#7d4aa3", "#a3324f", "#8a6a10")
@@ -54,6 +55,22 @@ def found(answer: Identification) -> str:
         pets = all(pet.species for pet in answer.pets)
         return "The whole picture, taken as one pet" if pets else "The whole picture"
     return f"{count(len(answer.pets)).capitalize()} {'pet' if len(answer.pets) < 2 else 'pets'} found"
+
+
+def added(breed: VisitorsBreed) -> str:
+    """ "20 photos by 3 people; the model knows it." · "3 photos by one person; 2 more are needed." """
+    photos = f"{count(breed.counting)} {'photo' if breed.counting == 1 else 'photos'}"
+    if breed.counting < breed.photos:
+        photos += f" of {breed.photos} count"
+    if breed.people:
+        photos += f" by {count(breed.people)} {'person' if breed.people == 1 else 'people'}"
+    if breed.known:
+        rest = "the model knows it."
+    elif breed.missing:
+        rest = f"{count(breed.missing)} more {'is' if breed.missing == 1 else 'are'} needed to learn it."
+    else:
+        rest = "the next version can learn it."
+    return f"{photos[:1].upper()}{photos[1:]}; {rest}"
 
 
 def count(number: int) -> str:

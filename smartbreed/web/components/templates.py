@@ -39,12 +39,15 @@ _ENVIRONMENT = Environment(
 )
 _ENVIRONMENT.filters |= {
     "base64": lambda data: base64.b64encode(data).decode("ascii"),
+    "capitalize_first": lambda text: text[:1].upper() + text[1:],
     "colour": sentences.colour,
     "found": sentences.found,
+    "kind_label": lambda species: {("dog",): "Group", ("cat",): "Body type"}.get(tuple(species), "Kind"),
     "px": lambda number: f"{number:.1f}",
     "percent": sentences.percent,
     "sentence": sentences.sentence,
     "span": sentences.span,
+    "added": sentences.added,
     "share": lambda value: "–" if value is None else f"{value:.1%}",
 }
 

@@ -198,8 +198,17 @@ class Walk:
                 continue
             if href.startswith("#"):
                 assert self.page.locator(f"[id='{href[1:]}']").count() == 1, f"{href} leads nowhere"
-            self.page.locator(f'a[href="{href}"]:visible').first.click()
-            self.page.wait_for_url(target)
+            link = self.page.locator(f'a[href="{href}"]:visible').first
+            if link.get_attribute("target") == "_blank":
+                with self.page.expect_popup() as opened:
+                    link.click()
+                opened.value.wait_for_url(target)
+                assert opened.value.locator("main").is_visible()
+                opened.value.close()
+                continue
+            link.click()
+            # Who is not signed in is led from the account to the page to sign in.
+            self.page.wait_for_url(re.compile(re.escape(target) + r"(/sign-in\b.*)?$"))
             self.settle()
             self._faults = [fault for fault in self._faults if not LEAVING.search(fault)]
             self.check(f"following the link {href}", refused=True)

@@ -56,6 +56,11 @@ def test_tour_api_docs_and_closed_pages(browse: Browse, stage: Stage) -> None:
     operations.walk_visitor(browse(stage, 390))
 
 
+@pytest.mark.parametrize("width", SIZES)
+def test_the_pages_about_breeds(browse: Browse, stage: Stage, width: int) -> None:
+    operations.walk_breeds(browse(stage, width))
+
+
 def test_a_control_without_an_operation_is_named(browse: Browse, stage: Stage) -> None:
     walk = browse(stage, 1280)
     walk.open("tour")
@@ -111,6 +116,7 @@ def test_everything_on_a_phone_and_as_a_maintainer(
             (operations.walk_train, 1280),
             (operations.walk_review, 390),
             (operations.walk_identify, 390),
+            (operations.walk_breeds, 390),
             (operations.walk_visitor, 1280),
             (operations.walk_train_again, 390),
         ):

@@ -12,6 +12,8 @@ from smartbreed.core.settings import load_settings
 from smartbreed.web import blocks
 
 PAGES = [path.stem for path in blocks.STYLESHEETS[1:]]
+#: Of pages without gradio, and what these share.
+WITHOUT_GRADIO = {"docs.css", "plain.css", "account.css", "breeds.css"}
 tinycss2 = pytest.importorskip("tinycss2", reason="tinycss2 is not installed")
 
 UI = Path(blocks.__file__).parent / "static"
@@ -67,7 +69,7 @@ def test_a_selector_that_reaches_another_page_is_found() -> None:
         list(selectors(".a { } }"))
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [*PAGES, "account", "breeds"])
 def test_a_pages_stylesheet_keeps_to_its_page(page: str) -> None:
     css = (UI / f"{page}.css").read_text(encoding="utf-8")
     assert not strays(css, page), f"{page}.css styles what other pages show too"
@@ -75,7 +77,7 @@ def test_a_pages_stylesheet_keeps_to_its_page(page: str) -> None:
 
 
 def test_every_stylesheet_is_shared_or_some_pages(tmp_path: Path) -> None:
-    names = {path.name for path in UI.glob("*.css")} - {"docs.css", "account.css"}  # of pages without gradio
+    names = {path.name for path in UI.glob("*.css")} - WITHOUT_GRADIO
     assert names == {"style.css", *(f"{page}.css" for page in PAGES)}
     served = blocks.launch_options(load_settings(home=tmp_path))["css_paths"]
     assert {path.name for path in served} == names

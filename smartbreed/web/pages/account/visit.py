@@ -20,8 +20,8 @@ from smartbreed.core.errors import AccountError
 from smartbreed.services import Services
 from smartbreed.web.api.access import route_for
 from smartbreed.web.api.client import client_of
-from smartbreed.web.api.docs_page import page_style
 from smartbreed.web.components import nav, templates
+from smartbreed.web.components.plain import page_style
 
 #: Names the browser that a form was made for.
 FORM_COOKIE = "smartbreed_form"

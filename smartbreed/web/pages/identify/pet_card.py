@@ -6,10 +6,13 @@ from typing import Any
 
 import gradio as gr
 
+from smartbreed.breeds.facts import facts_of
 from smartbreed.core.errors import RequestError
 from smartbreed.inference.deep_explanations import METHODS
 from smartbreed.inference.grad_cam import overlay
+from smartbreed.inference.results import Pet
 from smartbreed.services import Services, explain_failure
+from smartbreed.web.components import nav
 from smartbreed.web.components.breed_list import breed_choices, breed_dropdown
 from smartbreed.web.components.templates import html
 from smartbreed.web.pages.identify.flag_form import FlagForm, Updates
@@ -78,7 +81,7 @@ class PetCard:
             self.box: gr.update(visible=True),
             self.slider: self._shown(session, number, first.id),
             self.caption: html.caption(first.name, METHODS[GRAD_CAM]),
-            self.text: html.pet_text(pet, number, answer.combined),
+            self.text: html.pet_text(pet, number, answer.combined, **_more(pet)),
             self.breed: gr.update(choices=breed_choices(session.labels.breeds, pet.breeds), value=first.id),
             self.deeper: self.offer(method),
             **self.form.reset(),
@@ -145,3 +148,22 @@ class PetCard:
         crop = session.crops[number - 1]
         # From the answer's own class maps and labels: the model may have been replaced since.
         return crop, overlay(crop, session.labels.heat(pet.class_maps, breed))
+
+
+def _more(pet: Pet) -> dict[str, str]:
+    """What the card says about the breed, and where there is more; of a group, how two of it differ."""
+    first, *others = pet.breeds
+    if pet.verdict == "breed":
+        facts = facts_of(first.id)
+        return {
+            "summary": facts.summary if facts else "",
+            "more": nav.breed(first.id),
+            "about": f"More about the {first.name}",
+        }
+    if pet.verdict == "group" and others:
+        second = others[0]
+        return {
+            "more": nav.comparison(first.id, second.id),
+            "about": f"How the {first.name} and the {second.name} differ",
+        }
+    return {}

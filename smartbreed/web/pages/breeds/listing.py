@@ -1,0 +1,103 @@
+"""The list of breeds: what is asked for in the address, and what fits it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import get_args
+
+from smartbreed.breeds.catalogue import GROUPS
+from smartbreed.breeds.facts import CoatLength, Size
+from smartbreed.inference.breed_book import BreedBook, Entry
+
+#: Longest text that is searched for, as in `smartbreed.breeds.catalogue`.
+_LONGEST = 80
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What a visitor looks for; empty: everything."""
+
+    q: str = ""
+    species: str = ""
+    group: str = ""
+    size: str = ""
+    coat: str = ""
+
+    def __bool__(self) -> bool:
+        return any(getattr(self, field.name) for field in fields(self))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a filter can be set to, and how many breeds that is."""
+
+    value: str
+    text: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What the page shows.
+
+    Attributes:
+        filters: what was asked for; a value that no breed has is left out.
+        choices: by name of the filter; one that would change nothing is left out.
+        found: what fits.
+        total: all that there are.
+    """
+
+    filters: Filters
+    choices: Mapping[str, tuple[Choice, ...]]
+    found: tuple[Entry, ...]
+    total: int
+
+
+_VALUES: dict[str, Callable[[Entry], str]] = {
+    "species": lambda entry: entry.breed.species,
+    "group": lambda entry: entry.breed.group,
+    "size": lambda entry: entry.facts.size if entry.facts else "",
+    "coat": lambda entry: entry.facts.coat.length if entry.facts else "",
+}
+#: Small before large; all others by what they say.
+_ORDER = (*get_args(Size), *get_args(CoatLength))
+
+
+def list_breeds(book: BreedBook, asked: Mapping[str, str]) -> Listing:
+    """What fits the query of an address.
+
+    Args:
+        book: of the model that answers.
+        asked: any names and values; those that mean nothing here count as not given.
+    """
+    choices = {name: _choices(book, name) for name in _VALUES}
+    known = {
+        name: value
+        for name in _VALUES
+        if (value := asked.get(name, "")) in {choice.value for choice in choices[name]}
+    }
+    filters = Filters(q=asked.get("q", "").strip()[:_LONGEST], **known)
+    entries = {entry.breed.id: entry for entry in book.entries}
+    if filters.q:
+        entries = {breed.id: entries[breed.id] for breed in book.search(filters.q)}
+    found = tuple(
+        entry
+        for entry in entries.values()
+        if all(_VALUES[name](entry) == value for name, value in known.items())
+    )
+    shown = {name: some for name, some in choices.items() if len(some) > 1}
+    return Listing(filters, shown, found, len(book.entries))
+
+
+def _choices(book: BreedBook, name: str) -> tuple[Choice, ...]:
+    counts = Counter(value for entry in book.entries if (value := _VALUES[name](entry)))
+    names = {entry.breed.group: entry.group for entry in book.entries} if name == "group" else {}
+    found = [Choice(value, names.get(value) or value.capitalize(), count) for value, count in counts.items()]
+    return tuple(sorted(found, key=_place))
+
+
+def _place(choice: Choice) -> tuple[str, int, str]:
+    order = _ORDER.index(choice.value) if choice.value in _ORDER else 0
+    return GROUPS[choice.value].species if choice.value in GROUPS else "", order, choice.text

@@ -1,0 +1,177 @@
+"""``/breeds``, ``/breeds/<id>`` and ``/breeds/compare``: what is asked for becomes HTML."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from contextlib import suppress
+from functools import cache
+from typing import Any
+
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from smartbreed.accounts.origin import public_origin
+from smartbreed.breeds.catalogue import BREEDS
+from smartbreed.core.errors import StorageError
+from smartbreed.dataset.needs import FLAGGER_FLOOR, LEAST_PICTURES
+from smartbreed.inference.breed_book import BreedBook, Entry
+from smartbreed.services import Services
+from smartbreed.training_jobs.accepted_photos import VisitorsBreed
+from smartbreed.web.components import nav, templates
+from smartbreed.web.components.plain import STATIC, page_style
+from smartbreed.web.pages.breeds.listing import list_breeds
+from smartbreed.web.pages.breeds.measured import measures_of, mixed_up, source_of
+
+#: How long what visitors added is remembered, in seconds: it takes a look at every accepted photo.
+_VISITORS_S = 30.0
+#: The query of these says which content it is, so that it never changes under it.
+_FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
+#: Longest id or name that is looked up.
+_LONGEST = 200
+
+
+class BreedPages:
+    """Makes the pages; safe to use from many threads.
+
+    Args:
+        services: whose model's breeds.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._visitors: tuple[float, tuple[VisitorsBreed, ...]] = (-_VISITORS_S, ())
+
+    def routes(self) -> list[Route]:
+        """The addresses that these pages answer at."""
+        return [
+            Route("/breeds", self.index),
+            Route("/breeds/compare", self.compare),
+            Route("/breeds/{breed}", self.breed),
+            Route("/files/{name}", files),
+        ]
+
+    def index(self, request: Request) -> Response:
+        """The list, filtered by the query."""
+        book = self._services.breed_book
+        listing = list_breeds(book, request.query_params)
+        return self._page(
+            request, "list", book, path=f"{nav.root()}breeds", title=f"{listing.total} breeds it knows",
+            about=f"The {listing.total} breeds that this model can name: what they look like and need, "
+            "and how well it tells each from its look-alikes.",
+            listing=listing, added=self._visitors_breeds(), least=LEAST_PICTURES, most=FLAGGER_FLOOR,
+        )  # fmt: skip
+
+    def breed(self, request: Request) -> Response:
+        """One breed; a name or an alias leads to it."""
+        book, asked = self._services.breed_book, request.path_params["breed"][:_LONGEST]
+        breed = book.breeds.get(asked)
+        if breed is None:
+            named = book.named(asked)
+            if named is None:
+                return self._missing(request, book, asked)
+            return RedirectResponse(nav.breed(named.id), 302)
+        entry = book.entry(breed)
+        looks = entry.facts.look_alikes if entry.facts else ()
+        alike = [(book.breeds[one.breed], one.tell_apart) for one in looks if one.breed in book.breeds]
+        return self._page(
+            request, "breed", book, path=nav.breed(breed.id), title=breed.name,
+            about=entry.facts.summary if entry.facts else f"How well this model knows the {breed.name}.",
+            entry=entry, alike=alike, added=self._visitors_breed(breed.id),
+            measures=measures_of(book, entry), nearest=book.nearest(breed.name, breed.id),
+        )  # fmt: skip
+
+    def compare(self, request: Request) -> Response:
+        """Two breeds side by side, as the query names them; what is missing can be chosen."""
+        book = self._services.breed_book
+        texts = [request.query_params.get(name, "").strip()[:_LONGEST] for name in ("a", "b")]
+        found = [book.named(text) if text else None for text in texts]
+        pair: list[Entry] = [book.entry(breed) for breed in found if breed]
+        names = " and ".join(entry.breed.name for entry in pair)
+        both = len(pair) == 2 and pair[0].breed != pair[1].breed
+        ids = [entry.breed.id for entry in pair]
+        return self._page(
+            request, "compare", book,
+            path=nav.comparison(*ids) if both else f"{nav.root()}breeds/compare",
+            title=f"{names} compared" if both else "Compare two breeds",
+            about=f"{names if both else 'Two breeds'} side by side: size, coat, character and needs, "
+            "and how to tell them apart.",
+            pair=pair if both else [], chosen=[breed.id if breed else "" for breed in found],
+            unknown=[text for text, breed in zip(texts, found, strict=True) if text and breed is None],
+            same=len(pair) == 2 and not both, mixed=mixed_up(book, *pair) if both else "",
+            source=source_of(book, book.evaluation) if book.evaluation else "",
+        )  # fmt: skip
+
+    def _missing(self, request: Request, book: BreedBook, asked: str) -> Response:
+        gone = BREEDS.get(asked)
+        name = gone.name if gone else asked.replace("_", " ")
+        added = self._visitors_breed(asked)
+        return self._page(
+            request, "missing", book, path=f"{nav.root()}breeds", title="No such breed", status=404,
+            about="This address names no breed that the model knows.",
+            asked=added.name if added else name, gone=gone, added=added,
+            nearest=book.nearest(name, most=6),
+        )  # fmt: skip
+
+    def _visitors_breed(self, breed_id: str) -> VisitorsBreed | None:
+        return next((one for one in self._visitors_breeds() if one.id == breed_id), None)
+
+    def _visitors_breeds(self) -> tuple[VisitorsBreed, ...]:
+        made, found = self._visitors
+        if time.monotonic() - made >= _VISITORS_S:
+            try:
+                found = self._services.visitors_breeds()
+            except StorageError:  # the rest of the page needs no database
+                return found
+            self._visitors = (time.monotonic(), found)
+        return found
+
+    def _name(self, request: Request) -> str:
+        """Who is signed in; empty for visitors."""
+        with suppress(StorageError):
+            member = self._services.members.of(request.headers)
+            return member.shown if member else ""
+        return ""
+
+    def _page(
+        self, request: Request, name: str, book: BreedBook, *, path: str, title: str, about: str,
+        status: int = 200, **values: Any,
+    ) -> Response:  # fmt: skip
+        site = self._services.introduction[0] or "SmartBreed"
+        origin = (
+            public_origin(self._services.settings.public_url)
+            or f"{request.url.scheme}://{request.url.netloc}"
+        )
+        maintainers, who = self._services.maintainers.reachable, self._name(request)
+        text = templates.render(
+            f"breeds/{name}.html",
+            header=Markup(nav.header("breeds", maintainers=maintainers, account=who)),
+            root=nav.root(), address=nav.breed, comparison=nav.comparison, file=file_address, book=book,
+            site=site, title=title, about=about, url=origin + path, status=status, **values,
+        )  # fmt: skip
+        return HTMLResponse(text, status)
+
+
+@cache
+def _files() -> dict[str, tuple[bytes, str]]:
+    script = (STATIC / "breeds.js").read_bytes()
+    return {
+        "breeds.css": (page_style("breeds.css").encode(), "text/css"),
+        "breeds.js": (script, "text/javascript"),
+    }
+
+
+def files(request: Request) -> Response:
+    """The stylesheet and the script of these pages."""
+    found = _files().get(request.path_params["name"])
+    if found is None:
+        return Response("There is nothing here.", 404, media_type="text/plain")
+    return Response(found[0], media_type=found[1], headers=_FOREVER)
+
+
+@cache
+def file_address(name: str) -> str:
+    """Address of a file, below the root, that changes with its content."""
+    return f"files/{name}?v={hashlib.sha256(_files()[name][0]).hexdigest()[:12]}"
