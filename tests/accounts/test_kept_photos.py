@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from members_world import EMAIL, World
+from support.members import EMAIL, MembersWorld
 
 from smartbreed.accounts import kept_photos
 from smartbreed.accounts.kept_photos import KeptPhotos
@@ -27,7 +27,7 @@ def jpeg(number: int) -> bytes:
     return sample_encoding(pixels)[0]
 
 
-def member(world: World, email: str = EMAIL, *, agrees: bool = True) -> str:
+def member(world: MembersWorld, email: str = EMAIL, *, agrees: bool = True) -> str:
     world.joined(email)
     found = world.members.find(email).id
     if agrees:
@@ -35,17 +35,17 @@ def member(world: World, email: str = EMAIL, *, agrees: bool = True) -> str:
     return found
 
 
-def keep(world: World, who: str, number: int, after_s: int = 0) -> bool:
+def keep(world: MembersWorld, who: str, number: int, after_s: int = 0) -> bool:
     return world.kept.keep(
         who, jpeg(number), f"rex {number}.jpg", ANSWER, NOW + dt.timedelta(seconds=after_s)
     )
 
 
-def files(world: World) -> int:
+def files(world: MembersWorld) -> int:
     return len(list(world.kept.store.root.glob("??/??/*")))
 
 
-def test_nothing_is_kept_without_consent(world: World) -> None:
+def test_nothing_is_kept_without_consent(world: MembersWorld) -> None:
     mine = member(world, agrees=False)
     assert not keep(world, mine, 1)
     assert not keep(world, "01ABCDEFGHJKMNPQRSTVWXYZ00", 1)
@@ -57,7 +57,7 @@ def test_nothing_is_kept_without_consent(world: World) -> None:
     assert files(world) == 1
 
 
-def test_only_its_owner_sees_and_deletes_a_photo(world: World) -> None:
+def test_only_its_owner_sees_and_deletes_a_photo(world: MembersWorld) -> None:
     mine, theirs = member(world), member(world, "other@example.org")
     keep(world, mine, 1)
     [row] = world.kept.list(mine)
@@ -71,7 +71,7 @@ def test_only_its_owner_sees_and_deletes_a_photo(world: World) -> None:
     assert (world.kept.list(mine), files(world)) == ([], 0)
 
 
-def test_the_same_photo_of_two_members_stays_for_the_other(world: World) -> None:
+def test_the_same_photo_of_two_members_stays_for_the_other(world: MembersWorld) -> None:
     mine, theirs = member(world), member(world, "other@example.org")
     for _ in range(2):
         keep(world, mine, 1)
@@ -82,7 +82,7 @@ def test_the_same_photo_of_two_members_stays_for_the_other(world: World) -> None
     assert world.kept.get(theirs, world.kept.list(theirs)[0].id) == jpeg(1)
 
 
-def test_the_oldest_make_room(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_oldest_make_room(world: MembersWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kept_photos, "MOST", 3)
     mine = member(world)
     for number in range(5):
@@ -91,7 +91,7 @@ def test_the_oldest_make_room(world: World, monkeypatch: pytest.MonkeyPatch) -> 
     assert files(world) == 3
 
 
-def test_the_quota(world: World) -> None:
+def test_the_quota(world: MembersWorld) -> None:
     mine = member(world)
     small = KeptPhotos(world.flags.sessions, world.home, len(jpeg(1)) + 10)
     assert small.keep(mine, jpeg(1), "a", ANSWER, NOW)
@@ -99,7 +99,7 @@ def test_the_quota(world: World) -> None:
 
 
 def test_a_disk_that_refuses_leaves_no_file_without_a_row(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: MembersWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mine = member(world)
 
@@ -123,7 +123,7 @@ def test_a_disk_that_refuses_leaves_no_file_without_a_row(
     assert (world.kept.list(mine), files(world)) == ([], 0)
 
 
-def test_they_are_in_the_download_and_go_with_the_account(world: World) -> None:
+def test_they_are_in_the_download_and_go_with_the_account(world: MembersWorld) -> None:
     mine, theirs = member(world), member(world, "other@example.org")
     keep(world, mine, 1)
     keep(world, theirs, 2)
