@@ -42,6 +42,7 @@ from smartbreed.registry.release_history import Releases
 from smartbreed.registry.watcher import Watcher
 from smartbreed.review.scoring import Background
 from smartbreed.review.service import ReviewService
+from smartbreed.statistics.usage import EVERY_S, Recorder
 from smartbreed.training_jobs.accepted_photos import AcceptedPhotos, VisitorsBreed
 from smartbreed.training_jobs.job import Job
 from smartbreed.training_jobs.jobs import Jobs
@@ -65,6 +66,8 @@ class Services:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        #: Counts the answers of all interfaces.
+        self.recorder = Recorder(lambda: self.flags.sessions)
         self._ends: list[Callable[[], object]] = []
         self._book: BreedBook | None = None
 
@@ -76,6 +79,7 @@ class Services:
             BackgroundPublisher(self.publisher, every_s=settings.publish_every, size=settings.publish_size),
             Background(self.review, lambda: self.identifier),
             PeriodicTask("accounts", self._go_on_with_deletions, _DELETIONS_S),
+            PeriodicTask("statistics", self.recorder.write, EVERY_S, last=self.recorder.write),
         )
         for task in tasks:
             task.start()
@@ -300,13 +304,19 @@ class Services:
         whole: bool = False,
         top_k: int | None = None,
         score: float | None = None,
+        interface: str = "",
     ) -> Identification | Failure:
-        """One photo to its answer; what cannot be read becomes a `Failure`, never an exception."""
+        """One photo to its answer; what cannot be read becomes a `Failure`, never an exception.
+
+        Args:
+            interface: counts the answer, as one of `smartbreed.statistics.usage.INTERFACES`.
+        """
         try:
             photo = self.read(source, name)
         except PhotoError as error:
-            return Failure(name or _base_name(source), error)
-        return self.identifier.identify(photo, whole=whole, top_k=top_k, score=score)
+            return self._counted(Failure(name or _base_name(source), error), interface)
+        answer = self.identifier.identify(photo, whole=whole, top_k=top_k, score=score)
+        return self._counted(answer, interface)
 
     def identify_many(
         self,
@@ -315,8 +325,12 @@ class Services:
         whole: bool = False,
         top_k: int | None = None,
         score: float | None = None,
+        interface: str = "",
     ) -> list[Identification | Failure]:
         """Many ``(source, name)``, answers in order; one bad photo does not spoil the others.
+
+        Args:
+            interface: as of `identify`.
 
         Raises:
             RequestError: more photos than the settings allow.
@@ -333,12 +347,18 @@ class Services:
             try:
                 photo = self.read(source, name)
             except PhotoError as error:
-                return Failure(name or _base_name(source), error)
-            return identifier.identify(photo, whole=whole, top_k=top_k, score=score)
+                return self._counted(Failure(name or _base_name(source), error), interface)
+            answer = identifier.identify(photo, whole=whole, top_k=top_k, score=score)
+            return self._counted(answer, interface)
 
         # Each thread lets go of its photo before it takes the next: a batch of decoded photos would hold all.
         with ThreadPoolExecutor(min(identifier.threads, len(sources)) or 1) as pool:
             return list(pool.map(one, sources))
+
+    def _counted(self, answer: Identification | Failure, interface: str) -> Identification | Failure:
+        if interface:
+            self.recorder.note(answer, interface, self.model.current.identifier.bundle.version.version)
+        return answer
 
     def flag(
         self,

@@ -20,7 +20,7 @@ from smartbreed.web.api.photos import Given
 
 
 async def identify_all(
-    services: Services, gate: Gate, items: Sequence[Given], options: dict[str, Any]
+    services: Services, gate: Gate, items: Sequence[Given], options: dict[str, Any], interface: str
 ) -> list[dict[str, Any]]:
     """Identify the usable ones of ``items`` together and put every answer in its place.
 
@@ -28,7 +28,7 @@ async def identify_all(
         RequestError: more photos than the settings allow.
     """
     usable = [(item.source, item.name) for item in items if item.error is None]
-    found = iter(await gate.run(services.identify_many, usable, **options))
+    found = iter(await gate.run(services.identify_many, usable, interface=interface, **options))
     return [
         (next(found) if item.error is None else Failure(item.name, item.error)).as_dict() for item in items
     ]

@@ -88,7 +88,7 @@ def _endpoints(services: Services, gate: Gate, blocks: gr.Blocks) -> list[Callab
         item = await given(photo)
         if item.error:
             return Failure(item.name, item.error).as_dict()
-        answer = await gate.run(services.identify, item.source, name=item.name, **options)
+        answer = await gate.run(services.identify, item.source, name=item.name, interface="client", **options)
         return answer.as_dict()
 
     @answering
@@ -115,7 +115,7 @@ def _endpoints(services: Services, gate: Gate, blocks: gr.Blocks) -> list[Callab
         options = IdentifyArguments(whole=whole, top_k=top_k, score=score).model_dump()
         values = check_photos(photos, services.settings.max_photos)
         items = await asyncio.gather(*(given(value) for value in values))
-        return await identify_all(services, gate, items, options)
+        return await identify_all(services, gate, items, options, "client")
 
     @answering
     async def explain(

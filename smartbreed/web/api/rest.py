@@ -117,11 +117,11 @@ def photo_router(services: Services, *, uploads: Path = Path("/nonexistent")) ->
         """Name the breed of every cat and dog in one photo, or in several."""
         options = body.over(query).model_dump()
         if body.several:
-            return {"results": await identify_all(services, gate, body.photos, options)}
+            return {"results": await identify_all(services, gate, body.photos, options, "rest")}
         item = body.photos[0]
         if item.error:
             return _failure(Failure(item.name, item.error))
-        answer = await gate.run(services.identify, item.source, name=item.name, **options)
+        answer = await gate.run(services.identify, item.source, name=item.name, interface="rest", **options)
         return _failure(answer) if isinstance(answer, Failure) else answer.as_dict()
 
     @router.post(

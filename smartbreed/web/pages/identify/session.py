@@ -158,7 +158,10 @@ def _identify_one(
         photo = services.read(Path(path), name)
         answer = model.identify(photo, whole=options.whole, top_k=options.top_k, score=options.score)
     except PhotoError as error:
-        return View(path, name, Failure(name, error)), None
+        failure = Failure(name, error)
+        services.recorder.note(failure, "page", model.bundle.version.version)
+        return View(path, name, failure), None
+    services.recorder.note(answer, "page")
     return View(path, name, answer, thumbnail(photo)), photo if keep else None
 
 
