@@ -763,10 +763,10 @@ def check_password(password: str, address: str) -> None:
     raise AccountError("bad_password", problem)
 
 
-def clean_name(text: str) -> str:
-    """A name in one line without control or formatting characters, at most 60 long."""
+def clean_name(text: str, most: int = 60) -> str:
+    """A name in one line without control or formatting characters, at most so long."""
     visible = "".join(c if c.isprintable() else " " for c in text[:1000])
-    return " ".join(visible.split())[:60].strip()
+    return " ".join(visible.split())[:most].strip()
 
 
 def browser_name(agent: str) -> str:

@@ -43,9 +43,12 @@ class Letters(Mail):
 class MembersWorld:
     home: Path
     clock: Clock = field(default_factory=Clock)
+    database_url: str = ""
 
     def __post_init__(self) -> None:
-        self.settings = load_settings(home=self.home, salt="a salt", hub="embedded")
+        self.settings = load_settings(
+            home=self.home, salt="a salt", hub="embedded", database_url=self.database_url
+        )
         self.flags: FlagService = open_feedback(self.settings)
         self.kept = KeptPhotos(self.flags.sessions, self.home)
         self.letters = Letters(self.settings)
