@@ -30,6 +30,8 @@ from smartbreed.dataset.service import BackgroundPublisher, open_publisher
 from smartbreed.dataset.status import PublishingStatus
 from smartbreed.feedback.flag_request import request_of
 from smartbreed.feedback.flags import FlagService, Receipt, open_feedback
+from smartbreed.gallery.gallery import EVERY_S as GALLERY_EVERY_S
+from smartbreed.gallery.gallery import Gallery
 from smartbreed.imaging.admission import ORDINARY, Admission
 from smartbreed.imaging.decoding import most_memory
 from smartbreed.imaging.photo import Photo, PhotoInput, read_photo, sample_encoding
@@ -80,6 +82,7 @@ class Services:
             Background(self.review, lambda: self.identifier),
             PeriodicTask("accounts", self._go_on_with_deletions, _DELETIONS_S),
             PeriodicTask("statistics", self.recorder.write, EVERY_S, last=self.recorder.write),
+            PeriodicTask("gallery", self.gallery.refresh, GALLERY_EVERY_S),
         )
         for task in tasks:
             task.start()
@@ -192,6 +195,13 @@ class Services:
 
     def _go_on_with_deletions(self) -> None:
         member_data.go_on_with_all(self.flags, self.kept_photos, dt.datetime.now(dt.UTC))
+
+    @cached_property
+    def gallery(self) -> Gallery:
+        """Photographs that answers are explained by."""
+        return Gallery(
+            self.settings, lambda: self.flags.sessions, lambda: self.identifier, lambda: self.flags.blobs
+        )
 
     @cached_property
     def review(self) -> ReviewService:

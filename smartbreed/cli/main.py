@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from smartbreed import __version__
-from smartbreed.cli import accounts, breeds, flags, hub, models, review
+from smartbreed.cli import accounts, breeds, flags, gallery, hub, models, review
 from smartbreed.cli.common import ModelOption
 from smartbreed.cli.deploy import deploy
 from smartbreed.cli.identify import identify
@@ -31,6 +31,7 @@ app.command()(deploy)
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(breeds.app, name="breeds")
 app.add_typer(flags.app, name="flags")
+app.add_typer(gallery.app, name="gallery")
 app.add_typer(hub.app, name="hub")
 app.add_typer(models.app, name="models")
 app.add_typer(review.app, name="review")

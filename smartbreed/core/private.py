@@ -19,6 +19,7 @@ _OTHERS = 0o077
 _OURS = (
     "blobs",
     "examples",
+    "gallery",
     "hub",
     "hub-cache",
     "members",

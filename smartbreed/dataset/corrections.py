@@ -7,6 +7,7 @@ the page would give the answer away.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -73,14 +74,21 @@ def corrections(sessions: Sessions, limit: int) -> list[Correction]:
     with read(sessions) as session:
         names = {breed.id: breed.name for breed in decisions.introduced(session).values()}
         found: dict[str, Correction] = {}
-        for flag, decision in _accepted(session, limit * _SPARE):
+        for flag, decision in accepted_rows(session, limit * _SPARE):
             correction = _correction(flag, decision, names)
             if correction is not None and len(found) < limit:
                 found.setdefault(correction.key, correction)
         return list(found.values())
 
 
-def _accepted(session: Session, limit: int) -> list[tuple[Flag, Decision]]:
+def accepted_rows(
+    session: Session, limit: int, flag_ids: Sequence[str] | None = None
+) -> list[tuple[Flag, Decision]]:
+    """The flags whose photos the public may see, each with its decision, the latest first.
+
+    Args:
+        flag_ids: only of these; None: of all.
+    """
     last = decisions.newest()
     query = (
         sa.select(Flag, Decision)
@@ -93,6 +101,7 @@ def _accepted(session: Session, limit: int) -> list[tuple[Flag, Decision]]:
             # Without an answer there is nothing to compare with.
             Flag.predicted.is_not(None),
             Flag.sample_id.not_in(sa.select(Gold.sample_id)),
+            *([] if flag_ids is None else [Flag.id.in_(flag_ids)]),
         )
         .order_by(Decision.decided_at.desc(), Flag.id.desc())
         .limit(limit)

@@ -188,6 +188,7 @@ def build_routes(services: Services) -> list[Any]:
 
     from smartbreed.web.api.rest import photo_router, rest_app
     from smartbreed.web.api.sign_in import build_maintainer_router
+    from smartbreed.web.api.similar import similar_routes
     from smartbreed.web.api.webhooks import build_webhook_router
     from smartbreed.web.pages.account.page import account_app
     from smartbreed.web.pages.breeds.page import BreedPages
@@ -201,7 +202,7 @@ def build_routes(services: Services) -> list[Any]:
     own = dict.fromkeys(("/api", "/api/{path:path}", "/maintainer/{path:path}"), app)
     own |= dict.fromkeys(("/account", "/account/{path:path}"), account_app(services))
     routes = [Route(path, one) for path, one in own.items()]
-    return [*routes, *BreedPages(services).routes()]
+    return [*routes, *BreedPages(services).routes(), *similar_routes(services)]
 
 
 def upload_folder(blocks: gr.Blocks, settings: Settings) -> UploadFolder:

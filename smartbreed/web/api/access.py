@@ -96,6 +96,7 @@ ROUTES = (
     Route("/account/sessions/end", "POST", "member", "end one's own sessions"),
     Route("/account/sign-out", "POST", "member", "sign out"),
     Route("/account/delete", "GET POST", "member", "delete one's own account"),
+    Route("/similar/{picture}", "GET HEAD", "visitor", "a photo that the model finds alike, small"),
     Route("/config", "GET", "visitor", "description of the pages, for clients"),
     Route(f"{_GRADIO}/info", "GET", "visitor", "description of the endpoints, for clients"),
     Route(f"{_GRADIO}/app_id", "GET", "visitor", "whether the server was restarted, for open pages"),

@@ -12,6 +12,7 @@ from smartbreed.inference.deep_explanations import METHODS
 from smartbreed.inference.grad_cam import overlay
 from smartbreed.inference.results import Pet
 from smartbreed.services import Services, explain_failure
+from smartbreed.web.api.similar import alike
 from smartbreed.web.components import nav
 from smartbreed.web.components.breed_list import breed_choices, breed_dropdown
 from smartbreed.web.components.templates import html
@@ -52,6 +53,7 @@ class PetCard:
                         [], label="Show what speaks for", elem_id=f"{name}-explain", elem_classes="sb-explain"
                     )
                     self.deeper = gr.Button("", size="sm", visible=False, elem_id=f"{name}-deeper")
+            self.alike = gr.HTML(elem_id=f"{name}-alike", elem_classes="sb-live")
             self.form = FlagForm(services, session, browser, self.number, name)
         self.outputs = [
             self.box,
@@ -60,6 +62,7 @@ class PetCard:
             self.text,
             self.breed,
             self.deeper,
+            self.alike,
             *self.form.outputs,
         ]
 
@@ -84,6 +87,7 @@ class PetCard:
             self.text: html.pet_text(pet, number, answer.combined, **_more(pet)),
             self.breed: gr.update(choices=breed_choices(session.labels.breeds, pet.breeds), value=first.id),
             self.deeper: self.offer(method),
+            self.alike: html.alike(alike(self.services, answer, pet)),
             **self.form.reset(),
             **self.form.offer(pet, session.labels.breeds),
         }

@@ -1,0 +1,214 @@
+"""Fill a gallery from a source; what was done stays done when the process is stopped or killed."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import sqlalchemy as sa
+
+from smartbreed.breeds.catalogue import resolve
+from smartbreed.core.database import read, write
+from smartbreed.core.errors import PhotoError, RequestError
+from smartbreed.gallery.gallery import KEPT_SIDE, MOST, Gallery, embedded
+from smartbreed.gallery.sources import Found, Source
+from smartbreed.gallery.tables import GalleryPhoto
+from smartbreed.imaging.photo import encode_jpeg, read_photo
+from smartbreed.inference.pipeline import Identifier
+from smartbreed.review.near_duplicates import ALIKE, BITS, BOTH
+
+#: Photos between two commits: what a killed process has to do again.
+_BATCH = 16
+
+
+@dataclass
+class Progress:
+    """How far a build is.
+
+    Attributes:
+        total: photos of the source; None: not known.
+        kept, known, duplicates: photos that joined now, that were there before, and that are near-duplicates.
+        problems: sentences about those that cannot be used, and how many they are.
+        seconds: since the start.
+    """
+
+    total: int | None = None
+    kept: int = 0
+    known: int = 0
+    duplicates: int = 0
+    problems: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+
+    @property
+    def bad(self) -> int:
+        return self.problems.total()
+
+    @property
+    def seen(self) -> int:
+        return self.kept + self.known + self.duplicates + self.bad
+
+    @property
+    def rate(self) -> float:
+        """New photos a second."""
+        return (self.seen - self.known) / self.seconds if self.seconds else 0.0
+
+    def __str__(self) -> str:
+        of = f" of {self.total}" if self.total else ""
+        return (
+            f"{self.seen}{of} photos, {self.rate:.1f} a second: {self.kept} new, {self.known} known, "
+            f"{self.duplicates} near-duplicates, {self.bad} unusable"
+        )
+
+
+def build(
+    gallery: Gallery, identifier: Identifier, source: Source, progress: Callable[[Progress], object]
+) -> Progress:
+    """Add a source's photos to a gallery.
+
+    Args:
+        identifier: the model that answers.
+        progress: called after each few photos.
+
+    Raises:
+        RequestError: ``busy``: another process builds; ``full``: more than `MOST` photos.
+        StorageError: disk or database refused; what was done before is kept.
+    """
+    with gallery.adding() as alone:
+        if not alone:
+            raise RequestError("busy", "The gallery is being built by another process.", status=503)
+        report = _Builder(gallery, identifier).run(source, progress)
+    gallery.refresh_all()
+    return report
+
+
+class _Builder:
+    def __init__(self, gallery: Gallery, identifier: Identifier) -> None:
+        self._gallery, self._identifier = gallery, identifier
+        self._model = identifier.bundle.version.revision
+        self._ids: dict[str, str] = {}
+        row = GalleryPhoto
+        query = sa.select(row.origin, row.state, row.model, row.embedding, row.phash)
+        with read(gallery.sessions) as session:
+            rows = session.execute(query).all()
+        self._known = {row.origin for row in rows}
+        same = [row for row in rows if row.state == "kept" and row.model == self._model]
+        self._room, self._filled = np.zeros((0, 0), np.float32), 0
+        self._vectors = [np.frombuffer(row.embedding, np.float16).astype(np.float32) for row in same]
+        self._hashes = [int(row.phash, 16) for row in same]
+        self._kept = sum(row.state == "kept" for row in rows)
+
+    def run(self, source: Source, progress: Callable[[Progress], object]) -> Progress:
+        report, started = Progress(source.total), time.monotonic()
+        with ThreadPoolExecutor(self._identifier.threads) as pool:
+            while batch := list(islice(source.photos, _BATCH)):
+                rows = []
+                for outcome in pool.map(self._look, batch):
+                    if isinstance(outcome, str):
+                        report.problems[outcome] += 1
+                    elif outcome is None or outcome[0].origin in self._known:
+                        report.known += 1
+                    else:
+                        rows.append(self._add(*outcome, report))
+                if rows:
+                    with write(self._gallery.sessions) as session:
+                        session.add_all(rows)
+                report.seconds = time.monotonic() - started
+                progress(report)
+                if self._kept >= MOST:
+                    raise RequestError("full", f"A gallery holds at most {MOST:,} photos; this one is full.")
+        return report
+
+    def _add(self, row: GalleryPhoto, jpeg: bytes, report: Progress) -> GalleryPhoto:
+        """Count a new photo, and keep its picture."""
+        self._known.add(row.origin)
+        if row.state == "kept" and self._is_duplicate(row):
+            row.state, row.embedding = "duplicate", None
+        if row.state == "kept":
+            # The picture is on the disk before its row is in the database.
+            row.picture = self._gallery.pictures.put(jpeg)
+            report.kept += 1
+            self._kept += 1
+        elif row.state == "duplicate":
+            report.duplicates += 1
+        else:
+            report.problems[row.problem or ""] += 1
+        return row
+
+    def _look(self, found: Found) -> tuple[GalleryPhoto, bytes] | str | None:
+        """A new row and its picture, None for a photo that is known, or why it cannot even be read."""
+        settings = self._gallery.settings
+        try:
+            if isinstance(found.photo, Path):
+                if not found.photo.is_file():  # a pipe would never end
+                    return "It is no ordinary file."
+                if found.photo.stat().st_size > settings.max_bytes:
+                    raise PhotoError("too_many_bytes", f"It has more than {settings.max_bytes:,} bytes.")
+                data = found.photo.read_bytes()
+            else:
+                data = found.photo
+        except OSError:
+            return "It cannot be opened."
+        except PhotoError as error:
+            return error.message
+        origin = hashlib.sha256(data).hexdigest()
+        if origin in self._known:
+            return None
+        row, jpeg = GalleryPhoto(origin=origin, model=self._model, pets=0), b""
+        try:
+            row.label = self._label(found.label)
+            photo = read_photo(
+                data, max_bytes=settings.max_bytes, max_pixels=settings.max_pixels, reduce=True
+            )
+            picture = photo.to_pil()
+            picture.thumbnail((KEPT_SIDE, KEPT_SIDE), reducing_gap=2.0)
+            jpeg = encode_jpeg(np.asarray(picture), 90)
+            for name, value in embedded(self._identifier, read_photo(jpeg)).items():
+                setattr(row, name, value)
+        except (PhotoError, RequestError) as error:
+            row.state, row.problem = "bad", error.message[:300]
+        return row, jpeg
+
+    def _label(self, text: str) -> str:
+        if text not in self._ids:
+            breeds = self._identifier.known.breeds
+            named = text if text in self._identifier.known.ids else getattr(resolve(text, breeds), "id", "")
+            self._ids[text] = named
+        if not self._ids[text]:
+            raise RequestError("no_breed", f"No breed is called {text[:60]!r}.")
+        return self._ids[text]
+
+    def _is_duplicate(self, row: GalleryPhoto) -> bool:
+        """Whether it is like one that is there; else it is remembered."""
+        vector = np.frombuffer(row.embedding or b"", np.float16).astype(np.float32)
+        phash = int(row.phash or "0", 16)
+        if self._vectors:
+            similar = self._matrix() @ vector
+            bits = np.bitwise_count(np.array(self._hashes, np.uint64) ^ np.uint64(phash))
+            if bool(((similar >= ALIKE) | (bits <= BITS) | ((similar >= BOTH[0]) & (bits <= BOTH[1]))).any()):
+                return True
+        self._vectors.append(vector)
+        self._hashes.append(phash)
+        return False
+
+    def _matrix(self) -> np.ndarray:
+        """All vectors, in room that doubles as it fills."""
+        count, width = len(self._vectors), len(self._vectors[0])
+        if len(self._room) < count:
+            self._room, self._filled = np.zeros((max(1024, 2 * count), width), np.float32), 0
+        if self._filled < count:
+            self._room[self._filled : count] = self._vectors[self._filled :]
+            self._filled = count
+        return self._room[:count]
+
+
+def shown_problems(report: Progress) -> Iterator[str]:
+    """A line for each kind of photo that could not be used, most frequent first."""
+    for sentence, number in report.problems.most_common(20):
+        yield f"{number} unusable: {sentence}"

@@ -1,0 +1,409 @@
+"""The gallery of an installation: photographs with known breeds, searched by embedding.
+
+The database says what there is; pictures are blobs under ``home/gallery/pictures``; ``embeddings.npy``
+beside them is made from the database whenever that has changed, for the model that answers now. Embeddings
+of another model are never searched: the photos are embedded anew in the background.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from PIL import Image
+from sqlalchemy.orm import Session
+
+from smartbreed.core.database import Sessions, read, write
+from smartbreed.core.errors import PhotoError, RequestError, StorageError
+from smartbreed.core.files import disk_errors, make_dirs, only_holder
+from smartbreed.core.settings import Settings
+from smartbreed.dataset.corrections import accepted_rows
+from smartbreed.feedback.blobs import BlobStore
+from smartbreed.gallery.index import Index, read_index, write_index
+from smartbreed.gallery.tables import GalleryPhoto
+from smartbreed.imaging.photo import Box, Photo, encode_jpeg, read_photo
+from smartbreed.inference.pipeline import Identifier
+from smartbreed.inference.results import Pet
+from smartbreed.review.claims import label_of
+from smartbreed.review.pictures import stored_photo
+from smartbreed.review.scores import difference_hash
+from smartbreed.review.tables import Signals
+
+log = logging.getLogger(__name__)
+
+#: Most photographs that are searched; see docs/gallery.md for what would serve more.
+MOST = 100_000
+#: Alike photos shown under an answer.
+SHOWN = 6
+#: Cosine similarities: from the first on it is the same photo; below the last nothing is alike.
+#: Measured: see docs/gallery.md.
+SAME = 0.985
+_WORDS = ((0.80, "very much alike"), (0.68, "much alike"), (0.55, "alike"), (0.40, "a little alike"))
+#: Longest side of a picture that is kept, and side of a thumbnail, pixels.
+KEPT_SIDE, THUMBNAIL = 640, 240
+#: Photos embedded anew between two looks at whether the app stops.
+_AT_ONCE = 16
+#: Seconds to rest when all is done, and between two batches.
+EVERY_S, _BETWEEN_S = 20.0, 0.2
+#: Consented photos that are looked at.
+_CONSENTED = 5_000
+
+
+@dataclass(frozen=True)
+class Similar:
+    """A photograph that the model finds like a pet.
+
+    Attributes:
+        name: in the address of its thumbnail.
+        label: id of its breed.
+        similarity: cosine of the two embeddings.
+    """
+
+    name: str
+    label: str
+    similarity: float
+
+    @property
+    def words(self) -> str:
+        """How near it is."""
+        return next(words for least, words in _WORDS if self.similarity >= least)
+
+
+@dataclass(frozen=True)
+class Status:
+    """What there is.
+
+    Attributes:
+        kept, duplicates, bad: photographs of sources.
+        embedded: of those kept, how many have an embedding of the model that answers now.
+        breeds: of those kept.
+        searched: photographs in the index now, consented ones included.
+        model: version that answers now.
+    """
+
+    kept: int
+    duplicates: int
+    bad: int
+    embedded: int
+    breeds: int
+    searched: int
+    model: str
+
+    @property
+    def sentence(self) -> str:
+        """What a person should know."""
+        if not self.kept:
+            return "There is no gallery yet; make one with: smartbreed gallery build SOURCE"
+        if self.embedded < self.kept:
+            return (
+                f"Model {self.model} has other embeddings: {self.embedded} of {self.kept} photos are "
+                "embedded anew. The running app goes on with it; smartbreed gallery refresh does it now."
+            )
+        return f"All {self.kept} photos are embedded by model {self.model}."
+
+
+class Gallery:
+    """Safe for any number of threads; one process at a time adds to it.
+
+    Args:
+        settings: where it lies.
+        sessions: opens the database.
+        identifier: what answers now.
+        blobs: photos of flags.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        sessions: Callable[[], Sessions],
+        identifier: Callable[[], Identifier],
+        blobs: Callable[[], BlobStore],
+    ) -> None:
+        self.settings = settings
+        self._open, self._identifier, self._blobs = sessions, identifier, blobs
+        self.folder = settings.home_dir / "gallery"
+        self.pictures = BlobStore(self.folder / "pictures", "picture")
+        self._file = self.folder / "embeddings.npy"
+        self._index: Index | None = None
+        self._guard = threading.Lock()
+        self._thumbnail = lru_cache(256)(self._make_thumbnail)
+
+    @property
+    def sessions(self) -> Sessions:
+        return self._open()
+
+    # -- asking
+
+    def similar(self, pet: Pet, model: str, sha256: str = "", most: int = SHOWN) -> list[Similar]:
+        """Photographs that the model finds most like a pet, the nearest first; the photo itself is left out.
+
+        Args:
+            model: revision that answered; embeddings of another are not compared.
+            sha256: of the photo.
+
+        Raises:
+            StorageError: the database refused.
+        """
+        index = self._index
+        if index is None or not index.stamp.startswith(f"{model} "):
+            return []
+        near = [
+            (name, similarity)
+            for name, similarity in index.nearest(pet.embedding, 4 * most)
+            if name and _WORDS[-1][0] <= similarity < SAME
+        ]
+        # What was deleted or taken back since the index was made is found here.
+        with read(self.sessions) as session:
+            labels = self._labels(session, [name for name, _ in near], sha256)
+        return [Similar(name, labels[name], similarity) for name, similarity in near if name in labels][:most]
+
+    def of_breed(self, label: str, most: int) -> list[str]:
+        """Names of photographs of a breed.
+
+        Raises:
+            StorageError: the database refused.
+        """
+        query = sa.select(GalleryPhoto.id).where(GalleryPhoto.state == "kept", GalleryPhoto.label == label)
+        with read(self.sessions) as session:
+            return [f"g{one}" for one in session.scalars(query.order_by(GalleryPhoto.id).limit(most))]
+
+    def thumbnail(self, name: str) -> bytes:
+        """A small JPEG without metadata, square.
+
+        Raises:
+            RequestError: ``no_such_picture``: there is none of that name, or it was taken back.
+            StorageError: disk or database refused.
+        """
+        with read(self.sessions) as session:
+            found = self._picture_of(session, name)
+        if found is None:
+            raise RequestError("no_such_picture", "There is no such picture.", status=404)
+        try:
+            return self._thumbnail(*found)
+        except (PhotoError, ValueError):
+            raise RequestError("no_such_picture", "There is no such picture.", status=404) from None
+
+    def photo(self, row: GalleryPhoto) -> bytes:
+        """The picture of a photograph that is kept.
+
+        Raises:
+            StorageError: it is gone or damaged.
+        """
+        return self.pictures.get(row.picture or "0" * 64)
+
+    def _labels(self, session: Session, names: list[str], sha256: str) -> dict[str, str]:
+        ids = {kind: [name[1:] for name in names if name[0] == kind] for kind in "gf"}
+        query = sa.select(GalleryPhoto).where(
+            GalleryPhoto.id.in_(ids["g"]), GalleryPhoto.state == "kept", GalleryPhoto.origin != sha256
+        )
+        found = {f"g{row.id}": row.label or "" for row in session.scalars(query)} if ids["g"] else {}
+        if ids["f"]:
+            for flag, decision in accepted_rows(session, len(ids["f"]), ids["f"]):
+                found[f"f{flag.id}"] = decision.label or label_of(flag) or ""
+        return {name: label for name, label in found.items() if label}
+
+    def _picture_of(self, session: Session, name: str) -> tuple[str, str, Box | None] | None:
+        """Kind, name of the blob, and box."""
+        if name[:1] == "g":
+            row = session.get(GalleryPhoto, name[1:])
+            return ("g", row.picture, row.box) if row is not None and row.picture else None
+        for flag, decision in accepted_rows(session, 1, [name[1:]]) if name[:1] == "f" else ():
+            return "f", flag.sample_id, decision.box or flag.box
+        return None
+
+    def _make_thumbnail(self, kind: str, blob: str, box: Box | None) -> bytes:
+        photo = stored_photo(self.pictures if kind == "g" else self._blobs(), blob)
+        picture = photo.to_pil()
+        x0, y0, x1, y1 = box or (0, 0, picture.width, picture.height)
+        side = min(1.25 * max(x1 - x0, y1 - y0), picture.width, picture.height)
+        left = min(max((x0 + x1 - side) / 2, 0), picture.width - side)
+        top = min(max((y0 + y1 - side) / 2, 0), picture.height - side)
+        small = picture.resize(
+            (THUMBNAIL, THUMBNAIL), Image.Resampling.BICUBIC, (left, top, left + side, top + side), 2.0
+        )
+        return encode_jpeg(np.asarray(small), 84)
+
+    # -- keeping up
+
+    def refresh(self, stopping: Callable[[], bool] = lambda: False) -> float:
+        """Embed anew what an earlier model embedded, and bring the index up to date; for a periodic task.
+
+        Returns:
+            Seconds to rest.
+
+        Raises:
+            StorageError: disk or database refused.
+        """
+        with self._guard:
+            identifier = self._identifier()
+            model = identifier.bundle.version.revision
+            left = self._embed_some(identifier, model)
+            stamp, count, width = self._stamp(model)
+            if count == 0:
+                self._index = None
+                return _BETWEEN_S if left else EVERY_S
+            if self._index is None or self._index.stamp != stamp:
+                found = read_index(self._file)
+                # While photos are embedded anew, an index that lacks the last few is good enough.
+                if (found is None or found.stamp != stamp) and not left:
+                    rows = self._embeddings(model)
+                    write_index(self._file, stamp, rows, count, width)
+                    found = read_index(self._file)
+                self._index = found if found is not None and found.stamp.startswith(f"{model} ") else None
+            return _BETWEEN_S if left else EVERY_S
+
+    def refresh_all(self) -> None:
+        """`refresh` until nothing is left to do."""
+        while self.refresh() < EVERY_S:
+            pass
+
+    def _stamp(self, model: str) -> tuple[str, int, int]:
+        """What the index of a model should be made of, how many rows that is, and how wide they are."""
+        kept = sa.select(sa.func.count(), sa.func.max(GalleryPhoto.id)).where(
+            GalleryPhoto.model == model, GalleryPhoto.state == "kept"
+        )
+        with read(self.sessions) as session:
+            count, last = session.execute(kept).one()
+            consented = self._consented(session, model)
+            one = session.scalar(
+                sa.select(GalleryPhoto.embedding)
+                .where(GalleryPhoto.model == model, GalleryPhoto.embedding.is_not(None))
+                .limit(1)
+            ) or next((vector for _, vector in consented), b"")
+        flags = f"{len(consented)} {max((flag for flag, _ in consented), default='')}"
+        return f"{model} {count} {last} {flags}", min(count + len(consented), MOST), len(one) // 2
+
+    @staticmethod
+    def _consented(session: Session, model: str) -> list[tuple[str, bytes]]:
+        flags = [flag.id for flag, _ in accepted_rows(session, _CONSENTED)]
+        query = sa.select(Signals.flag_id, Signals.embedding).where(
+            Signals.model == model, Signals.embedding.is_not(None)
+        )
+        known = {flag: vector for flag, vector in session.execute(query) if vector}
+        return [(flag, known[flag]) for flag in flags if flag in known]
+
+    def _embeddings(self, model: str) -> Iterator[tuple[str, bytes]]:
+        with read(self.sessions) as session:
+            for flag, vector in self._consented(session, model):
+                yield f"f{flag}", vector
+            query = sa.select(GalleryPhoto.id, GalleryPhoto.embedding).where(
+                GalleryPhoto.model == model, GalleryPhoto.state == "kept"
+            )
+            for row, embedding in session.execute(query.order_by(GalleryPhoto.id)).yield_per(500):
+                if embedding:
+                    yield f"g{row}", embedding
+
+    def _embed_some(self, identifier: Identifier, model: str) -> bool:
+        """Embed a few photos that another model embedded; whether more are left."""
+        stale = (
+            sa.select(GalleryPhoto)
+            .where(GalleryPhoto.state == "kept", GalleryPhoto.model != model)
+            .limit(_AT_ONCE)
+        )
+        with read(self.sessions) as session:
+            rows = list(session.scalars(stale))
+        if not rows:
+            return False
+        with self.adding() as alone:
+            if not alone:
+                return False  # a build goes on
+            for row in rows:
+                try:
+                    photo = read_photo(self.photo(row), max_bytes=2**31, max_pixels=2**31)
+                    values = embedded(identifier, photo)
+                except (PhotoError, StorageError) as error:
+                    values = {"state": "bad", "problem": error.message[:300], "embedding": None}
+                with write(self.sessions) as session:
+                    session.execute(
+                        sa.update(GalleryPhoto).where(GalleryPhoto.id == row.id).values(model=model, **values)
+                    )
+        return True
+
+    def adding(self) -> Any:
+        """Keeps other processes from adding; yields whether that was possible.
+
+        Raises:
+            StorageError: the disk refused.
+        """
+        with disk_errors("The gallery cannot be changed"):
+            make_dirs(self.folder)
+        return only_holder(self.folder / "lock")
+
+    # -- as a whole
+
+    def status(self) -> Status:
+        """What there is.
+
+        Raises:
+            StorageError: the database refused.
+        """
+        version = self._identifier().bundle.version
+        count = sa.func.count
+        by_state = sa.select(GalleryPhoto.state, count()).group_by(GalleryPhoto.state)
+        kept = sa.select(count(), count(GalleryPhoto.label.distinct())).where(GalleryPhoto.state == "kept")
+        with read(self.sessions) as session:
+            states = dict(
+                session.execute(by_state).all()  # type: ignore[arg-type]
+            )
+            breeds = session.execute(kept).one()[1]
+            embedded_now = session.execute(kept.where(GalleryPhoto.model == version.revision)).one()[0]
+        index = self._index or read_index(self._file)
+        searched = len(index.names) if index and index.stamp.startswith(f"{version.revision} ") else 0
+        return Status(
+            states.get("kept", 0), states.get("duplicate", 0), states.get("bad", 0),
+            embedded_now, breeds, searched, version.version,
+        )  # fmt: skip
+
+    def clear(self) -> int:
+        """Delete it all; consented photos of visitors stay where they are.
+
+        Returns:
+            How many photographs that were.
+
+        Raises:
+            RequestError: ``busy``: it is being built.
+            StorageError: disk or database refused.
+        """
+        with self.adding() as alone:
+            if not alone:
+                raise RequestError(
+                    "busy", "The gallery is being built by another process; stop that first.", status=503
+                )
+            with write(self.sessions) as session:
+                number = session.scalar(
+                    sa.select(sa.func.count()).select_from(GalleryPhoto).where(GalleryPhoto.state == "kept")
+                )
+                session.execute(sa.delete(GalleryPhoto))
+            with disk_errors("Not all pictures of the gallery were deleted"):
+                self._file.unlink(missing_ok=True)
+                if self.pictures.root.exists():
+                    shutil.rmtree(self.pictures.root)
+            self._index = None
+            self._thumbnail.cache_clear()
+            return number or 0
+
+
+def embedded(identifier: Identifier, photo: Photo) -> dict[str, Any]:
+    """Columns that a model fills in for a photo.
+
+    Raises:
+        PhotoError: ``damaged``: it sees no pet in it.
+    """
+    answer = identifier.identify(photo)
+    if not answer.pets:
+        raise PhotoError("damaged", "The model sees no pet in it.")
+    pet = answer.pets[0]
+    vector = pet.embedding / max(float(np.linalg.norm(pet.embedding)), 1e-9)
+    crop = photo.to_pil().crop(tuple(round(value) for value in pet.crop))  # type: ignore[arg-type]
+    return {
+        "state": "kept", "problem": None, "pets": len(answer.pets),
+        **dict(zip(("x0", "y0", "x1", "y1"), map(float, pet.box), strict=True)),
+        "phash": difference_hash(crop), "embedding": vector.astype(np.float16).tobytes(),
+    }  # fmt: skip

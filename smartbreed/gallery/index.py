@@ -1,0 +1,92 @@
+"""Which embeddings are nearest: exact search over one memory-mapped file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from smartbreed.core.files import PRIVATE_FILE, disk_errors, make_dirs, replace_durably
+
+_FORMAT = np.lib.format
+
+
+class Index:
+    """Embeddings of one model.
+
+    Attributes:
+        stamp: says which rows of the database the file was made of.
+        names: ``(n,)``, one a vector.
+        vectors: float32 ``(n, d)`` of unit length, mapped from the file.
+    """
+
+    def __init__(self, stamp: str, names: np.ndarray, vectors: np.ndarray) -> None:
+        self.stamp, self.names, self.vectors = stamp, names, vectors
+
+    def nearest(self, vector: np.ndarray, most: int) -> list[tuple[str, float]]:
+        """Names and cosine similarities of the ``most`` nearest, the nearest first."""
+        if self.vectors.ndim != 2 or not len(self.names) or self.vectors.shape[1] != len(vector):
+            return []
+        unit = np.asarray(vector, np.float32) / max(float(np.linalg.norm(vector)), 1e-9)
+        similar = self.vectors @ unit
+        most = min(most, len(similar))
+        best = np.argpartition(-similar, most - 1)[:most]
+        return [
+            (str(self.names[n]), float(similar[n])) for n in best[np.argsort(-similar[best], kind="stable")]
+        ]
+
+
+def write_index(path: Path, stamp: str, rows: Iterable[tuple[str, bytes]], count: int, width: int) -> None:
+    """Replace the file, whole or not at all.
+
+    Args:
+        rows: name and float16 embedding of each; at most ``count``.
+        width: of an embedding.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    names = np.zeros(count, "U27")
+    with disk_errors("The index of the gallery was not saved"):
+        make_dirs(path.parent)
+        tmp = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+        try:
+            # The vectors come first: they are written as they are read, and the names are known at the end.
+            with open(tmp, "wb", opener=lambda name, flags: os.open(name, flags, PRIVATE_FILE)) as file:
+                _FORMAT.write_array_header_1_0(
+                    file, {"descr": "<f4", "fortran_order": False, "shape": (count, width)}
+                )
+                written = 0
+                for name, embedding in rows:
+                    names[written] = name
+                    file.write(np.frombuffer(embedding, np.float16).astype("<f4").tobytes())
+                    written += 1
+                    if written == count:
+                        break
+                file.write(bytes(4 * width * (count - written)))  # rows went meanwhile
+                np.save(file, names, allow_pickle=False)
+                np.save(file, np.array(stamp), allow_pickle=False)
+                file.flush()
+                os.fsync(file.fileno())
+        except BaseException:
+            tmp.unlink(missing_ok=True)
+            raise
+        replace_durably(tmp, path)
+
+
+def read_index(path: Path) -> Index | None:
+    """The file, mapped into memory; None: there is none, or it is of no use."""
+    try:
+        with path.open("rb") as file:
+            _FORMAT.read_magic(file)
+            shape, _, dtype = _FORMAT.read_array_header_1_0(file)
+            start = file.tell()
+            file.seek(start + dtype.itemsize * shape[0] * shape[1])
+            names = np.load(file, allow_pickle=False)
+            stamp = str(np.load(file, allow_pickle=False))
+        vectors = np.memmap(path, dtype, "r", start, shape) if shape[0] else np.zeros(shape, dtype)
+        return Index(stamp, names, vectors)
+    except (OSError, ValueError, EOFError, IndexError):
+        return None
