@@ -17,6 +17,7 @@ from support.processes import ROOT, environment, run, smartbreed, start
 from typer.testing import CliRunner
 
 from smartbreed import __version__
+from smartbreed.breeds.facts import facts_of
 from smartbreed.cli.common import MISUSE, SOME_FAILED
 from smartbreed.cli.paths import expand
 from smartbreed.core.errors import RequestError
@@ -162,6 +163,24 @@ def test_breeds(invoke) -> None:
     assert breed["name"] in invoke("breeds", breed["id"]).stdout
     nothing = invoke("breeds", "qqqqqqqq")
     assert (nothing.exit_code, nothing.stdout) == (SOME_FAILED, "")
+
+
+def test_one_breed(invoke) -> None:
+    shown = invoke("breeds", "show", "westie")
+    assert shown.exit_code == 0
+    facts = facts_of("west_highland_white_terrier")
+    lines = shown.stdout.splitlines()
+    assert lines[:2] == ["West Highland White Terrier", facts.summary]
+    assert "id            west_highland_white_terrier" in lines
+    assert f"history       {facts.history}" in lines
+    assert any(line.startswith("this model    first guess right for ") for line in lines)
+    known = json.loads(invoke("breeds", "show", "westie", "--json").stdout)
+    assert known["facts"] == facts.model_dump(mode="json")
+    assert known["evaluation"]["pictures"] > 0
+    missing = invoke("breeds", "show", "bordr terier")
+    assert (missing.exit_code, missing.stdout) == (1, "")
+    assert "Border Terrier (border_terrier)" in missing.stderr
+    assert invoke("breeds", "list", "westie").stdout == invoke("breeds", "westie").stdout
 
 
 def test_flags(invoke) -> None:

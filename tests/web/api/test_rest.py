@@ -11,6 +11,7 @@ import time
 import httpx
 from support.processes import MAX_BYTES
 
+from smartbreed.breeds.facts import facts_of
 from smartbreed.web.api.access import ROUTES
 
 
@@ -150,3 +151,20 @@ def test_work_leaves_the_event_loop_free(server, photo) -> None:
         time.sleep(0.1)
         assert httpx.get(server.url + "api/breeds", timeout=30).status_code == 200
         assert list(running) == [200] * 3
+
+
+def test_one_breed(curl) -> None:
+    facts = facts_of("border_terrier")
+    status, answer = curl("api/breeds/border_terrier")
+    (listed,) = [breed for breed in curl("api/breeds")[1] if breed["id"] == "border_terrier"]
+    assert status == 200
+    assert {name: answer[name] for name in listed} == listed
+    assert answer["facts"] == facts.model_dump(mode="json")
+    measured = answer["evaluation"]
+    missed = sum(one["pictures"] for one in measured["taken_for"])
+    assert round(measured["recall"] * measured["pictures"]) == measured["pictures"] - missed
+    assert {"version", "date", "data", "precision", "f1", "abstained", "confidence"} <= set(measured)
+    assert curl("api/breeds/Border%20Terrier")[1] == answer
+    status, answer = curl("api/breeds/bordr_terier")
+    assert (status, answer["error"]["code"]) == (404, "unknown_breed")
+    assert "Border Terrier (border_terrier)" in answer["error"]["message"]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import shutil
+import time
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,6 +17,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
@@ -423,3 +427,39 @@ def test_breeds_that_visitors_add(tmp_path: Path) -> None:
     missing = site.page("/breeds/mudi", 404)
     assert "The model does not know the Mudi yet" in missing.text
     services.flags.close()
+
+
+def test_pictures_of_a_gallery_are_shown(tmp_path: Path) -> None:
+    pytest.importorskip("datasets", reason="datasets is not installed")
+    for split, breeds in (("train", ("boxer",)), ("test", ("pug", "Boston Terrier"))):
+        for breed in breeds:
+            folder = tmp_path / "gallery" / split / breed
+            folder.mkdir(parents=True)
+            for number in range(6):
+                Image.new("RGB", (700, 500), (40 * number, 90, 120)).save(folder / f"{number}.png")
+    home, gallery = tmp_path / "home", str(tmp_path / "gallery")
+    services = Services(load_settings(home=home, hub="embedded", watch=0, gallery=gallery))
+    site = Site(services)
+    site.get("/breeds/pug")
+    source = home / "examples" / "breeds" / "source"
+    for _ in range(600):  # a thread looks through the dataset
+        if source.exists():
+            break
+        time.sleep(0.1)
+    for breed_id in ("pug", "boston_bull"):
+        html = site.get(f"/breeds/{breed_id}").text
+        assert html.count("<img src=") == 4
+        answer = site.get(f"/breeds/{breed_id}/pictures/4")
+        assert answer.headers["content-type"] == "image/jpeg"
+        assert max(Image.open(io.BytesIO(answer.content)).size) == 480
+    assert "<img" not in site.get("/breeds/boxer").text, "test pictures come first"
+    for address in ("pug/pictures/5", "pug/pictures/0", "boxer/pictures/1", "%2e%2e/pictures/1"):
+        assert site.get(f"/breeds/{address}").status_code == 404
+    shutil.rmtree(tmp_path / "gallery")
+    assert Site(services).get("/breeds/pug").text.count("<img src=") == 4, "they are kept"
+    services.flags.close()
+
+
+def test_without_a_gallery_there_is_no_picture(site: Site) -> None:
+    assert "<img" not in site.get("/breeds/pug").text
+    assert site.get("/breeds/pug/pictures/1").status_code == 404

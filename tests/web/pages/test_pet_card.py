@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,14 @@ import gradio as gr
 import numpy as np
 import pytest
 
+from smartbreed.breeds.facts import facts_of
 from smartbreed.core.errors import StorageError, UnavailableError
 from smartbreed.core.settings import EMBEDDED_BUNDLE, load_settings
+from smartbreed.inference.results import Guess
 from smartbreed.services import Services
+from smartbreed.web.components.templates import html
 from smartbreed.web.pages.identify.page import IdentifyPage
+from smartbreed.web.pages.identify.pet_card import _more
 from smartbreed.web.pages.identify.session import Options, Session, at_view, identify_uploads
 
 PICTURE = gr.get_image("lion.jpg")
@@ -128,3 +133,23 @@ def test_only_a_named_breed_can_be_agreed_with(page: IdentifyPage, session: Sess
     unnamed = form.offer(replace(session.pet(1), verdict="group"))
     assert named[form.buttons["correct"]]["visible"] is True
     assert unnamed[form.buttons["correct"]]["visible"] is False
+
+
+def test_the_card_says_what_the_breed_is_and_where_there_is_more(session: Session) -> None:
+    guesses = Guess("pug", "Pug", 0.9), Guess("boxer", "Boxer", 0.05)
+    pet = replace(session.pet(1), verdict="breed", breeds=guesses)
+    facts = facts_of("pug")
+    assert facts is not None
+    shown = html.pet_text(pet, 1, 1, **_more(pet))
+    assert facts.summary in shown
+    assert 'href="/breeds/pug" target="_blank" rel="noopener">More about the Pug</a>' in shown
+    shown = html.pet_text(replace(pet, verdict="group"), 1, 1, **_more(replace(pet, verdict="group")))
+    assert 'href="/breeds/compare?a=pug&amp;b=boxer"' in shown
+    assert "How the Pug and the Boxer differ" in shown
+    assert facts.summary not in shown
+    shown = html.pet_text(replace(pet, verdict="unknown"), 1, 1, **_more(replace(pet, verdict="unknown")))
+    assert "/breeds/" not in shown
+    own = replace(pet, breeds=(Guess("my cat & co", "My <cat>", 0.9),))
+    shown = html.pet_text(own, 1, 1, **_more(own))
+    assert 'href="/breeds/my%20cat%20%26%20co"' in shown
+    assert "More about the My &lt;cat&gt;" in shown

@@ -10,7 +10,7 @@ from typing import Any
 
 from markupsafe import Markup
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from smartbreed.accounts.origin import public_origin
@@ -24,6 +24,7 @@ from smartbreed.web.components import nav, templates
 from smartbreed.web.components.plain import STATIC, page_style
 from smartbreed.web.pages.breeds.listing import list_breeds
 from smartbreed.web.pages.breeds.measured import measures_of, mixed_up, source_of
+from smartbreed.web.pages.breeds.pictures import BreedPictures
 
 #: How long what visitors added is remembered, in seconds: it takes a look at every accepted photo.
 _VISITORS_S = 30.0
@@ -42,6 +43,7 @@ class BreedPages:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._pictures = BreedPictures(services.settings)
         self._visitors: tuple[float, tuple[VisitorsBreed, ...]] = (-_VISITORS_S, ())
 
     def routes(self) -> list[Route]:
@@ -50,6 +52,7 @@ class BreedPages:
             Route("/breeds", self.index),
             Route("/breeds/compare", self.compare),
             Route("/breeds/{breed}", self.breed),
+            Route("/breeds/{breed}/pictures/{number:int}", self.picture),
             Route("/files/{name}", files),
         ]
 
@@ -81,7 +84,18 @@ class BreedPages:
             about=entry.facts.summary if entry.facts else f"How well this model knows the {breed.name}.",
             entry=entry, alike=alike, added=self._visitors_breed(breed.id),
             measures=measures_of(book, entry), nearest=book.nearest(breed.name, breed.id),
+            pictures=len(self._pictures.of(breed.id)),
         )  # fmt: skip
+
+    def picture(self, request: Request) -> Response:
+        """One picture of a breed, by its number from 1."""
+        found, number = (
+            self._pictures.of(request.path_params["breed"][:_LONGEST]),
+            request.path_params["number"],
+        )
+        if not 1 <= number <= len(found):
+            return Response("There is nothing here.", 404, media_type="text/plain")
+        return FileResponse(found[number - 1], media_type="image/jpeg")
 
     def compare(self, request: Request) -> Response:
         """Two breeds side by side, as the query names them; what is missing can be chosen."""
