@@ -21,6 +21,7 @@ from smartbreed.accounts.kept_photos import KeptPhotos
 from smartbreed.accounts.maintainers import Maintainers
 from smartbreed.accounts.members import Members
 from smartbreed.accounts.tables import DeletionReceipt
+from smartbreed.assistant.service import Assistant
 from smartbreed.core.errors import AccountError, PhotoError, RequestError, SmartBreedError
 from smartbreed.core.periodic import PeriodicTask
 from smartbreed.core.settings import Settings
@@ -108,6 +109,11 @@ class Services:
             pool = stack.enter_context(ThreadPoolExecutor(len(ends) or 1, "stopping"))
             for end in ends:
                 pool.submit(_quietly, end)
+
+    @cached_property
+    def assistant(self) -> Assistant:
+        """Answers questions about breeds."""
+        return Assistant(self.settings, lambda: self.identifier.bundle)
 
     @cached_property
     def admission(self) -> Admission:

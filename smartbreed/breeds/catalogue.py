@@ -208,6 +208,33 @@ def search(text: str, limit: int = 10, others: Iterable[Breed] = (), *, close: b
     return [more.get(breed_id) or BREEDS[breed_id] for breed_id in list(found)[:limit]]
 
 
+def named_in(text: str) -> tuple[list[Breed], str]:
+    """The breeds that a sentence names, and the words that are left of it.
+
+    The longest name wins, so that "Boston Terrier" is one breed; a plural counts.
+
+    Example:
+        >>> breeds, rest = named_in("Do beagles bark?")
+        >>> breeds[0].id, rest
+        ('beagle', 'do bark')
+    """
+    words, found, rest = _words(text), {}, []
+    longest = max(len(term) for terms in _terms().values() for term in terms)
+    start = 0
+    while start < len(words):
+        for end in range(min(len(words), start + longest), start, -1):
+            name = "".join(words[start:end])
+            breed = _index().get(name) or _index().get(name.removesuffix("s"))
+            if breed is not None:
+                found[breed.id] = breed
+                start = end
+                break
+        else:
+            rest.append(words[start])
+            start += 1
+    return list(found.values()), " ".join(rest)
+
+
 def _words(text: str) -> tuple[str, ...]:
     """Lower-case words without accents; an apostrophe joins, any other punctuation parts."""
     plain = unicodedata.normalize("NFKD", text.casefold()).replace("&", " and ").replace("'", "")

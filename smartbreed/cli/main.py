@@ -12,6 +12,7 @@ import typer
 
 from smartbreed import __version__
 from smartbreed.cli import accounts, breeds, flags, gallery, hub, models, review
+from smartbreed.cli.ask import ask
 from smartbreed.cli.common import ModelOption
 from smartbreed.cli.deploy import deploy
 from smartbreed.cli.identify import identify
@@ -26,6 +27,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(identify)
+app.command()(ask)
 app.command()(retrain)
 app.command()(deploy)
 app.add_typer(accounts.app, name="accounts")

@@ -236,6 +236,12 @@ class Settings(BaseSettings):
         ge=0,
         description="Bytes that the photos of flags may fill; 0: as many as the disk has.",
     )
+    assistant_model: str = Field(
+        default="",
+        max_length=200,
+        description="Model that phrases answers on the page Ask, asked with HF_TOKEN through Hugging Face's "
+        "Inference Providers, such as `meta-llama/Llama-3.1-8B-Instruct`; empty: the breed texts are quoted.",
+    )
     log_level: str = Field(
         default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR."
     )

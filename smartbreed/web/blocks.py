@@ -13,6 +13,7 @@ from smartbreed.accounts.providers import on_space
 from smartbreed.core.settings import Settings
 from smartbreed.services import Services
 from smartbreed.web.components import nav
+from smartbreed.web.pages.ask.page import AskPage
 from smartbreed.web.pages.identify.page import IdentifyPage
 from smartbreed.web.pages.review.page import ReviewPage
 from smartbreed.web.pages.tour.page import TourPage
@@ -25,7 +26,12 @@ _CACHE = (300, 3600)
 #: Most events that wait in gradio's queue, whose arguments lie in memory.
 _MOST_WAITING = 100
 #: What makes each page of `nav.PAGES` that is gradio's, but the first.
-_PAGES: dict[str, Callable[[Services], Any]] = {"tour": TourPage, "review": ReviewPage, "train": TrainPage}
+_PAGES: dict[str, Callable[[Services], Any]] = {
+    "ask": AskPage,
+    "tour": TourPage,
+    "review": ReviewPage,
+    "train": TrainPage,
+}
 #: Of all pages, then of each: its rules all begin with its class, ``sb-page-…``.
 STYLESHEETS = [path for key in ("style", "identify", *_PAGES) if (path := _STATIC / f"{key}.css").is_file()]
 

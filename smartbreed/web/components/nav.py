@@ -11,6 +11,7 @@ from smartbreed.web.components.templates import html
 PAGES = (
     ("identify", "/", "Identify"),
     ("breeds", "/breeds", "Breeds"),
+    ("ask", "/ask", "Ask"),
     ("tour", "/tour", "How it learns"),
     ("review", "/review", "Review"),
     ("train", "/train", "Retrain"),

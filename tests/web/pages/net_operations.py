@@ -863,6 +863,32 @@ TRAIN_SCENES = (released,)
 
 
 #: The story has more to tell once a version has learnt from a photo.
+def ask(walk: Walk) -> None:
+    """A photo and a question at once, by the button; then a question by the keyboard."""
+    page = walk.page
+    page.set_input_files("#ask-question input[type=file]", str(walk.stage.photos.one))
+    walk.settle()
+    page.fill("#ask-question textarea", "How much exercise does a whippet need?")
+    page.click("#ask-question .submit-button")
+    page.locator('#ask-chat:has-text("pet found"):has-text("Whippet: exercise")').wait_for()
+    walk.settle()
+    page.fill("#ask-question textarea", "What is the capital of France?")
+    page.keyboard.press("Enter")
+    page.locator('#ask-chat:has-text("I do not know.")').wait_for()
+
+
+ASK = {
+    **COMMON,
+    **{
+        f"ask-example-{number}: button": Operation(
+            click(f"#ask-example-{number}", f'#ask-chat :text("{said}")')
+        )
+        for number, said in ((1, "Norwich"), (2, "flat-out sprints"), (3, "sheds"))
+    },
+    "ask-question: textarea": Operation(ask),
+    "ask-clear: button": Operation(click("#ask-clear", ".sb-ask-empty"), last=True),
+}
+
 TOUR = {
     **COMMON,
     "story: summary sb-story": Operation(click("#story summary", "#story details ul"), slow=True),
@@ -1001,9 +1027,9 @@ def walk_breeds(walk: Walk) -> None:
 
 def walk_visitor(walk: Walk) -> None:
     """The tour, the description of the API, and the maintainers' pages seen by a visitor."""
-    for path in ("tour", "api/docs"):
+    for path, operations in (("ask", ASK), ("tour", TOUR), ("api/docs", {})):
         walk.open(path)
-        walk.operate(TOUR if path == "tour" else {})
+        walk.operate(operations)
         walk.follow_links()
     for path, holder in (("review", "review-gate"), ("train", "closed")):
         walk.open(path)
