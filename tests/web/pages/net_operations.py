@@ -863,18 +863,23 @@ TRAIN_SCENES = (released,)
 
 
 #: The story has more to tell once a version has learnt from a photo.
-def ask(walk: Walk) -> None:
-    """A photo and a question at once, by the button; then a question by the keyboard."""
-    page = walk.page
-    page.set_input_files("#ask-question input[type=file]", str(walk.stage.photos.one))
+def ask_with_photo(walk: Walk) -> None:
+    walk.page.set_input_files("#ask-question input[type=file]", str(walk.stage.photos.one))
     walk.settle()
-    page.fill("#ask-question textarea", "How much exercise does a whippet need?")
-    page.click("#ask-question .submit-button")
-    page.locator('#ask-chat:has-text("pet found"):has-text("Whippet: exercise")').wait_for()
-    walk.settle()
-    page.fill("#ask-question textarea", "What is the capital of France?")
-    page.keyboard.press("Enter")
-    page.locator('#ask-chat:has-text("I do not know.")').wait_for()
+    walk.page.fill("#ask-question textarea", "How much exercise does a whippet need?")
+    walk.page.click("#ask-question .submit-button")
+    walk.page.locator('#ask-chat:has-text("pet found"):has-text("Whippet: exercise")').wait_for()
+
+
+def ask_what_is_not_there(walk: Walk) -> None:
+    walk.page.fill("#ask-question textarea", "What is the capital of France?")
+    walk.page.keyboard.press("Enter")
+    walk.page.locator('#ask-chat:has-text("I do not know.")').wait_for()
+
+
+def choose_a_file(walk: Walk) -> None:
+    with walk.page.expect_file_chooser():
+        walk.page.get_by_label("Upload a file").click()
 
 
 ASK = {
@@ -885,7 +890,11 @@ ASK = {
         )
         for number, said in ((1, "Norwich"), (2, "flat-out sprints"), (3, "sheds"))
     },
-    "ask-question: textarea": Operation(ask),
+    "ask-question: file": Operation(ask_with_photo),
+    "ask-question: textarea": Operation(ask_what_is_not_there),
+    "ask-question: button Upload a file": Operation(choose_a_file),
+    "ask-question: button Submit": Operation(click("#ask-question .submit-button")),  # with nothing to ask
+    "ask-chat: button ": Operation(click("#ask-chat .image-container button")),  # gradio's, around a photo
     "ask-clear: button": Operation(click("#ask-clear", ".sb-ask-empty"), last=True),
 }
 
