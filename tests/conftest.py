@@ -6,6 +6,7 @@ import os
 import signal
 import struct
 import subprocess
+import threading
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,6 +25,10 @@ hypothesis.settings.load_profile("smartbreed")
 # A shell that runs the tests in the background makes them, and every process they start, deaf to Ctrl-C.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# A run that is ended from outside ends the processes that it started.
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("ended by SIGTERM", 143))
 
 
 @pytest.fixture(autouse=True)
