@@ -15,8 +15,8 @@ log = logging.getLogger(__name__)
 
 Kind = Literal["verify", "known", "reset"]
 
-#: Seconds that a mail server has for each answer.
-_PATIENCE_S = 20.0
+#: Seconds that a mail server has for each answer; a stop waits for the mail that is under way.
+_PATIENCE_S = 8.0
 _TEXTS: dict[Kind, tuple[str, str]] = {
     "verify": (
         "Confirm your e-mail address",

@@ -26,6 +26,9 @@ from smartbreed.review.tables import Decision
 
 log = logging.getLogger(__name__)
 
+#: Ids in one query; databases take only so many.
+_BATCH = 500
+
 
 @dataclass(frozen=True)
 class OwnFlag:
@@ -127,23 +130,21 @@ def delete(flags: FlagService, kept: KeptPhotos, member_id: str, now: dt.datetim
         member = session.get(Member, member_id)
         if member is None:
             raise AccountError("no_such_member", "There is no such account.", status=404)
-        mine = session.scalars(
-            sa.select(Flag)
-            .join(MemberFlag, MemberFlag.flag_id == Flag.id)
-            .where(MemberFlag.member_id == member_id)
-        ).all()
-        ids = [flag.id for flag in mine]
+        own_ids = sa.select(MemberFlag.flag_id).where(MemberFlag.member_id == member_id)
+        mine = session.scalars(sa.select(Flag).where(Flag.id.in_(own_ids))).all()
         # A shard of the dataset that has a row of theirs, or a decision about one, is made anew.
-        rows = [*ids, *session.scalars(sa.select(Decision.decision_id).where(Decision.flag_id.in_(ids)))]
+        decided = sa.select(Decision.decision_id).where(Decision.flag_id.in_(own_ids))
         in_shards = sa.select(Shard.path, ShardRow.row_id).join(ShardRow, ShardRow.shard_id == Shard.id)
-        sealed = session.execute(in_shards.where(ShardRow.row_id.in_(rows))).all()
+        sealed = session.execute(
+            in_shards.where(sa.or_(ShardRow.row_id.in_(own_ids), ShardRow.row_id.in_(decided)))
+        ).all()
         session.execute(sa.delete(MemberFlag).where(MemberFlag.member_id == member_id))
         photos, own = flags.erase_rows(session, mine), kept.erase_rows(session, member_id)
         for table in (MemberSession, MemberIdentity):
             session.execute(sa.delete(table).where(table.member_id == member_id))
         session.delete(member)
-        receipt.flags = len(ids)
-        receipt.published = len({row.row_id for row in sealed} & set(ids))
+        receipt.flags = len(mine)
+        receipt.published = len({row.row_id for row in sealed} & {flag.id for flag in mine})
         receipt.pending = json.dumps(
             {"photos": sorted(photos), "kept": sorted(own), "rows": [row.row_id for row in sealed],
              "paths": sorted({row.path for row in sealed})}
@@ -198,7 +199,9 @@ def go_on_with_all(flags: FlagService, kept: KeptPhotos, now: dt.datetime) -> No
 
 
 def _has_left_the_dataset(session: Session, rows: list[str]) -> bool:
-    return session.scalar(sa.select(ShardRow.row_id).where(ShardRow.row_id.in_(rows)).limit(1)) is None
+    batches = (rows[start : start + _BATCH] for start in range(0, len(rows), _BATCH))
+    query = sa.select(ShardRow.row_id).limit(1)
+    return all(session.scalar(query.where(ShardRow.row_id.in_(batch))) is None for batch in batches)
 
 
 def _erasures(session: Session, paths: list[str], since: dt.datetime) -> Iterable[Erasure]:
