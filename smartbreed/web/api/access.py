@@ -61,7 +61,6 @@ ROUTES = (
     ),
     Route("/breeds/compare", "GET HEAD", "visitor", "page: two breeds side by side"),
     Route("/breeds/{breed}", "GET HEAD", "visitor", "page: one breed"),
-    Route("/breeds/{breed}/pictures/{number}", "GET HEAD", "visitor", "a picture of it, from the gallery"),
     Route("/files/{name}", "GET HEAD", "visitor", "stylesheet and script of pages without gradio"),
     Route("/api/identify", "POST", "anyone", "name the pets in photos"),
     Route("/api/flag", "POST", "visitor", "say whether an answer is right; keeps the photo"),

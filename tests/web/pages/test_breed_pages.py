@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import json
 import re
-import shutil
-import time
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -20,11 +18,14 @@ from hypothesis import strategies as st
 from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
+from support.gallery import photographs
 
 from smartbreed.breeds.catalogue import BREEDS, GROUPS
 from smartbreed.breeds.facts import facts_of
 from smartbreed.core.settings import EMBEDDED_BUNDLE, load_settings
 from smartbreed.feedback.flags import FlagRequest
+from smartbreed.gallery.build import build
+from smartbreed.gallery.sources import open_source
 from smartbreed.inference.bundle import load_bundle
 from smartbreed.inference.evaluation import FILE, evaluation_of
 from smartbreed.review import decisions
@@ -429,37 +430,17 @@ def test_breeds_that_visitors_add(tmp_path: Path) -> None:
     services.flags.close()
 
 
-def test_pictures_of_a_gallery_are_shown(tmp_path: Path) -> None:
-    pytest.importorskip("datasets", reason="datasets is not installed")
-    for split, breeds in (("train", ("boxer",)), ("test", ("pug", "Boston Terrier"))):
-        for breed in breeds:
-            folder = tmp_path / "gallery" / split / breed
-            folder.mkdir(parents=True)
-            for number in range(6):
-                Image.new("RGB", (700, 500), (40 * number, 90, 120)).save(folder / f"{number}.png")
-    home, gallery = tmp_path / "home", str(tmp_path / "gallery")
-    services = Services(load_settings(home=home, hub="embedded", watch=0, gallery=gallery))
+def test_pictures_of_a_breed_come_from_the_gallery(tmp_path: Path) -> None:
+    services = services_of(tmp_path / "home")
     site = Site(services)
-    site.get("/breeds/pug")
-    source = home / "examples" / "breeds" / "source"
-    for _ in range(600):  # a thread looks through the dataset
-        if source.exists():
-            break
-        time.sleep(0.1)
-    for breed_id in ("pug", "boston_bull"):
-        html = site.get(f"/breeds/{breed_id}").text
-        assert html.count("<img src=") == 4
-        answer = site.get(f"/breeds/{breed_id}/pictures/4")
-        assert answer.headers["content-type"] == "image/jpeg"
-        assert max(Image.open(io.BytesIO(answer.content)).size) == 480
-    assert "<img" not in site.get("/breeds/boxer").text, "test pictures come first"
-    for address in ("pug/pictures/5", "pug/pictures/0", "boxer/pictures/1", "%2e%2e/pictures/1"):
-        assert site.get(f"/breeds/{address}").status_code == 404
-    shutil.rmtree(tmp_path / "gallery")
-    assert Site(services).get("/breeds/pug").text.count("<img src=") == 4, "they are kept"
+    assert "<img" not in site.get("/breeds/pug").text, "and without one there are none"
+    pictures = photographs(tmp_path / "pictures")
+    build(services.gallery, services.identifier, open_source(str(pictures)), print)
+    breed_id, names = next(
+        (one.id, names) for one in BREEDS.values() if (names := services.gallery.of_breed(one.id, 6))
+    )
+    shown = re.findall(r'<img src="([^"]+)"', site.get(f"/breeds/{breed_id}").text)
+    assert shown == [f"/similar/{name}.jpg" for name in names]
+    for name in names:
+        assert Image.open(io.BytesIO(services.gallery.thumbnail(name))).size == (240, 240)
     services.flags.close()
-
-
-def test_without_a_gallery_there_is_no_picture(site: Site) -> None:
-    assert "<img" not in site.get("/breeds/pug").text
-    assert site.get("/breeds/pug/pictures/1").status_code == 404

@@ -10,7 +10,7 @@ from typing import Any
 
 from markupsafe import Markup
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from smartbreed.accounts.origin import public_origin
@@ -20,16 +20,18 @@ from smartbreed.dataset.needs import FLAGGER_FLOOR, LEAST_PICTURES
 from smartbreed.inference.breed_book import BreedBook, Entry
 from smartbreed.services import Services
 from smartbreed.training_jobs.accepted_photos import VisitorsBreed
+from smartbreed.web.api.similar import picture_address
 from smartbreed.web.components import nav, templates
 from smartbreed.web.components.plain import STATIC, page_style
 from smartbreed.web.pages.breeds.listing import list_breeds
 from smartbreed.web.pages.breeds.measured import measures_of, mixed_up, source_of
-from smartbreed.web.pages.breeds.pictures import BreedPictures
 
 #: How long what visitors added is remembered, in seconds: it takes a look at every accepted photo.
 _VISITORS_S = 30.0
 #: The query of these says which content it is, so that it never changes under it.
 _FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
+#: Pictures of a breed.
+_PICTURES = 6
 #: Longest id or name that is looked up.
 _LONGEST = 200
 
@@ -43,7 +45,6 @@ class BreedPages:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._pictures = BreedPictures(services.settings)
         self._visitors: tuple[float, tuple[VisitorsBreed, ...]] = (-_VISITORS_S, ())
 
     def routes(self) -> list[Route]:
@@ -52,7 +53,6 @@ class BreedPages:
             Route("/breeds", self.index),
             Route("/breeds/compare", self.compare),
             Route("/breeds/{breed}", self.breed),
-            Route("/breeds/{breed}/pictures/{number:int}", self.picture),
             Route("/files/{name}", files),
         ]
 
@@ -84,18 +84,8 @@ class BreedPages:
             about=entry.facts.summary if entry.facts else f"How well this model knows the {breed.name}.",
             entry=entry, alike=alike, added=self._visitors_breed(breed.id),
             measures=measures_of(book, entry), nearest=book.nearest(breed.name, breed.id),
-            pictures=len(self._pictures.of(breed.id)),
+            pictures=self._pictures(breed.id),
         )  # fmt: skip
-
-    def picture(self, request: Request) -> Response:
-        """One picture of a breed, by its number from 1."""
-        found, number = (
-            self._pictures.of(request.path_params["breed"][:_LONGEST]),
-            request.path_params["number"],
-        )
-        if not 1 <= number <= len(found):
-            return Response("There is nothing here.", 404, media_type="text/plain")
-        return FileResponse(found[number - 1], media_type="image/jpeg")
 
     def compare(self, request: Request) -> Response:
         """Two breeds side by side, as the query names them; what is missing can be chosen."""
@@ -128,6 +118,12 @@ class BreedPages:
             asked=added.name if added else name, gone=gone, added=added,
             nearest=book.nearest(name, most=6),
         )  # fmt: skip
+
+    def _pictures(self, breed_id: str) -> list[str]:
+        """Addresses of pictures of a breed, from the gallery."""
+        with suppress(StorageError):
+            return [picture_address(name) for name in self._services.gallery.of_breed(breed_id, _PICTURES)]
+        return []
 
     def _visitors_breed(self, breed_id: str) -> VisitorsBreed | None:
         return next((one for one in self._visitors_breeds() if one.id == breed_id), None)

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 from PIL import Image
@@ -78,19 +77,7 @@ def shipped() -> list[Upload]:
 
 
 def _pictures(source: str) -> Iterator[tuple[Image.Image, str]]:
-    """Pictures of a dataset, each with what it is said to show."""
-    for number, (picture, label) in enumerate(labelled_rows(source), 1):
-        yield picture, get_breed(label).name if label else f"Example {number}"
-
-
-def labelled_rows(source: str, split: str = "", *, decode: bool = True) -> Iterator[tuple[Any, str]]:
-    """Pictures of a dataset's first configuration, and the label of each, empty without one.
-
-    Args:
-        source: a repo or a local folder.
-        split: the one wanted; where there is none of this name, the first.
-        decode: as pictures; else ``{"bytes", "path"}`` of the file.
-    """
+    """Pictures of the first split of a dataset's first configuration, each with what it is said to show."""
     # Takes seconds to import, and most installations never need it.
     from datasets import ClassLabel, get_dataset_config_names, load_dataset
     from datasets import Image as ImageFeature
@@ -100,12 +87,12 @@ def labelled_rows(source: str, split: str = "", *, decode: bool = True) -> Itera
     names = get_dataset_config_names(where)
     # Streaming: a handful of pictures must not download a dataset.
     splits = load_dataset(where, "default" if "default" in names else names[0], streaming=True)
-    rows = splits[split if split in splits else next(iter(splits))]
-    features = rows.features
+    split = splits[next(iter(splits))]
+    features = split.features
     column = next(name for name, feature in features.items() if isinstance(feature, ImageFeature))
     said = next((name for name in ("caption", "label", "breed", "name", "title") if name in features), None)
-    for row in rows if decode else rows.cast_column(column, ImageFeature(decode=False)):
+    for number, row in enumerate(split, 1):
         label = row[said] if said else None
         if isinstance(label, int) and isinstance(features[said], ClassLabel):
             label = features[said].int2str(label)
-        yield row[column], str(label or "")
+        yield row[column], get_breed(str(label)).name if label else f"Example {number}"
