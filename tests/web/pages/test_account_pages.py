@@ -378,7 +378,7 @@ def test_photos_are_kept_if_asked_for_shown_and_deleted(
 ) -> None:
     browser, other = join(app, log), join(app, log, "other@example.org")
     path = tmp_path / "rex & co.png"
-    photos["dog"][0].save(path)
+    photos[0].save(path)
     answer = app.services.identify(path)
     assert isinstance(answer, Identification)
     mine = app.services.members.find(EMAIL).id
