@@ -61,6 +61,11 @@ def test_the_pages_about_breeds(browse: Browse, stage: Stage, width: int) -> Non
     operations.walk_breeds(browse(stage, width))
 
 
+@pytest.mark.parametrize("width", SIZES)
+def test_the_pages_of_an_account(browse: Browse, stage: Stage, width: int) -> None:
+    operations.walk_account(browse(stage, width))
+
+
 def test_a_control_without_an_operation_is_named(browse: Browse, stage: Stage) -> None:
     walk = browse(stage, 1280)
     walk.open("tour")
