@@ -18,11 +18,19 @@ from functools import cache
 from io import BytesIO
 from typing import cast
 
+import numpy as np
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
 from smartbreed.core.errors import PhotoError
 from smartbreed.imaging.colour import Pixels, upright_rgb
+from smartbreed.imaging.containers import (
+    check_work,
+    ends_without_marker,
+    is_progressive,
+    with_end_marker,
+    without_side_data,
+)
 
 #: Memory a pixel takes while a photo is decoded and worked on, in bytes, by Pillow's name of the format:
 #: the decoder's own buffers, Pillow's 4 bytes and our 3. Measured at 48 megapixels.
@@ -78,6 +86,12 @@ MIN_SIDE = 8
 REDUCE_ABOVE = 24_000_000
 #: Called with the bytes of memory that are needed.
 Admit = Callable[[int], None]
+#: Pixels, and the full width and height.
+_Rendered = tuple[Pixels, tuple[int, int]]
+#: Bytes that are left out at the end of a JPEG to see what they change; fewer may change nothing.
+_TAILS = (2, 4, 8)
+#: Pixels of a block, which change together, and how far colour is smoothed beyond it.
+_BLOCK, _SMOOTHED = 16, 2
 _DECODERS = {
     "JPEG": ("PIL.JpegImagePlugin", "JpegImageFile"),  # not jpeg_factory: an MPO's first picture is the photo
     "PNG": ("PIL.PngImagePlugin", "PngImageFile"),
@@ -100,7 +114,14 @@ _MAGIC = (
     (b"MM\0+", "TIFF"),
 )
 #: Kinds people send by mistake; naming them says more than "unknown".
+_RAW_FILE = "a camera raw file"
+RAW = "This is a camera raw file. Export it as a JPEG in the camera or in a photo program, and send that."
 _OTHERS = (
+    (b"IIRO", _RAW_FILE),
+    (b"IIRS", _RAW_FILE),
+    (b"IIU\0", _RAW_FILE),
+    (b"FUJIFILMCCD-RAW", _RAW_FILE),
+    (b"\0\0\0\x18ftypcrx ", _RAW_FILE),
     (b"%PDF", "a PDF document"),
     (b"PK\x03\x04", "a ZIP archive or an office document"),
     (b"<svg", "an SVG drawing"),
@@ -117,6 +138,7 @@ _OTHERS = (
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
 _ANY_BRANDS = {b"mif1", b"msf1"}
 _AVIF_BRANDS = {b"avif", b"avis"}
+_SUBFILE, _DNG = 254, 50706
 _PHOTOMETRIC, _COMPRESSION, _YCBCR = 262, 259, 6  # TIFF tags, and a value of the first
 #: How decoders say that a file is of a kind they do not read.
 _UNREAD = re.compile(
@@ -148,9 +170,12 @@ def decode(
     kind = sniff(data)
     if kind is None:
         known = next((what for magic, what in _OTHERS if data[:64].lstrip().startswith(magic)), "")
+        if known == _RAW_FILE:
+            raise PhotoError("unsupported_format", RAW)
         seems = f"This looks like {known}, not a photo" if known else "This is not a picture of a known kind"
         raise PhotoError("unsupported_format", f"{seems}. Send a {SUPPORTED} file.")
     _silence_decoders()
+    check_work(kind, data)
     try:
         if kind == "WebP":
             # The decoder takes memory for the whole canvas as soon as it opens.
@@ -158,11 +183,56 @@ def decode(
             check_size(*size, max_pixels)
             _admit(memory_needed("WEBP", size), size, max_pixels, admit)
             admit = None
-        return _render(_open(kind, data), max_pixels, admit, reduce)
+        held: list[int] = []  # a second try takes no memory beside what the first was admitted with
+
+        def admit_once(memory: int) -> None:
+            if admit is not None and memory > sum(held):
+                held.append(memory - sum(held))
+                admit(held[-1])
+
+        return _with_second_try(
+            kind, data, lambda tried: _render(_open(kind, tried), max_pixels, admit_once, reduce)
+        )
     except PhotoError:
         raise
     except Exception as error:  # decoders raise anything: struct.error, SyntaxError, MemoryError, …
         raise _failure(error, kind, ends_early=_ends_early(kind, data)) from error
+
+
+def _with_second_try(kind: str, data: bytes, render: Callable[[bytes], _Rendered]) -> _Rendered:
+    """Render a file; where that fails, without its side data, and a JPEG that lacks its end with one."""
+    try:
+        return render(data)
+    except PhotoError:
+        raise
+    except Exception:
+        plain = without_side_data(kind, data)
+        if not ends_without_marker(kind, data):
+            if plain == data:
+                raise
+            return render(plain)
+        found = render(with_end_marker(plain))
+        in_order = not is_progressive(data)
+        shorter = (render(with_end_marker(plain, cut))[0] for cut in _TAILS)
+        if not any(_reaches_end(found[0], pixels, in_order) for pixels in shorter):
+            raise
+        return found
+
+
+def _reaches_end(pixels: Pixels, shorter: Pixels, in_order: bool) -> bool:
+    """Whether a JPEG reaches its last corner: only then do its last bytes change nothing before that.
+
+    Where it is cut off, the decoder goes on with what it had, so that a shorter file differs from there on.
+    A progressive one ends with a scan that may say much of the last rows in a byte.
+    """
+    rows, columns = np.nonzero((pixels != shorter).any(axis=2))
+    if not rows.size:
+        return False
+    down, across = (-(-int(side) // _BLOCK) for side in pixels.shape[:2])
+    row = (int(rows.min()) + _SMOOTHED) // _BLOCK
+    first = int(columns[rows + _SMOOTHED >= row * _BLOCK].min()) + _SMOOTHED if in_order else 0
+    left = (down - row) * across - first // _BLOCK
+    return left <= 1 + down * across // 50 if in_order else bool(row == down - 1)
 
 
 def decode_image(image: Image.Image, max_pixels: int) -> Pixels:
@@ -270,6 +340,8 @@ def _decoder(kind: str) -> Callable[[BytesIO, str], Image.Image]:
 
 
 def _open(kind: str, data: bytes) -> Image.Image:
+    if kind == "TIFF" and data[8:10] == b"CR":
+        raise PhotoError("unsupported_format", RAW)
     opener = _decoder(kind)
     try:
         image = opener(BytesIO(data), "")
@@ -283,6 +355,8 @@ def _open(kind: str, data: bytes) -> Image.Image:
     if tags.get(_PHOTOMETRIC) == _YCBCR and tags.get(_COMPRESSION, 1) == 1:
         # Pillow would look for four bytes a pixel and call the file truncated.
         raise ValueError("unsupported: uncompressed YCbCr in a TIFF")
+    if tags.get(_SUBFILE, 0) & 1 or _DNG in tags:
+        raise PhotoError("unsupported_format", RAW)  # its first picture is a small preview
     return image
 
 

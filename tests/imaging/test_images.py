@@ -425,7 +425,7 @@ def test_decompression_bombs_take_no_memory() -> None:
     assert refusal(bytes(webp)).code == "too_many_pixels"
     text = PngImagePlugin.PngInfo()
     text.add_text("bomb", "x" * 3_000_000, zip=True)
-    assert refusal(encoded(quarters(), "PNG", pnginfo=text)).code in PHOTO_CODES
+    assert same(read_photo(encoded(quarters(), "PNG", pnginfo=text)).pixels, quarters())
 
 
 def test_the_setting_replaces_pillows_own_limit(monkeypatch: pytest.MonkeyPatch) -> None:
