@@ -6,15 +6,21 @@ answer (a dead Hub, a locked database) costs its own numbers, not the page.
 
 from __future__ import annotations
 
+import datetime as dt
 import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from smartbreed.core.errors import SmartBreedError
+from smartbreed.core.errors import BundleError, SmartBreedError
+from smartbreed.core.settings import EMBEDDED_BUNDLE
+from smartbreed.inference.bundle import Bundle, read_config
+from smartbreed.inference.results import ModelVersion
 from smartbreed.registry.initial_model import embedded_version
 from smartbreed.registry.model_source import EMBEDDED, newer, why_no_releases
 from smartbreed.registry.release_history import CONFIG, Release, Serving, Waiting, parse, release_of
+from smartbreed.statistics.report import ForMaintainers, Report, for_maintainers, report
 
 if TYPE_CHECKING:
     from smartbreed.registry.live import ModelStatus
@@ -23,6 +29,7 @@ if TYPE_CHECKING:
 #: However many people look, everything is counted no more often, in seconds.
 FRESH_S = 2.0
 _known: WeakKeyDictionary[Services, tuple[float, Waiting]] = WeakKeyDictionary()
+_reports: WeakKeyDictionary[Services, tuple[float, Report]] = WeakKeyDictionary()
 
 
 def serving(services: Services) -> Serving:
@@ -113,6 +120,48 @@ def releases(services: Services) -> list[Release]:
         own = status.repo == EMBEDDED
         found.append(release_of(config, status.version, status.revision, served=True, shipped=own))
     return found
+
+
+def statistics(services: Services) -> Report:
+    """The statistics that everyone may see; at most `FRESH_S` old.
+
+    Raises:
+        StorageError: the database refused.
+    """
+    now = time.monotonic()
+    known = _reports.get(services)
+    if known is None or now - known[0] >= FRESH_S:
+        bundle = services.identifier.bundle
+        found = report(
+            services.flags.sessions,
+            bundle,
+            releases(services),
+            _before(services),
+            dt.datetime.now(dt.UTC).date(),
+        )
+        known = _reports[services] = (now, found)
+    return known[1]
+
+
+def statistics_for_maintainers(services: Services) -> ForMaintainers:
+    """The statistics that only maintainers see.
+
+    Raises:
+        StorageError: the database refused.
+    """
+    return for_maintainers(services.flags.sessions, services.baseline, dt.datetime.now(dt.UTC).date())
+
+
+def _before(services: Services) -> Bundle | None:
+    """The version that was served before the present one, where its files are still here."""
+    model, version = services.model, services.identifier.bundle.config.version
+    for good in model.state.read(model.source.key).known_good:
+        folder = services.settings.home_dir / good.folder if good.folder else EMBEDDED_BUNDLE
+        if good.version != version and newer(version, good.version):
+            with suppress(BundleError):  # its figures are looked at, nothing of it is run
+                _, config = read_config(folder)
+                return Bundle(folder, config, ModelVersion(good.repo, good.revision, good.version))
+    return None
 
 
 def _serves(status: ModelStatus, release: Release) -> bool:

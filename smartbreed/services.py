@@ -16,6 +16,8 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from smartbreed.accounts import member_data
 from smartbreed.accounts.kept_photos import KeptPhotos
 from smartbreed.accounts.maintainers import Maintainers
@@ -45,6 +47,7 @@ from smartbreed.registry.release_history import Releases
 from smartbreed.registry.watcher import Watcher
 from smartbreed.review.scoring import Background
 from smartbreed.review.service import ReviewService
+from smartbreed.statistics.drift import Baseline, baseline_of
 from smartbreed.statistics.usage import EVERY_S, Recorder
 from smartbreed.training_jobs.accepted_photos import AcceptedPhotos, VisitorsBreed
 from smartbreed.training_jobs.job import Job
@@ -70,9 +73,10 @@ class Services:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         #: Counts the answers of all interfaces.
-        self.recorder = Recorder(lambda: self.flags.sessions)
+        self.recorder = Recorder(lambda: self.flags.sessions, self._likeness)
         self._ends: list[Callable[[], object]] = []
         self._book: BreedBook | None = None
+        self._baseline: tuple[str, Baseline] | None = None
 
     def start(self) -> None:
         """Begin what goes on beside requests: publishing, scoring, and watching for releases and triggers."""
@@ -136,6 +140,18 @@ class Services:
         if book is None or book.revision != bundle.version.revision:
             book = self._book = BreedBook(bundle)
         return book
+
+    @property
+    def baseline(self) -> Baseline:
+        """What the model that answers now was measured on; made once for each version."""
+        bundle, known = self.identifier.bundle, self._baseline
+        if known is None or known[0] != bundle.version.revision:
+            known = self._baseline = (bundle.version.revision, baseline_of(bundle))
+        return known[1]
+
+    def _likeness(self, version: str, embeddings: Sequence[np.ndarray]) -> list[float] | None:
+        baseline = self.baseline
+        return baseline.likeness(embeddings) if baseline.version == version else None
 
     @cached_property
     def flags(self) -> FlagService:

@@ -17,6 +17,7 @@ from smartbreed.cli.common import ModelOption
 from smartbreed.cli.deploy import deploy
 from smartbreed.cli.identify import identify
 from smartbreed.cli.retrain import retrain
+from smartbreed.cli.statistics import statistics
 
 app = typer.Typer(
     name="smartbreed",
@@ -30,6 +31,7 @@ app.command()(identify)
 app.command()(ask)
 app.command()(retrain)
 app.command()(deploy)
+app.command()(statistics)
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(breeds.app, name="breeds")
 app.add_typer(flags.app, name="flags")

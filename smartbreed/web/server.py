@@ -192,6 +192,7 @@ def build_routes(services: Services) -> list[Any]:
     from smartbreed.web.api.webhooks import build_webhook_router
     from smartbreed.web.pages.account.page import account_app
     from smartbreed.web.pages.breeds.page import BreedPages
+    from smartbreed.web.pages.statistics.page import StatisticsPages
 
     app = rest_app(
         photo_router(services, uploads=Path(get_upload_folder())),
@@ -202,7 +203,8 @@ def build_routes(services: Services) -> list[Any]:
     own = dict.fromkeys(("/api", "/api/{path:path}", "/maintainer/{path:path}"), app)
     own |= dict.fromkeys(("/account", "/account/{path:path}"), account_app(services))
     routes = [Route(path, one) for path, one in own.items()]
-    return [*routes, *BreedPages(services).routes(), *similar_routes(services)]
+    pages = [*BreedPages(services).routes(), *StatisticsPages(services).routes()]
+    return [*routes, *pages, *similar_routes(services)]
 
 
 def upload_folder(blocks: gr.Blocks, settings: Settings) -> UploadFolder:

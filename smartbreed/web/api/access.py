@@ -53,7 +53,7 @@ ROUTES = (
     *(
         Route(
             address,
-            "GET HEAD" if key in ("identify", "breeds") else "GET",
+            "GET HEAD" if key in ("identify", "breeds", "statistics") else "GET",
             "visitor",
             f"page: {title}{'; shows nothing before sign-in' if key in nav.MAINTAINERS else ''}",
         )
@@ -66,6 +66,8 @@ ROUTES = (
     Route("/api/flag", "POST", "visitor", "say whether an answer is right; keeps the photo"),
     Route("/api/breeds", "GET HEAD", "anyone", "list of breeds"),
     Route("/api/breeds/{breed}", "GET HEAD", "anyone", "one breed, and how well the model knows it"),
+    Route("/api/statistics", "GET HEAD", "visitor", "how well the model works; sums only"),
+    Route("/statistics/{name}", "GET HEAD", "visitor", "a table of it as CSV; some only for maintainers"),
     Route("/api/health", "GET HEAD", "anyone", "whether it is up, which model, how many flags wait"),
     Route("/api/openapi.json", "GET", "anyone", "description of the REST routes"),
     Route("/api/docs", "GET", "visitor", "the same as a page"),

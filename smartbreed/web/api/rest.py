@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from smartbreed import __version__
+from smartbreed import __version__, feedback_loop
 from smartbreed.core.errors import (
     MaintainerError,
     PhotoError,
@@ -28,6 +28,7 @@ from smartbreed.core.errors import (
 )
 from smartbreed.inference.results import Failure
 from smartbreed.services import Services, explain_failure
+from smartbreed.statistics.report import Report
 from smartbreed.web.api import schemas
 from smartbreed.web.api.access import route_for
 from smartbreed.web.api.answers import breed_detail, breed_list, identify_all, save_flag
@@ -172,6 +173,16 @@ def photo_router(services: Services, *, uploads: Path = Path("/nonexistent")) ->
         """Say what is known of a breed, and how well this model knows it."""
         found: Any = await gate.run(breed_detail, services.breed_book, breed)
         return found  # type: ignore[no-any-return]
+
+    @router.get(
+        "/statistics",
+        summary="How well the model works",
+        openapi_extra={"x-examples": ["curl {base}/api/statistics"]},
+    )
+    @router.head("/statistics", include_in_schema=False)
+    async def statistics() -> Report:
+        """Say what was measured of the model that answers, and what it has answered here."""
+        return await gate.run(feedback_loop.statistics, services)
 
     @router.post(
         "/withdraw",

@@ -13,6 +13,7 @@ PAGES = (
     ("breeds", "/breeds", "Breeds"),
     ("ask", "/ask", "Ask"),
     ("tour", "/tour", "How it learns"),
+    ("statistics", "/statistics", "Statistics"),
     ("review", "/review", "Review"),
     ("train", "/train", "Retrain"),
 )

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from contextlib import suppress
-from functools import cache
 from typing import Any
 
 from markupsafe import Markup
@@ -22,14 +20,12 @@ from smartbreed.services import Services
 from smartbreed.training_jobs.accepted_photos import VisitorsBreed
 from smartbreed.web.api.similar import picture_address
 from smartbreed.web.components import nav, templates
-from smartbreed.web.components.plain import STATIC, page_style
+from smartbreed.web.components.plain import file_address, files
 from smartbreed.web.pages.breeds.listing import list_breeds
 from smartbreed.web.pages.breeds.measured import measures_of, mixed_up, source_of
 
 #: How long what visitors added is remembered, in seconds: it takes a look at every accepted photo.
 _VISITORS_S = 30.0
-#: The query of these says which content it is, so that it never changes under it.
-_FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 #: Pictures of a breed.
 _PICTURES = 6
 #: Longest id or name that is looked up.
@@ -156,32 +152,9 @@ class BreedPages:
         )
         maintainers, who = self._services.maintainers.reachable, self._name(request)
         text = templates.render(
-            f"breeds/{name}.html",
+            f"breeds/{name}.html", key="breeds",
             header=Markup(nav.header("breeds", maintainers=maintainers, account=who)),
             root=nav.root(), address=nav.breed, comparison=nav.comparison, file=file_address, book=book,
             site=site, title=title, about=about, url=origin + path, status=status, **values,
         )  # fmt: skip
         return HTMLResponse(text, status)
-
-
-@cache
-def _files() -> dict[str, tuple[bytes, str]]:
-    script = (STATIC / "breeds.js").read_bytes()
-    return {
-        "breeds.css": (page_style("breeds.css").encode(), "text/css"),
-        "breeds.js": (script, "text/javascript"),
-    }
-
-
-def files(request: Request) -> Response:
-    """The stylesheet and the script of these pages."""
-    found = _files().get(request.path_params["name"])
-    if found is None:
-        return Response("There is nothing here.", 404, media_type="text/plain")
-    return Response(found[0], media_type=found[1], headers=_FOREVER)
-
-
-@cache
-def file_address(name: str) -> str:
-    """Address of a file, below the root, that changes with its content."""
-    return f"files/{name}?v={hashlib.sha256(_files()[name][0]).hexdigest()[:12]}"

@@ -1,0 +1,547 @@
+"""The statistics of the model that answers, as plain values: what was measured of it, and its life since."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from pydantic import BaseModel, Field, ValidationError
+from sqlalchemy.orm import Session
+
+from smartbreed.breeds.catalogue import get_breed
+from smartbreed.core.database import Sessions, read
+from smartbreed.dataset.tables import Shard
+from smartbreed.inference.bundle import Bundle
+from smartbreed.inference.evaluation import Evaluation, ReliabilityBin, evaluation_of
+from smartbreed.inference.labels import Labels
+from smartbreed.registry.release_history import Release
+from smartbreed.statistics.drift import Baseline, Drift, compared
+from smartbreed.statistics.tables import FlagCount, UsageCount
+from smartbreed.statistics.usage import INTERFACES, LATENCIES, MANY, SLOWER
+
+#: Days of live use that are listed, and those that drift is looked for in.
+DAYS, DRIFT_DAYS = 90, 28
+#: What was seen or said less often of a breed is not told apart: it could be a person's only photo.
+LEAST_SEEN = 5
+#: Flags that say that an answer is right, and those that say that it is not.
+RIGHT, WRONG = ("correct",), ("wrong", "not_a_pet")
+
+Rate = float | None
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class BreedFigures(BaseModel):
+    """How well one breed is named; shares 0…1."""
+
+    id: str
+    name: str
+    species: str
+    group: str = Field(description="Name of its family; empty where it has none.")
+    pictures: int = Field(description="Test pictures that show it.")
+    precision: float
+    recall: float
+    f1: float
+    abstained: Rate = Field(description="Pictures for which no breed was likely enough to be said.")
+    f1_before: Rate = Field(description="Of the version before, on its own test pictures.")
+
+
+class Confusion(BaseModel):
+    """Pictures of one breed whose first guess was another."""
+
+    breed: str
+    breed_name: str
+    said: str
+    said_name: str
+    pictures: int
+    of: int = Field(description="Test pictures of the breed.")
+
+
+class Point(BaseModel):
+    """How well pictures of one strength of a trouble are named."""
+
+    strength: float
+    right: Rate = Field(description="Share whose first guess is right.")
+    named: Rate = Field(description="Share for which a breed is said.")
+
+
+class Curve(BaseModel):
+    """How a trouble with the picture, made stronger and stronger, costs right answers."""
+
+    trouble: str
+    unit: str
+    points: list[Point]
+
+
+class Threshold(BaseModel):
+    """What saying a breed only from a certainty on would mean."""
+
+    threshold: float
+    answered: float
+    right: Rate
+    chosen: bool
+
+
+class Measured(BaseModel):
+    """What was measured on pictures that the model was not trained on."""
+
+    version: str = Field(description="Whose figures these are: a retrained head keeps its parent's.")
+    date: dt.date | None
+    data: str
+    pictures: int
+    right: Rate = Field(description="Share of pictures whose first guess is right.")
+    right_interval: tuple[float, float] | None = Field(description="95 % interval of it.")
+    right_in_3: Rate
+    right_in_5: Rate
+    precision: Rate = Field(description="Mean over the breeds, as recall and f1.")
+    recall: Rate
+    f1: Rate
+    calibration_error: Rate = Field(description="Expected calibration error, 15 bins.")
+    said_breed: Rate = Field(description="Share of pictures for which a breed is said, a group, or neither.")
+    said_breed_right: Rate
+    said_group: Rate
+    said_group_right: Rate
+    said_unknown: Rate
+    breeds: list[BreedFigures]
+    confusions: list[Confusion] = Field(description="Most pictures first.")
+    reliability: list[ReliabilityBin]
+    thresholds: list[Threshold]
+    robustness: list[Curve]
+    robustness_pictures: int
+    robustness_clean: Rate
+
+
+class VersionFigures(BaseModel):
+    """One version, its figures and its use here."""
+
+    version: str
+    released: dt.date | None
+    breeds: int
+    learnt: list[str]
+    right: Rate = Field(description="Share of the public test pictures named right.")
+    gate: Rate = Field(description="Of the pictures on which each version is compared with the one before.")
+    calibration_error: Rate
+    serves: bool
+    refused: bool
+    photos: int = Field(description="Photos it has answered here.")
+    agreed: int = Field(description="Answers of it that people called right,")
+    disagreed: int = Field(description="and wrong.")
+
+
+class DayUse(BaseModel):
+    """One day, UTC."""
+
+    day: dt.date
+    photos: int
+    pets: int
+
+
+class Named(BaseModel):
+    """How often something was so."""
+
+    key: str
+    name: str
+    number: int
+
+
+class Use(BaseModel):
+    """The answers given here, all versions together."""
+
+    since: dt.date | None
+    photos: int
+    days: list[DayUse] = Field(description=f"The last {DAYS} days, days without photos left out.")
+    pets: list[Named] = Field(description="Photos by how many pets were found.")
+    verdicts: list[Named]
+    species: list[Named]
+    breeds: list[Named] = Field(description=f"Those said at least {LEAST_SEEN} times, most first.")
+    latency: list[Named] = Field(description="Photos by the milliseconds they took less than.")
+    median_ms: float | None = Field(description="Half of the photos took at most about this long.")
+    slow_ms: float | None = Field(description="95 of 100 did.")
+
+
+class Agreement(BaseModel):
+    """What people said of the answers about one breed."""
+
+    breed: str
+    name: str
+    right: int
+    wrong: int
+
+    @property
+    def rate(self) -> float:
+        return self.right / (self.right + self.wrong)
+
+
+class Feedback(BaseModel):
+    """What people said of the answers; without what they took back."""
+
+    right: int
+    wrong: int
+    missed: int
+    unsure: int
+    breeds: list[Agreement] = Field(description=f"With at least {LEAST_SEEN} answers, most first.")
+
+
+class Growth(BaseModel):
+    """The dataset at the end of a day on which it grew."""
+
+    day: dt.date
+    flags: int = Field(description="Answers saved here until then and not taken back.")
+    published: int = Field(description="Of them, in the dataset.")
+
+
+class Report(BaseModel):
+    """Everything, with nothing of a photo or a person in it."""
+
+    version: str
+    measured: Measured | None
+    versions: list[VersionFigures] = Field(description="Newest first.")
+    use: Use
+    feedback: Feedback
+    growth: list[Growth]
+
+
+class ForMaintainers(BaseModel):
+    """What helps an attacker more than a visitor: whether a change is noticed, and what is refused."""
+
+    drift: list[Drift]
+    alarm: bool
+    interfaces: list[Named]
+    failures: list[Named]
+
+
+def report(
+    sessions: Sessions, bundle: Bundle, releases: Sequence[Release], before: Bundle | None, today: dt.date
+) -> Report:
+    """All that a visitor may see.
+
+    Args:
+        bundle: what answers.
+        releases: every version known here, the newest first.
+        before: the version before, where its files are here.
+
+    Raises:
+        StorageError: the database refused.
+    """
+    revisions = {one.revision: one.version for one in releases}
+    labels = Labels(bundle.config.classifier)
+    names = {breed.id: breed.name for breed in labels.breeds}
+    with read(sessions) as session:
+        counts = _totals(session)
+        flags = _flags(session)
+        feedback, by_version = _feedback(flags, revisions, names)
+        return Report(
+            version=bundle.config.version,
+            measured=measured(bundle, before),
+            versions=_versions(session, releases, by_version),
+            use=_use(session, counts, names, today),
+            feedback=feedback,
+            growth=_growth(session),
+        )
+
+
+def for_maintainers(sessions: Sessions, baseline: Baseline, today: dt.date) -> ForMaintainers:
+    """What only maintainers see.
+
+    Raises:
+        StorageError: the database refused.
+    """
+    with read(sessions) as session:
+        counts = _totals(session)
+        drift = [
+            compared(
+                "confidence", baseline.confidences, _recent(session, baseline.version, "confidence", today)
+            ),
+            compared("likeness", baseline.likenesses, _recent(session, baseline.version, "likeness", today)),
+        ]
+    return ForMaintainers(
+        drift=drift,
+        alarm=any(one.state == "alarm" for one in drift),
+        interfaces=_named(counts["photo"], INTERFACES),
+        failures=_named(counts["failed"], {}),
+    )
+
+
+def measured(bundle: Bundle, before: Bundle | None) -> Measured | None:
+    """What was measured of a bundle or of its ancestor; None where nothing was."""
+    evaluation = evaluation_of(bundle)
+    if evaluation is None:
+        return None
+    earlier = evaluation_of(before) if before else None
+    metrics = bundle.config.metrics
+    ancestor = metrics.get("ancestor")
+    if evaluation.version != bundle.config.version and isinstance(ancestor, dict):
+        metrics = {**ancestor, **metrics}
+    known = _part(metrics, "classifier")
+    robustness = _part(metrics, "robustness")
+    interval = known.get("top1_interval")
+    named = sum(row.get(breed, 0) for breed, row in evaluation.confusion.items())
+    right = _share(known.get("top1"))
+    if right is None and evaluation.confusion:
+        right = named / max(evaluation.pictures, 1)
+    labels = list(evaluation.labels.values())
+    return Measured(
+        version=evaluation.version,
+        date=evaluation.date,
+        data=evaluation.data,
+        pictures=evaluation.pictures,
+        right=right,
+        right_interval=(interval[0], interval[1])
+        if isinstance(interval, list) and len(interval) == 2
+        else None,
+        right_in_3=_share(known.get("top3")),
+        right_in_5=_share(known.get("top5")),
+        precision=_mean([one.precision for one in labels]),
+        recall=_mean([one.recall for one in labels]),
+        f1=_mean([one.f1 for one in labels]),
+        calibration_error=_share(known.get("ece")),
+        said_breed=_share(known.get("said_breed")),
+        said_breed_right=_share(known.get("said_breed_right")),
+        said_group=_share(known.get("said_group")),
+        said_group_right=_share(known.get("said_group_right")),
+        said_unknown=_share(known.get("said_unknown")),
+        breeds=_breeds(
+            bundle, evaluation, earlier if earlier and earlier.version != evaluation.version else None
+        ),
+        confusions=_confusions(bundle, evaluation),
+        reliability=list(evaluation.reliability),
+        thresholds=_valid(Threshold, metrics.get("thresholds")),
+        robustness=_curves(robustness),
+        robustness_pictures=_count(robustness.get("pictures")),
+        robustness_clean=_share(robustness.get("clean")),
+    )
+
+
+def _breeds(bundle: Bundle, evaluation: Evaluation, earlier: Evaluation | None) -> list[BreedFigures]:
+    labels = Labels(bundle.config.classifier)
+    known = {breed.id: breed for breed in labels.breeds}
+    found = []
+    for label, one in evaluation.labels.items():
+        breed = known.get(label) or get_breed(label)
+        old = earlier.labels.get(label) if earlier else None
+        found.append(
+            BreedFigures(
+                id=label, name=breed.name, species=breed.species, pictures=one.pictures,
+                group=labels.group_name(breed.group) if breed.group else "",
+                precision=one.precision, recall=one.recall, f1=one.f1, abstained=one.abstained,
+                f1_before=old.f1 if old else None,
+            )
+        )  # fmt: skip
+    return sorted(found, key=lambda one: (one.name.casefold(), one.id))
+
+
+def _confusions(bundle: Bundle, evaluation: Evaluation) -> list[Confusion]:
+    names = {breed.id: breed.name for breed in Labels(bundle.config.classifier).breeds}
+
+    def name(breed: str) -> str:
+        return names.get(breed) or get_breed(breed).name
+
+    found = [
+        Confusion(
+            breed=breed, breed_name=name(breed), said=said, said_name=name(said), pictures=number,
+            of=sum(row.values()),
+        )
+        for breed, row in evaluation.confusion.items()
+        for said, number in row.items()
+        if said != breed and number
+    ]  # fmt: skip
+    return sorted(
+        found, key=lambda one: (-one.pictures, -one.pictures / one.of, one.breed_name, one.said_name)
+    )
+
+
+def _curves(robustness: Mapping[str, Any]) -> list[Curve]:
+    curves = []
+    for trouble, curve in _part(robustness, "curves").items():
+        if isinstance(curve, dict):
+            points = [
+                {"strength": one.get("strength"), "right": one.get("top1"), "named": one.get("named")}
+                for one in curve.get("points", [])
+                if isinstance(one, dict)
+            ]
+            if found := _valid(Point, points):
+                curves.append(
+                    Curve(trouble=trouble[:40], unit=str(curve.get("unit", ""))[:120], points=found)
+                )
+    return curves
+
+
+def _versions(
+    session: Session, releases: Sequence[Release], flags: Mapping[str, tuple[int, int]]
+) -> list[VersionFigures]:
+    query = (
+        sa.select(UsageCount.version, sa.func.sum(UsageCount.number))
+        .where(UsageCount.kind == "photo")
+        .group_by(UsageCount.version)
+    )
+    photos = {version: int(number) for version, number in session.execute(query)}
+    return [
+        VersionFigures(
+            version=one.version, released=one.released_at.date() if one.released_at else None,
+            breeds=one.breeds, learnt=list(one.learnt), right=one.public, gate=one.gate,
+            calibration_error=one.ece, serves=one.served, refused=bool(one.bad),
+            photos=photos.pop(one.version, 0), agreed=flags.get(one.version, (0, 0))[0],
+            disagreed=flags.get(one.version, (0, 0))[1],
+        )
+        for one in releases
+    ]  # fmt: skip
+
+
+def _totals(session: Session) -> dict[str, Counter[str]]:
+    query = sa.select(UsageCount.kind, UsageCount.key, sa.func.sum(UsageCount.number)).group_by(
+        UsageCount.kind, UsageCount.key
+    )
+    found: dict[str, Counter[str]] = {
+        kind: Counter()
+        for kind in ("photo", "failed", "pets", "verdict", "species", "breed", "latency", "whole")
+    }
+    for kind, key, number in session.execute(query):
+        found.setdefault(kind, Counter())[key] = int(number)
+    return found
+
+
+def _use(session: Session, counts: dict[str, Counter[str]], names: Mapping[str, str], today: dt.date) -> Use:
+    query = (
+        sa.select(UsageCount.day, UsageCount.kind, sa.func.sum(UsageCount.number))
+        .where(UsageCount.kind.in_(("photo", "verdict")), UsageCount.day > today - dt.timedelta(days=DAYS))
+        .group_by(UsageCount.day, UsageCount.kind)
+    )
+    days: dict[dt.date, Counter[str]] = {}
+    for day, kind, number in session.execute(query):
+        days.setdefault(day, Counter())[kind] = int(number)
+    since = session.scalar(sa.select(sa.func.min(UsageCount.day)))
+    pets = {str(number): f"{number}" for number in range(MANY)} | {str(MANY): f"{MANY} or more"}
+    bounds = {str(bound): f"at most {bound} ms" for bound in LATENCIES} | {SLOWER: f"over {LATENCIES[-1]} ms"}
+    verdicts = {"breed": "a breed", "group": "a family of breeds", "unknown": "neither"}
+    seen = Counter({breed: number for breed, number in counts["breed"].items() if number >= LEAST_SEEN})
+    return Use(
+        since=since,
+        photos=counts["photo"].total(),
+        days=[DayUse(day=day, photos=one["photo"], pets=one["verdict"]) for day, one in sorted(days.items())],
+        pets=_in_order(counts["pets"], pets),
+        verdicts=_in_order(counts["verdict"], verdicts),
+        species=_in_order(counts["species"], {"dog": "dogs", "cat": "cats", "": "others"}),
+        breeds=[
+            Named(key=breed, name=names.get(breed) or get_breed(breed).name, number=number)
+            for breed, number in sorted(seen.items(), key=lambda one: (-one[1], one[0]))
+        ],
+        latency=_in_order(counts["latency"], bounds),
+        median_ms=_quantile(counts["latency"], 0.5),
+        slow_ms=_quantile(counts["latency"], 0.95),
+    )
+
+
+def _quantile(latency: Counter[str], share: float) -> float | None:
+    """The bound under which a share of the photos stays; None without any, or where it has no bound."""
+    wanted, passed = share * latency.total(), 0
+    for bound in LATENCIES:
+        passed += latency[str(bound)]
+        if passed and passed >= wanted:
+            return float(bound)
+    return None
+
+
+def _flags(session: Session) -> list[tuple[str, str, str, int]]:
+    columns = (FlagCount.revision, FlagCount.predicted, FlagCount.verdict)
+    query = sa.select(*columns, sa.func.sum(FlagCount.number)).group_by(*columns)
+    return [(revision, breed, verdict, int(n)) for revision, breed, verdict, n in session.execute(query)]
+
+
+def _feedback(
+    flags: Sequence[tuple[str, str, str, int]], revisions: Mapping[str, str], names: Mapping[str, str]
+) -> tuple[Feedback, dict[str, tuple[int, int]]]:
+    verdicts: Counter[str] = Counter()
+    breeds: dict[str, Counter[bool]] = {}
+    versions: dict[str, Counter[bool]] = {}
+    for revision, breed, verdict, number in flags:
+        verdicts[verdict] += number
+        if verdict in RIGHT or verdict in WRONG:
+            versions.setdefault(revisions.get(revision, revision), Counter())[verdict in RIGHT] += number
+            if breed:
+                breeds.setdefault(breed, Counter())[verdict in RIGHT] += number
+    enough = {breed: one for breed, one in breeds.items() if one.total() >= LEAST_SEEN}
+    found = [
+        Agreement(
+            breed=breed, name=names.get(breed) or get_breed(breed).name, right=one[True], wrong=one[False]
+        )
+        for breed, one in sorted(enough.items(), key=lambda one: (-one[1].total(), one[0]))
+    ]
+    feedback = Feedback(
+        right=sum(verdicts[one] for one in RIGHT),
+        wrong=sum(verdicts[one] for one in WRONG),
+        missed=verdicts["missed"],
+        unsure=verdicts["unsure"],
+        breeds=found,
+    )
+    return feedback, {version: (one[True], one[False]) for version, one in versions.items()}
+
+
+def _growth(session: Session) -> list[Growth]:
+    added = sa.select(FlagCount.day, sa.func.sum(FlagCount.number)).group_by(FlagCount.day)
+    flags = {day: int(number) for day, number in session.execute(added)}
+    shards = sa.select(Shard.published_at, Shard.rows).where(
+        Shard.config == "flags", Shard.state == "published"
+    )
+    published: Counter[dt.date] = Counter()
+    for moment, rows in session.execute(shards):
+        if moment is not None:
+            published[moment.date()] += rows
+    found, saved, there = [], 0, 0
+    for day in sorted(flags.keys() | published.keys()):
+        saved, there = saved + flags.get(day, 0), there + published[day]
+        found.append(Growth(day=day, flags=saved, published=there))
+    return found
+
+
+def _recent(session: Session, version: str, kind: str, today: dt.date) -> dict[str, int]:
+    query = (
+        sa.select(UsageCount.key, sa.func.sum(UsageCount.number))
+        .where(
+            UsageCount.day > today - dt.timedelta(days=DRIFT_DAYS),
+            UsageCount.version == version,
+            UsageCount.kind == kind,
+        )
+        .group_by(UsageCount.key)
+    )
+    return {key: int(number) for key, number in session.execute(query)}
+
+
+def _in_order(counts: Counter[str], names: Mapping[str, str]) -> list[Named]:
+    return [Named(key=key, name=name, number=counts[key]) for key, name in names.items() if counts[key]]
+
+
+def _named(counts: Counter[str], names: Mapping[str, str]) -> list[Named]:
+    return [
+        Named(key=key, name=names.get(key, key), number=number)
+        for key, number in sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+    ]
+
+
+def _part(values: Mapping[str, Any], name: str) -> dict[str, Any]:
+    found = values.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _valid(model: type[_Model], values: object) -> list[_Model]:
+    """What of a list fits; a bundle of others may hold anything."""
+    found = []
+    for value in values if isinstance(values, list) else []:
+        with suppress(ValidationError):
+            found.append(model.model_validate(value))
+    return found
+
+
+def _share(value: object) -> float | None:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if number and 0 <= value <= 1 else None  # type: ignore[arg-type, operator]
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None

@@ -1,0 +1,97 @@
+"""``/statistics`` and ``/statistics/<table>.csv``: what is asked for becomes HTML or CSV."""
+
+from __future__ import annotations
+
+import datetime as dt
+from contextlib import suppress
+from typing import Any
+
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from smartbreed import feedback_loop
+from smartbreed.accounts.origin import public_origin
+from smartbreed.core.errors import SmartBreedError, StorageError
+from smartbreed.services import Services
+from smartbreed.statistics import csv_tables
+from smartbreed.statistics.report import DAYS, DRIFT_DAYS, LEAST_SEEN
+from smartbreed.web.components import nav, templates
+from smartbreed.web.components.plain import file_address
+from smartbreed.web.pages.statistics import view
+from smartbreed.web.pages.train.cards import accuracy
+
+_FRESH = {"Cache-Control": "no-store"}
+
+
+class StatisticsPages:
+    """Makes the page and its tables; safe to use from many threads.
+
+    Args:
+        services: whose model and whose answers.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def routes(self) -> list[Route]:
+        """The addresses that this page answers at."""
+        return [Route("/statistics", self.index), Route("/statistics/{name}", self.table)]
+
+    def index(self, request: Request) -> Response:
+        """The page; what maintainers alone may know is in it for them alone."""
+        services = self._services
+        try:
+            report = feedback_loop.statistics(services)
+            own = feedback_loop.statistics_for_maintainers(services) if self._maintains(request) else None
+        except SmartBreedError as error:
+            return self._page(request, error.status, problem=error.message)
+        matrix = view.matrix(report)
+        want = view.asked(request.query_params, matrix.families if matrix else ())
+        today = dt.datetime.now(dt.UTC).date()
+        return self._page(
+            request, problem="", report=report, own=own, want=want, matrix=matrix, columns=view.COLUMNS,
+            breeds=view.breeds(report, services.breed_book, want), shown=view.SHOWN, change=view.change_of,
+            mixed=view.mixed_up(report, want), troubles=view.TROUBLES, days=view.day_bars(report.use, today),
+            drift_bars=view.drift_bars, lines=view.growth_lines(report.growth), days_listed=DAYS,
+            drift_days=DRIFT_DAYS, least=LEAST_SEEN,
+            chart=Markup(accuracy(feedback_loop.releases(services))),
+        )  # fmt: skip
+
+    def table(self, request: Request) -> Response:
+        """The numbers behind a drawing."""
+        name = request.path_params["name"].removesuffix(".csv")
+        plain = "text/plain"
+        if name not in csv_tables.PUBLIC and name not in csv_tables.MAINTAINERS:
+            return Response("There is no such table.", 404, _FRESH, plain)
+        if name in csv_tables.MAINTAINERS and not self._maintains(request):
+            return Response("This table is for maintainers; sign in first.", 403, _FRESH, plain)
+        try:
+            if name in csv_tables.PUBLIC:
+                found = csv_tables.PUBLIC[name](feedback_loop.statistics(self._services))
+            else:
+                own = feedback_loop.statistics_for_maintainers(self._services)
+                found = csv_tables.MAINTAINERS[name](own)
+        except StorageError as error:
+            return Response(error.message, error.status, _FRESH, plain)
+        headers = {**_FRESH, "Content-Disposition": f'attachment; filename="smartbreed-{name}.csv"'}
+        return Response(csv_tables.csv_text(found), 200, headers, "text/csv; charset=utf-8")
+
+    def _maintains(self, request: Request) -> bool:
+        return self._services.maintainers.session(request).state == "in"
+
+    def _page(self, request: Request, status: int = 200, **values: Any) -> Response:
+        services, who = self._services, ""
+        with suppress(StorageError):
+            member = services.members.of(request.headers)
+            who = member.shown if member else ""
+        header = nav.header("statistics", maintainers=services.maintainers.reachable, account=who)
+        origin = public_origin(services.settings.public_url) or f"{request.url.scheme}://{request.url.netloc}"
+        text = templates.render(
+            "statistics.html", key="statistics", header=Markup(header), root=nav.root(), address=nav.breed,
+            comparison=nav.comparison, file=file_address, site=services.introduction[0] or "SmartBreed",
+            title="Statistics", about="How well this model works: measured on test pictures, and in use.",
+            url=f"{origin}{nav.root()}statistics", status=status, **values,
+        )  # fmt: skip
+        return HTMLResponse(text, status, _FRESH)

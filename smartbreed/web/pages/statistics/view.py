@@ -1,0 +1,189 @@
+"""What the page shows of a report: sorted, filtered, and where each thing of a drawing stands."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from smartbreed.inference.breed_book import BreedBook
+from smartbreed.statistics.drift import Drift
+from smartbreed.statistics.report import BreedFigures, Confusion, Growth, Report, Use
+
+#: Rows of the table of breeds, and of mix-ups, before all are asked for.
+SHOWN = 15
+_LONGEST = 80
+#: Columns of the table of breeds: key, heading, what it means.
+COLUMNS = (
+    ("name", "Breed", ""),
+    ("pictures", "Pictures", "Test pictures of the breed"),
+    ("recall", "Found", "Recall: of its pictures, how many are named right at the first guess"),
+    (
+        "precision",
+        "Right when said",
+        "Precision: of the pictures it is the first guess for, how many show it",
+    ),
+    ("f1", "Both", "F1: the harmonic mean of the two"),
+    ("abstained", "Left open", "Of its pictures, for how many no breed is likely enough to be said"),
+    ("change", "Change", "Of the harmonic mean, against the version before"),
+)
+TROUBLES = {
+    "blur": "Out of focus", "noise": "Grainy", "jpeg": "Strongly compressed", "darkness": "Dark",
+    "rotation": "Tilted", "small_box": "Pet small in the photo", "gray": "Colours taken away",
+    "dark_noise": "Dark and grainy", "night_camera": "Night camera", "box_jitter": "Cropped inexactly",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the address asks for; whatever makes no sense counts as not asked."""
+
+    sort: str = "name"
+    down: bool = False
+    q: str = ""
+    everything: bool = False
+    of: str = ""
+    said: str = ""
+
+    def link(self, anchor: str, **change: object) -> str:
+        """The query of an address that differs in something."""
+        values = {**self.__dict__, **change}
+        kept = {
+            "sort": values["sort"] if values["sort"] != "name" else "",
+            "order": "down" if values["down"] else "",
+            "q": values["q"],
+            "all": "1" if values["everything"] else "",
+            "of": values["of"],
+            "said": values["said"],
+        }
+        query = urlencode({name: value for name, value in kept.items() if value})
+        return f"{'?' + query if query else '?'}#{anchor}"
+
+
+def asked(query: Mapping[str, str], families: Sequence[str]) -> Asked:
+    """Read the query of an address."""
+    sort = query.get("sort", "")
+    of, said = (one if (one := query.get(name, "")) in families else "" for name in ("of", "said"))
+    return Asked(
+        sort if sort in {column[0] for column in COLUMNS} else "name",
+        query.get("order") == "down",
+        query.get("q", "").strip()[:_LONGEST],
+        query.get("all") == "1",
+        of if said else "",
+        said if of else "",
+    )
+
+
+def change_of(one: BreedFigures) -> float | None:
+    return None if one.f1_before is None else one.f1 - one.f1_before
+
+
+def breeds(report: Report, book: BreedBook, want: Asked) -> list[BreedFigures]:
+    """The breeds that are asked for, in the order that is."""
+    found = report.measured.breeds if report.measured else []
+    if want.q:
+        known = {breed.id for breed in book.search(want.q)}
+        found = [one for one in found if one.id in known]
+    if want.sort == "name":
+        return found[::-1] if want.down else found
+
+    def value(one: BreedFigures) -> float | None:
+        return change_of(one) if want.sort == "change" else getattr(one, want.sort)
+
+    some = [one for one in found if value(one) is not None]
+    none = [one for one in found if value(one) is None]
+    return sorted(some, key=lambda one: value(one) or 0.0, reverse=want.down) + none
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Mistakes among families of breeds.
+
+    Attributes:
+        families: rows and columns.
+        cells: pictures of a row's family whose first guess was a wrong breed of a column's; by the two.
+        most: largest cell.
+    """
+
+    families: tuple[str, ...]
+    cells: Mapping[tuple[str, str], int]
+    most: int
+
+
+def matrix(report: Report) -> Matrix | None:
+    """None where nothing was mixed up, or the breeds have no families."""
+    if not report.measured or not report.measured.confusions:
+        return None
+    family = {one.id: one.group for one in report.measured.breeds}
+    cells: dict[tuple[str, str], int] = {}
+    for one in report.measured.confusions:
+        key = family.get(one.breed, ""), family.get(one.said, "")
+        cells[key] = cells.get(key, 0) + one.pictures
+    cells = {key: number for key, number in cells.items() if all(key)}
+    species = {one.group: one.species for one in report.measured.breeds}
+    families = sorted({name for key in cells for name in key}, key=lambda name: (species.get(name, ""), name))
+    return Matrix(tuple(families), cells, max(cells.values())) if cells else None
+
+
+def mixed_up(report: Report, want: Asked) -> list[Confusion]:
+    """Mix-ups of two families, or all of them."""
+    if not report.measured:
+        return []
+    family = {one.id: one.group for one in report.measured.breeds}
+    return [
+        one
+        for one in report.measured.confusions
+        if not want.of or (family.get(one.breed), family.get(one.said)) == (want.of, want.said)
+    ]
+
+
+@dataclass(frozen=True)
+class Bars:
+    """A drawing of bars: left edge, width, and height in 100 of each, of one or two sorts."""
+
+    width: int
+    bars: tuple[tuple[float, float, float, int], ...]
+    most: float
+
+
+def day_bars(use: Use, today: dt.date) -> Bars | None:
+    """Photos of each day, from the first one listed to today."""
+    if not use.days:
+        return None
+    photos = {one.day: one.photos for one in use.days}
+    first = min(use.days[0].day, today - dt.timedelta(days=6))
+    days = [first + dt.timedelta(days=n) for n in range((today - first).days + 1)]
+    most = max(photos.values()) or 1
+    bars = [(n * 10 + 1.0, 8.0, 100 * photos.get(day, 0) / most, 0) for n, day in enumerate(days)]
+    return Bars(10 * len(days), tuple(bars), most)
+
+
+def drift_bars(drift: Drift) -> Bars | None:
+    """Two bars a bin: expected and found."""
+    if not drift.found or not drift.pets:
+        return None
+    most = max(*drift.expected, *drift.found) or 1.0
+    bars = []
+    for place, pair in enumerate(zip(drift.expected, drift.found, strict=True)):
+        bars += [
+            (place * 20 + 2.0 + 8 * sort, 7.0, 100 * share / most, sort) for sort, share in enumerate(pair)
+        ]
+    return Bars(20 * len(drift.found), tuple(bars), most)
+
+
+def growth_lines(growth: Sequence[Growth]) -> list[str]:
+    """Points of the lines of saved and published answers, in a box of 720 × 160."""
+    if not growth:
+        return []
+    first, last, most = growth[0].day, growth[-1].day, max(growth[-1].flags, growth[-1].published, 1)
+    span = max((last - first).days, 1)
+    lines = []
+    for name in ("flags", "published"):
+        points, before = ["0,160"], 160.0
+        for one in growth:
+            x, y = 720 * (one.day - first).days / span, 160 - 150 * getattr(one, name) / most
+            points += [f"{x:.1f},{before:.1f}", f"{x:.1f},{y:.1f}"]
+            before = y
+        lines.append(" ".join([*points, f"720,{before:.1f}"]))
+    return lines
