@@ -25,7 +25,7 @@ from smartbreed.statistics.usage import INTERFACES, LATENCIES, MANY, SLOWER
 
 #: Days of live use that are listed, and those that drift is looked for in.
 DAYS, DRIFT_DAYS = 90, 28
-#: What was seen or said less often of a breed is not told apart: it could be a person's only photo.
+#: What was seen or said less often of a breed is not listed: it could be a person's only photo.
 LEAST_SEEN = 5
 #: Flags that say that an answer is right, and those that say that it is not.
 RIGHT, WRONG = ("correct",), ("wrong", "not_a_pet")
