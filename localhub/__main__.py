@@ -21,7 +21,13 @@ def main(words: list[str] | None = None) -> int:
     """Returns the exit status: 2 for an option or a folder that cannot be used."""
     asked = _parser().parse_args(words)
     logging.basicConfig(format="%(name)s: %(message)s")
-    root = asked.root.expanduser()
+    try:
+        root = asked.root.expanduser()
+    except RuntimeError:
+        print(
+            f"localhub: {asked.root}: this user has no home directory; name a folder in full", file=sys.stderr
+        )
+        return 2
     threading.Thread(target=_collect_daily, args=(root,), daemon=True).start()
     try:
         serve_folder(

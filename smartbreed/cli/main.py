@@ -6,6 +6,8 @@ could not be done, 2 the command, a setting or the model makes no sense.
 
 from __future__ import annotations
 
+import io
+import sys
 from typing import Annotated
 
 import typer
@@ -66,4 +68,8 @@ def version() -> None:
 
 def main() -> None:
     """Entry point of the ``smartbreed`` script."""
+    for stream in (sys.stdout, sys.stderr):
+        # Names of photos, breeds and people may hold what a console cannot show: ? stands for it.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     app(prog_name="smartbreed")

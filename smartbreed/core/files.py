@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import time
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from smartbreed.core.errors import StorageError
+from smartbreed.core.errors import SettingError, StorageError
 
 #: Photos and the salt concern the people who sent them, not other users of the machine.
 PRIVATE_FILE = 0o600
@@ -31,6 +32,8 @@ _REASONS = {
     errno.EMFILE: "too many files are open; try again",
     errno.EIO: "the disk reported a fault",
 }
+#: What numpy says, without a number, of a write that the disk took in part.
+_SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
 
 
 @contextmanager
@@ -46,8 +49,34 @@ def disk_errors(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = _REASONS.get(error.errno or 0) or f"the disk refused ({error.strerror or 'unknown fault'})"
-        raise StorageError(f"{what}: {reason}.") from error
+        raise StorageError(f"{what}: {_reason(error)}.") from error
+
+
+def _reason(error: OSError) -> str:
+    number = error.errno
+    if number is None and _SHORT_WRITE.search(str(error)):
+        number = errno.ENOSPC
+    return _REASONS.get(number or 0) or f"the disk refused ({error.strerror or 'unknown fault'})"
+
+
+def expanded(path: str | Path) -> Path:
+    """A path with ``~`` replaced by the user's home directory.
+
+    Raises:
+        SettingError: it begins with ``~`` and this user has none.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise SettingError(
+            f"{path} cannot be used: this user has no home directory. "
+            "Name a folder in full, such as SMARTBREED_HOME=/var/lib/smartbreed."
+        ) from None
+
+
+def shortened(text: str, most_bytes: int) -> str:
+    """As much of a text as fits into so many bytes of UTF-8: file systems count bytes, not characters."""
+    return text.encode("utf-8", "replace")[:most_bytes].decode("utf-8", "ignore")
 
 
 @contextmanager

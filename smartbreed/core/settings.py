@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from smartbreed.core.errors import SettingError
+from smartbreed.core.files import expanded
 
 PREFIX = "SMARTBREED_"
 #: A Space is reached through proxies in this network, and in no other way.
@@ -255,7 +256,7 @@ class Settings(BaseSettings):
 
     @property
     def home_dir(self) -> Path:
-        return self.home.expanduser().absolute()
+        return expanded(self.home).absolute()
 
     @property
     def proxies(self) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from smartbreed.core.errors import RequestError
+from smartbreed.core.files import expanded
 
 _PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".heic", ".heif", ".avif", ".tif", ".tiff")
 _LABELS = ("breed", "label", "labels", "class")
@@ -51,7 +52,7 @@ def open_source(where: str, config: str = "", split: str = "") -> Source:
     Raises:
         RequestError: ``no_source``: there is nothing like that.
     """
-    local = Path(where).expanduser()
+    local = expanded(where)
     if local.is_dir() and not any(local.rglob("*.parquet")):
         files = list(_files(local))
         if not files:

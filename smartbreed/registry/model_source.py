@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from smartbreed.core.errors import BundleError
+from smartbreed.core.files import expanded
 from smartbreed.core.settings import EMBEDDED_BUNDLE, Settings
 from smartbreed.hub.client import parse_repo
 from smartbreed.hub.connection import chosen_hub
@@ -59,7 +60,7 @@ def read_source(settings: Settings) -> ModelSource:
     hub = chosen_hub(settings).name
     if not settings.model:
         return ModelSource("embedded", f"{hub} {settings.model_repo}", settings.model_repo)
-    folder = Path(settings.model).expanduser()
+    folder = expanded(settings.model)
     if folder.is_dir():
         return ModelSource("folder", f"folder {folder.absolute()}", folder=folder)
     named = parse_repo(settings.model)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smartbreed.core.extras import require
-from smartbreed.core.files import disk_errors
+from smartbreed.core.files import disk_errors, expanded
 from smartbreed.training_jobs.job import process_group
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def environment(settings: Settings) -> dict[str, str]:
         if variable not in _SECRETS:
             kept[variable] = str(getattr(settings, name))
     for name in ("base_dataset", "model"):
-        folder = Path(getattr(settings, name)).expanduser()
+        folder = expanded(getattr(settings, name))
         if getattr(settings, name) and folder.is_dir():
             kept[f"SMARTBREED_{name.upper()}"] = str(folder.absolute())  # the trainer works elsewhere
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]

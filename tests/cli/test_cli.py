@@ -155,6 +155,18 @@ def test_names_that_would_upset_a_terminal(invoke, tmp_path: Path, photo: Path) 
         assert "a[31m[bold].jpg" in done.stdout
 
 
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_names_that_a_console_cannot_show(tmp_path: Path, photo: Path, encoding: str) -> None:
+    named = tmp_path / "柴犬é.jpg"
+    named.write_bytes(photo.read_bytes())
+    missing = tmp_path / "犬.jpg"
+    done = smartbreed(tmp_path, "identify", named, missing, PYTHONIOENCODING=encoding)
+    assert done.returncode == SOME_FAILED
+    assert "??" in done.stdout
+    assert "?.jpg" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_breeds(invoke) -> None:
     everything = [json.loads(line) for line in invoke("breeds", "--json").stdout.splitlines()]
     breed = everything[-1]

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from smartbreed.core.errors import HubCallError, PhotoError
-from smartbreed.core.files import make_dirs
+from smartbreed.core.files import expanded, make_dirs
 from smartbreed.core.settings import Settings
 from smartbreed.hub.client import download_snapshot, parse_repo, repo_state
 from smartbreed.inference.bundle import Bundle
@@ -40,7 +40,7 @@ def base_folder(api: HfApi, settings: Settings) -> Path:
         DataError: there is none, or it is no folder of parquet files as `docs/training.md` describes.
     """
     asked = settings.base_dataset or DEFAULT
-    folder, repo = Path(asked).expanduser(), parse_repo(asked)
+    folder, repo = expanded(asked), parse_repo(asked)
     why = ""
     if not folder.is_dir() and repo is not None and settings.base_dataset:
         try:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from smartbreed.core.errors import PhotoError
+from smartbreed.core.files import expanded
 from smartbreed.imaging.photo import Box, read_photo
 from training.common.errors import DataError
 
@@ -94,7 +95,7 @@ def files_of(root: str, config: str) -> dict[str, list[Path]]:
 
 def local(root: str) -> str | None:
     """The path of a dataset folder on this machine; None where ``root`` names none."""
-    folder = Path(root).expanduser()
+    folder = expanded(root)
     return str(folder) if folder.is_dir() else None
 
 

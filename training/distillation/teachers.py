@@ -21,6 +21,7 @@ import numpy as np
 from PIL import Image
 
 from smartbreed.core.errors import BundleError
+from smartbreed.core.files import expanded
 from smartbreed.inference.classifier import softmax
 from smartbreed.inference.runtime import default_threads
 from training.augment.crops import CropAugmentation, view
@@ -185,7 +186,7 @@ def _linear(
 def _litert(
     teacher: Teacher, crops: Crops, known: list[int], classes: np.ndarray, augment: CropAugmentation | None
 ) -> Asked:
-    path = Path(teacher.file).expanduser()
+    path = expanded(teacher.file)
     if not path.is_file():
         raise RecipeError(f"distil.teachers: there is no such file. Received: {teacher.file}")
     network = ImageNetLiteRT(path)

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from smartbreed.core.errors import BundleError
+from smartbreed.core.files import expanded
 from smartbreed.inference.bundle import load_bundle
 from training.common.errors import InitialWeightsError
 from training.data.reading import bundle_folder
@@ -144,7 +145,7 @@ def _from_imagenet(model: keras.Model, choice: Model) -> Start:
 
 
 def _from_file(model: keras.Model, choice: Model) -> Start:
-    path = Path(choice.start).expanduser()
+    path = expanded(choice.start)
     if not path.is_file():
         raise InitialWeightsError(
             "model.start is neither imagenet, pypi, none, bundle:… nor a file that is there. "

@@ -17,6 +17,7 @@ import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
+from smartbreed.core.files import shortened
 from smartbreed.imaging.photo import encode_jpeg
 from smartbreed.inference.results import Failure
 from smartbreed.services import Services
@@ -152,7 +153,7 @@ def _endpoints(services: Services, gate: Gate, blocks: gr.Blocks) -> list[Callab
         picture, answer = found
         animal = answer.pet(number or 1)
         pixels = await gate.run(model.explain, picture, animal, wanted or None)
-        name = f"{Path(picture.name).stem or 'photo'}-{wanted or animal.breeds[0].id}.jpg"
+        name = f"{shortened(Path(picture.name).stem, 150) or 'photo'}-{wanted or animal.breeds[0].id}.jpg"
         path = save_bytes_to_cache(encode_jpeg(pixels), name, get_upload_folder())
         blocks.upload_file_set.add(path)  # so that it is deleted in time, as uploads are
         meta = {"_type": "gradio.FileData"}

@@ -88,6 +88,11 @@ def test_an_explanation_is_a_picture(client, mcp, photo: Path, encode) -> None:
             assert max(picture.size) == 320
             pictures.append(picture.tobytes())
     assert pictures[0] == pictures[1] != pictures[2]
+    long = photo.with_name("柴" * 83 + ".jpg")
+    long.write_bytes(photo.read_bytes())
+    path = Path(client.predict(handle_file(str(long)), 1, "", api_name="/explain"))
+    assert path.name.startswith("柴")
+    assert len(path.name.encode()) <= 255
     content = mcp("explain", photo=encode(photo)).content
     assert content[0].type == "image"
     with Image.open(io.BytesIO(base64.b64decode(content[0].data))) as picture:

@@ -6,12 +6,12 @@ import logging
 import threading
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
 
 import gradio as gr
 from PIL import Image
 
 from smartbreed.breeds.catalogue import get_breed
+from smartbreed.core.files import expanded
 from smartbreed.core.settings import Settings
 from smartbreed.web.pages.identify.photo_input import Upload
 
@@ -82,7 +82,7 @@ def _pictures(source: str) -> Iterator[tuple[Image.Image, str]]:
     from datasets import ClassLabel, get_dataset_config_names, load_dataset
     from datasets import Image as ImageFeature
 
-    local = Path(source).expanduser()
+    local = expanded(source)
     where = str(local) if local.exists() else source
     names = get_dataset_config_names(where)
     # Streaming: a handful of pictures must not download a dataset.
