@@ -15,7 +15,8 @@ from support.tiny_bundle import SIZE, random_network, tiny_classifier
 
 from smartbreed.core.errors import BundleError
 from smartbreed.core.settings import EMBEDDED_BUNDLE
-from smartbreed.inference.bundle import FORMAT, Bundle, load_bundle
+from smartbreed.inference.bundle import FORMAT, Bundle, load_bundle, write_config
+from smartbreed.inference.evaluation import FILE, Evaluation, evaluation_of
 from training.continual.challenger import finish as finish_retrained
 from training.continual.challenger import halved, head_of, raw_config, write_networks
 from training.export.bundle import finish
@@ -160,6 +161,23 @@ def test_a_new_head_keeps_what_is_stored_of_the_body(
     # The parent's network: a head of fewer breeds.
     with pytest.raises(BundleError):
         check_weights(child, network)
+
+
+def test_a_new_head_keeps_the_parents_figures_which_say_whose_they_are(
+    tmp_path: Path, network: Any, files: dict[str, Path]
+) -> None:
+    folder = bundle_of(tmp_path / "parent", network, files["float16"], final=True)
+    measured = Evaluation(version=load_bundle(folder).config.version, labels={})
+    (folder / FILE).write_text(measured.model_dump_json())
+    write_config(folder, json.loads((folder / "config.json").read_text()))
+    parent = load_bundle(folder)
+    child_folder = tmp_path / "child"
+    child_folder.mkdir()
+    head = head_of(parent)
+    write_networks(parent, head, child_folder)
+    child = finish_retrained(child_folder, {**raw_config(parent), "version": "9.9.9"}, head)
+    assert child.config.version == "9.9.9"
+    assert evaluation_of(child) == measured
 
 
 def test_the_weights_of_the_model_that_ships() -> None:
