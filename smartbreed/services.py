@@ -22,6 +22,7 @@ from smartbreed.accounts import member_data
 from smartbreed.accounts.kept_photos import KeptPhotos
 from smartbreed.accounts.maintainers import Maintainers
 from smartbreed.accounts.members import Members
+from smartbreed.accounts.secret import load_secret
 from smartbreed.accounts.tables import DeletionReceipt
 from smartbreed.assistant.service import Assistant
 from smartbreed.core.errors import AccountError, PhotoError, RequestError, SmartBreedError
@@ -41,6 +42,7 @@ from smartbreed.imaging.photo import Photo, PhotoInput, read_photo, sample_encod
 from smartbreed.inference.breed_book import BreedBook
 from smartbreed.inference.pipeline import Identifier
 from smartbreed.inference.results import Failure, Identification
+from smartbreed.quiz.quiz import Quiz
 from smartbreed.registry.live import LiveModel
 from smartbreed.registry.model_source import why_no_releases
 from smartbreed.registry.release_history import Releases
@@ -224,6 +226,14 @@ class Services:
         return Gallery(
             self.settings, lambda: self.flags.sessions, lambda: self.identifier, lambda: self.flags.blobs
         )
+
+    @cached_property
+    def quiz(self) -> Quiz:
+        """Games about the gallery and the breed texts."""
+        return Quiz(
+            lambda: self.flags.sessions, self.gallery, lambda: self.identifier,
+            lambda: load_secret(self.settings),
+        )  # fmt: skip
 
     @cached_property
     def review(self) -> ReviewService:

@@ -21,6 +21,7 @@ from smartbreed.core.errors import AccountError, StorageError
 from smartbreed.dataset.tables import Erasure, Shard, ShardRow
 from smartbreed.feedback.flags import FlagService
 from smartbreed.feedback.tables import Flag
+from smartbreed.quiz.tables import QuizGame
 from smartbreed.review.decisions import latest_decisions
 from smartbreed.review.tables import Decision
 
@@ -85,6 +86,7 @@ def export(flags: FlagService, kept: KeptPhotos, member_id: str, out: IO[bytes])
             sa.select(MemberIdentity).where(MemberIdentity.member_id == member_id)
         ).all()
         opened = session.scalars(sa.select(MemberSession).where(MemberSession.member_id == member_id)).all()
+        games = session.scalars(sa.select(QuizGame).where(QuizGame.member_id == member_id)).all()
     found, photos = own_flags(flags.sessions, member_id, most=1_000_000), kept.list(member_id)
     account = {**_values(member, "password_hash"), "password": bool(member and member.password_hash)}
     files = {
@@ -96,6 +98,7 @@ def export(flags: FlagService, kept: KeptPhotos, member_id: str, out: IO[bytes])
              "decision": one.decision and _values(one.decision, "reviewer")} for one in found
         ],
         "photos": [{**_values(one, "member_id"), "answer": json.loads(one.answer)} for one in photos],
+        "quiz": [_values(one, "mark", "member_id", "question", "result", "asked") for one in games],
     }  # fmt: skip
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
@@ -140,7 +143,7 @@ def delete(flags: FlagService, kept: KeptPhotos, member_id: str, now: dt.datetim
         ).all()
         session.execute(sa.delete(MemberFlag).where(MemberFlag.member_id == member_id))
         photos, own = flags.erase_rows(session, mine), kept.erase_rows(session, member_id)
-        for table in (MemberSession, MemberIdentity):
+        for table in (MemberSession, MemberIdentity, QuizGame):
             session.execute(sa.delete(table).where(table.member_id == member_id))
         session.delete(member)
         receipt.flags = len(mine)

@@ -144,7 +144,7 @@ class Members:
         self._clock = clock
         self._throttle = LoginThrottle(clock, pause)
         self._mail = mail or Mail(settings)
-        self._mailed, self._asked = _Rate(_MAILS, clock), _Rate(_ASKED, clock)
+        self._mailed, self._asked = Rate(_MAILS, clock), Rate(_ASKED, clock)
         self._behind = ThreadPoolExecutor(1, "accounts")
         self._waiting = threading.BoundedSemaphore(_MOST_WAITING)
         self._costly = threading.BoundedSemaphore(_HASHED_AT_ONCE)
@@ -694,7 +694,7 @@ class Members:
         return self._passwords.hash(secrets.token_hex(32))
 
 
-class _Rate:
+class Rate:
     """At most so many in an hour for each key; keys are forgotten after it.
 
     Args:

@@ -12,6 +12,7 @@ PAGES = (
     ("identify", "/", "Identify"),
     ("breeds", "/breeds", "Breeds"),
     ("ask", "/ask", "Ask"),
+    ("quiz", "/quiz", "Quiz"),
     ("tour", "/tour", "How it learns"),
     ("statistics", "/statistics", "Statistics"),
     ("review", "/review", "Review"),

@@ -38,10 +38,10 @@ def page_style(*more: str) -> str:
 
 @cache
 def _files() -> dict[str, tuple[bytes, str]]:
-    styles = ("breeds.css", "statistics.css")
+    styles, scripts = ("breeds.css", "quiz.css", "statistics.css"), ("breeds.js", "quiz.js")
     return {
         **{name: (page_style(name).encode(), "text/css") for name in styles},
-        "breeds.js": ((STATIC / "breeds.js").read_bytes(), "text/javascript"),
+        **{name: ((STATIC / name).read_bytes(), "text/javascript") for name in scripts},
     }
 
 

@@ -1,0 +1,1 @@
+"""Guess the breed, against the model; see docs/quiz.md."""

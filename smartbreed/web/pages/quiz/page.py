@@ -1,0 +1,196 @@
+"""``/quiz``: games as forms that work without a script. One FastAPI app under ``/quiz``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import Depends, FastAPI
+from fastapi.exceptions import RequestValidationError
+from markupsafe import Markup
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, Response
+
+from smartbreed.accounts.members import Rate
+from smartbreed.accounts.origin import public_origin
+from smartbreed.core.errors import RequestError, SmartBreedError
+from smartbreed.quiz.quiz import LIVES, ROUNDS, SECONDS, Player, question_of, result_of, summary
+from smartbreed.quiz.tables import KINDS, MODES, QuizGame
+from smartbreed.services import Services, explain_failure
+from smartbreed.web.api.problems import answered
+from smartbreed.web.components import nav, templates
+from smartbreed.web.components.plain import file_address
+from smartbreed.web.pages.account.visit import Visit, visit_of
+
+#: Games that one network may begin in an hour.
+_GAMES = 300
+_TITLE, _ABOUT = (
+    "Quiz",
+    "Guess the breed, against the model: five rounds against the clock, or until three mistakes.",
+)
+
+
+def quiz_app(services: Services) -> FastAPI:
+    """The routes of ``/quiz``; what they raise becomes a page with its sentence."""
+
+    async def failed(request: Request, error: Exception) -> Response:
+        answered(request)
+        if isinstance(error, ClientDisconnect):
+            return Response(status_code=400)
+        if isinstance(error, HTTPException | RequestValidationError):
+            status = error.status_code if isinstance(error, HTTPException) else 422
+            error = RequestError("no_such_page", "There is nothing like that here.", status=status)
+        said = explain_failure(error)
+        if request.url.path.startswith(("/quiz/picture/", "/quiz/card/")):
+            headers = {"Cache-Control": "no-store"}
+            return Response(said.message, said.status, headers, "text/plain")
+        visit = Visit(services, request, None, "")
+        try:
+            visit = await run_in_threadpool(visit_of, services, request)
+        except SmartBreedError as refused:
+            said = refused
+        return _page(visit, "message", said.status, problem=said.message)
+
+    errors = (SmartBreedError, HTTPException, RequestValidationError, ClientDisconnect, Exception)
+    handlers: dict[Any, Any] = dict.fromkeys(errors, failed)
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, exception_handlers=handlers)
+    _add_routes(app, services)
+    return app
+
+
+def _add_routes(app: FastAPI, services: Services) -> None:
+    quiz = services.quiz
+    games = Rate(_GAMES, quiz.clock)
+
+    def visited(request: Request) -> Visit:
+        return visit_of(services, request)
+
+    asked: Any = Depends(visited)
+
+    async def form_of(visit: Visit = asked) -> dict[str, str]:
+        return await visit.form()
+
+    formed: Any = Depends(form_of)
+
+    @app.get("/quiz")
+    def show(request: Request, visit: Visit = asked) -> Response:
+        player, query = _player(visit), request.query_params
+        kind = query.get("kind", "")
+        kind = kind if kind in KINDS else "facts" if quiz.why_not("photos") else "photos"
+        mode = query["mode"] if query.get("mode") in MODES else "timed"
+        boards = [(text, quiz.board(kind, mode, player, week=week)) for text, week in _BOARDS]
+        return _page(
+            visit, "start", kind=kind, mode=mode, boards=boards, record=quiz.record(player),
+            why={one: quiz.why_not(one) for one in KINDS},
+        )  # fmt: skip
+
+    @app.post("/quiz/start")
+    def start(visit: Visit = asked, form: dict[str, str] = formed) -> Response:
+        games.check(visit.caller)
+        game = quiz.start(_player(visit), form.get("kind", ""), form.get("mode", ""))
+        return visit.go(_play(game))
+
+    @app.get("/quiz/play/{game}")
+    def play(game: str, visit: Visit = asked) -> Response:
+        found = quiz.game(_player(visit), game)
+        return _over(visit, found) if found.stage == "over" else _round(visit, found)
+
+    @app.post("/quiz/play/{game}/hint")
+    def hint(game: str, visit: Visit = asked, form: dict[str, str] = formed) -> Response:
+        return tried(visit, game, lambda: quiz.hint(_player(visit), game, form.get("round", "")))
+
+    @app.post("/quiz/play/{game}/answer")
+    def answer(game: str, visit: Visit = asked, form: dict[str, str] = formed) -> Response:
+        choice = form.get("choice", "")
+        return tried(visit, game, lambda: quiz.answer(_player(visit), game, form.get("round", ""), choice))
+
+    @app.post("/quiz/play/{game}/next")
+    def go_on(game: str, visit: Visit = asked, form: dict[str, str] = formed) -> Response:
+        number = form.get("number", "")
+        return tried(
+            visit, game, lambda: quiz.go_on(_player(visit), game, int(number) if number.isdecimal() else 0)
+        )
+
+    @app.get("/quiz/picture/{game}/{number}/{kind}")
+    def picture(game: str, number: int, kind: str, visit: Visit = asked) -> Response:
+        jpeg = quiz.picture(_player(visit), game, number, kind)
+        return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, no-store"})
+
+    @app.get("/quiz/card/{game}")
+    def card(game: str) -> Response:
+        headers = {
+            "Content-Disposition": 'inline; filename="smartbreed-quiz.png"',
+            "Cache-Control": "no-cache",
+        }
+        return Response(quiz.card(game.removesuffix(".png")), media_type="image/png", headers=headers)
+
+    def tried(visit: Visit, game_id: str, work: Any) -> Response:
+        """On to the game; a refusal shows it with its sentence."""
+        try:
+            work()
+        except RequestError as error:
+            game = quiz.game(_player(visit), game_id)
+            if game.stage == "over":
+                return visit.go(_play(game))
+            return _round(visit, game, error.status, problem=error.message)
+        return visit.go(f"{nav.root()}quiz/play/{game_id}")
+
+    def _round(visit: Visit, game: QuizGame, status: int = 200, problem: str = "") -> Response:
+        question, result = question_of(game), result_of(game)
+        left = max(0.0, question.asked_at + SECONDS - quiz.clock())
+        last = game.rounds >= ROUNDS if game.mode == "timed" else game.lives <= 0
+        at = f"{nav.root()}quiz/picture/{game.id}/{question.number}"
+        values: dict[str, Any] = {
+            "game": game, "number": question.number, "level": question.level, "problem": problem,
+            "text": question.text, "quote": question.quote, "hinted": question.hinted,
+            "photo": f"{at}/photo" if game.kind == "photos" else "",
+            "heat": f"{at}/heat" if game.kind == "photos" and (result or question.hinted) else "",
+        }  # fmt: skip
+        if result is None:
+            values |= {"options": question.options, "signed": quiz.token(game), "left": round(left)}
+            return _page(visit, "round", status, **values)
+        return _page(
+            visit, "result", status, **values, result=result, right=question.right, breed=question.breed,
+            source=question.source, fact=question.about, last=last,
+            guess=f"{at}/guess" if result.model and result.model != question.answer else "",
+        )  # fmt: skip
+
+    def _over(visit: Visit, game: QuizGame) -> Response:
+        player = _player(visit)
+        boards = [(text, quiz.board(game.kind, game.mode, player, week=week)) for text, week in _BOARDS]
+        return _page(
+            visit, "over", game=game, lines=summary(game), boards=boards, name=quiz.name(game),
+            card=f"{nav.root()}quiz/card/{game.id}.png",
+        )  # fmt: skip
+
+
+_BOARDS = (("This week", True), ("All time", False))
+
+
+def _player(visit: Visit) -> Player:
+    return Player(visit.mark, visit.who.id if visit.who else "")
+
+
+def _play(game: QuizGame) -> str:
+    return f"{nav.root()}quiz/play/{game.id}"
+
+
+def _page(visit: Visit, view: str, status: int = 200, **values: Any) -> Response:
+    services = visit.services
+    origin = public_origin(services.settings.public_url) or str(visit.request.base_url).rstrip("/")
+    html = templates.render(
+        f"quiz/{view}.html",
+        key="quiz", title="Quiz", about=_ABOUT, status=status, url=f"{origin}{nav.root()}quiz",
+        site=services.introduction[0] or "SmartBreed", root=nav.root(), file=file_address, address=nav.breed,
+        header=Markup(
+            nav.header(
+                "quiz",
+                maintainers=services.maintainers.reachable,
+                account=visit.who.shown if visit.who else "",
+            )
+        ),
+        token=visit.token, who=visit.who, rounds=ROUNDS, most_lives=LIVES, seconds=round(SECONDS),
+        **{"problem": "", **values},
+    )  # fmt: skip
+    return visit.kept(HTMLResponse(html, status))
