@@ -19,7 +19,7 @@ def upgrade() -> None:
         sa.Column("picture", sa.String(64)),
         sa.Column("label", sa.String(80)),
         sa.Column("pets", sa.Integer(), nullable=False),
-        *(sa.Column(name, sa.Float()) for name in ("x0", "y0", "x1", "y1")),
+        *(sa.Column(name, sa.Double()) for name in ("x0", "y0", "x1", "y1")),
         sa.Column("phash", sa.String(16)),
         sa.Column("model", sa.String(200)),
         sa.Column("embedding", sa.LargeBinary()),
