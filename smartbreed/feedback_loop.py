@@ -143,6 +143,11 @@ def statistics(services: Services) -> Report:
     return known[1]
 
 
+def forget_statistics() -> None:
+    """Count anew the next time."""
+    _reports.clear()
+
+
 def statistics_for_maintainers(services: Services) -> ForMaintainers:
     """The statistics that only maintainers see.
 

@@ -21,7 +21,7 @@ from smartbreed.inference.labels import Labels
 from smartbreed.registry.release_history import Release
 from smartbreed.statistics.drift import Baseline, Drift, compared
 from smartbreed.statistics.tables import FlagCount, UsageCount
-from smartbreed.statistics.usage import INTERFACES, LATENCIES, MANY, SLOWER
+from smartbreed.statistics.usage import EVER, INTERFACES, LATENCIES, MANY, SLOWER
 
 #: Days of live use that are listed, and those that drift is looked for in.
 DAYS, DRIFT_DAYS = 90, 28
@@ -374,7 +374,7 @@ def _versions(
 ) -> list[VersionFigures]:
     query = (
         sa.select(UsageCount.version, sa.func.sum(UsageCount.number))
-        .where(UsageCount.kind == "photo")
+        .where(UsageCount.day == EVER, UsageCount.kind == "photo")
         .group_by(UsageCount.version)
     )
     photos = {version: int(number) for version, number in session.execute(query)}
@@ -391,8 +391,10 @@ def _versions(
 
 
 def _totals(session: Session) -> dict[str, Counter[str]]:
-    query = sa.select(UsageCount.kind, UsageCount.key, sa.func.sum(UsageCount.number)).group_by(
-        UsageCount.kind, UsageCount.key
+    query = (
+        sa.select(UsageCount.kind, UsageCount.key, sa.func.sum(UsageCount.number))
+        .where(UsageCount.day == EVER)
+        .group_by(UsageCount.kind, UsageCount.key)
     )
     found: dict[str, Counter[str]] = {
         kind: Counter()
@@ -412,7 +414,7 @@ def _use(session: Session, counts: dict[str, Counter[str]], names: Mapping[str, 
     days: dict[dt.date, Counter[str]] = {}
     for day, kind, number in session.execute(query):
         days.setdefault(day, Counter())[kind] = int(number)
-    since = session.scalar(sa.select(sa.func.min(UsageCount.day)))
+    since = session.scalar(sa.select(sa.func.min(UsageCount.day)).where(UsageCount.day > EVER))
     pets = {str(number): f"{number}" for number in range(MANY)} | {str(MANY): f"{MANY} or more"}
     bounds = {str(bound): f"at most {bound} ms" for bound in LATENCIES} | {SLOWER: f"over {LATENCIES[-1]} ms"}
     verdicts = {"breed": "a breed", "group": "a family of breeds", "unknown": "neither"}

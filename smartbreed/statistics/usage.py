@@ -3,7 +3,8 @@
 Noting an answer appends to a list in memory. A thread turns that into counts and adds them to the
 database every few seconds, in one transaction a time: a kill loses what was noted since, and nothing is
 counted twice, for each batch has a number and a process remembers in the same transaction which was its
-last. Counts by day, version, kind and key; kinds:
+last. Counts by day, version, kind and key, and under the day `EVER` those of all days together, so
+that a page need not look at each; kinds:
 
 * ``photo``: the interface; ``failed``: the code of a photo that could not be used
 * ``pets``: how many were found in a photo, from `MANY` on together; ``whole``: of them, taken as a whole
@@ -45,6 +46,8 @@ LIKENESSES = 20
 #: Milliseconds.
 LATENCIES = (5, 10, 15, 20, 30, 40, 50, 75, 100, 150, 200, 300, 500, 1000, 2000, 5000)
 SLOWER = "more"
+#: Stands for all days together.
+EVER = dt.date.min
 #: Seconds between two writes: at most so much is lost in a kill.
 EVERY_S = 3.0
 #: Answers noted and not counted yet; more are left out, as when a database hangs under full load.
@@ -221,7 +224,12 @@ def add_counts(
         StorageError: the database refused; the batch is there as a whole or not at all, and calling
             again with the same number is right in either case.
     """
-    rows: list[dict[str, Any]] = [{**count._asdict(), "number": number} for count, number in counts.items()]
+    totals: Counter[Count] = Counter()
+    for count, number in counts.items():
+        totals[count._replace(day=EVER)] += number
+    rows: list[dict[str, Any]] = [
+        {**count._asdict(), "number": number} for part in (counts, totals) for count, number in part.items()
+    ]
     with write(sessions) as session:
         last = session.get(UsageWriter, writer)
         if last is not None and last.batch >= batch:

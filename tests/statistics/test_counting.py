@@ -22,7 +22,7 @@ from smartbreed.feedback.tables import VERDICTS, Flag
 from smartbreed.statistics import usage
 from smartbreed.statistics.flag_counts import counted_anew, kept_counts, recompute
 from smartbreed.statistics.tables import FlagCount, UsageCount, UsageWriter
-from smartbreed.statistics.usage import Recorder
+from smartbreed.statistics.usage import EVER, Recorder
 
 EVENTS = 10_000
 
@@ -31,8 +31,15 @@ def written(sessions: Sessions) -> dict[tuple[dt.date, str, str, str], int]:
     with read(sessions) as session:
         return {
             (one.day, one.version, one.kind, one.key): one.number
-            for one in session.scalars(sa.select(UsageCount))
+            for one in session.scalars(sa.select(UsageCount).where(UsageCount.day > EVER))
         }
+
+
+def totals(sessions: Sessions) -> dict[tuple[str, str, str], int]:
+    """Of all days together, as they are kept."""
+    with read(sessions) as session:
+        ever = session.scalars(sa.select(UsageCount).where(UsageCount.day == EVER))
+        return {(one.version, one.kind, one.key): one.number for one in ever}
 
 
 def new_flag(chance: random.Random, number: int, moment: dt.datetime) -> Flag:
@@ -127,6 +134,10 @@ def test_ten_thousand_events_are_counted_as_a_recount_counts_them(
         plain.answers += waiting.answers
     found = written(sessions)
     assert found == plain.counts()
+    summed: Counter[tuple[str, str, str]] = Counter()
+    for (_, *key), number in found.items():
+        summed[key[0], key[1], key[2]] += number
+    assert totals(sessions) == summed
     assert sum(n for (_, _, kind, _), n in found.items() if kind == "photo") > 2_000
     assert kept_counts(sessions) == counted_anew(sessions) == plain_flags(sessions)
     assert recompute(sessions) == 0

@@ -1,0 +1,137 @@
+"""How fast the page of statistics opens after a million answers: ``python -m benchmarks.statistics``.
+
+Made-up answers of three years are counted as the app counts them, and a tenth as many flags are saved,
+into a fresh database. Then the page, its JSON and a table are asked for, each without anything remembered.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import sqlalchemy as sa
+import typer
+from rich.console import Console
+from rich.table import Table
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from smartbreed import feedback_loop
+from smartbreed.core.database import Sessions, write
+from smartbreed.core.native import native_silence
+from smartbreed.core.settings import load_settings
+from smartbreed.feedback.tables import Flag
+from smartbreed.inference.results import Guess, Identification, ModelVersion, Pet
+from smartbreed.services import Services
+from smartbreed.statistics.usage import Recorder, Seen, SeenPet, add_counts, tally
+from smartbreed.web.pages.statistics.page import StatisticsPages
+
+#: Goal: seconds until the page is there.
+MOST_SECONDS = 1.0
+_DAYS, _VERSIONS, _LOT = 3 * 365, 6, 20_000
+
+
+def synthetic_events(number: int, labels: list[str], version: str, chance: random.Random) -> list[Seen]:
+    """Answers of three years by six versions, the last of which answers now."""
+    today, nothing = dt.datetime.now(dt.UTC).date(), np.zeros(0, np.float32)
+    events = []
+    for _ in range(number):
+        ago = chance.randrange(_DAYS)
+        made = version if ago < _DAYS // _VERSIONS else f"0.{_VERSIONS - ago * _VERSIONS // _DAYS}.0"
+        pets = tuple(
+            SeenPet("dog", chance.choice(("breed", "group")), chance.choice(labels), chance.random(), nothing)
+            for _ in range(chance.choice((0, 1, 1, 2)))
+        )
+        interface = chance.choice(("page", "rest", "client"))
+        events.append(Seen(today - dt.timedelta(days=ago), made, interface, pets, chance.expovariate(1 / 40)))
+    return events
+
+
+def fill(sessions: Sessions, answers: int, labels: list[str], version: str, revision: str) -> None:
+    """Count the answers, and save flags."""
+    chance, now = random.Random(7), dt.datetime.now(dt.UTC)
+    for batch, start in enumerate(range(0, answers, _LOT), 1):
+        some = synthetic_events(min(_LOT, answers - start), labels, version, chance)
+        add_counts(sessions, tally(some), "benchmark", batch, now)
+    with write(sessions) as session:
+        for start in range(0, answers // 10, _LOT):
+            rows = [
+                {
+                    "id": f"{n:026d}", "sample_id": f"{n:064x}", "photo_width": 9, "photo_height": 9,
+                    "predicted": chance.choice(labels), "verdict": chance.choice(("correct", "wrong")),
+                    "model_revision": revision, "consent": True,
+                    "flagged_at": now - dt.timedelta(days=chance.randrange(_DAYS)),
+                    "flagger": "f" * 64, "state": "pending", "dedupe_key": f"{n:064x}",
+                }
+                for n in range(start, min(start + _LOT, answers // 10))
+            ]  # fmt: skip
+            session.execute(sa.insert(Flag), rows)
+
+
+def note_seconds(services: Services) -> float:
+    """Median time that noting an answer takes, in seconds."""
+    nothing = np.zeros(1280, np.float32)
+    pet = Pet(
+        (0, 0, 9, 9), (0, 0, 9, 9), 0.9, "dog", "breed", (Guess("pug", "Pug", 0.9),),
+        Guess("", "", 0.0), nothing, nothing, nothing,
+    )  # fmt: skip
+    answer = Identification("", "", 9, 9, (pet,), ModelVersion("", "", "1"), 12.0)
+    recorder = Recorder(lambda: services.flags.sessions)
+    times = []
+    for _ in range(5_000):
+        started = time.perf_counter()
+        recorder.note(answer, "page")
+        times.append(time.perf_counter() - started)
+    return statistics.median(times)
+
+
+def seconds(work: Callable[[], Any], times: int = 7) -> tuple[float, float]:
+    """Median and longest time of a work, with nothing remembered from the time before."""
+    taken = []
+    for _ in range(times):
+        feedback_loop.forget_statistics()
+        started = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - started)
+    return statistics.median(taken), max(taken)
+
+
+def main(answers: Annotated[int, typer.Option(help="Answers to count.")] = 1_000_000) -> None:
+    """Fill a database and time the page."""
+    with tempfile.TemporaryDirectory() as home:
+        services = Services(load_settings(home=Path(home), hub="embedded"))
+        with native_silence():
+            version = services.identifier.bundle.version
+        started = time.perf_counter()
+        fill(services.flags.sessions, answers, services.identifier.labels, version.version, version.revision)
+        filled = time.perf_counter() - started
+        client = TestClient(Starlette(routes=StatisticsPages(services).routes()))
+        table = Table("what", "median", "longest", box=None)
+        slowest = 0.0
+        for address in (
+            "/statistics",
+            "/statistics?all=1&sort=f1",
+            "/statistics/breeds.csv",
+            "/statistics/days.csv",
+        ):
+            median, longest = seconds(lambda address=address: client.get(address).raise_for_status())  # type: ignore[misc]
+            slowest = max(slowest, median)
+            table.add_row(address, f"{median * 1000:.0f} ms", f"{longest * 1000:.0f} ms")
+        table.add_row("noting one answer", f"{note_seconds(services) * 1e6:.1f} µs", "")
+        services.stop()
+    console = Console()
+    console.print(f"{answers} answers and {answers // 10} flags, counted and saved in {filled:.0f} s.")
+    console.print(table)
+    if slowest > MOST_SECONDS:
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    typer.run(main)
