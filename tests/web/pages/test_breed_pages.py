@@ -239,7 +239,7 @@ def test_the_figures_are_the_bundles(site: Site) -> None:
         for other, count in found.taken_for(breed_id)[:5]:
             assert f"{BREEDS[other].name} {count} of {measured.pictures} ·" in text
         assert ("So few pictures" in text) == (measured.pictures < 12)
-    assert "Measured on 2385 test pictures of smartbreed/pets" in text
+    assert f"Measured on {found.pictures} test pictures of smartbreed/pets" in text
     assert "none of which it was trained on" in text
 
 
@@ -391,10 +391,11 @@ def test_a_breed_that_vanished_from_the_model(tmp_path: Path) -> None:
 
 
 def test_figures_of_an_ancestor_say_whose_they_are(tmp_path: Path) -> None:
-    newer = altered(tmp_path / "bundle", lambda config: config.update(version="1.3.1"))
+    version = load_bundle(EMBEDDED_BUNDLE).config.version
+    newer = altered(tmp_path / "bundle", lambda config: config.update(version="99.0.1"))
     services = services_of(tmp_path / "home", newer)
     text = Site(services).page("/breeds/pug").text
-    assert "Measured of version 1.3.0, from which 1.3.1 was made, on 2385 test pictures" in text
+    assert f"Measured of version {version}, from which 99.0.1 was made, on " in text
     services.flags.close()
 
 
@@ -402,7 +403,9 @@ def test_a_bundle_without_the_file_shows_what_its_metrics_have(tmp_path: Path) -
     older = altered(tmp_path / "bundle", lambda config: None, evaluation=False)
     services = services_of(tmp_path / "home", older)
     text = Site(services).page("/breeds/border_terrier").text
-    assert "its first guess is right 12 of 14 · 86 %" in text
+    row = load_bundle(older).config.metrics["per_label"]["border_terrier"]
+    right = round(row["recall"] * row["pictures"])
+    assert f"its first guess is right {right} of {row['pictures']} ·" in text
     assert "Mistaken for" not in text
     services.flags.close()
 
