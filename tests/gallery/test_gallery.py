@@ -32,6 +32,8 @@ from smartbreed.gallery.sources import open_source
 from smartbreed.gallery.tables import GalleryPhoto
 from smartbreed.imaging.photo import read_photo
 from smartbreed.inference.results import Identification
+from smartbreed.review import decisions
+from smartbreed.review.scoring import score_flags
 from smartbreed.services import Services
 from smartbreed.web.api.similar import alike, similar_routes
 
@@ -302,3 +304,42 @@ def test_words_of_a_distance_go_down(built: Services) -> None:
     said = list(dict.fromkeys(one.words for one in found))
     order = ["very much alike", "much alike", "alike", "a little alike"]
     assert said == [words for words in order if words in said]
+
+
+def test_visitors_photos_show_only_while_they_are_accepted(pictures: Path, services: Services) -> None:
+    """Not before a maintainer decides, not after it is undone, taken back or erased."""
+    ours, theirs = (pictures / "siamese" / f"{number}.jpg" for number in (0, 1))
+    asked = services.identify(ours)
+    photo = services.read(theirs)
+    said = services.identifier.identify(photo)
+    assert isinstance(asked, Identification)
+    receipt = services.flag(photo, said, number=1, verdict="correct", consent=True)
+    flag = receipt.flag_id
+
+    def shown() -> bool:
+        score_flags(services.flags, services.identifier)
+        services.gallery.refresh_all()
+        found = alike(services, asked, asked.pets[0])
+        assert not found or flag in str(found)
+        return bool(found)
+
+    client = TestClient(Starlette(routes=similar_routes(services)))  # type: ignore[arg-type]
+    address = f"/similar/f{flag}.jpg"
+    assert not shown()
+    assert client.get(address).status_code == 404
+    services.review.decide([flag], decisions.accept("siamese"), "a" * 64)
+    assert shown()
+    got = client.get(address)
+    assert (got.status_code, got.headers["cache-control"]) == (200, "no-store")
+    services.review.undo([flag], "a" * 64)
+    assert not alike(services, asked, asked.pets[0]), "from that moment, whatever the index holds"
+    assert client.get(address).status_code == 404
+    services.review.decide([flag], decisions.accept("siamese"), "a" * 64)
+    assert shown()
+    services.review.set_gold(flag, "a" * 64)
+    assert not alike(services, asked, asked.pets[0]), "it would give an answer away"
+    services.review.set_gold(flag, "a" * 64, gold=False)
+    assert shown()
+    services.flags.withdraw_with(flag, receipt.receipt)
+    assert not alike(services, asked, asked.pets[0])
+    assert client.get(address).status_code == 404
