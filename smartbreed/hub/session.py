@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import threading
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import httpx2
+
+log = logging.getLogger(__name__)
 
 #: Seconds any single request may take to connect or to send its next bytes: the library's
 #: default is none, so a server that accepts and never answers would hang it for ever.
@@ -82,9 +85,26 @@ def make_client() -> httpx2.Client:
             part: min(timeout.get(part) or TIMEOUT, TIMEOUT) for part in ("connect", "read", "write", "pool")
         }
 
-    return httpx2.Client(
-        event_hooks={"request": [check, cap]},
-        follow_redirects=True,
-        timeout=TIMEOUT,
-        mounts={f"all://*.{DOMAIN}": Mounted()},
-    )
+    class Unreachable(httpx2.BaseTransport):
+        """In place of the network, when what the environment says of it cannot be used."""
+
+        def __init__(self, reason: str) -> None:
+            self._reason = reason
+
+        def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+            raise httpx2.ConnectError(self._reason, request=request)
+
+    options: dict[str, Any] = {
+        "event_hooks": {"request": [check, cap]},
+        "follow_redirects": True,
+        "timeout": TIMEOUT,
+    }
+    mounts: dict[str, httpx2.BaseTransport | None] = {f"all://*.{DOMAIN}": Mounted()}
+    try:
+        return httpx2.Client(**options, mounts=mounts)
+    except (ImportError, OSError, ValueError) as error:
+        log.warning("the proxy or certificates of the environment cannot be used: %s", error)
+        mounts["all://"] = Unreachable(
+            f"the proxy or certificates of the environment cannot be used: {error}"
+        )
+        return httpx2.Client(**options, mounts=mounts, trust_env=False)

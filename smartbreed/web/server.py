@@ -95,8 +95,9 @@ def serve(services: Services, address: Address, **options: Any) -> None:
         started = time.perf_counter()
         services.maintainers.listening_on(address.host)
         services.members.site = public_origin(services.settings.public_url) or address.url
-        blocks = build_server(services)
-        url = launch(blocks, services, address, **options)
+        with _without_proxies():
+            blocks = build_server(services)
+            url = launch(blocks, services, address, **options)
         sweep = upload_folder(blocks, services.settings).sweep
         uploads = PeriodicTask("uploads", sweep, EVERY_S, at_once=False)
         uploads.start()
@@ -179,6 +180,21 @@ def launch(blocks: gr.Blocks, services: Services, address: Address, **options: A
     answer_in_json(blocks.mcp_server_obj)
     hide_version(blocks)
     return str(url)
+
+
+@contextlib.contextmanager
+def _without_proxies() -> Iterator[None]:
+    """While gradio is imported and asks its own address whether it answers, which needs no proxy.
+
+    It makes clients for that which cannot be made where a proxy or a certificate is set that is not there.
+    """
+    names = [f"{kind}_PROXY" for kind in ("HTTP", "HTTPS", "ALL")]
+    names = [*names, *map(str.lower, names), "SSL_CERT_FILE", "SSL_CERT_DIR"]
+    kept = {name: value for name in names if (value := os.environ.pop(name, None)) is not None}
+    try:
+        yield
+    finally:
+        os.environ.update(kept)
 
 
 def build_routes(services: Services) -> list[Any]:
