@@ -62,6 +62,11 @@ def test_the_pages_about_breeds(browse: Browse, stage: Stage, width: int) -> Non
 
 
 @pytest.mark.parametrize("width", SIZES)
+def test_the_page_of_statistics(browse: Browse, stage: Stage, width: int) -> None:
+    operations.walk_statistics(browse(stage, width))
+
+
+@pytest.mark.parametrize("width", SIZES)
 def test_the_pages_of_an_account(browse: Browse, stage: Stage, width: int) -> None:
     operations.walk_account(browse(stage, width))
 
@@ -122,6 +127,7 @@ def test_everything_on_a_phone_and_as_a_maintainer(
             (operations.walk_review, 390),
             (operations.walk_identify, 390),
             (operations.walk_breeds, 390),
+            (operations.walk_statistics, 390),
             (operations.walk_visitor, 1280),
             (operations.walk_train_again, 390),
         ):
