@@ -17,10 +17,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
+from support.gallery import photographs
 
 from smartbreed import feedback_loop
 from smartbreed.core.errors import StorageError
 from smartbreed.core.settings import EMBEDDED_BUNDLE, load_settings
+from smartbreed.gallery.build import build
+from smartbreed.gallery.sources import open_source
 from smartbreed.inference.bundle import load_bundle
 from smartbreed.services import Services
 from smartbreed.statistics import csv_tables
@@ -214,4 +217,15 @@ def test_a_full_page_and_a_model_without_figures(tmp_path: Path, monkeypatch: py
     page = client.get("/statistics?sort=f1&of=x&said=y").text
     assert "nothing was measured" in page
     assert "nothing with it to compare with" in page
+    services.stop()
+
+
+def test_the_gallery_shows_the_breeds_that_are_mixed_up(tmp_path: Path) -> None:
+    services = Services(load_settings(home=tmp_path / "home", hub="embedded"))
+    client = TestClient(Starlette(routes=StatisticsPages(services).routes()), base_url="http://pets.test")
+    assert "<img" not in client.get("/statistics").text
+    folder = photographs(tmp_path / "photos", 1)
+    build(services.gallery, services.identifier, open_source(str(folder)), print)
+    page = client.get("/statistics?of=Scent+hounds&said=Scent+hounds").text
+    assert re.search(r'<img src="/similar/g[0-9A-Z]{26}\.jpg" alt="Beagle"', page)
     services.stop()

@@ -16,12 +16,15 @@ from smartbreed.accounts.origin import public_origin
 from smartbreed.core.errors import SmartBreedError, StorageError
 from smartbreed.services import Services
 from smartbreed.statistics import csv_tables
-from smartbreed.statistics.report import DAYS, DRIFT_DAYS, LEAST_SEEN
+from smartbreed.statistics.report import DAYS, DRIFT_DAYS, LEAST_SEEN, Confusion
+from smartbreed.web.api.similar import picture_address
 from smartbreed.web.components import nav, templates
 from smartbreed.web.components.plain import file_address
 from smartbreed.web.pages.statistics import view
 from smartbreed.web.pages.train.cards import accuracy
 
+#: Mix-ups with pictures of the two breeds.
+_PICTURED = 6
 _FRESH = {"Cache-Control": "no-store"}
 
 
@@ -49,11 +52,13 @@ class StatisticsPages:
             return self._page(request, error.status, problem=error.message)
         matrix = view.matrix(report)
         want = view.asked(request.query_params, matrix.families if matrix else ())
+        mixed = view.mixed_up(report, want)
         today = dt.datetime.now(dt.UTC).date()
         return self._page(
             request, problem="", report=report, own=own, want=want, matrix=matrix, columns=view.COLUMNS,
             breeds=view.breeds(report, services.breed_book, want), shown=view.SHOWN, change=view.change_of,
-            mixed=view.mixed_up(report, want), troubles=view.TROUBLES, days=view.day_bars(report.use, today),
+            mixed=mixed, pictures=self._pictures(mixed), troubles=view.TROUBLES,
+            days=view.day_bars(report.use, today),
             drift_bars=view.drift_bars, lines=view.growth_lines(report.growth), days_listed=DAYS,
             drift_days=DRIFT_DAYS, least=LEAST_SEEN,
             chart=Markup(accuracy(feedback_loop.releases(services))),
@@ -77,6 +82,14 @@ class StatisticsPages:
             return Response(error.message, error.status, _FRESH, plain)
         headers = {**_FRESH, "Content-Disposition": f'attachment; filename="smartbreed-{name}.csv"'}
         return Response(csv_tables.csv_text(found), 200, headers, "text/csv; charset=utf-8")
+
+    def _pictures(self, mixed: list[Confusion]) -> dict[str, str]:
+        """Address of a picture of each breed of the first mix-ups, where the gallery has one."""
+        breeds = {breed for one in mixed[:_PICTURED] for breed in (one.breed, one.said)}
+        with suppress(StorageError):
+            found = {breed: self._services.gallery.of_breed(breed, 1) for breed in breeds}
+            return {breed: picture_address(names[0]) for breed, names in found.items() if names}
+        return {}
 
     def _maintains(self, request: Request) -> bool:
         return self._services.maintainers.session(request).state == "in"
