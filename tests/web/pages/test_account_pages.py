@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import html
 import io
+import json
 import logging
 import re
 import zipfile
@@ -12,11 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from PIL import Image
 from starlette.testclient import TestClient
 
+from smartbreed.accounts.tables import Member
+from smartbreed.core.database import write
 from smartbreed.core.settings import load_settings
 from smartbreed.inference.results import Identification
+from smartbreed.quiz.tables import QuizGame
 from smartbreed.services import Services
 from smartbreed.web.pages.account.page import account_app
 from smartbreed.web.pages.account.visit import safe_next
@@ -422,3 +428,20 @@ def test_pages_are_kept_by_no_cache_and_have_no_script(app: App) -> None:
         answer = app.browser().get(f"/account/{path}")
         assert answer.headers["cache-control"] == "no-store"
         assert "<script" not in answer.text
+
+
+def test_ones_quiz_record_stands_there_and_comes_along(app: App, log: pytest.LogCaptureFixture) -> None:
+    browser = join(app, log)
+    assert "My quiz record" not in browser.get("/account").text
+    with write(app.services.flags.sessions) as session:
+        member = session.scalars(sa.select(Member.id)).one()
+        session.add(
+            QuizGame(
+                mark="m" * 32, member_id=member, kind="facts", mode="timed", stage="over", rounds=5, right=4,
+                points=512, best_streak=3, started_at=dt.datetime.now(dt.UTC),
+            )
+        )  # fmt: skip
+    assert "1 game, best 512 points, 4 of 5 right" in browser.get("/account").text
+    archive = zipfile.ZipFile(io.BytesIO(browser.get("/account/download").content))
+    [game] = json.loads(archive.read("quiz.json"))
+    assert (game["points"], "mark" in game, "member_id" in game) == (512, False, False)

@@ -22,8 +22,10 @@ from smartbreed.accounts import member_data, providers
 from smartbreed.accounts.maintainer_sessions import read_cookie, set_cookie
 from smartbreed.accounts.secret import load_secret
 from smartbreed.core.errors import AccountError, SmartBreedError
+from smartbreed.quiz.quiz import Player
 from smartbreed.services import Services, explain_failure
 from smartbreed.web.api.problems import answered
+from smartbreed.web.components import nav
 from smartbreed.web.pages.account import dashboard
 from smartbreed.web.pages.account.visit import HOME, Visit, safe_next, visit_of
 
@@ -202,7 +204,8 @@ def _add_members(app: FastAPI, services: Services) -> None:
         who = visit.member()
         return visit.page(
             "dashboard", status, flags=dashboard.rows(services, who.id), most=dashboard.SHOWN,
-            sessions=members.sessions_of(who.id), kept=dashboard.kept(services, who.id), **values,
+            sessions=members.sessions_of(who.id), kept=dashboard.kept(services, who.id),
+            quiz=services.quiz.record(Player("", who.id)), root=nav.root(), **values,
         )  # fmt: skip
 
     @app.get("/account")
