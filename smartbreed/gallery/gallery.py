@@ -272,31 +272,36 @@ class Gallery:
         with read(self.sessions) as session:
             count, last = session.execute(kept).one()
             consented = self._consented(session, model)
-            one = session.scalar(
-                sa.select(GalleryPhoto.embedding)
-                .where(GalleryPhoto.model == model, GalleryPhoto.embedding.is_not(None))
-                .limit(1)
-            ) or next((vector for _, vector in consented), b"")
-        flags = f"{len(consented)} {max((flag for flag, _ in consented), default='')}"
-        return f"{model} {count} {last} {flags}", min(count + len(consented), MOST), len(one) // 2
+            for table in (GalleryPhoto, Signals):
+                vector = session.scalar(
+                    sa.select(table.embedding)
+                    .where(table.model == model, table.embedding.is_not(None))
+                    .limit(1)
+                )
+                if vector:
+                    break
+        flags = f"{len(consented)} {max(consented, default='')}"
+        width = len(vector or b"") // 2
+        return f"{model} {count} {last} {flags}", min(count + len(consented), MOST), width
 
     @staticmethod
-    def _consented(session: Session, model: str) -> list[tuple[str, bytes]]:
-        flags = [flag.id for flag, _ in accepted_rows(session, _CONSENTED)]
-        query = sa.select(Signals.flag_id, Signals.embedding).where(
-            Signals.model == model, Signals.embedding.is_not(None)
-        )
-        known = {flag: vector for flag, vector in session.execute(query) if vector}
-        return [(flag, known[flag]) for flag in flags if flag in known]
+    def _consented(session: Session, model: str) -> list[str]:
+        """Flags whose photos may be shown, and of which there is an embedding."""
+        query = sa.select(Signals.flag_id).where(Signals.model == model, Signals.embedding.is_not(None))
+        known = set(session.scalars(query))
+        return [flag.id for flag, _ in accepted_rows(session, _CONSENTED) if flag.id in known]
 
     def _embeddings(self, model: str) -> Iterator[tuple[str, bytes]]:
         with read(self.sessions) as session:
-            for flag, vector in self._consented(session, model):
-                yield f"f{flag}", vector
-            query = sa.select(GalleryPhoto.id, GalleryPhoto.embedding).where(
+            wanted = set(self._consented(session, model))
+            query = sa.select(Signals.flag_id, Signals.embedding).where(Signals.model == model)
+            for flag, vector in session.execute(query.order_by(Signals.flag_id)).yield_per(500):
+                if vector and flag in wanted:
+                    yield f"f{flag}", vector
+            kept = sa.select(GalleryPhoto.id, GalleryPhoto.embedding).where(
                 GalleryPhoto.model == model, GalleryPhoto.state == "kept"
             )
-            for row, embedding in session.execute(query.order_by(GalleryPhoto.id)).yield_per(500):
+            for row, embedding in session.execute(kept.order_by(GalleryPhoto.id)).yield_per(500):
                 if embedding:
                     yield f"g{row}", embedding
 
