@@ -415,7 +415,7 @@ def _use(session: Session, counts: dict[str, Counter[str]], names: Mapping[str, 
     for day, kind, number in session.execute(query):
         days.setdefault(day, Counter())[kind] = int(number)
     since = session.scalar(sa.select(sa.func.min(UsageCount.day)).where(UsageCount.day > EVER))
-    pets = {str(number): f"{number}" for number in range(MANY)} | {str(MANY): f"{MANY} or more"}
+    pets = {str(number): f"{number or 'none'}" for number in range(MANY)} | {str(MANY): f"{MANY} or more"}
     bounds = {str(bound): f"at most {bound} ms" for bound in LATENCIES} | {SLOWER: f"over {LATENCIES[-1]} ms"}
     verdicts = {"breed": "a breed", "group": "a family of breeds", "unknown": "neither"}
     seen = Counter({breed: number for breed, number in counts["breed"].items() if number >= LEAST_SEEN})

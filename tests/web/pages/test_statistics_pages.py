@@ -29,6 +29,7 @@ from smartbreed.services import Services
 from smartbreed.statistics import csv_tables
 from smartbreed.statistics.usage import Recorder
 from smartbreed.web.api.access import route_for
+from smartbreed.web.components.sentences import percent
 from smartbreed.web.pages.statistics.page import StatisticsPages
 
 SCRIPT = "\"><script>alert('x')</script>{{7*7}}${x}"
@@ -207,6 +208,11 @@ def test_a_full_page_and_a_model_without_figures(tmp_path: Path, monkeypatch: py
         "REST",
     ):
         assert words in page, words
+    use = feedback_loop.statistics(services).use
+    said = next(one.number for one in use.verdicts if one.key == "breed")
+    assert f"{use.breeds[0].number} · {percent(use.breeds[0].number / said)}" in page, (
+        "of all, not of those shown"
+    )
     plain = load_bundle(EMBEDDED_BUNDLE)
     config = plain.config.model_copy(update={"files": {}, "metrics": {}})
     from dataclasses import replace
