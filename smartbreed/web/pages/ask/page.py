@@ -47,7 +47,7 @@ class AskPage:
             elem_id="ask-chat",
             show_label=False,
             label="Conversation",
-            height="min(60vh, 520px)",
+            height="min(50vh, 440px)",
             buttons=[],
             placeholder=MACROS.empty(),
         )
@@ -61,7 +61,6 @@ class AskPage:
             file_count="single",
             max_plain_text_length=MOST,
             submit_btn="Ask",
-            autofocus=True,
         )
         with gr.Row(elem_classes="sb-ask-examples"):
             self.examples = [
