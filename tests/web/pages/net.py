@@ -187,11 +187,14 @@ class Walk:
         assert not missing, f"never shown, or never enabled, on {self.page.url}: {missing}"
 
     def follow_links(self) -> None:
-        """Follow each link that is shown, and come back."""
+        """Follow each link that is shown, and come back; first those that leave the page as it is."""
         here = self.page.url
-        for href in sorted(
-            {name.removeprefix("link ") for name in self.controls() if name.startswith("link ")}
-        ):
+
+        def leaves(href: str) -> bool:
+            return self.page.locator(f'a[href="{href}"]:visible').first.get_attribute("target") != "_blank"
+
+        shown = {name.removeprefix("link ") for name in self.controls() if name.startswith("link ")}
+        for href in sorted(shown, key=lambda href: (leaves(href), href)):
             target = urljoin(here, href)
             if not target.startswith(self.stage.url):
                 assert urlsplit(target).scheme == "https", f"a link leads to {target}"
