@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from itsdangerous import BadData, TimestampSigner, URLSafeTimedSerializer
+from itsdangerous import BadData
 
+from smartbreed.accounts.signed import SignedValues
 from smartbreed.core.errors import AccountError
 
 Purpose = Literal["verify", "reset"]
@@ -55,24 +55,13 @@ class LinkTokens:
     """
 
     def __init__(self, secret: bytes, clock: Callable[[], float]) -> None:
-        class Signer(TimestampSigner):
-            def get_timestamp(self) -> int:
-                return int(clock())
-
         self._by_purpose = {
-            purpose: URLSafeTimedSerializer(
-                secret,
-                salt=f"smartbreed {purpose}",
-                signer=Signer,
-                signer_kwargs={"digest_method": hashlib.sha256},
-            )
-            for purpose in LASTS_S
+            purpose: SignedValues(secret, purpose, lasts_s, clock) for purpose, lasts_s in LASTS_S.items()
         }
 
     def make(self, purpose: Purpose, member: str, mark: str, browser: str = "") -> str:
         """A token, to be put into a link."""
-        text = self._by_purpose[purpose].dumps([secrets.token_hex(16), member, mark, browser])
-        return text if isinstance(text, str) else text.decode()
+        return self._by_purpose[purpose].sign([secrets.token_hex(16), member, mark, browser])
 
     def read(self, purpose: Purpose, token: str) -> Link:
         """What a token says; whether it was used, and whether the mark still fits, the caller looks up.
@@ -81,9 +70,7 @@ class LinkTokens:
             AccountError: ``bad_link``.
         """
         try:
-            number, member, mark, browser = self._by_purpose[purpose].loads(
-                token[:1000], max_age=LASTS_S[purpose]
-            )
+            number, member, mark, browser = self._by_purpose[purpose].read(token)
         except (BadData, ValueError, TypeError):
             raise no_such_link() from None
         return Link(str(number), str(member), str(mark), str(browser))

@@ -16,7 +16,6 @@ import secrets
 import threading
 import time
 import unicodedata
-from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -30,10 +29,12 @@ from sqlalchemy.orm import Session
 
 from smartbreed.accounts.link_tokens import LASTS_S as LINK_LASTS_S
 from smartbreed.accounts.link_tokens import Link, LinkTokens, Purpose, no_such_link
-from smartbreed.accounts.login_throttle import LoginThrottle, network_of
+from smartbreed.accounts.login_throttle import LoginThrottle
 from smartbreed.accounts.mail import Kind, Mail
 from smartbreed.accounts.maintainer_sessions import read_cookie
+from smartbreed.accounts.rate import Rate
 from smartbreed.accounts.secret import load_secret
+from smartbreed.accounts.signed import CLOCKS_DIFFER_S
 from smartbreed.accounts.tables import ROLES, Member, MemberFlag, MemberIdentity, MemberSession, UsedToken
 from smartbreed.core.database import Sessions, read, write
 from smartbreed.core.errors import AccountError
@@ -52,7 +53,7 @@ SHORTEST, LONGEST = 10, 200
 #: Sign-ins one member can have open; the oldest ends when another begins.
 _MOST_SESSIONS = 50
 #: Mails to one address an hour; further ones are not sent. Requests for mails from one network an hour.
-_MAILS, _ASKED, _HOUR_S = 4, 30, 3600.0
+_MAILS, _ASKED = 4, 30
 #: Work that may wait for the thread behind the answers.
 _MOST_WAITING = 200
 #: Passwords hashed at once; each takes 64 MB meanwhile.
@@ -405,7 +406,7 @@ class Members:
         """
         self.confirm(who, old, caller)
         check_password(new, who.email)
-        hashed = self._passwords.hash(new)
+        hashed = self._hash_of(new)
         with write(self._sessions) as session:
             self._usable(session, who.id).password_hash = hashed
             session.execute(
@@ -609,7 +610,7 @@ class Members:
         if use is not None:
             now = self._now()
             session.execute(sa.delete(UsedToken).where(UsedToken.expires_at <= now))
-            expires = now + dt.timedelta(seconds=LINK_LASTS_S[use])
+            expires = now + dt.timedelta(seconds=LINK_LASTS_S[use] + CLOCKS_DIFFER_S)
             session.add(UsedToken(id=link.id, expires_at=expires))
         return member
 
@@ -691,43 +692,7 @@ class Members:
     @cached_property
     def _dummy(self) -> str:
         """A hash that no password has, to compare with where there is no account."""
-        return self._passwords.hash(secrets.token_hex(32))
-
-
-class Rate:
-    """At most so many in an hour for each key; keys are forgotten after it.
-
-    Args:
-        most: how many.
-        clock: the time in seconds.
-    """
-
-    def __init__(self, most: int, clock: Callable[[], float]) -> None:
-        self._most, self._clock = most, clock
-        self._guard = threading.Lock()
-        self._times: dict[str, deque[float]] = {}
-
-    def take(self, key: str) -> bool:
-        """Count one more; False when that is too many."""
-        now = self._clock()
-        with self._guard:
-            self._times = {k: times for k, times in self._times.items() if times[-1] > now - _HOUR_S}
-            times = self._times.setdefault(key, deque(maxlen=self._most))
-            if len(times) == self._most and times[0] > now - _HOUR_S:
-                return False
-            times.append(now)
-            return True
-
-    def check(self, caller: str) -> None:
-        """`take` for the network of a caller.
-
-        Raises:
-            AccountError: ``too_many``.
-        """
-        if not self.take(network_of(caller)):
-            raise AccountError(
-                "too_many", "Too many requests from your network; try again later.", status=429
-            )
+        return self._hash_of(secrets.token_hex(32))
 
 
 def normalise(email: str) -> str:

@@ -31,7 +31,7 @@ class Passage:
 
     Attributes:
         breed: its id.
-        kind: the part of the page, a key such as ``grooming``; also the anchor of the link.
+        kind: the part of the page, a key such as ``grooming``.
         title: what a citation shows: ``Beagle: grooming``.
         text: the sentences.
         other: id of the other breed of a comparison; empty for the rest.
@@ -42,11 +42,6 @@ class Passage:
     title: str
     text: str
     other: str = ""
-
-    @property
-    def address(self) -> str:
-        """Where it stands, from the root of the site."""
-        return f"/breeds/{self.breed}"
 
     @property
     def names(self) -> str:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 import re
-import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
 
 from smartbreed.assistant.passages import Passage
-from smartbreed.breeds.catalogue import get_breed, named_in
+from smartbreed.breeds.catalogue import get_breed, named_in, words_of
 
 #: Words that say nothing of what is asked.
 _STOP = frozenset(
@@ -27,11 +26,9 @@ _STOP = frozenset(
 _COVERED_NAMED, _COVERED = 0.5, 0.75
 
 
-def words_of(text: str) -> list[str]:
-    """Lower-case words without accents, stop words and endings of the plural."""
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    found = re.findall(r"[a-z0-9]+", "".join(c for c in plain if not unicodedata.combining(c)))
-    return [_singular(word) for word in found if word not in _STOP]
+def terms_of(text: str) -> list[str]:
+    """The words of a text without stop words and endings of the plural."""
+    return [_singular(word) for word in words_of(text) if word not in _STOP]
 
 
 def _singular(word: str) -> str:
@@ -48,13 +45,13 @@ class Retriever:
     def __init__(self, passages: Sequence[Passage]) -> None:
         self.passages = tuple(passages)
         # Without names: a flat is no Flat-Coated Retriever.
-        self._words = [frozenset(words_of(passage.said)) for passage in passages]
+        self._words = [frozenset(terms_of(passage.said)) for passage in passages]
         import bm25s  # with what it brings, a tenth of a second that a start can do without
 
         logging.getLogger("bm25s").setLevel(logging.WARNING)  # by itself it reports every index
         self._index = bm25s.BM25()
         self._index.index(
-            [words_of(f"{passage.names} {passage.said}") for passage in passages], show_progress=False
+            [terms_of(f"{passage.names} {passage.said}") for passage in passages], show_progress=False
         )
 
     def find(self, question: str, limit: int = 3) -> list[Passage]:
@@ -66,10 +63,10 @@ class Retriever:
         breeds, rest = named_in(question)
         named = {breed.id for breed in breeds}
         species = {word.removesuffix("s") for word in rest.split()} & {"cat", "dog"}
-        asked = words_of(rest)
+        asked = terms_of(rest)
         if not named and not asked:
             return []
-        words = words_of(question)
+        words = terms_of(question)
         known = [word for word in words if word in self._index.vocab_dict]
         scores = self._index.get_scores(known) if known else np.zeros(len(self.passages))
         fit = [

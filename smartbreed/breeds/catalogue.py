@@ -159,7 +159,7 @@ def resolve(text: str, others: Iterable[Breed] = ()) -> Breed | None:
         text: anything a person typed.
         others: breeds that a model knows; those the catalogue knows too add nothing.
     """
-    words = _words(text)
+    words = words_of(text)
     index: Mapping[str, Breed] = _index()
     if more := [breed for breed in others if breed.id not in BREEDS]:
         index = {"".join(term): breed for breed in more for term in _terms_of(breed)} | dict(index)
@@ -189,7 +189,7 @@ def search(text: str, limit: int = 10, others: Iterable[Breed] = (), *, close: b
         At most ``limit`` breeds, none twice; empty for a text without letters or digits.
     """
     text = text[:_MAX_QUERY]
-    words = _words(text)
+    words = words_of(text)
     if not words or limit < 1:
         return []
     more = {breed.id: breed for breed in others if breed.id not in BREEDS}
@@ -218,7 +218,7 @@ def named_in(text: str) -> tuple[list[Breed], str]:
         >>> breeds[0].id, rest
         ('beagle', 'do bark')
     """
-    words, found, rest = _words(text), {}, []
+    words, found, rest = words_of(text), {}, []
     longest = max(len(term) for terms in _terms().values() for term in terms)
     start = 0
     while start < len(words):
@@ -235,7 +235,7 @@ def named_in(text: str) -> tuple[list[Breed], str]:
     return list(found.values()), " ".join(rest)
 
 
-def _words(text: str) -> tuple[str, ...]:
+def words_of(text: str) -> tuple[str, ...]:
     """Lower-case words without accents; an apostrophe joins, any other punctuation parts."""
     plain = unicodedata.normalize("NFKD", text.casefold()).replace("&", " and ").replace("'", "")
     kept = (c for c in plain.replace("\u2019", "").casefold() if not unicodedata.combining(c))
@@ -249,7 +249,7 @@ def _terms() -> dict[Breed, tuple[tuple[str, ...], ...]]:
 
 
 def _terms_of(breed: Breed) -> tuple[tuple[str, ...], ...]:
-    return tuple(_words(term) for term in (breed.name, breed.id, *breed.aliases))
+    return tuple(words_of(term) for term in (breed.name, breed.id, *breed.aliases))
 
 
 @cache

@@ -33,7 +33,7 @@ _REASONS = {
     errno.EIO: "the disk reported a fault",
 }
 #: What numpy says, without a number, of a write that the disk took in part.
-_SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
+_SHORT_WRITE = re.compile(r"^\d+ requested and \d+ written$")
 
 
 @contextmanager
@@ -52,10 +52,15 @@ def disk_errors(what: str) -> Iterator[None]:
         raise StorageError(f"{what}: {_reason(error)}.") from error
 
 
+def fault_number(error: OSError) -> int | None:
+    """The number in `errno` of what the system says; that of a full disk for a write it took in part."""
+    if error.errno is None and _SHORT_WRITE.search(str(error)):
+        return errno.ENOSPC
+    return error.errno
+
+
 def _reason(error: OSError) -> str:
-    number = error.errno
-    if number is None and _SHORT_WRITE.search(str(error)):
-        number = errno.ENOSPC
+    number = fault_number(error)
     return _REASONS.get(number or 0) or f"the disk refused ({error.strerror or 'unknown fault'})"
 
 

@@ -207,7 +207,7 @@ def _with_second_try(kind: str, data: bytes, render: Callable[[bytes], _Rendered
         raise
     except Exception:
         plain = without_side_data(kind, data)
-        if not ends_without_marker(kind, data):
+        if kind != "JPEG" or not ends_without_marker(data):
             if plain == data:
                 raise
             return render(plain)
@@ -267,7 +267,7 @@ def _render(
         full = image.size
         check_size(*full, max_pixels)  # a GIF's frame or a HEIC's item can differ from the header
     pixels = upright_rgb(image)
-    if (reduced[0] > reduced[1]) != (pixels.shape[1] > pixels.shape[0]):  # lies on its side
+    if (image.size[0] > image.size[1]) != (pixels.shape[1] > pixels.shape[0]):  # lies on its side
         full = (full[1], full[0])
     return pixels, full
 
@@ -393,7 +393,7 @@ def _failure(error: Exception, kind: str, *, ends_early: bool) -> PhotoError:
 def _ends_early(kind: str, data: bytes) -> bool:
     """Whether the file's own bookkeeping says that bytes are missing; asked only after a failure."""
     if kind == "JPEG":
-        return not data.rstrip(b"\0").endswith(b"\xff\xd9")
+        return ends_without_marker(data)
     if kind == "PNG":
         return b"IEND" not in data[-64:]
     if kind == "GIF":

@@ -28,7 +28,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 def test_make_list_change_close_and_delete(run: Run, tmp_path: Path) -> None:
     made = run("create", "--admin", "Boss@example.org")
     assert made.exit_code == 0, made.stderr
-    token = made.stdout.strip().partition("http://127.0.0.1:7860/account/reset?token=")[2]
+    link = made.stdout.splitlines()[-1]
+    assert link.startswith("http://127.0.0.1:7860/account/reset?token="), made.stdout
+    token = link.partition("token=")[2]
     services = Services(load_settings(home=tmp_path / "home"))
     assert services.members.reset(token, "a long enough password")
     assert run("create", "boss@example.org").exit_code == 2

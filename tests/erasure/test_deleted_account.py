@@ -8,12 +8,10 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
 from support.installation import Installation
 from support.traces import traces
 
 from smartbreed.core.settings import load_settings
-from smartbreed.inference.results import Identification
 from smartbreed.services import Services
 
 EMAIL, NAME, PASSWORD = "rosa.valentin@example.org", "Rosalinde Valentin", "my two cats sing"
@@ -32,33 +30,24 @@ def mentions(folder: Path, *words: str) -> list[str]:
     return found
 
 
-def join_and_flag(home: Path, files: list[Path]) -> list[tuple[str, bytes, list[Image.Image]]]:
-    """A member flags all photos but the last: flag id, the stored photo, the pet cut out."""
+def join(home: Path) -> str:
+    """Sign up; the member's id."""
     services = Services(load_settings(home=home, hub="embedded"))
     member, link = services.members.create(EMAIL)
     services.members.reset(link.partition("token=")[2], PASSWORD)
     with services.flags.sessions() as session:
         session.merge(member).name = NAME
         session.commit()
-    made = []
-    for number, file in enumerate(files):
-        photo = services.read(file)
-        answer = services.identifier.identify(photo)
-        assert isinstance(answer, Identification)
-        receipt = services.flag(
-            photo, answer, number=1, verdict="wrong", label="keeshond", consent=True,
-            flagger=f"visitor {number}", member=member.id if number < len(files) - 1 else "",
-        )  # fmt: skip
-        pet = Image.fromarray(photo.pixels).crop(tuple(round(v) for v in answer.pets[0].box))
-        made.append((receipt.flag_id, services.flags.blobs.get(receipt.sample_id), [pet]))
     services.stop()
-    return made
+    return member.id
 
 
 def test_nothing_of_a_deleted_account_is_left(tmp_path: Path, photos: list[Path]) -> None:
     installation = Installation(tmp_path / "home")
     home = installation.home
-    made = join_and_flag(home, photos)
+    mine = [join(home)] * (len(photos) - 1)
+    flagged = installation.flag(photos, [*mine, ""])  # the last is a visitor's
+    made = [(flag, installation.stored(sample), crops) for flag, sample, crops in flagged]
     ids = [flag for flag, *_ in made]
     installation.run("review", "accept", *ids)
     installation.run("flags", "publish")

@@ -31,7 +31,7 @@ def test_nothing_of_an_erased_photo_is_left(installation: Installation, photos: 
     home = installation.home
     made = installation.flag(photos)
     ids = [flag for flag, *_ in made]
-    blobs = {flag: (home / "blobs" / s[:2] / s[2:4] / s).read_bytes() for flag, s, _ in made}
+    blobs = {flag: installation.stored(s) for flag, s, _ in made}
     installation.run("review", "accept", *ids)
     installation.run("flags", "publish")
     shown = json.loads(installation.run("retrain", "--json"))
@@ -57,7 +57,7 @@ def test_nothing_of_an_erased_photo_is_left(installation: Installation, photos: 
 def test_a_killed_retraining_leaves_no_photo(installation: Installation, photos: list[Path]) -> None:
     home = installation.home
     flag, sample, crops = installation.flag(photos)[0]
-    blob = (home / "blobs" / sample[:2] / sample[2:4] / sample).read_bytes()
+    blob = installation.stored(sample)
     installation.run("review", "accept", flag)
     installation.run("flags", "publish")
     trainer = start(

@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.gallery import photographs
+from support.gallery import fill, photographs
 
 from smartbreed.core.settings import load_settings
-from smartbreed.gallery.build import build
-from smartbreed.gallery.sources import open_source
 from smartbreed.services import Services
 
 
@@ -24,7 +22,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def built(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     """Services with a gallery of these; tests leave it as it is."""
     services = Services(load_settings(home=tmp_path_factory.mktemp("gallery") / "home", hub="embedded"))
-    report = build(services.gallery, services.identifier, open_source(str(pictures)), print)
+    report = fill(services, pictures)
     assert report.kept > 100, str(report)
     yield services
     services.stop()

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
-from support.gallery import BREEDS, photographs, picture
+from support.gallery import BREEDS, fill, photographs, picture
 
 from smartbreed.core.database import read, write
 from smartbreed.core.errors import RequestError, SmartBreedError
@@ -135,7 +135,7 @@ def test_without_a_gallery_nothing_is_shown(photo: Path, services: Services) -> 
 
 
 def test_another_model_never_answers_from_old_embeddings(pictures: Path, services: Services) -> None:
-    build(services.gallery, services.identifier, open_source(str(pictures)), lambda report: None)
+    fill(services, pictures)
     before = rows(services)
     kept = [row for row in before if row.state == "kept"]
     with write(services.gallery.sessions) as session:
@@ -177,14 +177,14 @@ def test_duplicates_bad_photos_and_unknown_breeds(pictures: Path, services: Serv
     (source / "Dragon <b>" / "1.jpg").write_bytes(picture(2))
     # Names and aliases lead to a breed; what ImageNet's folders have in front goes.
     (source / "siamese").rename(source / "n02123597-Siamese cat")
-    report = build(services.gallery, services.identifier, open_source(str(source)), lambda report: None)
+    report = fill(services, source)
     assert report.duplicates == 1
     assert report.known == 1, "the same bytes are known, whatever folder they lie in"
     assert report.bad == 6
     assert any("Dragon" in sentence for sentence in report.problems)
     assert any("no pet" in sentence for sentence in report.problems)
     assert Counter(row.label for row in rows(services) if row.state == "kept")["siamese"] == 2
-    again = build(services.gallery, services.identifier, open_source(str(source)), lambda report: None)
+    again = fill(services, source)
     assert (again.kept, again.duplicates) == (0, 0)
     assert services.gallery.status().kept == report.kept
 
@@ -217,7 +217,7 @@ def test_a_dataset_is_read_by_its_labels(tmp_path: Path, services: Services) -> 
 
 @pytest.mark.parametrize("name", ["embeddings.npy"])
 def test_a_damaged_index_is_made_anew(pictures: Path, services: Services, name: str) -> None:
-    build(services.gallery, services.identifier, open_source(str(pictures)), lambda report: None)
+    fill(services, pictures)
     path = services.gallery.folder / name
     whole = path.read_bytes()
     for damage in (b"", whole[:100], whole[: len(whole) // 2], b"x" + whole[1:], whole[:-10]):

@@ -16,14 +16,12 @@ import pytest
 import sqlalchemy as sa
 from PIL import Image
 from support.clock import Clock
-from support.gallery import photographs
+from support.gallery import fill, photographs
 
 from smartbreed.accounts.tables import Member
 from smartbreed.core.database import read, write
 from smartbreed.core.errors import RequestError, SmartBreedError
 from smartbreed.core.settings import load_settings
-from smartbreed.gallery.build import build
-from smartbreed.gallery.sources import open_source
 from smartbreed.gallery.tables import GalleryPhoto
 from smartbreed.inference.evaluation import evaluation_of
 from smartbreed.quiz.questions import HARDEST, Questions, hide_names
@@ -89,7 +87,7 @@ def photo_table(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Table]:
     """With a gallery of real photographs."""
     pictures = photographs(tmp_path_factory.mktemp("pictures"), 4)
     made = Table(tmp_path_factory.mktemp("quiz") / "home")
-    build(made.services.gallery, made.services.identifier, open_source(str(pictures)), lambda report: None)
+    fill(made.services, pictures)
     yield made
     made.services.stop()
 

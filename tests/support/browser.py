@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,3 +34,23 @@ def open_chromium(*arguments: str) -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=path, args=[*CHROMIUM_ARGUMENTS, *arguments])
         yield browser
         browser.close()
+
+
+FAINT = (Path(__file__).with_name("faint.js")).read_text(encoding="utf-8")
+
+
+def watch(page: Any, address: str) -> list[str]:
+    """A list that fills with what the page throws, reports as an error, or asks of other addresses."""
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+    page.on("request", lambda request: faults.append(request.url) if address not in request.url else None)
+    return faults
+
+
+def check_look(page: Any, width: int, targets: str) -> None:
+    """The page is as wide as the window, its text stands out, and what is touched is 44 pixels high."""
+    assert page.evaluate("document.documentElement.scrollWidth") == width, page.url
+    assert page.evaluate(FAINT) == [], page.url
+    for target in page.locator(targets).all():
+        assert target.bounding_box()["height"] >= 44, (page.url, target.inner_text())

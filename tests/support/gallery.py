@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from smartbreed.gallery.build import Progress, build
+from smartbreed.gallery.sources import open_source
+from smartbreed.services import Services
 from support.photos import PUBLIC, rows
 
 #: Breeds that the model takes for each other, and others.
@@ -36,6 +39,11 @@ def photographs(folder: Path, each: int = EACH) -> Path:
         for number, data in enumerate(pictures):
             (folder / breed / f"{number}.jpg").write_bytes(data)
     return folder
+
+
+def fill(services: Services, folder: Path) -> Progress:
+    """Build the gallery of an installation from a folder of photographs."""
+    return build(services.gallery, services.identifier, open_source(str(folder)), lambda report: None)
 
 
 def picture(seed: int, side: int = 96, kind: str = "JPEG", **options: Any) -> bytes:

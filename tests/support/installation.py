@@ -29,8 +29,18 @@ class Installation:
         assert done.returncode == 0, f"{arguments}: {done.stderr}"
         return done.stdout
 
-    def flag(self, files: list[Path]) -> list[tuple[str, str, list[Image.Image]]]:
-        """Flag each photo as a visitor does: flag id, sample id, and the pet cut out."""
+    def stored(self, sample: str) -> bytes:
+        """The photo of a flag as it is kept."""
+        return (self.home / "blobs" / sample[:2] / sample[2:4] / sample).read_bytes()
+
+    def flag(
+        self, files: list[Path], members: list[str] | None = None
+    ) -> list[tuple[str, str, list[Image.Image]]]:
+        """Flag each photo as a visitor does: flag id, sample id, and the pet cut out.
+
+        Args:
+            members: id of the member who flags each photo; empty: a visitor. None: visitors all.
+        """
         services = Services(load_settings(home=self.home, hub="embedded"))
         made = []
         for number, file in enumerate(files):
@@ -39,7 +49,7 @@ class Installation:
             assert isinstance(answer, Identification)
             receipt = services.flag(
                 photo, answer, number=1, verdict="wrong", label="keeshond", consent=True,
-                flagger=f"visitor {number}",
+                flagger=f"visitor {number}", member=members[number] if members else "",
             )  # fmt: skip
             pet = Image.fromarray(photo.pixels).crop(tuple(round(v) for v in answer.pets[0].box))
             made.append((receipt.flag_id, receipt.sample_id, [pet]))

@@ -9,27 +9,23 @@ from __future__ import annotations
 import atexit
 import errno
 import os
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from smartbreed.core.errors import SmartBreedError
-from smartbreed.core.files import disk_errors
+from smartbreed.core.files import disk_errors, fault_number
 
 #: What only a disk says: full, over a quota or a limit of size, broken, read-only.
 FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
-#: numpy's way to say that the disk took a part only; it has no number.
-_SHORT = re.compile(r"^\d+ requested and \d+ written$")
 
 
 def disk_fault(error: BaseException) -> int | None:
     """The number of the fault in `errno`, where the disk is to blame; None for any other error."""
     if isinstance(error, OSError):
-        if error.errno in FAULTS:
-            return error.errno
-        return errno.ENOSPC if _SHORT.match(str(error)) else None
+        number = fault_number(error)
+        return number if number in FAULTS else None
     # Native code wraps the system's message in errors of its own kind.
     text = str(error) if isinstance(error, RuntimeError) else ""
     return next((fault for fault in FAULTS if os.strerror(fault) in text), None)

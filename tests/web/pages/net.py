@@ -83,6 +83,9 @@ class Walk:
 
     def open(self, path: str) -> None:
         """Open one of the server's pages and wait for it to fill itself."""
+        self.page.goto("about:blank")
+        self.page.wait_for_timeout(50)
+        self._forget_leaving()
         self.page.goto(urljoin(self.stage.url, path))
         self.settle()
         self.check(f"opening /{path}")
@@ -213,11 +216,15 @@ class Walk:
             # Who is not signed in is led from the account to the page to sign in.
             self.page.wait_for_url(re.compile(re.escape(target) + r"(/sign-in\b.*)?$"))
             self.settle()
-            self._faults = [fault for fault in self._faults if not LEAVING.search(fault)]
+            self._forget_leaving()
             self.check(f"following the link {href}", refused=True)
             self.page.goto(here)
             self.settle()
-            self._faults = [fault for fault in self._faults if not LEAVING.search(fault)]
+            self._forget_leaving()
+
+    def _forget_leaving(self) -> None:
+        """A page of gradio that is left complains of the connection that it had."""
+        self._faults = [fault for fault in self._faults if not LEAVING.search(fault)]
 
     def _note_handlers(self) -> None:
         config = self.page.evaluate("window.gradio_config ?? null")

@@ -18,14 +18,12 @@ from hypothesis import strategies as st
 from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
-from support.gallery import photographs
+from support.gallery import fill, photographs
 
 from smartbreed.breeds.catalogue import BREEDS, GROUPS
 from smartbreed.breeds.facts import facts_of
 from smartbreed.core.settings import EMBEDDED_BUNDLE, load_settings
 from smartbreed.feedback.flags import FlagRequest
-from smartbreed.gallery.build import build
-from smartbreed.gallery.sources import open_source
 from smartbreed.inference.bundle import load_bundle
 from smartbreed.inference.evaluation import FILE, evaluation_of
 from smartbreed.review import decisions
@@ -438,7 +436,7 @@ def test_pictures_of_a_breed_come_from_the_gallery(tmp_path: Path) -> None:
     site = Site(services)
     assert "<img" not in site.get("/breeds/pug").text, "and without one there are none"
     pictures = photographs(tmp_path / "pictures")
-    build(services.gallery, services.identifier, open_source(str(pictures)), print)
+    fill(services, pictures)
     breed_id, names = next(
         (one.id, names) for one in BREEDS.values() if (names := services.gallery.of_breed(one.id, 6))
     )

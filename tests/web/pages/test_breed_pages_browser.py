@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.browser import check_look, watch
 
 pytestmark = pytest.mark.browser
 
@@ -14,7 +15,6 @@ PAGES = (
     "breeds", "breeds?q=zzzzqqqq", "breeds/border_terrier", "breeds/siamese", "breeds/bordr_terier",
     "breeds/compare", "breeds/compare?a=norfolk_terrier&b=norwich_terrier", "breeds/compare?a=zzz&b=pug",
 )  # fmt: skip
-FAINT = (Path(__file__).parent / "faint.js").read_text(encoding="utf-8")
 #: Controls, and links that stand alone.
 TARGETS = "main :is(button, select, input:not([type=hidden]), .sb-more, .sb-links a, .sb-path a):visible"
 
@@ -24,17 +24,11 @@ TARGETS = "main :is(button, select, input:not([type=hidden]), .sb-more, .sb-link
 def test_every_page_fits_and_is_legible(chromium: Any, server: Any, scheme: str, width: int) -> None:
     context = chromium.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
     page = context.new_page()
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
-    page.on("request", lambda request: faults.append(request.url) if server.url not in request.url else None)
+    faults = watch(page, server.url)
     grounds = set()
     for path in PAGES:
         page.goto(server.url + path)
-        assert page.evaluate("document.documentElement.scrollWidth") == width, path
-        assert page.evaluate(FAINT) == [], path
-        for target in page.locator(TARGETS).all():
-            assert target.bounding_box()["height"] >= 44, path
+        check_look(page, width, TARGETS)
         grounds.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
         if path == "breeds/bordr_terier":
             assert [fault for fault in faults if "404" not in fault] == []

@@ -13,13 +13,11 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 from support.clock import Clock
-from support.gallery import photographs
+from support.gallery import fill, photographs
 
 from smartbreed.accounts.tables import Member
 from smartbreed.core.database import read, write
 from smartbreed.core.settings import load_settings
-from smartbreed.gallery.build import build
-from smartbreed.gallery.sources import open_source
 from smartbreed.quiz.quiz import ROUNDS, question_of
 from smartbreed.quiz.tables import QuizGame
 from smartbreed.services import Services
@@ -89,7 +87,7 @@ def photo_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     pictures = photographs(tmp_path_factory.mktemp("pictures"), 3)
     made = Site(tmp_path_factory.mktemp("site") / "home")
     services = made.services
-    build(services.gallery, services.identifier, open_source(str(pictures)), lambda report: None)
+    fill(services, pictures)
     yield made
     services.stop()
 

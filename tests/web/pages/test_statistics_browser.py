@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from support.browser import check_look, watch
 
 pytestmark = pytest.mark.browser
 
@@ -15,7 +16,6 @@ ADDRESSES = (
     "statistics", "statistics?all=1&sort=f1&order=down", "statistics?q=zzzzqq",
     "statistics?of=Scent+hounds&said=Scent+hounds#mix-ups",
 )  # fmt: skip
-FAINT = (Path(__file__).parent / "faint.js").read_text(encoding="utf-8")
 TARGETS = "main :is(button, input:not([type=hidden]), .sb-more, .sb-csv, thead a, .sb-contents a):visible"
 
 
@@ -24,16 +24,10 @@ TARGETS = "main :is(button, input:not([type=hidden]), .sb-more, .sb-csv, thead a
 def test_it_fits_and_is_legible(chromium: Any, server: Any, scheme: str, width: int) -> None:
     context = chromium.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
     page = context.new_page()
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
-    page.on("request", lambda request: faults.append(request.url) if server.url not in request.url else None)
+    faults = watch(page, server.url)
     for address in ADDRESSES:
         page.goto(server.url + address)
-        assert page.evaluate("document.documentElement.scrollWidth") == width, address
-        assert page.evaluate(FAINT) == [], address
-        for target in page.locator(TARGETS).all():
-            assert target.bounding_box()["height"] >= 44, (address, target.inner_text())
+        check_look(page, width, TARGETS)
     assert faults == []
     context.close()
 

@@ -17,13 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
-from support.gallery import photographs
+from support.gallery import fill, photographs
 
 from smartbreed import feedback_loop
 from smartbreed.core.errors import StorageError
 from smartbreed.core.settings import EMBEDDED_BUNDLE, load_settings
-from smartbreed.gallery.build import build
-from smartbreed.gallery.sources import open_source
 from smartbreed.inference.bundle import load_bundle
 from smartbreed.services import Services
 from smartbreed.statistics import csv_tables
@@ -231,7 +229,7 @@ def test_the_gallery_shows_the_breeds_that_are_mixed_up(tmp_path: Path) -> None:
     client = TestClient(Starlette(routes=StatisticsPages(services).routes()), base_url="http://pets.test")
     assert "<img" not in client.get("/statistics").text
     folder = photographs(tmp_path / "photos", 1)
-    build(services.gallery, services.identifier, open_source(str(folder)), print)
+    fill(services, folder)
     page = client.get("/statistics?of=Scent+hounds&said=Scent+hounds").text
     assert re.search(r'<img src="/similar/g[0-9A-Z]{26}\.jpg" alt="Beagle"', page)
     services.stop()

@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import re
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import IO, Any
 
-from fastapi import Depends, FastAPI
-from fastapi.exceptions import RequestValidationError
-from itsdangerous import BadData, URLSafeTimedSerializer
+from fastapi import FastAPI
+from itsdangerous import BadData
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from smartbreed.accounts import member_data, providers
 from smartbreed.accounts.maintainer_sessions import read_cookie, set_cookie
 from smartbreed.accounts.secret import load_secret
+from smartbreed.accounts.signed import SignedValues
 from smartbreed.core.errors import AccountError, SmartBreedError
 from smartbreed.quiz.quiz import Player
-from smartbreed.services import Services, explain_failure
-from smartbreed.web.api.problems import answered
+from smartbreed.services import Services
 from smartbreed.web.components import nav
 from smartbreed.web.pages.account import dashboard
-from smartbreed.web.pages.account.visit import HOME, Visit, safe_next, visit_of
+from smartbreed.web.pages.account.visit import HOME, Visit, dependencies, form_app, safe_next
 
 _PROVIDER_COOKIE = "smartbreed_provider"
 #: How long a person may stay at a provider, in seconds.
@@ -38,44 +35,16 @@ _CHUNK = 1 << 16
 def account_app(services: Services) -> FastAPI:
     """The routes of ``/account``; what they raise becomes a page with its sentence."""
 
-    async def failed(request: Request, error: Exception) -> Response:
-        answered(request)
-        if isinstance(error, ClientDisconnect):
-            return Response(status_code=400)
-        if isinstance(error, HTTPException | RequestValidationError):
-            status = error.status_code if isinstance(error, HTTPException) else 422
-            error = AccountError("bad_form", "There is nothing like that here.", status=status)
-        said = explain_failure(error)
-        visit = Visit(services, request, None, "")
-        try:
-            visit = await run_in_threadpool(visit_of, services, request)
-        except SmartBreedError as refused:
-            said = refused
+    def refused(request: Request, visit: Visit, said: SmartBreedError) -> Response:
         if said.code == "sign_in" and request.method == "GET":
             return visit.go(f"/account/sign-in?next={request.url.path}")
         return visit.page("message", said.status, problem=said.message)
 
-    errors = (SmartBreedError, HTTPException, RequestValidationError, ClientDisconnect, Exception)
-    handlers: dict[Any, Any] = dict.fromkeys(errors, failed)
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, exception_handlers=handlers)
+    app = form_app(services, refused)
     _add_visitors(app, services)
     _add_members(app, services)
     _add_providers(app, services)
     return app
-
-
-def _asked(services: Services) -> tuple[Any, Any]:
-    """What handlers ask for: the visit, and the visit with its form."""
-
-    def visit(request: Request) -> Visit:
-        return visit_of(services, request)
-
-    asked: Any = Depends(visit)
-
-    async def form(visit: Visit = asked) -> dict[str, str]:
-        return await visit.form()
-
-    return asked, Depends(form)
 
 
 def _tried(visit: Visit, view: str, work: Callable[[], Response], **values: Any) -> Response:
@@ -88,7 +57,7 @@ def _tried(visit: Visit, view: str, work: Callable[[], Response], **values: Any)
 
 def _add_visitors(app: FastAPI, services: Services) -> None:
     """Signing up and in, and choosing a new password."""
-    asked, formed = _asked(services)
+    asked, formed = dependencies(services)
     members = services.members
 
     def ways(visit: Visit) -> dict[str, Any]:
@@ -197,7 +166,7 @@ def _add_visitors(app: FastAPI, services: Services) -> None:
 
 def _add_members(app: FastAPI, services: Services) -> None:
     """What only a member may do, with what is their own."""
-    asked, formed = _asked(services)
+    asked, formed = dependencies(services)
     members = services.members
 
     def show(visit: Visit, status: int = 200, **values: Any) -> Response:
@@ -293,7 +262,7 @@ def _add_members(app: FastAPI, services: Services) -> None:
 
 def _add_providers(app: FastAPI, services: Services) -> None:
     """Signing in elsewhere."""
-    asked, _ = _asked(services)
+    asked, _ = dependencies(services)
     known = {one.key: one for one in providers.configured(services.settings)}
     clients: dict[str, providers.SignIn] = {}
 
@@ -304,23 +273,19 @@ def _add_providers(app: FastAPI, services: Services) -> None:
             clients[key] = providers.SignIn(known[key])
         return clients[key]
 
-    def kept() -> URLSafeTimedSerializer:
-        secret = load_secret(services.settings)
-        return URLSafeTimedSerializer(
-            secret, salt="smartbreed provider", signer_kwargs={"digest_method": hashlib.sha256}
-        )
+    def away() -> SignedValues:
+        return SignedValues(load_secret(services.settings), "provider", _AWAY_S)
 
     def opened(request: Request) -> tuple[Request, dict[str, Any]]:
         """The request with the session that Authlib keeps; gradio's own, on a Space, stays untouched."""
         try:
-            session = kept().loads(read_cookie(request.headers, _PROVIDER_COOKIE), max_age=_AWAY_S)
+            session = away().read(read_cookie(request.headers, _PROVIDER_COOKIE))
         except BadData:
             session = {}
         return Request({**request.scope, "session": session}, request.receive), session
 
     def closed(visit: Visit, answer: Response, session: dict[str, Any]) -> Response:
-        text = kept().dumps(session) if session else ""
-        value = text if isinstance(text, str) else text.decode()
+        value = away().sign(session) if session else ""
         age = _AWAY_S if session else 0
         answer.headers.append(
             "Set-Cookie", set_cookie(_PROVIDER_COOKIE, value, age, secure=visit.secure, same_site="Lax")

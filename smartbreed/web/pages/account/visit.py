@@ -1,25 +1,31 @@
-"""One request to a page of accounts: who sends it, from which browser, and the form that came with it."""
+"""One request to a page of forms: who sends it, from which browser, and the form that came with it."""
 
 from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from hmac import compare_digest
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from fastapi import Depends, FastAPI
+from fastapi.exceptions import RequestValidationError
 from markupsafe import Markup
-from starlette.requests import Request
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from smartbreed.accounts.maintainer_sessions import DEVICE_COOKIE, device_header, read_cookie, set_cookie
 from smartbreed.accounts.members import COOKIE, LASTS_S, SignedIn
 from smartbreed.accounts.origin import over_https, public_origin
-from smartbreed.core.errors import AccountError
-from smartbreed.services import Services
+from smartbreed.core.errors import AccountError, RequestError, SmartBreedError
+from smartbreed.services import Services, explain_failure
 from smartbreed.web.api.access import route_for
 from smartbreed.web.api.client import client_of
+from smartbreed.web.api.problems import answered
 from smartbreed.web.components import nav, templates
 from smartbreed.web.components.plain import page_style
 
@@ -181,3 +187,44 @@ def visit_of(services: Services, request: Request) -> Visit:
     if not _BROWSER.fullmatch(browser):
         browser = secrets.token_urlsafe(32)
     return Visit(services, request, services.members.of(request.headers), browser)
+
+
+def form_app(services: Services, refused: Callable[[Request, Visit, SmartBreedError], Response]) -> FastAPI:
+    """An app for pages of forms, in which everything that is raised becomes an answer with its sentence.
+
+    Args:
+        refused: makes that answer, of the error and of the visit as far as the database tells who it is.
+    """
+
+    async def failed(request: Request, error: Exception) -> Response:
+        answered(request)
+        if isinstance(error, ClientDisconnect):
+            return Response(status_code=400)
+        if isinstance(error, HTTPException | RequestValidationError):
+            status = error.status_code if isinstance(error, HTTPException) else 422
+            error = RequestError("no_such_page", "There is nothing like that here.", status=status)
+        said = explain_failure(error)
+        visit = Visit(services, request, None, "")
+        try:
+            visit = await run_in_threadpool(visit_of, services, request)
+        except SmartBreedError as unknown:
+            said = unknown
+        return refused(request, visit, said)
+
+    errors = (SmartBreedError, HTTPException, RequestValidationError, ClientDisconnect, Exception)
+    handlers: dict[Any, Any] = dict.fromkeys(errors, failed)
+    return FastAPI(openapi_url=None, docs_url=None, redoc_url=None, exception_handlers=handlers)
+
+
+def dependencies(services: Services) -> tuple[Any, Any]:
+    """What handlers ask for: the visit, and the fields of the form that came with it."""
+
+    def visit(request: Request) -> Visit:
+        return visit_of(services, request)
+
+    asked: Any = Depends(visit)
+
+    async def form(visit: Visit = asked) -> dict[str, str]:
+        return await visit.form()
+
+    return asked, Depends(form)

@@ -40,8 +40,7 @@ class AskPage:
     def __init__(self, services: Services) -> None:
         self.services = services
         gr.HTML(nav.header("ask", maintainers=services.maintainers.reachable))
-        breeds = len(services.identifier.bundle.config.classifier.labels)
-        gr.HTML(MACROS.intro(breeds, services.assistant.phrase is not None))
+        gr.HTML(MACROS.intro(services.assistant.phrase is not None))
         self.said = gr.State([])
         self.chat = gr.Chatbot(
             elem_id="ask-chat",
@@ -106,7 +105,7 @@ class AskPage:
 
     def _identified(self, path: str) -> str:
         try:
-            seen = self.services.identify(path)
+            seen = self.services.identify(path, interface="page")
         except Exception as error:
             return _plain(explain_failure(error).message)
         if not isinstance(seen, Identification):
@@ -115,17 +114,17 @@ class AskPage:
         for pet in seen.pets:
             line = f"- {_plain(sentence(pet))}"
             if pet.verdict == "breed" and pet.breeds:
-                line += f" [About the {_plain(pet.breeds[0].name)}](breeds/{pet.breeds[0].id})"
+                line += f" [About the {_plain(pet.breeds[0].name)}]({nav.breed(pet.breeds[0].id)})"
             lines.append(line)
         return "\n".join(lines)
 
 
 def _markdown(reply: Answer) -> str:
-    """An answer with the pages it comes from; relative links, which hold behind a path prefix."""
+    """An answer with the pages it comes from."""
     text = _plain(reply.text)
     if not reply.citations:
         return text
-    links = {passage.address.removeprefix("/"): passage.title for passage in reversed(reply.citations)}
+    links = {nav.breed(passage.breed): passage.title for passage in reversed(reply.citations)}
     cited = " · ".join(f"[{_plain(title)}]({address})" for address, title in reversed(links.items()))
     words = "Put into words by a language model from" if reply.phrased else "From"
     return f"{text}\n\n{words}: {cited}"

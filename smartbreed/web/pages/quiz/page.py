@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import Depends, FastAPI
-from fastapi.exceptions import RequestValidationError
+from fastapi import FastAPI
 from markupsafe import Markup
-from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from smartbreed.accounts.members import Rate
 from smartbreed.accounts.origin import public_origin
+from smartbreed.accounts.rate import Rate
 from smartbreed.core.errors import RequestError, SmartBreedError
 from smartbreed.quiz.quiz import LIVES, ROUNDS, SECONDS, Player, question_of, result_of, summary
 from smartbreed.quiz.tables import KINDS, MODES, QuizGame
-from smartbreed.services import Services, explain_failure
-from smartbreed.web.api.problems import answered
+from smartbreed.services import Services
 from smartbreed.web.components import nav, templates
 from smartbreed.web.components.plain import file_address
-from smartbreed.web.pages.account.visit import Visit, visit_of
+from smartbreed.web.pages.account.visit import Visit, dependencies, form_app
 
 #: Games that one network may begin in an hour.
 _GAMES = 300
@@ -34,27 +30,13 @@ _TITLE, _ABOUT = (
 def quiz_app(services: Services) -> FastAPI:
     """The routes of ``/quiz``; what they raise becomes a page with its sentence."""
 
-    async def failed(request: Request, error: Exception) -> Response:
-        answered(request)
-        if isinstance(error, ClientDisconnect):
-            return Response(status_code=400)
-        if isinstance(error, HTTPException | RequestValidationError):
-            status = error.status_code if isinstance(error, HTTPException) else 422
-            error = RequestError("no_such_page", "There is nothing like that here.", status=status)
-        said = explain_failure(error)
+    def refused(request: Request, visit: Visit, said: SmartBreedError) -> Response:
         if request.url.path.startswith(("/quiz/picture/", "/quiz/card/")):
             headers = {"Cache-Control": "no-store"}
             return Response(said.message, said.status, headers, "text/plain")
-        visit = Visit(services, request, None, "")
-        try:
-            visit = await run_in_threadpool(visit_of, services, request)
-        except SmartBreedError as refused:
-            said = refused
         return _page(visit, "message", said.status, problem=said.message)
 
-    errors = (SmartBreedError, HTTPException, RequestValidationError, ClientDisconnect, Exception)
-    handlers: dict[Any, Any] = dict.fromkeys(errors, failed)
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, exception_handlers=handlers)
+    app = form_app(services, refused)
     _add_routes(app, services)
     return app
 
@@ -63,15 +45,7 @@ def _add_routes(app: FastAPI, services: Services) -> None:
     quiz = services.quiz
     games = Rate(_GAMES, quiz.clock)
 
-    def visited(request: Request) -> Visit:
-        return visit_of(services, request)
-
-    asked: Any = Depends(visited)
-
-    async def form_of(visit: Visit = asked) -> dict[str, str]:
-        return await visit.form()
-
-    formed: Any = Depends(form_of)
+    asked, formed = dependencies(services)
 
     @app.get("/quiz")
     def show(request: Request, visit: Visit = asked) -> Response:
