@@ -190,7 +190,11 @@ class Walk:
         assert not missing, f"never shown, or never enabled, on {self.page.url}: {missing}"
 
     def follow_links(self) -> None:
-        """Follow each link that is shown, and come back; first those that leave the page as it is."""
+        """Follow each link that is shown, and come back; first those that leave the page as it is.
+
+        A link that was followed on another page of the same stage, such as the site's navigation, is not
+        followed again.
+        """
         here = self.page.url
 
         def leaves(href: str) -> bool:

@@ -51,10 +51,14 @@ class Stage:
     Args:
         folder: an empty folder for all it keeps.
         learnt: accepted photographs of a breed it lacks: enough for a retraining that is released.
+
+    Attributes:
+        followed: addresses that a walk has reached by a link.
     """
 
     def __init__(self, folder: Path, *, learnt: int = 0) -> None:
         self.folder = folder
+        self.followed: set[str] = set()
         self.changes = {
             "SMARTBREED_MODEL": "", "SMARTBREED_HUB": "embedded", "SMARTBREED_GALLERY": str(pets()),
             "SMARTBREED_MAINTAINER_PASSWORD": PASSWORD, "SMARTBREED_PUBLISH_EVERY": "0",
