@@ -42,6 +42,7 @@ def join(home: Path) -> str:
     return member.id
 
 
+@pytest.mark.slow
 def test_nothing_of_a_deleted_account_is_left(tmp_path: Path, photos: list[Path]) -> None:
     installation = Installation(tmp_path / "home")
     home = installation.home

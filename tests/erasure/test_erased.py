@@ -27,6 +27,7 @@ def installation(tmp_path: Path) -> Installation:
     return Installation(tmp_path / "home")
 
 
+@pytest.mark.slow
 def test_nothing_of_an_erased_photo_is_left(installation: Installation, photos: list[Path]) -> None:
     home = installation.home
     made = installation.flag(photos)

@@ -35,6 +35,7 @@ def version_of(running: Server) -> str:
     return str(httpx.get(running.url + "api/health", timeout=60).json()["model"]["version"])
 
 
+@pytest.mark.slow
 def test_swaps_under_load(tmp_path: Path, jpeg: bytes) -> None:
     """Two releases with heads of their own come in turn; each answer is held against the version it names."""
     folders = {f"2.{turn}.0": make_bundle(tmp_path / str(turn), f"2.{turn}.0", turn=turn) for turn in (1, 2)}
@@ -95,6 +96,7 @@ def test_swaps_under_load(tmp_path: Path, jpeg: bytes) -> None:
     assert "Traceback" not in running.log()
 
 
+@pytest.mark.slow
 def test_a_broken_release_and_the_interfaces_to_choose(tmp_path: Path, jpeg: bytes) -> None:
     running = Server(tmp_path, SMARTBREED_WEBHOOK_SECRET=SECRET, SMARTBREED_WATCH="0")
     settings = load_settings(home=running.home)

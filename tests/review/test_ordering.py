@@ -21,7 +21,7 @@ evidence = st.builds(
 )
 
 
-@given(st.lists(evidence, unique_by=lambda e: e.flag_id, max_size=40), st.randoms(use_true_random=False))
+@given(st.lists(evidence, unique_by=lambda e: e.flag_id, max_size=12), st.randoms(use_true_random=False))
 def test_the_order_is_total_and_does_not_depend_on_where_one_starts(
     items: list[Evidence], luck: random.Random
 ) -> None:
@@ -33,7 +33,7 @@ def test_the_order_is_total_and_does_not_depend_on_where_one_starts(
     assert all(first < second for first, second in pairwise(keys))
 
 
-@given(st.lists(evidence, unique_by=lambda e: e.flag_id, max_size=40))
+@given(st.lists(evidence, unique_by=lambda e: e.flag_id, max_size=12))
 def test_those_held_back_come_last(items: list[Evidence]) -> None:
     held = [item.held for item in sorted(items, key=order)]
     assert held == sorted(held, key=["", "cap", "trust"].index)

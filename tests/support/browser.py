@@ -23,6 +23,15 @@ CHROMIUM_ARGUMENTS = [
 ]
 
 
+#: Width of the window and color scheme. Either width and either scheme are seen in the fast tests.
+LOOKS = [
+    (1280, "light"),
+    (390, "dark"),
+    pytest.param(1280, "dark", marks=pytest.mark.slow),
+    pytest.param(390, "light", marks=pytest.mark.slow),
+]
+
+
 @contextmanager
 def open_chromium(*arguments: str) -> Iterator[Any]:
     """Playwright's browser; skips where there is none. No asyncio in this thread meanwhile."""

@@ -18,7 +18,13 @@ from training.recipe.recipe import Model
 
 SIZE = 64
 #: One of each kind of preprocessing, the smallest of its kind.
-KINDS = ("MobileNet", "VGG16", "DenseNet121", "MobileNetV3Small", "EfficientNetB0")
+KINDS = (
+    "MobileNet",
+    "VGG16",
+    "MobileNetV3Small",
+    pytest.param("DenseNet121", marks=pytest.mark.slow),
+    pytest.param("EfficientNetB0", marks=pytest.mark.slow),
+)
 
 
 def pixels(count: int = 2) -> np.ndarray:
@@ -107,6 +113,7 @@ def test_imagenet_out_of_reach_is_one_sentence(monkeypatch: pytest.MonkeyPatch) 
         build_start(Model(backbone="small_cnn", input_size=SIZE, start="imagenet"), 4)
 
 
+@pytest.mark.slow
 def test_start_from_files(tmp_path: Path) -> None:
     model = build_backbone("small_cnn", 7, input_size=SIZE, alpha=0.5)
     model.save_weights(tmp_path / "other.weights.h5")

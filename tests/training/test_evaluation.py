@@ -110,6 +110,7 @@ def test_the_bundles_own_figures_are_what_counting_gives(bundle: Path, tmp_path:
     assert found.data == "test pictures of unknown"
 
 
+@pytest.mark.slow
 def test_the_command_puts_them_into_the_bundle_and_nothing_else(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -143,6 +144,7 @@ def test_labels_are_matched_by_name_and_pictures_resized(bundle: Path) -> None:
     assert ask(identifier, crops(per_label=1, size=50)).logits.shape == (5, 5)
 
 
+@pytest.mark.slow
 def test_a_bundle_about_other_things_is_judged_too(tmp_path: Path) -> None:
     folder = write_bundle(tmp_path / "bundle", species=False)
     names = tuple(f"thing_{n}" for n in range(5))

@@ -33,7 +33,8 @@ def images() -> np.ndarray:
     return np.random.default_rng(6).uniform(-1, 1, (4, SIZE, SIZE, 3)).astype(np.float32)
 
 
-@pytest.mark.parametrize("half", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("half", [True, False])
 def test_litert_computes_what_keras_does(model: Any, images: np.ndarray, tmp_path: Path, half: bool) -> None:
     path = tmp_path / "model.tflite"
     to_litert(model, path, half=half)

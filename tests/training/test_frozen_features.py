@@ -57,6 +57,7 @@ def test_pointwise_is_as_exact_as_eight_bits_of_fraction() -> None:
         assert np.abs(ours - theirs).max() < 0.02 * np.abs(theirs).max()
 
 
+@pytest.mark.slow
 def test_the_top_on_stored_features_answers_as_the_whole(
     model: keras.Model, images: np.ndarray, tmp_path: Path
 ) -> None:
@@ -80,7 +81,7 @@ def test_batches_show_every_view_and_repeat(model: keras.Model, images: np.ndarr
     batches, again = (FeatureBatches(features, targets, 4, seed=1) for _ in range(2))
     np.testing.assert_array_equal(batches[1][0], again[1][0])
     views = set()
-    for epoch in range(4):
+    for epoch in range(2):
         batches.start_epoch(epoch)
         for shown, target in (batches[step] for step in range(3)):
             for values, label in zip(shown, target.argmax(1), strict=True):

@@ -89,6 +89,7 @@ def test_every_picture_is_held_back_in_one_fold(folder: Path, weights: Path, tmp
         cross_validate(tiny(folder, weights), run, 1)
 
 
+@pytest.mark.slow
 def test_class_weights_plateau_and_early_stopping_run(folder: Path, weights: Path, tmp_path: Path) -> None:
     run = RunDirectory(tmp_path / "run", quiet=True)
     recipe = tiny(folder, weights, "train.class_weights=balanced", "train.schedule=plateau", "train.epochs=8",
@@ -102,6 +103,7 @@ def test_class_weights_plateau_and_early_stopping_run(folder: Path, weights: Pat
         run_recipe(tiny(folder, weights, "train.oversample={hen: 2}"), run, ("prepare", "train"))
 
 
+@pytest.mark.slow
 def test_a_tracker_hears_of_every_epoch(
     folder: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

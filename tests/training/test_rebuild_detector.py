@@ -45,6 +45,7 @@ def test_a_narrow_detector_is_rebuilt(bundle: Path) -> None:
     assert rebuild_detector(load_bundle(EMBEDDED_BUNDLE)).count_params() > model.count_params()
 
 
+@pytest.mark.slow
 def test_the_forms_of_a_narrow_detector_are_exported(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: dict[str, Any] = {}
 

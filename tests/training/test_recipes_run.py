@@ -88,6 +88,7 @@ def dogs_vs_cats(pets: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDir
                    "data.config=breeds", "data.label=species")  # fmt: skip
 
 
+@pytest.mark.slow
 def test_dogs_vs_cats(dogs_vs_cats: RunDirectory) -> None:
     config = check(dogs_vs_cats)
     assert [label["id"] for label in config["classifier"]["labels"]] == ["cat", "dog"]
@@ -95,6 +96,7 @@ def test_dogs_vs_cats(dogs_vs_cats: RunDirectory) -> None:
     assert served(dogs_vs_cats).pets[0].species in ("cat", "dog")
 
 
+@pytest.mark.slow
 def test_a_soup_is_kept_only_when_it_is_better(
     pets: Path, dogs_vs_cats: RunDirectory, tmp_path: Path
 ) -> None:

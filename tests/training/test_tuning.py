@@ -86,6 +86,7 @@ def test_a_full_disk_ends_a_search(folder: Path, tmp_path: Path, monkeypatch: py
     assert len(run.read_json("tuning.json")) == 2
 
 
+@pytest.mark.slow
 def test_searching_alone_begins_anew_when_the_pictures_change(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

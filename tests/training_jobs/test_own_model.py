@@ -47,6 +47,7 @@ def release(settings: Settings, folder: Path, repo: str = OWN) -> str:
     return sha
 
 
+@pytest.mark.slow
 def test_a_model_of_ones_own_goes_the_whole_way_round(tmp_path: Path) -> None:
     from examples.loop import flag, review
     from examples.photos import read_photos

@@ -8,6 +8,7 @@ import pytest
 from support.processes import Server, environment, run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [

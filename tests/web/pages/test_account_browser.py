@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from support.browser import LOOKS
 from support.processes import Server
 
 pytestmark = pytest.mark.browser
@@ -54,8 +55,7 @@ def heard(page: Any, server: Server, kind: str, before: int) -> str:
     raise AssertionError("no link was logged")
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "scheme"), LOOKS)
 def test_from_sign_up_to_deletion(
     open_page: OpenPage, server: Server, photos: list[Image.Image], tmp_path: Path, width: int,
     scheme: str,

@@ -63,7 +63,7 @@ def enter(page: Any, field: Any, click: bool) -> None:
         page.keyboard.press("Control+a")
 
 
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("width", [pytest.param(1280, marks=pytest.mark.slow), 390])
 def test_every_list_of_breeds(open_page: Callable[..., Any], server: Any, photo: Path, width: int) -> None:
     page = open_page(viewport={"width": width, "height": 900})
     page.set_input_files(UPLOAD, photo)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.browser import check_look, watch
+from support.browser import LOOKS, check_look, watch
 
 pytestmark = pytest.mark.browser
 
@@ -19,8 +19,7 @@ PAGES = (
 TARGETS = "main :is(button, select, input:not([type=hidden]), .sb-more, .sb-links a, .sb-path a):visible"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize(("width", "scheme"), LOOKS)
 def test_every_page_fits_and_is_legible(chromium: Any, server: Any, scheme: str, width: int) -> None:
     context = chromium.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
     page = context.new_page()

@@ -18,6 +18,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]
 
 Browse = Callable[..., Walk]
 SIZES = {1280: {"width": 1280, "height": 900}, 390: {"width": 390, "height": 844}}
+#: The wide window is walked through with the slow tests, where both walks are alike.
+BOTH = [390, pytest.param(1280, marks=pytest.mark.slow)]
 #: Accepted photographs of a breed the model lacks: enough for a retraining that is released.
 ENOUGH = 20
 
@@ -56,7 +58,7 @@ def test_tour_api_docs_and_closed_pages(browse: Browse, stage: Stage) -> None:
     operations.walk_visitor(browse(stage, 390))
 
 
-@pytest.mark.parametrize("width", SIZES)
+@pytest.mark.parametrize("width", BOTH)
 def test_the_pages_about_breeds(browse: Browse, stage: Stage, width: int) -> None:
     operations.walk_breeds(browse(stage, width))
 
@@ -66,7 +68,7 @@ def test_the_page_of_statistics(browse: Browse, stage: Stage, width: int) -> Non
     operations.walk_statistics(browse(stage, width))
 
 
-@pytest.mark.parametrize("width", SIZES)
+@pytest.mark.parametrize("width", BOTH)
 def test_the_pages_of_an_account(browse: Browse, stage: Stage, width: int) -> None:
     operations.walk_account(browse(stage, width))
 

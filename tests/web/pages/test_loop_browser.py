@@ -98,6 +98,7 @@ def no_sideways_scroll(page: Any) -> bool:
     return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
 
 
+@pytest.mark.slow
 def test_the_whole_feedback_loop(app: App, browse: Callable[..., Any], two_pets: Path) -> None:
     app.trainer("release")
     page = browse(f"{app.url}tour")

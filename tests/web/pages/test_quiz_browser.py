@@ -80,7 +80,9 @@ def answer(page: Any, key: str = "") -> None:
     fits(page)
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+@pytest.mark.parametrize(
+    ("width", "scheme"), [(390, "dark"), pytest.param(1280, "light", marks=pytest.mark.slow)]
+)
 def test_every_control_of_the_quiz(open_page: Open, width: int, scheme: str) -> None:
     page = open_page("quiz", width, color_scheme=scheme)
     fits(page)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from support.browser import check_look, watch
+from support.browser import LOOKS, check_look, watch
 
 pytestmark = pytest.mark.browser
 
@@ -19,8 +19,7 @@ ADDRESSES = (
 TARGETS = "main :is(button, input:not([type=hidden]), .sb-more, .sb-csv, thead a, .sb-contents a):visible"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize(("width", "scheme"), LOOKS)
 def test_it_fits_and_is_legible(chromium: Any, server: Any, scheme: str, width: int) -> None:
     context = chromium.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
     page = context.new_page()
