@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from smartbreed.inference.bundle import CONFIG, load_bundle, write_config
-from training.export.replace_head import read_head, replace_head, replace_weights
+from smartbreed.inference.head import read_head, replace_head
+from training.export.replace_head import replace_weights
 
 
 def hold_out(source: Path, target: Path, breed: str) -> None:

@@ -12,15 +12,16 @@ from hypothesis import strategies as st
 from support.processes import run
 
 from smartbreed.core.errors import BundleError
+from smartbreed.core.lbfgs import minimise
 from smartbreed.core.settings import EMBEDDED_BUNDLE
 from smartbreed.inference.bundle import Bundle, load_bundle
+from smartbreed.inference.head import Head, UnknownLayout, replace_head
 from smartbreed.inference.pipeline import self_test_picture
 from smartbreed.inference.pixels import to_input
 from smartbreed.inference.runtime import Network
 from training.continual.challenger import halved, head_of
-from training.export.replace_head import UnknownLayout, replace_head, replace_weights
-from training.models.lbfgs import minimise
-from training.models.linear_head import Examples, Head, fit_rows
+from training.export.replace_head import replace_weights
+from training.models.linear_head import Examples, fit_rows
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from support.shipped_head import ShippedHead
 
+from smartbreed.inference.head import Head
 from training.continual.fit_head import LabelledViews, fit_head
 from training.continual.memory import Memory, herd, load_memory, refresh
 from training.continual.new_breed import TAKEN, ParentHead, add_breed, set_bias
-from training.models.linear_head import Examples, Head
+from training.models.linear_head import Examples
 
 
 class HeldOut(ShippedHead):

@@ -9,6 +9,7 @@ import pytest
 from support.shipped_head import ShippedHead
 
 from smartbreed.dataset.needs import CROWD, FLAGGER_FLOOR, capped
+from smartbreed.inference.head import Head
 from training.continual.calibrate import calibrated
 from training.continual.fit_head import LabelledViews, fit_head
 from training.continual.flagged import answer
@@ -16,7 +17,7 @@ from training.continual.gate import GateResult, ModelLogits, compare
 from training.continual.new_breed import ParentHead
 from training.data.accepted_samples import Sample
 from training.export.gate_set import GateSet
-from training.models.linear_head import Examples, Head
+from training.models.linear_head import Examples
 
 #: Embeddings a breed: to learn from, to be flagged by visitors, to measure accuracy on.
 MEMORY, FLAGGED = 24, 6

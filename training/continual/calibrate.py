@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from smartbreed.inference.classifier import softmax
+from smartbreed.inference.head import Head
 from training.calibration.temperature import fit_temperature
 from training.export.gate_set import GateSet
-from training.models.linear_head import Head
 
 
 def calibrated(config: dict[str, Any], old: Head, new: Head, gate: GateSet) -> dict[str, Any]:

@@ -11,9 +11,9 @@ import numpy as np
 
 from smartbreed.core.errors import BundleError
 from smartbreed.inference.bundle import CONFIG, FORMAT, Bundle, load_bundle, write_config
+from smartbreed.inference.head import Head, UnknownLayout, read_head, replace_head
 from smartbreed.inference.pipeline import Identifier, self_test_picture
-from training.export.replace_head import UnknownLayout, read_head, replace_head, replace_weights
-from training.models.linear_head import Head
+from training.export.replace_head import replace_weights
 
 
 def head_of(bundle: Bundle) -> Head:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from smartbreed.inference.head import Head
 from training.continual.new_breed import ParentHead, add_breed
-from training.models.linear_head import Examples, Head, fit_rows
+from training.models.linear_head import Examples, fit_rows
 
 #: Weight of one accepted picture, in pictures of the replay memory.
 WEIGHT = 4.0

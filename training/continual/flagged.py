@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from smartbreed.dataset.needs import HELD_OUT, held_out
+from smartbreed.inference.head import Head
 from training.continual.fit_head import LabelledViews, fit_head
 from training.continual.new_breed import ParentHead
-from training.models.linear_head import Head
 
 FOLDS = 5
 

@@ -18,7 +18,8 @@ from functools import cached_property
 
 import numpy as np
 
-from training.models.linear_head import Examples, Head, fit_rows
+from smartbreed.inference.head import Head
+from training.models.linear_head import Examples, fit_rows
 
 #: Share that one new breed may take of the out-of-distribution pictures and of the replay memory that was
 #: named right (10 of 5,422).

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from smartbreed.inference.head import Head
 from training.continual.challenger import finish, raw_config, write_networks
 from training.continual.champion import Champion
 from training.continual.gate import GateResult
@@ -15,7 +16,6 @@ from training.continual.plan import Plan, write_record
 from training.continual.retrained_card import add_to_changelog, differences, render_card
 from training.continual.work import Work
 from training.export.gate_set import FILE, GateSet, build_gate
-from training.models.linear_head import Head
 
 
 def history_of(

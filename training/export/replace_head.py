@@ -1,136 +1,14 @@
-"""Put another head into a LiteRT file or a ``.weights.h5`` file, without a converter and without Keras.
-
-In a LiteRT file these are two constants and the shapes behind them. Converting anew takes tensorflow
-(12 s to import, 600 MB) and gives the same bytes elsewhere. A file whose head is not float, or is laid out
-in a way not known here, is refused; the caller then exports with `training.export.litert`. Run a file after
-writing it: see `training.continual.challenger`.
-"""
+"""Put another head into a ``.weights.h5`` file, without Keras."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
 
 from smartbreed.core.errors import BundleError
-from training.models.linear_head import Head
-
-_FLOAT32, _FLOAT16 = 0, 1
-_CONV_2D, _DEQUANTIZE, _MEAN = 3, 6, 40
-
-
-class UnknownLayout(Exception):
-    """The file's head cannot be replaced here; the message says why."""
-
-
-def replace_head(content: bytes, head: Head) -> bytes:
-    """A LiteRT classifier with another head.
-
-    Args:
-        content: of a file as `training.export.litert.to_litert` writes it (float32 or float16).
-        head: may have more labels than the file's.
-
-    Raises:
-        UnknownLayout: see the module.
-    """
-    import flatbuffers  # type: ignore[import-untyped]
-    from ai_edge_litert import schema_py_generated as schema
-
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
-    if len(model.subgraphs) != 1:
-        raise UnknownLayout(f"It has {len(model.subgraphs)} graphs.")
-    graph = model.subgraphs[0]
-    codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]
-    convolution = _class_maps(graph, codes)
-    kernel, bias = (_constant(model, graph, codes, convolution.inputs[i]) for i in (1, 2))
-    shape = [int(side) for side in graph.tensors[kernel].shape]
-    old, d = shape[0], head.kernel.shape[0]
-    if shape != [old, 1, 1, d] or [int(side) for side in graph.tensors[bias].shape] != [old]:
-        raise UnknownLayout(f"Its head has the shape {shape}.")
-    _fill(model, graph, kernel, head.kernel.T.reshape(len(head), 1, 1, d))
-    _fill(model, graph, bias, head.bias)
-    changed = {int(i) for i in (kernel, bias, *convolution.inputs[1:3], *convolution.outputs)}
-    for operator in graph.operators:
-        if codes[operator.opcodeIndex] == _MEAN and int(operator.inputs[0]) == int(convolution.outputs[0]):
-            changed |= {int(i) for i in operator.outputs}
-    for index in changed:
-        _relabel(graph.tensors[index], old, len(head), first=index in (kernel, int(convolution.inputs[1])))
-    builder = flatbuffers.Builder(len(content) + 4 * head.kernel.size)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
-
-
-def read_head(content: bytes) -> Head:
-    """The head of a LiteRT classifier, float32.
-
-    Raises:
-        UnknownLayout: see the module.
-    """
-    from ai_edge_litert import schema_py_generated as schema
-
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
-    graph = model.subgraphs[0]
-    codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]
-    convolution = _class_maps(graph, codes)
-    kernel, bias = (_constant(model, graph, codes, convolution.inputs[i]) for i in (1, 2))
-    labels, *_, d = (int(side) for side in graph.tensors[kernel].shape)
-    return Head(
-        np.ascontiguousarray(_values(model, graph, kernel).reshape(labels, d).T.astype(np.float32)),
-        _values(model, graph, bias).astype(np.float32),
-    )
-
-
-def _class_maps(graph: Any, codes: list[int]) -> Any:
-    """The convolution whose output is an output of the graph."""
-    outputs = {int(index) for index in graph.outputs}
-    for operator in graph.operators:
-        if codes[operator.opcodeIndex] == _CONV_2D and int(operator.outputs[0]) in outputs:
-            return operator
-    raise UnknownLayout("No convolution of it is an output.")
-
-
-def _constant(model: Any, graph: Any, codes: list[int], index: int) -> int:
-    """The tensor that holds the numbers: itself, or what it is unpacked from."""
-    for operator in graph.operators:
-        if codes[operator.opcodeIndex] == _DEQUANTIZE and int(operator.outputs[0]) == int(index):
-            index = operator.inputs[0]
-    tensor = graph.tensors[int(index)]
-    if tensor.type not in (_FLOAT32, _FLOAT16):
-        raise UnknownLayout("Its head is not float.")
-    if model.buffers[tensor.buffer].data is None:
-        raise UnknownLayout("Its head is no constant.")
-    return int(index)
-
-
-def _values(model: Any, graph: Any, index: int) -> np.ndarray:
-    tensor = graph.tensors[index]
-    kind = np.float16 if tensor.type == _FLOAT16 else np.float32
-    return np.asarray(model.buffers[tensor.buffer].data, np.uint8).view(kind)
-
-
-def _fill(model: Any, graph: Any, index: int, values: np.ndarray) -> None:
-    tensor = graph.tensors[index]
-    shared = [t for t in graph.tensors if t.buffer == tensor.buffer]
-    if len(shared) > 1:
-        raise UnknownLayout("Its head shares its numbers with another layer.")
-    kind = np.float16 if tensor.type == _FLOAT16 else np.float32
-    data = np.ascontiguousarray(values.astype(kind)).reshape(-1).view(np.uint8)
-    model.buffers[tensor.buffer].data = data
-
-
-def _relabel(tensor: Any, old: int, new: int, *, first: bool) -> None:
-    """Put the number of labels where it stands in a shape: first of a kernel, last of the others."""
-    place = 0 if first else -1
-    for name in ("shape", "shapeSignature"):
-        shape = getattr(tensor, name)
-        if shape is not None and len(shape):
-            if int(shape[place]) != old:
-                raise UnknownLayout(f"A tensor behind its head has the shape {list(shape)}.")
-            shape = np.array(shape, np.int32)
-            shape[place] = new
-            setattr(tensor, name, shape)
+from smartbreed.inference.head import Head
 
 
 def replace_weights(source: Path, target: Path, old: Head, new: Head) -> None:

@@ -21,10 +21,10 @@ import numpy as np
 from smartbreed.core.errors import BundleError
 from smartbreed.inference.bundle import Bundle
 from smartbreed.inference.classifier import Classifier
+from smartbreed.inference.head import UnknownLayout, read_head
 from smartbreed.inference.pipeline import self_test_picture
 from smartbreed.inference.pixels import to_input
 from training.export.litert import form_of
-from training.export.replace_head import UnknownLayout, read_head
 
 #: Largest `distance` of two float networks: kernels between them are rounded to float16, no more.
 EXACT = 0.02

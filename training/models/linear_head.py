@@ -1,4 +1,4 @@
-"""The head of a classifier as two arrays, and fitting some of its rows while the others stay.
+"""Fitting some rows of a classifier's head while the others stay.
 
 Pooling and a 1x1 convolution commute, so the class-map layer is a linear layer on the
 pooled embedding. Rows that do not move enter the loss as one number a picture (the
@@ -12,40 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from smartbreed.core.lbfgs import minimise
 from smartbreed.inference.classifier import softmax
-from training.models.lbfgs import minimise
-
-
-@dataclass(frozen=True)
-class Head:
-    """``kernel (d, labels)`` and ``bias (labels,)``, float32."""
-
-    kernel: np.ndarray
-    bias: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.bias)
-
-    def logits(self, embeddings: np.ndarray) -> np.ndarray:
-        """``(n, d)`` → ``(n, labels)``."""
-        return np.asarray(embeddings @ self.kernel + self.bias)
-
-    def with_row(self, kernel: np.ndarray, bias: float) -> Head:
-        """One more label at the end."""
-        return Head(
-            np.concatenate([self.kernel, kernel[:, None].astype(np.float32)], axis=1),
-            np.append(self.bias, np.float32(bias)).astype(np.float32),
-        )
-
-    def replaced(self, rows: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> Head:
-        """The same with other ``rows``."""
-        whole, shift = self.kernel.copy(), self.bias.copy()
-        whole[:, rows], shift[rows] = kernel, bias
-        return Head(whole, shift)
-
-    def without(self, row: int) -> Head:
-        """The same with one label fewer."""
-        return Head(np.delete(self.kernel, row, axis=1), np.delete(self.bias, row))
+from smartbreed.inference.head import Head
 
 
 @dataclass(frozen=True)

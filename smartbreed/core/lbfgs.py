@@ -18,6 +18,7 @@ def minimise(
     iterations: int,
     tolerance: float = 1e-5,
     remembered: int = 10,
+    each: Callable[[np.ndarray, float], object] | None = None,
 ) -> np.ndarray:
     """A minimum of a smooth convex function.
 
@@ -27,6 +28,7 @@ def minimise(
         iterations: most steps.
         tolerance: it ends when a step gains less than this share of the value.
         remembered: pairs of steps and changes of the gradient that stand for the curvature.
+        each: called with the vector and its value after each step.
 
     Returns:
         float32 ``(n,)``, never worse than ``start``.
@@ -55,6 +57,8 @@ def minimise(
             pairs.append((step, change, curvature))
         gained = value - next_value
         x, value, gradient = following, next_value, next_gradient
+        if each is not None:
+            each(x, value)
         if gained < tolerance * max(abs(value), 1e-6):
             break
     return x
