@@ -144,6 +144,18 @@ def discard(store: HubStore, contents: Iterable[str]) -> int:
         return sum(store.files.delete(sha256) for sha256 in contents if not is_named(db, sha256))
 
 
+def forget_unreachable(store: HubStore) -> None:
+    """Remove at once what no branch or tag leads to, contents included; uploads for commits to come stay.
+
+    Raises:
+        StorageError: the disk or the database refused.
+    """
+    with store.db.write() as db:
+        _, contents = sweep_rows(db)
+    discard(store, contents)
+    store.db.checkpoint()
+
+
 def check_store(store: HubStore, *, contents: bool = False) -> list[str]:
     """What is wrong with a store, in sentences; empty when all is well.
 

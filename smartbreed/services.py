@@ -51,6 +51,7 @@ from smartbreed.review.scoring import Background
 from smartbreed.review.service import ReviewService
 from smartbreed.statistics.drift import Baseline, baseline_of
 from smartbreed.statistics.usage import EVERY_S, Recorder
+from smartbreed.teach.service import Teach
 from smartbreed.training_jobs.accepted_photos import AcceptedPhotos, VisitorsBreed
 from smartbreed.training_jobs.job import Job
 from smartbreed.training_jobs.jobs import Jobs
@@ -109,6 +110,8 @@ class Services:
         with ExitStack() as stack:
             if "flags" in self.__dict__:
                 stack.callback(self.flags.close)
+            if "teach" in self.__dict__:
+                stack.callback(self.teach.close)
             if "members" in self.__dict__:
                 stack.callback(self.members.close)
             ends, self._ends = [*self._ends, *beside], []
@@ -207,7 +210,9 @@ class Services:
             AccountError, StorageError: as `smartbreed.accounts.member_data.delete` has them.
         """
         remove_leftovers(self.settings.home_dir)
-        return member_data.delete(self.flags, self.kept_photos, member_id, dt.datetime.now(dt.UTC))
+        return member_data.delete(
+            self.flags, self.kept_photos, self.teach.store, member_id, dt.datetime.now(dt.UTC)
+        )
 
     def deletion(self, receipt_id: str) -> DeletionReceipt | None:
         """How far the deletion of an account is; None: there is no such receipt.
@@ -215,10 +220,13 @@ class Services:
         Raises:
             StorageError: disk or database refused.
         """
-        return member_data.go_on(self.flags, self.kept_photos, receipt_id, dt.datetime.now(dt.UTC))
+        return member_data.go_on(
+            self.flags, self.kept_photos, self.teach.store, receipt_id, dt.datetime.now(dt.UTC)
+        )
 
     def _go_on_with_deletions(self) -> None:
-        member_data.go_on_with_all(self.flags, self.kept_photos, dt.datetime.now(dt.UTC))
+        self.teach.store.sweep()
+        member_data.go_on_with_all(self.flags, self.kept_photos, self.teach.store, dt.datetime.now(dt.UTC))
 
     @cached_property
     def gallery(self) -> Gallery:
@@ -234,6 +242,11 @@ class Services:
             lambda: self.flags.sessions, self.gallery, lambda: self.identifier,
             lambda: load_secret(self.settings),
         )  # fmt: skip
+
+    @cached_property
+    def teach(self) -> Teach:
+        """Models that members make."""
+        return Teach(self.settings, lambda: self.flags.sessions, lambda: self.identifier, self.read)
 
     @cached_property
     def review(self) -> ReviewService:

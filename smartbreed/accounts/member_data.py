@@ -17,13 +17,14 @@ from sqlalchemy.orm import Session
 from smartbreed.accounts.kept_photos import KeptPhotos
 from smartbreed.accounts.tables import DeletionReceipt, Member, MemberFlag, MemberIdentity, MemberSession
 from smartbreed.core.database import Sessions, forget_deleted, read, write
-from smartbreed.core.errors import AccountError, StorageError
+from smartbreed.core.errors import AccountError, HubCallError, StorageError
 from smartbreed.dataset.tables import Erasure, Shard, ShardRow
 from smartbreed.feedback.flags import FlagService
 from smartbreed.feedback.tables import Flag
 from smartbreed.quiz.tables import QuizGame
 from smartbreed.review.decisions import latest_decisions
 from smartbreed.review.tables import Decision
+from smartbreed.teach.store import ModelStore
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +75,7 @@ def own_flag(flags: FlagService, member_id: str, flag_id: str) -> Flag:
     return flag
 
 
-def export(flags: FlagService, kept: KeptPhotos, member_id: str, out: IO[bytes]) -> None:
+def export(flags: FlagService, kept: KeptPhotos, taught: ModelStore, member_id: str, out: IO[bytes]) -> None:
     """Write a zip of everything kept of a member: JSON, and their photos.
 
     Raises:
@@ -87,6 +88,7 @@ def export(flags: FlagService, kept: KeptPhotos, member_id: str, out: IO[bytes])
         ).all()
         opened = session.scalars(sa.select(MemberSession).where(MemberSession.member_id == member_id)).all()
         games = session.scalars(sa.select(QuizGame).where(QuizGame.member_id == member_id)).all()
+    models, model_photos = taught.export(member_id)
     found, photos = own_flags(flags.sessions, member_id, most=1_000_000), kept.list(member_id)
     account = {**_values(member, "password_hash"), "password": bool(member and member.password_hash)}
     files = {
@@ -99,6 +101,7 @@ def export(flags: FlagService, kept: KeptPhotos, member_id: str, out: IO[bytes])
         ],
         "photos": [{**_values(one, "member_id"), "answer": json.loads(one.answer)} for one in photos],
         "quiz": [_values(one, "mark", "member_id", "question", "result", "asked") for one in games],
+        "models": models,
     }  # fmt: skip
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
@@ -113,9 +116,11 @@ def export(flags: FlagService, kept: KeptPhotos, member_id: str, out: IO[bytes])
                 continue
             suffix = "png" if photo.startswith(b"\x89PNG") else "jpg"
             archive.writestr(f"photos/{sample_id}.{suffix}", photo, zipfile.ZIP_STORED)
+        for name, photo in model_photos:
+            archive.writestr(name, photo, zipfile.ZIP_STORED)
 
 
-def delete(flags: FlagService, kept: KeptPhotos, member_id: str, now: dt.datetime) -> str:
+def delete(flags: FlagService, kept: KeptPhotos, taught: ModelStore, member_id: str, now: dt.datetime) -> str:
     """Delete an account: its rows at once, then the photos; the next publishing takes out what is published.
 
     All rows go in one transaction with the receipt, so that a crash leaves all or nothing; what is left
@@ -143,24 +148,27 @@ def delete(flags: FlagService, kept: KeptPhotos, member_id: str, now: dt.datetim
         ).all()
         session.execute(sa.delete(MemberFlag).where(MemberFlag.member_id == member_id))
         photos, own = flags.erase_rows(session, mine), kept.erase_rows(session, member_id)
+        models, repos = taught.erase_rows(session, member_id)
         for table in (MemberSession, MemberIdentity, QuizGame):
             session.execute(sa.delete(table).where(table.member_id == member_id))
         session.delete(member)
         receipt.flags = len(mine)
         receipt.published = len({row.row_id for row in sealed} & {flag.id for flag in mine})
         receipt.pending = json.dumps(
-            {"photos": sorted(photos), "kept": sorted(own), "rows": [row.row_id for row in sealed],
-             "paths": sorted({row.path for row in sealed})}
+            {"photos": sorted(photos), "kept": sorted(own), "models": models, "repos": repos,
+             "rows": [row.row_id for row in sealed], "paths": sorted({row.path for row in sealed})}
         )  # fmt: skip
         session.add(receipt)
     try:
-        go_on(flags, kept, receipt.id, now)
-    except StorageError as error:  # the rows are gone; the next start goes on
+        go_on(flags, kept, taught, receipt.id, now)
+    except (StorageError, HubCallError) as error:  # the rows are gone; the next start goes on
         log.warning("photos of a deleted account are still to be deleted: %s", error.message)
     return receipt.id
 
 
-def go_on(flags: FlagService, kept: KeptPhotos, receipt_id: str, now: dt.datetime) -> DeletionReceipt | None:
+def go_on(
+    flags: FlagService, kept: KeptPhotos, taught: ModelStore, receipt_id: str, now: dt.datetime
+) -> DeletionReceipt | None:
     """Do what is left of a deletion, and note what was done meanwhile; None: there is no such receipt.
 
     Raises:
@@ -174,12 +182,13 @@ def go_on(flags: FlagService, kept: KeptPhotos, receipt_id: str, now: dt.datetim
     if receipt.photos_at is None:
         kept.drop(left.get("kept", []))
         flags.drop_photos(left["photos"])
+        taught.drop(left.get("models", []), left.get("repos", []))
     with write(flags.sessions) as session:
         receipt = session.get(DeletionReceipt, receipt_id)
         if receipt is None or receipt.pending is None:
             return receipt
         receipt.photos_at = receipt.photos_at or now
-        receipt.pending = json.dumps({**left, "photos": [], "kept": []})
+        receipt.pending = json.dumps({**left, "photos": [], "kept": [], "models": [], "repos": []})
         if _has_left_the_dataset(session, left["rows"]):
             erased = [row.done_at for row in _erasures(session, left["paths"], receipt.rows_at)]
             if None not in erased:
@@ -188,7 +197,7 @@ def go_on(flags: FlagService, kept: KeptPhotos, receipt_id: str, now: dt.datetim
     return receipt
 
 
-def go_on_with_all(flags: FlagService, kept: KeptPhotos, now: dt.datetime) -> None:
+def go_on_with_all(flags: FlagService, kept: KeptPhotos, taught: ModelStore, now: dt.datetime) -> None:
     """`go_on` with every deletion that is not complete.
 
     Raises:
@@ -198,7 +207,7 @@ def go_on_with_all(flags: FlagService, kept: KeptPhotos, now: dt.datetime) -> No
         query = sa.select(DeletionReceipt.id).where(DeletionReceipt.pending.is_not(None))
         ids = list(session.scalars(query))
     for receipt_id in ids:
-        go_on(flags, kept, receipt_id, now)
+        go_on(flags, kept, taught, receipt_id, now)
 
 
 def _has_left_the_dataset(session: Session, rows: list[str]) -> bool:

@@ -20,6 +20,7 @@ from smartbreed.cli.deploy import deploy
 from smartbreed.cli.identify import identify
 from smartbreed.cli.retrain import retrain
 from smartbreed.cli.statistics import statistics
+from smartbreed.cli.teach import teach
 
 app = typer.Typer(
     name="smartbreed",
@@ -34,6 +35,7 @@ app.command()(ask)
 app.command()(retrain)
 app.command()(deploy)
 app.command()(statistics)
+app.command()(teach)
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(breeds.app, name="breeds")
 app.add_typer(flags.app, name="flags")

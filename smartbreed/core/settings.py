@@ -237,6 +237,16 @@ class Settings(BaseSettings):
         ge=0,
         description="Bytes that the photos of flags may fill; 0: as many as the disk has.",
     )
+    teach_models: int = Field(
+        default=10, ge=0, le=10_000, description="Models of one's own that a member may have; 0: none."
+    )
+    teach_classes: int = Field(default=100, ge=2, le=1_000, description="Most classes of such a model.")
+    teach_photos: int = Field(default=2_000, ge=6, le=100_000, description="Most photos of such a model.")
+    teach_hub: bool = Field(
+        default=False,
+        description="Whether members may publish their models to a Hub other than the embedded one, with "
+        "HF_TOKEN and beside SMARTBREED_MODEL_REPO: 1 or 0.",
+    )
     assistant_model: str = Field(
         default="",
         max_length=200,

@@ -12,7 +12,7 @@ from typing import Any
 from smartbreed.core.errors import RequestError
 from smartbreed.core.files import expanded
 
-_PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".heic", ".heif", ".avif", ".tif", ".tiff")
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".heic", ".heif", ".avif", ".tif", ".tiff")
 _LABELS = ("breed", "label", "labels", "class")
 #: ``n02085620-Chihuahua``: how folders of ImageNet's relatives are named.
 _SYNSET = re.compile(r"^n\d{8}-")
@@ -77,7 +77,7 @@ def _files(folder: Path) -> Iterator[Path]:
     for here, folders, names in os.walk(folder):
         folders.sort()
         if Path(here) != folder:
-            yield from (Path(here, name) for name in sorted(names) if name.lower().endswith(_PICTURES))
+            yield from (Path(here, name) for name in sorted(names) if name.lower().endswith(PICTURES))
 
 
 def _rows(where: str, config: str, split: str) -> tuple[Iterator[Found], int | None]:

@@ -343,6 +343,10 @@ def erase_contents(api: HfApi, repo: str, repo_type: RepoType, contents: Iterabl
 
 
 def delete_repo(api: HfApi, repo: str, repo_type: RepoType) -> None:
-    """Delete a repo with all its history, if it is there."""
+    """Delete a repo with all its history, if it is there; the embedded Hub removes the bytes at once."""
+    from localhub.maintenance import forget_unreachable
+
     with hub_errors(repo):
         api.delete_repo(repo, repo_type=repo_type, missing_ok=True)
+        if (store := mounted_store(api.endpoint)) is not None:
+            forget_unreachable(store)

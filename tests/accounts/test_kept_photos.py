@@ -128,12 +128,12 @@ def test_they_are_in_the_download_and_go_with_the_account(world: MembersWorld) -
     keep(world, mine, 1)
     keep(world, theirs, 2)
     out = io.BytesIO()
-    export(world.flags, world.kept, mine, out)
+    export(world.flags, world.kept, world.taught, mine, out)
     archive = zipfile.ZipFile(out)
     [photo] = json.loads(archive.read("photos.json"))
     assert (photo["name"], photo["answer"]) == ("rex 1.jpg", ANSWER)
     assert archive.read(f"photos/{photo['sample_id']}.jpg") == jpeg(1)
-    delete(world.flags, world.kept, mine, NOW)
+    delete(world.flags, world.kept, world.taught, mine, NOW)
     assert files(world) == 1
     stored = b"".join(path.read_bytes() for path in world.home.rglob("*") if path.is_file())
     assert b"rex 1.jpg" not in stored

@@ -75,7 +75,7 @@ def test_the_download_has_everything_and_no_secret(world: MembersWorld) -> None:
     world.flags.withdraw(taken_back, "browser 2")
     flag(world, member_id(world, "other@example.org"), 3)
     file = io.BytesIO()
-    export(world.flags, world.kept, mine, file)
+    export(world.flags, world.kept, world.taught, mine, file)
     archive = zipfile.ZipFile(file)
     content = {name: archive.read(name) for name in archive.namelist()}
     account = json.loads(content["account.json"])
@@ -98,7 +98,7 @@ def test_a_deletion_takes_everything_and_leaves_a_receipt_without_a_name(world: 
     other = flag(world, theirs, 2, flagger_token="another browser")  # of the same photo
     with read(world.flags.sessions) as session:
         photos = {one: session.get(Flag, one).sample_id for one in (first, shared, other)}  # type: ignore[union-attr]
-    receipt_id = delete(world.flags, world.kept, mine, NOW)
+    receipt_id = delete(world.flags, world.kept, world.taught, mine, NOW)
     assert world.who(cookie) is None
     with read(world.flags.sessions) as session:
         assert session.get(Member, mine) is None
@@ -111,7 +111,7 @@ def test_a_deletion_takes_everything_and_leaves_a_receipt_without_a_name(world: 
     assert (receipt.flags, receipt.published, receipt.pending) == (2, 0, None)
     assert receipt.rows_at == receipt.photos_at == receipt.dataset_at == NOW
     with pytest.raises(AccountError, match="no such account"):
-        delete(world.flags, world.kept, mine, NOW)
+        delete(world.flags, world.kept, world.taught, mine, NOW)
     stored = b"".join(path.read_bytes() for path in world.home.rglob("*") if path.is_file())
     assert EMAIL.encode() not in stored
     assert b"Rosa" not in stored
@@ -126,7 +126,7 @@ def test_a_deletion_that_was_cut_short_goes_on(world: MembersWorld, monkeypatch:
 
     with monkeypatch.context() as patch:
         patch.setattr(world.flags, "drop_photos", refuse)
-        receipt_id = delete(world.flags, world.kept, mine, NOW)
+        receipt_id = delete(world.flags, world.kept, world.taught, mine, NOW)
     with read(world.flags.sessions) as session:
         receipt = session.get(DeletionReceipt, receipt_id)
         assert session.get(Member, mine) is None
@@ -134,9 +134,9 @@ def test_a_deletion_that_was_cut_short_goes_on(world: MembersWorld, monkeypatch:
     assert receipt.photos_at is None
     assert list((world.home / "blobs").glob("??/??/*"))
     later = NOW + dt.timedelta(minutes=1)
-    go_on_with_all(world.flags, world.kept, later)
+    go_on_with_all(world.flags, world.kept, world.taught, later)
     assert not list((world.home / "blobs").glob("??/??/*"))
-    done = go_on(world.flags, world.kept, receipt_id, later + dt.timedelta(minutes=1))
+    done = go_on(world.flags, world.kept, world.taught, receipt_id, later + dt.timedelta(minutes=1))
     assert done is not None
     assert (done.photos_at, done.pending) == (later, None)
 
@@ -151,7 +151,7 @@ def test_a_deletion_is_all_or_nothing(world: MembersWorld, monkeypatch: pytest.M
     with monkeypatch.context() as patch:
         patch.setattr(member_data.json, "dumps", refuse)  # the last thing before the receipt
         with pytest.raises(StorageError):
-            delete(world.flags, world.kept, mine, NOW)
+            delete(world.flags, world.kept, world.taught, mine, NOW)
     assert own_flag(world.flags, mine, saved).id == saved
     assert world.members.log_in(EMAIL, PASSWORD, "x")
 
@@ -162,16 +162,16 @@ def test_what_is_published_leaves_the_dataset_and_the_receipt_says_when(world: M
     flag(world, theirs, 2)
     publisher = open_publisher(world.settings, world.flags)
     assert publisher.run(by_hand=True).published == 2
-    receipt_id = delete(world.flags, world.kept, mine, NOW)
-    waiting = go_on(world.flags, world.kept, receipt_id, NOW)
+    receipt_id = delete(world.flags, world.kept, world.taught, mine, NOW)
+    waiting = go_on(world.flags, world.kept, world.taught, receipt_id, NOW)
     assert waiting is not None
     assert (waiting.published, waiting.dataset_at) == (1, None)
     assert waiting.photos_at == NOW
     report = publisher.run(by_hand=True)
     assert (report.problem, report.removed) == (None, 1)
-    done = go_on(world.flags, world.kept, receipt_id, NOW + dt.timedelta(days=9))
+    done = go_on(world.flags, world.kept, world.taught, receipt_id, NOW + dt.timedelta(days=9))
     assert done is not None
     assert done.dataset_at is not None
     assert NOW < done.dataset_at < NOW + dt.timedelta(days=9), "the moment at which the publisher did it"
     assert done.pending is None
-    assert go_on(world.flags, world.kept, "no such receipt", NOW) is None
+    assert go_on(world.flags, world.kept, world.taught, "no such receipt", NOW) is None

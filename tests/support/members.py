@@ -11,6 +11,7 @@ from smartbreed.accounts.mail import Kind, Mail
 from smartbreed.accounts.members import COOKIE, Members, SignedIn
 from smartbreed.core.settings import Settings, load_settings
 from smartbreed.feedback.flags import FlagService, open_feedback
+from smartbreed.teach.store import ModelStore
 from support.clock import Clock
 
 EMAIL, PASSWORD = "rosa.valentin@example.org", "my two cats sing"
@@ -51,6 +52,7 @@ class MembersWorld:
         )
         self.flags: FlagService = open_feedback(self.settings)
         self.kept = KeptPhotos(self.flags.sessions, self.home)
+        self.taught = ModelStore(self.flags.sessions, self.settings)
         self.letters = Letters(self.settings)
         self.members = self.another()
 

@@ -206,7 +206,7 @@ def _add_members(app: FastAPI, services: Services) -> None:
     def download(visit: Visit = asked) -> Response:
         who = visit.member()
         file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it has been sent
-        member_data.export(services.flags, services.kept_photos, who.id, file)
+        member_data.export(services.flags, services.kept_photos, services.teach.store, who.id, file)
         length = file.tell()
         file.seek(0)
 

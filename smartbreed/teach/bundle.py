@@ -1,0 +1,125 @@
+"""A head → a bundle that `smartbreed.load` serves: the base model's networks with other classes."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from smartbreed.core.errors import BundleError, RequestError
+from smartbreed.core.files import disk_errors
+from smartbreed.inference.bundle import FORMAT, Bundle, write_config
+from smartbreed.inference.head import UnknownLayout, replace_head
+from smartbreed.inference.pipeline import Identifier
+from smartbreed.teach.learning import SAID_FROM, Taught
+from smartbreed.teach.photos import Subject
+
+README = "README.md"
+_LONGEST_NAME = 60
+
+
+def clean_name(text: str) -> str:
+    """A name as it is shown and kept: printable, on one line, not too long."""
+    printable = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(printable.split())[:_LONGEST_NAME].strip()
+
+
+def label_ids(names: Sequence[str]) -> list[str]:
+    """An id for each name: of letters, digits and ``_``, no two alike."""
+    ids: list[str] = []
+    for number, name in enumerate(names, start=1):
+        plain = re.sub(r"\W+", "_", name.lower()).strip("_") or f"class_{number}"
+        ids.append(plain if plain not in ids else f"{plain}_{number}")
+    return ids
+
+
+def check_classes(names: Sequence[str], counts: Sequence[int], fewest: int) -> None:
+    """Refuse what nothing can be learnt from.
+
+    Raises:
+        RequestError: ``too_few_classes`` or ``too_few_photos``.
+    """
+    if len(names) < 2:
+        raise RequestError("too_few_classes", "A model tells classes apart: it needs two at least.")
+    short = [name for name, count in zip(names, counts, strict=True) if count < fewest]
+    if short:
+        raise RequestError(
+            "too_few_photos",
+            f"Each class needs {fewest} photos at least. There are fewer of: {', '.join(short[:5])}.",
+        )
+
+
+def write_bundle(
+    folder: Path, base: Bundle, taught: Taught, names: Sequence[str], title: str, subject: Subject
+) -> Bundle:
+    """Write a bundle and try it.
+
+    Args:
+        folder: made if need be; what is in it is replaced.
+        base: the model whose embeddings were learnt from.
+        taught: a class for each of `names`.
+        title: what the model is called.
+
+    Raises:
+        BundleError: the base's head cannot be replaced, or the result does not run.
+        StorageError: the disk refused.
+    """
+    config = base.config.classifier
+    content = base.path(config.file).read_bytes()
+    try:
+        content = replace_head(content, taught.head)
+    except UnknownLayout as error:
+        raise BundleError(f"The model that answers here cannot get classes of your own. {error}") from None
+    labels = [{"id": key, "name": name} for key, name in zip(label_ids(names), names, strict=True)]
+    detector = base.config.detector if subject == "pet" else None
+    values: dict[str, Any] = {
+        "format": FORMAT,
+        "name": title,
+        "version": "1.0.0",
+        "about": f"A model of one's own: {len(names)} classes, learnt from {sum(taught.counts)} photos.",
+        "parents": [base.version.as_dict()],
+        "metrics": {"accuracy": round(taught.accuracy, 4), "photos": sum(taught.counts)},
+        "classifier": config.model_dump(mode="json", exclude={"other"} if subject == "whole" else None)
+        | {
+            "file": "classifier.tflite", "weights": "", "labels": labels, "temperature": taught.temperature,
+            "bias": [float(value) for value in taught.head.bias],
+            "thresholds": {"breed": SAID_FROM, "group": SAID_FROM},
+        },
+        # Box verification knows the logits of the base's breeds alone; the detector decides without it.
+        "detector": detector
+        and detector.model_dump(mode="json") | {"file": "detector.tflite", "weights": "", "confirm": None},
+    }  # fmt: skip
+    with disk_errors("The model was not saved"):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        (folder / "classifier.tflite").write_bytes(content)
+        if detector:
+            shutil.copyfile(base.path(detector.file), folder / "detector.tflite")
+        (folder / README).write_text(_card(taught, names, title, base), encoding="utf-8")
+        write_config(folder, values)
+    return Identifier.load(folder, threads=1).bundle
+
+
+def _card(taught: Taught, names: Sequence[str], title: str, base: Bundle) -> str:
+    """The model card: what it knows, and how well."""
+
+    def plain(text: str) -> str:
+        return re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", text)
+
+    rows = [
+        f"| {plain(name)} | {count} | {row[place]} of {row.sum()} |"
+        for place, (name, count, row) in enumerate(zip(names, taught.counts, taught.confusion, strict=True))
+    ]
+    return "\n".join(
+        [
+            "---", "library_name: smartbreed", "tags: [image-classification]", "---", "",
+            f"# {plain(title)}", "",
+            f"A head on the embeddings of {base.config.name} {base.config.version}, learnt from "
+            f"{sum(taught.counts)} photos. {taught.accuracy:.1%} of {taught.checked} photos were named "
+            "right by a head that had not seen them.", "",
+            "| class | photos | right while held back |", "|---|---|---|", *rows, "",
+            "```python", "import smartbreed", 'smartbreed.load("FOLDER").identify("photo.jpg")', "```", "",
+        ]
+    )  # fmt: skip

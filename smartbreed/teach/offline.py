@@ -1,0 +1,116 @@
+"""A folder of photographs → a bundle, without a database: the command line and Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from smartbreed.core.errors import PhotoError, RequestError
+from smartbreed.gallery.sources import open_source
+from smartbreed.imaging.photo import read_photo
+from smartbreed.inference.bundle import Bundle
+from smartbreed.inference.pipeline import Identifier
+from smartbreed.teach.bundle import check_classes, clean_name, write_bundle
+from smartbreed.teach.learning import Taught, teach
+from smartbreed.teach.photos import Subject, groups_of, see
+
+#: Fewest photos of a class.
+FEWEST = 3
+
+
+@dataclass(frozen=True)
+class Made:
+    """A bundle that was made of a folder.
+
+    Attributes:
+        names: its classes, in the order of `taught`.
+        unusable: why photos were left out, with the number of each sentence.
+        alike: photos that another one is a near-duplicate of.
+        files: what each photo is called, in the order learnt from; `Taught.suspicious` names places in it.
+    """
+
+    bundle: Bundle
+    names: tuple[str, ...]
+    taught: Taught
+    unusable: dict[str, int]
+    alike: int
+    files: tuple[str, ...]
+
+
+def teach_folder(
+    source: str | Path,
+    out: str | Path,
+    *,
+    name: str = "",
+    subject: Subject = "pet",
+    identifier: Identifier | None = None,
+    progress: Callable[[str], object] = lambda line: None,
+) -> Made:
+    """Make a bundle of a folder with a subfolder for each class.
+
+    Args:
+        source: that folder, or a dataset repo or folder with pictures and labels.
+        out: folder of the bundle; it is new or empty.
+        name: what the model is called; empty: as `source`.
+        subject: ``pet``: the cat or dog in each photo; ``whole``: the whole photo.
+        identifier: whose embeddings are learnt from; default: the model of the settings.
+        progress: called with a line now and then.
+
+    Example:
+        >>> from smartbreed.teach.offline import teach_folder
+        >>> teach_folder("my_pets", "my_bundle")
+        >>> smartbreed.load("my_bundle").identify("rex.jpg")
+
+    Raises:
+        RequestError: there is no such folder, or too little in it.
+        BundleError, StorageError: the bundle cannot be made.
+    """
+    target = Path(out)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise RequestError("not_empty", f"{target} is there already; name a new folder for the bundle.")
+    if identifier is None:
+        from smartbreed.model import Model
+
+        identifier = Model().identifier
+    opened = open_source(str(source))
+    names: list[str] = []
+    unusable: dict[str, int] = {}
+    embeddings: list[np.ndarray] = []
+    labels: list[int] = []
+    phashes: list[str] = []
+    files: list[str] = []
+    for number, found in enumerate(opened.photos, start=1):
+        try:
+            seen = see(identifier, read_photo(found.photo, reduce=True), subject)
+        except PhotoError as error:
+            unusable[error.message] = unusable.get(error.message, 0) + 1
+            continue
+        label = clean_name(found.label)
+        if label not in names:
+            names.append(label)
+        embeddings.append(seen.embedding)
+        labels.append(names.index(label))
+        phashes.append(seen.phash)
+        files.append(str(found.photo) if isinstance(found.photo, Path) else f"photo {number}")
+        if number % 50 == 0:
+            progress(f"{number} of {opened.total or '?'} photos looked at")
+    check_classes(names, _counts(labels, len(names)), FEWEST)
+    stacked = np.stack(embeddings)
+    groups = groups_of(stacked, phashes)
+    taught = teach(stacked, np.array(labels), len(names), groups)
+    bundle = write_bundle(
+        target,
+        identifier.bundle,
+        taught,
+        names,
+        clean_name(name) or clean_name(opened.name) or "My model",
+        subject,
+    )
+    return Made(bundle, tuple(names), taught, unusable, len(groups) - len(set(groups)), tuple(files))
+
+
+def _counts(labels: Sequence[int], classes: int) -> list[int]:
+    return [int(count) for count in np.bincount(np.array(labels, int), minlength=classes)]

@@ -1,0 +1,763 @@
+"""Models of one's own, for members: classes, photographs, training, trying, publishing, deleting."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import logging
+import re
+import shutil
+import threading
+import zipfile
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import IO
+
+import numpy as np
+import sqlalchemy as sa
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
+
+from smartbreed.core.database import Sessions, forget_deleted, read, write
+from smartbreed.core.errors import PhotoError, RequestError, SmartBreedError
+from smartbreed.core.settings import Settings
+from smartbreed.hub.client import chosen_hub, commit_files, connect, delete_repo, ensure_repo
+from smartbreed.imaging.photo import Photo
+from smartbreed.inference.pipeline import OVERLAY_SIZE, Identifier
+from smartbreed.inference.results import Pet
+from smartbreed.teach import learning
+from smartbreed.teach.archives import photos_of
+from smartbreed.teach.bundle import check_classes, clean_name, label_ids, write_bundle
+from smartbreed.teach.offline import FEWEST
+from smartbreed.teach.photos import SUBJECTS, Subject, groups_of, see, small_copy, subject_of
+from smartbreed.teach.store import ModelStore
+from smartbreed.teach.tables import TeachClass, TeachModel, TeachPhoto
+
+log = logging.getLogger(__name__)
+
+#: What an address below ``/m/`` may be.
+ADDRESS = re.compile(r"[a-z0-9][a-z0-9_-]{2,39}")
+#: Models that are kept ready to answer.
+_READY = 4
+
+
+class Confused(BaseModel):
+    """A photo whose class the others contradict."""
+
+    photo: str
+    given: str
+    likely: str
+
+
+class Report(BaseModel):
+    """What came of a training, as it is kept."""
+
+    names: list[str]
+    counts: list[int]
+    confusion: list[list[int]]
+    accuracy: float
+    checked: int
+    steps: list[tuple[int, float, float, float | None]]
+    suspicious: list[Confused]
+    trained_at: dt.datetime
+    base: str
+    learnt_from: str
+
+
+@dataclass(frozen=True)
+class ClassView:
+    """A class with its photos."""
+
+    id: str
+    name: str
+    photos: tuple[TeachPhoto, ...]
+
+
+@dataclass(frozen=True)
+class ModelView:
+    """A model with everything in it.
+
+    Attributes:
+        alike: groups of photos that are nearly the same.
+        changed: photos or classes are not those that it was trained on.
+    """
+
+    row: TeachModel
+    classes: tuple[ClassView, ...]
+    alike: tuple[tuple[TeachPhoto, ...], ...]
+    report: Report | None
+    changed: bool
+
+    @property
+    def names(self) -> list[str]:
+        return [one.name for one in self.classes]
+
+    @property
+    def photos(self) -> int:
+        return sum(len(one.photos) for one in self.classes)
+
+    @property
+    def why_not(self) -> str:
+        """Why it cannot be trained, in a sentence; empty: it can."""
+        try:
+            check_classes(self.names, [len(one.photos) for one in self.classes], FEWEST)
+        except RequestError as error:
+            return error.message
+        return ""
+
+
+@dataclass
+class Added:
+    """What became of photos that were sent.
+
+    Attributes:
+        already: photos that the model has.
+        unusable: how often each sentence was the reason.
+    """
+
+    added: int = 0
+    already: int = 0
+    unusable: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass
+class Training:
+    """A training that runs or has ended.
+
+    Attributes:
+        looked, photos: at how many of how many photos the model has looked anew.
+        problem: why it ended without a model.
+    """
+
+    photos: int
+    looked: int = 0
+    steps: list[learning.Step] = field(default_factory=list)
+    done: bool = False
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What a model of one's own says of a photo.
+
+    Attributes:
+        guesses: name and probability of each class, the likeliest first.
+        sure: whether the first is likely enough to be said.
+        whole: the whole photo was looked at.
+        crop, heat: uint8 pictures: what was looked at, and what speaks for the first class.
+    """
+
+    guesses: tuple[tuple[str, float], ...]
+    sure: bool
+    whole: bool
+    crop: np.ndarray
+    heat: np.ndarray
+
+
+class Teach:
+    """Safe for any number of threads.
+
+    Args:
+        settings: limits, the home and the Hub.
+        sessions: opens the database.
+        identifier: what answers now; its embeddings are learnt from.
+        read: reads a photo within the limits of the settings.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        sessions: Callable[[], Sessions],
+        identifier: Callable[[], Identifier],
+        read_photo: Callable[[bytes, str], Photo],
+    ) -> None:
+        self.settings = settings
+        self._sessions, self._identifier, self._read_photo = sessions, identifier, read_photo
+        self._guard = threading.Lock()
+        self._trainings: dict[str, Training] = {}
+        self._ready: OrderedDict[tuple[str, int], Identifier] = OrderedDict()
+
+    @cached_property
+    def store(self) -> ModelStore:
+        return ModelStore(self._sessions(), self.settings)
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        """One training at a time: it takes a second, and the photos of visitors come first."""
+        return ThreadPoolExecutor(1, "teach")
+
+    def close(self) -> None:
+        """Let a training that runs come to its end."""
+        if "_pool" in self.__dict__:
+            self._pool.shutdown(cancel_futures=True)
+
+    # -- models and classes
+
+    def models(self, member_id: str) -> list[tuple[TeachModel, int, int]]:
+        """A member's models, the newest first, each with the number of its classes and photos."""
+        classes = sa.select(sa.func.count()).where(TeachClass.model_id == TeachModel.id).scalar_subquery()
+        photos = sa.select(sa.func.count()).where(TeachPhoto.model_id == TeachModel.id).scalar_subquery()
+        query = sa.select(TeachModel, classes, photos).where(TeachModel.member_id == member_id)
+        with read(self._sessions()) as session:
+            rows = session.execute(query.order_by(TeachModel.made_at.desc(), TeachModel.id.desc())).all()
+        return [(row[0], row[1], row[2]) for row in rows]
+
+    def make(self, member_id: str, name: str, subject: str) -> TeachModel:
+        """Begin a model.
+
+        Raises:
+            RequestError: ``no_name``, ``too_many_models``, or ``bad_subject``.
+        """
+        if subject not in SUBJECTS:
+            raise RequestError("bad_subject", "Choose what your photos show.")
+        row = TeachModel(
+            member_id=member_id, name=_named(name, "your model"), subject=subject, bundle=0,
+            made_at=dt.datetime.now(dt.UTC),
+        )  # fmt: skip
+        most = self.settings.teach_models
+        with write(self._sessions()) as session:
+            query = sa.select(sa.func.count()).where(TeachModel.member_id == member_id)
+            if (session.scalar(query) or 0) >= most:
+                raise RequestError(
+                    "too_many_models",
+                    f"You have {most} models, as many as one may have. Delete one first.",
+                )
+            session.add(row)
+        return row
+
+    def model(self, member_id: str, model_id: str) -> ModelView:
+        """A model of a member's own.
+
+        Raises:
+            RequestError: ``no_such_model`` (404).
+        """
+        with read(self._sessions()) as session:
+            row = _own(session, member_id, model_id)
+            classes = _classes(session, model_id)
+            photos = session.scalars(
+                sa.select(TeachPhoto).where(TeachPhoto.model_id == model_id).order_by(TeachPhoto.id)
+            ).all()
+        report = Report.model_validate_json(row.report) if row.report else None
+        views = tuple(
+            ClassView(one.id, one.name, tuple(photo for photo in photos if photo.class_id == one.id))
+            for one in classes
+        )
+        changed = report is not None and report.learnt_from != _mark(views)
+        return ModelView(row, views, _alike(photos), report, changed)
+
+    def add_class(self, member_id: str, model_id: str, name: str) -> TeachClass:
+        """Add a class.
+
+        Raises:
+            RequestError: ``no_such_model``, ``no_name``, ``same_name``, ``too_many_classes``.
+        """
+        with write(self._sessions()) as session:
+            _own(session, member_id, model_id)
+            return self._add_class(session, model_id, _named(name, "the class"))
+
+    def _add_class(self, session: Session, model_id: str, name: str) -> TeachClass:
+        known = [one.name for one in _classes(session, model_id)]
+        if name in known:
+            raise RequestError("same_name", f"There is a class {name} already.")
+        if len(known) >= self.settings.teach_classes:
+            raise RequestError(
+                "too_many_classes",
+                f"A model has {self.settings.teach_classes} classes at most, and so has this one.",
+            )
+        made = TeachClass(model_id=model_id, name=name)
+        session.add(made)
+        session.flush()
+        return made
+
+    def rename_class(self, member_id: str, model_id: str, class_id: str, name: str) -> None:
+        """Give a class another name; the next training uses it.
+
+        Raises:
+            RequestError: as `add_class`; ``no_such_class``.
+        """
+        wanted = _named(name, "the class")
+        with write(self._sessions()) as session:
+            found = _own_class(session, member_id, model_id, class_id)
+            if any(one.name == wanted and one.id != class_id for one in _classes(session, model_id)):
+                raise RequestError("same_name", f"There is a class {wanted} already.")
+            found.name = wanted
+
+    def remove_class(self, member_id: str, model_id: str, class_id: str) -> None:
+        """Delete a class with its photos.
+
+        Raises:
+            RequestError: ``no_such_model``, ``no_such_class``.
+        """
+        with write(self._sessions()) as session:
+            found = _own_class(session, member_id, model_id, class_id)
+            samples = list(
+                session.scalars(sa.select(TeachPhoto.sample_id).where(TeachPhoto.class_id == class_id))
+            )
+            session.execute(sa.delete(TeachPhoto).where(TeachPhoto.class_id == class_id))
+            session.delete(found)
+        self._drop_photos(model_id, samples)
+
+    # -- photos
+
+    def add_photos(
+        self, member_id: str, model_id: str, class_id: str, photos: Iterable[tuple[str, bytes]]
+    ) -> Added:
+        """Add photos to a class; one that cannot be used keeps no other back.
+
+        Args:
+            photos: name and bytes of each.
+
+        Raises:
+            RequestError: ``no_such_model``, ``no_such_class``, ``too_many_photos``: those before are kept.
+            StorageError: disk or database refused.
+        """
+        with read(self._sessions()) as session:
+            subject = _own(session, member_id, model_id).subject
+            _own_class(session, member_id, model_id, class_id)
+        done = Added()
+        for name, data in photos:
+            self._add_photo(done, model_id, class_id, subject, name, data)
+        return done
+
+    def add_zip(self, member_id: str, model_id: str, file: IO[bytes]) -> Added:
+        """Add the photos of a zip with a folder for each class; classes that are not there are made.
+
+        Raises:
+            RequestError: ``no_such_model``, ``bad_zip``, ``too_many_photos``, ``too_many_classes``.
+            StorageError: disk or database refused.
+        """
+        with read(self._sessions()) as session:
+            subject = _own(session, member_id, model_id).subject
+            ids = {one.name: one.id for one in _classes(session, model_id)}
+            left = self.settings.teach_photos - _photo_count(session, model_id)
+        done = Added()
+        for label, name, data in photos_of(file, max_bytes=self.settings.max_bytes, most=left):
+            called = _named(label, "each folder")
+            if called not in ids:
+                with write(self._sessions()) as session:
+                    _own(session, member_id, model_id)
+                    ids[called] = self._add_class(session, model_id, called).id
+            if data is None:
+                done.unusable["The file in the zip is too large or damaged."] += 1
+            else:
+                self._add_photo(done, model_id, ids[called], subject, name, data)
+        return done
+
+    def _add_photo(
+        self, done: Added, model_id: str, class_id: str, subject: str, name: str, data: bytes
+    ) -> None:
+        identifier = self._identifier()
+        try:
+            photo = self._read_photo(data, name)
+            copy = small_copy(photo)
+            seen = see(identifier, photo, _subject(subject))
+        except PhotoError as error:
+            done.unusable[error.message] += 1
+            return
+        sample_id = self.store.photos(model_id).put(copy)
+        row = TeachPhoto(
+            model_id=model_id, class_id=class_id, sample_id=sample_id, name=clean_name(photo.name)[:200],
+            size=len(copy), whole=seen.whole, revision=identifier.bundle.version.revision,
+            embedding=seen.embedding.astype(np.float16).tobytes(), phash=seen.phash,
+        )  # fmt: skip
+        most = self.settings.teach_photos
+        with write(self._sessions()) as session:
+            if session.get(TeachClass, class_id) is None:  # it was deleted meanwhile
+                self.store.photos(model_id).delete(sample_id)
+                raise RequestError("no_such_class", "There is no such class.", status=404)
+            same = sa.select(TeachPhoto.id).where(TeachPhoto.model_id == model_id)
+            if session.scalar(same.where(TeachPhoto.sample_id == sample_id)) is not None:
+                done.already += 1
+                return
+            if _photo_count(session, model_id) >= most:
+                self.store.photos(model_id).delete(sample_id)
+                raise RequestError(
+                    "too_many_photos",
+                    f"A model has {most} photos at most. {done.added} were added before that.",
+                )
+            if self.settings.quota:
+                stored = session.scalar(sa.select(sa.func.sum(TeachPhoto.size))) or 0
+                if stored + len(copy) > self.settings.quota:
+                    self.store.photos(model_id).delete(sample_id)
+                    raise RequestError("full", "There is no room for more photos here now.", status=507)
+            session.add(row)
+        done.added += 1
+
+    def remove_photo(self, member_id: str, model_id: str, photo_id: str) -> None:
+        """Delete a photo.
+
+        Raises:
+            RequestError: ``no_such_model``, ``no_such_photo``.
+        """
+        with write(self._sessions()) as session:
+            _own(session, member_id, model_id)
+            found = session.get(TeachPhoto, photo_id) if _is_id(photo_id) else None
+            if found is None or found.model_id != model_id:
+                raise RequestError("no_such_photo", "There is no such photo.", status=404)
+            session.delete(found)
+        self._drop_photos(model_id, [found.sample_id])
+
+    def move_photo(self, member_id: str, model_id: str, photo_id: str, class_id: str) -> None:
+        """Put a photo into another class.
+
+        Raises:
+            RequestError: ``no_such_model``, ``no_such_photo``, ``no_such_class``.
+        """
+        with write(self._sessions()) as session:
+            _own_class(session, member_id, model_id, class_id)
+            found = session.get(TeachPhoto, photo_id) if _is_id(photo_id) else None
+            if found is None or found.model_id != model_id:
+                raise RequestError("no_such_photo", "There is no such photo.", status=404)
+            found.class_id = class_id
+
+    def photo(self, member_id: str, model_id: str, photo_id: str) -> bytes:
+        """A photo of a member's own model, as JPEG.
+
+        Raises:
+            RequestError: ``no_such_model``, ``no_such_photo``.
+            StorageError: the disk refused.
+        """
+        with read(self._sessions()) as session:
+            _own(session, member_id, model_id)
+            found = session.get(TeachPhoto, photo_id) if _is_id(photo_id) else None
+        if found is None or found.model_id != model_id:
+            raise RequestError("no_such_photo", "There is no such photo.", status=404)
+        return self.store.photos(model_id).get(found.sample_id)
+
+    def _drop_photos(self, model_id: str, samples: Sequence[str]) -> None:
+        for sample_id in samples:
+            self.store.photos(model_id).delete(sample_id)
+        forget_deleted(self._sessions())
+
+    # -- training
+
+    def train(self, member_id: str, model_id: str) -> Training:
+        """Begin to train; what goes on, `training` says.
+
+        Raises:
+            RequestError: ``no_such_model``, ``too_few_classes``, ``too_few_photos``, ``busy``.
+        """
+        view = self.model(member_id, model_id)
+        check_classes(view.names, [len(one.photos) for one in view.classes], FEWEST)
+        with self._guard:
+            running = self._trainings.get(model_id)
+            if running is not None and not running.done:
+                raise RequestError("busy", "This model is being trained already.", status=409)
+            training = self._trainings[model_id] = Training(view.photos)
+        self._pool.submit(self._train, view, training)
+        return training
+
+    def training(self, member_id: str, model_id: str) -> Training | None:
+        """The training of a model that runs, or the last one since the start; None: there was none.
+
+        Raises:
+            RequestError: ``no_such_model``.
+        """
+        with read(self._sessions()) as session:
+            _own(session, member_id, model_id)
+        return self._trainings.get(model_id)
+
+    def _train(self, view: ModelView, training: Training) -> None:
+        try:
+            self._fit(view, training)
+        except SmartBreedError as error:
+            training.problem = error.message
+        except Exception:
+            log.exception("a training failed")
+            training.problem = "Something went wrong on our side. Please try again."
+        training.done = True
+
+    def _fit(self, view: ModelView, training: Training) -> None:
+        row, identifier = view.row, self._identifier()
+        subject = _subject(row.subject)
+        photos = [photo for one in view.classes for photo in one.photos]
+        for photo in photos:
+            if photo.revision != identifier.bundle.version.revision:
+                self._look_again(identifier, photo, subject)
+            training.looked += 1
+        names = [one.name for one in view.classes]
+        labels = np.repeat(np.arange(len(names)), [len(one.photos) for one in view.classes])
+        embeddings = np.stack([_embedding(photo) for photo in photos])
+        groups = groups_of(embeddings, [photo.phash for photo in photos])
+        taught = learning.teach(embeddings, labels, len(names), groups, training.steps.append)
+        number = row.bundle + 1
+        folder = self.store.bundle(row.id, number)
+        write_bundle(folder, identifier.bundle, taught, names, row.name, subject)
+        report = Report(
+            names=names,
+            counts=list(taught.counts),
+            confusion=taught.confusion.tolist(),
+            accuracy=taught.accuracy,
+            checked=taught.checked,
+            steps=[(one.step, one.loss, one.learnt, one.held_back) for one in taught.steps],
+            suspicious=[
+                Confused(photo=photos[one.place].id, given=names[one.given], likely=names[one.likely])
+                for one in taught.suspicious
+            ],
+            trained_at=dt.datetime.now(dt.UTC),
+            learnt_from=_mark(view.classes),
+            base=f"{identifier.bundle.config.name} {identifier.bundle.config.version}",
+        )
+        with write(self._sessions()) as session:
+            found = session.get(TeachModel, row.id)
+            if found is not None:
+                found.bundle, found.report = number, report.model_dump_json()
+        if found is None:  # deleted meanwhile
+            self.store.drop([row.id])
+            return
+        for old in self.store.bundle(row.id, number).parent.iterdir():
+            if old.name != str(number):
+                shutil.rmtree(old, ignore_errors=True)
+
+    def _look_again(self, identifier: Identifier, photo: TeachPhoto, subject: Subject) -> None:
+        """Another model answers than when the photo was added: its embedding is made anew."""
+        data = self.store.photos(photo.model_id).get(photo.sample_id)
+        seen = see(identifier, self._read_photo(data, photo.name), subject)
+        photo.embedding = seen.embedding.astype(np.float16).tobytes()
+        photo.phash, photo.whole, photo.revision = seen.phash, seen.whole, identifier.bundle.version.revision
+        values = {name: getattr(photo, name) for name in ("embedding", "phash", "whole", "revision")}
+        with write(self._sessions()) as session:
+            session.execute(sa.update(TeachPhoto).where(TeachPhoto.id == photo.id).values(**values))
+
+    # -- what it is good for
+
+    def identifier_of(self, row: TeachModel) -> Identifier:
+        """A trained model, ready to answer.
+
+        Raises:
+            RequestError: ``not_trained``.
+            BundleError: its files are gone or damaged.
+        """
+        if not row.bundle:
+            raise RequestError("not_trained", "This model has not been trained yet.", status=409)
+        key = (row.id, row.bundle)
+        with self._guard:
+            if key in self._ready:
+                self._ready.move_to_end(key)
+                return self._ready[key]
+        try:
+            loaded = Identifier.load(self.store.bundle(*key), threads=self.settings.threads)
+        except SmartBreedError as error:
+            log.warning("a member's model does not load: %s", error.message)
+            raise RequestError(
+                "gone",
+                "The files of this model are gone. Its owner can train it again.",
+                status=410,
+            ) from None
+        with self._guard:
+            self._ready[key] = loaded
+            while len(self._ready) > _READY:
+                self._ready.popitem(last=False)
+        return loaded
+
+    def look(self, row: TeachModel, photo: Photo) -> tuple[Identifier, Pet, bool]:
+        """What a model finds in a photo: itself, the pet, and whether that is the whole photo.
+
+        Raises:
+            RequestError: as `identifier_of`.
+        """
+        identifier = self.identifier_of(row)
+        return identifier, *subject_of(identifier, photo, _subject(row.subject))
+
+    def try_out(self, row: TeachModel, data: bytes, name: str = "") -> Tried:
+        """Name what a photo shows, with what speaks for it.
+
+        Raises:
+            PhotoError: the photo cannot be used.
+            RequestError: as `identifier_of`.
+        """
+        photo = self._read_photo(data, name)
+        identifier, pet, whole = self.look(row, photo)
+        return Tried(
+            tuple((guess.name, guess.probability) for guess in pet.breeds),
+            pet.verdict == "breed",
+            whole,
+            identifier.crop(photo, pet, OVERLAY_SIZE),
+            identifier.explain(photo, pet),
+        )
+
+    def pack(self, member_id: str, model_id: str, out: IO[bytes]) -> str:
+        """Write the bundle as a zip; the name for the file.
+
+        Raises:
+            RequestError: ``no_such_model``; as `identifier_of`.
+        """
+        with read(self._sessions()) as session:
+            row = _own(session, member_id, model_id)
+        bundle = self.identifier_of(row).bundle
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+            for name in ("config.json", *bundle.config.files):
+                archive.write(bundle.folder / name, name)
+        return f"{_slug(row.name)}.zip"
+
+    # -- publishing
+
+    def publish(self, member_id: str, model_id: str, address: str) -> None:
+        """Serve a model under ``/m/<address>``; empty: no longer.
+
+        Raises:
+            RequestError: ``no_such_model``, ``not_trained``, ``bad_address``, ``taken``.
+        """
+        wanted = address.strip().lower()
+        if wanted and not ADDRESS.fullmatch(wanted):
+            raise RequestError(
+                "bad_address", "An address has 3 to 40 small letters, digits, hyphens and underscores."
+            )
+        with write(self._sessions()) as session:
+            row = _own(session, member_id, model_id)
+            if wanted and not row.bundle:
+                raise RequestError("not_trained", "This model has not been trained yet.", status=409)
+            owner = session.scalar(sa.select(TeachModel.id).where(TeachModel.address == wanted))
+            if wanted and owner not in (None, model_id):
+                raise RequestError("taken", f"The address {wanted} is taken; choose another one.", status=409)
+            row.address = wanted or None
+
+    def served(self, address: str) -> TeachModel:
+        """The model that is published under an address.
+
+        Raises:
+            RequestError: ``no_such_model`` (404).
+        """
+        row = None
+        if ADDRESS.fullmatch(address):
+            with read(self._sessions()) as session:
+                row = session.scalar(sa.select(TeachModel).where(TeachModel.address == address))
+        if row is None:
+            raise _missing()
+        return row
+
+    @property
+    def why_no_hub(self) -> str:
+        """Why models cannot be published to the Hub here, in a sentence; empty: they can."""
+        if chosen_hub(self.settings).embedded or self.settings.teach_hub:
+            return ""
+        return "Models of members are not published to the Hub from here."
+
+    def publish_to_hub(self, member_id: str, model_id: str) -> str:
+        """Commit the bundle to a repo of its own on the Hub; the repo.
+
+        Raises:
+            RequestError: ``no_such_model``, ``not_trained``, ``no_hub``.
+            HubCallError: the Hub refused.
+        """
+        if self.why_no_hub:
+            raise RequestError("no_hub", self.why_no_hub, status=403)
+        with read(self._sessions()) as session:
+            row = _own(session, member_id, model_id)
+        bundle = self.identifier_of(row).bundle
+        owner = self.settings.model_repo.partition("/")[0]
+        repo = row.repo or f"{owner}/{_slug(row.name)}-{row.id[-8:].lower()}"
+        with write(self._sessions()) as session:  # first, so that a deletion finds it
+            _own(session, member_id, model_id).repo = repo
+        api = connect(self.settings)
+        ensure_repo(api, repo, "model")
+        files = {name: bundle.folder / name for name in ("config.json", *bundle.config.files)}
+        commit_files(api, repo, "model", files, title=f"{row.name} {bundle.config.version}")
+        return repo
+
+    def take_from_hub(self, member_id: str, model_id: str) -> None:
+        """Delete the repo of a model.
+
+        Raises:
+            RequestError: ``no_such_model``.
+            HubCallError: the Hub refused; the repo is there.
+        """
+        with read(self._sessions()) as session:
+            row = _own(session, member_id, model_id)
+        if row.repo:
+            delete_repo(connect(self.settings), row.repo, "model")
+            with write(self._sessions()) as session:
+                _own(session, member_id, model_id).repo = None
+
+    def delete(self, member_id: str, model_id: str) -> None:
+        """Delete a model: its repo, rows, photos, bundle and address.
+
+        Raises:
+            RequestError: ``no_such_model``.
+            HubCallError: the Hub refused to delete its repo; nothing was deleted.
+            StorageError: disk or database refused.
+        """
+        self.take_from_hub(member_id, model_id)
+        with write(self._sessions()) as session:
+            self.store.erase_row(session, _own(session, member_id, model_id))
+        self.store.drop([model_id])
+        with self._guard:
+            self._trainings.pop(model_id, None)
+            for key in [key for key in self._ready if key[0] == model_id]:
+                del self._ready[key]
+        forget_deleted(self._sessions())
+
+
+def _missing() -> RequestError:
+    return RequestError("no_such_model", "There is no such model.", status=404)
+
+
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.isalnum()  # else a driver may choke on it
+
+
+def _own(session: Session, member_id: str, model_id: str) -> TeachModel:
+    row = session.get(TeachModel, model_id) if _is_id(model_id) else None
+    if row is None or row.member_id != member_id:
+        raise _missing()
+    return row
+
+
+def _own_class(session: Session, member_id: str, model_id: str, class_id: str) -> TeachClass:
+    _own(session, member_id, model_id)
+    found = session.get(TeachClass, class_id) if _is_id(class_id) else None
+    if found is None or found.model_id != model_id:
+        raise RequestError("no_such_class", "There is no such class.", status=404)
+    return found
+
+
+def _classes(session: Session, model_id: str) -> Sequence[TeachClass]:
+    query = sa.select(TeachClass).where(TeachClass.model_id == model_id).order_by(TeachClass.id)
+    return session.scalars(query).all()
+
+
+def _photo_count(session: Session, model_id: str) -> int:
+    query = sa.select(sa.func.count()).select_from(TeachPhoto).where(TeachPhoto.model_id == model_id)
+    return session.scalar(query) or 0
+
+
+def _named(text: str, what: str) -> str:
+    name = clean_name(text)
+    if not name:
+        raise RequestError("no_name", f"Give {what} a name.")
+    return name
+
+
+def _mark(classes: Iterable[ClassView]) -> str:
+    """Stands for classes and their photos; another one when anything of them changes."""
+    said = sorted((one.name, photo.sample_id) for one in classes for photo in one.photos)
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9_]+", "_", label_ids([name])[0]).strip("_") or "model"
+
+
+def _subject(text: str) -> Subject:
+    return "pet" if text == "pet" else "whole"
+
+
+def _embedding(photo: TeachPhoto) -> np.ndarray:
+    return np.frombuffer(photo.embedding, np.float16).astype(np.float32)
+
+
+def _alike(photos: Sequence[TeachPhoto]) -> tuple[tuple[TeachPhoto, ...], ...]:
+    """Groups of near-duplicates among photos that the same model looked at."""
+    revisions = Counter(photo.revision for photo in photos)
+    some = [photo for photo in photos if photo.revision == revisions.most_common(1)[0][0]]
+    if len(some) < 2:
+        return ()
+    groups = groups_of(np.stack([_embedding(photo) for photo in some]), [photo.phash for photo in some])
+    by_group: dict[int, list[TeachPhoto]] = {}
+    for photo, group in zip(some, groups, strict=True):
+        by_group.setdefault(group, []).append(photo)
+    return tuple(tuple(members) for members in by_group.values() if len(members) > 1)

@@ -1,0 +1,122 @@
+"""Where the models of members lie: rows, a folder each, and perhaps a repo on the Hub; and how they go."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from smartbreed.core.database import Sessions, read
+from smartbreed.core.errors import StorageError
+from smartbreed.core.files import disk_errors
+from smartbreed.core.settings import Settings
+from smartbreed.feedback.blobs import BlobStore
+from smartbreed.hub.client import connect, delete_repo
+from smartbreed.teach.tables import TeachClass, TeachModel, TeachPhoto
+
+
+class ModelStore:
+    """Safe for any number of threads and processes. A row is written before its folder and goes before it.
+
+    Args:
+        sessions: a migrated database.
+        settings: name the home and the Hub.
+    """
+
+    def __init__(self, sessions: Sessions, settings: Settings) -> None:
+        self.sessions, self.settings = sessions, settings
+        self._root = settings.home_dir / "teach"
+
+    def folder(self, model_id: str) -> Path:
+        """Everything on disk of one model."""
+        return self._root / model_id
+
+    def photos(self, model_id: str) -> BlobStore:
+        """The photos of one model."""
+        return BlobStore(self.folder(model_id) / "photos")
+
+    def bundle(self, model_id: str, number: int) -> Path:
+        """Folder of one of its bundles."""
+        return self.folder(model_id) / "bundles" / str(number)
+
+    def sweep(self) -> None:
+        """Remove folders that no row names any more: a process died after it had deleted the rows."""
+        if not self._root.is_dir():
+            return
+        folders = {path.name for path in self._root.iterdir()}
+        with read(self.sessions) as session:
+            known = set(session.scalars(sa.select(TeachModel.id)))
+        self.drop(folders - known)
+
+    def erase_rows(self, session: Session, member_id: str) -> tuple[list[str], list[str]]:
+        """Delete a member's rows in the caller's transaction; ids and repos, for `drop` after it."""
+        found = session.scalars(sa.select(TeachModel).where(TeachModel.member_id == member_id)).all()
+        gone = [row.id for row in found], [row.repo for row in found if row.repo]
+        for row in found:
+            self.erase_row(session, row)
+        return gone
+
+    @staticmethod
+    def erase_row(session: Session, row: TeachModel) -> None:
+        """Delete one model's rows in the caller's transaction."""
+        for table in (TeachPhoto, TeachClass):
+            session.execute(sa.delete(table).where(table.model_id == row.id))
+        session.delete(row)
+
+    def drop(self, ids: Iterable[str], repos: Iterable[str] = ()) -> None:
+        """Delete the folders of models without rows, and their repos.
+
+        Raises:
+            StorageError: the disk refused.
+            HubCallError: the Hub did; calling again goes on.
+        """
+        for model_id in ids:
+            with disk_errors("A model was not deleted"):
+                if self.folder(model_id).exists():
+                    shutil.rmtree(self.folder(model_id))
+        for repo in repos:
+            delete_repo(connect(self.settings), repo, "model")
+
+    def export(self, member_id: str) -> tuple[list[dict[str, Any]], Iterator[tuple[str, bytes]]]:
+        """What is kept of a member's models: for JSON, and their photos with names for an archive.
+
+        Raises:
+            StorageError: the database refused.
+        """
+        with read(self.sessions) as session:
+            models = session.scalars(sa.select(TeachModel).where(TeachModel.member_id == member_id)).all()
+            ids = [model.id for model in models]
+            classes = session.scalars(sa.select(TeachClass).where(TeachClass.model_id.in_(ids))).all()
+            columns = (TeachPhoto.model_id, TeachPhoto.class_id, TeachPhoto.sample_id, TeachPhoto.name)
+            photos = session.execute(sa.select(*columns).where(TeachPhoto.model_id.in_(ids))).all()
+        names = {one.id: one.name for one in classes}
+        said = [
+            {
+                "name": model.name, "subject": model.subject, "address": model.address, "repo": model.repo,
+                "made_at": model.made_at, "report": json.loads(model.report or "null"),
+                "classes": [one.name for one in classes if one.model_id == model.id],
+                "photos": [
+                    {"class": names[photo.class_id], "name": photo.name, "file": _file(photo)}
+                    for photo in photos if photo.model_id == model.id
+                ],
+            }
+            for model in models
+        ]  # fmt: skip
+
+        def files() -> Iterator[tuple[str, bytes]]:
+            for photo in photos:
+                try:
+                    yield _file(photo), self.photos(photo.model_id).get(photo.sample_id)
+                except StorageError:  # removed meanwhile
+                    continue
+
+        return said, files()
+
+
+def _file(photo: Any) -> str:
+    return f"teach/{photo.model_id}/{photo.sample_id}.jpg"
