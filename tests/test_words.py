@@ -10,7 +10,7 @@ from support.processes import ROOT
 WORDS = re.compile(
     r"(?<![a-z])(teller|last[_ ]words|suspicion|novelty|rulings?|sealing|ledgers?|inventory|upkeep"
     r"|housekeeping|leases?|knowledge|strangers?|stir|second[_ ]looks?|circles?|lessons?|doors?|rooms"
-    r"|houses?|teach(es|ing)?|taught|way round|somebody|nobody|whoever|no one(?! label)|told)(?![a-z])",
+    r"|houses?|way round|somebody|nobody|whoever|no one(?! label)|told)(?![a-z])",
     re.IGNORECASE,
 )
 #: Lines where the word is an interface: a column, a key, a folder of SMARTBREED_HOME, an element of SVG.

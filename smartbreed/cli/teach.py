@@ -30,11 +30,13 @@ def teach(
     Exit status: 0 when all photos could be used, 1 when some could not.
     """
     with ends_well():
+        from smartbreed.core.native import native_silence
         from smartbreed.inference.pipeline import Identifier
         from smartbreed.registry import open_bundle
         from smartbreed.teach.offline import teach_folder
 
-        identifier = Identifier(open_bundle(settings_with(model=model)))
+        with native_silence():
+            identifier = Identifier(open_bundle(settings_with(model=model)))
         made = teach_folder(
             source, out, name=name, subject="whole" if whole else "pet", identifier=identifier, progress=say
         )
