@@ -25,6 +25,8 @@ from smartbreed.accounts.members import Members
 from smartbreed.accounts.secret import load_secret
 from smartbreed.accounts.tables import DeletionReceipt
 from smartbreed.assistant.service import Assistant
+from smartbreed.contact.messages import Messages
+from smartbreed.contact.tables import ContactMessage
 from smartbreed.core.errors import AccountError, PhotoError, RequestError, SmartBreedError
 from smartbreed.core.periodic import PeriodicTask
 from smartbreed.core.settings import Settings
@@ -224,9 +226,20 @@ class Services:
             self.flags, self.kept_photos, self.teach.store, receipt_id, dt.datetime.now(dt.UTC)
         )
 
+    @cached_property
+    def messages(self) -> Messages:
+        """What people write to those who run this site."""
+        return Messages(lambda: self.flags.sessions, self.settings.keep_messages, self._mail_message)
+
+    def _mail_message(self, message: ContactMessage) -> None:
+        reply = message.email or "none is wanted"
+        text = f"{message.text}\n\n--\nAbout: {message.topic}\nAnswer to: {reply}\nMessage: {message.id}\n"
+        self.members.write_to_operator(f"SmartBreed: a {message.topic}", text, message.email)
+
     def _go_on_with_deletions(self) -> None:
         self.teach.store.sweep()
         member_data.go_on_with_all(self.flags, self.kept_photos, self.teach.store, dt.datetime.now(dt.UTC))
+        self.messages.forget_old()
 
     @cached_property
     def gallery(self) -> Gallery:

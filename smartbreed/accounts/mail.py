@@ -1,4 +1,4 @@
-"""Mail with a link in it, by SMTP where that is configured; else the link goes to the administrator's log."""
+"""Mail by SMTP where that is configured: links, which else go to the administrator's log, and messages."""
 
 from __future__ import annotations
 
@@ -77,6 +77,25 @@ class Mail:
             self._deliver(message)
         except Exception as error:  # what a server answers may repeat the address
             log.error("a mail to member %s was not sent: %s", member_id, type(error).__name__)
+
+    def forward(self, to: str, subject: str, text: str, reply_to: str = "") -> None:
+        """Send a text to the people who run this site, if there is a mail server. Never raises.
+
+        Args:
+            to: their address; empty: nothing is sent.
+            reply_to: address of the person who wrote it, normalised; empty: none.
+        """
+        if not (self.configured and to):
+            return
+        message = EmailMessage()
+        message["Subject"], message["From"], message["To"] = subject, self._sender, to
+        if reply_to.isascii() and reply_to:
+            message["Reply-To"] = reply_to
+        message.set_content(text)
+        try:
+            self._deliver(message)
+        except Exception as error:
+            log.error("a mail to the people who run this site was not sent: %s", type(error).__name__)
 
     def _deliver(self, message: EmailMessage) -> None:
         import smtplib

@@ -16,6 +16,8 @@ from sqlalchemy.orm import Session
 
 from smartbreed.accounts.kept_photos import KeptPhotos
 from smartbreed.accounts.tables import DeletionReceipt, Member, MemberFlag, MemberIdentity, MemberSession
+from smartbreed.admin.audit import forget_member
+from smartbreed.contact.tables import ContactMessage
 from smartbreed.core.database import Sessions, forget_deleted, read, write
 from smartbreed.core.errors import AccountError, HubCallError, StorageError
 from smartbreed.dataset.tables import Erasure, Shard, ShardRow
@@ -89,6 +91,9 @@ def export(flags: FlagService, kept: KeptPhotos, taught: ModelStore, member_id: 
         opened = session.scalars(sa.select(MemberSession).where(MemberSession.member_id == member_id)).all()
         games = session.scalars(sa.select(QuizGame).where(QuizGame.member_id == member_id)).all()
     models, model_photos = taught.export(member_id)
+        written = session.scalars(
+            sa.select(ContactMessage).where(ContactMessage.member_id == member_id)
+        ).all()
     found, photos = own_flags(flags.sessions, member_id, most=1_000_000), kept.list(member_id)
     account = {**_values(member, "password_hash"), "password": bool(member and member.password_hash)}
     files = {
@@ -102,6 +107,7 @@ def export(flags: FlagService, kept: KeptPhotos, taught: ModelStore, member_id: 
         "photos": [{**_values(one, "member_id"), "answer": json.loads(one.answer)} for one in photos],
         "quiz": [_values(one, "mark", "member_id", "question", "result", "asked") for one in games],
         "models": models,
+        "messages": [_values(one, "member_id") for one in written],
     }  # fmt: skip
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
@@ -150,7 +156,9 @@ def delete(flags: FlagService, kept: KeptPhotos, taught: ModelStore, member_id: 
         photos, own = flags.erase_rows(session, mine), kept.erase_rows(session, member_id)
         models, repos = taught.erase_rows(session, member_id)
         for table in (MemberSession, MemberIdentity, QuizGame):
+        for table in (MemberSession, MemberIdentity, QuizGame, ContactMessage):
             session.execute(sa.delete(table).where(table.member_id == member_id))
+        forget_member(session, member_id)
         session.delete(member)
         receipt.flags = len(mine)
         receipt.published = len({row.row_id for row in sealed} & {flag.id for flag in mine})

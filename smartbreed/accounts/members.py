@@ -59,7 +59,7 @@ _MOST_WAITING = 200
 #: Passwords hashed at once; each takes 64 MB meanwhile.
 _HASHED_AT_ONCE = 2
 #: A sign-up that was never confirmed is forgotten after so many seconds.
-_UNCONFIRMED_S = 7 * 86_400
+UNCONFIRMED_S = 7 * 86_400
 
 #: Parts without blanks, quotes or brackets, with dots between them; the domain in ASCII. A library would be
 #: imported by FastAPI at each start, because it is installed.
@@ -164,6 +164,12 @@ class Members:
         """Whether links are mailed; else the administrator finds them in the log."""
         return self._mail.configured
 
+    def write_to_operator(self, subject: str, text: str, reply_to: str) -> None:
+        """Mail a text to the people who run this site, where that is configured; behind the answer."""
+        if self.mails:
+            with suppress(AccountError):  # too much waits; the text is in the database
+                self.later(lambda: self._mail.forward(self._settings.operator_email, subject, text, reply_to))
+
     # -- signing up and in
 
     def sign_up(self, email: str, password: str, name: str, caller: str, browser: str = "") -> None:
@@ -188,7 +194,7 @@ class Members:
     def _signed_up(self, address: str, hashed: str, name: str, browser: str) -> None:
         now = self._now()
         with write(self._sessions) as session:
-            stale = now - dt.timedelta(seconds=_UNCONFIRMED_S)
+            stale = now - dt.timedelta(seconds=UNCONFIRMED_S)
             session.execute(
                 sa.delete(Member).where(
                     Member.verified_at.is_(None), Member.password_hash.is_not(None), Member.created_at < stale

@@ -161,6 +161,24 @@ class Settings(BaseSettings):
         pattern=r"^(|[^\s@<>]+@[^\s@<>]+)$",
         description="Address that mails come from; needed with SMARTBREED_SMTP_URL.",
     )
+    operator: str = Field(
+        default="",
+        max_length=200,
+        description="Who runs this site, as the pages About, Privacy and Terms name them; empty: they say "
+        "that no name is given.",
+    )
+    operator_email: str = Field(
+        default="",
+        pattern=r"^(|[^\s@<>]+@[^\s@<>]+)$",
+        description="Address that people can write to, shown on these pages; messages of the page Contact "
+        "are mailed there when SMARTBREED_SMTP_URL is set; empty: none.",
+    )
+    keep_messages: int = Field(
+        default=365,
+        ge=0,
+        le=36_500,
+        description="Days after which messages of the page Contact are deleted; 0: never.",
+    )
     google_client_id: str = Field(
         default="", description="Client id of sign-in with Google; empty: it is not offered."
     )

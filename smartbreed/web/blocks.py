@@ -46,6 +46,7 @@ def build_app(services: Services) -> gr.Blocks:
     ) as app:
         with _page("identify"):
             page = IdentifyPage(services)
+            gr.HTML(nav.footer())
         now = [page.footer, page.unpublished]
         app.load(page.show_now, None, now, show_progress="hidden", api_visibility="private")
         if services.settings.gallery:
@@ -54,6 +55,7 @@ def build_app(services: Services) -> gr.Blocks:
     for key, address, title in (page for page in nav.PAGES if page[0] in _PAGES):
         with app.route(title, address, show_in_navbar=False), _page(key):
             _PAGES[key](services).load(app)
+            gr.HTML(nav.footer())
     if space_button is not None:
         with app:
             space_button.render()

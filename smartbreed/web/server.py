@@ -208,6 +208,8 @@ def build_routes(services: Services) -> list[Any]:
     from smartbreed.web.api.webhooks import build_webhook_router
     from smartbreed.web.pages.account.page import account_app
     from smartbreed.web.pages.breeds.page import BreedPages
+    from smartbreed.web.pages.contact.page import contact_app
+    from smartbreed.web.pages.info.page import info_app
     from smartbreed.web.pages.quiz.page import quiz_app
     from smartbreed.web.pages.statistics.page import StatisticsPages
 
@@ -220,6 +222,8 @@ def build_routes(services: Services) -> list[Any]:
     own = dict.fromkeys(("/api", "/api/{path:path}", "/maintainer/{path:path}"), app)
     own |= dict.fromkeys(("/account", "/account/{path:path}"), account_app(services))
     own |= dict.fromkeys(("/quiz", "/quiz/{path:path}"), quiz_app(services))
+    own |= dict.fromkeys(("/about", "/privacy", "/terms"), info_app(services))
+    own["/contact"] = contact_app(services)
     routes = [Route(path, one) for path, one in own.items()]
     pages = [*BreedPages(services).routes(), *StatisticsPages(services).routes()]
     return [*routes, *pages, *similar_routes(services)]

@@ -404,7 +404,7 @@ def test_work_behind_the_answers_is_bounded(world: MembersWorld, monkeypatch: py
 def test_sign_ups_that_were_never_confirmed_are_forgotten(world: MembersWorld) -> None:
     world.members.sign_up("gone@example.org", PASSWORD, "", "x")
     world.members.settle()
-    world.clock.forward(module._UNCONFIRMED_S + 1)
+    world.clock.forward(module.UNCONFIRMED_S + 1)
     world.joined()
     assert [one.email for one in world.members.list()] == [EMAIL]
 

@@ -19,5 +19,6 @@ def docs_page(api: dict[str, Any], base: str) -> str:
     """
     header = Markup(nav.header("docs", maintainers=False))
     return templates.render(
-        "docs.html", api=api, base=base, header=header, style=Markup(page_style("docs.css"))
-    )
+        "docs.html", api=api, base=base, header=header, footer=Markup(nav.footer()),
+        style=Markup(page_style("docs.css")),
+    )  # fmt: skip

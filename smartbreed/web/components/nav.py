@@ -18,6 +18,13 @@ PAGES = (
     ("review", "/review", "Review"),
     ("train", "/train", "Retrain"),
 )
+#: Pages at the foot of every page.
+FOOT = (
+    ("about", "/about", "About"),
+    ("privacy", "/privacy", "Privacy"),
+    ("terms", "/terms", "Terms"),
+    ("contact", "/contact", "Contact"),
+)
 #: Pages that only maintainers can use.
 MAINTAINERS = frozenset({"review", "train"})
 
@@ -53,3 +60,9 @@ def header(current: str, *, maintainers: bool, title: str = "", about: str = "",
         if maintainers or key not in MAINTAINERS or key == current
     ]
     return str(html.header(pages, current, title, about, account, root()))
+
+
+def footer(current: str = "") -> str:
+    """The foot of every page, with the links to what holds for all of them."""
+    pages = [(key, root() + address[1:], text) for key, address, text in FOOT]
+    return str(html.site_footer(pages, current))

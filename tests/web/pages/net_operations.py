@@ -1091,6 +1091,28 @@ def walk_visitor(walk: Walk) -> None:
         assert not walk.page.locator("#review:visible, #train:visible").count()
 
 
+def walk_info(walk: Walk) -> None:
+    """The pages at the foot of every page, and a message to the people who run the site."""
+    for path in ("privacy", "terms"):
+        walk.open(path)
+        walk.operate({})
+    walk.open("about")
+    walk.follow_links()
+    walk.open("contact?topic=privacy")
+    fill_in = {
+        f"sb-{name}: {kind}": Operation(lambda walk, name=name: walk.page.fill(f"#sb-{name}", "x y"))
+        for name, kind in {"text": "textarea", "email": "email"}.items()
+    }
+    wrong = filled(submit("Send the message", ".sb-problem"), text="Hello", email="a@b")
+    send = filled(submit("Send the message", ".sb-sent"), text="Hello", email="a@b.example")
+    walk.operate({
+        "sb-topic: select": Operation(lambda walk: walk.page.select_option("#sb-topic", "idea")), **fill_in,
+        "page: button sb-button": Operation(
+            lambda walk: (wrong(walk), send(walk)), refused=True, blocked=True, last=True
+        ),
+    })  # fmt: skip
+
+
 def walk_train_again(walk: Walk) -> None:
     """The retrain page once more, without another retraining."""
     walk.open("train")

@@ -68,6 +68,10 @@ def test_the_page_of_statistics(browse: Browse, stage: Stage, width: int) -> Non
     operations.walk_statistics(browse(stage, width))
 
 
+def test_the_pages_at_the_foot(browse: Browse, stage: Stage) -> None:
+    operations.walk_info(browse(stage, 390))
+
+
 @pytest.mark.parametrize("width", BOTH)
 def test_the_pages_of_an_account(browse: Browse, stage: Stage, width: int) -> None:
     operations.walk_account(browse(stage, width))

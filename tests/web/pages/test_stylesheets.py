@@ -13,7 +13,15 @@ from smartbreed.web import blocks
 
 PAGES = [path.stem for path in blocks.STYLESHEETS[1:]]
 #: Of pages without gradio, and what these share.
-WITHOUT_GRADIO = {"docs.css", "plain.css", "account.css", "breeds.css", "quiz.css", "statistics.css"}
+WITHOUT_GRADIO = {
+    "docs.css",
+    "plain.css",
+    "account.css",
+    "breeds.css",
+    "info.css",
+    "quiz.css",
+    "statistics.css",
+}
 tinycss2 = pytest.importorskip("tinycss2", reason="tinycss2 is not installed")
 
 UI = Path(blocks.__file__).parent / "static"
@@ -69,7 +77,7 @@ def test_a_selector_that_reaches_another_page_is_found() -> None:
         list(selectors(".a { } }"))
 
 
-@pytest.mark.parametrize("page", [*PAGES, "account", "breeds", "quiz", "statistics"])
+@pytest.mark.parametrize("page", [*PAGES, "account", "breeds", "info", "quiz", "statistics"])
 def test_a_pages_stylesheet_keeps_to_its_page(page: str) -> None:
     css = (UI / f"{page}.css").read_text(encoding="utf-8")
     assert not strays(css, page), f"{page}.css styles what other pages show too"

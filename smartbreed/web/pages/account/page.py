@@ -26,9 +26,9 @@ from smartbreed.web.components import nav
 from smartbreed.web.pages.account import dashboard
 from smartbreed.web.pages.account.visit import HOME, Visit, dependencies, form_app, safe_next
 
-_PROVIDER_COOKIE = "smartbreed_provider"
+PROVIDER_COOKIE = "smartbreed_provider"
 #: How long a person may stay at a provider, in seconds.
-_AWAY_S = 15 * 60
+AWAY_S = 15 * 60
 _CHUNK = 1 << 16
 
 
@@ -274,21 +274,21 @@ def _add_providers(app: FastAPI, services: Services) -> None:
         return clients[key]
 
     def away() -> SignedValues:
-        return SignedValues(load_secret(services.settings), "provider", _AWAY_S)
+        return SignedValues(load_secret(services.settings), "provider", AWAY_S)
 
     def opened(request: Request) -> tuple[Request, dict[str, Any]]:
         """The request with the session that Authlib keeps; gradio's own, on a Space, stays untouched."""
         try:
-            session = away().read(read_cookie(request.headers, _PROVIDER_COOKIE))
+            session = away().read(read_cookie(request.headers, PROVIDER_COOKIE))
         except BadData:
             session = {}
         return Request({**request.scope, "session": session}, request.receive), session
 
     def closed(visit: Visit, answer: Response, session: dict[str, Any]) -> Response:
         value = away().sign(session) if session else ""
-        age = _AWAY_S if session else 0
+        age = AWAY_S if session else 0
         answer.headers.append(
-            "Set-Cookie", set_cookie(_PROVIDER_COOKIE, value, age, secure=visit.secure, same_site="Lax")
+            "Set-Cookie", set_cookie(PROVIDER_COOKIE, value, age, secure=visit.secure, same_site="Lax")
         )
         return visit.kept(answer)
 

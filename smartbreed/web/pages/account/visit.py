@@ -27,11 +27,11 @@ from smartbreed.web.api.access import route_for
 from smartbreed.web.api.client import client_of
 from smartbreed.web.api.problems import answered
 from smartbreed.web.components import nav, templates
-from smartbreed.web.components.plain import page_style
+from smartbreed.web.components.plain import file_address, page_style
 
 #: Names the browser that a form was made for.
 FORM_COOKIE = "smartbreed_form"
-_FORM_LASTS_S = 86_400
+FORM_LASTS_S = 86_400
 _BROWSER = re.compile(r"[A-Za-z0-9_-]{43}")
 #: Longest body of a form, in bytes, and most fields in it.
 _LONGEST, _MOST_FIELDS = 20_000, 20
@@ -109,15 +109,23 @@ class Visit:
             raise AccountError("sign_in", "Please sign in first.", status=401)
         return self.who
 
-    async def form(self) -> dict[str, str]:
+    async def form(self, longest: int = _LONGEST) -> dict[str, str]:
         """The fields of the form, once it is known to be one of ours.
 
+        Args:
+            longest: bytes of the whole form.
+
         Raises:
-            AccountError: ``bad_form``, or ``old_form``: its token is not that of this browser and sign-in.
+            AccountError: ``too_long`` (413), ``bad_form``, or ``old_form``: its token is not that of this
+                browser and sign-in.
         """
         kind = self.request.headers.get("content-type", "").partition(";")[0].strip().lower()
         body = await self.request.body()
-        if kind != "application/x-www-form-urlencoded" or len(body) > _LONGEST:
+        if len(body) > longest:
+            raise AccountError(
+                "too_long", "That is more text than this form takes; please shorten it.", status=413
+            )
+        if kind != "application/x-www-form-urlencoded":
             raise AccountError("bad_form", "This is not a form of ours.", status=400)
         try:
             text = body.decode("ascii")
@@ -145,9 +153,33 @@ class Visit:
             header=Markup(
                 nav.header("account", maintainers=maintainers, account=self.who.shown if self.who else "")
             ),
+            footer=Markup(nav.footer()),
             style=Markup(page_style("account.css")),
             **{"next": HOME, "problem": "", "note": "", **values},
         )
+        return self.kept(HTMLResponse(html, status))
+
+    def plain(
+        self, template: str, status: int = 200, *, key: str, title: str, about: str, path: str,
+        style: str = "", **values: Any,
+    ) -> Response:  # fmt: skip
+        """A page of ``templates/plain.html``.
+
+        Args:
+            template: that extends it.
+            key: of the page, for the links to it; of its stylesheet, too, without ``style``.
+            path: address below the root, without a slash at its beginning.
+        """
+        services, account = self.services, self.who.shown if self.who else ""
+        origin = public_origin(services.settings.public_url) or str(self.request.base_url).rstrip("/")
+        html = templates.render(
+            template, key=style or key, title=title, about=about, status=status,
+            url=f"{origin}{nav.root()}{path}", site=services.introduction[0] or "SmartBreed",
+            root=nav.root(), file=file_address, address=nav.breed, token=self.token, who=self.who,
+            header=Markup(nav.header(key, maintainers=services.maintainers.reachable, account=account)),
+            footer=Markup(nav.footer(key)),
+            **{"problem": "", **values},
+        )  # fmt: skip
         return self.kept(HTMLResponse(html, status))
 
     def go(self, where: str) -> Response:
@@ -172,7 +204,7 @@ class Visit:
         if read_cookie(self.request.headers, FORM_COOKIE) != self.browser:
             answer.headers.append(
                 "Set-Cookie",
-                set_cookie(FORM_COOKIE, self.browser, _FORM_LASTS_S, secure=self.secure, same_site="Lax"),
+                set_cookie(FORM_COOKIE, self.browser, FORM_LASTS_S, secure=self.secure, same_site="Lax"),
             )
         return answer
 
@@ -216,8 +248,12 @@ def form_app(services: Services, refused: Callable[[Request, Visit, SmartBreedEr
     return FastAPI(openapi_url=None, docs_url=None, redoc_url=None, exception_handlers=handlers)
 
 
-def dependencies(services: Services) -> tuple[Any, Any]:
-    """What handlers ask for: the visit, and the fields of the form that came with it."""
+def dependencies(services: Services, longest: int = _LONGEST) -> tuple[Any, Any]:
+    """What handlers ask for: the visit, and the fields of the form that came with it.
+
+    Args:
+        longest: bytes of a whole form.
+    """
 
     def visit(request: Request) -> Visit:
         return visit_of(services, request)
@@ -225,6 +261,6 @@ def dependencies(services: Services) -> tuple[Any, Any]:
     asked: Any = Depends(visit)
 
     async def form(visit: Visit = asked) -> dict[str, str]:
-        return await visit.form()
+        return await visit.form(longest)
 
     return asked, Depends(form)

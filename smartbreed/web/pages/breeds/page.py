@@ -154,7 +154,8 @@ class BreedPages:
         text = templates.render(
             f"breeds/{name}.html", key="breeds",
             header=Markup(nav.header("breeds", maintainers=maintainers, account=who)),
-            root=nav.root(), address=nav.breed, comparison=nav.comparison, file=file_address, book=book,
-            site=site, title=title, about=about, url=origin + path, status=status, **values,
+            footer=Markup(nav.footer()), root=nav.root(), address=nav.breed, comparison=nav.comparison,
+            file=file_address, book=book, site=site, title=title, about=about, url=origin + path,
+            status=status, **values,
         )  # fmt: skip
         return HTMLResponse(text, status)

@@ -5,18 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import FastAPI
-from markupsafe import Markup
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 
-from smartbreed.accounts.origin import public_origin
 from smartbreed.accounts.rate import Rate
 from smartbreed.core.errors import RequestError, SmartBreedError
 from smartbreed.quiz.quiz import LIVES, ROUNDS, SECONDS, Player, question_of, result_of, summary
 from smartbreed.quiz.tables import KINDS, MODES, QuizGame
 from smartbreed.services import Services
-from smartbreed.web.components import nav, templates
-from smartbreed.web.components.plain import file_address
+from smartbreed.web.components import nav
 from smartbreed.web.pages.account.visit import Visit, dependencies, form_app
 
 #: Games that one network may begin in an hour.
@@ -151,20 +148,7 @@ def _play(game: QuizGame) -> str:
 
 
 def _page(visit: Visit, view: str, status: int = 200, **values: Any) -> Response:
-    services = visit.services
-    origin = public_origin(services.settings.public_url) or str(visit.request.base_url).rstrip("/")
-    html = templates.render(
-        f"quiz/{view}.html",
-        key="quiz", title="Quiz", about=_ABOUT, status=status, url=f"{origin}{nav.root()}quiz",
-        site=services.introduction[0] or "SmartBreed", root=nav.root(), file=file_address, address=nav.breed,
-        header=Markup(
-            nav.header(
-                "quiz",
-                maintainers=services.maintainers.reachable,
-                account=visit.who.shown if visit.who else "",
-            )
-        ),
-        token=visit.token, who=visit.who, rounds=ROUNDS, most_lives=LIVES, seconds=round(SECONDS),
-        **{"problem": "", **values},
+    return visit.plain(
+        f"quiz/{view}.html", status, key="quiz", title=_TITLE, about=_ABOUT, path="quiz",
+        rounds=ROUNDS, most_lives=LIVES, seconds=round(SECONDS), **values,
     )  # fmt: skip
-    return visit.kept(HTMLResponse(html, status))

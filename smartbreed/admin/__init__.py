@@ -1,0 +1,1 @@
+"""What admins decide: which features are on, caps, and the log of what was done."""

@@ -1,0 +1,73 @@
+"""``/contact``: a form that writes to the people who run this site; works without a script and signed out."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
+
+from smartbreed.accounts.members import normalise
+from smartbreed.accounts.rate import Rate
+from smartbreed.contact.messages import LONGEST
+from smartbreed.core.errors import SmartBreedError
+from smartbreed.services import Services
+from smartbreed.web.components import nav
+from smartbreed.web.pages.account.visit import Visit, dependencies, form_app
+
+#: Messages that one network may send in an hour.
+_MESSAGES = 6
+#: Bytes of a form: each character may take twelve.
+_LONGEST_FORM = 12 * LONGEST + 4000
+TOPICS = (
+    ("question", "A question"),
+    ("problem", "Something does not work"),
+    ("idea", "An idea"),
+    ("privacy", "My data, or a photo that should not be here"),
+    ("other", "Something else"),
+)
+
+
+def contact_app(services: Services) -> FastAPI:
+    """The routes of ``/contact``."""
+    rate = Rate(_MESSAGES, time.time)
+
+    def refused(request: Request, visit: Visit, said: SmartBreedError) -> Response:
+        return _page(visit, said.status, problem=said.message)
+
+    app = form_app(services, refused)
+    asked, formed = dependencies(services, _LONGEST_FORM)
+
+    @app.get("/contact")
+    def show(visit: Visit = asked) -> Response:
+        topic = visit.request.query_params.get("topic", "")
+        return _page(visit, topic=topic, sent=visit.request.query_params.get("sent", ""))
+
+    @app.post("/contact")
+    def send(visit: Visit = asked, form: dict[str, str] = formed) -> Response:
+        text, email = form.get("text", ""), form.get("email", "").strip()[:400]
+        topic = form.get("topic", "")
+        try:
+            address = normalise(email) if email else ""
+            rate.check(visit.caller)
+            services.messages.send(text, topic, address, visit.who.id if visit.who else "")
+        except SmartBreedError as error:  # nothing typed is lost
+            return _page(visit, error.status, problem=error.message, topic=topic, text=text, email=email)
+        return visit.go(f"{nav.root()}contact?sent={'answer' if address else 'yes'}")
+
+    return app
+
+
+def _page(visit: Visit, status: int = 200, **values: Any) -> Response:
+    settings = visit.services.settings
+    return visit.plain(
+        "contact.html", status, key="contact", style="info", title="Contact", path="contact",
+        about="Write to the people who run this site.",
+        **{
+            "topics": TOPICS, "longest": LONGEST, "topic": "", "text": "", "sent": "",
+            "email": visit.who.email if visit.who else "", "operator": settings.operator,
+            "operator_email": settings.operator_email, "keep_messages": settings.keep_messages, **values,
+        },
+    )  # fmt: skip
