@@ -90,10 +90,10 @@ def export(flags: FlagService, kept: KeptPhotos, taught: ModelStore, member_id: 
         ).all()
         opened = session.scalars(sa.select(MemberSession).where(MemberSession.member_id == member_id)).all()
         games = session.scalars(sa.select(QuizGame).where(QuizGame.member_id == member_id)).all()
-    models, model_photos = taught.export(member_id)
         written = session.scalars(
             sa.select(ContactMessage).where(ContactMessage.member_id == member_id)
         ).all()
+    models, model_photos = taught.export(member_id)
     found, photos = own_flags(flags.sessions, member_id, most=1_000_000), kept.list(member_id)
     account = {**_values(member, "password_hash"), "password": bool(member and member.password_hash)}
     files = {
@@ -155,7 +155,6 @@ def delete(flags: FlagService, kept: KeptPhotos, taught: ModelStore, member_id: 
         session.execute(sa.delete(MemberFlag).where(MemberFlag.member_id == member_id))
         photos, own = flags.erase_rows(session, mine), kept.erase_rows(session, member_id)
         models, repos = taught.erase_rows(session, member_id)
-        for table in (MemberSession, MemberIdentity, QuizGame):
         for table in (MemberSession, MemberIdentity, QuizGame, ContactMessage):
             session.execute(sa.delete(table).where(table.member_id == member_id))
         forget_member(session, member_id)

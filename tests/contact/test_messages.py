@@ -88,7 +88,7 @@ def test_they_come_with_the_download_and_go_with_the_account(world: MembersWorld
     box = messages(world)
     box.send("mine", "privacy", "", who.id)
     kept = box.send("another's", "privacy")
-    member_data.delete(world.flags, world.kept, who.id, NOW)
+    member_data.delete(world.flags, world.kept, world.taught, who.id, NOW)
     assert [one.id for one in box.list()] == [kept.id]
     with read(world.flags.sessions) as session:
         assert session.scalar(sa.select(sa.func.count()).select_from(ContactMessage)) == 1
