@@ -26,7 +26,7 @@ def main(photo: str, url: str = "http://127.0.0.1:7860/") -> None:
         page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="light")
         page.goto(url)
         page.set_input_files('#photo-input input[type="file"]', photo)
-        page.wait_for_selector("#pet-1-text h3")
+        page.wait_for_selector("#pet-1 h3")
         save(page, "result")
         page.goto(f"{url.rstrip('/')}/breeds?q=terrier&size=small")
         save(page, "breeds")

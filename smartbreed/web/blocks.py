@@ -47,8 +47,7 @@ def build_app(services: Services) -> gr.Blocks:
         with _page("identify"):
             page = IdentifyPage(services)
             gr.HTML(nav.footer())
-        now = [page.footer, page.unpublished]
-        app.load(page.show_now, None, now, show_progress="hidden", api_visibility="private")
+        app.load(page.show_now, None, page.footer, show_progress="hidden", api_visibility="private")
         if services.settings.gallery:
             found = [page.examples_box, page.examples_heading, page.gallery]
             app.load(page.load_examples, None, found, show_progress="hidden", api_visibility="private")
@@ -76,7 +75,12 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "css_paths": STYLESHEETS,
         "head": f"<script>{page_script()}</script>",
         "favicon_path": str(_STATIC / "logo.svg"),
-        "i18n": gr.I18n(en={"upload_text.drop_gallery": "Drop photos here"}),
+        "i18n": gr.I18n(
+            en={
+                "upload_text.drop_gallery": "Drop photos here",
+                "upload_text.click_to_upload": "Choose photos",
+            }
+        ),
         "footer_links": ["api"],
         "run_history": False,  # photos of visitors are not kept in their browser's storage
         "ssr_mode": False,  # needs node, and gains a page this small nothing
@@ -87,7 +91,16 @@ def launch_options(settings: Settings) -> dict[str, Any]:
 
 def page_script() -> str:
     """The script of every page."""
-    names = ("box.js", "page.js", "breed_list.js", "loop.js", "review.js", "maintainer.js", "account.js")
+    names = (
+        "box.js",
+        "page.js",
+        "identify.js",
+        "breed_list.js",
+        "loop.js",
+        "review.js",
+        "maintainer.js",
+        "account.js",
+    )
     pages = json.dumps(sorted(nav.MAINTAINERS))
     return f"window.smartbreedMaintainers = {pages};" + "".join(
         (_STATIC / name).read_text(encoding="utf-8") for name in names

@@ -44,6 +44,7 @@ EVENTS = (
     Event("", "IdentifyPage._wire.<locals>.<lambda>", "visitor", "show the button of the chosen method"),
     Event("", "IdentifyPage.show_now", "visitor", "which version answers, how many flags wait"),
     Event("", "PetCard._explain", "visitor", "heat map of another breed"),
+    Event("", "PetCard._explain_guess", "visitor", "heat map of a breed whose bar is pressed"),
     Event("", "PetCard._explain_deeper", "visitor", "heat map by a slower method"),
     Event("", "FlagForm._chooser.<locals>.choose", "visitor", "open the form of a flag"),
     Event("", "FlagForm.wire.<locals>.<lambda>", "visitor", "show a field of the form"),

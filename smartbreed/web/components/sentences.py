@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from smartbreed.breeds.catalogue import GROUPS
-from smartbreed.inference.results import Identification, Pet
+from smartbreed.inference.results import Guess, Identification, Pet
 from smartbreed.training_jobs.accepted_photos import VisitorsBreed
 
 #: One colour a pet, legible with white figures on them and on photos of any brightness.
 _COLOURS = ("#b3451a", "#1f6f8b", "#5b7a1f", "#7d4aa3", "#a3324f", "#8a6a10")
 _SURE = 0.85
 _PROBABLE = 0.6
+#: Below it a probability is shown as "< 1 %".
+_LEAST = 0.005
 _SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
@@ -17,11 +21,7 @@ def sentence(pet: Pet) -> str:
     """ "Border Terrier, quite sure" · "A schnauzer; the size is unclear" · "A cat, but no breed I know"."""
     first = pet.breeds[0]
     if pet.verdict == "breed":
-        if first.probability >= _SURE:
-            return f"{first.name}, quite sure"
-        if first.probability >= _PROBABLE:
-            return f"{first.name}, probably"
-        return f"{first.name}, perhaps"
+        return f"{first.name}, {certainty(pet)}"
     if pet.verdict == "group":
         if pet.group.id in GROUPS:
             group = GROUPS[pet.group.id]
@@ -35,6 +35,19 @@ def sentence(pet: Pet) -> str:
         why = "without colour I cannot" if pet.reason == "colourless" else f"too {pet.reason} to"
         return f"{_article(pet.species)} {pet.species}; {why} tell the breed"
     return f"{_article(pet.species)} {pet.species}, but no breed I know"
+
+
+def certainty(pet: Pet) -> str:
+    """How sure the model is of the breed that it names; empty where it names none."""
+    if pet.verdict != "breed":
+        return ""
+    probability = pet.breeds[0].probability
+    return "quite sure" if probability >= _SURE else "probably" if probability >= _PROBABLE else "perhaps"
+
+
+def likely(guesses: Sequence[Guess]) -> list[Guess]:
+    """The first, and of the others those that would not be shown as "< 1 %"."""
+    return [*guesses[:1], *(guess for guess in guesses[1:] if guess.probability >= _LEAST)]
 
 
 def short_name(pet: Pet) -> str:
@@ -80,7 +93,7 @@ def count(number: int) -> str:
 
 def percent(probability: float) -> str:
     """ "62 %"; never "0 %" or "100 %" for what is neither."""
-    if 0 < probability < 0.005:
+    if 0 < probability < _LEAST:
         return "< 1 %"
     if 0.995 <= probability < 1:
         return "> 99 %"

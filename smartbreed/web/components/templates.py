@@ -39,9 +39,12 @@ _ENVIRONMENT = Environment(
 )
 _ENVIRONMENT.filters |= {
     "base64": lambda data: base64.b64encode(data).decode("ascii"),
+    "certainty": sentences.certainty,
     "capitalize_first": lambda text: text[:1].upper() + text[1:],
     "colour": sentences.colour,
     "found": sentences.found,
+    "likely": sentences.likely,
+    "megabytes": lambda size: f"{size / 1e6:.0f} MB",
     "kind_label": lambda species: {("dog",): "Group", ("cat",): "Body type"}.get(tuple(species), "Kind"),
     "px": lambda number: f"{number:.1f}",
     "percent": sentences.percent,

@@ -21,6 +21,10 @@ document.addEventListener("keydown", (event) => {
     document.querySelectorAll(".sb-card").forEach((card) => {
       const text = card.querySelector(".sb-pet")?.dataset.alt;
       const breed = card.querySelector(".sb-caption b")?.textContent;
+      card.querySelectorAll(".sb-guess").forEach((guess) => {
+        const pressed = String(guess.querySelector(".sb-name").textContent === breed);
+        if (guess.getAttribute("aria-pressed") !== pressed) guess.setAttribute("aria-pressed", pressed);
+      });
       if (!text) return;
       card.querySelectorAll(".sb-slider img").forEach((image, n) => {
         const alt = n === 0 ? `The pet as the model saw it: ${text}` : `The same picture with what speaks for ${breed} in bright colours`;
@@ -91,42 +95,16 @@ document.addEventListener("keydown", (event) => {
       }, 60);
     },
     toResult() {
+      document.dispatchEvent(new Event("answered"));
       setTimeout(() => {
         const status = document.getElementById("status");
         const box = status?.getBoundingClientRect();
         const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
         if (box && (box.top > innerHeight * 0.7 || box.bottom < 0))
-          (document.getElementById("photo-result") || status).scrollIntoView({ behavior: calm ? "auto" : "smooth", block: "start" });
+          status.scrollIntoView({ behavior: calm ? "auto" : "smooth", block: "start" });
       }, 120);
     },
   };
-
-  // Gradio turns away what the browser does not call an image: HEIC on many systems, or a file without an
-  // ending. Only the bytes tell, so everything is passed on as some image and the server answers for it.
-  const relabelled = (files) => {
-    const transfer = new DataTransfer();
-    for (const file of files)
-      transfer.items.add(file.type.startsWith("image/") ? file : new File([file], file.name, { type: "image/unknown" }));
-    return transfer.files;
-  };
-  const hand = (input, files) => {
-    input.files = relabelled(files);
-    input.dispatchEvent(new Event("change", { bubbles: true }));
-  };
-  document.addEventListener("change", (event) => {
-    const input = event.target;
-    if (!input.matches?.('#photo-input input[type="file"]')) return;
-    if ([...input.files].every((file) => file.type.startsWith("image/"))) return;
-    event.stopImmediatePropagation();
-    hand(input, input.files);
-  }, true);
-  document.addEventListener("drop", (event) => {
-    const input = event.target.closest?.("#photo-input")?.querySelector('input[type="file"]');
-    if (!input || !event.dataTransfer?.files.length) return;
-    event.preventDefault();
-    event.stopImmediatePropagation();
-    hand(input, event.dataTransfer.files);
-  }, true);
 
   // A number beyond its limits, as one that is half typed, is not sent; once typed it becomes the nearest allowed.
   const limited = (element) => element.matches?.('#settings input[type="number"][min][max]');

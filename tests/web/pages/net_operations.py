@@ -133,7 +133,7 @@ def upload(walk: Walk, *names: str) -> None:
 def two_pets(walk: Walk) -> None:
     start_over(walk)
     upload(walk, "two")
-    walk.page.wait_for_selector("#pet-2-text h3")
+    walk.page.wait_for_selector("#pet-2 h3")
 
 
 def many_pets(walk: Walk) -> None:
@@ -178,7 +178,7 @@ def choose_file(walk: Walk) -> None:
     with walk.page.expect_file_chooser() as chosen:
         walk.page.locator("#photo-input button[aria-label='Click to upload or drop files']").click()
     chosen.value.set_files(walk.stage.photos.one)
-    walk.page.wait_for_selector("#pet-1-text h3")
+    walk.page.wait_for_selector("#pet-1 h3")
 
 
 def open_camera(walk: Walk) -> None:
@@ -192,6 +192,8 @@ def photograph(walk: Walk) -> None:
     """Take a picture with it; there is no pet in it."""
     walk.page.locator("#photo-input button[aria-label='capture photo']").click()
     walk.page.locator("#photo .base-image").wait_for()
+    walk.settle()
+    start_over(walk)
 
 
 def paste(walk: Walk) -> None:
@@ -208,6 +210,8 @@ def paste(walk: Walk) -> None:
     )
     page.locator("#photo-input button[aria-label='Paste from clipboard']").click()
     page.locator("#photo .base-image").wait_for()
+    walk.settle()
+    start_over(walk)
 
 
 def back_to_upload(walk: Walk) -> None:
@@ -355,10 +359,31 @@ def explain(walk: Walk) -> None:
     """What speaks for another breed."""
     page = walk.page
     before = page.locator("#pet-1-look img").nth(1).get_attribute("src")
-    breed = page.locator("#pet-1-text .sb-name").nth(1).inner_text()
+    breed = next(
+        text for text in ("Pug", "Beagle") if text != page.locator("#pet-1-text .sb-name").first.inner_text()
+    )
     choose(page, "#pet-1-explain", breed)
     page.wait_for_selector(f'#pet-1 .sb-caption b:text-is("{breed}")')
     page.wait_for_function("old => document.querySelectorAll('#pet-1-look img')[1]?.src !== old", arg=before)
+
+
+def press_bars(walk: Walk) -> None:
+    """Each bar explains its breed; the first one last, which is what the card begins with."""
+    page = walk.page
+    bars = page.locator("#pet-1-text .sb-guess")
+    for place in reversed(range(bars.count())):
+        breed = bars.nth(place).locator(".sb-name").inner_text()
+        bars.nth(place).click()
+        page.wait_for_selector(f'#pet-1 .sb-caption b:text-is("{breed}")')
+        page.wait_for_selector(f'#pet-1-text .sb-guess[aria-pressed="true"]:has-text("{breed}")')
+
+
+def another_photo(walk: Walk) -> None:
+    """One line where the box was leads to the next photo."""
+    with walk.page.expect_file_chooser() as chosen:
+        walk.page.click("#ways .sb-choose")
+    chosen.value.set_files(walk.stage.photos.two)
+    walk.page.wait_for_selector("#pet-2 h3")
 
 
 def methods(walk: Walk) -> None:
@@ -419,6 +444,7 @@ def _form(shown: str, form: str) -> dict[str, Operation]:
             if form == "photo"
             else {}
         ),
+        **({} if again else {f"{shown}-guesses: radio": Operation(every_option(f"#{form}-guesses"))}),
         f"{shown}-breed: text": Operation(say_breed(form), slow=again),
         f"{shown}-words: textarea": Operation(
             lambda walk: walk.page.fill(f"#{form}-words textarea", "Mudi"), slow=again
@@ -464,6 +490,9 @@ IDENTIFY = {
     "photo: button legend-item": Operation(legend),
     "pet-N-look: slider": Operation(compare),
     "pet-N-explain: text": Operation(explain),
+    "pet-N-text: button sb-guess": Operation(press_bars),
+    "ways: button sb-choose": Operation(another_photo),
+    "details: summary sb-footer": Operation(click("#details summary", "#details p")),
     **_form("pet-N", "pet-1"),
     **_form("photo", "photo"),
     "settings-combine: checkbox": Operation(combine),

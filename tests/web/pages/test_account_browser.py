@@ -93,7 +93,7 @@ def test_from_sign_up_to_deletion(
     page.goto(server.url)
     page.wait_for_selector(".sb-account:has-text('Rosa')")
     page.set_input_files(UPLOAD, dog)
-    page.wait_for_selector("#pet-1-text h3")
+    page.wait_for_selector("#pet-1 h3")
     page.click("#pet-1-unsure")
     page.check("#pet-1-consent input")
     page.click("#pet-1-save")

@@ -67,7 +67,7 @@ def enter(page: Any, field: Any, click: bool) -> None:
 def test_every_list_of_breeds(open_page: Callable[..., Any], server: Any, photo: Path, width: int) -> None:
     page = open_page(viewport={"width": width, "height": 900})
     page.set_input_files(UPLOAD, photo)
-    page.wait_for_selector("#pet-1-text h3")
+    page.wait_for_selector("#pet-1 h3")
     shown = page.locator("#pet-1-explain input").input_value()
     check_list(page, "#pet-1-explain")
     assert page.locator("#pet-1-explain input").input_value() == shown, "nothing was chosen"

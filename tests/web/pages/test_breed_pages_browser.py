@@ -69,7 +69,7 @@ def test_the_card_of_an_answer_leads_to_the_breed(
         path = tmp_path / f"{number}.jpg"
         picture.save(path)
         page.set_input_files('#photo-input input[type="file"]', path)
-        page.wait_for_selector(f".sb-status .sb-file:has-text('{number}.jpg')")
+        page.wait_for_selector(f".sb-footer .sb-file:has-text('{number}.jpg')", state="attached")
         if page.locator("#pet-1-text .sb-breed .sb-about").count():
             break
     link = page.locator("#pet-1-text .sb-more")
@@ -79,4 +79,4 @@ def test_the_card_of_an_answer_leads_to_the_breed(
         link.click()
     assert opened.value.locator("main h2").inner_text() == name
     assert opened.value.locator(".sb-lead").inner_text() == page.locator("#pet-1-text .sb-about").inner_text()
-    assert page.locator("#pet-1-text h3").is_visible(), "the answer is still there"
+    assert page.locator("#pet-1 h3").is_visible(), "the answer is still there"

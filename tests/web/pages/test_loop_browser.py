@@ -77,7 +77,7 @@ def follow(page: Any, name: str) -> None:
 def flag(page: Any, photo: Path, breed: str) -> None:
     """Identify a photo and say that its first pet is another breed."""
     page.set_input_files(UPLOAD, photo)
-    page.wait_for_selector("#pet-1-text h3")
+    page.wait_for_selector("#pet-1 h3")
     page.click("#pet-1-wrong")
     page.click("#pet-1-breed input")
     page.keyboard.type(breed)
@@ -107,7 +107,7 @@ def test_the_whole_feedback_loop(app: App, browse: Callable[..., Any], two_pets:
     page.locator('#story a:text-is("Identify page")').first.click()
     page.wait_for_selector(UPLOAD, state="attached")
     flag(page, two_pets, "Keeshond")
-    assert SHIPS in page.inner_text(".sb-footer")
+    assert SHIPS in page.text_content(".sb-footer")
     follow(page, "Review")
     page.wait_for_selector("#review-accept")
     page.wait_for_function("document.querySelector('#review-words')?.innerText.includes('Keeshond')")
@@ -135,8 +135,8 @@ def test_the_whole_feedback_loop(app: App, browse: Callable[..., Any], two_pets:
     page.set_viewport_size({"width": 1280, "height": 900})
     follow(page, "Identify")
     page.set_input_files(UPLOAD, two_pets)
-    page.wait_for_selector("#pet-1-text h3")
-    assert PATCHED in page.inner_text(".sb-footer")
+    page.wait_for_selector("#pet-1 h3")
+    assert PATCHED in page.text_content(".sb-footer")
     assert "Traceback" not in app.log()
 
 
@@ -246,8 +246,8 @@ def test_the_app_learns_a_breed_it_lacked(browse: Callable[..., Any], tmp_path: 
         page.wait_for_selector(f'#serving .sb-big:has-text("{LEARNT}")')
         follow(page, "Identify")
         ask_whole(page, unseen)
-        assert "Keeshond" in page.inner_text("#pet-1-text h3")
-        assert LEARNT in page.inner_text(".sb-footer")
+        assert "Keeshond" in page.inner_text("#pet-1 h3")
+        assert LEARNT in page.text_content(".sb-footer")
         follow(page, "How it learns")
         page.wait_for_selector('#story li:has-text("Asked again") >> text=became right')
         reported = page.inner_text("#story")
@@ -260,7 +260,7 @@ def test_the_app_learns_a_breed_it_lacked(browse: Callable[..., Any], tmp_path: 
 def ask_whole(page: Any, photo: Path) -> None:
     """Ask for a close-up, which is taken as it is where the detector sees no pet in it."""
     page.set_input_files(UPLOAD, photo)
-    page.wait_for_selector("#pet-1-text h3, #whole-now")
+    page.wait_for_selector("#pet-1 h3, #whole-now")
     if page.locator("#whole-now").is_visible():
         page.click("#whole-now")
-        page.wait_for_selector("#pet-1-text h3")
+        page.wait_for_selector("#pet-1 h3")

@@ -37,7 +37,7 @@ def shares(row: sqlite3.Row) -> list[float]:
 def open_form(page: Any, photo: Path) -> Any:
     """Upload a photo, say that a pet was missed; the place to draw on."""
     page.set_input_files(UPLOAD, photo)
-    page.wait_for_selector("#pet-1-text h3")
+    page.wait_for_selector("#pet-1 h3")
     page.locator("#photo-missed").click()
     page.wait_for_selector("#photo-draw")
     page.wait_for_function("document.activeElement?.id === 'photo-draw'")

@@ -69,9 +69,10 @@ def explain_another_breed(page: Any, pet: int) -> None:
     """Choose the second likeliest breed, and see another overlay for it."""
     before = overlay_of(page, pet)
     old_source = page.locator(f"#pet-{pet}-look img").nth(1).get_attribute("src")
-    breed = page.locator(f"#pet-{pet}-text .sb-name").nth(1).inner_text()
     page.locator(f"#pet-{pet}-explain input").click()
-    page.locator(f'ul[role="listbox"] li:has-text("{breed}")').first.click()
+    option = page.locator('ul[role="listbox"] li').nth(1)
+    breed = option.inner_text().split(" · ")[0].removeprefix("✓").strip()
+    option.click()
     page.wait_for_function(
         "([selector, old]) => document.querySelectorAll(selector)[1]?.src !== old",
         arg=[f"#pet-{pet}-look img", old_source],
@@ -106,7 +107,7 @@ def flag_as_wrong(page: Any, server: Server, pet: int) -> None:
 def test_two_pets_from_upload_to_thanks(open_page: OpenPage, server: Server, two_pets: Path) -> None:
     page = open_page()
     page.set_input_files(UPLOAD, two_pets)
-    page.wait_for_selector("#pet-2-text h3")
+    page.wait_for_selector("#pet-2 h3")
     assert page.locator(".sb-card:visible").count() == 2
     assert page.locator("#photo .mask").count() == 2
     explain_another_breed(page, 1)
@@ -114,7 +115,7 @@ def test_two_pets_from_upload_to_thanks(open_page: OpenPage, server: Server, two
     # Agreed once, it is one click from then on, also after the page is opened anew.
     page.reload()
     page.set_input_files(UPLOAD, two_pets)
-    page.wait_for_selector("#pet-2-text h3")
+    page.wait_for_selector("#pet-2 h3")
     named = page.locator("#pet-2-text .sb-breed").count() == 1
     assert page.locator("#pet-2-correct").is_visible() == named  # there is no breed to agree to
     page.click("#pet-2-correct" if named else "#pet-2-not-a-pet")
@@ -139,7 +140,7 @@ def test_deeper_explanations_of_the_served_model(
     photos[0].save(photo)
     page = open_page()
     page.set_input_files(UPLOAD, photo)
-    page.wait_for_selector("#pet-1-text h3")
+    page.wait_for_selector("#pet-1 h3")
     page.click("#settings button")
     breed = page.locator("#pet-1-text .sb-name").first.inner_text()
     seen = {overlay_of(page, 1)}
@@ -161,7 +162,7 @@ def test_two_pets_on_a_phone(open_page: OpenPage, server: Server, two_pets: Path
     )
     assert no_sideways_scroll(page)
     page.set_input_files(UPLOAD, two_pets)
-    page.wait_for_selector("#pet-2-text h3")
+    page.wait_for_selector("#pet-2 h3")
     explain_another_breed(page, 2)
     flag_as_wrong(page, server, 2)
     assert no_sideways_scroll(page)
@@ -190,7 +191,7 @@ def test_no_pet_is_a_friendly_answer_with_a_way_on(open_page: OpenPage, no_pet: 
     page.wait_for_selector('#status h2:has-text("No pet found")')
     assert page.locator(".sb-card:visible").count() == 0
     page.click("#whole-now")
-    page.wait_for_selector("#pet-1-text h3")
+    page.wait_for_selector("#pet-1 h3")
     assert page.locator(".sb-card:visible").count() == 1
 
 
@@ -201,7 +202,7 @@ def test_several_photos_and_their_combination(
     bad.write_bytes(b"\xff\xd8\xff nothing more")
     page = open_page()
     page.set_input_files(UPLOAD, [two_pets, no_pet, bad, two_pets])
-    page.wait_for_selector("#pet-2-text h3")
+    page.wait_for_selector("#pet-2 h3")
     thumbnails = page.locator("#strip .thumbnail-item")
     assert thumbnails.count() == 4
     thumbnails.nth(2).click()
@@ -210,7 +211,7 @@ def test_several_photos_and_their_combination(
     page.wait_for_selector("#whole-now")
     page.click("#settings button")
     page.get_by_label("These photos all show the same pet: combine them").check()
-    page.wait_for_selector("#pet-1-text .sb-tag")
+    page.wait_for_selector("#pet-1 .sb-tag")
     assert thumbnails.count() == 5
     assert page.locator(".sb-card:visible").count() == 1
 
@@ -241,7 +242,7 @@ def test_everything_by_keyboard(open_page: OpenPage, server: Server, two_pets: P
     page = open_page()
     press_until(page, "Tab", "#photo-input .upload-container")
     choose_by_enter(page).set_files(two_pets)
-    page.wait_for_selector("#pet-2-text h3")
+    page.wait_for_selector("#pet-2 h3")
     before = len(rows(server))
     press_until(page, "Tab", '#pet-1-look [role="slider"]')
     page.keyboard.press("ArrowLeft")

@@ -17,6 +17,7 @@ from smartbreed.core.errors import StorageError, UnavailableError
 from smartbreed.core.settings import EMBEDDED_BUNDLE, load_settings
 from smartbreed.inference.results import Guess
 from smartbreed.services import Services
+from smartbreed.web.components.sentences import likely
 from smartbreed.web.components.templates import html
 from smartbreed.web.pages.identify.page import IdentifyPage
 from smartbreed.web.pages.identify.pet_card import _more
@@ -65,6 +66,30 @@ def test_another_breed_is_explained_at_once(page: IdentifyPage, session: Session
     assert np.array_equal(updates[card.slider][0], crop)
     assert not np.array_equal(updates[card.slider][1], overlay)
     assert session.pet(1).breeds[1].name in updates[card.caption]
+
+
+def test_a_bar_explains_its_breed_and_nothing_else_does(page: IdentifyPage, session: Session) -> None:
+    card, second = page.cards[0], session.pet(1).breeds[1]
+    updates = card._explain_guess(session, gr.EventData(None, {"breed": second.id}))
+    assert updates[card.breed] == second.id
+    assert second.name in updates[card.caption]
+    for wrong in ({}, {"breed": "<b>"}, {"breed": 7}):
+        updates = card._explain_guess(session, gr.EventData(None, wrong))
+        assert set(updates) == {card.caption}, "a sentence, and the picture stays"
+
+
+def test_bars_of_less_than_one_percent_are_left_out() -> None:
+    guesses = tuple(Guess(f"b{n}", f"B{n}", p) for n, p in enumerate((0.004, 0.994, 0.0049, 0.006)))
+    assert [guess.id for guess in likely(guesses)] == ["b0", "b1", "b3"], "the first always stays"
+
+
+def test_the_next_guesses_come_before_any_list(page: IdentifyPage, session: Session) -> None:
+    form, pet = page.cards[0].form, session.pet(1)
+    for verdict, offered in (("breed", pet.breeds[1:5]), ("unknown", pet.breeds[:4])):
+        view = replace(session.view, answer=replace(session.answer, pets=(replace(pet, verdict=verdict),)))
+        updates = form._chooser("wrong")(replace(session, views=(view,)), None)
+        assert updates[form.guesses]["choices"] == [(guess.name, guess.id) for guess in offered]
+    assert form._chooser("unsure")(session, None)[form.guesses]["visible"] is False
 
 
 def test_a_deeper_explanation_gets_the_networks_own_input(page: IdentifyPage, session: Session) -> None:
@@ -140,16 +165,16 @@ def test_the_card_says_what_the_breed_is_and_where_there_is_more(session: Sessio
     pet = replace(session.pet(1), verdict="breed", breeds=guesses)
     facts = facts_of("pug")
     assert facts is not None
-    shown = html.pet_text(pet, 1, 1, **_more(pet))
+    shown = html.pet_text(pet, 1, **_more(pet))
     assert facts.summary in shown
     assert 'href="/breeds/pug" target="_blank" rel="noopener">More about the Pug</a>' in shown
-    shown = html.pet_text(replace(pet, verdict="group"), 1, 1, **_more(replace(pet, verdict="group")))
+    shown = html.pet_text(replace(pet, verdict="group"), 1, **_more(replace(pet, verdict="group")))
     assert 'href="/breeds/compare?a=pug&amp;b=boxer"' in shown
     assert "How the Pug and the Boxer differ" in shown
     assert facts.summary not in shown
-    shown = html.pet_text(replace(pet, verdict="unknown"), 1, 1, **_more(replace(pet, verdict="unknown")))
+    shown = html.pet_text(replace(pet, verdict="unknown"), 1, **_more(replace(pet, verdict="unknown")))
     assert "/breeds/" not in shown
     own = replace(pet, breeds=(Guess("my cat & co", "My <cat>", 0.9),))
-    shown = html.pet_text(own, 1, 1, **_more(own))
+    shown = html.pet_text(own, 1, **_more(own))
     assert 'href="/breeds/my%20cat%20%26%20co"' in shown
     assert "More about the My &lt;cat&gt;" in shown

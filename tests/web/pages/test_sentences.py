@@ -85,6 +85,7 @@ def test_nothing_from_outside_becomes_markup(evil: str) -> None:
     fragments = [
         html.failure(PhotoError("damaged", evil), evil),
         html.status(answer(pet(), image=evil)),
+        html.pet_name(replace(pet(), breeds=(Guess(evil, evil, 0.9),)), 1),
         html.pet_text(replace(pet(), breeds=(Guess(evil, evil, 0.9),)), 1),
         html.caption(evil, evil),
         html.footer(answer(model=ModelVersion(evil, evil, evil)), ""),

@@ -94,7 +94,7 @@ def test_a_photo_identified_on_the_page_is_counted(
     tile.goto(f"{server.url}statistics")
     before = int(tile.locator(".sb-tiles li").last.locator("b").inner_text())
     page.set_input_files('#photo-input input[type="file"]', tmp_path / "rex.jpg")
-    page.wait_for_selector(".sb-status .sb-file:has-text('rex.jpg')")
+    page.wait_for_selector(".sb-footer .sb-file:has-text('rex.jpg')", state="attached")
     now = before
     for _ in range(120):  # written every few seconds
         if now > before:

@@ -23,6 +23,8 @@ from smartbreed.web.components.templates import html
 from smartbreed.web.pages.identify.session import Session, read_view
 
 Updates = dict[Any, Any]
+#: Guesses offered as chips when a breed is corrected.
+_CHIPS = 4
 
 
 def new_browser_state() -> gr.BrowserState:
@@ -95,6 +97,11 @@ class FlagForm:
             }
         with gr.Column(visible=False, elem_classes="sb-form", elem_id=f"{name}-form") as self.panel:
             self.heading = gr.HTML()
+            #: The next guesses at hand, before any list.
+            self.guesses = gr.Radio(
+                [], label="Is it one of these?", visible=False, elem_id=f"{name}-guesses",
+                elem_classes="sb-chips",
+            )  # fmt: skip
             if number_of is None:
                 gr.HTML(html.draw_hint())
                 self.species = gr.Radio(
@@ -124,7 +131,8 @@ class FlagForm:
         )
         self.outputs = [
             *self.buttons.values(),
-            self.verdict, self.receipt, self.buttons_row, self.panel, self.heading, self.breed, self.words,
+            self.verdict, self.receipt, self.buttons_row, self.panel, self.heading, self.guesses, self.breed,
+            self.words,
             self.consent, self.save, self.status, self.undo,
             *([] if number_of else [self.species]),
         ]  # fmt: skip
@@ -136,6 +144,7 @@ class FlagForm:
             self.receipt: "",
             self.buttons_row: gr.update(visible=True),
             self.panel: gr.update(visible=False),
+            self.guesses: gr.update(value=None),
             self.breed: gr.update(value=None),
             self.words: gr.update(value="", visible=False),
             self.status: status,
@@ -167,7 +176,15 @@ class FlagForm:
         focus: dict[str, Any] = {"fn": None, "js": f"() => smartbreed.focus('{self.name}')"}
         for verdict, button in self.buttons.items():
             button.click(self._chooser(verdict), [self.session, self.browser], outputs, **quiet).then(**focus)
-        self.breed.input(lambda breed: gr.update(visible=breed == OTHER), self.breed, self.words, **quiet)
+        self.guesses.input(
+            lambda breed: (breed, gr.update(visible=False)), self.guesses, [self.breed, self.words], **quiet
+        )
+        self.breed.input(
+            lambda breed: (gr.update(visible=breed == OTHER), None),
+            self.breed,
+            [self.words, self.guesses],
+            **quiet,
+        )
         answer = [self.session, self.browser, self.verdict, self.breed, self.words, self.consent]
         if self.number_of is None:  # where a missed pet is, the browser knows
             answer += [self.species, self.where]
@@ -198,6 +215,7 @@ class FlagForm:
                 self.buttons_row: gr.update(visible=False),
                 self.panel: gr.update(visible=True),
                 self.heading: html.heading(headings[verdict]),
+                self.guesses: self._offered(session, verdict),
                 self.breed: gr.update(
                     visible=verdict in ("wrong", "missed"), value=None,
                     choices=[*breed_choices(catalogue(_known(session))), OTHER_CHOICE],
@@ -210,6 +228,15 @@ class FlagForm:
             }  # fmt: skip
 
         return choose
+
+    def _offered(self, session: Session, verdict: str) -> Any:
+        """The next guesses as chips; of a wrong breed only, for a missed pet there are none."""
+        if verdict != "wrong" or self.number_of is None or session.answer is None:
+            return gr.update(visible=False, choices=[], value=None)
+        pet = session.pet(self.number_of(session))
+        named = pet.breeds[pet.verdict == "breed" :]
+        choices = [(guess.name, guess.id) for guess in named[:_CHIPS]]
+        return gr.update(visible=bool(choices), choices=choices, value=None)
 
     def _save(
         self, session: Session, browser: Any, verdict: str, breed: str | None, words: str, consent: bool,
@@ -250,8 +277,8 @@ class FlagForm:
             return self._failed(explain_failure(error))
         return {
             **self.reset(
-                html.thanks(receipt.created, waiting(self.services))
-                + html.receipt(receipt.flag_id, receipt.receipt)
+                html.thanks(receipt.created)
+                + html.receipt(receipt.flag_id, receipt.receipt, waiting(self.services))
             ),
             self.receipt: receipt.flag_id,
             self.buttons_row: gr.update(visible=False),

@@ -50,12 +50,14 @@ class IdentifyPage:
                 self._left()
             with gr.Column(scale=7, min_width=320, elem_classes="sb-right"):
                 self._right()
-        self.footer = gr.HTML(html.footer(None, self._version()))
-        self.unpublished = gr.HTML(elem_id="unpublished")
+        self.footer = gr.HTML(html.footer(None, self._version()), elem_id="details")
         self._wire()
 
     def _left(self) -> None:
+        limits = self.services.settings.max_bytes, self.services.settings.max_photos
+        gr.HTML(html.ways(limits[0]), elem_id="ways")
         self.input = photo_input()
+        gr.HTML(html.limits(*limits), elem_id="limits")
         self.settings = SettingsPanel(self.services)
         with gr.Column(visible=False, elem_id="photo-result") as self.photo_box:
             self.photo = gr.AnnotatedImage(
@@ -73,6 +75,7 @@ class IdentifyPage:
             self.restart = gr.Button("Start over", size="sm", elem_classes="sb-link", elem_id="restart")
 
     def _right(self) -> None:
+        gr.HTML(html.on_its_way(), elem_id="on-its-way")
         self.status = gr.HTML(self._welcome(), elem_id="status", elem_classes="sb-live")
         self.whole_now = gr.Button(
             "Use the whole picture",
@@ -131,9 +134,9 @@ class IdentifyPage:
             card.wire(self.settings.method)
         self.missed.wire()
 
-    def show_now(self) -> tuple[str, str]:
-        """Values of `footer` and `unpublished` now: another version may answer than at the start."""
-        return html.footer(None, self._version()), html.unpublished(waiting(self.services))
+    def show_now(self) -> str:
+        """Value of `footer` now: another version may answer than at the start."""
+        return str(html.footer(None, self._version(), waiting(self.services)))
 
     def load_examples(self) -> tuple[Any, Any, Any]:
         """Values of `examples_box`, `examples_heading` and `gallery`; may take seconds."""

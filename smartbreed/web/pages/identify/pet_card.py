@@ -21,6 +21,11 @@ from smartbreed.web.pages.identify.session import Session, network_input
 
 #: The instant method; the others of `METHODS` run on demand, in a process of their own.
 GRAD_CAM = "gradcam"
+#: A bar that is pressed says which breed it is of.
+_ON_GUESS = """element.addEventListener("click", (event) => {
+  const guess = event.target.closest(".sb-guess");
+  if (guess) trigger("select", { breed: guess.dataset.breed });
+});"""
 
 
 class PetCard:
@@ -39,6 +44,7 @@ class PetCard:
         self.place = place
         name = f"pet-{place + 1}"
         with gr.Column(visible=False, elem_id=name, elem_classes="sb-card") as self.box:
+            self.name = gr.HTML(elem_id=f"{name}-name")
             with gr.Row(elem_classes="sb-card-row"):
                 with gr.Column(scale=5, min_width=220, elem_classes="sb-look"):
                     self.slider = gr.ImageSlider(
@@ -48,7 +54,7 @@ class PetCard:
                     )  # fmt: skip
                     self.caption = gr.HTML(elem_classes="sb-live")
                 with gr.Column(scale=6, min_width=250):
-                    self.text = gr.HTML(elem_id=f"{name}-text")
+                    self.text = gr.HTML(elem_id=f"{name}-text", js_on_load=_ON_GUESS)
                     self.breed = breed_dropdown(
                         [], label="Show what speaks for", elem_id=f"{name}-explain", elem_classes="sb-explain"
                     )
@@ -57,6 +63,7 @@ class PetCard:
             self.form = FlagForm(services, session, browser, self.number, name)
         self.outputs = [
             self.box,
+            self.name,
             self.slider,
             self.caption,
             self.text,
@@ -84,7 +91,8 @@ class PetCard:
             self.box: gr.update(visible=True),
             self.slider: self._shown(session, number, first.id),
             self.caption: html.caption(first.name, METHODS[GRAD_CAM]),
-            self.text: html.pet_text(pet, number, answer.combined, **_more(pet)),
+            self.name: html.pet_name(pet, number, answer.combined),
+            self.text: html.pet_text(pet, number, **_more(pet)),
             self.breed: gr.update(choices=breed_choices(session.labels.breeds, pet.breeds), value=first.id),
             self.deeper: self.offer(method),
             self.alike: html.alike(alike(self.services, answer, pet)),
@@ -103,6 +111,11 @@ class PetCard:
             show_progress="hidden", api_visibility="private", concurrency_limit=None,
             trigger_mode="always_last",
         )  # fmt: skip
+        self.text.select(
+            self._explain_guess, self.session, [self.slider, self.caption, self.breed],
+            show_progress="hidden", api_visibility="private", concurrency_limit=None,
+            trigger_mode="always_last",
+        )  # fmt: skip
         # One at a time in a queue of its own, so that a visitor who wants only an answer never waits for it.
         self.deeper.click(
             self._explain_deeper, [self.session, self.breed, method], [self.slider, self.caption],
@@ -118,6 +131,12 @@ class PetCard:
         except Exception as error:
             return {self.caption: html.problem(explain_failure(error))}
         return {self.slider: identify_uploads, self.caption: html.caption(name, METHODS[GRAD_CAM])}
+
+    def _explain_guess(self, session: Session, event: gr.EventData) -> Updates:
+        """A bar was pressed; its breed comes from the browser, so it may be anything."""
+        breed = str(getattr(event, "breed", ""))
+        updates = self._explain(session, breed)
+        return {**updates, self.breed: breed} if self.slider in updates else updates
 
     def _explain_deeper(
         self,

@@ -1,0 +1,173 @@
+// Photos on their way in: from the box, the camera, the clipboard, or dropped and pasted anywhere on the page.
+(() => {
+  const SAID = {
+    NotAllowedError: "The camera is blocked for this page. Allow it beside the address above, or choose a photo instead.",
+    NotFoundError: "I found no camera here. Please choose a photo instead.",
+    NotReadableError: "Another program is using the camera. Close it there, or choose a photo instead.",
+    insecure: "Browsers open the camera only on pages that come over https. Please choose a photo instead.",
+    unsupported: "This browser cannot open the camera for a page. Please choose a photo instead.",
+    noPicture: "There is no picture in the clipboard. Copy a picture first, then paste it here.",
+    clipboard: "The browser does not let this button read the clipboard. Press Ctrl+V (⌘V on a Mac) instead.",
+    noFile: "That was no file. Save the picture first, then drop it here or choose it.",
+    tooLarge: (name, limit) => `“${name}” is larger than ${limit}, the most that is accepted. Please choose a smaller photo.`,
+  };
+  const here = () => document.getElementById("photo-input");
+  const box = () => here()?.querySelector('input[type="file"]');
+  const later = (ms) => new Promise((done) => setTimeout(done, ms));
+
+  function say(text) {
+    const line = document.getElementById("photo-problem");
+    if (!line) return;
+    line.textContent = text;
+    line.hidden = !text;
+    if (text) line.scrollIntoView({ block: "nearest" });
+  }
+
+  // The photo itself, from where it lies, until the answer comes.
+  let address = "";
+  function preview(file) {
+    const figure = document.querySelector(".sb-preview");
+    if (!figure) return;
+    const image = figure.querySelector("img");
+    if (address) URL.revokeObjectURL(address);
+    address = file ? URL.createObjectURL(file) : "";
+    figure.hidden = !file;
+    image.hidden = true; // a HEIC photo is a photo that many browsers cannot show
+    image.onload = () => (image.hidden = false);
+    if (file) image.src = address;
+  }
+
+  // Gradio turns away what the browser does not call an image: HEIC on many systems, or a file without an
+  // ending. Only the bytes tell, so everything is passed on as some image and the server answers for it.
+  function relabelled(files) {
+    const transfer = new DataTransfer();
+    for (const file of files)
+      transfer.items.add(file.type.startsWith("image/") ? file : new File([file], file.name, { type: "image/unknown" }));
+    return transfer.files;
+  }
+
+  // The box has a place for files only while it does not show the camera.
+  async function open() {
+    if (!box()) {
+      here()?.querySelector('[aria-label="Upload file"]')?.click();
+      for (let tries = 0; tries < 40 && !box(); tries += 1) await later(25);
+    }
+    return box();
+  }
+
+  async function hand(files) {
+    const input = await open();
+    if (!input || !files.length) return;
+    input.files = relabelled(files);
+    input.dispatchEvent(new Event("change", { bubbles: true }));
+  }
+
+  function tooLarge(files) {
+    const most = Number(document.querySelector(".sb-ways")?.dataset.most);
+    const large = files.find((file) => file.size > most);
+    return large ? SAID.tooLarge(large.name, `${Math.round(most / 1e6)} MB`) : "";
+  }
+
+  document.addEventListener("change", (event) => {
+    const input = event.target;
+    if (!input.matches?.('#photo-input input[type="file"]') || !input.files.length) return;
+    const files = [...input.files];
+    const refused = tooLarge(files);
+    say(refused);
+    if (refused) {
+      event.stopImmediatePropagation();
+      input.value = "";
+    } else if (files.every((file) => file.type.startsWith("image/"))) {
+      preview(files[0]);
+    } else {
+      event.stopImmediatePropagation();
+      hand(files);
+    }
+  }, true);
+
+  document.addEventListener("dragover", (event) => {
+    if (here()) event.preventDefault(); // else the browser would leave the page for the file
+  });
+  document.addEventListener("drop", (event) => {
+    if (!here() || event.target.closest?.("input, textarea")) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    const files = [...(event.dataTransfer?.files ?? [])];
+    if (files.length) hand(files);
+    else say(SAID.noFile);
+  }, true);
+
+  document.addEventListener("paste", (event) => {
+    const files = [...(event.clipboardData?.files ?? [])];
+    if (!here() || (!files.length && event.target.closest?.("input, textarea"))) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    if (files.length) hand(files);
+    else say(SAID.noPicture);
+  }, true);
+
+  async function fromClipboard() {
+    let items;
+    try {
+      items = await navigator.clipboard.read();
+    } catch {
+      return say(SAID.clipboard);
+    }
+    const files = [];
+    for (const item of items) {
+      const type = item.types.find((name) => name.startsWith("image/"));
+      if (type) files.push(new File([await item.getType(type)], `clipboard.${type.slice(6)}`, { type }));
+    }
+    if (!files.length) return say(SAID.noPicture);
+    await hand(files);
+  }
+
+  // What gradio asks of the camera, with a sentence when it says no.
+  const devices = navigator.mediaDevices;
+  if (devices?.getUserMedia) {
+    const ask = devices.getUserMedia.bind(devices);
+    devices.getUserMedia = (wanted) =>
+      ask(wanted).catch((error) => {
+        say(SAID[error.name] ?? SAID.unsupported);
+        throw error;
+      });
+  }
+  const noCamera = () => (devices?.getUserMedia ? "" : SAID[isSecureContext ? "unsupported" : "insecure"]);
+
+  // A phone's own camera needs no permission of the page.
+  function photograph() {
+    const camera = Object.assign(document.createElement("input"), { type: "file", accept: "image/*", hidden: true });
+    camera.setAttribute("capture", "environment");
+    camera.addEventListener("change", () => {
+      hand([...camera.files]);
+      camera.remove();
+    });
+    camera.addEventListener("cancel", () => camera.remove());
+    document.body.append(camera);
+    camera.click();
+  }
+
+  document.addEventListener("click", (event) => {
+    const pressed = event.target.closest?.("button");
+    if (!pressed) return;
+    const inBox = pressed.closest("#photo-input") ? pressed.getAttribute("aria-label") : "";
+    if (inBox) say("");
+    if (inBox === "Paste from clipboard") {
+      event.stopImmediatePropagation();
+      fromClipboard();
+    } else if (inBox === "Capture from camera" && noCamera()) {
+      event.stopImmediatePropagation();
+      say(noCamera());
+    } else if (pressed.matches(".sb-take")) {
+      photograph();
+    } else if (pressed.matches(".sb-choose")) {
+      open().then((input) => input?.click());
+    }
+  }, true);
+
+  // What was on its way has arrived, or will not: gradio says that in a toast.
+  document.addEventListener("answered", () => preview(null));
+  new MutationObserver(() => {
+    if (address && document.querySelector(".toast-body")) preview(null);
+  }).observe(document, { childList: true, subtree: true });
+})();

@@ -1,0 +1,134 @@
+"""How photos get in, in a real browser: by finger, from anywhere, and what is said when they do not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+pytestmark = pytest.mark.browser
+
+UPLOAD = '#photo-input input[type="file"]'
+PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+OpenPage = Callable[..., Any]
+#: Gives an event a file or a text, as the browser does for what is dropped and pasted.
+GIVE = """([kind, where, text]) => {
+  const data = new DataTransfer();
+  if (text) data.setData("text/plain", text);
+  else data.items.add(new File([new Uint8Array([1, 2, 3])], "rex.jpg", { type: "image/jpeg" }));
+  const made = { bubbles: true, cancelable: true };
+  const event = kind === "paste"
+    ? new ClipboardEvent(kind, { ...made, clipboardData: data })
+    : new DragEvent(kind, { ...made, dataTransfer: data });
+  document.querySelector(where).dispatchEvent(event);
+  return event.defaultPrevented;
+}"""
+
+
+@pytest.fixture(scope="module")
+def one_pet(photos: list[Image.Image], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("photo") / "rex.jpg"
+    photos[0].save(path, quality=92)
+    return path
+
+
+def problem(page: Any) -> str:
+    line = page.locator("#photo-problem:visible")
+    line.wait_for()
+    return str(line.inner_text())
+
+
+def test_on_a_phone_the_name_is_on_the_first_screen(open_page: OpenPage, one_pet: Path) -> None:
+    page = open_page(**PHONE)
+    assert page.locator("#ways button:visible").all_inner_texts() == ["Take a photo", "Choose photos"]
+    for button in page.locator("#ways button").all():
+        assert button.bounding_box()["height"] >= 44
+    with page.expect_file_chooser() as camera:
+        page.tap("#ways .sb-take")
+    assert camera.value.element.get_attribute("capture") == "environment", "the phone's own camera"
+    with page.expect_file_chooser() as chosen:
+        page.tap("#ways .sb-choose")
+    held: list[Any] = []
+    page.route("**/gradio_api/upload*", lambda route: held.append(route))
+    chosen.value.set_files(one_pet)
+    page.locator(".sb-preview img:visible").wait_for()  # while the photo is still on its way
+    while not held:
+        page.wait_for_timeout(20)
+    held[0].continue_()
+    page.wait_for_selector("#pet-1 h3")
+    page.locator(".sb-preview").wait_for(state="hidden")
+    page.wait_for_timeout(500)  # for what scrolls
+    name = page.locator("#pet-1 h3").bounding_box()
+    assert page.evaluate("scrollY") == 0
+    assert name["y"] + name["height"] < 400, "of 844"
+    assert not page.locator("#photo-input").is_visible()
+    assert page.locator("#ways .sb-choose").inner_text() == "Another photo"
+
+
+def test_photos_come_from_anywhere_on_the_page(open_page: OpenPage) -> None:
+    page = open_page()
+    for kind, where in (("drop", ".sb-header h1"), ("paste", "body"), ("drop", "#photo-input")):
+        assert page.evaluate(GIVE, [kind, where, ""])
+        page.wait_for_selector("#status .sb-failed", timeout=10_000)  # three bytes are no photo
+        page.reload()
+        page.wait_for_selector(UPLOAD, state="attached")
+    assert page.evaluate(GIVE, ["paste", "body", "some text"])
+    assert "no picture in the clipboard" in problem(page)
+    assert page.evaluate(GIVE, ["drop", ".sb-header h1", "https://example.org/rex.jpg"])
+    assert "no file" in problem(page)
+
+
+def test_a_clipboard_without_a_picture(open_page: OpenPage, server: Any) -> None:
+    page = open_page()
+    paste = page.locator("#photo-input [aria-label='Paste from clipboard']")
+    paste.click()  # a browser that was not allowed to
+    assert "Ctrl+V" in problem(page)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=server.url)
+    page.evaluate("navigator.clipboard.writeText('rex')")
+    paste.click()
+    page.locator("#photo-problem:has-text('no picture')").wait_for()
+
+
+@pytest.mark.parametrize(
+    ("refused", "said"),
+    [("NotAllowedError", "blocked"), ("NotFoundError", "no camera"), ("NotReadableError", "Another program")],
+)
+def test_a_camera_that_does_not_open(open_page: OpenPage, refused: str, said: str) -> None:
+    page = open_page(permissions=[])
+    page.add_init_script(
+        f"navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('no', '{refused}'))"
+    )
+    page.reload()
+    page.locator("#photo-input [aria-label='Capture from camera']").click()
+    page.locator("#photo-input [title='grant webcam access'] button").click()
+    assert said in problem(page)
+
+
+def test_no_camera_over_plain_http(open_page: OpenPage) -> None:
+    page = open_page()
+    page.add_init_script(
+        "Object.defineProperty(Navigator.prototype, 'mediaDevices', { get: () => undefined });"
+        "Object.defineProperty(window, 'isSecureContext', { get: () => false });"
+    )
+    page.reload()
+    page.locator("#photo-input [aria-label='Capture from camera']").click()
+    assert "https" in problem(page)
+
+
+def test_the_limit_on_the_page_is_the_real_one(open_page: OpenPage, tmp_path: Path) -> None:
+    page = open_page()
+    assert "of up to 30 MB each" in page.inner_text("#limits")  # as the server's setting
+    large = tmp_path / "large.jpg"
+    with large.open("wb") as file:
+        file.truncate(30_000_001)
+    page.set_input_files(UPLOAD, large)
+    assert "“large.jpg” is larger than 30 MB" in problem(page)
+    with large.open("r+b") as file:
+        file.truncate(30_000_000)
+    page.set_input_files(UPLOAD, large)
+    page.wait_for_selector("#status .sb-failed")
+    assert "larger" not in page.inner_text("#status")
+    assert not page.locator("#photo-problem").is_visible()
