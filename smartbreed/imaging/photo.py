@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, unquote_to_bytes
 
 import numpy as np
 import numpy.typing as npt
@@ -155,7 +156,7 @@ def decode_base64(text: str, *, max_bytes: int | None = None) -> bytes:
     """The bytes in a data URL or in base64 text.
 
     White space is skipped, the URL-safe alphabet is understood and missing padding
-    is added; anything else that is no base64 is refused.
+    is added; anything else that is no base64 is refused. A data URL may be percent-encoded.
 
     Raises:
         PhotoError: ``bad_base64``; ``empty`` for no bytes; ``too_many_bytes`` for
@@ -164,8 +165,14 @@ def decode_base64(text: str, *, max_bytes: int | None = None) -> bytes:
     text = text.strip()
     if text[:5].lower() == "data:":
         header, comma, text = text.partition(",")
-        if not comma or not header.rstrip().lower().endswith(";base64"):
+        if not comma:
             raise PhotoError("bad_base64", "The data URL does not have the form data:image/…;base64,…")
+        if not unquote(header).rstrip().lower().endswith(";base64"):
+            data = unquote_to_bytes(text)
+            _check_bytes(len(data), max_bytes)
+            return data
+        if "%" in text:
+            text = unquote(text)
     text = "".join(text.split())
     if max_bytes is not None:
         _check_bytes(len(text.rstrip("=")) * 3 // 4, max_bytes)

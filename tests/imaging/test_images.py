@@ -14,6 +14,7 @@ import zlib
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pillow_heif
@@ -338,7 +339,7 @@ def test_a_whole_file_with_a_broken_middle_is_called_damaged(kind: str) -> None:
         ("bad\0path", "not_found"),
         ("x.y" * 5_000, "not_found"),
         (Path("bad\0path"), "not_found"),
-        ("data:image/png,notbase64", "bad_base64"),
+        ("data:image/png,notbase64", "unsupported_format"),
         ("data:image/png;base64", "bad_base64"),
         ("data:image/png;base64,???", "bad_base64"),
         ("data:image/png;base64,", "empty"),
@@ -443,6 +444,7 @@ def test_base64_in_all_its_spellings() -> None:
     text = base64.b64encode(data).decode()
     lines = "\n".join(text[i : i + 76] for i in range(0, len(text), 76))
     urls = (f"data:image/png;base64,{text}", f" DATA:image/png;name=a;BASE64,{lines}\n")
+    urls += (f"data:image/png;base64,{quote(lines, safe='')}", f"data:image/png,{quote(data)}")
     for spelling in (text, lines, *urls):
         assert read_photo(spelling).sha256 == hashlib.sha256(data).hexdigest()
         assert decode_base64(spelling) == data

@@ -1,16 +1,21 @@
 """The body of a REST request → photos and options.
 
 Three forms: ``multipart/form-data``, JSON, and the bare bytes of a photo (any other
-content type; ``curl --data-binary`` sends a wrong one, so it is not looked at). How much
-of a body is read at all is the matter of `smartbreed.web.api.body_limit`.
+content type; ``curl --data-binary`` sends a wrong one, so it is not looked at). In a form a
+photo is a file under any name, or text under one of `_PHOTO`, as in JSON. How much of a body
+is read at all, and what was compressed, is the matter of `smartbreed.web.api.body_limit`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl, unquote_to_bytes
 
 import anyio.to_thread
 from pydantic import BaseModel
@@ -23,6 +28,13 @@ from smartbreed.web.api.arguments import check_photos
 from smartbreed.web.api.photos import Given, clean_name, receive
 
 _BAD = "bad_body"
+#: Names of fields that hold one photo, and several.
+_PHOTO, _PHOTOS = ("photo", "file", "image"), ("photos", "files", "images")
+#: A photo sent as text: a data URL, a web address, or base64 alone. No picture's bytes look like that.
+_AS_TEXT = re.compile(rb"\s*(data:|https?://|[\w+/=\s-]{64,}\Z)", re.IGNORECASE)
+_AS_FIELD = re.compile(rb"(photo|file|image)s?=", re.IGNORECASE)
+#: A file's name beyond ASCII, RFC 5987: ``filename*=UTF-8''r%C3%A9x.jpg``.
+_ENCODED_NAME = re.compile(rb";\s*filename\*\s*=\s*\"?([\w-]*)'[^']*'([^;\"\s]*)", re.IGNORECASE)
 _Arguments = TypeVar("_Arguments", bound=BaseModel)
 
 
@@ -63,9 +75,17 @@ async def read_body(request: Request, *, max_bytes: int, max_photos: int, upload
     data = await request.body()
     if kind == b"multipart/form-data":
         form = _Form(max_bytes, max_photos)
-        return await anyio.to_thread.run_sync(form.parse, data, parameters.get(b"boundary", b""))
+        body = await anyio.to_thread.run_sync(form.parse, data, parameters.get(b"boundary", b""))
+        for number, text in form.texts.items():
+            given = await receive(text, uploads=uploads, max_bytes=max_bytes)
+            body.photos[number] = replace(given, name=given.name or body.photos[number].name)
+        return body
     if kind == b"application/json" or kind.endswith(b"+json"):
         return await _json(data, max_bytes, max_photos, uploads)
+    if kind == b"application/x-www-form-urlencoded" and _AS_FIELD.match(data):
+        return await _fields(data, max_bytes, max_photos, uploads)
+    if data[:5].lower() == b"data:":
+        return Body([await receive(data.decode("utf-8", "replace"), uploads=uploads, max_bytes=max_bytes)])
     if len(data) > max_bytes:
         raise _too_large(max_bytes)
     if not data and not kind:
@@ -78,6 +98,8 @@ class _Form:
 
     def __init__(self, max_bytes: int, max_photos: int) -> None:
         self.body = Body()
+        #: Photos sent as text, by their places.
+        self.texts: dict[int, str] = {}
         self._complete = False
         self._max_bytes, self._max_photos = max_bytes, max_photos
         self._headers: dict[bytes, bytes] = {}
@@ -118,22 +140,59 @@ class _Form:
         self._data += data[start:end]
 
     def part_end(self) -> None:
-        _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
+        disposition = self._headers.get(b"content-disposition", b"")
+        _, options = parse_options_header(disposition)
         name = options.get(b"name", b"").decode("utf-8", "replace")
-        if b"filename" not in options and name not in ("photo", "photos"):
+        file = _file_name(disposition, options)
+        if file is None and name not in (*_PHOTO, *_PHOTOS):
             self.body.options[name] = bytes(self._data[:1000]).decode("utf-8", "replace")
+            return
+        if not file and not self._data:  # a browser sends this for an input in which no file was chosen
             return
         if len(self.body.photos) == self._max_photos:
             raise RequestError("too_many_photos", f"At most {self._max_photos} photos at once.")
-        self.body.several |= name == "photos"
-        file = clean_name(options.get(b"filename", b"").decode("utf-8", "replace"))
+        self.body.several |= name in _PHOTOS
+        encoded = self._headers.get(b"content-transfer-encoding", b"").strip().lower() == b"base64"
+        if encoded or (file is None and _AS_TEXT.match(self._data)):
+            before = "data:;base64," if encoded else ""
+            self.texts[len(self.body.photos)] = before + self._data.decode("ascii", "replace")
+            self._data = bytearray()
         large = len(self._data) > self._max_bytes
-        self.body.photos.append(
-            Given(name=file, error=_too_large(self._max_bytes)) if large else Given(bytes(self._data), file)
-        )
+        data = b"" if large else bytes(self._data)
+        self.body.photos.append(Given(data, clean_name(file), _too_large(self._max_bytes) if large else None))
 
     def end(self) -> None:
         self._complete = True
+
+
+def _file_name(disposition: bytes, options: dict[bytes, bytes]) -> str | None:
+    """The name a part says its file has; None: it is no file."""
+    found = _ENCODED_NAME.search(disposition)
+    if found:
+        with contextlib.suppress(LookupError):
+            return unquote_to_bytes(found[2]).decode(found[1].decode() or "utf-8", "replace")
+    return options[b"filename"].decode("utf-8", "replace") if b"filename" in options else None
+
+
+async def _fields(data: bytes, max_bytes: int, max_photos: int, uploads: Path) -> Body:
+    """A form without files: the photos are text."""
+    body, texts = Body(), []
+    parse = partial(parse_qsl, data.decode("utf-8", "replace"), max_num_fields=1000)
+    try:
+        pairs = await anyio.to_thread.run_sync(parse)
+    except ValueError:
+        raise RequestError(_BAD, "The form has too many fields.", status=400) from None
+    for name, value in pairs:
+        if name not in (*_PHOTO, *_PHOTOS):
+            body.options[name] = value[:1000]
+        else:
+            # Base64 that was not percent-encoded has lost its plus signs.
+            texts.append(value.replace(" ", "+"))
+            body.several |= name in _PHOTOS
+    check_photos(texts, max_photos)
+    body.photos = [await receive(text, uploads=uploads, max_bytes=max_bytes) for text in texts or [""]]
+    body.several |= len(texts) > 1
+    return body
 
 
 async def _json(data: bytes, max_bytes: int, max_photos: int, uploads: Path) -> Body:

@@ -2,8 +2,9 @@
 
 A body is received in full before the app sees it, beyond a few kilobytes on the disk: a client that
 sends slowly then holds a connection and no memory. Only then is memory reserved for it, from an
-amount that all requests share, and JSON is checked before anything parses it. Uploads are passed
-on as they come, because gradio writes them to the disk itself.
+amount that all requests share, and JSON is checked before anything parses it. A body that is
+compressed is unpacked up to the same limit. Uploads are passed on as they come, because gradio
+writes them to the disk itself.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 import logging
 import re
 import tempfile
+import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
@@ -48,6 +50,8 @@ _BEFORE_JSON = b" \t\r\n\0\xef\xbb\xbf\xfe\xff"
 #: Several photos in one upload may be this many times as large as one photo: they go to the disk.
 SEVERAL = 4
 
+#: What `_Unpacked` unpacks.
+_PACKED = (b"gzip", b"x-gzip", b"deflate")
 _UPLOAD = re.compile(r"/gradio_api/upload/?$")
 _PHOTO = re.compile(r"/api/(identify|flag)/?$|/gradio_api/mcp(?!/messages)(/|$)")
 
@@ -107,16 +111,24 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         rule = self._rule(scope["path"])
+        coding = headers.get(b"content-encoding", b"identity").strip().lower()
         body = _Body(receive, rule.limit, self._grace_s, self._bytes_per_s)
         try:
             if announced.isdigit() and int(announced) > rule.limit:
                 if b"expect" not in headers:  # else nothing is sent before we ask for it
                     await body.drain()
                 raise _too_large(rule)
+            if rule.streams and coding != b"identity":
+                raise _unknown_coding("Send an upload as it is, without Content-Encoding.")
             if rule.streams:
                 await self._stream(scope, body, send)
-            else:
+            elif coding in _PACKED:
+                body.unpack = _Unpacked(rule)
+                await self._buffer(_without_coding(scope), receive, body, send)
+            elif coding == b"identity":
                 await self._buffer(scope, receive, body, send)
+            else:
+                raise _unknown_coding("Of Content-Encoding only gzip and deflate are understood here.")
         except _Gone:
             return
         except SmartBreedError as error:
@@ -153,8 +165,9 @@ class BodyLimit:
         with tempfile.SpooledTemporaryFile(max_size=_LONG) as file:
             try:
                 while (message := await body.receive())["type"] == "http.request":
-                    file.write(message.get("body", b""))
-                    if not message.get("more_body", False):
+                    data, more = message.get("body", b""), message.get("more_body", False)
+                    file.write(body.unpack(data, more) if body.unpack else data)
+                    if not more:
                         break
                 else:
                     raise _Gone
@@ -162,11 +175,12 @@ class BodyLimit:
                 if error.status == 413:
                     await body.drain()
                 raise
-            if body.size <= ORDINARY:
+            size = file.tell()
+            if size <= ORDINARY:
                 await self._replay(scope, receive, file, send)
                 return
             try:
-                held = await self._memory.acquire(COPIES * body.size, patience_s=PATIENCE_S)
+                held = await self._memory.acquire(COPIES * size, patience_s=PATIENCE_S)
             except TimeoutError:
                 raise SmartBreedError(
                     "busy", "Too much is being done here. Try again in a minute.", status=503
@@ -202,6 +216,7 @@ class _Body:
     Attributes:
         size: bytes so far.
         error: why no more of it is passed on; the app then sees that the client went away.
+        unpack: what makes it of a compressed body.
     """
 
     def __init__(self, receive: Receive, limit: int, grace_s: float, bytes_per_s: float) -> None:
@@ -211,6 +226,7 @@ class _Body:
         self._complete = False
         self.size = 0
         self.error: RequestError | None = None
+        self.unpack: _Unpacked | None = None
 
     async def receive(self) -> Message:
         """The next message.
@@ -248,6 +264,41 @@ class _Body:
                     self._complete = message["type"] != "http.request" or not message.get("more_body", False)
         except TimeoutError:
             return
+
+
+class _Unpacked:
+    """A compressed body bit by bit, up to the limit of its route."""
+
+    def __init__(self, rule: Rule) -> None:
+        self._rule, self._left = rule, rule.limit
+        self._zlib = zlib.decompressobj(wbits=47)  # gzip or zlib, by its first bytes
+
+    def __call__(self, data: bytes, more: bool) -> bytes:
+        """What `data` stands for.
+
+        Raises:
+            RequestError: too long when it is unpacked (413), or not compressed as it says (400).
+        """
+        try:
+            out = self._zlib.decompress(data, self._left + 1)
+        except zlib.error:
+            raise RequestError("bad_body", "The body is not valid gzip.", status=400) from None
+        self._left -= len(out)
+        if self._left < 0:
+            raise _too_large(self._rule)
+        if not more and not self._zlib.eof:
+            raise RequestError("bad_body", "The gzip body ends too early.", status=400)
+        return out
+
+
+def _without_coding(scope: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """The request as it is once its body is unpacked; of what length is not known yet."""
+    gone = (b"content-encoding", b"content-length", b"transfer-encoding")
+    return {**scope, "headers": [one for one in scope["headers"] if one[0] not in gone]}
+
+
+def _unknown_coding(message: str) -> RequestError:
+    return RequestError("unsupported_encoding", message, status=415)
 
 
 def _too_large(rule: Rule) -> RequestError:

@@ -3,7 +3,8 @@
 gradio answers every origin with permission to read and to send cookies, believes
 ``X-Forwarded-Host``, and brings routes of its own. This middleware stands in front: it answers
 unknown addresses with 404, refuses what a browser sends for another site, says itself what
-scripts of other sites may read, and passes on only forwarded addresses that can be trusted.
+scripts of other sites may read, answers HEAD as GET, and passes on only forwarded addresses that
+can be trusted.
 """
 
 from __future__ import annotations
@@ -59,6 +60,8 @@ class OwnSiteMiddleware:
         if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
             await _empty(send, 204 if shared else 403, _PREFLIGHT if shared else ())
             return
+        if scope["method"] == "HEAD" and "HEAD" in route.methods.split():
+            scope = {**scope, "method": "GET"}  # the server drops the body of the answer
         await self._app(self._believable(scope, headers), receive, _own_cors(send, route))
 
     def _believable(self, scope: Scope, headers: Headers) -> Scope:

@@ -155,7 +155,6 @@ def photo_router(services: Services, *, uploads: Path = Path("/nonexistent")) ->
         summary="The breeds this model can name",
         openapi_extra={"x-examples": ["curl {base}/api/breeds"]},
     )
-    @router.head("/breeds", include_in_schema=False)
     async def breeds() -> list[schemas.Breed]:
         """List every breed this model can name."""
         return breed_list(services.identifier.bundle)  # type: ignore[return-value]
@@ -166,7 +165,6 @@ def photo_router(services: Services, *, uploads: Path = Path("/nonexistent")) ->
         responses={404: {"model": schemas.RequestFailure, "description": "The model knows no such breed."}},
         openapi_extra={"x-examples": ["curl {base}/api/breeds/border_terrier"]},
     )
-    @router.head("/breeds/{breed}", include_in_schema=False)
     async def breed(
         breed: Annotated[str, PathParameter(description="Its id, name or an alias.")],
     ) -> schemas.BreedDetail:
@@ -179,7 +177,6 @@ def photo_router(services: Services, *, uploads: Path = Path("/nonexistent")) ->
         summary="How well the model works",
         openapi_extra={"x-examples": ["curl {base}/api/statistics"]},
     )
-    @router.head("/statistics", include_in_schema=False)
     async def statistics() -> Report:
         """Say what was measured of the model that answers, and what it has answered here."""
         return await gate.run(feedback_loop.statistics, services)
@@ -211,7 +208,6 @@ def photo_router(services: Services, *, uploads: Path = Path("/nonexistent")) ->
         summary="Whether the server is up",
         openapi_extra={"x-examples": ["curl {base}/api/health"]},
     )
-    @router.head("/health", include_in_schema=False)
     async def health() -> schemas.Health:
         """Say that the server is up, which model answers, and how many flags wait."""
         flags = None

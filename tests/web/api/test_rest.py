@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import http.client
 import json
 import re
 import socket
 import time
+import zlib
+from urllib.parse import quote
 
 import httpx
+import pytest
 from support.processes import MAX_BYTES
 
 from smartbreed.breeds.facts import facts_of
@@ -67,6 +72,75 @@ def test_broken_bodies(curl) -> None:
 def test_a_file_name_is_only_a_name(curl, photo) -> None:
     status, answer = curl("api/identify", "-F", f"photo=@{photo};filename=../../etc/\x1b[31mrex.jpg")
     assert (status, answer["image"]) == (200, "[31mrex.jpg")
+
+
+def form(*parts: tuple[str, bytes]) -> dict:
+    opened = b"--b\r\nContent-Disposition: form-data; "
+    lines = [opened + head.encode() + b"\r\n\r\n" + body for head, body in parts]
+    return {
+        "content": b"\r\n".join([*lines, b"--b--\r\n"]),
+        "headers": {"Content-Type": "multipart/form-data; boundary=b"},
+    }
+
+
+def test_a_photo_in_every_form_that_programs_send(server, photo) -> None:
+    data = photo.read_bytes()
+    lines = base64.encodebytes(data)
+    url = "data:image/png;base64," + lines.decode()
+    unchosen, chosen = ('name="photo"; filename=""', b""), ('name="photo"; filename="rex.png"', data)
+    for name, sent in {
+        "rex.png": form(('name="file"; filename="rex.png"', data)),
+        "r\xe9x.png": form(("name=photo; filename=rex.png; filename*=UTF-8''r%C3%A9x.png", data)),
+        "\xa3.png": form(("name=photo; filename*=iso-8859-1'en'%A3.png", data)),
+        "rex.png ": form(unchosen, chosen, unchosen),
+        " ": form(("name=photo", url.encode())),
+        "  ": form(("name=image", lines)),
+        "   ": form(("name=photo", b"data:image/png," + quote(data).encode())),
+        "    ": form(("name=photo", quote(url, safe=":;,").encode())),
+        "b.png": form(('name="photo"; filename="b.png"\r\nContent-Transfer-Encoding: BASE64', lines)),
+        "     ": {"data": {"photo": url}},
+        "      ": {"content": url.encode(), "headers": {"Content-Type": "text/plain"}},
+    }.items():
+        answer = httpx.post(server.url + "api/identify", timeout=60, **sent)
+        assert answer.status_code == 200, (name, answer.text)
+        assert answer.json()["image"] == name.strip()
+    for sent in (form(unchosen), {"data": {"photo": ""}}):
+        answer = httpx.post(server.url + "api/identify", **sent)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "no_photo")
+    two = {"data": {"photo": [url, url], "top_k": "nine"}}
+    answer = httpx.post(server.url + "api/identify", **two)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "bad_top_k")
+    two["data"]["top_k"] = "1"
+    assert len(httpx.post(server.url + "api/identify", timeout=60, **two).json()["results"]) == 2
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+def test_a_compressed_body(server, photo, coding: str) -> None:
+    pack = {"gzip": gzip.compress, "deflate": zlib.compress}[coding]
+
+    def ask(data: bytes, coding: str = coding) -> tuple[int, str]:
+        headers = {"Content-Type": "image/png", "Content-Encoding": coding}
+        answer = httpx.post(server.url + "api/identify", content=data, headers=headers, timeout=60)
+        return answer.status_code, answer.json().get("error", {}).get("code", "")
+
+    assert ask(pack(photo.read_bytes())) == (200, "")
+    assert ask(pack(bytes(40 * MAX_BYTES))) == (413, "too_many_bytes")
+    assert ask(pack(photo.read_bytes())[:-20]) == (400, "bad_body")
+    assert ask(photo.read_bytes()) == (400, "bad_body")
+    assert ask(photo.read_bytes(), "br") == (415, "unsupported_encoding")
+
+
+def test_head_wherever_get_answers(server) -> None:
+    with httpx.Client(base_url=server.url) as client:
+        for route in ROUTES:
+            path = re.sub(r"\{[a-z]+(:path)?\}", "x", route.path)
+            if "GET" not in route.methods.split() or "HEAD" not in route.methods.split():
+                continue
+            got = client.get(path)
+            asked = client.head(path)
+            assert asked.status_code == got.status_code, path
+            assert asked.content == b"", path
+            assert asked.headers.get("content-type") == got.headers.get("content-type"), path
 
 
 def test_an_announced_flood_is_refused_before_it_is_sent(server) -> None:
