@@ -48,7 +48,7 @@ def test_nothing_serious_is_found(
     photos[0].save(photo)
     page.goto(server.url)
     page.set_input_files('#photo-input input[type="file"]', photo)
-    page.locator("#pet-1-text h3").wait_for()
+    page.locator("#pet-1-text .sb-name").first.wait_for()
     page.wait_for_timeout(SETTLES_MS)
     faults += _serious(page, "an answer")
     context.close()
