@@ -24,6 +24,8 @@ Species = Literal["cat", "dog"]
 AnySpecies = Literal["cat", "dog", ""]
 
 _TABLE = Path(__file__).with_name("breeds.csv")
+#: Common breeds that the catalogue lacks, which people look for and may show us.
+_UNKNOWN = Path(__file__).with_name("unknown.csv")
 #: Longest text that is compared; the longest name has 30 characters.
 _MAX_QUERY = 80
 #: How alike (0 to 1, `difflib.SequenceMatcher.ratio`) a misspelt name must be.
@@ -101,15 +103,15 @@ _GROUPS = (
 )
 
 
-def _load() -> dict[str, Breed]:
-    with _TABLE.open(encoding="utf-8", newline="") as table:
+def _load(path: Path) -> dict[str, Breed]:
+    with path.open(encoding="utf-8", newline="") as table:
         return {
-            row["id"]: Breed(
-                id=row["id"],
+            row.get("id", row["name"]): Breed(
+                id=row.get("id", ""),
                 name=row["name"],
                 aliases=tuple(filter(None, row["aliases"].split("|"))),
                 species=cast(Species, row["species"]),
-                group=row["group"],
+                group=row.get("group", ""),
             )
             for row in csv.DictReader(table)
         }
@@ -118,7 +120,9 @@ def _load() -> dict[str, Breed]:
 #: Every group by id; read-only.
 GROUPS: Mapping[str, Group] = MappingProxyType({group.id: group for group in _GROUPS})
 #: Every breed by id, cats first, each species in alphabetical order of id; read-only.
-BREEDS: Mapping[str, Breed] = MappingProxyType(_load())
+BREEDS: Mapping[str, Breed] = MappingProxyType(_load(_TABLE))
+#: Common breeds outside the catalogue by name; they have no id. Read-only.
+UNKNOWN: Mapping[str, Breed] = MappingProxyType(_load(_UNKNOWN))
 
 
 def get_breed(breed_id: str, *, species: AnySpecies = "dog") -> Breed:

@@ -221,6 +221,18 @@ class FlagService:
         with read(self.sessions) as session:
             return session.scalar(query if state is None else query.where(Flag.state == state)) or 0
 
+    def people_who_named(self, *names: str) -> int:
+        """How many people said in their own words that a pet is of a breed, by any of its names.
+
+        Raises:
+            StorageError: the database refused.
+        """
+        query = sa.select(sa.func.count(Flag.flagger.distinct())).where(
+            sa.func.lower(Flag.label_text).in_([name.lower() for name in names]), Flag.state != "withdrawn"
+        )
+        with read(self.sessions) as session:
+            return session.scalar(query) or 0
+
     def recent(self, limit: int = 50) -> list[Flag]:
         """The newest flags of all states, newest first; at most `limit`, which is held to 1…1000."""
         query = (

@@ -48,6 +48,7 @@ EVENTS = (
     Event("", "PetCard._explain_deeper", "visitor", "heat map by a slower method"),
     Event("", "FlagForm._chooser.<locals>.choose", "visitor", "open the form of a flag"),
     Event("", "FlagForm.wire.<locals>.<lambda>", "visitor", "show a field of the form"),
+    Event("", "FlagForm._chosen", "visitor", "say whether a breed is learnt, and how many people showed it"),
     Event("", "FlagForm._save", "visitor", "save a flag, with consent"),
     Event("", "FlagForm.reset", "visitor", "close the form"),
     Event("", "FlagForm._take_back", "visitor", "withdraw a flag of one's own"),

@@ -15,13 +15,15 @@ from typing import Any
 
 import gradio as gr
 
-from smartbreed.breeds.catalogue import BREEDS, Breed
+from smartbreed.breeds.catalogue import BREEDS, UNKNOWN, Breed
 from smartbreed.inference.results import Guess
 from smartbreed.web.components.sentences import percent
 
 #: Value of the choice for a breed that no list has.
 OTHER = "other"
 OTHER_CHOICE = ("A breed that is not listed (other, unknown, mixed) …", OTHER)
+#: The value of a choice of `unknown_choices` is this and a name.
+UNKNOWN_PREFIX = "unknown:"
 #: By it ``breed_list.js`` finds these lists.
 CSS_CLASS = "sb-breeds"
 
@@ -57,6 +59,20 @@ def breed_choices(
     for breed in sorted(every.values(), key=lambda breed: breed.name.casefold()):
         shown.setdefault(breed.id, breed_text(breed.name, breed.aliases))
     return [(text, breed) for breed, text in shown.items()]
+
+
+def unknown_choices(known: Iterable[Breed] = ()) -> Choices:
+    """Common breeds that no model of ours has learnt, for those who know that it is one.
+
+    Args:
+        known: what the model names; it may have learnt some since.
+    """
+    learnt = {term.casefold() for breed in known for term in (breed.name, *breed.aliases)}
+    return [
+        (breed_text(breed.name, breed.aliases, "not learnt yet"), UNKNOWN_PREFIX + breed.name)
+        for breed in UNKNOWN.values()
+        if breed.name.casefold() not in learnt
+    ]
 
 
 def breed_text(name: str, aliases: Sequence[str] = (), note: str = "") -> str:

@@ -12,12 +12,21 @@ from typing import Any
 
 import gradio as gr
 
-from smartbreed.breeds.catalogue import Breed
+from smartbreed.breeds.catalogue import BREEDS, UNKNOWN, Breed
 from smartbreed.core.errors import FlagError, PhotoError, SmartBreedError
 from smartbreed.inference.results import Pet
 from smartbreed.services import Services, explain_failure
 from smartbreed.web.api.client import calling_client, calling_member
-from smartbreed.web.components.breed_list import OTHER, OTHER_CHOICE, breed_choices, breed_dropdown, catalogue
+from smartbreed.web.components.breed_list import (
+    OTHER,
+    OTHER_CHOICE,
+    UNKNOWN_PREFIX,
+    Choices,
+    breed_choices,
+    breed_dropdown,
+    catalogue,
+    unknown_choices,
+)
 from smartbreed.web.components.drawn_box import corners
 from smartbreed.web.components.templates import html
 from smartbreed.web.pages.identify.session import Session, read_view
@@ -48,6 +57,24 @@ def _known(session: Session) -> tuple[Breed, ...]:
     """What the model that answered can name."""
     answer = session.answer
     return answer.labels.breeds if answer and answer.labels else ()
+
+
+def _listed(known: tuple[Breed, ...]) -> Choices:
+    """What the list of a form offers: what can be named, common breeds that cannot, and one's own words."""
+    every = catalogue(known)
+    ours = any(breed.id in BREEDS for breed in every)
+    return [*breed_choices(every), *(unknown_choices(every) if ours else []), OTHER_CHOICE]
+
+
+def _own_words(breed: str | None, words: str) -> str:
+    """The name of a breed that the model cannot name, as chosen or as typed."""
+    if breed == OTHER:
+        return words
+    return str(breed or "").removeprefix(UNKNOWN_PREFIX) if _is_unknown(breed) else ""
+
+
+def _is_unknown(breed: Any) -> bool:
+    return isinstance(breed, str) and breed.startswith(UNKNOWN_PREFIX)
 
 
 def waiting(services: Services) -> int:
@@ -177,14 +204,10 @@ class FlagForm:
         for verdict, button in self.buttons.items():
             button.click(self._chooser(verdict), [self.session, self.browser], outputs, **quiet).then(**focus)
         self.guesses.input(
-            lambda breed: (breed, gr.update(visible=False)), self.guesses, [self.breed, self.words], **quiet
-        )
-        self.breed.input(
-            lambda breed: (gr.update(visible=breed == OTHER), None),
-            self.breed,
-            [self.words, self.guesses],
-            **quiet,
-        )
+            lambda breed: (breed, gr.update(visible=False), ""),
+            self.guesses, [self.breed, self.words, self.status], **quiet,
+        )  # fmt: skip
+        self.breed.input(self._chosen, self.breed, [self.words, self.guesses, self.status], **quiet)
         answer = [self.session, self.browser, self.verdict, self.breed, self.words, self.consent]
         if self.number_of is None:  # where a missed pet is, the browser knows
             answer += [self.species, self.where]
@@ -218,7 +241,7 @@ class FlagForm:
                 self.guesses: self._offered(session, verdict),
                 self.breed: gr.update(
                     visible=verdict in ("wrong", "missed"), value=None,
-                    choices=[*breed_choices(catalogue(_known(session))), OTHER_CHOICE],
+                    choices=_listed(_known(session)),
                     label="Which breed is it?" if verdict == "wrong" else "Which breed is it? (if you know)",
                 ),
                 self.words: gr.update(visible=False, value=""),
@@ -228,6 +251,20 @@ class FlagForm:
             }  # fmt: skip
 
         return choose
+
+    def _chosen(self, breed: str | None) -> Updates:
+        """A breed was chosen: ask for words where the list lacks it, and say what is not learnt yet."""
+        said = ""
+        if _is_unknown(breed):
+            said = html.not_learnt(self._people_who_named(_own_words(breed, "")))
+        return {self.words: gr.update(visible=breed == OTHER), self.guesses: None, self.status: said}
+
+    def _people_who_named(self, name: str) -> int:
+        unknown = UNKNOWN.get(name)
+        try:
+            return self.services.flags.people_who_named(name, *(unknown.aliases if unknown else ()))
+        except SmartBreedError:  # a number that only decorates the sentence
+            return 0
 
     def _offered(self, session: Session, verdict: str) -> Any:
         """The next guesses as chips; of a wrong breed only, for a missed pet there are none."""
@@ -264,8 +301,8 @@ class FlagForm:
                 session.answer,
                 number=self.number_of(session) if self.number_of else None,
                 verdict=verdict,
-                label="" if breed in (None, OTHER) else str(breed),
-                label_text=words if breed == OTHER else "",
+                label="" if breed in (None, OTHER) or _is_unknown(breed) else str(breed),
+                label_text=_own_words(breed, words),
                 consent=True,
                 flagger=token,
                 client=calling_client(),
@@ -275,9 +312,11 @@ class FlagForm:
             )
         except Exception as error:
             return self._failed(explain_failure(error))
+        own = _own_words(breed, words).strip()
         return {
             **self.reset(
                 html.thanks(receipt.created)
+                + (html.not_learnt(self._people_who_named(own)) if own else "")
                 + html.receipt(receipt.flag_id, receipt.receipt, waiting(self.services))
             ),
             self.receipt: receipt.flag_id,

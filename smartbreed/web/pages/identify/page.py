@@ -229,7 +229,7 @@ class IdentifyPage:
         assert photo is not None  # read above
         value, colours = annotate(photo, answer.pets)
         shown = gr.AnnotatedImage(value, color_map=colours, visible=True)
-        return {**updates, self.status: html.status(answer), self.photo: shown}
+        return {**updates, self.status: html.status(answer, session.apart), self.photo: shown}
 
     def _pager(self, session: Session) -> Updates:
         pets = len(session.answer.pets) if session.answer else 0
@@ -243,7 +243,8 @@ class IdentifyPage:
         return {key: value for card in self.cards for key, value in card.show(session, method).items()}
 
     def _welcome(self) -> str:
-        return str(html.welcome(self.services.identifier.detector is not None))
+        model = self.services.identifier
+        return str(html.welcome(model.detector is not None, len(model.known.breeds), f"{nav.root()}breeds"))
 
     def _version(self) -> str:
         return self.services.identifier.bundle.version.version

@@ -21,6 +21,7 @@ from smartbreed.inference.results import Failure, Identification, Pet
 from smartbreed.services import Services
 from smartbreed.web.api.client import calling_member
 from smartbreed.web.components.drawing import thumbnail
+from smartbreed.web.components.sentences import short_name
 from smartbreed.web.pages.identify.photo_input import Upload
 
 #: Longest side of the crop shown on a card, pixels; sharp on a phone's dense screen.
@@ -47,6 +48,19 @@ class View:
     thumbnail: np.ndarray | None = field(default=None, repr=False)
 
 
+@dataclass(frozen=True)
+class Disagreement:
+    """Photos that are said to show one pet and do not look like it.
+
+    Attributes:
+        names: what they show, each once.
+        species: it is not even one species.
+    """
+
+    names: tuple[str, ...]
+    species: bool
+
+
 @dataclass(frozen=True, eq=False)
 class Session:
     """Everything the event handlers need between two clicks.
@@ -58,6 +72,7 @@ class Session:
         index: the view shown.
         first: number of pets before those shown on the cards.
         crops: of every pet of the shown view, uint8 ``(h, w, 3)``.
+        apart: what photos that were to be combined show, where they disagree.
     """
 
     uploads: tuple[Upload, ...] = ()
@@ -66,6 +81,7 @@ class Session:
     index: int = 0
     first: int = 0
     crops: tuple[np.ndarray, ...] = field(default=(), repr=False)
+    apart: Disagreement | None = None
 
     @property
     def nbytes(self) -> int:
@@ -131,9 +147,25 @@ def identify_uploads(
         alone = len(uploads) == 1
         seen = list(pool.map(lambda upload: _identify_one(services, model, upload, options, alone), uploads))
     views = [view for view, _ in seen]
+    apart = None
     if options.combine and len(views) > 1:
-        views = _combined(model, views, options) + views
-    return Session(tuple(uploads), options, tuple(views)), seen[0][1] if seen else None
+        apart = disagreement([view.answer for view in views if isinstance(view.answer, Identification)])
+        if apart is None:
+            views = _combined(model, views, options) + views
+        elif not apart.species:  # one's own pet may look different; but that answer does not come first
+            views += _combined(model, views, options)
+    session = Session(tuple(uploads), options, tuple(views), apart=apart)
+    return session, seen[0][1] if seen else None
+
+
+def disagreement(answers: Sequence[Identification]) -> Disagreement | None:
+    """Whether the first pets of photos are of several species, or are named as several breeds."""
+    pets = [answer.pets[0] for answer in answers if answer.pets]
+    named = [pet for pet in pets if pet.verdict == "breed"]
+    species = len({pet.species for pet in pets}) > 1
+    if not species and len({pet.breeds[0].id for pet in named}) < 2:
+        return None
+    return Disagreement(tuple(dict.fromkeys(map(short_name, pets if species else named))), species)
 
 
 def keep_for_member(services: Services, session: Session) -> None:
