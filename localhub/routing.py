@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -234,12 +234,18 @@ def split_path(raw: bytes) -> list[str]:
         raise bad_request("The address is not valid UTF-8") from None
 
 
-def find_repo(parts: list[str]) -> tuple[RepoName, str, list[str]] | None:
+def find_repo(parts: list[str], verbs: Container[str]) -> tuple[RepoName, str, list[str]] | None:
     """Take apart a path below a repo.
+
+    Args:
+        verbs: what the Hub knows, by which ``gpt2/resolve/main`` is told from a repo of two parts.
 
     Returns:
         The repo, the verb with the area it belongs to (``api:tree``, ``web:resolve``,
         ``git:batch``) and the rest; None when the path is not below a repo.
+
+    Raises:
+        HubError: 404, for a repo with one part or with a name that no repo can have.
     """
     api = parts[0] == "api"
     if api:
@@ -248,18 +254,27 @@ def find_repo(parts: list[str]) -> tuple[RepoName, str, list[str]] | None:
         kind, parts = _PLURAL[parts[0]], parts[1:]
     else:
         kind = "model"
-    if kind is None or len(parts) < 2:
+    if kind is None or not parts or (len(parts) == 1 and kind == "model" and not api):
         return None
+    git = parts[0].endswith(".git") and parts[1:4] == ["info", "lfs", "objects"]
+    if len(parts) == 1 or git:
+        raise no_repo(_shown(parts[0].removesuffix(".git")))
     verb, rest = (parts[2] if len(parts) > 2 else ""), parts[3:]
     namespace, name = parts[:2]
     area = "api" if api else "web"
     if not api and name.endswith(".git") and [verb, *rest[:2]] == ["info", "lfs", "objects"]:
         area, name = "git", name.removesuffix(".git")
         verb, rest = ("batch", []) if rest[2:] == ["batch"] else ("object", rest[2:])
+    if f"{area}:{verb}" not in verbs and f"{area}:{name}" in verbs:
+        raise no_repo(_shown(namespace))
     try:
         return repo_name(kind, namespace, name), f"{area}:{verb}", rest
     except HubError:
-        raise no_repo(ascii(f"{namespace}/{name}")[1:-1][:120]) from None
+        raise no_repo(_shown(f"{namespace}/{name}")) from None
+
+
+def _shown(text: str) -> str:
+    return ascii(text)[1:-1][:120]
 
 
 def base_url(request: Request, public_url: str) -> str:

@@ -112,7 +112,7 @@ class HubApp:
         base = base_url(request, self.public_url)
         call = Call(request, self.store, self.access, self.limits, base, user)
         verb = "/" + "/".join(parts)
-        if verb not in _VERBS and (found := find_repo(parts)) is not None:
+        if verb not in _VERBS and (found := find_repo(parts, _VERBS)) is not None:
             call.name, verb, call.rest = found
         method = "GET" if request.method == "HEAD" else request.method
         route = _TABLE.get((method, verb))

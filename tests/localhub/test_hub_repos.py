@@ -72,6 +72,26 @@ def test_a_repo_without_an_owner_belongs_to_the_caller(hub: Hub) -> None:
     assert hub.api.create_repo("mine").repo_id == "local/mine"
 
 
+def test_a_name_without_an_owner_is_no_repo_and_no_fault_of_the_connection(hub: Hub, tmp_path: Path) -> None:
+    for kind in ("model", "dataset", "space"):
+        assert not hub.api.repo_exists("gpt2", repo_type=kind)
+        assert not hub.api.file_exists("gpt2", "config.json", repo_type=kind)
+        assert not hub.api.revision_exists("gpt2", "main", repo_type=kind)
+    for ask in (
+        lambda: hf_hub_download("gpt2", "a", endpoint=hub.endpoint, cache_dir=tmp_path),
+        lambda: snapshot_download("gpt2", endpoint=hub.endpoint, cache_dir=tmp_path),
+        lambda: hub.api.list_repo_refs("gpt2"),
+        lambda: hub.api.upload_file(path_or_fileobj=b"x", path_in_repo="a", repo_id="gpt2"),
+        lambda: hub.api.upload_file(path_or_fileobj=b"\0", path_in_repo="a", repo_id="gpt2"),
+        lambda: hub.api.create_branch("gpt2", branch="x"),
+        lambda: hub.api.create_tag("gpt2", tag="x", repo_type="dataset"),
+    ):
+        with pytest.raises(RepositoryNotFoundError):
+            ask()
+    sent = hub.http.post("/gpt2.git/info/lfs/objects/batch", json={"operation": "upload"})
+    assert (sent.status_code, sent.headers["x-error-code"]) == (404, "RepoNotFound")
+
+
 def test_small_files_and_a_large_one_come_back_as_they_were(hub: Hub, repo: str, tmp_path: Path) -> None:
     big = os.urandom(12_000_000)
     (tmp_path / "big.bin").write_bytes(big)

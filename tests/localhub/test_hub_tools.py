@@ -19,13 +19,19 @@ from smartbreed.hub.embedded import mount_in_process
 DATASETS = """
 import json
 from datasets import Dataset, load_dataset
+from datasets.exceptions import DatasetNotFoundError
 rows = Dataset.from_dict({"breed": ["pug", "beagle", "persian"], "score": [1, 2, 3]})
 first = rows.push_to_hub("pets/flags", split="train")
 rows.select([0]).push_to_hub("pets/flags", split="test")
 loaded = load_dataset("pets/flags", split="train")
 streamed = list(load_dataset("pets/flags", split="test", streaming=True))
 old = load_dataset("pets/flags", revision=first.oid)
-print(json.dumps([loaded.to_dict(), streamed, sorted(old), sorted(load_dataset("pets/flags"))]))
+try:
+    load_dataset("blabla")
+except DatasetNotFoundError:
+    streamed.append("no blabla")
+mine = [rows.push_to_hub("mine").repo_url.repo_id, rows.push_to_hub("mine").repo_url.repo_id]
+print(json.dumps([loaded.to_dict(), streamed, sorted(old), sorted(load_dataset("pets/flags")), mine]))
 """
 CARD = """
 from huggingface_hub import ModelCard
@@ -59,9 +65,10 @@ exec(sys.argv[2])
 def test_datasets_pushes_loads_and_streams(store: HubStore, run_client: Callable[..., str]) -> None:
     with serving(store) as endpoint:
         printed = run_client(endpoint, sys.executable, "-c", DATASETS)
-    loaded, streamed, old, splits = json.loads(printed.splitlines()[-1])
+    loaded, streamed, old, splits, mine = json.loads(printed.splitlines()[-1])
     assert loaded == {"breed": ["pug", "beagle", "persian"], "score": [1, 2, 3]}
-    assert streamed == [{"breed": "pug", "score": 1}]
+    assert streamed == [{"breed": "pug", "score": 1}, "no blabla"]
+    assert mine == ["local/mine"] * 2
     assert (old, splits) == (["train"], ["test", "train"])
 
 
