@@ -47,6 +47,11 @@ def bad_request(message: str) -> HubError:
     return HubError(400, message)
 
 
+def not_served(name: str) -> HubError:
+    """400 for something the public Hub understands and this one does not: never accepted and ignored."""
+    return HubError(400, f"The embedded Hub does not serve {ascii(name)[1:-1][:80]!r} here")
+
+
 def no_repo(repo_id: str) -> HubError:
     """404 for a repo that is not there, or that this caller may not know of."""
     return HubError(404, f"Repository not found: {repo_id}", header="RepoNotFound")

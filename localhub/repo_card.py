@@ -34,6 +34,29 @@ def front_matter(text: str) -> dict[str, Any]:
     return dict(card)
 
 
+#: Keys of a card whose values are tags: as they are, or after a word.
+_TAGS = {
+    "model": {"tags": "", "pipeline_tag": "", "library_name": "", "language": "", "license": "license:",
+              "datasets": "dataset:", "base_model": "base_model:"},
+    "dataset": {"tags": "", "license": "license:", "language": "language:",
+                "size_categories": "size_categories:",
+                **{key: f"{key}:" for key in ("task_categories", "task_ids", "multilinguality",
+                   "annotations_creators", "language_creators", "source_datasets")}},
+    "space": {"tags": "", "sdk": "", "license": "license:", "models": "model:", "datasets": "dataset:"},
+}  # fmt: skip
+
+
+def tags_of(repo_type: str, card: dict[str, Any] | None) -> list[str]:
+    """What a repo can be found by, from the head of its README."""
+    found: dict[str, None] = {}
+    for key, before in _TAGS[repo_type].items():
+        values = (card or {}).get(key)
+        for value in values if isinstance(values, list) else [values]:
+            if isinstance(value, str):
+                found[value if value.startswith(before) else before + value] = None
+    return list(found)
+
+
 @lru_cache(maxsize=32)
 def _kept(head: str) -> dict[str, Any] | CardError:
     """Bad ones are kept too: every look at a repo reads its card."""

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from localhub.access import LOCAL, Access, User
-from localhub.errors import HubError, bad_request, no_repo, too_large
+from localhub.errors import HubError, bad_request, no_repo, not_served, too_large
 from localhub.names import RepoName, repo_name
 from localhub.store import HubStore, Opened
 
@@ -165,6 +165,17 @@ class Call:
         """Whether the query says yes to `name`; the client writes ``true``, ``True`` or ``1``."""
         return self.request.query_params.get(name, "").lower() in ("true", "1")
 
+    def cursor(self) -> int:
+        """Where a page begins.
+
+        Raises:
+            HubError: 400, when it is none of ours.
+        """
+        text = self.request.query_params.get("cursor", "0")
+        if not (text.isascii() and text.isdigit() and len(text) < 9):
+            raise bad_request("The cursor is not one of ours")
+        return int(text)
+
     def page(self, default: int, most: int) -> int:
         """How many items the caller wants at once."""
         text = self.request.query_params.get("limit", "")
@@ -210,12 +221,37 @@ class Route:
         stream: instead of `handle`, for what reads its body bit by bit.
         write: whether the caller needs the role write.
         body: how the body is read before `handle` sees it.
+        query: parameters of the address that `handle` looks at.
+        expand: what ``expand`` may ask for, which the address may then have.
+        keys: keys of the body that it looks at; None: it checks them itself.
     """
 
     handle: Handler | None = None
     stream: StreamHandler | None = None
     write: bool = False
     body: Literal["none", "json", "form"] = "none"
+    query: tuple[str, ...] = ()
+    expand: frozenset[str] = frozenset()
+    keys: tuple[str, ...] | None = None
+
+    def check_query(self, request: Request) -> None:
+        """Refuse what would be ignored.
+
+        Raises:
+            HubError: 400, with the name of the first.
+        """
+        for key, value in request.query_params.multi_items():
+            if key in ("expand", "expand[]") and self.expand:
+                if value not in self.expand:
+                    raise not_served(f"expand={value}")
+            elif key not in self.query:
+                raise not_served(key)
+
+    def check_body(self, body: dict[str, Any]) -> None:
+        """The same for keys of the body; one without a value is as good as left out."""
+        for key, value in body.items():
+            if self.keys is not None and key not in self.keys and value is not None:
+                raise not_served(key)
 
 
 Table = dict[tuple[str, str], Route]
@@ -238,7 +274,7 @@ def find_repo(parts: list[str], verbs: Container[str]) -> tuple[RepoName, str, l
     """Take apart a path below a repo.
 
     Args:
-        verbs: what the Hub knows, by which ``gpt2/resolve/main`` is told from a repo of two parts.
+        verbs: what the Hub knows, so that ``gpt2/resolve/main`` is not taken for a repo ``gpt2/resolve``.
 
     Returns:
         The repo, the verb with the area it belongs to (``api:tree``, ``web:resolve``,

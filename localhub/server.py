@@ -18,7 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from localhub.access import Access
 from localhub.errors import HubError, LocalHubError
-from localhub.routes import account, commits, erasing, lfs, listings, repos, resolve, spaces
+from localhub.routes import account, catalogue, commits, erasing, lfs, listings, repos, resolve, spaces
 from localhub.routing import (
     Call,
     Limits,
@@ -42,6 +42,7 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _TABLE: Table = {
     **account.ROUTES,
     **repos.ROUTES,
+    **catalogue.ROUTES,
     **listings.ROUTES,
     **commits.ROUTES,
     **lfs.ROUTES,
@@ -112,7 +113,9 @@ class HubApp:
         base = base_url(request, self.public_url)
         call = Call(request, self.store, self.access, self.limits, base, user)
         verb = "/" + "/".join(parts)
-        if verb not in _VERBS and (found := find_repo(parts, _VERBS)) is not None:
+        if parts[:2] == ["api", "organizations"] and parts[3:] == ["settings", "repositories"]:
+            verb, call.rest = "org:repositories", parts[2:3]
+        elif verb not in _VERBS and (found := find_repo(parts, _VERBS)) is not None:
             call.name, verb, call.rest = found
         method = "GET" if request.method == "HEAD" else request.method
         route = _TABLE.get((method, verb))
@@ -133,12 +136,14 @@ class HubApp:
 
 
 async def _run(route: Route, call: Call) -> Response:
+    route.check_query(call.request)
     if route.write:
         call.user = call.access.check_write(call.user)
     if route.body != "none":
         data = await read_body(call.request)
         kind = call.request.headers.get("content-type", "")
         call.body = parse_json(data) if route.body == "json" else parse_form(data, kind)
+        route.check_body(call.body)
     if route.stream is not None:
         return await route.stream(call)
     assert route.handle is not None

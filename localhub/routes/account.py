@@ -51,7 +51,7 @@ def health(call: Call) -> Response:
 
 ROUTES: Table = {
     ("GET", "/api/whoami-v2"): Route(whoami),
-    ("POST", "/api/validate-yaml"): Route(validate_yaml, body="json"),
+    ("POST", "/api/validate-yaml"): Route(validate_yaml, body="json", keys=("content", "repoType")),
     ("GET", "/healthz"): Route(health),
     ("GET", "/"): Route(health),
 }

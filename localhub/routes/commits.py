@@ -139,11 +139,13 @@ def squash(call: Call) -> Response:
 
 
 ROUTES: Table = {
-    ("POST", "api:preupload"): Route(preupload, write=True, body="json"),
-    ("POST", "api:commit"): Route(stream=commit, write=True),
-    ("POST", "api:branch"): Route(create_branch, write=True, body="json"),
+    ("POST", "api:preupload"): Route(
+        preupload, write=True, body="json", query=("create_pr",), keys=("files", "gitIgnore", "gitAttributes")
+    ),
+    ("POST", "api:commit"): Route(stream=commit, write=True, query=("create_pr",)),
+    ("POST", "api:branch"): Route(create_branch, write=True, body="json", keys=("startingPoint",)),
     ("DELETE", "api:branch"): Route(delete_branch, write=True),
-    ("POST", "api:tag"): Route(create_tag, write=True, body="json"),
+    ("POST", "api:tag"): Route(create_tag, write=True, body="json", keys=("tag", "message")),
     ("DELETE", "api:tag"): Route(delete_tag, write=True),
-    ("POST", "api:super-squash"): Route(squash, write=True, body="json"),
+    ("POST", "api:super-squash"): Route(squash, write=True, body="json", keys=("message",)),
 }

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from localhub.commits import get_commit, history
 from localhub.erasure import erase_content
-from localhub.errors import bad_request
+from localhub.errors import bad_request, not_served
 from localhub.names import is_sha256
 from localhub.refs import list_refs
 from localhub.routes.repos import iso
@@ -53,6 +53,8 @@ def erase_lfs(call: Call) -> Response:
     names = wanted["sha"]
     if len(names) > 1000 or not all(is_sha256(name) for name in names):
         raise bad_request("sha must be at most 1000 hashes of large files")
+    for key in wanted.keys() - {"sha", "rewriteHistory"}:
+        raise not_served(key)
     if wanted.get("rewriteHistory") is not True:
         raise bad_request("Files are only erased together with the history that names them")
     for name in names:
@@ -69,5 +71,5 @@ def lfs_files(call: Call) -> Response:
 
 ROUTES: Table = {
     ("GET", "api:lfs-files"): Route(list_lfs),
-    ("POST", "api:lfs-files"): Route(lfs_files, write=True, body="json"),
+    ("POST", "api:lfs-files"): Route(lfs_files, write=True, body="json", keys=("deletions",)),
 }

@@ -96,5 +96,5 @@ async def upload(call: Call) -> Response:
 
 ROUTES: Table = {
     ("POST", "git:batch"): Route(batch, body="json"),
-    ("PUT", "git:object"): Route(stream=upload),
+    ("PUT", "git:object"): Route(stream=upload, query=("token",)),
 }

@@ -28,10 +28,7 @@ def tree(call: Call) -> Response:
     expand = call.flag("expand")
     query = call.request.query_params
     size = call.page(PAGE_EXPANDED if expand else PAGE, PAGE_EXPANDED if expand else PAGE)
-    cursor = query.get("cursor", "0")
-    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 9):
-        raise bad_request("The cursor is not one of ours")
-    start = int(cursor)
+    start = call.cursor()
     with call.open() as opened:
         commit = opened.commit(call.revision)
         root = find(opened.db, commit.tree, wanted_path(call.path)) if call.path else Entry(commit.tree, True)
@@ -145,8 +142,8 @@ def _file(path: str, blob: Blob) -> dict[str, Any]:
 
 
 ROUTES: Table = {
-    ("GET", "api:tree"): Route(tree),
-    ("POST", "api:paths-info"): Route(paths_info, body="form"),
-    ("GET", "api:refs"): Route(list_refs),
-    ("GET", "api:commits"): Route(list_commits),
+    ("GET", "api:tree"): Route(tree, query=("recursive", "expand", "limit", "cursor")),
+    ("POST", "api:paths-info"): Route(paths_info, body="form", keys=("paths", "expand")),
+    ("GET", "api:refs"): Route(list_refs, query=("include_prs",)),
+    ("GET", "api:commits"): Route(list_commits, query=("limit",), expand=frozenset({"formatted"})),
 }

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import datetime as dt
+import sqlite3
 from typing import Any
 
 from starlette.responses import Response
 
 from localhub import repos
-from localhub.commits import Commit, get_commit
-from localhub.errors import HubError, StorageError, bad_request
-from localhub.names import DEFAULT_BRANCH, RepoName, repo_name
-from localhub.refs import head
-from localhub.repo_card import MAX_CARD, CardError, front_matter
+from localhub.commits import Commit
+from localhub.errors import HubError, StorageError, bad_request, not_served
+from localhub.names import RepoName, repo_name
+from localhub.repo_card import MAX_CARD, CardError, front_matter, tags_of
 from localhub.repos import Repo
+from localhub.routes import spaces
 from localhub.routing import Call, Route, Table, answer
-from localhub.store import Opened
+from localhub.store import HubStore, Opened
 from localhub.trees import Blob, find, load_blobs, pointer, walk
 
 _SDKS = ("gradio", "streamlit", "docker", "static")
+#: What ``expand`` may ask of a repo; all of it is always said, but for the card and the files in listings.
+EXPAND = frozenset(
+    {"author", "cardData", "createdAt", "disabled", "downloads", "gated", "lastModified", "library_name",
+     "likes", "pipeline_tag", "private", "sdk", "sha", "siblings", "tags"}
+)  # fmt: skip
 
 
 def iso(seconds: float) -> str:
@@ -56,8 +62,11 @@ def create(call: Call) -> Response:
         raise bad_request(f"sdk must be one of {', '.join(_SDKS)}")
     private = bool(_private(call.body))
     url = f"{call.base}/{name.url_path}"
+    space = spaces.given(call) if name.type == "space" else {}
     try:
         call.store.create_repo(name.id, name.type, author=call.author, private=private, sdk=sdk)
+        if space:
+            spaces.keep(call.store, name, space)
     except HubError as error:
         if error.status != 409:
             raise
@@ -91,6 +100,8 @@ def _split(repo_id: str) -> tuple[str, str]:
 
 def settings(call: Call) -> Response:
     """``PUT /api/{type}s/{repo}/settings``; only who may see it is kept."""
+    if call.body.get("gated"):
+        raise not_served("gated")
     private = _private(call.body)
     with call.store.change(call.repo) as opened:
         if private is not None:
@@ -110,34 +121,16 @@ def show(call: Call) -> Response:
     """``GET /api/{type}s/{repo}[/revision/{revision}]``"""
     with call.open() as opened:
         commit = opened.commit(call.revision)
-        facts = summary(opened.repo, commit) | {
-            "siblings": _siblings(opened, commit, blobs=call.flag("blobs")),
-            "cardData": _card(call, opened, commit),
+        card = card_of(call.store, opened.db, commit)
+        facts = summary(opened.repo, commit, card) | {
+            "siblings": siblings(opened, commit, blobs=call.flag("blobs")),
+            "cardData": card,
         }
     return answer(facts, headers={"X-Repo-Commit": commit.oid})
 
 
-def list_repos(call: Call) -> Response:
-    """``GET /api/{type}s``"""
-    query = call.request.query_params
-    kind = call.request.url.path.rstrip("/").rsplit("/", 1)[-1].removesuffix("s")
-    author, search = query.get("author", "").lower(), query.get("search", "").lower()
-    limit = call.page(1000, 1000)
-    found: list[dict[str, Any]] = []
-    with call.store.db.read() as db:
-        for repo in repos.list_repos(db, kind):
-            hidden = call.user is None and (repo.private or not call.access.anonymous_read)
-            owner = repo.name.namespace.lower()
-            if hidden or (author and owner != author) or search not in repo.name.id.lower():
-                continue
-            main = head(db, repo.key, DEFAULT_BRANCH)
-            if main and len(found) < limit:
-                found.append(summary(repo, get_commit(db, repo.key, main)))
-    return answer(found)
-
-
-def summary(repo: Repo, commit: Commit) -> dict[str, Any]:
-    """What every listing says of a repo."""
+def summary(repo: Repo, commit: Commit, card: dict[str, Any] | None) -> dict[str, Any]:
+    """What every listing says of a repo; `card` is the head of its README."""
     facts: dict[str, Any] = {
         "_id": f"{repo.key:024x}",
         "id": repo.name.id,
@@ -150,50 +143,59 @@ def summary(repo: Repo, commit: Commit) -> dict[str, Any]:
         "disabled": False,
         "downloads": 0,
         "likes": 0,
-        "tags": [],
+        "tags": tags_of(repo.name.type, card),
     }
     if repo.name.type == "model":
-        facts["modelId"] = repo.name.id
+        named = {key: value for key in ("pipeline_tag", "library_name") if (value := (card or {}).get(key))}
+        facts |= {"modelId": repo.name.id, **named}
     if repo.name.type == "space":
         facts["sdk"] = repo.sdk
     return facts
 
 
-def _siblings(opened: Opened, commit: Commit, *, blobs: bool) -> list[dict[str, Any]]:
+def siblings(opened: Opened, commit: Commit, *, blobs: bool) -> list[dict[str, Any]]:
+    """All files of a commit, with their sizes on request."""
     entries = [(path, entry.oid) for path, entry in walk(opened.db, commit.tree) if not entry.folder]
     if not blobs:
         return [{"rfilename": path} for path, _ in entries]
     contents = load_blobs(opened.db, [oid for _, oid in entries])
-    siblings = []
+    files = []
     for path, oid in entries:
         blob = contents[oid]
         fact: dict[str, Any] = {"rfilename": path, "blobId": oid, "size": blob.size}
-        siblings.append(fact | {"lfs": lfs_facts(blob)} if blob.lfs else fact)
-    return siblings
+        files.append(fact | {"lfs": lfs_facts(blob)} if blob.lfs else fact)
+    return files
 
 
-def _card(call: Call, opened: Opened, commit: Commit) -> dict[str, Any] | None:
-    entry = find(opened.db, commit.tree, ("README.md",))
+def card_of(store: HubStore, db: sqlite3.Connection, commit: Commit) -> dict[str, Any] | None:
+    """The metadata of a commit's README, when it is there and can be read."""
+    entry = find(db, commit.tree, ("README.md",))
     if entry is None or entry.folder:
         return None
-    blob = load_blobs(opened.db, [entry.oid])[entry.oid]
+    blob = load_blobs(db, [entry.oid])[entry.oid]
     if blob.size > MAX_CARD:
         return None
     try:
-        return front_matter(call.store.files.read(blob.sha256).decode("utf-8", "replace")) or None
+        return front_matter(store.files.read(blob.sha256).decode("utf-8", "replace")) or None
     except (CardError, StorageError):  # a bad README must not hide its repo
         return None
 
 
 ROUTES: Table = {
-    ("POST", "/api/repos/create"): Route(create, write=True, body="json"),
-    ("DELETE", "/api/repos/delete"): Route(delete, write=True, body="json"),
-    ("POST", "/api/repos/move"): Route(move, write=True, body="json"),
-    ("GET", "/api/models"): Route(list_repos),
-    ("GET", "/api/datasets"): Route(list_repos),
-    ("GET", "/api/spaces"): Route(list_repos),
-    ("GET", "api:"): Route(show),
-    ("GET", "api:revision"): Route(show),
-    ("PUT", "api:settings"): Route(settings, write=True, body="json"),
+    ("POST", "/api/repos/create"): Route(
+        create,
+        write=True,
+        body="json",
+        keys=("type", "name", "organization", "visibility", "private", "sdk", *spaces.KEYS),
+    ),
+    ("DELETE", "/api/repos/delete"): Route(
+        delete, write=True, body="json", keys=("type", "name", "organization")
+    ),
+    ("POST", "/api/repos/move"): Route(move, write=True, body="json", keys=("type", "fromRepo", "toRepo")),
+    ("GET", "api:"): Route(show, query=("blobs",), expand=EXPAND),
+    ("GET", "api:revision"): Route(show, query=("blobs",), expand=EXPAND),
+    ("PUT", "api:settings"): Route(
+        settings, write=True, body="json", keys=("visibility", "private", "gated")
+    ),
     ("GET", "api:auth-check"): Route(auth_check),
 }

@@ -54,4 +54,4 @@ def _media_type(name: str, *, lfs: bool) -> str:
     return guessed if guessed.startswith("image/") and "svg" not in guessed else "application/octet-stream"
 
 
-ROUTES: Table = {("GET", "web:resolve"): Route(resolve)}
+ROUTES: Table = {("GET", "web:resolve"): Route(resolve, query=("download",))}

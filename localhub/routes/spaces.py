@@ -15,12 +15,16 @@ from typing import Any
 from starlette.responses import Response
 
 from localhub.errors import bad_request
+from localhub.names import RepoName
 from localhub.repos import Repo
 from localhub.routing import Call, Route, Table, answer
+from localhub.store import HubStore
 
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
 _LONGEST = 65_536
 _MOST = 500
+#: What may come with a new Space.
+KEYS = ("hardware", "sleepTimeSeconds", "secrets", "variables", "volumes")
 _EMPTY: dict[str, Any] = {
     "secrets": {},
     "variables": {},
@@ -47,26 +51,64 @@ def _show(call: Call, kind: str) -> Response:
         return answer(_load(opened.db, opened.repo)[kind])
 
 
-def _set(call: Call, kind: str) -> Response:
-    key, value = call.text("key"), call.text("value")
-    about = call.text("description", "")
+def _entry(kind: str, item: Any) -> tuple[str, dict[str, Any]]:
+    """A secret or variable as it is kept, by its name.
+
+    Raises:
+        HubError: 400.
+    """
+    if not isinstance(item, dict):
+        raise bad_request(f"{kind} must be objects with key and value")
+    key, value, about = item.get("key"), item.get("value"), item.get("description") or ""
+    if not (isinstance(key, str) and isinstance(value, str) and isinstance(about, str)):
+        raise bad_request("key, value and description must be texts")
     if not _KEY.fullmatch(key):
         raise bad_request("A key is made of letters, digits and underscores, and does not begin with a digit")
     if len(value) > _LONGEST or len(about) > _LONGEST:
         raise bad_request(f"A value has at most {_LONGEST} characters")
     entry = {"description": about, "updatedAt": _now()}
-    if kind == "variables":
-        entry["value"] = value
+    return key, entry | {"value": value} if kind == "variables" else entry
+
+
+def _with(facts: dict[str, Any], kind: str, key: str, entry: dict[str, Any]) -> dict[str, Any]:
+    if len(facts[kind]) >= _MOST and key not in facts[kind]:
+        raise bad_request(f"A Space has at most {_MOST} {kind}")
+    # A name stands for one or the other, as on huggingface.co.
+    if key in facts["variables" if kind == "secrets" else "secrets"]:
+        raise bad_request(f"{key} is there already, as a {'variable' if kind == 'secrets' else 'secret'}")
+    return {**facts, kind: {**facts[kind], key: entry}}
+
+
+def _set(call: Call, kind: str) -> Response:
+    key, entry = _entry(kind, call.body)
     with call.store.change(call.repo) as opened:
-        facts = _load(opened.db, opened.repo)
-        if len(facts[kind]) >= _MOST and key not in facts[kind]:
-            raise bad_request(f"A Space has at most {_MOST} {kind}")
-        # A name stands for one or the other, as on huggingface.co.
-        if key in facts["variables" if kind == "secrets" else "secrets"]:
-            raise bad_request(f"{key} is there already, as a {'variable' if kind == 'secrets' else 'secret'}")
-        facts[kind] = {**facts[kind], key: entry}
+        facts = _with(_load(opened.db, opened.repo), kind, key, entry)
         _save(opened.db, opened.repo, facts)
     return answer(facts[kind])
+
+
+def given(call: Call) -> dict[str, Any]:
+    """The settings that come with a new Space.
+
+    Raises:
+        HubError: 400.
+    """
+    facts = dict(_EMPTY)
+    if call.body.get("hardware") is not None:
+        facts["hardware"] = _flavor(call.text("hardware"))
+    facts["sleep"] = _sleep(call)
+    if call.body.get("volumes") is not None:
+        facts["volumes"] = _volumes(call)
+    for kind in ("secrets", "variables"):
+        for item in call.items(kind) if call.body.get(kind) is not None else []:
+            facts = _with(facts, kind, *_entry(kind, item))
+    return facts
+
+
+def keep(store: HubStore, name: RepoName, facts: dict[str, Any]) -> None:
+    """Store the settings of a Space."""
+    with store.change(name) as opened:
+        _save(opened.db, opened.repo, facts)
 
 
 def _drop(call: Call, kind: str) -> Response:
@@ -80,21 +122,32 @@ def _drop(call: Call, kind: str) -> Response:
 
 def hardware(call: Call) -> Response:
     """``POST /api/spaces/{repo}/hardware``"""
-    flavor = call.text("flavor")
-    if not re.fullmatch(r"[a-z0-9-]{1,40}", flavor):
+    return _change(call, {"hardware": _flavor(call.text("flavor")), "sleep": _sleep(call)})
+
+
+def _flavor(name: str) -> str:
+    if not re.fullmatch(r"[a-z0-9-]{1,40}", name):
         raise bad_request("This is no name of a hardware")
+    return name
+
+
+def _sleep(call: Call) -> int | None:
     sleep = call.body.get("sleepTimeSeconds")
     if sleep is not None and (not isinstance(sleep, int) or isinstance(sleep, bool)):
         raise bad_request("sleepTimeSeconds must be a whole number")
-    return _change(call, {"hardware": flavor, "sleep": sleep})
+    return sleep
 
 
 def volumes(call: Call) -> Response:
     """``PUT /api/spaces/{repo}/volumes``"""
+    return _change(call, {"volumes": _volumes(call)})
+
+
+def _volumes(call: Call) -> list[Any]:
     found = call.items("volumes")
     if len(found) > 20 or not all(isinstance(one, dict) for one in found):
         raise bad_request("volumes must be a short list of objects")
-    return _change(call, {"volumes": found})
+    return found
 
 
 def runtime(call: Call) -> Response:
@@ -126,12 +179,20 @@ def _now() -> str:
 
 ROUTES: Table = {
     ("GET", "api:secrets"): Route(lambda call: _show(call, "secrets")),
-    ("POST", "api:secrets"): Route(lambda call: _set(call, "secrets"), write=True, body="json"),
-    ("DELETE", "api:secrets"): Route(lambda call: _drop(call, "secrets"), write=True, body="json"),
+    ("POST", "api:secrets"): Route(
+        lambda call: _set(call, "secrets"), write=True, body="json", keys=("key", "value", "description")
+    ),
+    ("DELETE", "api:secrets"): Route(
+        lambda call: _drop(call, "secrets"), write=True, body="json", keys=("key",)
+    ),
     ("GET", "api:variables"): Route(lambda call: _show(call, "variables")),
-    ("POST", "api:variables"): Route(lambda call: _set(call, "variables"), write=True, body="json"),
-    ("DELETE", "api:variables"): Route(lambda call: _drop(call, "variables"), write=True, body="json"),
-    ("POST", "api:hardware"): Route(hardware, write=True, body="json"),
-    ("PUT", "api:volumes"): Route(volumes, write=True, body="json"),
+    ("POST", "api:variables"): Route(
+        lambda call: _set(call, "variables"), write=True, body="json", keys=("key", "value", "description")
+    ),
+    ("DELETE", "api:variables"): Route(
+        lambda call: _drop(call, "variables"), write=True, body="json", keys=("key",)
+    ),
+    ("POST", "api:hardware"): Route(hardware, write=True, body="json", keys=("flavor", "sleepTimeSeconds")),
+    ("PUT", "api:volumes"): Route(volumes, write=True, body="json", keys=("volumes",)),
     ("GET", "api:runtime"): Route(runtime),
 }
