@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import sqlalchemy as sa
@@ -27,8 +27,8 @@ from smartbreed.core.errors import PhotoError, RequestError, SmartBreedError
 from smartbreed.core.settings import Settings
 from smartbreed.hub.client import chosen_hub, commit_files, connect, delete_repo, ensure_repo
 from smartbreed.imaging.photo import Photo
+from smartbreed.inference.bundle import load_bundle
 from smartbreed.inference.pipeline import OVERLAY_SIZE, Identifier
-from smartbreed.inference.results import Pet
 from smartbreed.teach import learning
 from smartbreed.teach.archives import photos_of
 from smartbreed.teach.bundle import check_classes, clean_name, label_ids, write_bundle
@@ -540,7 +540,8 @@ class Teach:
                 self._ready.move_to_end(key)
                 return self._ready[key]
         try:
-            loaded = Identifier.load(self.store.bundle(*key), threads=self.settings.threads)
+            folder = self.store.bundle(*key)
+            loaded = Identifier(load_bundle(folder, repo=_slug(row.name)), threads=self.settings.threads)
         except SmartBreedError as error:
             log.warning("a member's model does not load: %s", error.message)
             raise RequestError(
@@ -554,15 +555,6 @@ class Teach:
                 self._ready.popitem(last=False)
         return loaded
 
-    def look(self, row: TeachModel, photo: Photo) -> tuple[Identifier, Pet, bool]:
-        """What a model finds in a photo: itself, the pet, and whether that is the whole photo.
-
-        Raises:
-            RequestError: as `identifier_of`.
-        """
-        identifier = self.identifier_of(row)
-        return identifier, *subject_of(identifier, photo, _subject(row.subject))
-
     def try_out(self, row: TeachModel, data: bytes, name: str = "") -> Tried:
         """Name what a photo shows, with what speaks for it.
 
@@ -570,8 +562,8 @@ class Teach:
             PhotoError: the photo cannot be used.
             RequestError: as `identifier_of`.
         """
-        photo = self._read_photo(data, name)
-        identifier, pet, whole = self.look(row, photo)
+        photo, identifier = self._read_photo(data, name), self.identifier_of(row)
+        pet, whole = subject_of(identifier, photo, _subject(row.subject))
         return Tried(
             tuple((guess.name, guess.probability) for guess in pet.breeds),
             pet.verdict == "breed",
@@ -579,6 +571,17 @@ class Teach:
             identifier.crop(photo, pet, OVERLAY_SIZE),
             identifier.explain(photo, pet),
         )
+
+    def identify(self, row: TeachModel, data: bytes, name: str = "") -> dict[str, Any]:
+        """The JSON of the contract for a photo; of the whole photo where no pet is found.
+
+        Raises:
+            PhotoError: the photo cannot be used.
+            RequestError: as `identifier_of`.
+        """
+        photo, identifier = self._read_photo(data, name), self.identifier_of(row)
+        answer = identifier.identify(photo)
+        return (answer if answer.pets else identifier.identify(photo, whole=True)).as_dict()
 
     def pack(self, member_id: str, model_id: str, out: IO[bytes]) -> str:
         """Write the bundle as a zip; the name for the file.

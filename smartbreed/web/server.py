@@ -212,6 +212,7 @@ def build_routes(services: Services) -> list[Any]:
     from smartbreed.web.pages.info.page import info_app
     from smartbreed.web.pages.quiz.page import quiz_app
     from smartbreed.web.pages.statistics.page import StatisticsPages
+    from smartbreed.web.pages.teach.page import served_app, teach_app
 
     app = rest_app(
         photo_router(services, uploads=Path(get_upload_folder())),
@@ -224,6 +225,8 @@ def build_routes(services: Services) -> list[Any]:
     own |= dict.fromkeys(("/quiz", "/quiz/{path:path}"), quiz_app(services))
     own |= dict.fromkeys(("/about", "/privacy", "/terms"), info_app(services))
     own["/contact"] = contact_app(services)
+    own |= dict.fromkeys(("/teach", "/teach/{path:path}"), teach_app(services))
+    own |= {"/m/{path:path}": served_app(services)}
     routes = [Route(path, one) for path, one in own.items()]
     pages = [*BreedPages(services).routes(), *StatisticsPages(services).routes()]
     return [*routes, *pages, *similar_routes(services)]

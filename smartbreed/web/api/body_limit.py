@@ -52,8 +52,8 @@ SEVERAL = 4
 
 #: What `_Unpacked` unpacks.
 _PACKED = (b"gzip", b"x-gzip", b"deflate")
-_UPLOAD = re.compile(r"/gradio_api/upload/?$")
-_PHOTO = re.compile(r"/api/(identify|flag)/?$|/gradio_api/mcp(?!/messages)(/|$)")
+_UPLOAD = re.compile(r"/gradio_api/upload/?$|/teach/model/[^/]+/(photos|try)/?$|/m/[^/]+/?$")
+_PHOTO = re.compile(r"/(api|m/[^/]+)/identify/?$|/api/flag/?$|/gradio_api/mcp(?!/messages)(/|$)")
 
 
 @dataclass(frozen=True)

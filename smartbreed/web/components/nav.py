@@ -13,6 +13,7 @@ PAGES = (
     ("breeds", "/breeds", "Breeds"),
     ("ask", "/ask", "Ask"),
     ("quiz", "/quiz", "Quiz"),
+    ("teach", "/teach", "Teach"),
     ("tour", "/tour", "How it learns"),
     ("statistics", "/statistics", "Statistics"),
     ("review", "/review", "Review"),

@@ -38,7 +38,8 @@ def page_style(*more: str) -> str:
 
 @cache
 def _files() -> dict[str, tuple[bytes, str]]:
-    styles, scripts = ("breeds.css", "info.css", "quiz.css", "statistics.css"), ("breeds.js", "quiz.js")
+    styles = ("breeds.css", "info.css", "quiz.css", "statistics.css", "teach.css")
+    scripts = ("breeds.js", "quiz.js", "teach.js")
     return {
         **{name: (page_style(name).encode(), "text/css") for name in styles},
         **{name: ((STATIC / name).read_bytes(), "text/javascript") for name in scripts},

@@ -134,11 +134,19 @@ class Visit:
             )
         except ValueError:
             raise AccountError("bad_form", "This is not a form of ours.", status=400) from None
-        if not compare_digest(fields.get("token", "").encode(), self.token.encode()):
+        self.check_token(fields.get("token", ""))
+        return fields
+
+    def check_token(self, token: str) -> None:
+        """Refuse a form that was not made for this browser and sign-in.
+
+        Raises:
+            AccountError: ``old_form``.
+        """
+        if not compare_digest(token.encode(), self.token.encode()):
             raise AccountError(
                 "old_form", "This form is out of date; nothing was done. Try again.", status=403
             )
-        return fields
 
     # -- answers
 

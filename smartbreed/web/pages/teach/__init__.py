@@ -1,0 +1,1 @@
+"""``/teach``: models of one's own; ``/m/<address>``: those that are published."""

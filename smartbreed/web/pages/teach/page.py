@@ -1,0 +1,424 @@
+"""``/teach`` and ``/m``: forms that work without a script, two FastAPI apps."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from fastapi import Depends, FastAPI
+from markupsafe import Markup
+from PIL import Image
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+
+from smartbreed.accounts.origin import public_origin
+from smartbreed.core.errors import PhotoError, RequestError, SmartBreedError
+from smartbreed.imaging.photo import encode_jpeg
+from smartbreed.inference.results import Failure
+from smartbreed.services import Services
+from smartbreed.teach.offline import FEWEST
+from smartbreed.teach.service import Added, Training, Tried
+from smartbreed.teach.tables import TeachModel
+from smartbreed.web.api.body import read_body
+from smartbreed.web.api.gate import gate_for
+from smartbreed.web.components import nav, templates
+from smartbreed.web.components.plain import file_address
+from smartbreed.web.pages.account.visit import Visit, dependencies, form_app
+
+_ABOUT = "Make a model of your own from a few photos: it learns your pets, or anything else, in seconds."
+_CHUNK = 1 << 16
+#: Side of a thumbnail in pixels, and seconds that a browser keeps it.
+_THUMBNAIL, _KEPT_S = 176, 300
+#: Most files and fields of a form with photos, and bytes of a field.
+_FILES, _FIELDS, _FIELD_BYTES = 500, 20, 20_000
+#: Photos of a class that are shown before one asks for the others.
+_SHOWN = 18
+#: The curve: width, height and margins of its drawing.
+_WIDE, _HIGH, _LEFT, _FOOT = 560, 220, 44, 26
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A form that may carry files."""
+
+    fields: dict[str, str]
+    files: list[UploadFile] = field(default_factory=list)
+
+    def photo(self) -> tuple[bytes, str]:
+        """The one photo of a form: its bytes and its name.
+
+        Raises:
+            PhotoError: ``no_photo``.
+        """
+        if not self.files:
+            raise PhotoError("no_photo", "No photo was sent; choose one and try again.")
+        return self.files[0].file.read(), self.files[0].filename or ""
+
+
+def _sent_with(services: Services) -> Any:
+    """What handlers of forms with files ask for: the form, once it is known to be one of ours."""
+    asked, _ = dependencies(services)
+
+    async def sent(request: Request, visit: Visit = asked) -> AsyncIterator[Sent]:
+        if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+            yield Sent(await visit.form())
+            return
+        try:
+            form = await request.form(max_files=_FILES, max_fields=_FIELDS, max_part_size=_FIELD_BYTES)
+        except HTTPException:
+            raise RequestError("bad_form", "This form cannot be read; send fewer files at once.") from None
+        try:
+            fields = {name: value for name, value in form.multi_items() if isinstance(value, str)}
+            visit.check_token(fields.get("token", ""))
+            files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
+            yield Sent(fields, [file for file in files if file.filename or file.size])
+        finally:
+            await form.close()
+
+    return Depends(sent)
+
+
+def teach_app(services: Services) -> FastAPI:
+    """The routes of ``/teach``; what they raise becomes a page, or JSON for a script, with its sentence."""
+
+    def refused(request: Request, visit: Visit, said: SmartBreedError) -> Response:
+        if _wants_json(request):
+            return JSONResponse({"problem": said.message}, said.status)
+        if said.code == "sign_in" and request.method == "GET":
+            return visit.go(f"/account/sign-in?next={request.url.path}")
+        if "/photo/" in request.url.path:
+            return Response(said.message, said.status, {"Cache-Control": "no-store"}, "text/plain")
+        return _page(visit, "message", said.status, problem=said.message)
+
+    app = form_app(services, refused)
+    _add_lists(app, services)
+    _add_model(app, services)
+    _add_use(app, services)
+    return app
+
+
+def _add_lists(app: FastAPI, services: Services) -> None:
+    """One's models, and a new one."""
+    asked, formed = dependencies(services)
+    teach = services.teach
+
+    def show(visit: Visit, status: int = 200, **values: Any) -> Response:
+        models = teach.models(visit.who.id) if visit.who else []
+        return _page(visit, "start", status, models=models, most=services.settings.teach_models, **values)
+
+    @app.get("/teach")
+    def start(visit: Visit = asked) -> Response:
+        return show(visit)
+
+    @app.post("/teach/new")
+    def new(visit: Visit = asked, form: dict[str, str] = formed) -> Response:
+        who = visit.member()
+        try:
+            row = teach.make(who.id, form.get("name", ""), form.get("subject", ""))
+        except RequestError as error:
+            return show(visit, error.status, problem=error.message)
+        return visit.go(_at(row.id))
+
+
+def _show(visit: Visit, model_id: str, status: int = 200, **values: Any) -> Response:
+    """A model's page."""
+    services, who = visit.services, visit.member()
+    view = services.teach.model(who.id, model_id)
+    training = services.teach.training(who.id, model_id)
+    by_id = {photo.id: (photo, one) for one in view.classes for photo in one.photos}
+    suspicious = [
+        (by_id[one.photo][0], by_id[one.photo][1], one.likely)
+        for one in (view.report.suspicious if view.report else [])
+        if one.photo in by_id and by_id[one.photo][1].name == one.given
+    ]
+    settings = services.settings
+    if training is not None and training.done and training.problem:
+        values.setdefault("problem", training.problem)
+    return _page(
+        visit, "model", status, title=view.row.name, view=view, model=view.row, report=view.report,
+        suspicious=suspicious, class_of={key: one for key, (_, one) in by_id.items()},
+        training=training if training is not None and not training.done else None,
+        curve=_curve(view.report.steps) if view.report else None, shown=_SHOWN, fewest=FEWEST,
+        limits=(settings.teach_classes, settings.teach_photos), at=_at(model_id), origin=_origin(visit),
+        why_no_hub=services.teach.why_no_hub, **values,
+    )  # fmt: skip
+
+
+def _add_model(app: FastAPI, services: Services) -> None:
+    """Classes and photos of a model."""
+    asked, formed = dependencies(services)
+    sent = _sent_with(services)
+    teach = services.teach
+
+    @app.get("/teach/model/{model}")
+    def show(model: str, visit: Visit = asked) -> Response:
+        return _show(visit, model)
+
+    @app.post("/teach/model/{model}/change")
+    def change(model: str, visit: Visit = asked, form: dict[str, str] = formed) -> Response:
+        who, group = visit.member(), form.get("class", "")
+        try:
+            if "add" in form:
+                teach.add_class(who.id, model, form["add"])
+            elif "rename" in form:
+                teach.rename_class(who.id, model, group, form["rename"])
+            elif "remove-class" in form:
+                teach.remove_class(who.id, model, form["remove-class"])
+            elif "remove-photo" in form:
+                teach.remove_photo(who.id, model, form["remove-photo"])
+            elif "move" in form:
+                teach.move_photo(who.id, model, form["move"], group)
+            else:
+                raise RequestError("bad_form", "This is not a form of ours.", status=400)
+        except RequestError as error:
+            return _show(visit, model, error.status, problem=error.message)
+        return visit.go(f"{_at(model)}#{'checks' if form.get('from') == 'checks' else 'classes'}")
+
+    @app.post("/teach/model/{model}/photos")
+    def photos(request: Request, model: str, visit: Visit = asked, form: Sent = sent) -> Response:
+        who, group = visit.member(), form.fields.get("class", "")
+        try:
+            if not form.files:
+                raise RequestError("no_photo", "No photo was sent; choose one and try again.")
+            if group:
+                done = teach.add_photos(who.id, model, group, _read(form.files))
+            else:
+                done = teach.add_zip(who.id, model, form.files[0].file)
+        except RequestError as error:
+            if _wants_json(request):
+                raise
+            return _show(visit, model, error.status, problem=error.message)
+        if _wants_json(request):
+            return JSONResponse({"added": done.added, "note": _said(done)})
+        return _show(visit, model, note=_said(done))
+
+    @app.get("/teach/model/{model}/photo/{photo}")
+    def photo(model: str, photo: str, visit: Visit = asked) -> Response:
+        data = teach.photo(visit.member().id, model, photo)
+        with Image.open(BytesIO(data)) as picture:
+            picture.draft("RGB", (_THUMBNAIL, _THUMBNAIL))
+            picture.thumbnail((_THUMBNAIL * 2, _THUMBNAIL * 2))
+            small = encode_jpeg(np.asarray(picture.convert("RGB")), 82)
+        headers = {"Cache-Control": f"private, max-age={_KEPT_S}"}
+        return Response(small, media_type="image/jpeg", headers=headers)
+
+    @app.post("/teach/model/{model}/train")
+    def train(model: str, visit: Visit = asked, form: dict[str, str] = formed) -> Response:
+        who = visit.member()
+        try:
+            teach.train(who.id, model)
+        except RequestError as error:
+            return _show(visit, model, error.status, problem=error.message)
+        return visit.go(f"{_at(model)}#train")
+
+    @app.get("/teach/model/{model}/progress")
+    def progress(model: str, visit: Visit = asked) -> Response:
+        training = teach.training(visit.member().id, model)
+        body = {"done": True} if training is None else _progress(training)
+        return JSONResponse(body, headers={"Cache-Control": "no-store"})
+
+
+def _add_use(app: FastAPI, services: Services) -> None:
+    """Trying, taking along, publishing and deleting a model."""
+    asked, formed = dependencies(services)
+    sent = _sent_with(services)
+    teach = services.teach
+
+    @app.post("/teach/model/{model}/try")
+    def try_out(model: str, visit: Visit = asked, form: Sent = sent) -> Response:
+        row = teach.model(visit.member().id, model).row
+        try:
+            tried = teach.try_out(row, *form.photo())
+        except (PhotoError, RequestError) as error:
+            return _show(visit, model, error.status, problem=error.message)
+        return _show(visit, model, tried=_drawn(tried))
+
+    @app.get("/teach/model/{model}/bundle")
+    def bundle(model: str, visit: Visit = asked) -> Response:
+        file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it has been sent
+        try:
+            name = teach.pack(visit.member().id, model, file)
+        except BaseException:
+            file.close()
+            raise
+        length = file.tell()
+        file.seek(0)
+
+        def chunks() -> Iterator[bytes]:
+            with file:
+                yield from iter(partial(file.read, _CHUNK), b"")
+
+        headers = {
+            "Content-Disposition": f'attachment; filename="{name}"',
+            "Content-Length": str(length),
+            "Cache-Control": "no-store",
+        }
+        return StreamingResponse(chunks(), media_type="application/zip", headers=headers)
+
+    @app.post("/teach/model/{model}/publish")
+    def publish(model: str, visit: Visit = asked, form: dict[str, str] = formed) -> Response:
+        who, do = visit.member(), form.get("do", "")
+        try:
+            if do in ("serve", "stop"):
+                address = form.get("address", "") if do == "serve" else ""
+                if do == "serve" and not address.strip():
+                    raise RequestError("bad_address", "Choose an address.")
+                teach.publish(who.id, model, address)
+            elif do == "hub":
+                teach.publish_to_hub(who.id, model)
+            elif do == "leave-hub":
+                teach.take_from_hub(who.id, model)
+            else:
+                raise RequestError("bad_form", "This is not a form of ours.", status=400)
+        except SmartBreedError as error:
+            return _show(visit, model, error.status, problem=error.message)
+        return visit.go(f"{_at(model)}#use")
+
+    @app.post("/teach/model/{model}/delete")
+    def delete(model: str, visit: Visit = asked, form: dict[str, str] = formed) -> Response:
+        teach.delete(visit.member().id, model)
+        return visit.go(f"{nav.root()}teach")
+
+
+def served_app(services: Services) -> FastAPI:
+    """The routes of ``/m``: published models, for everyone."""
+
+    def refused(request: Request, visit: Visit, said: SmartBreedError) -> Response:
+        if request.url.path.rstrip("/").endswith("/identify"):
+            answer = (
+                Failure("", said).as_dict() if isinstance(said, PhotoError) else {"error": said.as_dict()}
+            )
+            return JSONResponse(answer, said.status)
+        return _page(visit, "message", said.status, problem=said.message)
+
+    app = form_app(services, refused)
+    asked, _ = dependencies(services)
+    sent, teach, gate = _sent_with(services), services.teach, gate_for(services)
+
+    def show(visit: Visit, row: TeachModel, status: int = 200, **values: Any) -> Response:
+        names = [one.name for one in teach.identifier_of(row).known.breeds]
+        return _page(
+            visit, "served", status, title=row.name, model=row, names=names, origin=_origin(visit), **values
+        )
+
+    @app.get("/m/{address}")
+    def page(address: str, visit: Visit = asked) -> Response:
+        return show(visit, teach.served(address))
+
+    @app.post("/m/{address}")
+    def identify(address: str, visit: Visit = asked, form: Sent = sent) -> Response:
+        row = teach.served(address)
+        try:
+            tried = teach.try_out(row, *form.photo())
+        except PhotoError as error:
+            return show(visit, row, error.status, problem=error.message)
+        return show(visit, row, tried=_drawn(tried))
+
+    @app.post("/m/{address}/identify")
+    async def identify_json(request: Request, address: str) -> Response:
+        row = await gate.run(teach.served, address)
+        settings = services.settings
+        body = await read_body(
+            request, max_bytes=settings.max_bytes, max_photos=1, uploads=Path("/nonexistent")
+        )
+        item = body.photos[0]
+        if item.error:
+            raise item.error
+        return JSONResponse(await gate.run(teach.identify, row, item.source, item.name))
+
+    return app
+
+
+def _page(visit: Visit, template: str, status: int = 200, **values: Any) -> Response:
+    services, who = visit.services, visit.who
+    html = templates.render(
+        f"teach/{template}.html",
+        **{
+            "key": "teach", "title": "Teach", "about": _ABOUT, "status": status,
+            "url": f"{_origin(visit)}{visit.request.url.path}",
+            "site": services.introduction[0] or "SmartBreed",
+            "root": nav.root(), "file": file_address, "token": visit.token, "who": who,
+            "header": Markup(
+                nav.header(
+                    "teach", maintainers=services.maintainers.reachable, account=who.shown if who else ""
+                )
+            ),
+            "problem": "", "note": "", "tried": None, **values,
+        },
+    )  # fmt: skip
+    return visit.kept(HTMLResponse(html, status))
+
+
+def _at(model_id: str) -> str:
+    return f"{nav.root()}teach/model/{model_id}"
+
+
+def _origin(visit: Visit) -> str:
+    return public_origin(visit.services.settings.public_url) or str(visit.request.base_url).rstrip("/")
+
+
+def _wants_json(request: Request) -> bool:
+    return request.headers.get("accept", "").startswith("application/json")
+
+
+def _read(files: Sequence[UploadFile]) -> Iterator[tuple[str, bytes]]:
+    for file in files:
+        yield file.filename or "", file.file.read()
+
+
+def _said(done: Added) -> str:
+    """What became of photos, in a few sentences."""
+    lines = [f"{done.added} {'photo was' if done.added == 1 else 'photos were'} added."]
+    if done.already:
+        lines.append(f"{done.already} were there already.")
+    lines += [f"{count} could not be used: {sentence}" for sentence, count in done.unusable.most_common(5)]
+    return " ".join(lines)
+
+
+def _progress(training: Training) -> dict[str, Any]:
+    """How far a training is, for the script of the page."""
+    steps = list(training.steps)
+    said = f"Step {steps[-1].step}" if steps else f"Looking at photo {training.looked} of {training.photos}"
+    curve = _curve([(one.step, one.loss, one.learnt, one.held_back) for one in steps])
+    html = templates.Macros("teach/parts.html").curve(curve) if curve else ""
+    return {"done": training.done, "said": said, "curve": html}
+
+
+def _curve(steps: Sequence[tuple[int, float, float, float | None]]) -> dict[str, Any] | None:
+    """Where the two lines of the curve stand, in pixels of its drawing."""
+    if len(steps) < 2:
+        return None
+    last = steps[-1][0]
+
+    def x(step: int) -> float:
+        return _LEFT + (_WIDE - _LEFT - 12) * (step - 1) / max(last - 1, 1)
+
+    def y(share: float) -> float:
+        return 10 + (_HIGH - _FOOT - 10) * (1 - share)
+
+    def line(values: list[tuple[int, float]]) -> str:
+        return " ".join(f"{x(step):.1f},{y(share):.1f}" for step, share in values)
+
+    return {
+        "width": _WIDE, "height": _HIGH, "left": _LEFT, "last": last,
+        "ticks": [(y(share), f"{share:.0%}") for share in (0.0, 0.5, 1.0)],
+        "learnt": line([(step, learnt) for step, _, learnt, _ in steps]),
+        "held_back": line([(step, held) for step, _, _, held in steps if held is not None]),
+        "ends": (steps[-1][2], steps[-1][3]),
+    }  # fmt: skip
+
+
+def _drawn(tried: Tried) -> dict[str, Any]:
+    """What a try found, with its pictures as JPEG."""
+    return {
+        "guesses": tried.guesses, "sure": tried.sure, "whole": tried.whole,
+        "crop": encode_jpeg(tried.crop), "heat": encode_jpeg(tried.heat),
+    }  # fmt: skip

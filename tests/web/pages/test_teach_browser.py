@@ -1,0 +1,180 @@
+"""A model of one's own in a real browser on a real server: from signing up to the published address."""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.browser import LOOKS
+from support.photos import pattern
+from support.processes import Server
+from support.teaching import as_folder, as_zip, classes
+
+import smartbreed
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
+
+WIDTHS = {
+    1280: {"viewport": {"width": 1280, "height": 900}},
+    390: {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True},
+}
+SCRIPT = "<script>alert(1)</script>{{7*7}}"
+
+
+def fits(page: Any, shot: str = "") -> None:
+    """Nothing sticks out, controls are large enough, pictures have loaded and every field has a name."""
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), page.url
+    small = page.evaluate(
+        """[...document.querySelectorAll("main button, main a, main summary, main input")].filter((one) =>
+        one.checkVisibility() && one.type !== "radio" && getComputedStyle(one).display !== "inline" &&
+        one.getBoundingClientRect().height < 43.5).map((one) => one.outerHTML)"""
+    )
+    assert small == []
+    nameless = page.evaluate(
+        """[...document.querySelectorAll('main input:not([type="hidden"])')].filter((one) =>
+        !one.labels.length && !one.ariaLabel).map((one) => one.outerHTML)"""
+    )
+    assert nameless == []
+    page.wait_for_function(
+        "[...document.querySelectorAll('main img')].every((one) => one.naturalWidth || one.loading === 'lazy')"
+    )
+    if shot and SHOTS:
+        page.screenshot(path=f"{SHOTS}/{shot}.png", full_page=True)
+
+
+SHOTS = "/tmp/teach"
+
+
+def link(server: Server, before: int, page: Any) -> str:
+    for _ in range(400):
+        found = re.findall(r"verify link for member \S+: (\S+)", server.log())
+        if len(found) > before:
+            return str(found[-1])
+        page.wait_for_timeout(50)
+    raise AssertionError("no link was logged")
+
+
+@pytest.mark.parametrize(("width", "scheme"), LOOKS)
+def test_from_a_few_photos_to_an_address(
+    open_page: Callable[..., Any], server: Server, tmp_path: Path, width: int, scheme: str
+) -> None:
+    look = f"{width}-{scheme}"
+    page = open_page(**WIDTHS[width], color_scheme=scheme)
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda said: faults.append(said.text) if "Security Policy" in said.text else None)
+    page.on("dialog", lambda dialog: faults.append(dialog.message))
+    page.goto(f"{server.url}quiz")
+    page.click(".sb-nav a:has-text('Teach')")
+    page.wait_for_url("**/teach")
+    fits(page, f"visitor-{look}")
+    page.click("main >> text=Make an account")
+    before = len(re.findall("verify link", server.log()))
+    page.fill("#sb-email", f"teacher-{look}@example.org")
+    page.fill("#sb-name", "Rosa")
+    page.fill("#sb-password", "my two cats sing")
+    page.click("button:has-text('Make an account')")
+    page.goto(link(server, before, page))
+    page.click("text=Confirm and sign in")
+    page.wait_for_url("**/account")
+
+    page.goto(f"{server.url}teach")
+    fits(page, f"empty-{look}")
+    page.fill("#name", "My pets")
+    page.check("input[value=whole]")
+    page.check("input[value=pet]")
+    page.click("button:has-text('Begin')")
+    page.wait_for_url("**/teach/model/*")
+    fits(page, f"new-{look}")
+    page.fill("[name=add]", SCRIPT)
+    page.click("button:has-text('Add class')")
+    page.wait_for_selector(f".sb-class h4:has-text('{SCRIPT}')")
+    folder = as_folder(tmp_path / "pets")
+    files = sorted((folder / "Pet 1").iterdir())
+    page.set_input_files(
+        ".sb-class input[type=file] >> nth=0", [*files, tmp_path / "pets" / "Pet 2" / "0.jpg"]
+    )
+    page.wait_for_selector(".sb-thanks:has-text('9'), .sb-thanks:has-text('photos were added')")
+    page.wait_for_selector(".sb-class .sb-thumbs li >> nth=8")
+    page.click(".sb-class summary >> nth=0")
+    page.fill("[name=rename]", "Pet 1")
+    page.click("button:has-text('Rename')")
+    page.wait_for_selector(".sb-class h4:text-is('Pet 1')")
+    fits(page)
+    assert "two at least" in page.inner_text("#train")
+
+    broken = tmp_path / "broken.zip"
+    broken.write_bytes(b"PK\x03\x04 nothing")
+    page.set_input_files("#zip", broken)
+    page.wait_for_selector(".sb-thanks:has-text('cannot be read')")
+    good = tmp_path / "pets.zip"
+    good.write_bytes(as_zip({"Pet 2": classes()["Pet 2"], "Pet 1": [pattern(1)]}).getvalue())
+    page.set_input_files("#zip", good)
+    page.wait_for_selector(".sb-class h4:text-is('Pet 2')")
+    page.click("[aria-label='Remove 0.jpg'] >> nth=0")
+    page.wait_for_load_state()
+    fits(page, f"photos-{look}")
+
+    page.click("button:text-is('Train')")
+    page.wait_for_selector(".sb-figure", timeout=60_000)
+    assert page.locator(".sb-confusion tbody tr").count() == 2
+    assert page.locator(".sb-curve polyline").count() == 2
+    fits(page, f"trained-{look}")
+    page.set_input_files("#photo", folder / "Pet 2" / "1.jpg")
+    page.click("#try button:has-text('Name it')")
+    page.wait_for_selector("#answer h3:has-text('Pet 2')")
+    fits(page, f"tried-{look}")
+    with page.expect_download() as got:
+        page.click("text=Download the bundle")
+    unpacked = tmp_path / "bundle"
+    import zipfile
+
+    zipfile.ZipFile(got.value.path()).extractall(unpacked)
+    answer = smartbreed.load(unpacked).identify(folder / "Pet 2" / "1.jpg", whole=True)
+    assert answer.pets[0].breeds[0].name == "Pet 2"
+
+    name = f"pets_{width}_{scheme}"
+    page.fill("#address", name)
+    page.click("#use button:text-is('Publish')")
+    page.wait_for_selector("text=Stop publishing it")
+    page.click("text=Put it on the Hub")
+    page.wait_for_selector("text=Update it there")
+    fits(page, f"published-{look}")
+    page.click("text=Update it there")
+    page.wait_for_load_state()
+    page.click("text=Delete it there")
+    page.wait_for_selector("text=Put it on the Hub")
+
+    visitor = page.context.browser.new_context(**WIDTHS[width], color_scheme=scheme)
+    other = visitor.new_page()
+    other.goto(f"{server.url}m/{name}")
+    fits(other)
+    other.set_input_files("#photo", folder / "Pet 1" / "1.jpg")
+    other.click("text=Name it")
+    other.wait_for_selector("#answer h3:has-text('Pet 1')")
+    fits(other, f"served-{look}")
+    visitor.close()
+    request = urllib.request.Request(
+        f"{server.url}m/{name}/identify", data=(folder / "Pet 1" / "1.jpg").read_bytes(), method="POST",
+        headers={"Content-Type": "image/jpeg"},
+    )  # fmt: skip
+    with urllib.request.urlopen(request) as said:
+        assert json.load(said)["pets"][0]["breeds"][0]["name"] == "Pet 1"
+
+    page.click("text=Stop publishing it")
+    page.wait_for_selector("#address")
+    page.click(".sb-crumbs a")
+    page.wait_for_url("**/teach")
+    fits(page, f"models-{look}")
+    page.click(".sb-models a")
+    page.click("summary:has-text('Delete this model')")
+    page.click(".sb-end button")
+    page.wait_for_url("**/teach")
+    assert page.locator(".sb-models").count() == 0
+    assert not [path for path in (server.home / "teach").iterdir() if path.is_dir()]
+    assert faults == []
