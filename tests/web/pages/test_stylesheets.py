@@ -21,6 +21,7 @@ WITHOUT_GRADIO = {
     "info.css",
     "quiz.css",
     "statistics.css",
+    "teach.css",
 }
 tinycss2 = pytest.importorskip("tinycss2", reason="tinycss2 is not installed")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import urllib.request
-from collections.abc import Callable
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ WIDTHS = {
 SCRIPT = "<script>alert(1)</script>{{7*7}}"
 
 
-def fits(page: Any, shot: str = "") -> None:
+def fits(page: Any) -> None:
     """Nothing sticks out, controls are large enough, pictures have loaded and every field has a name."""
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), page.url
     small = page.evaluate(
@@ -41,13 +41,8 @@ def fits(page: Any, shot: str = "") -> None:
     )
     assert nameless == []
     page.wait_for_function(
-        "[...document.querySelectorAll('main img')].every((one) => one.naturalWidth || one.loading === 'lazy')"
+        "[...document.querySelectorAll('main img')].every((one) => one.naturalWidth || one.loading == 'lazy')"
     )
-    if shot and SHOTS:
-        page.screenshot(path=f"{SHOTS}/{shot}.png", full_page=True)
-
-
-SHOTS = "/tmp/teach"
 
 
 def link(server: Server, before: int, page: Any) -> str:
@@ -61,10 +56,11 @@ def link(server: Server, before: int, page: Any) -> str:
 
 @pytest.mark.parametrize(("width", "scheme"), LOOKS)
 def test_from_a_few_photos_to_an_address(
-    open_page: Callable[..., Any], server: Server, tmp_path: Path, width: int, scheme: str
+    chromium: Any, server: Server, tmp_path: Path, width: int, scheme: str
 ) -> None:
-    look = f"{width}-{scheme}"
-    page = open_page(**WIDTHS[width], color_scheme=scheme)
+    context = chromium.new_context(**WIDTHS[width], color_scheme=scheme)
+    page = context.new_page()
+    context.set_default_timeout(30_000)
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda said: faults.append(said.text) if "Security Policy" in said.text else None)
@@ -72,10 +68,10 @@ def test_from_a_few_photos_to_an_address(
     page.goto(f"{server.url}quiz")
     page.click(".sb-nav a:has-text('Teach')")
     page.wait_for_url("**/teach")
-    fits(page, f"visitor-{look}")
+    fits(page)
     page.click("main >> text=Make an account")
     before = len(re.findall("verify link", server.log()))
-    page.fill("#sb-email", f"teacher-{look}@example.org")
+    page.fill("#sb-email", f"teacher-{width}-{scheme}@example.org")
     page.fill("#sb-name", "Rosa")
     page.fill("#sb-password", "my two cats sing")
     page.click("button:has-text('Make an account')")
@@ -84,13 +80,13 @@ def test_from_a_few_photos_to_an_address(
     page.wait_for_url("**/account")
 
     page.goto(f"{server.url}teach")
-    fits(page, f"empty-{look}")
+    fits(page)
     page.fill("#name", "My pets")
     page.check("input[value=whole]")
     page.check("input[value=pet]")
     page.click("button:has-text('Begin')")
     page.wait_for_url("**/teach/model/*")
-    fits(page, f"new-{look}")
+    fits(page)
     page.fill("[name=add]", SCRIPT)
     page.click("button:has-text('Add class')")
     page.wait_for_selector(f".sb-class h4:has-text('{SCRIPT}')")
@@ -118,22 +114,20 @@ def test_from_a_few_photos_to_an_address(
     page.wait_for_selector(".sb-class h4:text-is('Pet 2')")
     page.click("[aria-label='Remove 0.jpg'] >> nth=0")
     page.wait_for_load_state()
-    fits(page, f"photos-{look}")
+    fits(page)
 
     page.click("button:text-is('Train')")
     page.wait_for_selector(".sb-figure", timeout=60_000)
     assert page.locator(".sb-confusion tbody tr").count() == 2
     assert page.locator(".sb-curve polyline").count() == 2
-    fits(page, f"trained-{look}")
+    fits(page)
     page.set_input_files("#photo", folder / "Pet 2" / "1.jpg")
     page.click("#try button:has-text('Name it')")
     page.wait_for_selector("#answer h3:has-text('Pet 2')")
-    fits(page, f"tried-{look}")
+    fits(page)
     with page.expect_download() as got:
         page.click("text=Download the bundle")
     unpacked = tmp_path / "bundle"
-    import zipfile
-
     zipfile.ZipFile(got.value.path()).extractall(unpacked)
     answer = smartbreed.load(unpacked).identify(folder / "Pet 2" / "1.jpg", whole=True)
     assert answer.pets[0].breeds[0].name == "Pet 2"
@@ -144,20 +138,20 @@ def test_from_a_few_photos_to_an_address(
     page.wait_for_selector("text=Stop publishing it")
     page.click("text=Put it on the Hub")
     page.wait_for_selector("text=Update it there")
-    fits(page, f"published-{look}")
+    fits(page)
     page.click("text=Update it there")
     page.wait_for_load_state()
     page.click("text=Delete it there")
     page.wait_for_selector("text=Put it on the Hub")
 
-    visitor = page.context.browser.new_context(**WIDTHS[width], color_scheme=scheme)
+    visitor = chromium.new_context(**WIDTHS[width], color_scheme=scheme)
     other = visitor.new_page()
     other.goto(f"{server.url}m/{name}")
     fits(other)
     other.set_input_files("#photo", folder / "Pet 1" / "1.jpg")
     other.click("text=Name it")
     other.wait_for_selector("#answer h3:has-text('Pet 1')")
-    fits(other, f"served-{look}")
+    fits(other)
     visitor.close()
     request = urllib.request.Request(
         f"{server.url}m/{name}/identify", data=(folder / "Pet 1" / "1.jpg").read_bytes(), method="POST",
@@ -170,11 +164,12 @@ def test_from_a_few_photos_to_an_address(
     page.wait_for_selector("#address")
     page.click(".sb-crumbs a")
     page.wait_for_url("**/teach")
-    fits(page, f"models-{look}")
+    fits(page)
     page.click(".sb-models a")
     page.click("summary:has-text('Delete this model')")
     page.click(".sb-end button")
     page.wait_for_url("**/teach")
     assert page.locator(".sb-models").count() == 0
     assert not [path for path in (server.home / "teach").iterdir() if path.is_dir()]
+    context.close()
     assert faults == []
