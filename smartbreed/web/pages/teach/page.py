@@ -12,12 +12,11 @@ from typing import IO, Any
 
 import numpy as np
 from fastapi import Depends, FastAPI
-from markupsafe import Markup
 from PIL import Image
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from smartbreed.accounts.origin import public_origin
 from smartbreed.core.errors import PhotoError, RequestError, SmartBreedError
@@ -30,7 +29,6 @@ from smartbreed.teach.tables import TeachModel
 from smartbreed.web.api.body import read_body
 from smartbreed.web.api.gate import gate_for
 from smartbreed.web.components import nav, templates
-from smartbreed.web.components.plain import file_address
 from smartbreed.web.pages.account.visit import Visit, dependencies, form_app
 
 _ABOUT = "Make a model of your own from a few photos: it learns your pets, or anything else, in seconds."
@@ -338,23 +336,10 @@ def served_app(services: Services) -> FastAPI:
 
 
 def _page(visit: Visit, template: str, status: int = 200, **values: Any) -> Response:
-    services, who = visit.services, visit.who
-    html = templates.render(
-        f"teach/{template}.html",
-        **{
-            "key": "teach", "title": "Teach", "about": _ABOUT, "status": status,
-            "url": f"{_origin(visit)}{visit.request.url.path}",
-            "site": services.introduction[0] or "SmartBreed",
-            "root": nav.root(), "file": file_address, "token": visit.token, "who": who,
-            "header": Markup(
-                nav.header(
-                    "teach", maintainers=services.maintainers.reachable, account=who.shown if who else ""
-                )
-            ),
-            "problem": "", "note": "", "tried": None, **values,
-        },
+    return visit.plain(
+        f"teach/{template}.html", status, key="teach", about=_ABOUT,
+        path=visit.request.url.path.lstrip("/"), **{"title": "Teach", "note": "", "tried": None, **values},
     )  # fmt: skip
-    return visit.kept(HTMLResponse(html, status))
 
 
 def _at(model_id: str) -> str:
