@@ -34,6 +34,11 @@ class Change(NamedTuple):
     blob: Blob | None = None
 
 
+#: The words by which ``datasets`` and ``huggingface_hub`` know it.
+_STALE = (
+    "A commit has happened since. The branch was updated since you opened this page. "
+    "Please refresh and try again."
+)
 _COLUMNS = "oid, tree, parent, author, title, message, created"
 
 
@@ -116,7 +121,7 @@ def push(
             raise bad_request("Commits are added to a branch, not to a tag or another commit.")
         raise no_revision(ascii(revision)[1:-1][:120])
     if parent_commit is not None and not old.startswith(parent_commit.lower()):
-        raise HubError(412, "A commit has happened since. Please refresh and try again.")
+        raise HubError(412, _STALE)
     before = get_commit(db, repo, old)
     tree = apply(db, files, before.tree, changes)
     if tree == before.tree:

@@ -42,6 +42,14 @@ class HubError(LocalHubError):
         self.header = header
 
 
+class Moved(Exception):
+    """What is asked for is at another address now; `location` is a path."""
+
+    def __init__(self, location: str) -> None:
+        super().__init__(location)
+        self.location = location
+
+
 def bad_request(message: str) -> HubError:
     """400: the request makes no sense."""
     return HubError(400, message)

@@ -11,6 +11,7 @@ from localhub.commits import Change
 from localhub.errors import bad_request, no_entry, too_large
 from localhub.names import check_path, is_sha256
 from localhub.preupload import REGULAR_MAX
+from localhub.repo_card import MAX_CARD, CardError, check_card
 from localhub.routing import Limits, loads
 from localhub.store import HubStore
 from localhub.trees import lfs_blob
@@ -78,9 +79,15 @@ class Intake:
         if key == "file":
             if value.get("encoding", "base64") != "base64":
                 raise bad_request("encoding must be base64")
-            return self._store.put_text(path, decode_base64(value.get("content")))
+            data = decode_base64(value.get("content"))
+            if path == "README.md":
+                _check_readme(data)
+            return self._store.put_text(path, data)
         if key == "lfsFile":
-            return Change("put", path, lfs_blob(*self._uploaded(value)))
+            oid, size = self._uploaded(value)
+            if path == "README.md" and size <= MAX_CARD:
+                _check_readme(self._store.files.read(oid))
+            return Change("put", path, lfs_blob(oid, size))
         if key in ("deletedFile", "deletedFolder"):
             return Change("remove_folder" if key == "deletedFolder" else "remove_file", path)
         raise bad_request(f"No such operation: {ascii(key)[:40]}")
@@ -95,6 +102,13 @@ class Intake:
         if value.get("size", size) != size:
             raise bad_request(f"The large file {oid} has {size} bytes")
         return oid, size
+
+
+def _check_readme(data: bytes) -> None:
+    try:
+        check_card(data.decode("utf-8", "replace"))
+    except CardError as error:
+        raise bad_request(f"Invalid metadata in README.md: {error}") from None
 
 
 def _stripped(path: object) -> object:

@@ -117,7 +117,7 @@ def wanted_path(path: str) -> tuple[str, ...]:
         raise no_entry(_show(path)) from None
 
 
-def check_ref(name: object) -> str:
+def check_ref(name: object, kind: str = "branch") -> str:
     """Check the name of a new branch or tag, by git's rules and a few more.
 
     Raises:
@@ -130,7 +130,7 @@ def check_ref(name: object) -> str:
         or not name.isprintable()
         or is_sha1(name.lower())
     ):
-        raise bad_request(f"Not a usable name for a branch or tag. Received: {_show(name)}")
+        raise bad_request(f"Invalid reference for a {kind}. Received: {_show(name)}")
     return name
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from typing import NamedTuple
 
 from localhub.errors import bad_request, conflict, no_revision
 from localhub.names import DEFAULT_BRANCH, check_ref, is_sha1
+
+_SHORT = re.compile(r"[0-9a-f]{7,39}")
 
 
 class Ref(NamedTuple):
@@ -23,7 +26,9 @@ class Ref(NamedTuple):
 
 
 def resolve(db: sqlite3.Connection, repo: int, revision: str) -> str:
-    """The full commit id a revision stands for: a full id, a branch, a tag, or git's long form of these.
+    """The full commit id a revision stands for: an id, a branch, a tag, or git's long form of these.
+
+    Of an id the first seven digits do, if no other begins with them and no branch or tag is called so.
 
     Raises:
         HubError: 404.
@@ -38,6 +43,13 @@ def resolve(db: sqlite3.Connection, repo: int, revision: str) -> str:
         commit = head(db, repo, revision.removeprefix(long), kind)
         if commit is not None:
             return commit
+    if _SHORT.fullmatch(revision):
+        rows = db.execute(
+            "SELECT oid FROM commits WHERE repo = ? AND oid BETWEEN ? AND ? LIMIT 2",
+            (repo, revision, revision + "g"),
+        ).fetchall()
+        if len(rows) == 1:
+            return str(rows[0][0])
     raise no_revision(ascii(revision)[1:-1][:120])
 
 
@@ -66,9 +78,9 @@ def create(db: sqlite3.Connection, repo: int, kind: str, name: object, commit: s
     Raises:
         HubError: 400 for an unusable name, 409 when it is there already.
     """
-    ref = Ref(kind, check_ref(name), commit)
+    ref = Ref(kind, check_ref(name, kind), commit)
     if head(db, repo, ref.name, kind) is not None:
-        raise conflict(f"Reference already exists: {ref.full}")
+        raise conflict(f"Reference {ref.full} already exists")
     db.execute("INSERT INTO refs VALUES (?, ?, ?, ?, ?)", (repo, kind, ref.name, commit, message))
     return ref
 
@@ -88,7 +100,7 @@ def delete(db: sqlite3.Connection, repo: int, kind: str, name: str) -> str:
         HubError: 400 for the main branch, 404 when there is none of that name.
     """
     if kind == "branch" and name == DEFAULT_BRANCH:
-        raise bad_request("The main branch cannot be deleted.")
+        raise bad_request(f"Cannot delete refs/heads/{DEFAULT_BRANCH}: it is the main branch.")
     commit = head(db, repo, name, kind)
     if commit is None:
         raise no_revision(ascii(name)[1:-1][:120])

@@ -14,7 +14,7 @@ import yaml  # type: ignore[import-untyped]
 MAX_CARD = 1_000_000
 _MAX_HEAD = 100_000
 _MAX_NODES = 50_000
-_HEAD = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)^---[ \t]*$", re.DOTALL | re.MULTILINE)
+_HEAD = re.compile(r"\A\ufeff?\s*^---[ \t]*\r?\n(.*?)^---[ \t]*$", re.DOTALL | re.MULTILINE)
 
 
 class CardError(ValueError):
@@ -55,6 +55,31 @@ def tags_of(repo_type: str, card: dict[str, Any] | None) -> list[str]:
             if isinstance(value, str):
                 found[value if value.startswith(before) else before + value] = None
     return list(found)
+
+
+def check_card(text: str) -> dict[str, Any]:
+    """`front_matter`, with the keys that the Hub's tools read being of the right kind.
+
+    Raises:
+        CardError: it is not usable.
+    """
+    card = front_matter(text)
+    for key, kinds in _KINDS.items():
+        value = card.get(key)
+        if value is not None and not isinstance(value, kinds):
+            raise CardError(f'"{key}" must be {" or ".join(_KIND_NAMES[kind] for kind in kinds)}')
+    return card
+
+
+_KINDS: dict[str, tuple[type, ...]] = {
+    "model-index": (list,),
+    "tags": (list,),
+    "dataset_info": (dict, list),
+    "configs": (list,),
+    **dict.fromkeys(("license", "language", "datasets", "base_model"), (str, list)),
+    **dict.fromkeys(("pipeline_tag", "library_name", "title", "sdk"), (str,)),
+}
+_KIND_NAMES: dict[type, str] = {list: "an array", dict: "an object", str: "a string"}
 
 
 @lru_cache(maxsize=32)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from localhub import refs
 from localhub.commits import Change, Commit, apply, insert
-from localhub.errors import conflict, no_repo
+from localhub.errors import HubError, conflict, no_repo
 from localhub.files import Files
 from localhub.names import DEFAULT_BRANCH, RepoName
 from localhub.preupload import GITATTRIBUTES
@@ -52,6 +52,29 @@ def get(db: sqlite3.Connection, name: RepoName) -> Repo:
     return _repo(row)
 
 
+def find(db: sqlite3.Connection, name: RepoName) -> Repo:
+    """`get`, also by a name that the repo had before.
+
+    Raises:
+        HubError: 404.
+    """
+    try:
+        return get(db, name)
+    except HubError:
+        query = (
+            f"SELECT {_COLUMNS} FROM repos WHERE id = (SELECT CAST(value AS INTEGER) FROM meta WHERE key = ?)"
+        )
+        row = db.execute(query, (_moved(name),)).fetchone()
+        if row is None:
+            raise
+        return _repo(row)
+
+
+def _moved(name: RepoName) -> str:
+    """Key in ``meta`` that leads from an earlier name to the number of the repo."""
+    return f"moved:{name.type}:{name.id.lower()}"
+
+
 def list_repos(db: sqlite3.Connection, repo_type: str) -> list[Repo]:
     """All repos of a kind, the newest first."""
     query = f"SELECT {_COLUMNS} FROM repos WHERE type = ? ORDER BY created DESC, id DESC"
@@ -75,6 +98,7 @@ def create(
     except sqlite3.IntegrityError:
         raise conflict("You already created this repo") from None
     key = int(row[0])
+    db.execute("DELETE FROM meta WHERE key = ?", (_moved(name),))
     files.put(GITATTRIBUTES)
     first = Change("put", ".gitattributes", regular_blob(GITATTRIBUTES))
     tree = apply(db, files, EMPTY_TREE, [first])
@@ -94,7 +118,36 @@ def rename(db: sqlite3.Connection, repo: Repo, name: RepoName) -> None:
             "UPDATE repos SET namespace = ?, name = ? WHERE id = ?", (name.namespace, name.name, repo.key)
         )
     except sqlite3.IntegrityError:
-        raise conflict(f"There is a {name.type} {name.id} already.") from None
+        raise conflict(f"A {name.type} repository called {name.id} already exists") from None
+    db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_moved(repo.name), str(repo.key)))
+    db.execute("DELETE FROM meta WHERE key = ?", (_moved(name),))
+
+
+def duplicate(db: sqlite3.Connection, repo: Repo, name: RepoName, *, private: bool | None = None) -> Repo:
+    """Make a repo with the commits, branches and tags of another.
+
+    Raises:
+        HubError: 409 when there is one of that name.
+    """
+    values = (*name, repo.private if private is None else private, repo.sdk, time.time())
+    try:
+        row = db.execute(
+            "INSERT INTO repos (type, namespace, name, private, sdk, created) VALUES (?, ?, ?, ?, ?, ?)"
+            f" RETURNING {_COLUMNS}",
+            values,
+        ).fetchone()
+    except sqlite3.IntegrityError:
+        raise conflict(f"A {name.type} repository called {name.id} already exists") from None
+    made = _repo(row)
+    db.execute("DELETE FROM meta WHERE key = ?", (_moved(name),))
+    for table in ("commits", "refs"):
+        columns = [str(one[1]) for one in db.execute(f"PRAGMA table_info({table})")]
+        copied = ", ".join(f'"{column}"' for column in columns if column != "repo")
+        db.execute(
+            f"INSERT INTO {table} (repo, {copied}) SELECT ?, {copied} FROM {table} WHERE repo = ?",
+            (made.key, repo.key),
+        )
+    return made
 
 
 def set_private(db: sqlite3.Connection, repo: Repo, private: bool) -> None:

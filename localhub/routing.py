@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from localhub.access import LOCAL, Access, User
-from localhub.errors import HubError, bad_request, no_repo, not_served, too_large
+from localhub.errors import HubError, Moved, bad_request, no_repo, not_served, too_large
 from localhub.names import RepoName, repo_name
 from localhub.store import HubStore, Opened
 
@@ -155,11 +155,25 @@ class Call:
         try:
             with self.store.open(self.repo) as opened:
                 self.access.check_read(self.user, self.repo.id, private=opened.repo.private)
+                if opened.repo.name.id.lower() != self.repo.id.lower():
+                    self._redirect(opened.repo.name)
                 yield opened
         except HubError as error:
             if error.header == "RepoNotFound" and self.user is None:
                 raise HubError(401, no_repo(self.repo.id).message, header="RepoNotFound") from None
             raise
+
+    def _redirect(self, name: RepoName) -> None:
+        """Lead a reader from a repo's earlier name to its present one; a writer is served as it comes.
+
+        Raises:
+            Moved: with a path, which a client follows on the same host.
+        """
+        raw = (self.request.scope.get("raw_path") or self.request.scope["path"].encode()).decode("ascii")
+        old, query = raw.split("?")[0], self.request.url.query
+        new = old.replace(f"/{self.repo.id}", f"/{name.id}", 1)
+        if self.request.method in ("GET", "HEAD") and new != old:
+            raise Moved(f"{new}?{query}" if query else new)
 
     def flag(self, name: str) -> bool:
         """Whether the query says yes to `name`; the client writes ``true``, ``True`` or ``1``."""

@@ -7,6 +7,7 @@ it in this process. Routes are in ``routes/``, one file per concern.
 from __future__ import annotations
 
 import logging
+import uuid
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,8 +18,8 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from localhub.access import Access
-from localhub.errors import HubError, LocalHubError
-from localhub.routes import account, catalogue, commits, erasing, lfs, listings, repos, resolve, spaces
+from localhub.errors import HubError, LocalHubError, Moved
+from localhub.routes import account, catalogue, commits, erasing, lfs, listings, pages, repos, resolve, spaces
 from localhub.routing import (
     Call,
     Limits,
@@ -43,6 +44,7 @@ _TABLE: Table = {
     **account.ROUTES,
     **repos.ROUTES,
     **catalogue.ROUTES,
+    **pages.ROUTES,
     **listings.ROUTES,
     **commits.ROUTES,
     **lfs.ROUTES,
@@ -86,11 +88,13 @@ class HubApp:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1000})
             return
-        begun = False
+        begun, name = False, str(uuid.uuid4())
 
         async def watch(message: Message) -> None:
             nonlocal begun
             begun = True
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"x-request-id", name.encode())]
             await send(message)
 
         try:
@@ -102,7 +106,7 @@ class HubApp:
             if begun:  # too late to say anything; the client sees that the body is short
                 log.exception("An answer broke off")
                 raise
-            await problem(error)(scope, receive, send)
+            await problem(error, name)(scope, receive, watch)
 
     async def _respond(self, request: Request) -> Response:
         raw = request.scope.get("raw_path") or request.scope["path"].encode()
@@ -150,10 +154,12 @@ async def _run(route: Route, call: Call) -> Response:
     return await run_in_threadpool(route.handle, call)
 
 
-def problem(error: Exception) -> Response:
+def problem(error: Exception, request_id: str) -> Response:
     """The answer to a request that failed: JSON with ``error``, never a traceback."""
+    if isinstance(error, Moved):
+        return Response(status_code=307, headers={"Location": error.location})
     if not isinstance(error, LocalHubError):
-        log.error("The embedded Hub failed", exc_info=error)
+        log.error("The embedded Hub failed in the request %s", request_id, exc_info=error)
         return answer({"error": "Internal error of the embedded Hub; its log says more"}, 500)
     headers = {
         "X-Error-Message": error.message.encode("ascii", "backslashreplace").decode().replace("\n", " ")

@@ -18,7 +18,7 @@ from localhub.commits import Change, Commit
 from localhub.database import Database
 from localhub.errors import no_entry
 from localhub.files import Files
-from localhub.names import RepoName, repo_name, wanted_path
+from localhub.names import DEFAULT_BRANCH, RepoName, repo_name, wanted_path
 from localhub.repos import Repo
 from localhub.trees import Blob, regular_blob
 
@@ -88,23 +88,26 @@ class HubStore:
 
     @contextmanager
     def open(self, name: RepoName) -> Iterator[Opened]:
-        """Read one repo; what is read belongs to one moment.
+        """Read one repo, also by an earlier name; what is read belongs to one moment.
 
         Raises:
             HubError: 404 no such repo.
         """
         with self.db.read() as db:
-            yield Opened(db, repos.get(db, name))
+            yield Opened(db, repos.find(db, name))
 
     @contextmanager
-    def change(self, name: RepoName) -> Iterator[Opened]:
+    def change(self, name: RepoName, *, exact: bool = False) -> Iterator[Opened]:
         """Change one repo as the only writer; all or nothing.
+
+        Args:
+            exact: not by an earlier name.
 
         Raises:
             HubError: 404 no such repo.
         """
         with self.db.write() as db:
-            yield Opened(db, repos.get(db, name))
+            yield Opened(db, (repos.get if exact else repos.find)(db, name))
 
     def create_repo(
         self,
@@ -133,8 +136,20 @@ class HubStore:
         Raises:
             HubError: 404.
         """
-        with self.change(name) as opened:
+        with self.change(name, exact=True) as opened:
             repos.delete(opened.db, opened.repo)
+
+    def duplicate_repo(self, name: RepoName, copy: RepoName, *, private: bool | None = None) -> Repo:
+        """Make a repo with the history, branches and tags of another; contents are shared.
+
+        Raises:
+            HubError: 404, 409 when the new one is there already.
+        """
+        with self.change(name) as opened:
+            made = repos.duplicate(opened.db, opened.repo, copy, private=private)
+            commit = refs.head(opened.db, made.key, DEFAULT_BRANCH)
+        self.notify(Push(made, f"refs/heads/{DEFAULT_BRANCH}", None, commit))
+        return made
 
     def commit(
         self,

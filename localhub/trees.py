@@ -205,6 +205,8 @@ class TreeEditor:
     def remove(self, path: str, *, folder: bool) -> None:
         """Remove a file, or a folder with all it holds; folders left empty go too.
 
+        Without a slash at its end the client takes a folder for a file.
+
         Raises:
             HubError: 404 when there is no such file or folder.
         """
@@ -216,7 +218,7 @@ class TreeEditor:
                 raise no_entry(ascii(path))
             trail.append(inner)
         name = segments[-1]
-        if folder and trail[-1].enter(self._db, name) is not None:
+        if trail[-1].enter(self._db, name) is not None:
             del trail[-1].folders[name]
         elif not folder and name in trail[-1].files:
             del trail[-1].files[name]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from localhub.errors import HubError
-from localhub.repo_card import CardError, front_matter
+from localhub.repo_card import CardError, check_card
+from localhub.routes import pages
 from localhub.routing import Call, Route, Table, answer
 
 
@@ -35,15 +36,21 @@ def whoami(call: Call) -> Response:
 def validate_yaml(call: Call) -> Response:
     """``POST /api/validate-yaml``, which the client sends before a commit with a README.md."""
     try:
-        card = front_matter(call.text("content"))
+        card = check_card(call.text("content"))
     except CardError as error:
         return answer({"errors": [{"message": str(error)}], "warnings": [], "error": str(error)}, 400)
     warnings = [] if card else [{"message": "empty or missing yaml metadata in repo card"}]
     return answer({"errors": [], "warnings": warnings})
 
 
+def start(call: Call) -> Response:
+    """``GET /``: for a browser the repos, else as `health`."""
+    html = "text/html" in call.request.headers.get("accept", "")
+    return pages.index(call) if html else health(call)
+
+
 def health(call: Call) -> Response:
-    """``GET /healthz`` and ``GET /``"""
+    """``GET /healthz``"""
     with call.store.db.read() as db:
         db.execute("SELECT 1").fetchone()
     return answer({"status": "ok", "hub": "smartbreed"})
@@ -53,5 +60,5 @@ ROUTES: Table = {
     ("GET", "/api/whoami-v2"): Route(whoami),
     ("POST", "/api/validate-yaml"): Route(validate_yaml, body="json", keys=("content", "repoType")),
     ("GET", "/healthz"): Route(health),
-    ("GET", "/"): Route(health),
+    ("GET", "/"): Route(start),
 }

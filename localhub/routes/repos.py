@@ -88,9 +88,29 @@ def move(call: Call) -> Response:
     """``POST /api/repos/move``"""
     kind = call.body.get("type") or "model"
     old, new = (repo_name(kind, *_split(call.text(key))) for key in ("fromRepo", "toRepo"))
-    with call.store.change(old) as opened:
+    with call.store.change(old, exact=True) as opened:
         repos.rename(opened.db, opened.repo, new)
     return answer({"url": f"{call.base}/{new.url_path}"})
+
+
+def duplicate(call: Call) -> Response:
+    """``POST /api/{type}s/{repo}/duplicate``: with its history and a Space's variables, no secrets."""
+    copy = repo_name(call.repo.type, *_split(call.text("repository")))
+    private = _private(call.body)
+    space = spaces.given(call) if copy.type == "space" else {}
+    with call.open() as opened:
+        if copy.type == "space":
+            space["variables"] = spaces.variables_of(opened.db, opened.repo) | space["variables"]
+    url = f"{call.base}/{copy.url_path}"
+    try:
+        call.store.duplicate_repo(call.repo, copy, private=private)
+    except HubError as error:
+        if error.status != 409:
+            raise
+        return answer({"error": error.message, "url": url}, 409, headers={"X-Error-Message": error.message})
+    if space:
+        spaces.keep(call.store, copy, space)
+    return answer({"url": url, "filesCopyPending": False})
 
 
 def _split(repo_id: str) -> tuple[str, str]:
@@ -192,6 +212,9 @@ ROUTES: Table = {
         delete, write=True, body="json", keys=("type", "name", "organization")
     ),
     ("POST", "/api/repos/move"): Route(move, write=True, body="json", keys=("type", "fromRepo", "toRepo")),
+    ("POST", "api:duplicate"): Route(
+        duplicate, write=True, body="json", keys=("repository", "visibility", "private", *spaces.KEYS)
+    ),
     ("GET", "api:"): Route(show, query=("blobs",), expand=EXPAND),
     ("GET", "api:revision"): Route(show, query=("blobs",), expand=EXPAND),
     ("PUT", "api:settings"): Route(

@@ -105,6 +105,11 @@ def given(call: Call) -> dict[str, Any]:
     return facts
 
 
+def variables_of(db: sqlite3.Connection, repo: Repo) -> dict[str, Any]:
+    """The variables of a Space, which a copy has too."""
+    return dict(_load(db, repo)["variables"])
+
+
 def keep(store: HubStore, name: RepoName, facts: dict[str, Any]) -> None:
     """Store the settings of a Space."""
     with store.change(name) as opened:

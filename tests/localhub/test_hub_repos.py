@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import html
+import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -58,7 +62,9 @@ def test_a_repo_is_made_found_renamed_and_removed(hub: Hub, kind: str) -> None:
     assert [found.id for found in listing(search="one", author="a")] == ["a/One-2.3"]
     assert not list(listing(search="two"))
     hub.api.move_repo("a/One-2.3", "b/two", repo_type=kind)
-    assert not hub.api.repo_exists("a/One-2.3", repo_type=kind)
+    assert hub.api.repo_info("a/One-2.3", repo_type=kind).id == "b/two"
+    with pytest.raises(RepositoryNotFoundError):
+        hub.api.delete_repo("a/One-2.3", repo_type=kind)
     info = hub.api.repo_info("b/two", repo_type=kind)
     assert info.sha
     assert [sibling.rfilename for sibling in info.siblings or []] == [".gitattributes"]
@@ -90,6 +96,102 @@ def test_a_name_without_an_owner_is_no_repo_and_no_fault_of_the_connection(hub: 
             ask()
     sent = hub.http.post("/gpt2.git/info/lfs/objects/batch", json={"operation": "upload"})
     assert (sent.status_code, sent.headers["x-error-code"]) == (404, "RepoNotFound")
+
+
+def test_an_earlier_name_leads_on(hub: Hub, repo: str, tmp_path: Path) -> None:
+    add(hub, "ä b.txt", b"text")
+    hub.api.move_repo(REPO, "pets/renamed")
+    answer = hub.http.get(f"/{REPO}/resolve/main/%C3%A4%20b.txt?download=true", follow_redirects=False)
+    assert answer.status_code == 307
+    assert answer.headers["location"] == "/pets/renamed/resolve/main/%C3%A4%20b.txt?download=true"
+    got = hf_hub_download(REPO, "ä b.txt", endpoint=hub.endpoint, cache_dir=tmp_path)
+    assert Path(got).read_bytes() == b"text"
+    add(hub, "b.bin", b"\0" * 20)  # to the earlier name
+    assert hub.api.file_exists("pets/renamed", "b.bin")
+    hub.api.create_repo(REPO)
+    assert not hub.api.file_exists(REPO, "b.bin"), "a new repo takes its name back"
+    with pytest.raises(HfHubHTTPError, match=f"A model repository called {REPO} already exists"):
+        hub.api.move_repo("pets/renamed", REPO)
+
+
+def test_a_repo_is_duplicated(hub: Hub, repo: str) -> None:
+    sha = add(hub, "b.bin", b"\0" * 20)
+    hub.api.create_tag(REPO, tag="v1", revision=repo[:7])
+    made = hub.api.duplicate_repo(REPO, "else/copy", private=True)
+    assert (made.repo_id, made.files_copy_pending) == ("else/copy", False)
+    assert hub.api.duplicate_repo(REPO, "else/copy", exist_ok=True).repo_id == "else/copy"
+    info = hub.api.model_info("else/copy")
+    assert (info.sha, info.private) == (sha, True)
+    assert hub.api.list_repo_refs("else/copy").tags[0].target_commit == repo
+    add(hub, "only-in-the-copy", b"x", repo="else/copy")
+    hub.api.delete_repo(REPO)
+    assert hub.api.file_exists("else/copy", "b.bin")
+    assert not check_store(hub.store, contents=True)
+    hub.api.create_repo(
+        "pets/demo", repo_type="space", space_sdk="gradio",
+        space_variables=[{"key": "A", "value": "x"}], space_secrets=[{"key": "B", "value": "y"}],
+    )  # fmt: skip
+    hub.api.duplicate_repo("pets/demo", "else/demo", repo_type="space", space_hardware="t4-small")
+    assert hub.api.get_space_variables("else/demo")["A"].value == "x"
+    assert hub.http.get("/api/spaces/else/demo/secrets").json() == {}
+    assert hub.api.get_space_runtime("else/demo").requested_hardware == "t4-small"
+
+
+def test_the_words_that_tools_look_for(hub: Hub, repo: str) -> None:
+    add(hub, "folder/a", b"a")
+    with pytest.raises(HfHubHTTPError, match=r"happened since\. The branch was updated since you"):
+        add(hub, "a", b"a", parent_commit=repo)
+    hub.api.create_branch(REPO, branch="x")
+    with pytest.raises(HfHubHTTPError, match="Reference refs/heads/x already exists"):
+        hub.api.create_branch(REPO, branch="x")
+    with pytest.raises(BadRequestError, match="Invalid reference for a branch"):
+        hub.api.create_branch(REPO, branch="a..b")
+    with pytest.raises(BadRequestError, match="Cannot delete refs/heads/main"):
+        hub.api.delete_branch(REPO, branch="main")
+    with pytest.raises(RepositoryNotFoundError, match=r"\(Request ID: \S{36}\)"):
+        hub.api.model_info("no/such")
+    assert len(hub.http.get("/healthz").headers["x-request-id"]) == 36
+    hub.api.create_commit(REPO, [CommitOperationDelete("folder", is_folder=False)], commit_message="folder")
+    assert not hub.api.file_exists(REPO, "folder/a")
+
+
+def test_a_card_that_cannot_be_read_is_not_taken(hub: Hub, repo: str) -> None:
+    for bad in ("\n---\nmodel-index: foo\n---\n", "---\ntags: [a\n---\n", "---\nlicense: {a: b}\n---\n"):
+        with pytest.raises(ValueError, match="Invalid metadata"):
+            add(hub, "README.md", bad.encode())
+        lines = [{"key": "header", "value": {"summary": "x"}},
+                 {"key": "file", "value": {"path": "README.md", "encoding": "base64",
+                                           "content": base64.b64encode(bad.encode()).decode()}}]  # fmt: skip
+        sent = hub.http.post(f"/api/models/{REPO}/commit/main", content="\n".join(map(json.dumps, lines)))
+        assert (sent.status_code, "Invalid metadata in README.md" in sent.json()["error"]) == (400, True)
+    add(hub, "README.md", b"\n\n---\nlicense: mit\n---\n# Text")
+    assert hub.api.model_info(REPO).card_data.license == "mit"
+
+
+def test_the_addresses_that_are_printed_open_in_a_browser(hub: Hub, repo: str) -> None:
+    script = "<script>alert(1)</script>"
+    text = f"---\nlicense: mit\n---\n# Pets {script}"
+    made = hub.api.create_commit(
+        REPO,
+        [CommitOperationAdd("README.md", text.encode()), CommitOperationAdd("a b/<i>.bin", b"\0")],
+        commit_message=f"add {script}",
+    )
+    url = hub.api.upload_file(path_or_fileobj=b"x", path_in_repo="a b/<i>.txt", repo_id=REPO)
+    shown = [str(hub.api.create_repo(REPO, exist_ok=True)), made.commit_url, url.commit_url]
+    shown += [f"{hub.endpoint}/{REPO}/{path}" for path in (
+        "tree/main", "tree/main/a%20b", "blob/main/README.md", "commits/main",
+        "blob/main/a%20b/%3Ci%3E.bin")]  # fmt: skip
+    for address in [*shown, f"{hub.endpoint}/"]:
+        page = hub.http.get(address, headers={"Accept": "text/html"})
+        assert page.status_code == 200, (address, page.text)
+        assert page.headers["content-type"].startswith("text/html")
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+        assert "<script" not in page.text
+        assert "<i>" not in page.text
+        for link in re.findall(r'href="([^"]*)"', page.text):
+            assert hub.http.get(html.unescape(link)).status_code == 200, (address, link)
+    assert "# Pets" in hub.http.get(shown[0]).text
+    assert hub.http.get(f"/{REPO}/tree/none").headers["x-error-code"] == "RevisionNotFound"
 
 
 def test_small_files_and_a_large_one_come_back_as_they_were(hub: Hub, repo: str, tmp_path: Path) -> None:
