@@ -168,7 +168,7 @@ def delete(flags: FlagService, kept: KeptPhotos, taught: ModelStore, member_id: 
         session.add(receipt)
     try:
         go_on(flags, kept, taught, receipt.id, now)
-    except (StorageError, HubCallError) as error:  # the rows are gone; the next start goes on
+    except StorageError as error:  # the rows are gone; the next start goes on
         log.warning("photos of a deleted account are still to be deleted: %s", error.message)
     return receipt.id
 
@@ -189,7 +189,11 @@ def go_on(
     if receipt.photos_at is None:
         kept.drop(left.get("kept", []))
         flags.drop_photos(left["photos"])
-        taught.drop(left.get("models", []), left.get("repos", []))
+        try:
+            taught.drop(left.get("models", []), left.get("repos", []))
+        except HubCallError as error:  # the next call tries again
+            log.warning("a repo of a deleted account is still to be deleted: %s", error.message)
+            return receipt
     with write(flags.sessions) as session:
         receipt = session.get(DeletionReceipt, receipt_id)
         if receipt is None or receipt.pending is None:

@@ -555,7 +555,7 @@ class Teach:
                 self._ready.popitem(last=False)
         return loaded
 
-    def try_out(self, row: TeachModel, data: bytes, name: str = "") -> Tried:
+    def try_out(self, row: TeachModel, name: str, data: bytes) -> Tried:
         """Name what a photo shows, with what speaks for it.
 
         Raises:
@@ -572,7 +572,7 @@ class Teach:
             identifier.explain(photo, pet),
         )
 
-    def identify(self, row: TeachModel, data: bytes, name: str = "") -> dict[str, Any]:
+    def identify(self, row: TeachModel, name: str, data: bytes) -> dict[str, Any]:
         """The JSON of the contract for a photo; of the whole photo where no pet is found.
 
         Raises:

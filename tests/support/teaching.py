@@ -52,6 +52,9 @@ def as_zip(wanted: dict[str, list[bytes]] | None = None, **more: bytes) -> io.By
 class Teacher:
     """Members who teach, in a home of their own."""
 
+    #: A model of Rosa's, and its address, where a test keeps one.
+    model = at = ""
+
     def __init__(self, home: Path, **settings: object) -> None:
         self.services = Services(load_settings(home=home, hub="embedded", **settings))
         self.rosa, self.tom = (

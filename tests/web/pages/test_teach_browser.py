@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from support.browser import LOOKS
 from support.photos import pattern
 from support.processes import Server
@@ -45,6 +46,16 @@ def fits(page: Any) -> None:
     )
 
 
+def serious(page: Any) -> list[str]:
+    """What axe finds."""
+    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    return [
+        f"{one['id']}: {[node['html'][:200] for node in one['nodes'][:3]]}"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]
+
+
 def link(server: Server, before: int, page: Any) -> str:
     for _ in range(400):
         found = re.findall(r"verify link for member \S+: (\S+)", server.log())
@@ -59,6 +70,7 @@ def test_from_a_few_photos_to_an_address(
     chromium: Any, server: Server, tmp_path: Path, width: int, scheme: str
 ) -> None:
     context = chromium.new_context(**WIDTHS[width], color_scheme=scheme)
+    context.grant_permissions(["camera"], origin=server.url)
     page = context.new_page()
     context.set_default_timeout(30_000)
     faults: list[str] = []
@@ -81,6 +93,7 @@ def test_from_a_few_photos_to_an_address(
 
     page.goto(f"{server.url}teach")
     fits(page)
+    assert serious(page) == []
     page.fill("#name", "My pets")
     page.check("input[value=whole]")
     page.check("input[value=pet]")
@@ -116,6 +129,21 @@ def test_from_a_few_photos_to_an_address(
     page.wait_for_load_state()
     fits(page)
 
+    page.fill("[name=add]", "Camera")
+    page.click("button:has-text('Add class')")
+    page.click("[aria-label='Use the camera for Camera']")
+    page.wait_for_function("document.querySelector('video').videoWidth > 0")
+    for number in "12":
+        page.click("[data-do=take]")
+        page.wait_for_selector(f"dialog [role=status]:text-is('{number}')")
+    assert serious(page) == []
+    page.click("[data-do=close]")
+    taken = page.locator(".sb-class:has(h4:text-is('Camera'))")
+    taken.locator(".sb-thumbs img").first.wait_for()
+    taken.locator("summary").click()
+    taken.locator(".sb-danger").click()
+    taken.locator("img").first.wait_for(state="detached")
+
     page.click("button:text-is('Train')")
     page.wait_for_selector(".sb-figure", timeout=60_000)
     assert page.locator(".sb-confusion tbody tr").count() == 2
@@ -125,6 +153,14 @@ def test_from_a_few_photos_to_an_address(
     page.click("#try button:has-text('Name it')")
     page.wait_for_selector("#answer h3:has-text('Pet 2')")
     fits(page)
+    assert serious(page) == []
+    before = page.locator("#checks form").count()
+    if before:
+        page.click("#checks button:has-text('Move to Pet 2')")
+        page.wait_for_selector("text=have changed since it was trained")
+        page.click("button:text-is('Train again')")
+        page.wait_for_selector("text=have changed since it was trained", state="detached")
+        page.wait_for_selector(".sb-figure", timeout=60_000)
     with page.expect_download() as got:
         page.click("text=Download the bundle")
     unpacked = tmp_path / "bundle"
@@ -152,6 +188,7 @@ def test_from_a_few_photos_to_an_address(
     other.click("text=Name it")
     other.wait_for_selector("#answer h3:has-text('Pet 1')")
     fits(other)
+    assert serious(other) == []
     visitor.close()
     request = urllib.request.Request(
         f"{server.url}m/{name}/identify", data=(folder / "Pet 1" / "1.jpg").read_bytes(), method="POST",

@@ -49,26 +49,38 @@ class Sent:
 
     fields: dict[str, str]
     files: list[UploadFile] = field(default_factory=list)
+    most: int = 0
 
-    def photo(self) -> tuple[bytes, str]:
-        """The one photo of a form: its bytes and its name.
+    def photos(self) -> Iterator[tuple[str, bytes]]:
+        """Name and bytes of each file; one that is too large ends a byte after its limit, and is refused."""
+        for file in self.files:
+            yield file.filename or "", file.file.read(self.most + 1)
+
+    def photo(self) -> tuple[str, bytes]:
+        """Name and bytes of the one photo of a form.
 
         Raises:
             PhotoError: ``no_photo``.
         """
-        if not self.files:
-            raise PhotoError("no_photo", "No photo was sent; choose one and try again.")
-        return self.files[0].file.read(), self.files[0].filename or ""
+        for one in self.photos():
+            return one
+        raise PhotoError("no_photo", "No photo was sent; choose one and try again.")
 
 
-def _sent_with(services: Services) -> Any:
-    """What handlers of forms with files ask for: the form, once it is known to be one of ours."""
+def _sent_with(services: Services, *, members: bool) -> Any:
+    """What handlers of forms with files ask for: the form, once it is known to be one of ours.
+
+    Args:
+        members: nothing is read of what others send.
+    """
     asked, _ = dependencies(services)
 
     async def sent(request: Request, visit: Visit = asked) -> AsyncIterator[Sent]:
         if not request.headers.get("content-type", "").startswith("multipart/form-data"):
             yield Sent(await visit.form())
             return
+        if members:
+            visit.member()
         try:
             form = await request.form(max_files=_FILES, max_fields=_FIELDS, max_part_size=_FIELD_BYTES)
         except HTTPException:
@@ -77,7 +89,8 @@ def _sent_with(services: Services) -> Any:
             fields = {name: value for name, value in form.multi_items() if isinstance(value, str)}
             visit.check_token(fields.get("token", ""))
             files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
-            yield Sent(fields, [file for file in files if file.filename or file.size])
+            files = [file for file in files if file.filename or file.size]
+            yield Sent(fields, files, services.settings.max_bytes)
         finally:
             await form.close()
 
@@ -153,7 +166,7 @@ def _show(visit: Visit, model_id: str, status: int = 200, **values: Any) -> Resp
 def _add_model(app: FastAPI, services: Services) -> None:
     """Classes and photos of a model."""
     asked, formed = dependencies(services)
-    sent = _sent_with(services)
+    sent = _sent_with(services, members=True)
     teach = services.teach
 
     @app.get("/teach/model/{model}")
@@ -187,7 +200,7 @@ def _add_model(app: FastAPI, services: Services) -> None:
             if not form.files:
                 raise RequestError("no_photo", "No photo was sent; choose one and try again.")
             if group:
-                done = teach.add_photos(who.id, model, group, _read(form.files))
+                done = teach.add_photos(who.id, model, group, form.photos())
             else:
                 done = teach.add_zip(who.id, model, form.files[0].file)
         except RequestError as error:
@@ -227,7 +240,7 @@ def _add_model(app: FastAPI, services: Services) -> None:
 def _add_use(app: FastAPI, services: Services) -> None:
     """Trying, taking along, publishing and deleting a model."""
     asked, formed = dependencies(services)
-    sent = _sent_with(services)
+    sent = _sent_with(services, members=True)
     teach = services.teach
 
     @app.post("/teach/model/{model}/try")
@@ -299,7 +312,7 @@ def served_app(services: Services) -> FastAPI:
 
     app = form_app(services, refused)
     asked, _ = dependencies(services)
-    sent, teach, gate = _sent_with(services), services.teach, gate_for(services)
+    sent, teach, gate = _sent_with(services, members=False), services.teach, gate_for(services)
 
     def show(visit: Visit, row: TeachModel, status: int = 200, **values: Any) -> Response:
         names = [one.name for one in teach.identifier_of(row).known.breeds]
@@ -330,7 +343,7 @@ def served_app(services: Services) -> FastAPI:
         item = body.photos[0]
         if item.error:
             raise item.error
-        return JSONResponse(await gate.run(teach.identify, row, item.source, item.name))
+        return JSONResponse(await gate.run(teach.identify, row, item.name, item.source))
 
     return app
 
@@ -352,11 +365,6 @@ def _origin(visit: Visit) -> str:
 
 def _wants_json(request: Request) -> bool:
     return request.headers.get("accept", "").startswith("application/json")
-
-
-def _read(files: Sequence[UploadFile]) -> Iterator[tuple[str, bytes]]:
-    for file in files:
-        yield file.filename or "", file.file.read()
 
 
 def _said(done: Added) -> str:
