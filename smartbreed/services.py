@@ -24,10 +24,12 @@ from smartbreed.accounts.maintainers import Maintainers
 from smartbreed.accounts.members import Members
 from smartbreed.accounts.secret import load_secret
 from smartbreed.accounts.tables import DeletionReceipt
+from smartbreed.admin import audit
+from smartbreed.admin.switches import Switches
 from smartbreed.assistant.service import Assistant
 from smartbreed.contact.messages import Messages
 from smartbreed.contact.tables import ContactMessage
-from smartbreed.core.errors import AccountError, PhotoError, RequestError, SmartBreedError
+from smartbreed.core.errors import AccountError, PhotoError, RequestError, SmartBreedError, StorageError
 from smartbreed.core.periodic import PeriodicTask
 from smartbreed.core.settings import Settings
 from smartbreed.dataset.needs import Need
@@ -178,7 +180,14 @@ class Services:
 
     @cached_property
     def members(self) -> Members:
-        return Members(self.settings, lambda: self.flags.sessions)
+        return Members(
+            self.settings, lambda: self.flags.sessions, takes_new=lambda: self.switches.is_on("sign_up")
+        )
+
+    @cached_property
+    def switches(self) -> Switches:
+        """Which features are on, and caps."""
+        return Switches(self.settings, lambda: self.flags.sessions)
 
     @cached_property
     def maintainers(self) -> Maintainers:
@@ -202,8 +211,11 @@ class Services:
         with suppress(AccountError):
             self.members.later(work)
 
-    def delete_member(self, member_id: str) -> str:
+    def delete_member(self, member_id: str, by: str = "") -> str:
         """Delete an account and everything of it; what is published leaves with the next publishing.
+
+        Args:
+            by: as `smartbreed.accounts.member_data.delete` has it.
 
         Returns:
             The id of the receipt.
@@ -213,7 +225,7 @@ class Services:
         """
         remove_leftovers(self.settings.home_dir)
         return member_data.delete(
-            self.flags, self.kept_photos, self.teach.store, member_id, dt.datetime.now(dt.UTC)
+            self.flags, self.kept_photos, self.teach.store, member_id, dt.datetime.now(dt.UTC), by
         )
 
     def deletion(self, receipt_id: str) -> DeletionReceipt | None:
@@ -339,7 +351,14 @@ class Services:
         accepted = self.accepted().total()
         # It learns from the dataset. What a Hub refuses now, the next retraining finds.
         self.publisher.run(by_hand=True, patience_s=_PATIENCE_S)
-        return self.retraining.start(mode, publish=publish, trigger=trigger, accepted=accepted)
+        job = self.retraining.start(mode, publish=publish, trigger=trigger, accepted=accepted)
+        self.note("retrain", f"{mode}, started by {trigger}, {accepted} new photos")
+        return job
+
+    def note(self, action: str, words: str) -> None:
+        """Note in the audit log what was done outside of the database; never raises."""
+        with suppress(StorageError):  # it is done, and the database's fault is logged
+            audit.note_alone(self.flags.sessions, action, words)
 
     def _after_retraining(self, job: Job) -> None:
         if job.state == "released":

@@ -29,6 +29,7 @@ from smartbreed.accounts.login_throttle import LoginThrottle
 from smartbreed.accounts.maintainer_sessions import COOKIE, DEVICE_COOKIE, LASTS_S, read_cookie
 from smartbreed.accounts.members import Members
 from smartbreed.accounts.origin import from_other_site, host_name, is_loopback, passed_on, public_origin
+from smartbreed.admin.actor import Actor
 from smartbreed.core.database import Sessions
 from smartbreed.core.errors import MaintainerError, SettingError, StorageError
 from smartbreed.core.salt import hash_token, load_salt
@@ -216,6 +217,16 @@ class Maintainers:
         with suppress(BadSignature):
             return self._devices.unsign(read_cookie(request.headers, DEVICE_COOKIE)).decode()
         return ""
+
+    def actor(self, session: str) -> Actor:
+        """Who does what is done in a maintainer's session, for the audit log.
+
+        Raises:
+            StorageError: the database refused.
+        """
+        if self._members is not None and session.startswith(_MEMBER):
+            return Actor("member", self._members.member_of(session.removeprefix(_MEMBER)))
+        return Actor("password" if self._password else "machine")
 
     def reviewer(self, session: str) -> str:
         """Salted hash that stands for a maintainer's session: 64 hex digits."""

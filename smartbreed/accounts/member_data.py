@@ -15,8 +15,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from smartbreed.accounts.kept_photos import KeptPhotos
+from smartbreed.accounts.members import check_admin
 from smartbreed.accounts.tables import DeletionReceipt, Member, MemberFlag, MemberIdentity, MemberSession
-from smartbreed.admin.audit import forget_member
+from smartbreed.admin.actor import acts
+from smartbreed.admin.audit import forget_member, note
 from smartbreed.contact.tables import ContactMessage
 from smartbreed.core.database import Sessions, forget_deleted, read, write
 from smartbreed.core.errors import AccountError, HubCallError, StorageError
@@ -126,11 +128,16 @@ def export(flags: FlagService, kept: KeptPhotos, taught: ModelStore, member_id: 
             archive.writestr(name, photo, zipfile.ZIP_STORED)
 
 
-def delete(flags: FlagService, kept: KeptPhotos, taught: ModelStore, member_id: str, now: dt.datetime) -> str:
+def delete(
+    flags: FlagService, kept: KeptPhotos, taught: ModelStore, member_id: str, now: dt.datetime, by: str = ""
+) -> str:
     """Delete an account: its rows at once, then the photos; the next publishing takes out what is published.
 
     All rows go in one transaction with the receipt, so that a crash leaves all or nothing; what is left
     then, `go_on` does.
+
+    Args:
+        by: id of the admin who does it, or of an admin whose own account it is; empty: anyone else.
 
     Returns:
         The id of the receipt.
@@ -144,6 +151,10 @@ def delete(flags: FlagService, kept: KeptPhotos, taught: ModelStore, member_id: 
         member = session.get(Member, member_id)
         if member is None:
             raise AccountError("no_such_member", "There is no such account.", status=404)
+        if by:
+            check_admin(session, by, member_id, keeps=False)
+        if acts().kind != "app" and acts().member != member_id:
+            note(session, "account", "deleted")
         own_ids = sa.select(MemberFlag.flag_id).where(MemberFlag.member_id == member_id)
         mine = session.scalars(sa.select(Flag).where(Flag.id.in_(own_ids))).all()
         # A shard of the dataset that has a row of theirs, or a decision about one, is made anew.

@@ -16,12 +16,12 @@ import secrets
 import threading
 import time
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from itsdangerous import BadSignature, Signer
@@ -36,6 +36,8 @@ from smartbreed.accounts.rate import Rate
 from smartbreed.accounts.secret import load_secret
 from smartbreed.accounts.signed import CLOCKS_DIFFER_S
 from smartbreed.accounts.tables import ROLES, Member, MemberFlag, MemberIdentity, MemberSession, UsedToken
+from smartbreed.admin.audit import note
+from smartbreed.admin.switches import FEATURES
 from smartbreed.core.database import Sessions, read, write
 from smartbreed.core.errors import AccountError
 from smartbreed.core.settings import Settings
@@ -127,6 +129,7 @@ class Members:
         clock: the time in seconds; tests bring their own.
         pause: waits some seconds; tests bring their own.
         mail: sends links; None: as the settings say.
+        takes_new: whether people can make accounts now.
 
     Attributes:
         site: address of the app that links begin with, such as ``https://pets.example.org``.
@@ -139,8 +142,9 @@ class Members:
         clock: Callable[[], float] = time.time,
         pause: Callable[[float], None] = time.sleep,
         mail: Mail | None = None,
+        takes_new: Callable[[], bool] = lambda: True,
     ) -> None:
-        self._settings = settings
+        self._settings, self._takes_new = settings, takes_new
         self._open = sessions
         self._clock = clock
         self._throttle = LoginThrottle(clock, pause)
@@ -183,8 +187,9 @@ class Members:
                 So who signs up with another person's address gains nothing when that person follows the link.
 
         Raises:
-            AccountError: ``bad_email``, ``bad_password``, ``too_many``.
+            AccountError: ``bad_email``, ``bad_password``, ``too_many``, ``no_new_accounts``.
         """
+        self._check_takes_new()
         address = normalise(email)
         check_password(password, address)
         self._asked.check(caller)
@@ -321,7 +326,7 @@ class Members:
             The value for the cookie.
 
         Raises:
-            AccountError: ``email_unverified`` or ``disabled``.
+            AccountError: ``email_unverified``, ``disabled`` or ``no_new_accounts``.
         """
         address = ""
         with suppress(AccountError):
@@ -339,6 +344,7 @@ class Members:
                     )
                 member = _by_email(session, address) if address else None
                 if member is None:
+                    self._check_takes_new()
                     member = Member(email=address or None, name=clean_name(claim.name), created_at=now)
                     session.add(member)
                 elif member.verified_at is None:
@@ -533,7 +539,7 @@ class Members:
                 with suppress(AccountError):
                     member = _by_email(session, normalise(email_or_id))
         if member is None:
-            raise AccountError("no_such_member", "There is no account with this address or id.", status=404)
+            raise no_such_member()
         return member
 
     def create(self, email: str, role: str = "member") -> tuple[Member, str]:
@@ -552,34 +558,65 @@ class Members:
             member = Member(email=address, role=_role(role), created_at=self._now())
             session.add(member)
             session.flush()
+            note(session, "account", f"made as {role}", member.id)
         return member, self._link("reset", member)
 
-    def set_role(self, email_or_id: str, role: str) -> None:
+    def set_role(self, email_or_id: str, role: str, by: str = "") -> None:
         """Give an account another role.
 
-        Raises:
-            AccountError: ``no_such_member`` or ``unknown_role``.
-        """
-        self._change(email_or_id, role=_role(role))
+        Args:
+            by: id of the admin who does it; empty: the command line, where no admin is needed.
 
-    def disable(self, email_or_id: str, *, disabled: bool = True) -> None:
+        Raises:
+            AccountError: ``no_such_member``, ``unknown_role``, ``not_admin`` or ``last_admin``.
+        """
+        with self._changing(email_or_id, by, keeps=_role(role) == "admin") as (session, member):
+            if member.role != role:
+                member.role = role
+                note(session, "role", role, member.id)
+
+    def disable(self, email_or_id: str, *, disabled: bool = True, by: str = "") -> None:
         """Close an account, which ends its sessions, or open it again.
 
-        Raises:
-            AccountError: ``no_such_member``.
-        """
-        member_id = self._change(email_or_id, disabled_at=self._now() if disabled else None)
-        if disabled:
-            with write(self._sessions) as session:
-                session.execute(sa.delete(MemberSession).where(MemberSession.member_id == member_id))
+        Args:
+            by: as of `set_role`.
 
-    def _change(self, email_or_id: str, **values: Any) -> str:
-        member = self.find(email_or_id)
+        Raises:
+            AccountError: ``no_such_member``, ``not_admin`` or ``last_admin``.
+        """
+        with self._changing(email_or_id, by, keeps=not disabled) as (session, member):
+            member.disabled_at = self._now() if disabled else None
+            note(session, "account", "closed" if disabled else "opened again", member.id)
+            if disabled:
+                session.execute(sa.delete(MemberSession).where(MemberSession.member_id == member.id))
+
+    def member_of(self, session_id: str) -> str:
+        """The id of the account that a session is of; empty when it has ended.
+
+        Raises:
+            StorageError: the database refused.
+        """
+        with read(self._sessions) as session:
+            found = session.get(MemberSession, session_id)
+        return found.member_id if found else ""
+
+    @contextmanager
+    def _changing(self, email_or_id: str, by: str, *, keeps: bool) -> Iterator[tuple[Session, Member]]:
+        """A transaction that changes an account; of two at once, the second sees what the first did."""
+        found = self.find(email_or_id).id
         with write(self._sessions) as session:
-            session.execute(sa.update(Member).where(Member.id == member.id).values(**values))
-        return member.id
+            member = session.get(Member, found)
+            if member is None:
+                raise no_such_member()
+            if by:
+                check_admin(session, by, member.id, keeps=keeps)
+            yield session, member
 
     # -- inside
+
+    def _check_takes_new(self) -> None:
+        if not self._takes_new():
+            raise AccountError("no_new_accounts", FEATURES["sign_up"].closed, status=403)
 
     @property
     def where_links_are(self) -> str:
@@ -756,6 +793,35 @@ def browser_name(agent: str) -> str:
     browser = next((name for sign, name in browsers if sign in agent), "A browser")
     system = next((name for sign, name in systems if sign in agent), "")
     return f"{browser} on {system}" if system else browser
+
+
+def check_admin(session: Session, by: str, about: str, *, keeps: bool) -> None:
+    """Whether an admin may change an account, as the transaction sees it.
+
+    Args:
+        by: id of the admin.
+        about: id of the account.
+        keeps: it stays an admin's, if it is one.
+
+    Raises:
+        AccountError: ``not_admin``: they are none any more; ``last_admin``: there would be none left.
+    """
+    usable = sa.select(Member.id).where(
+        Member.role == "admin", Member.disabled_at.is_(None), Member.verified_at.is_not(None)
+    )
+    admins = set(session.scalars(usable))
+    if by not in admins:
+        raise AccountError("not_admin", "Only admins can do this, and you are none any more.", status=403)
+    if not keeps and admins == {about}:
+        raise AccountError(
+            "last_admin",
+            "This is the last admin, without whom the site could not be managed. Make another admin first.",
+            status=409,
+        )
+
+
+def no_such_member() -> AccountError:
+    return AccountError("no_such_member", "There is no account with this address or id.", status=404)
 
 
 def _role(role: str) -> str:

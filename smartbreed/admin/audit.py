@@ -9,14 +9,12 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from smartbreed.admin.actor import acts
 from smartbreed.admin.tables import ACTORS, AuditEntry
 from smartbreed.core.database import Sessions, read, write
 
@@ -32,37 +30,6 @@ ACTIONS: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True)
-class Actor:
-    """Who does something.
-
-    Attributes:
-        kind: one of `ACTORS`.
-        member: id of the account.
-    """
-
-    kind: str = "app"
-    member: str = ""
-
-
-_ACTOR: ContextVar[Actor] = ContextVar("actor", default=Actor())  # noqa: B039 - frozen
-
-
-@contextmanager
-def acting(actor: Actor) -> Iterator[None]:
-    """What is noted inside was done by this one."""
-    before = _ACTOR.set(actor)
-    try:
-        yield
-    finally:
-        _ACTOR.reset(before)
-
-
-def acts_from_now_on(actor: Actor) -> None:
-    """All that is done in this thread is done by this one: for programs that one person runs."""
-    _ACTOR.set(actor)
-
-
 def note(session: Session, action: str, words: str, about: str = "") -> None:
     """Note in a transaction what it does.
 
@@ -72,7 +39,7 @@ def note(session: Session, action: str, words: str, about: str = "") -> None:
         about: id of the account that it is done to.
     """
     assert action in ACTIONS, action
-    actor = _ACTOR.get()
+    actor = acts()
     session.add(
         AuditEntry(
             at=dt.datetime.now(dt.UTC), actor=actor.kind, member_id=actor.member or None, action=action,

@@ -63,9 +63,11 @@ def settings_with(**overrides: Any) -> Settings:
     Raises:
         SettingError: a variable holds something unusable.
     """
+    from smartbreed.admin.actor import Actor, acts_from_now_on
     from smartbreed.core.private import work_privately
     from smartbreed.core.settings import load_settings
 
     settings = load_settings(**{name: value for name, value in overrides.items() if value is not None})
     work_privately(settings.home_dir)
+    acts_from_now_on(Actor("command line"))
     return settings

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from smartbreed.cli.common import JsonOption, ends_well, say, settings_with
+from smartbreed.core.errors import StorageError
+
+if TYPE_CHECKING:
+    from smartbreed.core.settings import Settings
 
 app = typer.Typer(help="See and choose which release of the model answers.", no_args_is_help=True)
 
@@ -66,7 +70,9 @@ def use(
     with ends_well():
         from smartbreed.registry.pinning import use as pin
 
-        chosen = pin(settings_with(), revision)
+        settings = settings_with()
+        chosen = pin(settings, revision)
+        _note(settings, f"chosen: {chosen.version if chosen else 'the newest'}")
         if chosen is None:
             say("the newest release answers from now on.")
         else:
@@ -79,7 +85,9 @@ def rollback() -> None:
     with ends_well():
         from smartbreed.registry.pinning import rollback as go_back
 
-        chosen = go_back(settings_with())
+        settings = settings_with()
+        chosen = go_back(settings)
+        _note(settings, f"back to {chosen.version}")
         say(f"version {chosen.version} answers from now on; 'smartbreed models use latest' undoes it.")
 
 
@@ -115,3 +123,16 @@ def status(as_json: JsonOption = False) -> None:
                 print(f"bad       {row.version} ({row.revision[:10]}): {row.bad}")
         if facts["problem"]:
             print(f"problem   {facts['problem']}")
+
+
+def _note(settings: Settings, words: str) -> None:
+    """Note in the audit log which version was chosen; it is chosen, whatever the database says."""
+    from smartbreed.admin.audit import note_alone
+    from smartbreed.feedback.flags import open_feedback
+
+    try:
+        flags = open_feedback(settings)
+        note_alone(flags.sessions, "model", words)
+        flags.close()
+    except StorageError as error:
+        say(error.message)

@@ -179,6 +179,13 @@ class Settings(BaseSettings):
         le=36_500,
         description="Days after which messages of the page Contact are deleted; 0: never.",
     )
+    off: str = Field(
+        default="",
+        pattern=r"^(|(flags|sign_up|quiz|ask|teach|contact)( *, *(flags|sign_up|quiz|ask|teach|contact))*)$",
+        description="Features that are switched off, with commas between them: `flags`, `sign_up`, `quiz`, "
+        "`ask`, `teach`, `contact`. What an admin sets on the page `/admin/switches` counts before "
+        "this, and before the caps on flags.",
+    )
     google_client_id: str = Field(
         default="", description="Client id of sign-in with Google; empty: it is not offered."
     )

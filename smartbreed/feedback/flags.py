@@ -15,6 +15,7 @@ import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -117,11 +118,15 @@ class FlagService:
         sessions: from `smartbreed.core.database.make_sessions`, on a migrated database.
         blobs: where the photos go.
         salt: secret of the flaggers' hashes.
-        limits: how many flags are taken; None: any number.
+        limits: how many flags are taken, or what says that in a transaction; None: any number.
     """
 
     def __init__(
-        self, sessions: Sessions, blobs: BlobStore, salt: bytes, limits: Limits | None = None
+        self,
+        sessions: Sessions,
+        blobs: BlobStore,
+        salt: bytes,
+        limits: Limits | Callable[[Session], Limits] | None = None,
     ) -> None:
         self._limits = Guard(limits or Limits(), blobs.root)
         self.sessions = sessions
@@ -355,7 +360,7 @@ def open_feedback(settings: Settings) -> FlagService:
     forget_earlier_deleted(engine)
     migrate(settings.resolved_database_url)
     blobs.sweep_tmp()
-    return FlagService(make_sessions(engine), blobs, load_salt(settings), Limits.of(settings))
+    return FlagService(make_sessions(engine), blobs, load_salt(settings), partial(Limits.now, settings))
 
 
 def _find(session: Session, flag_id: str) -> Flag:

@@ -6,6 +6,7 @@ import datetime as dt
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from smartbreed.admin.switches import current
 from smartbreed.core.errors import FlagError
 from smartbreed.feedback.tables import Flag
 
@@ -40,21 +42,24 @@ class Limits:
     quota: int = 0
 
     @classmethod
-    def of(cls, settings: Settings) -> Limits:
-        """Those of the settings."""
-        return cls(settings.take_flags, settings.client_flags, settings.total_flags, settings.quota)
+    def now(cls, settings: Settings, session: Session) -> Limits:
+        """Those that an admin has set, else those of the settings."""
+        take, client, total, quota = current(
+            session, settings, "flags", "client_flags", "total_flags", "quota"
+        )
+        return cls(bool(take), client, total, quota)
 
 
 class Guard:
     """Says no before anything is stored; safe for any number of threads.
 
     Args:
-        limits: what it holds flags to.
+        limits: what it holds flags to, or what says that in the transaction that saves a flag.
         folder: of the stored photos.
     """
 
-    def __init__(self, limits: Limits, folder: Path) -> None:
-        self.limits = limits
+    def __init__(self, limits: Limits | Callable[[Session], Limits], folder: Path) -> None:
+        self._limits = limits
         self._folder = folder
         self._guard = threading.Lock()
         self._day = ""
@@ -72,7 +77,7 @@ class Guard:
         Raises:
             FlagError: ``flags_closed`` (503), ``too_many_flags`` (429) or ``quota_full`` (507).
         """
-        limits = self.limits
+        limits = self._limits if isinstance(self._limits, Limits) else self._limits(session)
         if not limits.take:
             raise FlagError("flags_closed", "No flags are taken here at the moment.", status=503)
         midnight = dt.datetime.now(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -10,6 +10,7 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from smartbreed.admin.audit import note
 from smartbreed.core.database import read, write
 from smartbreed.core.errors import ReviewError
 from smartbreed.core.settings import Settings
@@ -162,6 +163,7 @@ class ReviewService:
                     skipped[flag_id] = error.message
             if not made:
                 raise ReviewError("not_decided", skipped[ids[0]], status=409)
+            note(session, "review", _in_words(made))
             session.flush()
             trust.refresh(session, {flags[row.flag_id].flagger for row in made}, now)
         return Outcome(tuple(made), skipped)
@@ -198,6 +200,7 @@ class ReviewService:
                     unmark(session, flag_id)  # an answer taken back is no known one
             if not made:
                 raise ReviewError("not_decided", skipped[ids[0]], status=409)
+            note(session, "review", _in_words(made))
             session.flush()
             trust.refresh(session, {flags[row.flag_id].flagger for row in made}, now)
         return Outcome(tuple(made), skipped)
@@ -246,3 +249,10 @@ class ReviewService:
         """Where the review stands."""
         with read(self.sessions) as session:
             return count(session, self.cap)
+
+
+def _in_words(made: Sequence[Decision]) -> str:
+    """What was decided, without the flags: their ids go with a person who deletes an account."""
+    labels = ", ".join(sorted({row.label for row in made if row.label}))
+    number = "1 flag" if len(made) == 1 else f"{len(made)} flags"
+    return f"{made[0].decision}: {number}{f' ({labels})' if labels else ''}"

@@ -207,6 +207,7 @@ def build_routes(services: Services) -> list[Any]:
     from smartbreed.web.api.similar import similar_routes
     from smartbreed.web.api.webhooks import build_webhook_router
     from smartbreed.web.pages.account.page import account_app
+    from smartbreed.web.pages.admin.page import admin_app
     from smartbreed.web.pages.breeds.page import BreedPages
     from smartbreed.web.pages.contact.page import contact_app
     from smartbreed.web.pages.info.page import info_app
@@ -224,6 +225,7 @@ def build_routes(services: Services) -> list[Any]:
     own |= dict.fromkeys(("/account", "/account/{path:path}"), account_app(services))
     own |= dict.fromkeys(("/quiz", "/quiz/{path:path}"), quiz_app(services))
     own |= dict.fromkeys(("/about", "/privacy", "/terms"), info_app(services))
+    own |= dict.fromkeys(("/admin", "/admin/{path:path}"), admin_app(services))
     own["/contact"] = contact_app(services)
     own |= dict.fromkeys(("/teach", "/teach/{path:path}"), teach_app(services))
     own |= {"/m/{path:path}": served_app(services)}

@@ -9,9 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import test_audit
 import test_kept_photos
 import test_member_data
 import test_members
+import test_messages
+import test_switches
 from support.members import EMAIL, MembersWorld
 from support.postgres import new_database, postgres
 
@@ -26,7 +29,7 @@ _OF_SQLITE = {
     "test_they_are_in_the_download_and_go_with_the_account",
     "test_the_work_before_an_answer_is_the_same_for_every_address",
 }
-for module in (test_members, test_member_data, test_kept_photos):
+for module in (test_members, test_member_data, test_kept_photos, test_messages, test_switches, test_audit):
     for name, value in vars(module).items():
         if name.startswith("test_") and name not in _OF_SQLITE:
             globals()[name] = value

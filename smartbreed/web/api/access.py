@@ -18,8 +18,9 @@ from smartbreed.web.components import nav
 #: ``anyone``: also scripts of other sites, without cookies. ``visitor``: people on our own pages and
 #: programs that are no browser. ``member``: signed in, with what is their own; changes need a form's token.
 #: ``maintainer``: with a session and its token; a member with that role or ``admin``, too.
+#: ``admin``: a member with that role; changes need a form's token.
 #: ``secret``: with the webhooks' secret.
-Who = Literal["anyone", "visitor", "member", "maintainer", "secret"]
+Who = Literal["anyone", "visitor", "member", "maintainer", "admin", "secret"]
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,15 @@ ROUTES = (
     Route("/account/sessions/end", "POST", "member", "end one's own sessions"),
     Route("/account/sign-out", "POST", "member", "sign out"),
     Route("/account/delete", "GET HEAD POST", "member", "delete one's own account"),
+    Route("/admin", "GET HEAD", "admin", "page: what wants attention"),
+    Route("/admin/members", "GET HEAD", "admin", "page: members and roles"),
+    Route("/admin/members/{member}", "POST", "admin", "change a role, close or open an account"),
+    Route("/admin/members/{member}/delete", "GET HEAD POST", "admin", "delete an account"),
+    Route("/admin/messages", "GET HEAD", "admin", "page: messages of the contact form"),
+    Route("/admin/messages/{message}", "POST", "admin", "mark or delete a message"),
+    Route("/admin/switches", "GET HEAD POST", "admin", "page: features and caps; change one"),
+    Route("/admin/audit", "GET HEAD", "admin", "page: who did what when"),
+    Route("/admin/audit.csv", "GET HEAD", "admin", "the same as CSV"),
     Route("/quiz/start", "POST", "visitor", "begin a game"),
     Route("/quiz/play/{game}", "GET HEAD", "visitor", "page: the open round of one's own game"),
     Route("/quiz/play/{game}/hint", "POST", "visitor", "buy the hint of the open round"),
@@ -159,6 +169,18 @@ SPACE_ROUTES = (
     Route("/login/huggingface", "GET HEAD", "visitor", "sign in with Hugging Face"),
     Route("/login/callback", "GET HEAD", "visitor", "back from there"),
 )
+
+#: Beginning of an address → the feature that it is a part of.
+_FEATURES = {
+    "/quiz": "quiz", "/ask": "ask", "/teach": "teach", "/contact": "contact", "/account/sign-up": "sign_up",
+}  # fmt: skip
+
+
+def feature_of(path: str) -> str:
+    """The feature that an address is a part of, of `smartbreed.admin.switches.FEATURES`; empty: of none."""
+    found = (name for start, name in _FEATURES.items() if f"{path}/".startswith(f"{start}/"))
+    return next(found, "")
+
 
 _KNOWN = re.compile("|".join(f"(?P<r{n}>{route.pattern})" for n, route in enumerate(ROUTES)))
 

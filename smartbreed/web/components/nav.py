@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from urllib.parse import quote, urlencode, urlsplit
 
 from smartbreed.web.components.templates import html
@@ -45,7 +46,15 @@ def comparison(first: str, second: str) -> str:
     return f"{root()}breeds/compare?{urlencode({'a': first, 'b': second})}"
 
 
-def header(current: str, *, maintainers: bool, title: str = "", about: str = "", account: str = "") -> str:
+def header(
+    current: str,
+    *,
+    maintainers: bool,
+    title: str = "",
+    about: str = "",
+    account: str = "",
+    off: Collection[str] = (),
+) -> str:
     """The header with its links.
 
     Args:
@@ -54,16 +63,17 @@ def header(current: str, *, maintainers: bool, title: str = "", about: str = "",
             start; links that lead nowhere are left out.
         title, about: of a model that introduces itself; empty: ours.
         account: who is signed in; empty: a script puts the name there, where there is one.
+        off: features that are switched off, whose pages are left out; on gradio's pages a script does that.
     """
     pages = [
         (key, root() + address[1:], text)
         for key, address, text in PAGES
-        if maintainers or key not in MAINTAINERS or key == current
+        if (maintainers or key not in MAINTAINERS or key == current) and key not in off
     ]
     return str(html.header(pages, current, title, about, account, root()))
 
 
-def footer(current: str = "") -> str:
+def footer(current: str = "", off: Collection[str] = ()) -> str:
     """The foot of every page, with the links to what holds for all of them."""
-    pages = [(key, root() + address[1:], text) for key, address, text in FOOT]
+    pages = [(key, root() + address[1:], text) for key, address, text in FOOT if key not in off]
     return str(html.site_footer(pages, current))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
@@ -17,6 +18,7 @@ from support.processes import ROOT, free_port
 
 from smartbreed.accounts.members import COOKIE
 from smartbreed.accounts.tables import ROLES
+from smartbreed.admin.switches import FEATURES
 from smartbreed.core.settings import load_settings
 from smartbreed.services import Services
 from smartbreed.web import server
@@ -38,6 +40,7 @@ class App:
     blocks: Any
     visitor: httpx.Client
     maintainer: httpx.Client
+    services: Services
     token: dict[str, str] = field(default_factory=dict)
     by_role: dict[str, httpx.Client] = field(default_factory=dict)
 
@@ -75,7 +78,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
         with httpx.Client(base_url=url, timeout=60) as one, httpx.Client(base_url=url, timeout=60) as two:
             assert two.post("/maintainer/enter", json={"password": PASSWORD}).status_code == 204
             token = two.get("/maintainer/token").json()["token"]
-            made = App(blocks, one, two, {"X-SmartBreed-Token": token})
+            made = App(blocks, one, two, services, {"X-SmartBreed-Token": token})
             for role in ROLES:
                 made.by_role[role] = httpx.Client(base_url=url, timeout=60)
                 _, link = services.members.create(f"{role}@example.org", role)
@@ -190,6 +193,53 @@ def test_routes_of_members(app: App, route: Any) -> None:
             answer = client.post(path, data={"token": "0" * 64})
             assert answer.status_code == 403, "without the token of a form"
             assert "out of date" in answer.text
+
+
+@pytest.mark.parametrize(
+    "route", [route for route in ROUTES if route.who == "admin"], ids=lambda route: route.path
+)
+def test_routes_of_admins(app: App, route: Any) -> None:
+    path = re.sub(r"\{.*?\}", "0" * 26, route.path)
+    forged = {"data": {"token": "0" * 64}}
+    for client in (app.visitor, app.maintainer):
+        if "GET" in route.methods:
+            answer = client.get(path)
+            assert (answer.status_code, answer.headers["location"]) == (303, f"/account/sign-in?next={path}")
+        if "POST" in route.methods:
+            assert client.post(path, **forged).status_code == 403
+    for role, client in app.by_role.items():
+        if "GET" in route.methods:
+            wanted = (404 if "{" in route.path else 200) if role == "admin" else 403
+            assert client.get(path).status_code == wanted, role
+        if "POST" in route.methods:
+            assert client.post(path, **forged).status_code == 403, "without the token of a form"
+            token = re.findall(r'name="token" value="([0-9a-f]{64})"', client.get("/contact").text)[0]
+            answer = client.post(path, data={"token": token, "do": "delete", "name": "none"})
+            assert (answer.status_code == 403) is (role != "admin"), role
+
+
+def test_what_is_switched_off_is_gone_at_once(app: App) -> None:
+    services, feature = app.services, {"quiz": "/quiz", "ask": "/ask", "contact": "/contact"}
+    feature |= {"sign_up": "/account/sign-up"}
+    for name, path in feature.items():
+        assert app.visitor.get(path).status_code == 200
+        services.switches.set(name, 0)
+        try:
+            answer = app.visitor.get(path)
+            assert answer.status_code == 404
+            assert FEATURES[name].closed in html.unescape(answer.text)
+            assert name in app.visitor.get("/account/name").json()["off"]
+            assert f'data-page="{name}"' not in app.visitor.get("/breeds").text
+            assert app.visitor.post(path, data={}).status_code == 404
+        finally:
+            services.switches.set(name, None)
+        assert app.visitor.get(path).status_code == 200
+    services.switches.set("ask", 0)
+    try:
+        ids = rows_of(app)["ask", "AskPage._ask"]
+        assert FEATURES["ask"].closed[:20] in app.call(app.visitor, ids[0])
+    finally:
+        services.switches.set("ask", None)
 
 
 def test_hugging_face_is_reached_on_a_space_alone(app: App, monkeypatch: pytest.MonkeyPatch) -> None:

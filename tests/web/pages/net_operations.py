@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from net import Operation, Walk
 from net_stage import PASSWORD
@@ -1141,6 +1141,117 @@ def walk_info(walk: Walk) -> None:
             lambda walk: (wrong(walk), send(walk)), refused=True, blocked=True, last=True
         ),
     })  # fmt: skip
+
+
+def press_all(*steps: tuple[str, str]) -> Callable[[Walk], None]:
+    """Press one button after the other, each time until something of the page that comes is shown."""
+
+    def act(walk: Walk) -> None:
+        for button, then in steps:
+            walk.page.locator(button).first.click()
+            walk.page.locator(then).first.wait_for()
+            walk.check(f"pressing {button}", refused=True, blocked=True)
+
+    return act
+
+
+def walk_admin(walk: Walk) -> None:
+    """The pages for admins: closed to a visitor and to a member, open to an admin."""
+    people = {}
+    for role in ("admin", "member"):
+        people[role] = f"{role}-{walk.width}@example.org"
+        options = ("--admin",) if role == "admin" else ()
+        link = walk.stage.command("accounts", "create", *options, people[role]).strip()
+        walk.open(link[link.index("account/") :])
+        filled(submit("Use this password", "#sessions"), password=ACCOUNT_PASSWORD)(walk)
+        if role == "member":
+            walk.page.goto(urljoin(walk.stage.url, "admin"))
+            walk.page.locator(".sb-problem:has-text('for admins only')").wait_for()
+            walk.check("a member at the pages for admins", refused=True, blocked=True)
+            walk.open("account")
+        submit("Sign out", "#photo-input")(walk)
+        walk.settle()
+    walk.open("admin")
+    assert "/account/sign-in" in walk.page.url
+    filled(submit("Sign in", ".sb-page-admin"), email=people["admin"], password=ACCOUNT_PASSWORD)(walk)
+    walk.operate({})
+    walk.open("contact")
+    filled(submit("Send the message", ".sb-sent"), text="A <b>question</b>")(walk)
+    walk.open("admin/messages")
+    walk.operate({"page: button sb-button": Operation(press_all(
+        ("text=Mark as read", "text=Mark as new"), ("text=Mark as new", "text=Mark as read"),
+        ("text=Mark as answered", "text=Mark as new"), ("button:text-is('Delete')", ".sb-thanks"),
+    ), last=True)})  # fmt: skip
+
+    walk.open("admin/switches")
+    off, on, usual = (
+        f"[aria-label^='{words}: Quiz']" for words in ("Switch off", "Switch on", "As the setting")
+    )
+    caps = ("client_flags", "total_flags", "quota")
+    toggle = {
+        f"switch-{name}: button Switch off: {words}": Operation(
+            press_all(*[(f"#switch-{name} button >> nth=0", ".sb-thanks")] * 2,
+                      (f"#switch-{name} button >> nth=1", ".sb-thanks"))
+        )
+        for name, words in (("flags", "Collecting flags"), ("sign_up", "New accounts"), ("ask", "Ask"),
+                            ("teach", "Teach"), ("contact", "Contact form"))
+    }  # fmt: skip
+
+    def quiz_is_gone(walk: Walk) -> None:
+        press_all((off, on))(walk)
+        for path in ("quiz", "tour"):
+            walk.page.goto(urljoin(walk.stage.url, path))
+            walk.page.locator("text=How it learns").first.wait_for()
+            walk.settle()
+            assert not walk.page.locator("nav a[data-page=quiz]:visible").count()
+            walk.check("a page while the quiz is off", refused=True, blocked=True)
+        walk.open("admin/switches")
+        press_all((usual, off))(walk)
+
+    walk.operate({
+        **toggle, "switch-quiz: button Switch off: Quiz": Operation(quiz_is_gone),
+        **{f"sb-{name}: input": Operation(lambda walk, name=name: walk.page.fill(f"#sb-{name}", "12"))
+           for name in caps},
+        **{f"sb-{name}: text": Operation(lambda walk, name=name: walk.page.fill(f"#sb-{name}", "12"))
+           for name in caps},
+    })  # fmt: skip
+    walk.open("admin/audit")
+    show = press_all(("button:text-is('Show')", ".sb-page-admin table"))
+    walk.operate({
+        "sb-action: select": Operation(lambda walk: walk.page.select_option("#sb-action", "switch")),
+        "sb-actor: select": Operation(lambda walk: walk.page.select_option("#sb-actor", "member")),
+        "page: button sb-button": Operation(show),
+    })  # fmt: skip
+    walk_members(walk, people)
+
+
+def walk_members(walk: Walk, people: dict[str, str]) -> None:
+    """Search a member, change role and state, and delete them; the last admin stays."""
+
+    def change(walk: Walk) -> None:
+        filled(submit("Search", "text=1 found"), q=people["member"])(walk)
+        walk.page.select_option(".sb-people select", "maintainer")
+        press_all(
+            ("text=Change role", ".sb-thanks"), ("text=Close account >> nth=-1", ".sb-thanks"),
+            ("text=Open again", ".sb-thanks"),
+        )(walk)  # fmt: skip
+
+    walk.open("admin/members")
+    walk.operate({
+        "sb-q: search": Operation(lambda walk: walk.page.fill("#sb-q", "a")),
+        "sb-role: select": Operation(lambda walk: walk.page.select_option("#sb-role", "member")),
+        "page: select": Operation(lambda walk: walk.page.select_option(".sb-people select >> nth=0", "admin")),
+        "page: button sb-button": Operation(change),
+    })  # fmt: skip
+    walk.open(f"admin/members?q={people['member']}")
+    walk.page.click("text=Delete …")
+    delete = press_all(("text=Delete the account", ".sb-problem"))
+    walk.operate({
+        "page: button sb-button": Operation(delete, refused=True, blocked=True),
+        "sb-sure: checkbox": Operation(lambda walk: walk.page.check("#sb-sure")),
+    })  # fmt: skip
+    press_all(("text=Delete the account", ".sb-thanks"))(walk)
+    assert people["member"] not in walk.page.inner_text(".sb-people")
 
 
 def walk_train_again(walk: Walk) -> None:

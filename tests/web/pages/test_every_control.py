@@ -73,6 +73,11 @@ def test_the_pages_at_the_foot(browse: Browse, stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("width", BOTH)
+def test_the_pages_for_admins(browse: Browse, stage: Stage, width: int) -> None:
+    operations.walk_admin(browse(stage, width))
+
+
+@pytest.mark.parametrize("width", BOTH)
 def test_the_pages_of_an_account(browse: Browse, stage: Stage, width: int) -> None:
     operations.walk_account(browse(stage, width))
 

@@ -78,7 +78,7 @@ def test_a_selector_that_reaches_another_page_is_found() -> None:
         list(selectors(".a { } }"))
 
 
-@pytest.mark.parametrize("page", [*PAGES, "account", "breeds", "info", "quiz", "statistics"])
+@pytest.mark.parametrize("page", [*PAGES, "account", "admin", "breeds", "info", "quiz", "statistics"])
 def test_a_pages_stylesheet_keeps_to_its_page(page: str) -> None:
     css = (UI / f"{page}.css").read_text(encoding="utf-8")
     assert not strays(css, page), f"{page}.css styles what other pages show too"

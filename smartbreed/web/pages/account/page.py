@@ -71,7 +71,9 @@ def _add_visitors(app: FastAPI, services: Services) -> None:
     @app.get("/account/name")
     def name(visit: Visit = asked) -> Response:
         shown = visit.who.shown if visit.who else ""
-        return JSONResponse({"name": shown}, headers={"Cache-Control": "no-store"})
+        return JSONResponse(
+            {"name": shown, "off": sorted(services.switches.off)}, headers={"Cache-Control": "no-store"}
+        )
 
     @app.get("/account/sign-in")
     def show_sign_in(visit: Visit = asked) -> Response:
@@ -255,7 +257,8 @@ def _add_members(app: FastAPI, services: Services) -> None:
 
         def work() -> Response:
             members.confirm(who, form.get("password", ""), visit.caller)
-            return visit.enter("", f"/account/receipt/{services.delete_member(who.id)}")
+            by = who.id if who.role == "admin" else ""  # the last admin stays
+            return visit.enter("", f"/account/receipt/{services.delete_member(who.id, by)}")
 
         return _tried(visit, "delete", work)
 

@@ -152,16 +152,22 @@ class Visit:
 
     def page(self, view: str, status: int = 200, **values: Any) -> Response:
         """One view of ``templates/account.html``."""
-        maintainers = self.services.maintainers.reachable
+        maintainers, off = self.services.maintainers.reachable, self.services.switches.off
         html = templates.render(
             "account.html",
             view=view,
             token=self.token,
             who=self.who,
             header=Markup(
-                nav.header("account", maintainers=maintainers, account=self.who.shown if self.who else "")
+                nav.header(
+                    "account",
+                    maintainers=maintainers,
+                    account=self.who.shown if self.who else "",
+                    off=off,
+                )
             ),
-            footer=Markup(nav.footer()),
+            footer=Markup(nav.footer(off=off)),
+            off=off,
             style=Markup(page_style("account.css")),
             **{"next": HOME, "problem": "", "note": "", **values},
         )
@@ -179,13 +185,14 @@ class Visit:
             path: address below the root, without a slash at its beginning.
         """
         services, account = self.services, self.who.shown if self.who else ""
+        off, maintainers = services.switches.off, services.maintainers.reachable
         origin = public_origin(services.settings.public_url) or str(self.request.base_url).rstrip("/")
         html = templates.render(
             template, key=style or key, title=title, about=about, status=status,
             url=f"{origin}{nav.root()}{path}", site=services.introduction[0] or "SmartBreed",
             root=nav.root(), file=file_address, address=nav.breed, token=self.token, who=self.who,
-            header=Markup(nav.header(key, maintainers=services.maintainers.reachable, account=account)),
-            footer=Markup(nav.footer(key)),
+            header=Markup(nav.header(key, maintainers=maintainers, account=account, off=off)),
+            footer=Markup(nav.footer(key, off)), off=off,
             **{"problem": "", **values},
         )  # fmt: skip
         return self.kept(HTMLResponse(html, status))

@@ -12,6 +12,7 @@ from typing import Any
 import gradio as gr
 
 from smartbreed.assistant.answers import MOST, Answer, answer
+from smartbreed.core.errors import SmartBreedError
 from smartbreed.inference.results import Identification
 from smartbreed.services import Services, explain_failure
 from smartbreed.web.components import nav
@@ -78,6 +79,10 @@ class AskPage:
         self.clear.click(self._clear, None, shown, **hidden)
 
     def _ask(self, message: dict[str, Any] | None, said: Messages) -> tuple[Any, ...]:
+        try:
+            self.services.switches.require("ask")
+        except SmartBreedError as error:
+            return self._shown([{"role": "assistant", "content": _plain(error.message)}])
         text = str((message or {}).get("text") or "").strip()[:MOST]
         files = list((message or {}).get("files") or [])[:1]
         if not text and not files:

@@ -151,10 +151,11 @@ class BreedPages:
             or f"{request.url.scheme}://{request.url.netloc}"
         )
         maintainers, who = self._services.maintainers.reachable, self._name(request)
+        off = self._services.switches.off
         text = templates.render(
             f"breeds/{name}.html", key="breeds",
-            header=Markup(nav.header("breeds", maintainers=maintainers, account=who)),
-            footer=Markup(nav.footer()), root=nav.root(), address=nav.breed, comparison=nav.comparison,
+            header=Markup(nav.header("breeds", maintainers=maintainers, account=who, off=off)),
+            footer=Markup(nav.footer(off=off)), root=nav.root(), address=nav.breed, comparison=nav.comparison,
             file=file_address, book=book, site=site, title=title, about=about, url=origin + path,
             status=status, **values,
         )  # fmt: skip

@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from smartbreed.admin.actor import acting
 from smartbreed.core.errors import MaintainerError, ReviewError
 from smartbreed.review import decisions
 from smartbreed.review.decisions import NewDecision
@@ -170,7 +171,7 @@ class ReviewPage:
                 return self._outside(request)
             reviewer = self.services.maintainers.reviewer(login)
             try:
-                with session.lock:
+                with session.lock, acting(self.services.maintainers.actor(login)):
                     session.desk, outcome_text = self._acted(act, session.desk, reviewer, *values)
                     return (
                         {self.message: gr.skip()}

@@ -95,14 +95,14 @@ class StatisticsPages:
         return self._services.maintainers.session(request).state == "in"
 
     def _page(self, request: Request, status: int = 200, **values: Any) -> Response:
-        services, who = self._services, ""
+        services, who, off = self._services, "", self._services.switches.off
         with suppress(StorageError):
             member = services.members.of(request.headers)
             who = member.shown if member else ""
-        header = nav.header("statistics", maintainers=services.maintainers.reachable, account=who)
+        header = nav.header("statistics", maintainers=services.maintainers.reachable, account=who, off=off)
         origin = public_origin(services.settings.public_url) or f"{request.url.scheme}://{request.url.netloc}"
         text = templates.render(
-            "statistics.html", key="statistics", header=Markup(header), footer=Markup(nav.footer()),
+            "statistics.html", key="statistics", header=Markup(header), footer=Markup(nav.footer(off=off)),
             root=nav.root(), address=nav.breed,
             comparison=nav.comparison, file=file_address, site=services.introduction[0] or "SmartBreed",
             title="Statistics", about="How well this model works: measured on test pictures, and in use.",

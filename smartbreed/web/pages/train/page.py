@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from smartbreed import feedback_loop
+from smartbreed.admin.actor import acting
 from smartbreed.core.errors import RequestError
 from smartbreed.registry.pinning import LATEST
 from smartbreed.registry.release_history import Serving
@@ -136,11 +137,12 @@ class TrainPage:
 
     def _start(self, mode: str, request: gr.Request) -> Updates:
         try:
-            self.services.maintainers.require(request)
+            login = self.services.maintainers.require(request)
             need = self.services.needs().get(mode)
             if need is not None and not need.ready:
                 raise RequestError("too_few_photos", train_cards.need_text(need))
-            job = self.services.retrain(mode)
+            with acting(self.services.maintainers.actor(login)):
+                job = self.services.retrain(mode)
         except Exception as error:
             return {self.problem: html.problem(explain_failure(error))}
         state = feedback_loop.serving(self.services)
@@ -148,27 +150,33 @@ class TrainPage:
 
     def _cancel(self, request: gr.Request) -> Updates:
         try:
-            self.services.maintainers.require(request)
+            login = self.services.maintainers.require(request)
             self.services.retraining.cancel()
+            self._note(login, "retrain", "stopped")
         except Exception as error:
             return {self.problem: html.problem(explain_failure(error))}
         return {self.cancel: gr.update(value="Stopping …", interactive=False), self.problem: ""}
 
     def _use(self, revision: str | None, mode: str, request: gr.Request) -> Updates:
         try:
-            self.services.maintainers.require(request)
-            self.services.model.use(revision or LATEST)
+            login = self.services.maintainers.require(request)
+            chosen = self.services.model.use(revision or LATEST)
+            self._note(login, "model", f"chosen: {chosen.version if chosen else 'the newest'}")
         except Exception as error:
             return {self.chosen: html.problem(explain_failure(error))}
         return self._chose(mode)
 
     def _back(self, mode: str, request: gr.Request) -> Updates:
         try:
-            self.services.maintainers.require(request)
-            self.services.model.rollback()
+            login = self.services.maintainers.require(request)
+            self._note(login, "model", f"back to {self.services.model.rollback().version}")
         except Exception as error:
             return {self.chosen: html.problem(explain_failure(error))}
         return self._chose(mode)
+
+    def _note(self, login: str, action: str, words: str) -> None:
+        with acting(self.services.maintainers.actor(login)):
+            self.services.note(action, words)
 
     def _choose_mode(self, mode: str, request: gr.Request) -> Updates:
         try:

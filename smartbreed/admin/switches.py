@@ -1,0 +1,160 @@
+"""Which features are on and how much is collected, as admins set it: it holds at once, without a restart.
+
+What is set here, in the database, counts before the settings of the environment. Every process on the
+database follows within a second.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from smartbreed.admin.audit import note
+from smartbreed.admin.tables import SiteSwitch
+from smartbreed.core.database import Sessions, read, write
+from smartbreed.core.errors import RequestError, StorageError
+
+if TYPE_CHECKING:  # pydantic costs 0.3 s, and only the type is needed
+    from smartbreed.core.settings import Settings
+
+#: How old what is known may be, in seconds.
+_FRESH_S = 1.0
+
+
+@dataclass(frozen=True)
+class Feature:
+    """What can be switched off.
+
+    Attributes:
+        name: what the page for admins calls it.
+        closed: what people read who ask for it while it is off.
+    """
+
+    name: str
+    closed: str
+
+
+FEATURES: Mapping[str, Feature] = {
+    "flags": Feature("Collecting flags", "No flags are taken here at the moment."),
+    "sign_up": Feature(
+        "New accounts", "New accounts are not made here at the moment. Everything public works without one."
+    ),
+    "quiz": Feature("Quiz", "The quiz is switched off at the moment; come back another time."),
+    "ask": Feature("Ask", "Questions are not answered here at the moment; the breed pages are there."),
+    "teach": Feature(
+        "Teach", "Models of one's own are not made here at the moment; those that were made are kept."
+    ),
+    "contact": Feature("Contact form", "The contact form is switched off at the moment."),
+}
+#: Caps on what is collected: name of the setting → what the page calls it. 0: no cap.
+CAPS: Mapping[str, str] = {
+    "client_flags": "Flags a day from one person or network",
+    "total_flags": "Flags a day from all together",
+    "quota": "Bytes of all photos of flags",
+}
+_MOST = 10**15
+
+
+class Switches:
+    """Safe for any number of threads and processes.
+
+    Args:
+        settings: what counts where nothing is set.
+        sessions: opens the database, on first use.
+    """
+
+    def __init__(self, settings: Settings, sessions: Callable[[], Sessions]) -> None:
+        self._settings, self._open = settings, sessions
+        self._known: tuple[float, dict[str, int]] = (-_FRESH_S, {})
+
+    def is_on(self, feature: str) -> bool:
+        """Whether a feature is on; never raises: while the database refuses, as it was."""
+        return feature not in self.off
+
+    def require(self, feature: str) -> None:
+        """Refuse what is switched off.
+
+        Raises:
+            RequestError: ``switched_off`` (404), with the feature's sentence.
+        """
+        if not self.is_on(feature):
+            raise RequestError("switched_off", FEATURES[feature].closed, status=404)
+
+    @property
+    def off(self) -> frozenset[str]:
+        """The features that are off."""
+        return frozenset(name for name in FEATURES if not self.value(name))
+
+    def value(self, name: str) -> int:
+        """What counts now: of a feature 1 or 0, of a cap its number."""
+        made, known = self._known
+        if time.monotonic() - made >= _FRESH_S:
+            try:
+                known = _rows(self._open)
+            except StorageError:  # as it was
+                return known.get(name, default_of(self._settings, name))
+            self._known = (time.monotonic(), known)
+        return known.get(name, default_of(self._settings, name))
+
+    def set_by_hand(self) -> dict[str, int]:
+        """What admins have set.
+
+        Raises:
+            StorageError: the database refused.
+        """
+        return _rows(self._open)
+
+    def set(self, name: str, value: int | None) -> None:
+        """Switch a feature, or set a cap; the audit log has it in the same transaction.
+
+        Args:
+            value: of a feature 1 or 0; None: as the settings say.
+
+        Raises:
+            RequestError: ``unknown_switch`` or ``bad_value``.
+            StorageError: the database refused; nothing was changed.
+        """
+        if name not in FEATURES and name not in CAPS:
+            raise RequestError("unknown_switch", "There is no such switch.", status=404)
+        most = 1 if name in FEATURES else _MOST
+        if value is not None and not 0 <= value <= most:
+            raise RequestError("bad_value", f"Give a whole number from 0 to {most}.")
+        with write(self._open()) as session:
+            row = session.get(SiteSwitch, name)
+            if (None if row is None else row.value) == value:
+                return
+            if row is not None:
+                session.delete(row)
+                session.flush()
+            if value is not None:
+                session.add(SiteSwitch(name=name, value=value, changed_at=dt.datetime.now(dt.UTC)))
+            words = "as the settings say" if value is None else str(value)
+            if name in FEATURES and value is not None:
+                words = "on" if value else "off"
+            note(session, "switch", f"{name}: {words}")
+        self._known = (-_FRESH_S, self._known[1])
+
+
+def default_of(settings: Settings, name: str) -> int:
+    """What counts where no admin has set anything."""
+    if name in CAPS:
+        return int(getattr(settings, name))
+    off = {part.strip() for part in settings.off.split(",")}
+    return int(name not in off and (name != "flags" or settings.take_flags))
+
+
+def current(session: Session, settings: Settings, *names: str) -> list[int]:
+    """What counts now, as a transaction sees it."""
+    found = {row.name: row.value for row in session.scalars(sa.select(SiteSwitch))}
+    return [found.get(name, default_of(settings, name)) for name in names]
+
+
+def _rows(sessions: Callable[[], Sessions]) -> dict[str, int]:
+    with read(sessions()) as session:
+        return {row.name: row.value for row in session.scalars(sa.select(SiteSwitch))}

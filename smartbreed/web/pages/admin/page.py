@@ -1,0 +1,289 @@
+"""``/admin``: members, messages, switches and the audit log, for members with the role of an admin alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
+
+from smartbreed.accounts.members import SignedIn
+from smartbreed.accounts.tables import ROLES, Member
+from smartbreed.admin import audit
+from smartbreed.admin.actor import Actor, acting
+from smartbreed.admin.switches import CAPS, FEATURES, default_of
+from smartbreed.admin.tables import ACTORS, AuditEntry
+from smartbreed.contact.tables import STATES
+from smartbreed.core.errors import AccountError, RequestError, SmartBreedError
+from smartbreed.services import Services
+from smartbreed.web.components import nav
+from smartbreed.web.pages.account.visit import Visit, dependencies, form_app
+from smartbreed.web.pages.contact.page import TOPICS
+
+#: Members, entries and messages on one page.
+_SHOWN = 50
+_VIEWS = (
+    ("", "Overview"), ("members", "Members"), ("messages", "Messages"), ("switches", "Switches and caps"),
+    ("audit", "Audit log"),
+)  # fmt: skip
+#: What the log calls those who are no member.
+_WHO = {
+    "member": "an account that was deleted", "password": "a maintainer with the password",
+    "machine": "the person at this machine", "command line": "the command line", "app": "the app by itself",
+}  # fmt: skip
+
+
+def admin_app(services: Services) -> FastAPI:
+    """The routes of ``/admin``; who is no admin gets a page that says so."""
+
+    def refused(request: Request, visit: Visit, said: SmartBreedError) -> Response:
+        if said.code == "sign_in" and request.method == "GET":
+            return visit.go(f"{nav.root()}account/sign-in?next={request.url.path}")
+        return visit.plain(
+            "message.html", said.status, key="", style="info", title="Administration", about="", path="admin",
+            problem=said.message,
+        )  # fmt: skip
+
+    app = form_app(services, refused)
+    _add_members(app, services)
+    _add_messages(app, services)
+    _add_switches(app, services)
+    _add_audit(app, services)
+    return app
+
+
+def _admin(visit: Visit) -> SignedIn:
+    """The admin who asks.
+
+    Raises:
+        AccountError: ``sign_in``, or ``not_admin`` (403).
+    """
+    who = visit.member()
+    if who.role != "admin":
+        raise AccountError("not_admin", "This page is for admins only.", status=403)
+    return who
+
+
+def _page(visit: Visit, view: str, status: int = 200, **values: Any) -> Response:
+    return visit.plain(
+        f"admin/{view or 'overview'}.html", status, key="admin", title="Administration", about="",
+        path=f"admin/{view}".rstrip("/"), view=view, views=_VIEWS,
+        **{"note": _DONE.get(visit.request.query_params.get("done", ""), ""), **values},
+    )  # fmt: skip
+
+
+#: What a page says after a form; only the key comes with the address.
+_DONE = {
+    "role": "The role is changed.", "closed": "The account is closed, and signed out everywhere.",
+    "open": "The account is open again.", "deleted": "The account is deleted.",
+    "message": "The message is deleted.", "switch": "Saved. It holds from now on.",
+}  # fmt: skip
+
+
+def _did(visit: Visit, work: Callable[[], object]) -> None:
+    """Do it as the admin who asks, whom the audit log names."""
+    with acting(Actor("member", _admin(visit).id)):
+        work()
+
+
+def _add_members(app: FastAPI, services: Services) -> None:
+    asked, formed = dependencies(services)
+    members = services.members
+
+    @app.get("/admin")
+    def overview(visit: Visit = asked) -> Response:
+        _admin(visit)
+        everyone = members.list()
+        return _page(
+            visit, "", waiting=services.review.stats().states.get("open", 0),
+            flags=services.flags.count(), actions=audit.ACTIONS, messages=services.messages.count(),
+            roles={role: sum(one.role == role for one in everyone) for role in ROLES},
+            closed=sum(one.disabled_at is not None for one in everyone),
+            closed_features=[FEATURES[name].name for name in FEATURES if name in services.switches.off],
+            version=services.identifier.bundle.config.version, latest=_entries(services, most=8),
+        )  # fmt: skip
+
+    def show(visit: Visit, status: int = 200, problem: str = "") -> Response:
+        who, query = _admin(visit), visit.request.query_params
+        text, role = query.get("q", "").strip()[:200], query.get("role", "")
+        found = [one for one in members.list() if _fits(one, text.casefold(), role)]
+        page = _number(query.get("page", ""), max(1, -(-len(found) // _SHOWN)))
+        return _page(
+            visit, "members", status, problem=problem, q=text, role=role, roles=ROLES, total=len(found),
+            found=found[(page - 1) * _SHOWN : page * _SHOWN], page=page, pages=-(-len(found) // _SHOWN),
+            me=who.id,
+        )  # fmt: skip
+
+    @app.get("/admin/members")
+    def list_members(visit: Visit = asked) -> Response:
+        return show(visit)
+
+    @app.post("/admin/members/{member}")
+    def change(member: str, visit: Visit = asked, form: dict[str, str] = formed) -> Response:
+        who, do = _admin(visit), form.get("do", "")
+        try:
+            if do == "role":
+                _did(visit, lambda: members.set_role(_id(member), form.get("role", ""), who.id))
+            elif do in ("close", "open"):
+                _did(visit, lambda: members.disable(_id(member), disabled=do == "close", by=who.id))
+            else:
+                raise AccountError("bad_form", "This is not a form of ours.", status=400)
+        except AccountError as error:
+            if error.code == "not_admin":
+                raise
+            return show(visit, error.status, error.message)
+        done = {"close": "closed"}.get(do, do)
+        if member == who.id and do == "role" and form.get("role") != "admin":
+            return visit.go(f"{nav.root()}account")  # they are no admin any more
+        return visit.go(f"{nav.root()}admin/members?done={done}")
+
+    @app.get("/admin/members/{member}/delete")
+    def ask_delete(member: str, visit: Visit = asked) -> Response:
+        who = _admin(visit)
+        return _page(visit, "delete", member=members.find(_id(member)), me=who.id)
+
+    @app.post("/admin/members/{member}/delete")
+    def delete(member: str, visit: Visit = asked, form: dict[str, str] = formed) -> Response:
+        who = _admin(visit)
+        found = members.find(_id(member))
+        if form.get("sure") != "yes":
+            said = "Tick the box to say that you are sure; nothing was deleted."
+            return _page(visit, "delete", 422, member=found, me=who.id, problem=said)
+        try:
+            _did(visit, lambda: services.delete_member(found.id, who.id))
+        except AccountError as error:
+            if error.code != "last_admin":
+                raise
+            return _page(visit, "delete", error.status, member=found, me=who.id, problem=error.message)
+        return visit.go(f"{nav.root()}{'' if found.id == who.id else 'admin/members?done=deleted'}")
+
+
+def _add_messages(app: FastAPI, services: Services) -> None:
+    asked, formed = dependencies(services)
+    messages = services.messages
+
+    @app.get("/admin/messages")
+    def list_messages(visit: Visit = asked) -> Response:
+        _admin(visit)
+        state = visit.request.query_params.get("state", "")
+        found = messages.list(state, _SHOWN)
+        names = _names(services, {one.member_id for one in found if one.member_id})
+        return _page(
+            visit, "messages", found=found, names=names, state=state if state in STATES else "",
+            states=STATES, counts=messages.count(), topics=dict(TOPICS), most=_SHOWN,
+        )  # fmt: skip
+
+    @app.post("/admin/messages/{message}")
+    def change(message: str, visit: Visit = asked, form: dict[str, str] = formed) -> Response:
+        _admin(visit)
+        do = form.get("do", "")
+        if do == "delete":
+            _did(visit, lambda: messages.delete(message))
+            return visit.go(f"{nav.root()}admin/messages?done=message")
+        _did(visit, lambda: messages.mark(message, do))
+        return visit.go(f"{nav.root()}admin/messages")
+
+
+def _add_switches(app: FastAPI, services: Services) -> None:
+    asked, formed = dependencies(services)
+    switches, settings = services.switches, services.settings
+
+    def show(visit: Visit, status: int = 200, **values: Any) -> Response:
+        by_hand = switches.set_by_hand()
+        rows = [
+            (name, words, switches.value(name), default_of(settings, name), name in by_hand)
+            for name, words in (*((n, f.name) for n, f in FEATURES.items()), *CAPS.items())
+        ]
+        return _page(
+            visit, "switches", status, features=[row for row in rows if row[0] in FEATURES],
+            caps=[row for row in rows if row[0] in CAPS], **values,
+        )  # fmt: skip
+
+    @app.get("/admin/switches")
+    def show_switches(visit: Visit = asked) -> Response:
+        _admin(visit)
+        return show(visit)
+
+    @app.post("/admin/switches")
+    def change(visit: Visit = asked, form: dict[str, str] = formed) -> Response:
+        _admin(visit)
+        name, text = form.get("name", ""), form.get("value", "").strip()
+        try:
+            if text and not re.fullmatch(r"[0-9]{1,15}", text):
+                raise RequestError("bad_value", "Give a whole number, such as 200; 0 means no cap.")
+            _did(visit, lambda: switches.set(name, int(text) if text else None))
+        except RequestError as error:
+            return show(visit, error.status, problem=error.message)
+        return visit.go(f"{nav.root()}admin/switches?done=switch")
+
+
+def _add_audit(app: FastAPI, services: Services) -> None:
+    asked, _ = dependencies(services)
+
+    def filters(visit: Visit) -> dict[str, Any]:
+        query = visit.request.query_params
+        member = query.get("member", "")
+        return {
+            "action": query.get("action", ""), "actor": query.get("actor", ""),
+            "member": member if re.fullmatch(r"[0-9A-Z]{26}", member) else "",
+            "before": _number(query.get("before", "0"), 2**62, 0),
+        }  # fmt: skip
+
+    @app.get("/admin/audit")
+    def show_audit(visit: Visit = asked) -> Response:
+        _admin(visit)
+        wanted = filters(visit)
+        found = _entries(services, **wanted, most=_SHOWN)
+        return _page(
+            visit, "audit", found=found, **wanted, actions=audit.ACTIONS, actors=ACTORS, kinds=_WHO,
+            more=found[-1][0].id if len(found) == _SHOWN else 0,
+        )  # fmt: skip
+
+    @app.get("/admin/audit.csv")
+    def audit_csv(visit: Visit = asked) -> Response:
+        _admin(visit)
+        rows = audit.entries(services.flags.sessions, **filters(visit), most=100_000)
+        headers = {"Content-Disposition": 'attachment; filename="smartbreed-audit.csv"'}
+        return visit.kept(Response(audit.as_csv(rows), 200, headers, "text/csv; charset=utf-8"))
+
+
+def _entries(services: Services, **wanted: Any) -> list[tuple[AuditEntry, str, str]]:
+    """Entries, each with who did it and to whom it was done, as people know them."""
+    found = audit.entries(services.flags.sessions, **wanted)
+    names = _names(services, {id_ for one in found for id_ in (one.member_id, one.about_id) if id_})
+    return [
+        (one, names.get(one.member_id or "", _WHO[one.actor]), names.get(one.about_id or "", ""))
+        for one in found
+    ]
+
+
+def _names(services: Services, ids: set[str]) -> dict[str, str]:
+    """What the pages call these accounts."""
+    return {one.id: _shown(one) for one in services.members.list() if one.id in ids} if ids else {}
+
+
+def _shown(member: Member) -> str:
+    return " · ".join(filter(None, (member.name, member.email or ""))) or member.id
+
+
+def _fits(member: Member, text: str, role: str) -> bool:
+    held = f"{member.name} {member.email or ''} {member.id}".casefold()
+    return text in held and (role not in ROLES or member.role == role)
+
+
+def _id(text: str) -> str:
+    """An id of an account; an address does not do here.
+
+    Raises:
+        AccountError: ``no_such_member``.
+    """
+    if not re.fullmatch(r"[0-9A-Z]{26}", text):
+        raise AccountError("no_such_member", "There is no such account.", status=404)
+    return text
+
+
+def _number(text: str, most: int, least: int = 1) -> int:
+    return min(max(int(text), least), most) if re.fullmatch(r"[0-9]{1,18}", text) else least
