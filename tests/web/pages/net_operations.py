@@ -1155,6 +1155,9 @@ def press_all(*steps: tuple[str, str]) -> Callable[[Walk], None]:
     return act
 
 
+_SWITCHES = ("Switch off", "Switch on", "As the setting says")
+
+
 def walk_admin(walk: Walk) -> None:
     """The pages for admins: closed to a visitor and to a member, open to an admin."""
     people = {}
@@ -1184,10 +1187,12 @@ def walk_admin(walk: Walk) -> None:
     ), last=True)})  # fmt: skip
 
     walk.open("admin/switches")
-    off, on, usual = (
-        f"[aria-label^='{words}: Quiz']" for words in ("Switch off", "Switch on", "As the setting")
-    )
-    caps = ("client_flags", "total_flags", "quota")
+    off, on, usual = (f"[aria-label='{words}: Quiz']" for words in _SWITCHES)
+    caps = {
+        "client_flags": "Flags a day from one person or network",
+        "total_flags": "Flags a day from all together",
+        "quota": "Bytes of all photos of flags",
+    }
     toggle = {
         f"switch-{name}: button Switch off: {words}": Operation(
             press_all(*[(f"#switch-{name} button >> nth=0", ".sb-thanks")] * 2,
@@ -1210,10 +1215,11 @@ def walk_admin(walk: Walk) -> None:
 
     walk.operate({
         **toggle, "switch-quiz: button Switch off: Quiz": Operation(quiz_is_gone),
-        **{f"sb-{name}: input": Operation(lambda walk, name=name: walk.page.fill(f"#sb-{name}", "12"))
+        **{f"sb-{name}: text": Operation(lambda walk, name=name: walk.page.fill(f"#sb-{name}", "900"))
            for name in caps},
-        **{f"sb-{name}: text": Operation(lambda walk, name=name: walk.page.fill(f"#sb-{name}", "12"))
-           for name in caps},
+        **{f"switch-{name}: button Save: {words}": Operation(
+            filled(press_all((f"#switch-{name} button", ".sb-thanks")), **{name: "900000"})
+        ) for name, words in caps.items()},
     })  # fmt: skip
     walk.open("admin/audit")
     show = press_all(("button:text-is('Show')", ".sb-page-admin table"))
@@ -1240,7 +1246,7 @@ def walk_members(walk: Walk, people: dict[str, str]) -> None:
     walk.operate({
         "sb-q: search": Operation(lambda walk: walk.page.fill("#sb-q", "a")),
         "sb-role: select": Operation(lambda walk: walk.page.select_option("#sb-role", "member")),
-        "page: select": Operation(lambda walk: walk.page.select_option(".sb-people select >> nth=0", "admin")),
+        "page: select": Operation(lambda walk: walk.page.select_option(".sb-people select", "admin")),
         "page: button sb-button": Operation(change),
     })  # fmt: skip
     walk.open(f"admin/members?q={people['member']}")
