@@ -1254,7 +1254,7 @@ def walk_members(walk: Walk, people: dict[str, str]) -> None:
     delete = press_all(("text=Delete the account", ".sb-problem"))
     walk.operate({
         "page: button sb-button": Operation(delete, refused=True, blocked=True),
-        "sb-sure: checkbox": Operation(lambda walk: walk.page.check("#sb-sure")),
+        "sb-sure: checkbox": Operation(lambda walk: walk.page.check("#sb-sure"), refused=True),
     })  # fmt: skip
     press_all(("text=Delete the account", ".sb-thanks"))(walk)
     assert people["member"] not in walk.page.inner_text(".sb-people")

@@ -72,7 +72,8 @@ def test_the_pages_at_the_foot(browse: Browse, stage: Stage) -> None:
     operations.walk_info(browse(stage, 390))
 
 
-@pytest.mark.parametrize("width", BOTH)
+@pytest.mark.slow
+@pytest.mark.parametrize("width", SIZES)
 def test_the_pages_for_admins(browse: Browse, stage: Stage, width: int) -> None:
     operations.walk_admin(browse(stage, width))
 
