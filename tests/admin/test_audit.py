@@ -60,13 +60,14 @@ def test_rows_can_only_be_added(world: MembersWorld) -> None:
 def test_the_ids_of_a_deleted_account_leave(world: MembersWorld) -> None:
     one, other = admin(world, "one@example.org"), admin(world, "other@example.org")
     with acting(Actor("member", other)):
+        world.members.set_role(one, "maintainer", other)
         world.members.set_role(one, "admin", other)
     with acting(Actor("member", one)):
         member_data.delete(world.flags, world.kept, world.taught, other, NOW, one)
     entries = audit.entries(world.flags.sessions)
     assert (entries[0].words, entries[0].member_id, entries[0].about_id) == ("deleted", one, None)
     assert other not in {id_ for entry in entries for id_ in (entry.member_id, entry.about_id)}
-    assert [entry.about_id for entry in entries if entry.action == "role"] == [one]
+    assert [entry.about_id for entry in entries if entry.action == "role"] == [one, one]
 
 
 @pytest.mark.parametrize("how", ["role", "close", "delete"])

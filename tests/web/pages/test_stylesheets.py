@@ -17,6 +17,7 @@ WITHOUT_GRADIO = {
     "docs.css",
     "plain.css",
     "account.css",
+    "admin.css",
     "breeds.css",
     "info.css",
     "quiz.css",
