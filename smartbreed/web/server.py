@@ -133,6 +133,8 @@ def launch(blocks: gr.Blocks, services: Services, address: Address, **options: A
     Raises:
         SettingError: the address is taken or not ours.
     """
+    from starlette.middleware import Middleware
+
     from smartbreed.web.api.mcp import answer_in_json
     from smartbreed.web.api.middleware import build_middleware, hide_version, inner_middleware
     from smartbreed.web.api.problems import handlers
@@ -140,6 +142,7 @@ def launch(blocks: gr.Blocks, services: Services, address: Address, **options: A
     from smartbreed.web.api.sessions import CAPACITY, bound_sessions
     from smartbreed.web.api.uploads import check_uploads
     from smartbreed.web.blocks import launch_options, page_script
+    from smartbreed.web.pages.switched_off import SwitchedOff
 
     settings = services.settings
     check_uploads(upload_folder(blocks, settings), max_photos=settings.max_photos)
@@ -154,7 +157,7 @@ def launch(blocks: gr.Blocks, services: Services, address: Address, **options: A
         "app_kwargs": {
             "exception_handlers": handlers(),
             "routes": build_routes(services),
-            "middleware": inner_middleware(services, page_script()),
+            "middleware": [*inner_middleware(services, page_script()), Middleware(SwitchedOff, services)],
         },
         "mcp_server": True,
         "enable_monitoring": False,

@@ -10,7 +10,6 @@ from smartbreed.web.api.body_limit import BodyLimit
 from smartbreed.web.api.own_site import OwnSiteMiddleware
 from smartbreed.web.api.problems import Problems
 from smartbreed.web.api.security_headers import PagePolicyMiddleware, SecurityHeadersMiddleware
-from smartbreed.web.api.switched_off import SwitchedOff
 
 
 def build_middleware(services: Services) -> list[Middleware]:
@@ -26,10 +25,7 @@ def build_middleware(services: Services) -> list[Middleware]:
 
 def inner_middleware(services: Services, script: str) -> list[Middleware]:
     """What sees answers before gradio compresses them, the outermost first; `script` is every page's own."""
-    return [
-        Middleware(PagePolicyMiddleware, services.settings, [script]),
-        Middleware(SwitchedOff, services),
-    ]
+    return [Middleware(PagePolicyMiddleware, services.settings, [script])]
 
 
 def hide_version(blocks: gr.Blocks) -> None:
