@@ -73,7 +73,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
     return {
         "theme": SmartBreedTheme(),
         "css_paths": STYLESHEETS,
-        "head": f"<script>{page_script()}</script>",
+        "head": f"<style>{(_STATIC / 'head.css').read_text()}</style><script>{page_script()}</script>",
         "favicon_path": str(_STATIC / "logo.svg"),
         "i18n": gr.I18n(
             en={
@@ -95,6 +95,8 @@ def page_script() -> str:
         "box.js",
         "page.js",
         "identify.js",
+        "keep.js",
+        "history.js",
         "breed_list.js",
         "loop.js",
         "review.js",

@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -209,6 +210,7 @@ def build_routes(services: Services) -> list[Any]:
     from smartbreed.web.api.sign_in import build_maintainer_router
     from smartbreed.web.api.similar import similar_routes
     from smartbreed.web.api.webhooks import build_webhook_router
+    from smartbreed.web.components.plain import manifest, service_worker
     from smartbreed.web.pages.account.page import account_app
     from smartbreed.web.pages.admin.page import admin_app
     from smartbreed.web.pages.breeds.page import BreedPages
@@ -233,7 +235,10 @@ def build_routes(services: Services) -> list[Any]:
     own |= dict.fromkeys(("/teach", "/teach/{path:path}"), teach_app(services))
     own |= {"/m/{path:path}": served_app(services)}
     routes = [Route(path, one) for path, one in own.items()]
-    pages = [*BreedPages(services).routes(), *StatisticsPages(services).routes()]
+    installed = [
+        Route("/manifest.json", partial(manifest, services)), Route("/service-worker.js", service_worker)
+    ]  # fmt: skip
+    pages = [*installed, *BreedPages(services).routes(), *StatisticsPages(services).routes()]
     return [*routes, *pages, *similar_routes(services)]
 
 

@@ -160,6 +160,7 @@ ROUTES = (
     Route("/svelte/{path:path}", "GET HEAD", "visitor", "gradio's scripts"),
     Route("/favicon.ico", "GET HEAD", "visitor", "icon"),
     Route("/pwa_icon", "GET HEAD", "visitor", "icon"),
+    Route("/service-worker.js", "GET HEAD", "visitor", "lets the app be installed; keeps nothing"),
     Route("/manifest.json", "GET HEAD", "visitor", "name and icon for home screens"),
     Route("/robots.txt", "GET HEAD", "visitor", "for search engines"),
 )  # fmt: skip

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import gradio as gr
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.types import Scope
 
+from smartbreed.accounts.origin import public_origin
 from smartbreed.services import Services
 from smartbreed.web.api.body_limit import BodyLimit
 from smartbreed.web.api.own_site import OwnSiteMiddleware
 from smartbreed.web.api.problems import Problems
 from smartbreed.web.api.security_headers import PagePolicyMiddleware, SecurityHeadersMiddleware
+from smartbreed.web.components.page_head import with_own_head
+from smartbreed.web.components.plain import not_found
 
 
 def build_middleware(services: Services) -> list[Middleware]:
@@ -18,14 +25,21 @@ def build_middleware(services: Services) -> list[Middleware]:
     return [
         Middleware(SecurityHeadersMiddleware, settings),
         Middleware(Problems),
-        Middleware(OwnSiteMiddleware, settings),
+        Middleware(OwnSiteMiddleware, settings, partial(not_found, services)),
         Middleware(BodyLimit, max_bytes=settings.max_bytes),
     ]
 
 
 def inner_middleware(services: Services, script: str) -> list[Middleware]:
     """What sees answers before gradio compresses them, the outermost first; `script` is every page's own."""
-    return [Middleware(PagePolicyMiddleware, services.settings, [script])]
+    public = public_origin(services.settings.public_url)
+
+    def head(page: bytes, scope: Scope) -> bytes:
+        origin = public or str(Request(scope).base_url).rstrip("/")
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        return with_own_head(page, path, origin, services.introduction)
+
+    return [Middleware(PagePolicyMiddleware, services.settings, head, [script])]
 
 
 def hide_version(blocks: gr.Blocks) -> None:

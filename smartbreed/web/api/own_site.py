@@ -10,9 +10,11 @@ can be trusted.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from smartbreed.accounts.maintainers import OTHER_SITE
@@ -35,10 +37,11 @@ class OwnSiteMiddleware:
     Args:
         app: what answers the rest.
         settings: the public address and the proxies that are believed.
+        not_found: what a person reads at an address that is not here.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, settings: Settings, not_found: Callable[[], Response]) -> None:
+        self._app, self._not_found = app, not_found
         self._public = public_origin(settings.public_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,6 +53,9 @@ class OwnSiteMiddleware:
             return
         headers = Headers(scope=scope)
         route = route_for(scope["path"])
+        if route is None and _reads(scope, headers):
+            await self._not_found()(scope, receive, send)
+            return
         if route is None:
             await _answer(send, 404, "no_such_page", "There is nothing here.")
             return
@@ -88,6 +94,15 @@ class OwnSiteMiddleware:
 def _opens_page(scope: Scope, headers: Headers) -> bool:
     """True for a link followed or an address framed: the other page learns nothing of the answer."""
     return scope["method"] in ("GET", "HEAD") and headers.get("sec-fetch-mode") == "navigate"
+
+
+def _reads(scope: Scope, headers: Headers) -> bool:
+    """True for a person at a page's address, who is better served with a page than with JSON."""
+    return (
+        scope["method"] in ("GET", "HEAD")
+        and "text/html" in headers.get("accept", "")
+        and not scope["path"].startswith(("/api/", "/gradio_api/", "/files/"))
+    )
 
 
 def _own_cors(send: Send, route: Route) -> Send:

@@ -11,7 +11,7 @@ import base64
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -86,11 +86,18 @@ class PagePolicyMiddleware:
     Args:
         app: what answers.
         settings: who may show a page in a frame.
+        head: makes of a page and the request's scope the page with our own head.
         scripts: texts of inline scripts that the pages insert themselves.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings, scripts: Iterable[str] = ()) -> None:
-        self._app = app
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        head: Callable[[bytes, Scope], bytes],
+        scripts: Iterable[str] = (),
+    ) -> None:
+        self._app, self._head = app, head
         self._frames = " ".join([*_FRAMES, *settings.frame_ancestors.split()])
         self._scripts = tuple(_hash(script.encode()) for script in scripts)
 
@@ -111,8 +118,11 @@ class PagePolicyMiddleware:
                 body.extend(message.get("body", b""))
                 if message.get("more_body"):
                     return
-                page, held, start = bytes(body), start, None
-                MutableHeaders(scope=held)["Content-Security-Policy"] = self._policy(page)
+                page, held, start = self._head(bytes(body), scope), start, None
+                headers = MutableHeaders(scope=held)
+                headers["Content-Security-Policy"] = self._policy(page)
+                if page and "content-length" in headers:
+                    headers["Content-Length"] = str(len(page))
                 await send(held)
                 message = {"type": "http.response.body", "body": page}
             await send(message)

@@ -10,9 +10,13 @@ import re
 from functools import cache
 from pathlib import Path
 
+from markupsafe import Markup
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from smartbreed.services import Services
+from smartbreed.web.components import nav
+from smartbreed.web.components.templates import render
 from smartbreed.web.theme import SmartBreedTheme
 
 STATIC = Path(__file__).parents[1] / "static"
@@ -43,6 +47,7 @@ def _files() -> dict[str, tuple[bytes, str]]:
     return {
         **{name: (page_style(name).encode(), "text/css") for name in styles},
         **{name: ((STATIC / name).read_bytes(), "text/javascript") for name in scripts},
+        **{name: ((STATIC / name).read_bytes(), "image/png") for name in ("icon-192.png", "icon-512.png")},
     }
 
 
@@ -52,6 +57,46 @@ def files(request: Request) -> Response:
     if found is None:
         return Response("There is nothing here.", 404, media_type="text/plain")
     return Response(found[0], media_type=found[1], headers=_FOREVER)
+
+
+def not_found(services: Services) -> Response:
+    """The page of an address that is not here; it runs nothing."""
+    title = "There is nothing here"
+    text = render(
+        "not_found.html", key="info", title=title, about=title, status=404, url="",
+        site=services.introduction[0] or "SmartBreed", root=nav.root(), file=file_address,
+        header=Markup(nav.header("", maintainers=services.maintainers.reachable)),
+        footer=Markup(nav.footer()),
+    )  # fmt: skip
+    policy = "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self'; frame-ancestors 'self'"
+    return HTMLResponse(text, 404, {"Content-Security-Policy": policy})
+
+
+def manifest(services: Services, request: Request) -> Response:
+    """What an installed app is called and looks like, in place of gradio's."""
+    site = services.introduction[0] or "SmartBreed"
+    icons = [
+        {"src": nav.root() + file_address(f"icon-{size}.png"), "sizes": f"{size}x{size}", "type": "image/png",
+         "purpose": purpose}
+        for size in (192, 512)
+        for purpose in ("any", "maskable")
+    ]  # fmt: skip
+    about = {
+        "name": site, "short_name": site[:12], "id": nav.root(), "start_url": nav.root(), "scope": nav.root(),
+        "display": "standalone", "background_color": "#faf5ee", "theme_color": "#a8481f", "icons": icons,
+    }  # fmt: skip
+    return JSONResponse(about, media_type="application/manifest+json")
+
+
+def service_worker(request: Request) -> Response:
+    """The script that stands beside the pages; a browser asks for it anew each time."""
+    script = (STATIC / "sw.js").read_bytes()
+    # A worker's policy is that of its script.
+    policy = {
+        "Content-Security-Policy": "default-src 'none'; connect-src 'self'",
+        "Cache-Control": "no-cache",
+    }
+    return Response(script, media_type="text/javascript", headers=policy)
 
 
 @cache

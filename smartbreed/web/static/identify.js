@@ -55,12 +55,16 @@
     return box();
   }
 
-  async function hand(files) {
+  async function hand(files, again = false) {
     const input = await open();
     if (!input || !files.length) return;
+    restored = again;
     input.files = relabelled(files);
     input.dispatchEvent(new Event("change", { bubbles: true }));
   }
+
+  let restored = false; // these photos had their answer before the page was loaded again
+  window.smartbreed.hand = hand;
 
   function tooLarge(files) {
     const most = Number(document.querySelector(".sb-ways")?.dataset.most);
@@ -79,6 +83,8 @@
       input.value = "";
     } else if (files.every((file) => file.type.startsWith("image/"))) {
       preview(files[0]);
+      document.dispatchEvent(new CustomEvent("uploading", { detail: Object.assign(files, { again: restored }) }));
+      restored = false;
     } else {
       event.stopImmediatePropagation();
       hand(files);

@@ -129,9 +129,24 @@ document.addEventListener("keydown", (event) => {
     document.querySelectorAll(".sb-card")[place]?.scrollIntoView({ block: "nearest" });
   });
 
+  // Gradio gives every page the same title.
+  const title = document.title;
+  if (isSecureContext) navigator.serviceWorker?.register("service-worker.js").catch(() => {});
+
+  // The page stands when it has not changed for a moment; what would have moved until then shows itself.
+  let still = 0;
+  const settles = () => {
+    clearTimeout(still);
+    const page = document.querySelector(".sb-page");
+    const box = !document.getElementById("photo-input") || document.querySelector('#photo-input input[type="file"]');
+    if (page && box) still = setTimeout(() => document.documentElement.classList.add("sb-made"), 500);
+  };
+
   let due = false;
   const refresh = () => {
     due = false;
+    settles();
+    if (title && document.title !== title) document.title = title;
     nameImages();
     announce();
     handles();

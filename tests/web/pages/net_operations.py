@@ -379,6 +379,12 @@ def press_bars(walk: Walk) -> None:
         page.wait_for_selector(f'#pet-1-text .sb-guess[aria-pressed="true"]:has-text("{breed}")')
 
 
+def save_picture(walk: Walk) -> None:
+    with walk.page.expect_download() as saved:
+        walk.page.click("#pet-1-text .sb-save")
+    assert saved.value.suggested_filename.endswith(".png")
+
+
 def another_photo(walk: Walk) -> None:
     """One line where the box was leads to the next photo."""
     with walk.page.expect_file_chooser() as chosen:
@@ -492,7 +498,10 @@ IDENTIFY = {
     "pet-N-look: slider": Operation(compare),
     "pet-N-explain: text": Operation(explain),
     "pet-N-text: button sb-guess": Operation(press_bars),
+    "pet-N-text: button sb-save": Operation(save_picture),
     "ways: button sb-choose": Operation(another_photo),
+    "history: summary sb-history": Operation(click("#history summary", "#history li")),
+    "history: button sb-forget": Operation(click("#history .sb-forget")),
     "details: summary sb-footer": Operation(click("#details summary", "#details p")),
     **_form("pet-N", "pet-1"),
     **_form("photo", "photo"),

@@ -132,3 +132,37 @@ def test_the_limit_on_the_page_is_the_real_one(open_page: OpenPage, tmp_path: Pa
     page.wait_for_selector("#status .sb-failed")
     assert "larger" not in page.inner_text("#status")
     assert not page.locator("#photo-problem").is_visible()
+
+
+def test_the_result_survives_a_reload_and_the_browser_remembers(
+    open_page: OpenPage, one_pet: Path, tmp_path: Path
+) -> None:
+    page = open_page()
+    assert not page.locator(".sb-history").is_visible()
+    page.set_input_files(UPLOAD, one_pet)
+    page.wait_for_selector("#pet-1 h3")
+    name = page.inner_text("#pet-1 .sb-what")
+    page.locator("#history summary").click()
+    assert page.locator("#history li").count() == 1
+    assert name in page.inner_text("#history li")
+    assert page.locator("#history img").get_attribute("src").startswith("data:image/jpeg")
+    with page.expect_download() as saved:
+        page.click("#pet-1 .sb-save")
+    saved.value.save_as(tmp_path / "card.png")
+    assert Image.open(tmp_path / "card.png").size == (1080, 1350)
+    page.reload()
+    page.wait_for_selector("#pet-1 h3")
+    assert page.inner_text("#pet-1 .sb-what") == name
+    page.wait_for_timeout(600)
+    page.locator("#history summary").click()
+    assert page.locator("#history li").count() == 1, "the same answer is not listed twice"
+    page.click("#history .sb-forget")
+    page.locator("#history").wait_for(state="hidden")
+    page.click("#restart")
+    page.wait_for_selector("#status .sb-welcome")
+    page.wait_for_timeout(300)
+    page.reload()
+    page.wait_for_selector(UPLOAD, state="attached")
+    page.wait_for_timeout(500)
+    assert page.locator("#status .sb-welcome").is_visible(), "what was put away does not come back"
+    assert page.foreign == []

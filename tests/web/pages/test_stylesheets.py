@@ -14,6 +14,7 @@ from smartbreed.web import blocks
 PAGES = [path.stem for path in blocks.STYLESHEETS[1:]]
 #: Of pages without gradio, and what these share.
 WITHOUT_GRADIO = {
+    "head.css",
     "docs.css",
     "plain.css",
     "account.css",

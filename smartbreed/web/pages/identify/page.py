@@ -73,6 +73,7 @@ class IdentifyPage:
             )  # fmt: skip
             self.missed = FlagForm(self.services, self.session, self.browser, None, "photo")
             self.restart = gr.Button("Start over", size="sm", elem_classes="sb-link", elem_id="restart")
+        gr.HTML(html.history(), elem_id="history")
 
     def _right(self) -> None:
         gr.HTML(html.on_its_way(), elem_id="on-its-way")

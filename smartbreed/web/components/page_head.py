@@ -1,0 +1,50 @@
+"""What search engines, link previews and tabs show of gradio's pages, in place of what gradio says."""
+
+from __future__ import annotations
+
+import re
+
+from smartbreed.web.components import nav
+from smartbreed.web.components.plain import file_address
+from smartbreed.web.components.templates import render
+
+#: Title and description by key of `nav.PAGES`.
+_SAID = {
+    "identify": (
+        "Which breed is it?",
+        "Add a photo: every cat and dog in it is found, named and explained. You can put it right.",
+    ),
+    "ask": ("Ask about breeds", "Ask about dogs and cats: answers come from the breed pages, and cite them."),
+    "tour": ("How it learns", "How corrections by visitors become the next version, with figures of each."),
+    "review": ("Review", "Where maintainers decide what the model may learn from."),
+    "train": ("Retrain", "Where maintainers retrain the model and choose the version that answers."),
+}
+_ADDRESSES = {address: key for key, address, _ in nav.PAGES}
+#: What gradio's template says, above the first script.
+_GRADIOS = re.compile(rb'<meta\s+(?:property|name)="(?:og|twitter):[^>]*>\s*')
+_TITLE = re.compile(rb"<title>[^<]*</title>\s*")
+
+
+def with_own_head(page: bytes, path: str, origin: str, introduction: tuple[str, str]) -> bytes:
+    """A page of gradio's with our own title, description and preview; any other as it was.
+
+    Args:
+        path: of the address, without a prefix.
+        origin: scheme and host that visitors know.
+        introduction: title and line of a model that introduces itself.
+    """
+    above, script, below = page.partition(b"<script")
+    key = _ADDRESSES.get(path.rstrip("/") or "/")
+    if key not in _SAID or b'"og:title"' not in above:
+        return page
+    site = introduction[0] or "SmartBreed"
+    title, about = _SAID[key]
+    if key == "identify":
+        about = introduction[1] or about
+    icons = [f"{nav.root()}{file_address(f'icon-{size}.png')}" for size in (192, 512)]
+    head = render(
+        "page_head.html", title=f"{title} – {site}", about=about, site=site, icon=icons[0],
+        url=f"{origin}{nav.root()}{path.strip('/')}", image=f"{origin}{icons[1]}",
+    )  # fmt: skip
+    above = _TITLE.sub(b"", _GRADIOS.sub(b"", above))
+    return above + head.encode() + script + below

@@ -1,0 +1,145 @@
+// What a visitor's own browser remembers, and nothing else does: the photo that is shown, for a reload, and a list of
+// answers with small pictures. Nothing of it is sent anywhere, but the photo once more when the page is loaded again.
+(() => {
+  const MOST = 30; // answers kept
+  const LARGEST = 60_000_000; // bytes of photos kept for a reload
+  const SIDE = 112; // pixels of a small picture
+  const TAB = "smartbreed-tab";
+  const later = (ms) => new Promise((done) => setTimeout(done, ms));
+
+  const database = () =>
+    new Promise((done, failed) => {
+      const asked = indexedDB.open("smartbreed", 1);
+      asked.onupgradeneeded = () => {
+        asked.result.createObjectStore("shown", { keyPath: "tab" });
+        asked.result.createObjectStore("answers", { keyPath: "at" });
+      };
+      asked.onsuccess = () => done(asked.result);
+      asked.onerror = () => failed(asked.error);
+    });
+
+  // A browser that keeps nothing, as in private windows, does without all this.
+  async function within(store, act) {
+    try {
+      const opened = await database();
+      const result = await new Promise((done, failed) => {
+        const transaction = opened.transaction(store, "readwrite");
+        const asked = act(transaction.objectStore(store));
+        transaction.oncomplete = () => done(asked?.result);
+        transaction.onerror = transaction.onabort = () => failed(transaction.error);
+      });
+      opened.close();
+      return result;
+    } catch {
+      return undefined;
+    }
+  }
+
+  const tab = () => sessionStorage.getItem(TAB);
+  let uploaded = null; // the photos whose answer is awaited
+
+  document.addEventListener("uploading", (event) => (uploaded = event.detail));
+
+  document.addEventListener("answered", async () => {
+    const files = uploaded;
+    if (!files || !document.getElementById("photo-input")) return;
+    await later(250); // gradio fills the page a moment after its event
+    if (uploaded !== files) return;
+    uploaded = null;
+    if (!document.querySelector(".sb-answered")) return forget(); // a photo that failed need not come again
+    if (!tab()) sessionStorage.setItem(TAB, crypto.randomUUID?.() ?? String(Math.random()));
+    if (files.reduce((sum, file) => sum + file.size, 0) <= LARGEST)
+      await within("shown", (store) => store.put({ tab: tab(), at: Date.now(), files }));
+    if (!files.again) await remember();
+  });
+
+  async function forget() {
+    if (tab()) await within("shown", (store) => store.delete(tab()));
+  }
+
+  async function restore() {
+    const yesterday = Date.now() - 86_400_000;
+    const kept = (await within("shown", (store) => store.getAll())) ?? [];
+    for (const one of kept) if (one.at < yesterday) await within("shown", (store) => store.delete(one.tab));
+    const [way] = performance.getEntriesByType("navigation");
+    const mine = kept.find((one) => one.tab === tab());
+    if (!mine || !["reload", "back_forward"].includes(way?.type)) return;
+    // The box takes nothing before gradio has made the page, which page.js sees.
+    const made = () => document.documentElement.classList.contains("sb-made");
+    for (let tries = 0; tries < 400 && !made(); tries += 1) await later(50);
+    if (document.querySelector(".sb-answered, .sb-preview:not([hidden])")) return; // a person was faster
+    window.smartbreed.hand(mine.files, true);
+  }
+
+  async function small(image) {
+    if (!image) return "";
+    try {
+      await image.decode();
+      const scale = SIDE / Math.min(image.naturalWidth, image.naturalHeight);
+      const canvas = Object.assign(document.createElement("canvas"), { width: SIDE, height: SIDE });
+      const [width, height] = [image.naturalWidth * scale, image.naturalHeight * scale];
+      canvas.getContext("2d").drawImage(image, (SIDE - width) / 2, (SIDE - height) / 2, width, height);
+      return canvas.toDataURL("image/jpeg", 0.75);
+    } catch {
+      return "";
+    }
+  }
+
+  async function remember() {
+    const cards = [...document.querySelectorAll(".sb-card")].filter((card) => card.offsetParent && card.querySelector(".sb-is"));
+    const first = Date.now();
+    for (const [place, card] of cards.entries()) {
+      const named = card.querySelector(".sb-named");
+      const answer = {
+        at: first + place,
+        said: card.querySelector(".sb-what").textContent,
+        sure: card.querySelector(".sb-is small")?.textContent ?? "",
+        breed: named ? card.querySelector(".sb-guess")?.dataset.breed ?? "" : "",
+        picture: await small(card.querySelector(".sb-slider img")),
+      };
+      await within("answers", (store) => store.put(answer));
+    }
+    const keys = (await within("answers", (store) => store.getAllKeys())) ?? [];
+    for (const key of keys.slice(0, -MOST)) await within("answers", (store) => store.delete(key));
+    await list();
+  }
+
+  async function list() {
+    const fold = document.querySelector(".sb-history");
+    if (!fold) return;
+    const answers = ((await within("answers", (store) => store.getAll())) ?? []).reverse();
+    fold.hidden = !answers.length;
+    fold.querySelector("ol").replaceChildren(...answers.map(row));
+  }
+
+  function row(answer) {
+    const item = document.createElement("li");
+    const image = document.createElement("img");
+    if (answer.picture.startsWith("data:image/")) image.src = answer.picture;
+    Object.assign(image, { alt: "", width: 56, height: 56 });
+    const name = document.createElement(answer.breed ? "a" : "b");
+    name.textContent = answer.said;
+    if (answer.breed) Object.assign(name, { href: `breeds/${encodeURIComponent(answer.breed)}`, target: "_blank", rel: "noopener" });
+    const when = document.createElement("span");
+    const date = new Date(answer.at).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+    when.textContent = [answer.sure, date].filter(Boolean).join(" · ");
+    item.append(image, name, when);
+    return item;
+  }
+
+  document.addEventListener("click", async (event) => {
+    if (event.target.closest?.("#restart")) forget();
+    if (!event.target.closest?.(".sb-forget")) return;
+    await within("answers", (store) => store.clear());
+    await list();
+  });
+
+  // The fold is there once gradio has made the page.
+  const ready = new MutationObserver(() => {
+    if (!document.querySelector(".sb-history")) return;
+    ready.disconnect();
+    list();
+  });
+  ready.observe(document, { childList: true, subtree: true });
+  restore();
+})();
