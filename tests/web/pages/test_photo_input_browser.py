@@ -120,7 +120,7 @@ def test_no_camera_over_plain_http(open_page: OpenPage) -> None:
 
 def test_the_limit_on_the_page_is_the_real_one(open_page: OpenPage, tmp_path: Path) -> None:
     page = open_page()
-    assert "of up to 30 MB each" in page.inner_text("#limits")  # as the server's setting
+    assert "of up to 30 MB each" in page.text_content("#limits")  # as the server's setting
     large = tmp_path / "large.jpg"
     with large.open("wb") as file:
         file.truncate(30_000_001)
