@@ -37,10 +37,12 @@ class OwnSiteMiddleware:
     Args:
         app: what answers the rest.
         settings: the public address and the proxies that are believed.
-        not_found: what a person reads at an address that is not here.
+        not_found: what a person reads at an address that is not here; without it, JSON as programs get it.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings, not_found: Callable[[], Response]) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: Settings, not_found: Callable[[], Response] | None = None
+    ) -> None:
         self._app, self._not_found = app, not_found
         self._public = public_origin(settings.public_url)
 
@@ -53,7 +55,7 @@ class OwnSiteMiddleware:
             return
         headers = Headers(scope=scope)
         route = route_for(scope["path"])
-        if route is None and _reads(scope, headers):
+        if route is None and self._not_found and _reads(scope, headers):
             await self._not_found()(scope, receive, send)
             return
         if route is None:
