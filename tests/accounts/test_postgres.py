@@ -9,12 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import test_audit
 import test_kept_photos
 import test_member_data
 import test_members
-import test_messages
-import test_switches
+from admin import test_audit, test_switches
+from contact import test_messages
 from support.members import EMAIL, MembersWorld
 from support.postgres import new_database, postgres
 
