@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,11 +13,14 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 from support.photos import jpeg as encoded
-from support.photos import noise, pattern
+from support.photos import pattern
 from support.teaching import Teacher, as_folder, as_zip, classes
+from typer.testing import CliRunner
 
 import smartbreed
 from smartbreed.accounts import member_data
+from smartbreed.cli.common import MISUSE, SOME_FAILED
+from smartbreed.cli.main import app
 from smartbreed.core.database import read
 from smartbreed.core.errors import RequestError
 from smartbreed.core.settings import EMBEDDED_BUNDLE
@@ -230,7 +234,7 @@ def test_what_cannot_be_learnt_from_is_a_sentence(tmp_path: Path) -> None:
 
 
 def test_another_members_model_is_none(teacher: Teacher) -> None:
-    teach, tom, model_id = teacher.teach, teacher.tom, teacher.trained()
+    teach, tom, model_id = teacher.teach, teacher.tom, teacher.filled()
     view = teach.model(teacher.rosa, model_id)
     group, photo = view.classes[0].id, view.classes[0].photos[0].id
     own = teach.make(tom, "Mine", "pet").id
@@ -252,18 +256,25 @@ def test_another_members_model_is_none(teacher: Teacher) -> None:
             steal(tom, own, photo)
     with pytest.raises(RequestError, match="no such class"):
         teach.add_photos(tom, own, group, [("a.jpg", pattern(1))])
-    assert teach.model(teacher.rosa, model_id).photos == 16
+    assert teach.model(teacher.rosa, model_id).photos == 8
 
 
-def test_a_bundle_that_is_gone_is_a_sentence_and_comes_back_by_training(teacher: Teacher) -> None:
-    model_id = teacher.trained()
+def test_what_is_no_animal_is_learnt_too_and_a_bundle_that_is_gone_comes_back(teacher: Teacher) -> None:
+    model_id = teacher.filled()
+    left = teacher.teach.store.folder("0" * 26)  # of a process that died
+    (left / "photos").mkdir(parents=True)
+    teacher.teach.store.sweep()
+    assert not left.exists()
+    teacher.train(model_id)
     row = teacher.teach.model(teacher.rosa, model_id).row
     (teacher.teach.store.bundle(model_id, 1) / "classifier.tflite").unlink()
     with pytest.raises(RequestError, match="are gone") as refused:
         teacher.teach.try_out(row, "", pattern(1))
     assert refused.value.status == 410
     teacher.train(model_id)
-    assert teacher.teach.try_out(teacher.teach.model(teacher.rosa, model_id).row, "", pattern(1)).guesses
+    said = teacher.teach.try_out(teacher.teach.model(teacher.rosa, model_id).row, "", pattern(99, "waves"))
+    assert said.guesses[0][0] == "Pet 2"
+    assert said.whole
 
 
 # -- zips
@@ -316,7 +327,8 @@ def test_a_bomb_is_not_unpacked() -> None:
 
 
 def test_an_account_takes_its_models_along_and_leaves_nothing(teacher: Teacher, tmp_path: Path) -> None:
-    model_id, services = teacher.trained("Rosas Rasselbande"), teacher.services
+    model_id, services = teacher.filled("Rosas Rasselbande"), teacher.services
+    teacher.train(model_id)
     teacher.teach.publish(teacher.rosa, model_id, "rasselbande")
     repo = teacher.teach.publish_to_hub(teacher.rosa, model_id)
     kept = teacher.teach.make(teacher.tom, "Toms", "whole")
@@ -348,25 +360,21 @@ def test_an_account_takes_its_models_along_and_leaves_nothing(teacher: Teacher, 
     assert found == []
 
 
-def test_what_a_dead_process_left_is_swept(teacher: Teacher) -> None:
-    model_id = teacher.trained()
-    left = teacher.teach.store.folder("0" * 26)
-    (left / "photos").mkdir(parents=True)
-    teacher.teach.store.sweep()
-    assert not left.exists()
-    assert teacher.teach.store.folder(model_id).exists()
-
-
-def test_noise_is_learnt_as_well_as_anything(teacher: Teacher) -> None:
-    """Whole photos of no pet: what is taught need not be an animal."""
-    wanted = {
-        "Squares": [pattern(n) for n in range(5)], "Waves": [pattern(n, "waves") for n in range(5)],
-        "Noise": [encoded(noise(n)) for n in range(5)],
-    }  # fmt: skip
-    row = teacher.teach.make(teacher.rosa, "Patterns", "whole")
-    teacher.teach.add_zip(teacher.rosa, row.id, as_zip(wanted))
-    teacher.train(row.id)
-    view = teacher.teach.model(teacher.rosa, row.id)
-    said = teacher.teach.try_out(view.row, "", pattern(99, "waves"))
-    assert said.guesses[0][0] == "Waves"
-    assert said.whole
+def test_the_command_says_what_to_look_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMARTBREED_HOME", str(tmp_path / "home"))
+    folder = as_folder(tmp_path / "pets")
+    (folder / "Pet 1" / "wrong.jpg").write_bytes((folder / "Pet 2" / "0.jpg").read_bytes())
+    (folder / "Pet 2" / "broken.jpg").write_bytes(b"no picture")
+    done = CliRunner().invoke(
+        app, ["teach", str(folder), "--out", str(tmp_path / "out"), "--whole", "--json"]
+    )
+    assert done.exit_code == SOME_FAILED, "one photo could not be used"
+    said = json.loads(done.stdout)
+    assert (said["classes"], said["photos"]) == (["Pet 1", "Pet 2"], [9, 8])
+    assert "1 unusable:" in done.stderr
+    assert "nearly the same" in done.stderr
+    assert re.search(r"Look at .*wrong\.jpg: it is in Pet 1 and looks like Pet 2\.", done.stderr)
+    assert load_bundle(tmp_path / "out").config.detector is None
+    again = CliRunner().invoke(app, ["teach", str(folder), "--out", str(tmp_path / "out")])
+    assert (again.exit_code, again.stdout) == (MISUSE, "")
+    assert "name a new folder" in again.stderr
