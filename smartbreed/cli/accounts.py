@@ -102,10 +102,10 @@ def _services() -> Iterator[Services]:
     with ends_well():
         from smartbreed.accounts.origin import public_origin
         from smartbreed.services import Services
-        from smartbreed.web.address import read_address
+        from smartbreed.web.address import below_root, read_address
 
         services = Services(settings_with())
-        services.members.site = public_origin(services.settings.public_url) or read_address().url
+        services.members.site = below_root(public_origin(services.settings.public_url) or read_address().url)
         try:
             yield services
         finally:

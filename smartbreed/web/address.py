@@ -1,10 +1,12 @@
-"""Where the server listens."""
+"""Where the server listens, and under which prefix a proxy serves it."""
 
 from __future__ import annotations
 
 import os
+import re
 import socket
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from smartbreed.core.errors import SettingError
 
@@ -23,6 +25,37 @@ class Address:
         """How it is reached on this machine."""
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)
         return f"http://{host}:{self.port}"
+
+
+def root() -> str:
+    """Where the front page is for a browser, with a slash at its end: a proxy may serve us under a prefix."""
+    return urlsplit(os.environ.get("GRADIO_ROOT_PATH", "")).path.rstrip("/") + "/"
+
+
+def below_root(base: str) -> str:
+    """An address of this app as browsers know it: with the prefix, unless it has it already.
+
+    Args:
+        base: without a slash at its end.
+    """
+    prefix = root().rstrip("/")
+    return base if prefix and base.endswith(prefix) else base + prefix
+
+
+def prefixed(path: str) -> str:
+    """A path of ours, as a browser behind the proxy asks for it; one that has the prefix stays."""
+    return path if path.startswith(root()) else root() + path.lstrip("/")
+
+
+#: Where markup names an address of ours.
+_LINK = re.compile(r'(?<=\s)((?:href|src|action|formaction|poster|data-[a-z-]+)=")(/(?!/)[^"]*)')
+
+
+def prefixed_links(markup: str) -> str:
+    """Markup whose addresses keep the prefix."""
+    if root() == "/":
+        return markup
+    return _LINK.sub(lambda found: found[1] + prefixed(found[2]), markup)
 
 
 def read_address(host: str | None = None, port: int | None = None) -> Address:

@@ -29,7 +29,7 @@ from smartbreed.core.errors import SettingError, SmartBreedError
 from smartbreed.core.native import native_silence, return_freed_memory
 from smartbreed.core.private import work_privately
 from smartbreed.core.settings import load_settings
-from smartbreed.web.address import Address, check_free, read_address, unusable
+from smartbreed.web.address import Address, below_root, check_free, read_address, unusable
 
 if TYPE_CHECKING:  # importing these takes seconds; wrong settings are reported before that
     import gradio as gr
@@ -95,7 +95,7 @@ def serve(services: Services, address: Address, **options: Any) -> None:
     with _uploads_folder():
         started = time.perf_counter()
         services.maintainers.listening_on(address.host)
-        services.members.site = public_origin(services.settings.public_url) or address.url
+        services.members.site = below_root(public_origin(services.settings.public_url) or address.url)
         with _without_proxies():
             blocks = build_server(services)
             url = launch(blocks, services, address, **options)

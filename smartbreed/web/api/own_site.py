@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
@@ -20,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from smartbreed.accounts.maintainers import OTHER_SITE
 from smartbreed.accounts.origin import from_other_site, passed_on, public_origin
 from smartbreed.core.settings import Settings
+from smartbreed.web.address import prefixed, root
 from smartbreed.web.api.access import Route, route_for
 
 #: What a script of another site may send where `Route.who` is ``anyone``; never cookies.
@@ -70,7 +72,8 @@ class OwnSiteMiddleware:
             return
         if scope["method"] == "HEAD" and "HEAD" in route.methods.split():
             scope = {**scope, "method": "GET"}  # the server drops the body of the answer
-        await self._app(self._believable(scope, headers), receive, _own_cors(send, route))
+        sending = _own_cors(send, route, headers.get("host", ""))
+        await self._app(self._believable(scope, headers), receive, sending)
 
     def _believable(self, scope: Scope, headers: Headers) -> Scope:
         """The request without a host that its sender could have made up.
@@ -107,8 +110,16 @@ def _reads(scope: Scope, headers: Headers) -> bool:
     )
 
 
-def _own_cors(send: Send, route: Route) -> Send:
-    """``send`` with our permissions for other sites' scripts in place of gradio's."""
+def _below_root(location: str, host: str) -> str:
+    """Where a redirect leads: to a page of ours below the prefix that a proxy takes away."""
+    parts = urlsplit(location)
+    if root() == "/" or parts.netloc not in ("", host) or not parts.path.startswith("/"):
+        return location
+    return parts._replace(path=prefixed(parts.path)).geturl()
+
+
+def _own_cors(send: Send, route: Route, host: str) -> Send:
+    """``send`` with our permissions for other sites' scripts in place of gradio's, and our redirects."""
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -117,6 +128,8 @@ def _own_cors(send: Send, route: Route) -> Send:
                 del headers[name]
             if route.who == "anyone":
                 headers["Access-Control-Allow-Origin"] = "*"
+            if "location" in headers:
+                headers["Location"] = _below_root(headers["location"], host)
         await send(message)
 
     return sending

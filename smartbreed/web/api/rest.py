@@ -29,6 +29,7 @@ from smartbreed.core.errors import (
 from smartbreed.inference.results import Failure
 from smartbreed.services import Services, explain_failure
 from smartbreed.statistics.report import Report
+from smartbreed.web.address import below_root
 from smartbreed.web.api import schemas
 from smartbreed.web.api.access import route_for
 from smartbreed.web.api.answers import breed_detail, breed_list, identify_all, save_flag
@@ -68,7 +69,7 @@ def rest_app(*routers: APIRouter) -> FastAPI:
 
     @app.get("/api/docs", include_in_schema=False)
     async def docs(request: Request) -> HTMLResponse:
-        return HTMLResponse(docs_page(app.openapi(), str(request.base_url).rstrip("/")))
+        return HTMLResponse(docs_page(app.openapi(), below_root(str(request.base_url).rstrip("/"))))
 
     @app.get("/api", include_in_schema=False)
     @app.get("/api/", include_in_schema=False)

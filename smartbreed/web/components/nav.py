@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
+from smartbreed.web.address import root as root
 from smartbreed.web.components.templates import html
 
 #: Every page: key, address, and what its link says.
@@ -29,11 +29,6 @@ FOOT = (
 )
 #: Pages that only maintainers can use.
 MAINTAINERS = frozenset({"review", "train"})
-
-
-def root() -> str:
-    """Where the front page is for a browser, with a slash at its end: a proxy may serve us under a prefix."""
-    return urlsplit(os.environ.get("GRADIO_ROOT_PATH", "")).path.rstrip("/") + "/"
 
 
 def breed(breed_id: str) -> str:

@@ -1,4 +1,7 @@
-"""HTML from the Jinja2 templates of ``web/templates``: every value that is not markup is escaped."""
+"""HTML from the Jinja2 templates of ``web/templates``: every value that is not markup is escaped.
+
+Templates name addresses of ours as ``/breeds``; a prefix that a proxy takes away is put before them here.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2.ext import Extension
 from markupsafe import Markup, escape
 
+from smartbreed.web.address import prefixed_links
 from smartbreed.web.components import sentences
 
 #: gr.HTML runs its content through a template engine of its own, for which these have a meaning.
@@ -57,7 +61,7 @@ _ENVIRONMENT.filters |= {
 
 def render(name: str, /, **values: Any) -> str:
     """A template with values."""
-    return _ENVIRONMENT.get_template(name).render(values)
+    return prefixed_links(_ENVIRONMENT.get_template(name).render(values))
 
 
 class Macros:
@@ -72,7 +76,11 @@ class Macros:
 
     def __getattr__(self, name: str) -> Callable[..., Markup]:
         macro: Callable[..., Markup] = getattr(_ENVIRONMENT.get_template(self._name).module, name)
-        return macro
+
+        def markup(*args: Any, **values: Any) -> Markup:
+            return Markup(prefixed_links(macro(*args, **values)))
+
+        return markup
 
 
 #: The fragments that pages share: macros of ``templates/components.html``.

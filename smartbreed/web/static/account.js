@@ -5,7 +5,7 @@
     document.querySelectorAll(".sb-account").forEach((link) => {
       if (!name || link.textContent === name) return;
       link.textContent = name;
-      link.href = "/account";
+      link.href = "account";
     });
     off.forEach((page) =>
       document.querySelectorAll(`a[data-page="${page}"]`).forEach((link) => {

@@ -22,6 +22,7 @@ from smartbreed.accounts.signed import SignedValues
 from smartbreed.core.errors import AccountError, SmartBreedError
 from smartbreed.quiz.quiz import Player
 from smartbreed.services import Services
+from smartbreed.web.address import below_root
 from smartbreed.web.components import nav
 from smartbreed.web.pages.account import dashboard
 from smartbreed.web.pages.account.visit import HOME, Visit, dependencies, form_app, safe_next
@@ -297,7 +298,7 @@ def _add_providers(app: FastAPI, services: Services) -> None:
 
     def back_to(visit: Visit, key: str) -> str:
         public = services.settings.public_url.rstrip("/") or str(visit.request.base_url).rstrip("/")
-        return f"{public}/account/with/{key}/back"
+        return f"{below_root(public)}/account/with/{key}/back"
 
     @app.get("/account/with/{key}")
     async def begin(key: str, visit: Visit = asked) -> Response:

@@ -23,6 +23,7 @@ from smartbreed.accounts.members import COOKIE, LASTS_S, SignedIn
 from smartbreed.accounts.origin import over_https, public_origin
 from smartbreed.core.errors import AccountError, RequestError, SmartBreedError
 from smartbreed.services import Services, explain_failure
+from smartbreed.web.address import below_root
 from smartbreed.web.api.access import route_for
 from smartbreed.web.api.client import client_of
 from smartbreed.web.api.problems import answered
@@ -189,7 +190,7 @@ class Visit:
         origin = public_origin(services.settings.public_url) or str(self.request.base_url).rstrip("/")
         html = templates.render(
             template, key=style or key, title=title, about=about, status=status,
-            url=f"{origin}{nav.root()}{path}", site=services.introduction[0] or "SmartBreed",
+            url=f"{below_root(origin)}/{path}", site=services.introduction[0] or "SmartBreed",
             root=nav.root(), file=file_address, address=nav.breed, token=self.token, who=self.who,
             header=Markup(nav.header(key, maintainers=maintainers, account=account, off=off)),
             footer=Markup(nav.footer(key, off)), off=off,

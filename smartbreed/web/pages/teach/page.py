@@ -360,7 +360,7 @@ def _at(model_id: str) -> str:
 
 
 def _origin(visit: Visit) -> str:
-    return public_origin(visit.services.settings.public_url) or str(visit.request.base_url).rstrip("/")
+    return public_origin(visit.services.settings.public_url) or public_origin(str(visit.request.base_url))
 
 
 def _wants_json(request: Request) -> bool:
