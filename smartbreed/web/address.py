@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import socket
@@ -93,11 +94,18 @@ def check_free(address: Address) -> None:
             with socket.socket(family, kind) as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind(where)
-    except OSError:
-        raise unusable(address) from None
+    except OSError as error:
+        raise unusable(address, error) from None
 
 
-def unusable(address: Address) -> SettingError:
+def unusable(address: Address, error: OSError) -> SettingError:
+    """What is wrong with an address, in a sentence; a name that is not found is no address of ours either."""
+    if error.errno == errno.EADDRINUSE:
+        return SettingError(f"GRADIO_SERVER_PORT: the port is taken. Received: {address.port}")
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return SettingError(f"GRADIO_SERVER_PORT: this user may not use the port. Received: {address.port}")
+    if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT) or isinstance(error, socket.gaierror):
+        return SettingError(f"GRADIO_SERVER_NAME: no address of this machine. Received: {address.host!r}")
     return SettingError(
         "GRADIO_SERVER_NAME, GRADIO_SERVER_PORT: cannot listen there; the port may be taken. "
         f"Received: {address.host!r}, {address.port}"

@@ -177,8 +177,8 @@ def launch(blocks: gr.Blocks, services: Services, address: Address, **options: A
             ),
         ):
             _, url, _ = blocks.launch(**arguments)
-    except OSError:
-        raise unusable(address) from None
+    except OSError as error:
+        raise unusable(address, error) from None
     if blocks.mcp_server_obj is None:
         raise SettingError("The MCP server cannot start; install gradio with its extra: gradio[mcp].")
     answer_in_json(blocks.mcp_server_obj)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import signal
 import socket
@@ -11,7 +12,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from support.processes import Server, environment, run
+from support.processes import Server, environment, free_port, run
+
+from smartbreed.core.errors import SettingError
+from smartbreed.web.address import Address, check_free
 
 #: Runs the server and says, once it has stopped, what it imported and whom it looked for.
 WATCHED = """
@@ -108,6 +112,23 @@ def test_a_taken_port_stops_the_start(tmp_path: Path) -> None:
     [line] = done.stderr.splitlines()
     assert "GRADIO_SERVER_PORT" in line
     assert port in line
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "2001:db8::1"])
+def test_an_address_of_another_machine_is_not_called_a_taken_port(host: str) -> None:
+    with pytest.raises(SettingError, match="GRADIO_SERVER_NAME: no address of this machine") as caught:
+        check_free(Address(host, free_port()))
+    assert "GRADIO_SERVER_PORT" not in caught.value.message
+    assert repr(host) in caught.value.message
+
+
+def test_a_machine_without_ipv6_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address")
+
+    monkeypatch.setattr(socket.socket, "bind", refuse)
+    with pytest.raises(SettingError, match="no address of this machine"):
+        check_free(Address("::1", 7860))
 
 
 def test_a_home_that_cannot_be_made_stops_the_start(tmp_path: Path) -> None:
