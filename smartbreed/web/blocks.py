@@ -97,6 +97,7 @@ def page_script() -> str:
         "identify.js",
         "keep.js",
         "history.js",
+        "first_visit.js",
         "breed_list.js",
         "loop.js",
         "review.js",

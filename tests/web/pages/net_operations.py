@@ -467,8 +467,26 @@ def _form(shown: str, form: str) -> dict[str, Operation]:
     }
 
 
+def whole_tour(walk: Walk) -> None:
+    """Shown to a new visitor, step by step; closed, and closed the next time too."""
+    page = walk.page
+    for place in range(4):
+        assert page.locator(".sb-steps li:visible").count() == 1
+        assert page.locator(".sb-steps li").nth(place).is_visible()
+        if place < 3:
+            page.click(".sb-next")
+    assert not page.locator(".sb-next").is_visible()
+    page.click(".sb-skip")
+    walk.open("")
+    page.locator("#status .sb-first-visit").wait_for()
+    assert not page.locator(".sb-steps").is_visible()
+
+
 IDENTIFY = {
     **COMMON,
+    "first-visit: button sb-next": Operation(whole_tour),
+    "status: button sb-first-visit": Operation(click("#status .sb-first-visit", ".sb-steps")),
+    "first-visit: button sb-skip": Operation(click(".sb-skip", ".sb-first-visit")),
     "settings: button label-wrap": Operation(click("#settings button.label-wrap", "#settings-method")),
     "examples-gallery: button Thumbnail N of N": Operation(try_examples),
     "photo-input: button Capture from camera": Operation(

@@ -77,6 +77,7 @@ class IdentifyPage:
 
     def _right(self) -> None:
         gr.HTML(html.on_its_way(), elem_id="on-its-way")
+        gr.HTML(html.first_visit(), elem_id="first-visit")
         self.status = gr.HTML(self._welcome(), elem_id="status", elem_classes="sb-live")
         self.whole_now = gr.Button(
             "Use the whole picture",
