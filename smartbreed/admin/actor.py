@@ -34,11 +34,6 @@ def acting(actor: Actor) -> Iterator[None]:
         _ACTOR.reset(before)
 
 
-def acts_from_now_on(actor: Actor) -> None:
-    """All that is done in this thread is done by this one: for programs that one person runs."""
-    _ACTOR.set(actor)
-
-
 def acts() -> Actor:
     """Who acts here."""
     return _ACTOR.get()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from smartbreed.admin.actor import Actor, acting
 from smartbreed.core.errors import SmartBreedError
 
 if TYPE_CHECKING:
@@ -41,9 +42,13 @@ def say(text: str) -> None:
 
 @contextlib.contextmanager
 def ends_well() -> Iterator[None]:
-    """Turn our errors into one line on stderr and a status; stay quiet about a reader who went away."""
+    """Turn our errors into one line on stderr and a status; stay quiet about a reader who went away.
+
+    The audit log says of what is done inside that the command line did it.
+    """
     try:
-        yield
+        with acting(Actor("command line")):
+            yield
         sys.stdout.flush()
     except SmartBreedError as error:
         say(error.message)
@@ -63,11 +68,9 @@ def settings_with(**overrides: Any) -> Settings:
     Raises:
         SettingError: a variable holds something unusable.
     """
-    from smartbreed.admin.actor import Actor, acts_from_now_on
     from smartbreed.core.private import work_privately
     from smartbreed.core.settings import load_settings
 
     settings = load_settings(**{name: value for name, value in overrides.items() if value is not None})
     work_privately(settings.home_dir)
-    acts_from_now_on(Actor("command line"))
     return settings

@@ -15,7 +15,7 @@ EXTRAS = MappingProxyType(
             "tf-keras-vis": "tf_keras_vis",
         },
         "train": {
-            "flatbuffers": "flatbuffers", "h5py": "h5py", "keras": "keras", "keras-tuner": "keras_tuner",
+            "h5py": "h5py", "keras": "keras", "keras-tuner": "keras_tuner",
             "matplotlib": "matplotlib", "scikit-learn": "sklearn", "scipy": "scipy",
             "tensorboard": "tensorboard", "tensorflow": "tensorflow",
         },

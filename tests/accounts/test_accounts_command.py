@@ -11,6 +11,8 @@ from click.testing import Result
 from support.processes import environment
 from typer.testing import CliRunner
 
+from smartbreed.admin.actor import acts
+from smartbreed.admin.audit import entries
 from smartbreed.cli.main import app
 from smartbreed.core.settings import load_settings
 from smartbreed.services import Services
@@ -55,6 +57,8 @@ def test_make_list_change_close_and_delete(run: Run, tmp_path: Path) -> None:
     assert [json.loads(line)["email"] for line in run("list", "--json").stdout.splitlines()] == [
         "m@example.org"
     ]
+    assert {one.actor for one in entries(services.flags.sessions, action="role")} == {"command line"}
+    assert acts().kind == "app", "what a command does ends with it"
     services.stop()
     stored = b"".join(path.read_bytes() for path in (tmp_path / "home").rglob("*") if path.is_file())
     assert b"boss@example.org" not in stored

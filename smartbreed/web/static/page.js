@@ -133,13 +133,16 @@ document.addEventListener("keydown", (event) => {
   const title = document.title;
   if (isSecureContext) navigator.serviceWorker?.register("service-worker.js").catch(() => {});
 
-  // The page stands when it has not changed for a moment; what would have moved until then shows itself.
+  // The page stands when it has not changed for a moment, or at the latest after three seconds; what would
+  // have moved until then shows itself.
+  const made = () => document.documentElement.classList.add("sb-made");
+  setTimeout(made, 3000);
   let still = 0;
   const settles = () => {
     clearTimeout(still);
     const page = document.querySelector(".sb-page");
     const box = !document.getElementById("photo-input") || document.querySelector('#photo-input input[type="file"]');
-    if (page && box) still = setTimeout(() => document.documentElement.classList.add("sb-made"), 500);
+    if (page && box) still = setTimeout(made, 500);
   };
 
   let due = false;

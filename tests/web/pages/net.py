@@ -18,6 +18,8 @@ from net_stage import Stage
 
 LIST_CONTROLS = (Path(__file__).parent / "controls.js").read_text(encoding="utf-8")
 COUNT_EVENTS = (Path(__file__).parent / "pending.js").read_text(encoding="utf-8")
+#: Whether a page of gradio shows what it held back while it was made.
+STANDS = "!window.gradio_config || document.documentElement.classList.contains('sb-made')"
 #: What a server's log must not hold.
 IN_LOG = re.compile(r"Traceback|\bERROR\b|\bCRITICAL\b|\bException\b")
 #: What gradio's client says when a page is left while it listens to the server.
@@ -87,6 +89,7 @@ class Walk:
         self.page.wait_for_timeout(50)
         self._forget_leaving()
         self.page.goto(urljoin(self.stage.url, path))
+        self.page.wait_for_function(STANDS)
         self.settle()
         self.check(f"opening /{path}")
 

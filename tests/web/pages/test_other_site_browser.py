@@ -138,7 +138,9 @@ def test_another_website_reads_nothing_and_does_nothing(web: Web, maintainer: An
     asked = [line for line, _ in web.seen]
     assert {"POST /maintainer/leave", "POST /gradio_api/queue/join", "GET /maintainer/token"} <= set(asked)
     assert "OPTIONS /gradio_api/queue/join" in asked
-    done = [one for one in web.seen if one[1] < 400 and "/api/breeds" not in one[0]]
+    # The browser itself looks for a newer service worker of a page that was open.
+    harmless = ("/api/breeds", "/service-worker.js")
+    done = [one for one in web.seen if one[1] < 400 and not any(path in one[0] for path in harmless)]
     assert done == [], "the server carried something out"
     # The maintainer is signed in as before.
     own = maintainer.pages[0]

@@ -168,7 +168,7 @@ def test_two_pets_on_a_phone(open_page: OpenPage, server: Server, two_pets: Path
     explain_another_breed(page, 2)
     flag_as_wrong(page, server, 2)
     assert no_sideways_scroll(page)
-    assert page.locator("footer .show-api").is_visible()
+    page.locator("footer .show-api").wait_for()  # once the page stands
 
 
 @pytest.mark.parametrize("name", ["holiday.jpg", "notes.txt"])
