@@ -1,7 +1,7 @@
 // The tour for a first visit: shown once, closed for good, and there again for those who ask.
 (() => {
   const SEEN = "smartbreed-tour-seen";
-  const tour = () => document.querySelector(".sb-steps");
+  const tour = () => document.querySelector("#first-visit .sb-steps"); // other pages list steps too
   const steps = () => [...tour().querySelectorAll("li")];
 
   // A browser that keeps nothing shows it each time.
