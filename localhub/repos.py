@@ -89,22 +89,31 @@ def create(
     Raises:
         HubError: 409 when there is one of that name.
     """
-    try:
-        row = db.execute(
-            "INSERT INTO repos (type, namespace, name, private, sdk, created) VALUES (?, ?, ?, ?, ?, ?)"
-            " RETURNING id",
-            (*name, private, sdk, time.time()),
-        ).fetchone()
-    except sqlite3.IntegrityError:
-        raise conflict("You already created this repo") from None
-    key = int(row[0])
-    db.execute("DELETE FROM meta WHERE key = ?", (_moved(name),))
+    made = _insert(db, name, private, sdk, "You already created this repo")
     files.put(GITATTRIBUTES)
     first = Change("put", ".gitattributes", regular_blob(GITATTRIBUTES))
     tree = apply(db, files, EMPTY_TREE, [first])
-    commit = insert(db, key, tree, None, author, int(time.time()), "initial commit", "")
-    refs.create(db, key, "branch", DEFAULT_BRANCH, commit.oid)
+    commit = insert(db, made.key, tree, None, author, int(time.time()), "initial commit", "")
+    refs.create(db, made.key, "branch", DEFAULT_BRANCH, commit.oid)
     return commit
+
+
+def _insert(db: sqlite3.Connection, name: RepoName, private: bool, sdk: str | None, taken: str) -> Repo:
+    """The row of a new repo; an earlier name of another leads there no longer."""
+    try:
+        row = db.execute(
+            "INSERT INTO repos (type, namespace, name, private, sdk, created) VALUES (?, ?, ?, ?, ?, ?)"
+            f" RETURNING {_COLUMNS}",
+            (*name, private, sdk, time.time()),
+        ).fetchone()
+    except sqlite3.IntegrityError:
+        raise conflict(taken) from None
+    db.execute("DELETE FROM meta WHERE key = ?", (_moved(name),))
+    return _repo(row)
+
+
+def _taken(name: RepoName) -> str:
+    return f"A {name.type} repository called {name.id} already exists"
 
 
 def rename(db: sqlite3.Connection, repo: Repo, name: RepoName) -> None:
@@ -118,7 +127,7 @@ def rename(db: sqlite3.Connection, repo: Repo, name: RepoName) -> None:
             "UPDATE repos SET namespace = ?, name = ? WHERE id = ?", (name.namespace, name.name, repo.key)
         )
     except sqlite3.IntegrityError:
-        raise conflict(f"A {name.type} repository called {name.id} already exists") from None
+        raise conflict(_taken(name)) from None
     db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_moved(repo.name), str(repo.key)))
     db.execute("DELETE FROM meta WHERE key = ?", (_moved(name),))
 
@@ -129,17 +138,7 @@ def duplicate(db: sqlite3.Connection, repo: Repo, name: RepoName, *, private: bo
     Raises:
         HubError: 409 when there is one of that name.
     """
-    values = (*name, repo.private if private is None else private, repo.sdk, time.time())
-    try:
-        row = db.execute(
-            "INSERT INTO repos (type, namespace, name, private, sdk, created) VALUES (?, ?, ?, ?, ?, ?)"
-            f" RETURNING {_COLUMNS}",
-            values,
-        ).fetchone()
-    except sqlite3.IntegrityError:
-        raise conflict(f"A {name.type} repository called {name.id} already exists") from None
-    made = _repo(row)
-    db.execute("DELETE FROM meta WHERE key = ?", (_moved(name),))
+    made = _insert(db, name, repo.private if private is None else private, repo.sdk, _taken(name))
     for table in ("commits", "refs"):
         columns = [str(one[1]) for one in db.execute(f"PRAGMA table_info({table})")]
         copied = ", ".join(f'"{column}"' for column in columns if column != "repo")

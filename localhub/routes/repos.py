@@ -70,11 +70,7 @@ def create(call: Call) -> Response:
     except HubError as error:
         if error.status != 409:
             raise
-        return answer(
-            {"error": error.message, "url": url, "name": name.id},
-            409,
-            headers={"X-Error-Message": error.message},
-        )
+        return _there_already(error, url=url, name=name.id)
     return answer({"url": url, "name": name.id, "id": name.id, "private": private})
 
 
@@ -107,10 +103,14 @@ def duplicate(call: Call) -> Response:
     except HubError as error:
         if error.status != 409:
             raise
-        return answer({"error": error.message, "url": url}, 409, headers={"X-Error-Message": error.message})
+        return _there_already(error, url=url)
     if space:
         spaces.keep(call.store, copy, space)
     return answer({"url": url, "filesCopyPending": False})
+
+
+def _there_already(error: HubError, **facts: str) -> Response:
+    return answer({"error": error.message, **facts}, 409, headers={"X-Error-Message": error.message})
 
 
 def _split(repo_id: str) -> tuple[str, str]:

@@ -17,10 +17,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from smartbreed.accounts.members import clean_name
 from smartbreed.accounts.tables import Member, MemberPhoto
 from smartbreed.core.database import Sessions, forget_deleted, read, write
 from smartbreed.core.errors import AccountError
+from smartbreed.core.text import one_line
 from smartbreed.feedback.blobs import BlobStore
 
 #: Photos kept of one member; the oldest make room.
@@ -76,7 +76,7 @@ class KeptPhotos:
                 self._forget(session, session.scalars(beyond).all())
                 row = MemberPhoto(member_id=member_id, sample_id=sample_id, size=len(data))
                 session.add(row)
-            row.name, row.answer, row.kept_at = clean_name(name, 200), json.dumps(answer), now
+            row.name, row.answer, row.kept_at = one_line(name, 200), json.dumps(answer), now
         with write(self._sessions) as session:  # they may have deleted it or themselves meanwhile
             if session.scalar(query.where(MemberPhoto.sample_id == sample_id)) is not None:
                 self.store.put(data)

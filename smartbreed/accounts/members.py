@@ -15,8 +15,7 @@ import re
 import secrets
 import threading
 import time
-import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ import sqlalchemy as sa
 from itsdangerous import BadSignature, Signer
 from sqlalchemy.orm import Session
 
+from smartbreed.accounts.fields import LONGEST, check_password, normalise
 from smartbreed.accounts.link_tokens import LASTS_S as LINK_LASTS_S
 from smartbreed.accounts.link_tokens import Link, LinkTokens, Purpose, no_such_link
 from smartbreed.accounts.login_throttle import LoginThrottle
@@ -41,6 +41,7 @@ from smartbreed.admin.switches import FEATURES
 from smartbreed.core.database import Sessions, read, write
 from smartbreed.core.errors import AccountError
 from smartbreed.core.settings import Settings
+from smartbreed.core.text import one_line
 
 if TYPE_CHECKING:
     from pwdlib import PasswordHash
@@ -50,8 +51,6 @@ log = logging.getLogger(__name__)
 COOKIE = "smartbreed_member"
 #: How long a sign-in lasts, in seconds, and how long it counts as fresh for what cannot be undone.
 LASTS_S, FRESH_S = 30 * 86_400, 15 * 60
-#: Fewest and most characters of a password; argon2 takes any length, a request should not.
-SHORTEST, LONGEST = 10, 200
 #: Sign-ins one member can have open; the oldest ends when another begins.
 _MOST_SESSIONS = 50
 #: Mails to one address an hour; further ones are not sent. Requests for mails from one network an hour.
@@ -62,13 +61,6 @@ _MOST_WAITING = 200
 _HASHED_AT_ONCE = 2
 #: A sign-up that was never confirmed is forgotten after so many seconds.
 UNCONFIRMED_S = 7 * 86_400
-
-#: Parts without blanks, quotes or brackets, with dots between them; the domain in ASCII. A library would be
-#: imported by FastAPI at each start, because it is installed.
-_ADDRESS = re.compile(
-    r"(?=.{1,64}@)[^\s@<>()\[\],;:\\\"\ud800-\udfff.]+(\.[^\s@<>()\[\],;:\\\"\ud800-\udfff.]+)*"
-    r"@([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]"
-)
 _WRONG = "This address and this password do not go together. Try again, or choose a new password."
 
 
@@ -194,7 +186,7 @@ class Members:
         check_password(password, address)
         self._asked.check(caller)
         hashed = self._hash_of(password)
-        self.later(lambda: self._signed_up(address, hashed, clean_name(name), browser))
+        self.later(lambda: self._signed_up(address, hashed, one_line(name), browser))
 
     def _signed_up(self, address: str, hashed: str, name: str, browser: str) -> None:
         now = self._now()
@@ -345,7 +337,7 @@ class Members:
                 member = _by_email(session, address) if address else None
                 if member is None:
                     self._check_takes_new()
-                    member = Member(email=address or None, name=clean_name(claim.name), created_at=now)
+                    member = Member(email=address or None, name=one_line(claim.name), created_at=now)
                     session.add(member)
                 elif member.verified_at is None:
                     member.password_hash = None
@@ -526,6 +518,12 @@ class Members:
         """Every account, the oldest first."""
         with read(self._sessions) as session:
             return list(session.scalars(sa.select(Member).order_by(Member.id)))
+
+    def some(self, ids: Collection[str]) -> dict[str, Member]:
+        """The accounts of some ids, by id; those that are gone are missing."""
+        with read(self._sessions) as session:
+            found = session.scalars(sa.select(Member).where(Member.id.in_(ids)))
+            return {one.id: one for one in found}
 
     def find(self, email_or_id: str) -> Member:
         """An account by its address or id.
@@ -736,45 +734,6 @@ class Members:
     def _dummy(self) -> str:
         """A hash that no password has, to compare with where there is no account."""
         return self._hash_of(secrets.token_hex(32))
-
-
-def normalise(email: str) -> str:
-    """An address as it is kept: lower case, the domain as DNS has it.
-
-    Raises:
-        AccountError: ``bad_email``.
-    """
-    address = unicodedata.normalize("NFC", email.strip()[:400]).casefold()
-    local, _, domain = address.rpartition("@")
-    with suppress(UnicodeError):
-        found = f"{local}@{domain.encode('idna').decode()}"
-        if _ADDRESS.fullmatch(found) and found.isprintable() and len(found) <= 254:
-            return found
-    raise AccountError("bad_email", "This is no e-mail address; check how it is spelt.")
-
-
-def check_password(password: str, address: str) -> None:
-    """Refuse a password that is guessed at once.
-
-    Raises:
-        AccountError: ``bad_password``.
-    """
-    plain = password.casefold()
-    if not SHORTEST <= len(password) <= LONGEST:
-        problem = (
-            f"Use {SHORTEST} to {LONGEST} characters; a few words that belong together only for you are good."
-        )
-    elif len(set(plain)) < 5 or (address and plain in (address, address.partition("@")[0])):
-        problem = "This password is easy to guess; a few words that belong together only for you are better."
-    else:
-        return
-    raise AccountError("bad_password", problem)
-
-
-def clean_name(text: str, most: int = 60) -> str:
-    """A name in one line without control or formatting characters, at most so long."""
-    visible = "".join(c if c.isprintable() else " " for c in text[:1000])
-    return " ".join(visible.split())[:most].strip()
 
 
 def browser_name(agent: str) -> str:

@@ -41,7 +41,7 @@ class Messages:
         """Keep a message.
 
         Args:
-            email: where an answer is wanted, as `smartbreed.accounts.members.normalise` has it; may be empty.
+            email: where an answer is wanted, as `smartbreed.accounts.fields.normalise` has it; may be empty.
 
         Raises:
             RequestError: ``empty_message``, ``too_long`` or ``unknown_topic``.

@@ -17,13 +17,8 @@ from smartbreed.teach.learning import SAID_FROM, Taught
 from smartbreed.teach.photos import Subject
 
 README = "README.md"
-_LONGEST_NAME = 60
-
-
-def clean_name(text: str) -> str:
-    """A name as it is shown and kept: printable, on one line, not too long."""
-    printable = "".join(c if c.isprintable() else " " for c in text)
-    return " ".join(printable.split())[:_LONGEST_NAME].strip()
+#: Fewest photos of a class.
+FEWEST = 3
 
 
 def label_ids(names: Sequence[str]) -> list[str]:
@@ -35,7 +30,12 @@ def label_ids(names: Sequence[str]) -> list[str]:
     return ids
 
 
-def check_classes(names: Sequence[str], counts: Sequence[int], fewest: int) -> None:
+def slug(name: str) -> str:
+    """A name as addresses and files have it: small letters, digits and ``_``."""
+    return re.sub(r"[^a-z0-9_]+", "_", label_ids([name])[0]).strip("_") or "model"
+
+
+def check_classes(names: Sequence[str], counts: Sequence[int]) -> None:
     """Refuse what nothing can be learnt from.
 
     Raises:
@@ -43,12 +43,17 @@ def check_classes(names: Sequence[str], counts: Sequence[int], fewest: int) -> N
     """
     if len(names) < 2:
         raise RequestError("too_few_classes", "A model tells classes apart: it needs two at least.")
-    short = [name for name, count in zip(names, counts, strict=True) if count < fewest]
+    short = [name for name, count in zip(names, counts, strict=True) if count < FEWEST]
     if short:
         raise RequestError(
             "too_few_photos",
-            f"Each class needs {fewest} photos at least. There are fewer of: {', '.join(short[:5])}.",
+            f"Each class needs {FEWEST} photos at least. There are fewer of: {', '.join(short[:5])}.",
         )
+
+
+def bundle_files(bundle: Bundle) -> dict[str, Path]:
+    """Every file of a bundle, by name."""
+    return {name: bundle.folder / name for name in ("config.json", *bundle.config.files)}
 
 
 def write_bundle(

@@ -9,16 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from smartbreed.core.errors import PhotoError, RequestError
+from smartbreed.core.text import one_line
 from smartbreed.gallery.sources import open_source
 from smartbreed.imaging.photo import read_photo
 from smartbreed.inference.bundle import Bundle
 from smartbreed.inference.pipeline import Identifier
-from smartbreed.teach.bundle import check_classes, clean_name, write_bundle
+from smartbreed.teach.bundle import check_classes, write_bundle
 from smartbreed.teach.learning import Taught, teach
 from smartbreed.teach.photos import Subject, groups_of, see
-
-#: Fewest photos of a class.
-FEWEST = 3
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,7 @@ def teach_folder(
         except PhotoError as error:
             unusable[error.message] = unusable.get(error.message, 0) + 1
             continue
-        label = clean_name(found.label)
+        label = one_line(found.label)
         if label not in names:
             names.append(label)
         embeddings.append(seen.embedding)
@@ -97,7 +95,7 @@ def teach_folder(
         files.append(str(found.photo) if isinstance(found.photo, Path) else f"photo {number}")
         if number % 50 == 0:
             progress(f"{number} of {opened.total or '?'} photos looked at")
-    check_classes(names, _counts(labels, len(names)), FEWEST)
+    check_classes(names, _counts(labels, len(names)))
     stacked = np.stack(embeddings)
     groups = groups_of(stacked, phashes)
     taught = teach(stacked, np.array(labels), len(names), groups)
@@ -106,7 +104,7 @@ def teach_folder(
         identifier.bundle,
         taught,
         names,
-        clean_name(name) or clean_name(opened.name) or "My model",
+        one_line(name) or one_line(opened.name) or "My model",
         subject,
     )
     return Made(bundle, tuple(names), taught, unusable, len(groups) - len(set(groups)), tuple(files))

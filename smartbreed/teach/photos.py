@@ -22,6 +22,11 @@ SUBJECTS: tuple[Subject, ...] = ("pet", "whole")
 SIDE = 1024
 
 
+def subject_named(text: str) -> Subject:
+    """What the photos of a model show, of a column that says it."""
+    return "pet" if text == "pet" else "whole"
+
+
 @dataclass(frozen=True, eq=False)
 class Seen:
     """What the model makes of a photo.

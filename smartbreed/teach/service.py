@@ -3,111 +3,42 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
-import json
 import logging
 import re
 import shutil
 import threading
 import zipfile
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 import sqlalchemy as sa
-from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from smartbreed.core.database import Sessions, forget_deleted, read, write
 from smartbreed.core.errors import PhotoError, RequestError, SmartBreedError
 from smartbreed.core.settings import Settings
+from smartbreed.core.text import one_line
 from smartbreed.hub.client import chosen_hub, commit_files, connect, delete_repo, ensure_repo
 from smartbreed.imaging.photo import Photo
-from smartbreed.inference.bundle import load_bundle
-from smartbreed.inference.pipeline import OVERLAY_SIZE, Identifier
+from smartbreed.inference.pipeline import Identifier
 from smartbreed.teach import learning
 from smartbreed.teach.archives import photos_of
-from smartbreed.teach.bundle import check_classes, clean_name, label_ids, write_bundle
-from smartbreed.teach.offline import FEWEST
-from smartbreed.teach.photos import SUBJECTS, Subject, groups_of, see, small_copy, subject_of
+from smartbreed.teach.bundle import bundle_files, check_classes, slug, write_bundle
+from smartbreed.teach.photos import SUBJECTS, Subject, groups_of, see, small_copy, subject_named
+from smartbreed.teach.serving import Serving
 from smartbreed.teach.store import ModelStore
 from smartbreed.teach.tables import TeachClass, TeachModel, TeachPhoto
+from smartbreed.teach.views import ClassView, Confused, ModelView, Report, embedding_of
 
 log = logging.getLogger(__name__)
 
 #: What an address below ``/m/`` may be.
 ADDRESS = re.compile(r"[a-z0-9][a-z0-9_-]{2,39}")
-#: Models that are kept ready to answer.
-_READY = 4
-
-
-class Confused(BaseModel):
-    """A photo whose class the others contradict."""
-
-    photo: str
-    given: str
-    likely: str
-
-
-class Report(BaseModel):
-    """What came of a training, as it is kept."""
-
-    names: list[str]
-    counts: list[int]
-    confusion: list[list[int]]
-    accuracy: float
-    checked: int
-    steps: list[tuple[int, float, float, float | None]]
-    suspicious: list[Confused]
-    trained_at: dt.datetime
-    base: str
-    learnt_from: str
-
-
-@dataclass(frozen=True)
-class ClassView:
-    """A class with its photos."""
-
-    id: str
-    name: str
-    photos: tuple[TeachPhoto, ...]
-
-
-@dataclass(frozen=True)
-class ModelView:
-    """A model with everything in it.
-
-    Attributes:
-        alike: groups of photos that are nearly the same.
-        changed: photos or classes are not those that it was trained on.
-    """
-
-    row: TeachModel
-    classes: tuple[ClassView, ...]
-    alike: tuple[tuple[TeachPhoto, ...], ...]
-    report: Report | None
-    changed: bool
-
-    @property
-    def names(self) -> list[str]:
-        return [one.name for one in self.classes]
-
-    @property
-    def photos(self) -> int:
-        return sum(len(one.photos) for one in self.classes)
-
-    @property
-    def why_not(self) -> str:
-        """Why it cannot be trained, in a sentence; empty: it can."""
-        try:
-            check_classes(self.names, [len(one.photos) for one in self.classes], FEWEST)
-        except RequestError as error:
-            return error.message
-        return ""
 
 
 @dataclass
@@ -140,24 +71,6 @@ class Training:
     problem: str = ""
 
 
-@dataclass(frozen=True)
-class Tried:
-    """What a model of one's own says of a photo.
-
-    Attributes:
-        guesses: name and probability of each class, the likeliest first.
-        sure: whether the first is likely enough to be said.
-        whole: the whole photo was looked at.
-        crop, heat: uint8 pictures: what was looked at, and what speaks for the first class.
-    """
-
-    guesses: tuple[tuple[str, float], ...]
-    sure: bool
-    whole: bool
-    crop: np.ndarray
-    heat: np.ndarray
-
-
 class Teach:
     """Safe for any number of threads.
 
@@ -179,7 +92,7 @@ class Teach:
         self._sessions, self._identifier, self._read_photo = sessions, identifier, read_photo
         self._guard = threading.Lock()
         self._trainings: dict[str, Training] = {}
-        self._ready: OrderedDict[tuple[str, int], Identifier] = OrderedDict()
+        self.serving = Serving(lambda: self.store, settings.threads, read_photo)
 
     @cached_property
     def store(self) -> ModelStore:
@@ -246,8 +159,7 @@ class Teach:
             ClassView(one.id, one.name, tuple(photo for photo in photos if photo.class_id == one.id))
             for one in classes
         )
-        changed = report is not None and report.learnt_from != _mark(views)
-        return ModelView(row, views, _alike(photos), report, changed)
+        return ModelView(row, views, report)
 
     def add_class(self, member_id: str, model_id: str, name: str) -> TeachClass:
         """Add a class.
@@ -354,38 +266,40 @@ class Teach:
         try:
             photo = self._read_photo(data, name)
             copy = small_copy(photo)
-            seen = see(identifier, photo, _subject(subject))
+            seen = see(identifier, photo, subject_named(subject))
         except PhotoError as error:
             done.unusable[error.message] += 1
             return
         sample_id = self.store.photos(model_id).put(copy)
         row = TeachPhoto(
-            model_id=model_id, class_id=class_id, sample_id=sample_id, name=clean_name(photo.name)[:200],
+            model_id=model_id, class_id=class_id, sample_id=sample_id, name=one_line(photo.name),
             size=len(copy), whole=seen.whole, revision=identifier.bundle.version.revision,
             embedding=seen.embedding.astype(np.float16).tobytes(), phash=seen.phash,
         )  # fmt: skip
-        most = self.settings.teach_photos
-        with write(self._sessions()) as session:
-            if session.get(TeachClass, class_id) is None:  # it was deleted meanwhile
-                self.store.photos(model_id).delete(sample_id)
-                raise RequestError("no_such_class", "There is no such class.", status=404)
-            same = sa.select(TeachPhoto.id).where(TeachPhoto.model_id == model_id)
-            if session.scalar(same.where(TeachPhoto.sample_id == sample_id)) is not None:
-                done.already += 1
-                return
-            if _photo_count(session, model_id) >= most:
-                self.store.photos(model_id).delete(sample_id)
-                raise RequestError(
-                    "too_many_photos",
-                    f"A model has {most} photos at most. {done.added} were added before that.",
-                )
-            if self.settings.quota:
-                stored = session.scalar(sa.select(sa.func.sum(TeachPhoto.size))) or 0
-                if stored + len(copy) > self.settings.quota:
-                    self.store.photos(model_id).delete(sample_id)
-                    raise RequestError("full", "There is no room for more photos here now.", status=507)
-            session.add(row)
+        try:
+            with write(self._sessions()) as session:
+                same = sa.select(TeachPhoto.id).where(TeachPhoto.model_id == model_id)
+                if session.scalar(same.where(TeachPhoto.sample_id == sample_id)) is not None:
+                    done.already += 1
+                    return
+                self._check_room(session, row, done.added)
+                session.add(row)
+        except RequestError:
+            self.store.photos(model_id).delete(sample_id)
+            raise
         done.added += 1
+
+    def _check_room(self, session: Session, row: TeachPhoto, added: int) -> None:
+        """Refuse a photo whose class is gone, or for which there is no room."""
+        if session.get(TeachClass, row.class_id) is None:  # it was deleted meanwhile
+            raise RequestError("no_such_class", "There is no such class.", status=404)
+        most, quota = self.settings.teach_photos, self.settings.quota
+        if _photo_count(session, row.model_id) >= most:
+            raise RequestError(
+                "too_many_photos", f"A model has {most} photos at most. {added} were added before that."
+            )
+        if quota and (session.scalar(sa.select(sa.func.sum(TeachPhoto.size))) or 0) + row.size > quota:
+            raise RequestError("full", "There is no room for more photos here now.", status=507)
 
     def remove_photo(self, member_id: str, model_id: str, photo_id: str) -> None:
         """Delete a photo.
@@ -394,10 +308,7 @@ class Teach:
             RequestError: ``no_such_model``, ``no_such_photo``.
         """
         with write(self._sessions()) as session:
-            _own(session, member_id, model_id)
-            found = session.get(TeachPhoto, photo_id) if _is_id(photo_id) else None
-            if found is None or found.model_id != model_id:
-                raise RequestError("no_such_photo", "There is no such photo.", status=404)
+            found = _own_photo(session, member_id, model_id, photo_id)
             session.delete(found)
         self._drop_photos(model_id, [found.sample_id])
 
@@ -409,10 +320,7 @@ class Teach:
         """
         with write(self._sessions()) as session:
             _own_class(session, member_id, model_id, class_id)
-            found = session.get(TeachPhoto, photo_id) if _is_id(photo_id) else None
-            if found is None or found.model_id != model_id:
-                raise RequestError("no_such_photo", "There is no such photo.", status=404)
-            found.class_id = class_id
+            _own_photo(session, member_id, model_id, photo_id).class_id = class_id
 
     def photo(self, member_id: str, model_id: str, photo_id: str) -> bytes:
         """A photo of a member's own model, as JPEG.
@@ -422,10 +330,7 @@ class Teach:
             StorageError: the disk refused.
         """
         with read(self._sessions()) as session:
-            _own(session, member_id, model_id)
-            found = session.get(TeachPhoto, photo_id) if _is_id(photo_id) else None
-        if found is None or found.model_id != model_id:
-            raise RequestError("no_such_photo", "There is no such photo.", status=404)
+            found = _own_photo(session, member_id, model_id, photo_id)
         return self.store.photos(model_id).get(found.sample_id)
 
     def _drop_photos(self, model_id: str, samples: Sequence[str]) -> None:
@@ -442,7 +347,7 @@ class Teach:
             RequestError: ``no_such_model``, ``too_few_classes``, ``too_few_photos``, ``busy``.
         """
         view = self.model(member_id, model_id)
-        check_classes(view.names, [len(one.photos) for one in view.classes], FEWEST)
+        check_classes(view.names, [len(one.photos) for one in view.classes])
         with self._guard:
             running = self._trainings.get(model_id)
             if running is not None and not running.done:
@@ -473,7 +378,7 @@ class Teach:
 
     def _fit(self, view: ModelView, training: Training) -> None:
         row, identifier = view.row, self._identifier()
-        subject = _subject(row.subject)
+        subject = subject_named(row.subject)
         photos = [photo for one in view.classes for photo in one.photos]
         for photo in photos:
             if photo.revision != identifier.bundle.version.revision:
@@ -481,7 +386,7 @@ class Teach:
             training.looked += 1
         names = [one.name for one in view.classes]
         labels = np.repeat(np.arange(len(names)), [len(one.photos) for one in view.classes])
-        embeddings = np.stack([_embedding(photo) for photo in photos])
+        embeddings = np.stack([embedding_of(photo) for photo in photos])
         groups = groups_of(embeddings, [photo.phash for photo in photos])
         taught = learning.teach(embeddings, labels, len(names), groups, training.steps.append)
         number = row.bundle + 1
@@ -499,7 +404,7 @@ class Teach:
                 for one in taught.suspicious
             ],
             trained_at=dt.datetime.now(dt.UTC),
-            learnt_from=_mark(view.classes),
+            learnt_from=view.mark,
             base=f"{identifier.bundle.config.name} {identifier.bundle.config.version}",
         )
         with write(self._sessions()) as session:
@@ -525,77 +430,19 @@ class Teach:
 
     # -- what it is good for
 
-    def identifier_of(self, row: TeachModel) -> Identifier:
-        """A trained model, ready to answer.
-
-        Raises:
-            RequestError: ``not_trained``.
-            BundleError: its files are gone or damaged.
-        """
-        if not row.bundle:
-            raise RequestError("not_trained", "This model has not been trained yet.", status=409)
-        key = (row.id, row.bundle)
-        with self._guard:
-            if key in self._ready:
-                self._ready.move_to_end(key)
-                return self._ready[key]
-        try:
-            folder = self.store.bundle(*key)
-            loaded = Identifier(load_bundle(folder, repo=_slug(row.name)), threads=self.settings.threads)
-        except SmartBreedError as error:
-            log.warning("a member's model does not load: %s", error.message)
-            raise RequestError(
-                "gone",
-                "The files of this model are gone. Its owner can train it again.",
-                status=410,
-            ) from None
-        with self._guard:
-            self._ready[key] = loaded
-            while len(self._ready) > _READY:
-                self._ready.popitem(last=False)
-        return loaded
-
-    def try_out(self, row: TeachModel, name: str, data: bytes) -> Tried:
-        """Name what a photo shows, with what speaks for it.
-
-        Raises:
-            PhotoError: the photo cannot be used.
-            RequestError: as `identifier_of`.
-        """
-        photo, identifier = self._read_photo(data, name), self.identifier_of(row)
-        pet, whole = subject_of(identifier, photo, _subject(row.subject))
-        return Tried(
-            tuple((guess.name, guess.probability) for guess in pet.breeds),
-            pet.verdict == "breed",
-            whole,
-            identifier.crop(photo, pet, OVERLAY_SIZE),
-            identifier.explain(photo, pet),
-        )
-
-    def identify(self, row: TeachModel, name: str, data: bytes) -> dict[str, Any]:
-        """The JSON of the contract for a photo; of the whole photo where no pet is found.
-
-        Raises:
-            PhotoError: the photo cannot be used.
-            RequestError: as `identifier_of`.
-        """
-        photo, identifier = self._read_photo(data, name), self.identifier_of(row)
-        answer = identifier.identify(photo)
-        return (answer if answer.pets else identifier.identify(photo, whole=True)).as_dict()
-
     def pack(self, member_id: str, model_id: str, out: IO[bytes]) -> str:
         """Write the bundle as a zip; the name for the file.
 
         Raises:
-            RequestError: ``no_such_model``; as `identifier_of`.
+            RequestError: ``no_such_model``; as `Serving.identifier_of`.
         """
         with read(self._sessions()) as session:
             row = _own(session, member_id, model_id)
-        bundle = self.identifier_of(row).bundle
+        bundle = self.serving.identifier_of(row).bundle
         with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
-            for name in ("config.json", *bundle.config.files):
-                archive.write(bundle.folder / name, name)
-        return f"{_slug(row.name)}.zip"
+            for name, path in bundle_files(bundle).items():
+                archive.write(path, name)
+        return f"{slug(row.name)}.zip"
 
     # -- publishing
 
@@ -651,15 +498,14 @@ class Teach:
             raise RequestError("no_hub", self.why_no_hub, status=403)
         with read(self._sessions()) as session:
             row = _own(session, member_id, model_id)
-        bundle = self.identifier_of(row).bundle
+        bundle = self.serving.identifier_of(row).bundle
         owner = self.settings.model_repo.partition("/")[0]
-        repo = row.repo or f"{owner}/{_slug(row.name)}-{row.id[-8:].lower()}"
+        repo = row.repo or f"{owner}/{slug(row.name)}-{row.id[-8:].lower()}"
         with write(self._sessions()) as session:  # first, so that a deletion finds it
             _own(session, member_id, model_id).repo = repo
         api = connect(self.settings)
         ensure_repo(api, repo, "model")
-        files = {name: bundle.folder / name for name in ("config.json", *bundle.config.files)}
-        commit_files(api, repo, "model", files, title=f"{row.name} {bundle.config.version}")
+        commit_files(api, repo, "model", bundle_files(bundle), title=f"{row.name} {bundle.config.version}")
         return repo
 
     def take_from_hub(self, member_id: str, model_id: str) -> None:
@@ -690,8 +536,7 @@ class Teach:
         self.store.drop([model_id])
         with self._guard:
             self._trainings.pop(model_id, None)
-            for key in [key for key in self._ready if key[0] == model_id]:
-                del self._ready[key]
+        self.serving.forget(model_id)
         forget_deleted(self._sessions())
 
 
@@ -718,6 +563,14 @@ def _own_class(session: Session, member_id: str, model_id: str, class_id: str) -
     return found
 
 
+def _own_photo(session: Session, member_id: str, model_id: str, photo_id: str) -> TeachPhoto:
+    _own(session, member_id, model_id)
+    found = session.get(TeachPhoto, photo_id) if _is_id(photo_id) else None
+    if found is None or found.model_id != model_id:
+        raise RequestError("no_such_photo", "There is no such photo.", status=404)
+    return found
+
+
 def _classes(session: Session, model_id: str) -> Sequence[TeachClass]:
     query = sa.select(TeachClass).where(TeachClass.model_id == model_id).order_by(TeachClass.id)
     return session.scalars(query).all()
@@ -729,38 +582,7 @@ def _photo_count(session: Session, model_id: str) -> int:
 
 
 def _named(text: str, what: str) -> str:
-    name = clean_name(text)
+    name = one_line(text)
     if not name:
         raise RequestError("no_name", f"Give {what} a name.")
     return name
-
-
-def _mark(classes: Iterable[ClassView]) -> str:
-    """Stands for classes and their photos; another one when anything of them changes."""
-    said = sorted((one.name, photo.sample_id) for one in classes for photo in one.photos)
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^a-z0-9_]+", "_", label_ids([name])[0]).strip("_") or "model"
-
-
-def _subject(text: str) -> Subject:
-    return "pet" if text == "pet" else "whole"
-
-
-def _embedding(photo: TeachPhoto) -> np.ndarray:
-    return np.frombuffer(photo.embedding, np.float16).astype(np.float32)
-
-
-def _alike(photos: Sequence[TeachPhoto]) -> tuple[tuple[TeachPhoto, ...], ...]:
-    """Groups of near-duplicates among photos that the same model looked at."""
-    revisions = Counter(photo.revision for photo in photos)
-    some = [photo for photo in photos if photo.revision == revisions.most_common(1)[0][0]]
-    if len(some) < 2:
-        return ()
-    groups = groups_of(np.stack([_embedding(photo) for photo in some]), [photo.phash for photo in some])
-    by_group: dict[int, list[TeachPhoto]] = {}
-    for photo, group in zip(some, groups, strict=True):
-        by_group.setdefault(group, []).append(photo)
-    return tuple(tuple(members) for members in by_group.values() if len(members) > 1)

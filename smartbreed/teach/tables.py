@@ -30,7 +30,7 @@ class TeachModel(Base):
     repo: Mapped[str | None] = mapped_column(sa.String(200))
     #: Which of its bundles answers, counted from 1; 0: it has not been trained.
     bundle: Mapped[int] = mapped_column(default=0)
-    #: JSON of what came of the training, see `smartbreed.teach.service.Report`.
+    #: JSON of what came of the training, see `smartbreed.teach.views.Report`.
     report: Mapped[str | None] = mapped_column(sa.Text)
     made_at: Mapped[dt.datetime] = mapped_column(UtcDateTime)
 

@@ -13,14 +13,16 @@ from support.members import EMAIL, PASSWORD, MembersWorld
 
 from smartbreed.accounts import members as module
 from smartbreed.accounts import rate
+from smartbreed.accounts.fields import normalise
 from smartbreed.accounts.link_tokens import LASTS_S as LINK_LASTS_S
 from smartbreed.accounts.login_throttle import SLOW_S
 from smartbreed.accounts.maintainers import TOKEN_HEADER, Maintainers
-from smartbreed.accounts.members import COOKIE, FRESH_S, LASTS_S, Claim, clean_name, normalise
+from smartbreed.accounts.members import COOKIE, FRESH_S, LASTS_S, Claim
 from smartbreed.accounts.signed import CLOCKS_DIFFER_S
 from smartbreed.accounts.tables import Member, MemberSession, UsedToken
 from smartbreed.core.database import read
 from smartbreed.core.errors import AccountError
+from smartbreed.core.text import one_line
 
 NEW = "a dog under the table"
 
@@ -366,10 +368,10 @@ def test_addresses_are_compared_in_one_spelling() -> None:
 
 @given(st.text(max_size=300))
 def test_names_are_one_printable_line(text: str) -> None:
-    name = clean_name(text)
+    name = one_line(text)
     assert len(name) <= 60
     assert name.isprintable()
-    assert clean_name(name) == name
+    assert one_line(name) == name
 
 
 def test_passwords_of_any_characters(world: MembersWorld) -> None:

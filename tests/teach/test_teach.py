@@ -133,7 +133,7 @@ def test_a_model_from_a_zip_is_trained_tried_published_and_deleted(teacher: Teac
     assert not view.changed
     assert sum(map(sum, view.report.confusion)) == view.report.checked
     photo = classes()["Pet 2"][0]
-    said = teach.try_out(view.row, "", photo)
+    said = teach.serving.try_out(view.row, "", photo)
     assert said.guesses[0][0] == "Pet 2"
     assert sum(share for _, share in said.guesses) == pytest.approx(1)
     assert said.crop.shape == said.heat.shape
@@ -229,7 +229,7 @@ def test_what_cannot_be_learnt_from_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="room for 0 more"):
         teach.add_zip(rosa, row.id, as_zip({"Two": [pattern(99)]}))
     with pytest.raises(RequestError, match="not been trained"):
-        teach.try_out(teach.model(rosa, row.id).row, "", pattern(1))
+        teach.serving.try_out(teach.model(rosa, row.id).row, "", pattern(1))
     teacher.services.stop()
 
 
@@ -269,10 +269,12 @@ def test_what_is_no_animal_is_learnt_too_and_a_bundle_that_is_gone_comes_back(te
     row = teacher.teach.model(teacher.rosa, model_id).row
     (teacher.teach.store.bundle(model_id, 1) / "classifier.tflite").unlink()
     with pytest.raises(RequestError, match="are gone") as refused:
-        teacher.teach.try_out(row, "", pattern(1))
+        teacher.teach.serving.try_out(row, "", pattern(1))
     assert refused.value.status == 410
     teacher.train(model_id)
-    said = teacher.teach.try_out(teacher.teach.model(teacher.rosa, model_id).row, "", pattern(99, "waves"))
+    said = teacher.teach.serving.try_out(
+        teacher.teach.model(teacher.rosa, model_id).row, "", pattern(99, "waves")
+    )
     assert said.guesses[0][0] == "Pet 2"
     assert said.whole
 

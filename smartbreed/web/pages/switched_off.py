@@ -38,7 +38,4 @@ class SwitchedOff:
             visit = visit_of(self._services, request)
         except SmartBreedError:
             visit = Visit(self._services, request, None, "")
-        return visit.plain(
-            "message.html", 404, key="", style="info", title="Switched off", about="", path="",
-            problem=FEATURES[feature].closed,
-        )  # fmt: skip
+        return visit.message("Switched off", FEATURES[feature].closed, 404)

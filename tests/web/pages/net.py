@@ -164,7 +164,7 @@ class Walk:
                 strange = [name for name in shown if name not in operations and not name.startswith("link ")]
                 assert not strange, (
                     f"These controls of {self.page.url} have no operation in "
-                    "tests/web/pages/net_operations.py: "
+                    "tests/web/pages/operations/: "
                     f"{strange}"
                 )
                 todo = [

@@ -1,7 +1,7 @@
 """Every control of every page is operated, with the bundle that ships, and nothing goes wrong.
 
 The list of controls comes from the pages. For a new one, write what a person does with it into
-``net_operations.py``; until then these tests fail and name it.
+``operations/``, a module a page; until then these tests fail and name it.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import net_operations as operations
 import pytest
 from net import Operation, Walk
 from net_stage import Stage
+from operations import account, admin, breeds, identify, review, statistics, train, visitors
+from operations.common import COMMON
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]
 
@@ -50,37 +51,37 @@ def browse(chromium: Any) -> Iterator[Browse]:
 
 def test_the_identify_page(browse: Browse, stage: Stage) -> None:
     walk = browse(stage, 1280)
-    operations.walk_identify(walk)
+    identify.walk_identify(walk)
     assert walk.page.evaluate("window.askedEvents()") > 20, "the events that are waited for are counted"
 
 
 def test_tour_api_docs_and_closed_pages(browse: Browse, stage: Stage) -> None:
-    operations.walk_visitor(browse(stage, 390))
+    visitors.walk_visitor(browse(stage, 390))
 
 
 @pytest.mark.parametrize("width", BOTH)
 def test_the_pages_about_breeds(browse: Browse, stage: Stage, width: int) -> None:
-    operations.walk_breeds(browse(stage, width))
+    breeds.walk_breeds(browse(stage, width))
 
 
 @pytest.mark.parametrize("width", SIZES)
 def test_the_page_of_statistics(browse: Browse, stage: Stage, width: int) -> None:
-    operations.walk_statistics(browse(stage, width))
+    statistics.walk_statistics(browse(stage, width))
 
 
 def test_the_pages_at_the_foot(browse: Browse, stage: Stage) -> None:
-    operations.walk_info(browse(stage, 390))
+    visitors.walk_info(browse(stage, 390))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("width", SIZES)
 def test_the_pages_for_admins(browse: Browse, stage: Stage, width: int) -> None:
-    operations.walk_admin(browse(stage, width))
+    admin.walk_admin(browse(stage, width))
 
 
 @pytest.mark.parametrize("width", BOTH)
 def test_the_pages_of_an_account(browse: Browse, stage: Stage, width: int) -> None:
-    operations.walk_account(browse(stage, width))
+    account.walk_account(browse(stage, width))
 
 
 def test_a_control_without_an_operation_is_named(browse: Browse, stage: Stage) -> None:
@@ -90,7 +91,7 @@ def test_a_control_without_an_operation_is_named(browse: Browse, stage: Stage) -
         "document.querySelector('#loop').insertAdjacentHTML('beforeend', '<button id=novel>New</button>')"
     )
     with pytest.raises(AssertionError, match=r"no operation.*'novel: button'"):
-        walk.operate(operations.COMMON)
+        walk.operate(COMMON)
 
 
 def test_what_goes_wrong_is_found(browse: Browse, stage: Stage) -> None:
@@ -112,17 +113,17 @@ def test_what_goes_wrong_is_found(browse: Browse, stage: Stage) -> None:
     walk.page.reload()
     walk.settle()
     with pytest.raises(AssertionError, match="never shown"):
-        walk.operate({**operations.COMMON, "gone: button": Operation(lambda _: None)})
+        walk.operate({**COMMON, "gone: button": Operation(lambda _: None)})
 
 
 @pytest.mark.slow
 def test_retraining_before_anything_is_released(browse: Browse, stage: Stage) -> None:
-    operations.walk_train(browse(stage, 390))
+    train.walk_train(browse(stage, 390))
 
 
 @pytest.mark.slow
 def test_reviewing(browse: Browse, stage: Stage) -> None:
-    operations.walk_review(browse(stage, 1280))
+    review.walk_review(browse(stage, 1280))
 
 
 @pytest.mark.slow
@@ -135,13 +136,13 @@ def test_everything_on_a_phone_and_as_a_maintainer(
     handlers: set[str] = set()
     try:
         for walk_through, width in (
-            (operations.walk_train, 1280),
-            (operations.walk_review, 390),
-            (operations.walk_identify, 390),
-            (operations.walk_breeds, 390),
-            (operations.walk_statistics, 390),
-            (operations.walk_visitor, 1280),
-            (operations.walk_train_again, 390),
+            (train.walk_train, 1280),
+            (review.walk_review, 390),
+            (identify.walk_identify, 390),
+            (breeds.walk_breeds, 390),
+            (statistics.walk_statistics, 390),
+            (visitors.walk_visitor, 1280),
+            (train.walk_train_again, 390),
         ):
             walk = browse(stage, width, slow=True)
             walk_through(walk)

@@ -78,6 +78,14 @@ def test_the_pages_follow_the_settings_and_the_model(tmp_path: Path, site: Site)
         other.services.stop()
 
 
+def test_what_an_admin_switched_is_said(site: Site) -> None:
+    site.services.switches.set("client_flags", 7)
+    assert "can save 7 flags a day" in site.text("/terms")
+    assert "Only if you agree is a flag saved" in site.text("/privacy")
+    site.services.switches.set("flags", 0)
+    assert "Only if you agree is a flag saved" not in site.text("/privacy")
+
+
 def test_a_message_arrives(site: Site) -> None:
     sent = site.send(text="Hello", email="Rosa@Example.org")
     assert (sent.status_code, sent.headers["location"]) == (303, "/contact?sent=answer")

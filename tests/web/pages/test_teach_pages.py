@@ -164,7 +164,7 @@ def test_a_published_model_answers_everyone_until_its_files_are_gone(site: Teach
     assert (answer.status_code, answer.json()["error"]["code"]) == (415, "unsupported_format")
     number = site.teach.served("my_pets").bundle
     (site.teach.store.bundle(site.model, number) / "config.json").unlink()
-    site.teach._ready.clear()
+    site.teach.serving._ready.clear()
     for answer in (visitor.get("/m/my_pets"), rosa.get(f"{site.at}/bundle")):
         assert answer.status_code == 410
         assert "can train it again" in problem(answer)

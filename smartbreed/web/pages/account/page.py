@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-import tempfile
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable
 from typing import IO, Any
 
 from fastapi import FastAPI
 from itsdangerous import BadData
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 
 from smartbreed.accounts import member_data, providers
 from smartbreed.accounts.maintainer_sessions import read_cookie, set_cookie
@@ -24,6 +22,7 @@ from smartbreed.quiz.quiz import Player
 from smartbreed.services import Services
 from smartbreed.web.address import below_root
 from smartbreed.web.components import nav
+from smartbreed.web.components.download import zip_answer
 from smartbreed.web.pages.account import dashboard
 from smartbreed.web.pages.account.visit import HOME, Visit, dependencies, form_app, safe_next
 
@@ -37,9 +36,7 @@ def account_app(services: Services) -> FastAPI:
     """The routes of ``/account``; what they raise becomes a page with its sentence."""
 
     def refused(request: Request, visit: Visit, said: SmartBreedError) -> Response:
-        if said.code == "sign_in" and request.method == "GET":
-            return visit.go(f"/account/sign-in?next={request.url.path}")
-        return visit.page("message", said.status, problem=said.message)
+        return visit.sign_in_first(said) or visit.page("message", said.status, problem=said.message)
 
     app = form_app(services, refused)
     _add_visitors(app, services)
@@ -208,21 +205,12 @@ def _add_members(app: FastAPI, services: Services) -> None:
     @app.get("/account/download")
     def download(visit: Visit = asked) -> Response:
         who = visit.member()
-        file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it has been sent
-        member_data.export(services.flags, services.kept_photos, services.teach.store, who.id, file)
-        length = file.tell()
-        file.seek(0)
 
-        def chunks() -> Iterator[bytes]:
-            with file:
-                yield from iter(partial(file.read, _CHUNK), b"")
+        def write(file: IO[bytes]) -> str:
+            member_data.export(services.flags, services.kept_photos, services.teach.store, who.id, file)
+            return "smartbreed-my-data.zip"
 
-        headers = {
-            "Content-Disposition": 'attachment; filename="smartbreed-my-data.zip"',
-            "Content-Length": str(length),
-            "Cache-Control": "no-store",
-        }
-        return StreamingResponse(chunks(), media_type="application/zip", headers=headers)
+        return zip_answer(write)
 
     @app.post("/account/password")
     def password(visit: Visit = asked, form: dict[str, str] = formed) -> Response:

@@ -198,6 +198,22 @@ class Visit:
         )  # fmt: skip
         return self.kept(HTMLResponse(html, status))
 
+    def message(self, title: str, said: str, status: int, *, key: str = "", path: str = "") -> Response:
+        """A page that says one thing.
+
+        Args:
+            key, path: as of `plain`.
+        """
+        return self.plain(
+            "message.html", status, key=key, style="info", title=title, about="", path=path, problem=said
+        )
+
+    def sign_in_first(self, said: SmartBreedError) -> Response | None:
+        """On to the page to sign in, and back from there, where that is all that a page lacks."""
+        if said.code != "sign_in" or self.request.method != "GET":
+            return None
+        return self.go(f"/account/sign-in?next={self.request.url.path}")
+
     def go(self, where: str) -> Response:
         """On to another page."""
         return self.kept(RedirectResponse(where, 303))

@@ -40,12 +40,9 @@ def admin_app(services: Services) -> FastAPI:
     """The routes of ``/admin``; who is no admin gets a page that says so."""
 
     def refused(request: Request, visit: Visit, said: SmartBreedError) -> Response:
-        if said.code == "sign_in" and request.method == "GET":
-            return visit.go(f"{nav.root()}account/sign-in?next={request.url.path}")
-        return visit.plain(
-            "message.html", said.status, key="", style="info", title="Administration", about="", path="admin",
-            problem=said.message,
-        )  # fmt: skip
+        return visit.sign_in_first(said) or visit.message(
+            "Administration", said.message, said.status, path="admin"
+        )
 
     app = form_app(services, refused)
     _add_members(app, services)
@@ -262,7 +259,7 @@ def _entries(services: Services, **wanted: Any) -> list[tuple[AuditEntry, str, s
 
 def _names(services: Services, ids: set[str]) -> dict[str, str]:
     """What the pages call these accounts."""
-    return {one.id: _shown(one) for one in services.members.list() if one.id in ids} if ids else {}
+    return {id_: _shown(one) for id_, one in services.members.some(ids).items()}
 
 
 def _shown(member: Member) -> str:

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
 
-from smartbreed.accounts.members import normalise
+from smartbreed.accounts.fields import normalise
 from smartbreed.accounts.rate import Rate
 from smartbreed.contact.messages import LONGEST
 from smartbreed.core.errors import SmartBreedError

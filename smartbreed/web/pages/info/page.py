@@ -36,10 +36,7 @@ def info_app(services: Services) -> FastAPI:
     """The routes of these pages."""
 
     def refused(request: Request, visit: Visit, said: SmartBreedError) -> Response:
-        return visit.plain(
-            "message.html", said.status, key="info", title="That did not work", about="", path="about",
-            problem=said.message,
-        )  # fmt: skip
+        return visit.message("That did not work", said.message, said.status, key="info", path="about")
 
     app = form_app(services, refused)
     asked, _ = dependencies(services)
@@ -78,13 +75,13 @@ def facts(services: Services) -> dict[str, Any]:
         "confidence": config.classifier.thresholds.breed,
         "licence": licence,
         "sources": sources,
-        "takes_flags": settings.take_flags,
+        "takes_flags": services.switches.is_on("flags"),
         "publishing": settings.publishing,
         "dataset": settings.dataset,
         "dataset_hub": "" if hub.embedded else hub.endpoint,
         "max_megabytes": settings.max_bytes / 1e6,
         "max_photos": settings.max_photos,
-        "client_flags": settings.client_flags,
+        "client_flags": services.switches.value("client_flags"),
         "upload_minutes": round(AGE_S / 60),
         "session_minutes": round(IDLE_S / 60),
         "most_kept": MOST_KEPT,

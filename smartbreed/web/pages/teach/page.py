@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from fastapi import Depends, FastAPI
@@ -16,19 +14,21 @@ from PIL import Image
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 
 from smartbreed.accounts.origin import public_origin
 from smartbreed.core.errors import PhotoError, RequestError, SmartBreedError
 from smartbreed.imaging.photo import encode_jpeg
 from smartbreed.inference.results import Failure
 from smartbreed.services import Services
-from smartbreed.teach.offline import FEWEST
-from smartbreed.teach.service import Added, Training, Tried
+from smartbreed.teach.bundle import FEWEST
+from smartbreed.teach.service import Added, Training
+from smartbreed.teach.serving import Tried
 from smartbreed.teach.tables import TeachModel
 from smartbreed.web.api.body import read_body
 from smartbreed.web.api.gate import gate_for
 from smartbreed.web.components import nav, templates
+from smartbreed.web.components.download import zip_answer
 from smartbreed.web.pages.account.visit import Visit, dependencies, form_app
 
 _ABOUT = "Make a model of your own from a few photos: it learns your pets, or anything else, in seconds."
@@ -103,8 +103,8 @@ def teach_app(services: Services) -> FastAPI:
     def refused(request: Request, visit: Visit, said: SmartBreedError) -> Response:
         if _wants_json(request):
             return JSONResponse({"problem": said.message}, said.status)
-        if said.code == "sign_in" and request.method == "GET":
-            return visit.go(f"/account/sign-in?next={request.url.path}")
+        if (sign_in := visit.sign_in_first(said)) is not None:
+            return sign_in
         if "/photo/" in request.url.path:
             return Response(said.message, said.status, {"Cache-Control": "no-store"}, "text/plain")
         return _page(visit, "message", said.status, problem=said.message)
@@ -247,32 +247,15 @@ def _add_use(app: FastAPI, services: Services) -> None:
     def try_out(model: str, visit: Visit = asked, form: Sent = sent) -> Response:
         row = teach.model(visit.member().id, model).row
         try:
-            tried = teach.try_out(row, *form.photo())
+            tried = teach.serving.try_out(row, *form.photo())
         except (PhotoError, RequestError) as error:
             return _show(visit, model, error.status, problem=error.message)
         return _show(visit, model, tried=_drawn(tried))
 
     @app.get("/teach/model/{model}/bundle")
     def bundle(model: str, visit: Visit = asked) -> Response:
-        file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it has been sent
-        try:
-            name = teach.pack(visit.member().id, model, file)
-        except BaseException:
-            file.close()
-            raise
-        length = file.tell()
-        file.seek(0)
-
-        def chunks() -> Iterator[bytes]:
-            with file:
-                yield from iter(partial(file.read, _CHUNK), b"")
-
-        headers = {
-            "Content-Disposition": f'attachment; filename="{name}"',
-            "Content-Length": str(length),
-            "Cache-Control": "no-store",
-        }
-        return StreamingResponse(chunks(), media_type="application/zip", headers=headers)
+        who = visit.member()
+        return zip_answer(lambda file: teach.pack(who.id, model, file))
 
     @app.post("/teach/model/{model}/publish")
     def publish(model: str, visit: Visit = asked, form: dict[str, str] = formed) -> Response:
@@ -315,7 +298,7 @@ def served_app(services: Services) -> FastAPI:
     sent, teach, gate = _sent_with(services, members=False), services.teach, gate_for(services)
 
     def show(visit: Visit, row: TeachModel, status: int = 200, **values: Any) -> Response:
-        names = [one.name for one in teach.identifier_of(row).known.breeds]
+        names = [one.name for one in teach.serving.identifier_of(row).known.breeds]
         return _page(
             visit, "served", status, title=row.name, model=row, names=names, origin=_origin(visit), **values
         )
@@ -328,7 +311,7 @@ def served_app(services: Services) -> FastAPI:
     def identify(address: str, visit: Visit = asked, form: Sent = sent) -> Response:
         row = teach.served(address)
         try:
-            tried = teach.try_out(row, *form.photo())
+            tried = teach.serving.try_out(row, *form.photo())
         except PhotoError as error:
             return show(visit, row, error.status, problem=error.message)
         return show(visit, row, tried=_drawn(tried))
@@ -343,7 +326,7 @@ def served_app(services: Services) -> FastAPI:
         item = body.photos[0]
         if item.error:
             raise item.error
-        return JSONResponse(await gate.run(teach.identify, row, item.name, item.source))
+        return JSONResponse(await gate.run(teach.serving.identify, row, item.name, item.source))
 
     return app
 
