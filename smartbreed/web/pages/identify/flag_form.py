@@ -124,12 +124,12 @@ class FlagForm:
             }
         with gr.Column(visible=False, elem_classes="sb-form", elem_id=f"{name}-form") as self.panel:
             self.heading = gr.HTML()
-            #: The next guesses at hand, before any list.
-            self.guesses = gr.Radio(
-                [], label="Is it one of these?", visible=False, elem_id=f"{name}-guesses",
-                elem_classes="sb-chips",
-            )  # fmt: skip
-            if number_of is None:
+            if number_of is not None:  # the next guesses at hand, before any list
+                self.guesses = gr.Radio(
+                    [], label="Is it one of these?", visible=False, elem_id=f"{name}-guesses",
+                    elem_classes="sb-chips",
+                )  # fmt: skip
+            else:
                 gr.HTML(html.draw_hint())
                 self.species = gr.Radio(
                     [("Dog", "dog"), ("Cat", "cat")], value=None, label="Is it a dog or a cat?",
@@ -158,10 +158,9 @@ class FlagForm:
         )
         self.outputs = [
             *self.buttons.values(),
-            self.verdict, self.receipt, self.buttons_row, self.panel, self.heading, self.guesses, self.breed,
-            self.words,
+            self.verdict, self.receipt, self.buttons_row, self.panel, self.heading, self.breed, self.words,
             self.consent, self.save, self.status, self.undo,
-            *([] if number_of else [self.species]),
+            *([self.guesses] if number_of else [self.species]),
         ]  # fmt: skip
 
     def reset(self, status: str = "") -> Updates:
@@ -171,12 +170,11 @@ class FlagForm:
             self.receipt: "",
             self.buttons_row: gr.update(visible=True),
             self.panel: gr.update(visible=False),
-            self.guesses: gr.update(value=None),
             self.breed: gr.update(value=None),
             self.words: gr.update(value="", visible=False),
             self.status: status,
             self.undo: gr.update(visible=False),
-            **({} if self.number_of else {self.species: None}),
+            **({self.guesses: gr.update(value=None)} if self.number_of else {self.species: None}),
         }
 
     def offer(self, pet: Pet, known: tuple[Breed, ...] = ()) -> Updates:
@@ -203,11 +201,14 @@ class FlagForm:
         focus: dict[str, Any] = {"fn": None, "js": f"() => smartbreed.focus('{self.name}')"}
         for verdict, button in self.buttons.items():
             button.click(self._chooser(verdict), [self.session, self.browser], outputs, **quiet).then(**focus)
-        self.guesses.input(
-            lambda breed: (breed, gr.update(visible=False), ""),
-            self.guesses, [self.breed, self.words, self.status], **quiet,
-        )  # fmt: skip
-        self.breed.input(self._chosen, self.breed, [self.words, self.guesses, self.status], **quiet)
+        chosen = [self.words, self.status]
+        if self.number_of:
+            self.guesses.input(
+                lambda breed: (breed, gr.update(visible=False), ""),
+                self.guesses, [self.breed, self.words, self.status], **quiet,
+            )  # fmt: skip
+            chosen.append(self.guesses)
+        self.breed.input(self._chosen, self.breed, chosen, **quiet)
         answer = [self.session, self.browser, self.verdict, self.breed, self.words, self.consent]
         if self.number_of is None:  # where a missed pet is, the browser knows
             answer += [self.species, self.where]
@@ -238,7 +239,7 @@ class FlagForm:
                 self.buttons_row: gr.update(visible=False),
                 self.panel: gr.update(visible=True),
                 self.heading: html.heading(headings[verdict]),
-                self.guesses: self._offered(session, verdict),
+                **self._offered(session, verdict),
                 self.breed: gr.update(
                     visible=verdict in ("wrong", "missed"), value=None,
                     choices=_listed(_known(session)),
@@ -257,7 +258,11 @@ class FlagForm:
         said = ""
         if _is_unknown(breed):
             said = html.not_learnt(self._people_who_named(_own_words(breed, "")))
-        return {self.words: gr.update(visible=breed == OTHER), self.guesses: None, self.status: said}
+        return {
+            self.words: gr.update(visible=breed == OTHER),
+            self.status: said,
+            **({self.guesses: None} if self.number_of else {}),
+        }
 
     def _people_who_named(self, name: str) -> int:
         unknown = UNKNOWN.get(name)
@@ -266,14 +271,16 @@ class FlagForm:
         except SmartBreedError:  # a number that only decorates the sentence
             return 0
 
-    def _offered(self, session: Session, verdict: str) -> Any:
+    def _offered(self, session: Session, verdict: str) -> Updates:
         """The next guesses as chips; of a wrong breed only, for a missed pet there are none."""
-        if verdict != "wrong" or self.number_of is None or session.answer is None:
-            return gr.update(visible=False, choices=[], value=None)
+        if self.number_of is None:
+            return {}
+        if verdict != "wrong" or session.answer is None:
+            return {self.guesses: gr.update(visible=False, choices=[], value=None)}
         pet = session.pet(self.number_of(session))
         named = pet.breeds[pet.verdict == "breed" :]
         choices = [(guess.name, guess.id) for guess in named[:_CHIPS]]
-        return gr.update(visible=bool(choices), choices=choices, value=None)
+        return {self.guesses: gr.update(visible=bool(choices), choices=choices, value=None)}
 
     def _save(
         self, session: Session, browser: Any, verdict: str, breed: str | None, words: str, consent: bool,
