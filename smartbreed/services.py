@@ -32,6 +32,7 @@ from smartbreed.contact.tables import ContactMessage
 from smartbreed.core.errors import AccountError, PhotoError, RequestError, SmartBreedError, StorageError
 from smartbreed.core.periodic import PeriodicTask
 from smartbreed.core.settings import Settings
+from smartbreed.core.telemetry import failed, stage
 from smartbreed.dataset.needs import Need
 from smartbreed.dataset.publisher import Publisher
 from smartbreed.dataset.service import BackgroundPublisher, open_publisher
@@ -374,14 +375,15 @@ class Services:
         """
         if source is None or source == "":
             raise PhotoError("no_photo", "No photo was sent; choose one and try again.")
-        return read_photo(
-            source,
-            name=name,
-            max_bytes=self.settings.max_bytes,
-            max_pixels=self.settings.max_pixels,
-            admission=self.admission,
-            reduce=True,
-        )
+        with stage("decode"):
+            return read_photo(
+                source,
+                name=name,
+                max_bytes=self.settings.max_bytes,
+                max_pixels=self.settings.max_pixels,
+                admission=self.admission,
+                reduce=True,
+            )
 
     def identify(
         self,
@@ -398,12 +400,8 @@ class Services:
         Args:
             interface: counts the answer, as one of `smartbreed.statistics.usage.INTERFACES`.
         """
-        try:
-            photo = self.read(source, name)
-        except PhotoError as error:
-            return self._counted(Failure(name or _base_name(source), error), interface)
-        answer = self.identifier.identify(photo, whole=whole, top_k=top_k, score=score)
-        return self._counted(answer, interface)
+        options: dict[str, Any] = {"whole": whole, "top_k": top_k, "score": score}
+        return self._identify(self.identifier, source, name, interface, options)
 
     def identify_many(
         self,
@@ -428,19 +426,29 @@ class Services:
                 f"At most {self.settings.max_photos} photos at once. Received: {len(sources)}.",
             )
         identifier = self.identifier
+        options: dict[str, Any] = {"whole": whole, "top_k": top_k, "score": score}
 
         def one(item: tuple[PhotoInput, str]) -> Identification | Failure:
-            source, name = item
-            try:
-                photo = self.read(source, name)
-            except PhotoError as error:
-                return self._counted(Failure(name or _base_name(source), error), interface)
-            answer = identifier.identify(photo, whole=whole, top_k=top_k, score=score)
-            return self._counted(answer, interface)
+            return self._identify(identifier, *item, interface, options)
 
         # Each thread lets go of its photo before it takes the next: a batch of decoded photos would hold all.
         with ThreadPoolExecutor(min(identifier.threads, len(sources)) or 1) as pool:
             return list(pool.map(one, sources))
+
+    def _identify(
+        self,
+        identifier: Identifier,
+        source: PhotoInput | None,
+        name: str,
+        interface: str,
+        options: dict[str, Any],
+    ) -> Identification | Failure:
+        with stage("total"):
+            try:
+                photo = self.read(source, name)
+            except PhotoError as error:
+                return self._counted(Failure(name or _base_name(source), error), interface)
+            return self._counted(identifier.identify(photo, **options), interface)
 
     def _counted(self, answer: Identification | Failure, interface: str) -> Identification | Failure:
         if interface:
@@ -497,6 +505,7 @@ def _base_name(source: Any) -> str:
 
 def explain_failure(error: Exception) -> SmartBreedError:
     """Any exception as one with a code and a sentence; unexpected ones are logged with their type alone."""
+    failed(error.code if isinstance(error, SmartBreedError) else "internal")
     if isinstance(error, SmartBreedError):
         return error
     log.error("unexpected %s", type(error).__name__, exc_info=error)

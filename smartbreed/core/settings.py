@@ -107,6 +107,12 @@ class Settings(BaseSettings):
         description="Secret that the Hub's webhooks must send along (`X-Webhook-Secret`); empty: webhooks "
         "are not answered.",
     )
+    metrics_token: str = Field(
+        default="",
+        repr=False,
+        description="Token that Prometheus sends along (`Authorization: Bearer …`) to read `/metrics`; "
+        "empty: only this machine may read them.",
+    )
     publish_every: int = Field(
         default=300,
         ge=0,

@@ -79,6 +79,11 @@ class Lane:
             self._changed.notify_all()
 
     @property
+    def waiting(self) -> int:
+        """Photos that wait."""
+        return len(self._waiting)
+
+    @property
     def held(self) -> int:
         """Bytes given out."""
         return self.size - self._free

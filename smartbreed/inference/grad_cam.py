@@ -13,6 +13,8 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image
 
+from smartbreed.core.telemetry import stage
+
 
 def grad_cam(class_maps: np.ndarray, index: int, bias: float = 0.0) -> np.ndarray:
     """Heat map of one breed.
@@ -62,9 +64,10 @@ def overlay(crop: np.ndarray, heat: np.ndarray, strength: float = 0.6) -> np.nda
     Returns:
         uint8 ``(height, width, 3)``; cold places keep the photo.
     """
-    heat = smooth(heat, (crop.shape[1], crop.shape[0]))
-    colours = heat_colours()[(heat * 255).astype(np.uint8)]
-    # 8-bit fixed point: three times as fast as blending floats, and no visible difference.
-    alpha = (np.sqrt(heat) * (strength * 256)).astype(np.int16)[:, :, None]
-    mixed = crop + (((colours.astype(np.int16) - crop) * alpha.astype(np.int32)) >> 8)
-    return np.asarray(mixed, np.uint8)
+    with stage("explain"):
+        heat = smooth(heat, (crop.shape[1], crop.shape[0]))
+        colours = heat_colours()[(heat * 255).astype(np.uint8)]
+        # 8-bit fixed point: three times as fast as blending floats, and no visible difference.
+        alpha = (np.sqrt(heat) * (strength * 256)).astype(np.int16)[:, :, None]
+        mixed = crop + (((colours.astype(np.int16) - crop) * alpha.astype(np.int32)) >> 8)
+        return np.asarray(mixed, np.uint8)

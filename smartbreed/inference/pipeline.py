@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from smartbreed.core.errors import BundleError, RequestError
+from smartbreed.core.telemetry import stage
 from smartbreed.imaging.photo import Photo
 from smartbreed.inference.box_verification import confirmed, smallest_candidate
 from smartbreed.inference.boxes import with_margin
@@ -152,7 +153,8 @@ class Identifier:
     def _find(self, picture: Image.Image, whole: bool, score: float | None) -> tuple[list[Detection], bool]:
         if whole or self.detector is None:
             return [Detection((0.0, 0.0, float(picture.width), float(picture.height)), 1.0)], True
-        return self.detector.detect(picture, smallest_candidate(self.detector.config, score)), False
+        with stage("detect"):
+            return self.detector.detect(picture, smallest_candidate(self.detector.config, score)), False
 
     def _confirmed(self, candidates: list[Pet], whole: bool, score: float | None) -> tuple[Pet, ...]:
         if whole or self.detector is None:
@@ -162,7 +164,9 @@ class Identifier:
     def _pet(self, picture: Image.Image, found: Detection, whole: bool, top_k: int | None) -> Pet:
         margin = 0.0 if whole else self.classifier.config.margin
         crop = with_margin(np.array(found.box), margin, picture.width, picture.height)
-        return self._named(found.box, crop, found.score, self.classifier.classify(picture, crop), top_k)
+        with stage("classify"):
+            outputs = self.classifier.classify(picture, crop)
+        return self._named(found.box, crop, found.score, outputs, top_k)
 
     def _named(
         self,

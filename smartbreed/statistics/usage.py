@@ -55,6 +55,9 @@ MOST_WAITING = 20_000
 #: How long the number of a process's last batch is kept.
 _REMEMBERED = dt.timedelta(days=2)
 
+#: Called with each answer that is counted and its interface.
+on_answer: list[Callable[[Identification | Failure, str], None]] = []
+
 #: Shares 0…1: how alike each embedding is to what a version has learnt; None where that is not known.
 Likeness = Callable[[str, Sequence[np.ndarray]], Sequence[float] | None]
 
@@ -179,6 +182,8 @@ class Recorder:
             with self._guard:
                 if len(self._noted) < MOST_WAITING:
                     self._noted.append(event)
+            for listener in on_answer:
+                listener(answer, interface)
         except Exception:  # an answer is worth more than its count
             log.exception("an answer was not counted")
 

@@ -209,6 +209,7 @@ def build_routes(services: Services) -> list[Any]:
     from smartbreed.web.api.rest import photo_router, rest_app
     from smartbreed.web.api.sign_in import build_maintainer_router
     from smartbreed.web.api.similar import similar_routes
+    from smartbreed.web.api.watching import watching_routes
     from smartbreed.web.api.webhooks import build_webhook_router
     from smartbreed.web.components.plain import manifest, service_worker
     from smartbreed.web.pages.account.page import account_app
@@ -239,7 +240,7 @@ def build_routes(services: Services) -> list[Any]:
         Route("/manifest.json", partial(manifest, services)), Route("/service-worker.js", service_worker)
     ]  # fmt: skip
     pages = [*installed, *BreedPages(services).routes(), *StatisticsPages(services).routes()]
-    return [*routes, *pages, *similar_routes(services)]
+    return [*routes, *pages, *similar_routes(services), *watching_routes(services)]
 
 
 def upload_folder(blocks: gr.Blocks, settings: Settings) -> UploadFolder:

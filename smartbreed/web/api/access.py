@@ -19,8 +19,8 @@ from smartbreed.web.components import nav
 #: programs that are no browser. ``member``: signed in, with what is their own; changes need a form's token.
 #: ``maintainer``: with a session and its token; a member with that role or ``admin``, too.
 #: ``admin``: a member with that role; changes need a form's token.
-#: ``secret``: with the webhooks' secret.
-Who = Literal["anyone", "visitor", "member", "maintainer", "admin", "secret"]
+#: ``secret``: with the webhooks' secret. ``scraper``: this machine, or with ``SMARTBREED_METRICS_TOKEN``.
+Who = Literal["anyone", "visitor", "member", "maintainer", "admin", "secret", "scraper"]
 
 
 @dataclass(frozen=True)
@@ -134,6 +134,9 @@ ROUTES = (
     Route("/m/{address}", "GET HEAD POST", "visitor", "page: a model that a member published; try it"),
     Route("/m/{address}/identify", "POST", "anyone", "name a photo with it"),
     Route("/similar/{picture}", "GET HEAD", "visitor", "a photo that the model finds alike, small"),
+    Route("/healthz", "GET HEAD", "visitor", "whether the process is alive"),
+    Route("/readyz", "GET HEAD", "visitor", "whether database, model and Hub are there; 503: which are not"),
+    Route("/metrics", "GET HEAD", "scraper", "numbers for Prometheus; nothing of a photo or a person"),
     Route("/config", "GET HEAD", "visitor", "description of the pages, for clients"),
     Route(f"{_GRADIO}/info", "GET HEAD", "visitor", "description of the endpoints, for clients"),
     Route(f"{_GRADIO}/app_id", "GET HEAD", "visitor", "whether the server was restarted, for open pages"),

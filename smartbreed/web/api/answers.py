@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from smartbreed.core.errors import PhotoError, RequestError
+from smartbreed.core.telemetry import failed
 from smartbreed.imaging.photo import Photo
 from smartbreed.inference.breed_book import BreedBook
 from smartbreed.inference.bundle import Bundle
@@ -28,6 +29,9 @@ async def identify_all(
         RequestError: more photos than the settings allow.
     """
     usable = [(item.source, item.name) for item in items if item.error is None]
+    for item in items:
+        if item.error:
+            failed(item.error.code)
     found = iter(await gate.run(services.identify_many, usable, interface=interface, **options))
     return [
         (next(found) if item.error is None else Failure(item.name, item.error)).as_dict() for item in items
@@ -38,11 +42,12 @@ def open_photo(
     services: Services, item: Given, whole: bool, score: float | None, model: Identifier
 ) -> tuple[Photo, Identification] | Failure:
     """The photo and what is in it, for endpoints that go on with one of its pets."""
-    if item.error:
-        return Failure(item.name, item.error)
     try:
+        if item.error:
+            raise item.error
         photo = services.read(item.source, item.name)
     except PhotoError as error:
+        failed(error.code)
         return Failure(item.name, error)
     return photo, model.identify(photo, whole=whole, score=score)
 

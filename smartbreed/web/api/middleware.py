@@ -12,6 +12,7 @@ from starlette.types import Scope
 from smartbreed.accounts.origin import public_origin
 from smartbreed.services import Services
 from smartbreed.web.api.body_limit import BodyLimit
+from smartbreed.web.api.observing import Observing
 from smartbreed.web.api.own_site import OwnSiteMiddleware
 from smartbreed.web.api.problems import Problems
 from smartbreed.web.api.security_headers import PagePolicyMiddleware, SecurityHeadersMiddleware
@@ -23,6 +24,7 @@ def build_middleware(services: Services) -> list[Middleware]:
     """What every request passes before it reaches gradio, outermost first. Pure ASGI only: gradio streams."""
     settings = services.settings
     return [
+        Middleware(Observing),
         Middleware(SecurityHeadersMiddleware, settings),
         Middleware(Problems),
         Middleware(OwnSiteMiddleware, settings, partial(not_found, services)),

@@ -26,6 +26,7 @@ from smartbreed.core.errors import (
     SmartBreedError,
     StorageError,
 )
+from smartbreed.core.telemetry import failed
 from smartbreed.inference.results import Failure
 from smartbreed.services import Services, explain_failure
 from smartbreed.statistics.report import Report
@@ -122,6 +123,7 @@ def photo_router(services: Services, *, uploads: Path = Path("/nonexistent")) ->
             return {"results": await identify_all(services, gate, body.photos, options, "rest")}
         item = body.photos[0]
         if item.error:
+            failed(item.error.code)
             return _failure(Failure(item.name, item.error))
         answer = await gate.run(services.identify, item.source, name=item.name, interface="rest", **options)
         return _failure(answer) if isinstance(answer, Failure) else answer.as_dict()

@@ -8,6 +8,7 @@ import gradio as gr
 
 from smartbreed.breeds.facts import facts_of
 from smartbreed.core.errors import RequestError
+from smartbreed.core.telemetry import stage
 from smartbreed.inference.deep_explanations import METHODS
 from smartbreed.inference.grad_cam import overlay
 from smartbreed.inference.results import Pet
@@ -153,9 +154,10 @@ class PetCard:
             index = labels.index(breed)
             pixels = network_input(self.services, model.identifier, session, number)
             progress(0, desc=f"Starting {METHODS[method]}")
-            heat = model.deeper.explain(
-                pixels, index, method, lambda fraction, text: progress(fraction, desc=text)
-            )
+            with stage("explain_deeper"):
+                heat = model.deeper.explain(
+                    pixels, index, method, lambda fraction, text: progress(fraction, desc=text)
+                )
             crop = session.crops[number - 1]
         except Exception as error:
             return {self.caption: html.problem(explain_failure(error))}

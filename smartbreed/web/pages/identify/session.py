@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from smartbreed.core.errors import PhotoError, RequestError, SmartBreedError
+from smartbreed.core.telemetry import stage
 from smartbreed.imaging.photo import Photo
 from smartbreed.inference.labels import Labels
 from smartbreed.inference.pipeline import Identifier
@@ -187,8 +188,9 @@ def _identify_one(
 ) -> tuple[View, Photo | None]:
     path, name = upload
     try:
-        photo = services.read(Path(path), name)
-        answer = model.identify(photo, whole=options.whole, top_k=options.top_k, score=options.score)
+        with stage("total"):
+            photo = services.read(Path(path), name)
+            answer = model.identify(photo, whole=options.whole, top_k=options.top_k, score=options.score)
     except PhotoError as error:
         failure = Failure(name, error)
         services.recorder.note(failure, "page", model.bundle.version.version)
