@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -40,11 +40,13 @@ def build(
         from itertools import islice
 
         from smartbreed.gallery import build as building
-        from smartbreed.gallery.sources import Source, open_source
+        from smartbreed.gallery.sources import open_source
 
-        opened = open_source(source, config, split)
+        opened = open_source(source, config, split, settings=services.settings)
         total = opened.total and min(opened.total, most)
-        wanted = Source(opened.name, islice(opened.photos, most), total)
+        wanted = replace(
+            opened, total=total, start_at=lambda first: islice(opened.start_at(first), most - first)
+        )
         terminal = sys.stderr.isatty()
 
         def progress(report: Progress) -> None:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 import sqlalchemy as sa
@@ -18,11 +17,11 @@ from smartbreed.breeds.catalogue import resolve
 from smartbreed.core.database import read, write
 from smartbreed.core.errors import PhotoError, RequestError
 from smartbreed.gallery.gallery import KEPT_SIDE, MOST, Gallery, embedded
-from smartbreed.gallery.sources import Found, Source
 from smartbreed.gallery.tables import GalleryPhoto
 from smartbreed.imaging.photo import encode_jpeg, read_photo
 from smartbreed.inference.pipeline import Identifier
 from smartbreed.review.near_duplicates import ALIKE, BITS, BOTH
+from smartbreed.sources.items import Item, Source
 
 #: Photos between two commits: what a killed process has to do again.
 _BATCH = 16
@@ -107,7 +106,8 @@ class _Builder:
     def run(self, source: Source, progress: Callable[[Progress], object]) -> Progress:
         report, started = Progress(source.total), time.monotonic()
         with ThreadPoolExecutor(self._identifier.threads) as pool:
-            while batch := list(islice(source.photos, _BATCH)):
+            photos = source.photos
+            while batch := list(islice(photos, _BATCH)):
                 rows = []
                 for outcome in pool.map(self._look, batch):
                     if isinstance(outcome, str):
@@ -141,20 +141,11 @@ class _Builder:
             report.problems[row.problem or ""] += 1
         return row
 
-    def _look(self, found: Found) -> tuple[GalleryPhoto, bytes] | str | None:
+    def _look(self, found: Item) -> tuple[GalleryPhoto, bytes] | str | None:
         """A new row and its picture, None for a photo that is known, or why it cannot even be read."""
         settings = self._gallery.settings
         try:
-            if isinstance(found.photo, Path):
-                if not found.photo.is_file():  # a pipe would never end
-                    return "It is no ordinary file."
-                if found.photo.stat().st_size > settings.max_bytes:
-                    raise PhotoError("too_many_bytes", f"It has more than {settings.max_bytes:,} bytes.")
-                data = found.photo.read_bytes()
-            else:
-                data = found.photo
-        except OSError:
-            return "It cannot be opened."
+            data = found.read(settings.max_bytes)
         except PhotoError as error:
             return error.message
         origin = hashlib.sha256(data).hexdigest()

@@ -34,8 +34,8 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 #: Characters below which text that happens to look like base64 is taken for a path.
 _MIN_BASE64 = 32
 _URL_SAFE = str.maketrans("-_", "+/")
-#: Most pixels of a photo unless a call says otherwise.
-MAX_PIXELS = 64_000_000
+#: Most bytes and pixels of a photo unless a call says otherwise.
+MAX_BYTES, MAX_PIXELS = 30_000_000, 64_000_000
 #: No path is longer; what is longer is not looked up on the disk.
 _MAX_PATH = 4096
 #: JPEG stores a side in 16 bits, and libjpeg stops a little earlier.
@@ -89,7 +89,7 @@ def read_photo(
     source: PhotoInput,
     *,
     name: str = "",
-    max_bytes: int = 30_000_000,
+    max_bytes: int = MAX_BYTES,
     max_pixels: int = MAX_PIXELS,
     admission: Admission | None = None,
     reduce: bool = False,
@@ -122,10 +122,10 @@ def read_photo(
     if isinstance(source, str):
         data, found = _read_text(source, max_bytes)
     elif isinstance(source, Path):
-        data, found = _read_file(source, max_bytes), source.name
+        data, found = read_file(source, max_bytes), source.name
     elif isinstance(source, (bytes, bytearray, memoryview)):
         size = source.nbytes if isinstance(source, memoryview) else len(source)
-        _check_bytes(size, max_bytes)
+        check_bytes(size, max_bytes)
         data, found = bytes(source), ""
     else:
         raise PhotoError(
@@ -133,7 +133,7 @@ def read_photo(
             "A photo is given as bytes, a path, base64, a Pillow image or an array. "
             f"Received: {type(source).__name__}",
         )
-    _check_bytes(len(data), max_bytes)
+    check_bytes(len(data), max_bytes)
     reservations: list[Reservation] = []
 
     def admit(memory: int) -> None:
@@ -169,20 +169,20 @@ def decode_base64(text: str, *, max_bytes: int | None = None) -> bytes:
             raise PhotoError("bad_base64", "The data URL does not have the form data:image/…;base64,…")
         if not unquote(header).rstrip().lower().endswith(";base64"):
             data = unquote_to_bytes(text)
-            _check_bytes(len(data), max_bytes)
+            check_bytes(len(data), max_bytes)
             return data
         if "%" in text:
             text = unquote(text)
     text = "".join(text.split())
     if max_bytes is not None:
-        _check_bytes(len(text.rstrip("=")) * 3 // 4, max_bytes)
+        check_bytes(len(text.rstrip("=")) * 3 // 4, max_bytes)
     try:
         data = base64.b64decode(text.translate(_URL_SAFE) + "=" * (-len(text) % 4), validate=True)
     except ValueError:
         raise PhotoError(
             "bad_base64", "The text is not valid base64. Send the file's bytes as base64 or as a data URL."
         ) from None
-    _check_bytes(len(data), max_bytes)
+    check_bytes(len(data), max_bytes)
     return data
 
 
@@ -247,14 +247,19 @@ def _read_text(text: str, max_bytes: int) -> tuple[bytes, str]:
         except (OSError, ValueError):  # ValueError: a NUL in the text
             pass
         else:
-            return _read_file(path, max_bytes), path.name
+            return read_file(path, max_bytes), path.name
     joined = "".join(text.splitlines()).strip()
     if len(joined) >= _MIN_BASE64 and len(joined) % 4 == 0 and _BASE64.fullmatch(joined):
         return decode_base64(joined, max_bytes=max_bytes), ""
     raise PhotoError("not_found", "There is no file at this path, nor is the text a data URL or base64.")
 
 
-def _read_file(path: Path, max_bytes: int) -> bytes:
+def read_file(path: Path, max_bytes: int) -> bytes:
+    """The bytes of a file, at most one more than ``max_bytes``.
+
+    Raises:
+        PhotoError: it is not there, is no ordinary file, is empty or too large, or cannot be opened.
+    """
     # "from None" throughout: the original errors carry the path.
     try:
         status = path.stat()
@@ -262,7 +267,7 @@ def _read_file(path: Path, max_bytes: int) -> bytes:
             raise PhotoError("unreadable", "The path is a folder. Give the path of one photo.")
         if not stat.S_ISREG(status.st_mode):
             raise PhotoError("unreadable", "The path is not an ordinary file. Give the path of one photo.")
-        _check_bytes(status.st_size, max_bytes)
+        check_bytes(status.st_size, max_bytes)
         with path.open("rb") as file:
             return file.read(max_bytes + 1)  # the file may have grown since
     except (FileNotFoundError, NotADirectoryError, ValueError):
@@ -271,7 +276,8 @@ def _read_file(path: Path, max_bytes: int) -> bytes:
         raise PhotoError("unreadable", "The file cannot be opened. Check its permissions.") from None
 
 
-def _check_bytes(size: int, max_bytes: int | None) -> None:
+def check_bytes(size: int, max_bytes: int | None) -> None:
+    """Raise `PhotoError` ``empty`` or ``too_many_bytes`` for a file of so many bytes."""
     if size == 0:
         raise PhotoError("empty", "The photo has zero bytes. Send it again.")
     if max_bytes is not None and size > max_bytes:

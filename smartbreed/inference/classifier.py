@@ -11,7 +11,7 @@ from smartbreed.imaging.photo import Box
 from smartbreed.inference.bundle import Bundle, ClassifierConfig, PictureFaults
 from smartbreed.inference.picture_quality import NO_FAULTS, Faults, faults_of
 from smartbreed.inference.pixels import resample, to_input
-from smartbreed.inference.runtime import Network
+from smartbreed.inference.runtime import NETWORK_THREADS, Network
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,12 @@ class Classifier:
     Args:
         bundle: the bundle.
         threads: crops worked on at once.
+        network_threads: threads of the network for each of them.
     """
 
-    def __init__(self, bundle: Bundle, threads: int) -> None:
+    def __init__(self, bundle: Bundle, threads: int, network_threads: int = NETWORK_THREADS) -> None:
         self.config: ClassifierConfig = bundle.config.classifier
-        self._network = Network(bundle.path(self.config.file), threads)
+        self._network = Network(bundle.path(self.config.file), threads, network_threads)
         self._measures_faults = self.config.faults != PictureFaults()
         other = self.config.other
         self._other_weights = None if other is None else np.asarray(other.weights, np.float32)

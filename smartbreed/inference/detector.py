@@ -12,7 +12,7 @@ from smartbreed.core.errors import BundleError
 from smartbreed.inference.boxes import decode, non_maximum_suppression, ssd_anchors
 from smartbreed.inference.bundle import Bundle, DetectorConfig
 from smartbreed.inference.pixels import resample, to_input
-from smartbreed.inference.runtime import Network
+from smartbreed.inference.runtime import NETWORK_THREADS, Network
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,13 @@ class Detector:
     Args:
         bundle: a bundle that has one.
         threads: photos worked on at once.
+        network_threads: threads of the network for each of them.
     """
 
-    def __init__(self, bundle: Bundle, threads: int) -> None:
+    def __init__(self, bundle: Bundle, threads: int, network_threads: int = NETWORK_THREADS) -> None:
         assert bundle.config.detector is not None
         self.config: DetectorConfig = bundle.config.detector
-        self._network = Network(bundle.path(self.config.file), threads)
+        self._network = Network(bundle.path(self.config.file), threads, network_threads)
         self._anchors = ssd_anchors()
 
     def check(self, picture: np.ndarray) -> None:

@@ -24,7 +24,7 @@ from smartbreed.inference.grad_cam import overlay
 from smartbreed.inference.labels import Labels
 from smartbreed.inference.picture_quality import Faults
 from smartbreed.inference.results import Identification, Pet, Reason
-from smartbreed.inference.runtime import default_threads
+from smartbreed.inference.runtime import NETWORK_THREADS, default_threads
 
 #: Side of the square overlay pictures, pixels.
 OVERLAY_SIZE = 320
@@ -37,17 +37,20 @@ class Identifier:
         bundle: a verified bundle.
         threads: photos worked on at once; 0: one a core.
         top_k: breeds listed for each pet unless a call says otherwise.
+        network_threads: threads of a network for each of them; 1 where all cores have photos of their own.
 
     Raises:
         BundleError: a network does not load, or the bundle's self-test fails.
     """
 
-    def __init__(self, bundle: Bundle, *, threads: int = 0, top_k: int = 5) -> None:
+    def __init__(
+        self, bundle: Bundle, *, threads: int = 0, top_k: int = 5, network_threads: int = NETWORK_THREADS
+    ) -> None:
         self.bundle = bundle
         self.threads = threads or default_threads()
         self.top_k = top_k
-        self.classifier = Classifier(bundle, self.threads)
-        self.detector = Detector(bundle, self.threads) if bundle.config.detector else None
+        self.classifier = Classifier(bundle, self.threads, network_threads)
+        self.detector = Detector(bundle, self.threads, network_threads) if bundle.config.detector else None
         self.known = Labels(bundle.config.classifier)
         self.decision_rule = DecisionRule(bundle.config.classifier, self.known)
         self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="identify")

@@ -33,11 +33,13 @@ class Network:
     Args:
         path: the ``.tflite`` file; its first input must be ``(1, height, width, 3)``.
         size: most interpreters alive at once.
+        threads: of each interpreter.
     """
 
-    def __init__(self, path: Path, size: int) -> None:
+    def __init__(self, path: Path, size: int, threads: int = NETWORK_THREADS) -> None:
         self._content = path.read_bytes()
         self._name = path.name
+        self._threads = threads
         self._idle: queue.LifoQueue[Any] = queue.LifoQueue()
         for _ in range(size):
             self._idle.put(None)
@@ -48,7 +50,7 @@ class Network:
         from ai_edge_litert.interpreter import Interpreter
 
         try:
-            interpreter = Interpreter(model_content=self._content, num_threads=NETWORK_THREADS)
+            interpreter = Interpreter(model_content=self._content, num_threads=self._threads)
             interpreter.allocate_tensors()
             return interpreter.get_signature_runner()
         except (ValueError, RuntimeError):

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import IO, NamedTuple
 
 from smartbreed.core.errors import RequestError
-from smartbreed.gallery.sources import PICTURES
+from smartbreed.sources.items import SUFFIXES
 
 #: Most entries that a zip may have, pictures or not.
 _ENTRIES = 20_000
@@ -81,4 +81,4 @@ def _label(entry: zipfile.ZipInfo) -> str:
     plain = not entry.is_dir() and len(parts) > 1 and not path.is_absolute() and ".." not in parts
     if not plain or parts[0] == "__MACOSX" or path.name.startswith("."):
         return ""
-    return parts[-2] if path.suffix.lower() in PICTURES else ""
+    return parts[-2] if path.suffix.lower() in SUFFIXES else ""

@@ -11,7 +11,7 @@ import numpy as np
 from smartbreed.core.errors import PhotoError, RequestError
 from smartbreed.core.text import one_line
 from smartbreed.gallery.sources import open_source
-from smartbreed.imaging.photo import read_photo
+from smartbreed.imaging.photo import MAX_BYTES, read_photo
 from smartbreed.inference.bundle import Bundle
 from smartbreed.inference.pipeline import Identifier
 from smartbreed.teach.bundle import check_classes, write_bundle
@@ -82,7 +82,7 @@ def teach_folder(
     files: list[str] = []
     for number, found in enumerate(opened.photos, start=1):
         try:
-            seen = see(identifier, read_photo(found.photo, reduce=True), subject)
+            seen = see(identifier, read_photo(found.read(MAX_BYTES), reduce=True), subject)
         except PhotoError as error:
             unusable[error.message] = unusable.get(error.message, 0) + 1
             continue
@@ -92,7 +92,7 @@ def teach_folder(
         embeddings.append(seen.embedding)
         labels.append(names.index(label))
         phashes.append(seen.phash)
-        files.append(str(found.photo) if isinstance(found.photo, Path) else f"photo {number}")
+        files.append(str(found.where) if isinstance(found.where, Path) else found.name)
         if number % 50 == 0:
             progress(f"{number} of {opened.total or '?'} photos looked at")
     check_classes(names, _counts(labels, len(names)))

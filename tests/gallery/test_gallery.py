@@ -209,7 +209,7 @@ def test_a_dataset_is_read_by_its_labels(tmp_path: Path, services: Services) -> 
     datasets.Dataset.from_dict(table, features=features).to_parquet(tmp_path / "data" / "train.parquet")
     found = list(open_source(str(tmp_path / "data")).photos)
     assert [one.label for one in found] == ["pug", "siamese", "pug", "siamese"]
-    assert found[3].photo == b""
+    assert found[3].where == b""
     for options in ({"config": "none"}, {"split": "none"}):
         with pytest.raises(RequestError):
             open_source(str(tmp_path / "data"), **options)

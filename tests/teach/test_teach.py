@@ -115,7 +115,7 @@ def test_a_folder_becomes_a_bundle_that_load_serves(tmp_path: Path, monkeypatch:
     as_folder(tmp_path / "one" / "more", {"Pet 1": classes()["Pet 1"]})
     with pytest.raises(RequestError, match="two at least"):
         teach_folder(tmp_path / "one", tmp_path / "out", identifier=identifier)
-    with pytest.raises(RequestError, match="no folders"):
+    with pytest.raises(RequestError, match="no photo"):
         teach_folder(tmp_path / "none", tmp_path / "out", identifier=identifier)
     assert not (tmp_path / "out").exists()
 

@@ -1,0 +1,58 @@
+"""Folders, patterns and zips of this machine → photographs, in order."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from smartbreed.sources.items import BROKEN_ZIP, SUFFIXES, Item, Member, Remote, no_source, open_zip
+
+
+def is_picture(name: str) -> bool:
+    """Whether a file of a folder or zip counts as a photo."""
+    path = PurePosixPath(name)
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+
+
+def walk(folder: Path) -> Iterator[Item]:
+    """The photos of a folder and of all folders in it, with the innermost folder as label."""
+    for root, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if is_picture(name):
+                path = Path(root, name)
+                yield Item(
+                    path.relative_to(folder).as_posix(),
+                    path,
+                    "" if path.parent == folder else path.parent.name,
+                )
+
+
+def matches(pattern: str) -> Iterator[Item]:
+    """What a pattern matches; folders among it are searched."""
+    for match in sorted(glob.glob(pattern, recursive=True)):
+        if os.path.isdir(match):
+            if not match.endswith(("/", os.sep)) and "**" not in pattern:
+                yield from walk(Path(match))
+        else:
+            yield Item(Path(match).name, Path(match))
+
+
+def entries(archive: Path | Remote) -> list[Item]:
+    """The pictures of a zip; names are never used as paths.
+
+    Raises:
+        RequestError: ``no_source``: it cannot be read.
+    """
+    try:
+        with open_zip(archive) as opened:
+            names = [entry.filename for entry in opened.infolist() if not entry.is_dir()]
+    except BROKEN_ZIP:
+        raise no_source("This zip cannot be read. Pack the photos once more.") from None
+    return [
+        Item(name, Member(archive, name), PurePosixPath(name).parent.name)
+        for name in names
+        if is_picture(name) and PurePosixPath(name).parts[0] != "__MACOSX"
+    ]

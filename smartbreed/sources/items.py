@@ -1,0 +1,161 @@
+"""One photograph that is not read yet, and a source of many."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from smartbreed.core.errors import PhotoError, RequestError
+from smartbreed.imaging.photo import check_bytes, read_file
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+#: What counts as a photo in a folder; a file named outright is tried whatever it is called.
+SUFFIXES = frozenset(
+    [
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".webp",
+        ".gif",
+        ".bmp",
+        ".tif",
+        ".tiff",
+        ".heic",
+        ".heif",
+        ".avif",
+        ".mpo",
+    ]
+)
+#: What `zipfile` raises of a damaged or encrypted zip.
+BROKEN_ZIP = (
+    zipfile.BadZipFile,
+    zlib.error,
+    RuntimeError,
+    NotImplementedError,
+    EOFError,
+    ValueError,
+    OSError,
+)
+
+
+class Remote(NamedTuple):
+    """A file that fsspec reads: protocol, path, and the options its file system is made with."""
+
+    protocol: str
+    path: str
+    options: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def fs(self) -> AbstractFileSystem:
+        """Its file system; fsspec gives the same one every time."""
+        import fsspec  # takes its time, and most photos are files of this machine
+
+        return fsspec.filesystem(self.protocol, **dict(self.options))
+
+
+class Member(NamedTuple):
+    """An entry of a zip."""
+
+    archive: Path | Remote
+    entry: str
+
+
+@dataclass(frozen=True)
+class Item:
+    """A photograph; it can be sent to another process.
+
+    Attributes:
+        name: what it is called: its path below the source, or the table and number of its row.
+        where: its bytes, or what they are read from.
+        label: what the source says that it shows; empty: nothing.
+    """
+
+    name: str
+    where: bytes | Path | Remote | Member = field(repr=False)
+    label: str = ""
+
+    def read(self, max_bytes: int) -> bytes:
+        """Its bytes, at least one and at most ``max_bytes``.
+
+        Raises:
+            PhotoError: it is not there, is empty or too large, or cannot be read.
+        """
+        if isinstance(self.where, Path):
+            data = read_file(self.where, max_bytes)
+        elif isinstance(self.where, Remote):
+            data = _read_remote(self.where, max_bytes)
+        elif isinstance(self.where, Member):
+            data = _read_member(self.where, max_bytes)
+        else:
+            data = self.where
+        check_bytes(len(data), max_bytes)
+        return data
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source.
+
+    Attributes:
+        name: what it is called, without the folders above it.
+        total: how many photos, where that is known.
+        stamp: another one when the source changes; empty: that cannot be seen.
+        start_at: photos from a number on, always in the same order.
+        exists: whether it can still be reached.
+    """
+
+    name: str
+    total: int | None
+    stamp: str
+    start_at: Callable[[int], Iterator[Item]] = field(repr=False)
+    exists: Callable[[], bool] = field(repr=False, default=lambda: True)
+
+    @property
+    def photos(self) -> Iterator[Item]:
+        """All of them."""
+        return self.start_at(0)
+
+
+def no_source(sentence: str) -> RequestError:
+    """Why a source cannot be opened."""
+    return RequestError("no_source", sentence)
+
+
+def _read_remote(where: Remote, max_bytes: int) -> bytes:
+    # "from None": the errors of file systems may carry keys.
+    try:
+        with where.fs.open(where.path, "rb") as file:
+            return bytes(file.read(max_bytes + 1))
+    except FileNotFoundError:
+        raise PhotoError("not_found", "There is no file at this address.") from None
+    except Exception:  # file systems raise anything
+        raise PhotoError("unreadable", "The file at this address cannot be read.") from None
+
+
+def _read_member(where: Member, max_bytes: int) -> bytes:
+    try:
+        with _archive(where.archive).open(where.entry) as member:
+            return member.read(max_bytes + 1)  # the size in its header may be a lie
+    except FileNotFoundError:
+        raise PhotoError("not_found", "The zip is gone.") from None
+    except (*BROKEN_ZIP, KeyError):
+        raise PhotoError("damaged", "This entry of the zip is damaged or encrypted.") from None
+
+
+@lru_cache(2)
+def _archive(where: Path | Remote) -> zipfile.ZipFile:
+    return open_zip(where)
+
+
+def open_zip(where: Path | Remote) -> zipfile.ZipFile:
+    """Open a zip; its entries can be read by several threads at once."""
+    return zipfile.ZipFile(where.fs.open(where.path, "rb") if isinstance(where, Remote) else where)

@@ -1,0 +1,154 @@
+"""Parquet files with a column of pictures, and what a dataset says of them: splits and labels."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import re
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatch
+from typing import Any
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from smartbreed.sources.items import Item, no_source
+
+LABELS = ("breed", "label", "labels", "class")
+#: Rows that are read at once: pictures, so few.
+_ROWS = 32
+_FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---", re.DOTALL)
+
+
+class Tables:
+    """Parquet files of one dataset, one after the other.
+
+    Args:
+        fs: where they lie.
+        files: their paths.
+        root: what their paths begin with.
+
+    Raises:
+        RequestError: ``no_source``: one cannot be read, or has no pictures.
+    """
+
+    def __init__(self, fs: fsspec.AbstractFileSystem, files: Sequence[str], root: str) -> None:
+        self._fs, self._files, self._root = fs, files, root
+        self._rows = []
+        for path in files:
+            with self._opened(path) as table:
+                self._rows.append(table.metadata.num_rows)
+                _columns(table.schema_arrow)
+        self.total = sum(self._rows)
+
+    def start_at(self, first: int) -> Iterator[Item]:
+        """Photos from a number on; what lies before it is not read."""
+        for path, rows in zip(self._files, self._rows, strict=True):
+            if first < rows:
+                yield from self._photos(path, first)
+            first = max(0, first - rows)
+
+    def _photos(self, path: str, first: int) -> Iterator[Item]:
+        stem = posixpath.splitext(posixpath.relpath(path, self._root))[0] if path != self._root else ""
+        stem = stem or posixpath.splitext(posixpath.basename(path))[0]
+        with self._opened(path) as table:
+            picture, label, names = _columns(table.schema_arrow)
+            groups: list[int] = []
+            number = 0
+            for group in range(table.num_row_groups):
+                rows = table.metadata.row_group(group).num_rows
+                if groups or number + rows > first:
+                    groups.append(group)
+                else:
+                    number += rows
+            wanted = [picture, *([label] if label else [])]
+            for batch in table.iter_batches(_ROWS, row_groups=groups, columns=wanted):
+                for row in batch.to_pylist():
+                    if number >= first:
+                        yield Item(f"{stem}/{number:08d}", _bytes(row[picture]), _said(row.get(label), names))
+                    number += 1
+
+    def _opened(self, path: str) -> pq.ParquetFile:
+        try:
+            return pq.ParquetFile(self._fs.open(path, "rb"))
+        except Exception as error:  # whatever a file system or a foreign file may throw
+            raise no_source(f"{posixpath.basename(path)} cannot be read ({type(error).__name__}).") from None
+
+
+def dataset_files(
+    fs: fsspec.AbstractFileSystem, root: str, files: Sequence[str], config: str, split: str
+) -> list[str]:
+    """The parquet files of a configuration and a split, as the dataset's README or their names say it.
+
+    Args:
+        fs, root: where the dataset lies.
+        files: its parquet files.
+        config, split: empty: the only, default or first one; all.
+
+    Raises:
+        RequestError: ``no_source``: there is no such configuration or split.
+    """
+    below = {posixpath.relpath(path, root): path for path in sorted(files)}
+    configs = _configs(fs, root) or {"default": _splits(below)}
+    if config and config not in configs:
+        raise no_source(f"This dataset has no configuration {config!r}; it has {', '.join(configs)}.")
+    splits = configs[config or ("default" if "default" in configs else next(iter(configs)))]
+    if split and split not in splits:
+        raise no_source(f"This dataset has no split {split!r}; it has {', '.join(splits)}.")
+    patterns = splits[split] if split else [pattern for some in splits.values() for pattern in some]
+    found = [path for pattern in patterns for name, path in below.items() if fnmatch(name, pattern)]
+    return list(dict.fromkeys(found))
+
+
+def _configs(fs: fsspec.AbstractFileSystem, root: str) -> dict[str, dict[str, list[str]]]:
+    """``configs`` of the README's front matter: patterns of each split of each configuration."""
+    try:
+        text = fs.cat_file(f"{root}/README.md").decode("utf-8", "replace")
+        head = yaml.safe_load((_FRONT_MATTER.search(text) or [""] * 2)[1]) or {}
+        return {
+            str(one["config_name"]): {
+                str(part["split"]): [part["path"]] if isinstance(part["path"], str) else list(part["path"])
+                for part in one["data_files"]
+            }
+            for one in head.get("configs", [])
+        }
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _splits(names: dict[str, str]) -> dict[str, list[str]]:
+    """Files by what their names begin with: ``data/train-00000-of-00001.parquet`` is of ``train``."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        start = re.match(r"[^-.]*", posixpath.basename(name))
+        found.setdefault(start[0] if start else "train", []).append(name)
+    return found
+
+
+def _columns(schema: pa.Schema) -> tuple[str, str, list[str]]:
+    """The column of pictures, that of labels ("": none), and the names of labels that are numbers."""
+    said = json.loads((schema.metadata or {}).get(b"huggingface", b"{}")).get("info", {}).get("features", {})
+    pictures = [
+        field.name
+        for field in schema
+        if (said.get(field.name) or {}).get("_type") == "Image"
+        or (pa.types.is_struct(field.type) and field.type.get_field_index("bytes") >= 0)
+        or pa.types.is_binary(field.type)
+        or pa.types.is_large_binary(field.type)
+    ]
+    if not pictures:
+        raise no_source("This table has no column of pictures.")
+    label = next((name for name in LABELS if name in schema.names), "")
+    return pictures[0], label, (said.get(label) or {}).get("names") or []
+
+
+def _bytes(value: Any) -> bytes:
+    # Never its path: a dataset of others must not name files of this machine.
+    return (value.get("bytes") if isinstance(value, dict) else value) or b""
+
+
+def _said(value: Any, names: list[str]) -> str:
+    named = isinstance(value, int) and 0 <= value < len(names)
+    return names[value] if named else "" if value is None else str(value)
