@@ -14,6 +14,7 @@ from smartbreed.core.settings import Settings
 from smartbreed.services import Services
 from smartbreed.web.components import nav
 from smartbreed.web.pages.ask.page import AskPage
+from smartbreed.web.pages.identify import examples
 from smartbreed.web.pages.identify.page import IdentifyPage
 from smartbreed.web.pages.review.page import ReviewPage
 from smartbreed.web.pages.tour.page import TourPage
@@ -84,6 +85,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "footer_links": ["api"],
         "run_history": False,  # photos of visitors are not kept in their browser's storage
         "ssr_mode": False,  # needs node, and gains a page this small nothing
+        "allowed_paths": examples.folders(settings),
         "max_file_size": settings.max_bytes,  # of an upload, before our own check sees it
         "show_error": False,
     }

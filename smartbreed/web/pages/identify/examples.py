@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import Path
 
 import gradio as gr
 from PIL import Image
@@ -48,7 +49,7 @@ class Examples:
 
     def _fetch(self) -> list[Upload]:
         try:
-            folder = self.settings.home_dir / "examples"
+            folder = _folder(self.settings)
             folder.mkdir(parents=True, exist_ok=True)
             found = []
             for number, (picture, caption) in enumerate(
@@ -63,6 +64,15 @@ class Examples:
             log.warning("no example pictures from SMARTBREED_GALLERY: %s", type(error).__name__)
             return []
         return found
+
+
+def folders(settings: Settings) -> list[str]:
+    """Where the pictures lie: gradio serves files of these folders, wherever the app was started."""
+    return [str(_folder(settings)), *{str(Path(path).parent) for path, _ in shipped()}]
+
+
+def _folder(settings: Settings) -> Path:
+    return settings.home_dir / "examples"
 
 
 def shipped() -> list[Upload]:

@@ -26,7 +26,9 @@ def released(walk: Walk) -> None:
     """A retraining that ends with a new version, which then answers; the front page names it."""
     before = walk.page.inner_text("#serving .sb-big")
     retrain(walk)
-    walk.page.locator("#outcome .sb-good").wait_for(timeout=400_000)
+    outcome = walk.page.locator("#outcome .sb-outcome:visible")
+    outcome.wait_for(timeout=400_000)
+    assert walk.page.locator("#outcome .sb-good").count(), outcome.inner_text()
     walk.page.wait_for_function(
         "old => document.querySelector('#serving .sb-big').innerText !== old", arg=before, timeout=60_000
     )

@@ -1,0 +1,39 @@
+"""Pictures that lie outside the folder the app was started in and outside the temporary folder.
+
+gradio serves files of these two alone unless it is told of others; an app that is installed as a
+package, or keeps its home on a volume, has its pictures elsewhere.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.photos import pets
+from support.processes import ROOT, Server
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.mark.parametrize("gallery", [False, True])
+def test_example_pictures_are_shown(tmp_path: Path, chromium: Any, gallery: bool) -> None:
+    (tmp_path / "temporary").mkdir()
+    elsewhere = (
+        f"import os, runpy; os.chdir('/usr'); runpy.run_path({str(ROOT / 'app.py')!r}, run_name='__main__')"
+    )
+    changes = {"TMPDIR": str(tmp_path / "temporary"), "HF_HUB_OFFLINE": "1"}
+    if gallery:
+        changes["SMARTBREED_GALLERY"] = str(pets())
+    with Server(tmp_path, command=[sys.executable, "-c", elsewhere], **changes) as server:
+        page = chromium.new_page()
+        page.goto(server.url)
+        pictures = page.locator("#examples-gallery .thumbnail-item img")
+        pictures.first.wait_for()
+        assert all(pictures.nth(place).evaluate("image => image.decode().then(() => true)")
+                   for place in range(pictures.count()))  # fmt: skip
+        pictures.first.click()
+        page.locator("#photo .base-image").wait_for()
+        page.close()
+        assert "Traceback" not in server.log()
