@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all coverage lint browser bench evaluate train train-detector docs lock clean
+.PHONY: help run test test-all coverage lint browser bench evaluate train train-detector messages docs lock clean
 
 help: ## show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ train-detector: $(VENV)/.installed ## train the next detector and put it in
 
 evaluate: $(VENV)/.installed ## judge the model that ships and write its card
 	$(BIN)/python -m training.evaluate --data $(DATA)
+
+messages: $(VENV)/.installed ## bring the catalogues of the pages' languages up to date
+	$(BIN)/python -m docs.messages
 
 docs: $(VENV)/.installed ## write the pages of docs/ that the code knows
 	$(BIN)/python -m docs.generate

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ import gradio as gr
 
 from smartbreed.accounts.providers import on_space
 from smartbreed.core.settings import Settings
+from smartbreed.i18n import LANGUAGES, gettext, speaking
 from smartbreed.services import Services
 from smartbreed.web.components import nav
+from smartbreed.web.components.page_language import each_language
 from smartbreed.web.pages.ask.page import AskPage
 from smartbreed.web.pages.identify import examples
 from smartbreed.web.pages.identify.page import IdentifyPage
@@ -47,7 +50,7 @@ def build_app(services: Services) -> gr.Blocks:
     ) as app:
         with _page("identify"):
             page = IdentifyPage(services)
-            gr.HTML(nav.footer())
+            gr.HTML(each_language(partial(nav.footer, here=nav.root())))
         app.load(page.show_now, None, page.footer, show_progress="hidden", api_visibility="private")
         if services.settings.gallery:
             found = [page.examples_box, page.examples_heading, page.gallery]
@@ -55,7 +58,7 @@ def build_app(services: Services) -> gr.Blocks:
     for key, address, title in (page for page in nav.PAGES if page[0] in _PAGES):
         with app.route(title, address, show_in_navbar=False), _page(key):
             _PAGES[key](services).load(app)
-            gr.HTML(nav.footer())
+            gr.HTML(each_language(partial(nav.footer, here=nav.root() + address[1:])))
     if space_button is not None:
         with app:
             space_button.render()
@@ -76,12 +79,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "css_paths": STYLESHEETS,
         "head": f"<style>{(_STATIC / 'head.css').read_text()}</style><script>{page_script()}</script>",
         "favicon_path": str(_STATIC / "logo.svg"),
-        "i18n": gr.I18n(
-            en={
-                "upload_text.drop_gallery": "Drop photos here",
-                "upload_text.click_to_upload": "Choose photos",
-            }
-        ),
+        "i18n": gr.I18n(**{code: _upload_texts(code) for code in LANGUAGES}),
         "footer_links": ["api"],
         "run_history": False,  # photos of visitors are not kept in their browser's storage
         "ssr_mode": False,  # needs node, and gains a page this small nothing
@@ -91,9 +89,20 @@ def launch_options(settings: Settings) -> dict[str, Any]:
     }
 
 
+def _upload_texts(code: str) -> dict[str, str]:
+    """What gradio's own box for photos says, in place of its words."""
+    with speaking(code):
+        return {
+            "upload_text.drop_gallery": gettext("Drop photos here"),
+            "upload_text.click_to_upload": gettext("Choose photos"),
+            "errors.use_via_api_or_mcp": gettext("Use via API or MCP"),
+        }
+
+
 def page_script() -> str:
     """The script of every page."""
     names = (
+        "say.js",
         "box.js",
         "page.js",
         "identify.js",

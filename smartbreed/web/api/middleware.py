@@ -18,6 +18,7 @@ from smartbreed.web.api.problems import Problems
 from smartbreed.web.api.security_headers import PagePolicyMiddleware, SecurityHeadersMiddleware
 from smartbreed.web.components.page_head import with_own_head
 from smartbreed.web.components.plain import not_found
+from smartbreed.web.language import LanguageMiddleware
 
 
 def build_middleware(services: Services) -> list[Middleware]:
@@ -25,6 +26,7 @@ def build_middleware(services: Services) -> list[Middleware]:
     settings = services.settings
     return [
         Middleware(Observing),
+        Middleware(LanguageMiddleware, settings),
         Middleware(SecurityHeadersMiddleware, settings),
         Middleware(Problems),
         Middleware(OwnSiteMiddleware, settings, partial(not_found, services)),

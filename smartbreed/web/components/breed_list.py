@@ -16,12 +16,13 @@ from typing import Any
 import gradio as gr
 
 from smartbreed.breeds.catalogue import BREEDS, UNKNOWN, Breed
+from smartbreed.i18n import gettext, mark
 from smartbreed.inference.results import Guess
 from smartbreed.web.components.sentences import percent
 
 #: Value of the choice for a breed that no list has.
 OTHER = "other"
-OTHER_CHOICE = ("A breed that is not listed (other, unknown, mixed) …", OTHER)
+_OTHER = mark("A breed that is not listed (other, unknown, mixed) …")
 #: The value of a choice of `unknown_choices` is this and a name.
 UNKNOWN_PREFIX = "unknown:"
 #: By it ``breed_list.js`` finds these lists.
@@ -36,6 +37,11 @@ def breed_dropdown(choices: Choices, **more: Any) -> gr.Dropdown:
     classes = more.pop("elem_classes", [])
     classes = [classes] if isinstance(classes, str) else list(classes)
     return gr.Dropdown(choices, elem_classes=[CSS_CLASS, *classes], **more)
+
+
+def other_choice() -> tuple[str, str]:
+    """The choice for a breed that no list has."""
+    return gettext(_OTHER), OTHER
 
 
 def breed_choices(
@@ -55,7 +61,7 @@ def breed_choices(
         known = every.get(guess.id)
         shown[guess.id] = breed_text(guess.name, known.aliases if known else (), percent(guess.probability))
     for breed in introduced.values():
-        shown.setdefault(breed.id, breed_text(breed.name, breed.aliases, "new"))
+        shown.setdefault(breed.id, breed_text(breed.name, breed.aliases, gettext("new")))
     for breed in sorted(every.values(), key=lambda breed: breed.name.casefold()):
         shown.setdefault(breed.id, breed_text(breed.name, breed.aliases))
     return [(text, breed) for breed, text in shown.items()]
@@ -69,7 +75,7 @@ def unknown_choices(known: Iterable[Breed] = ()) -> Choices:
     """
     learnt = {term.casefold() for breed in known for term in (breed.name, *breed.aliases)}
     return [
-        (breed_text(breed.name, breed.aliases, "not learnt yet"), UNKNOWN_PREFIX + breed.name)
+        (breed_text(breed.name, breed.aliases, gettext("not learnt yet")), UNKNOWN_PREFIX + breed.name)
         for breed in UNKNOWN.values()
         if breed.name.casefold() not in learnt
     ]

@@ -5,27 +5,28 @@ from __future__ import annotations
 from collections.abc import Collection
 from urllib.parse import quote, urlencode
 
+from smartbreed.i18n import LANGUAGES, gettext, language, mark
 from smartbreed.web.address import root as root
 from smartbreed.web.components.templates import html
 
 #: Every page: key, address, and what its link says.
 PAGES = (
-    ("identify", "/", "Identify"),
-    ("breeds", "/breeds", "Breeds"),
-    ("ask", "/ask", "Ask"),
-    ("quiz", "/quiz", "Quiz"),
-    ("teach", "/teach", "Teach"),
-    ("tour", "/tour", "How it learns"),
-    ("statistics", "/statistics", "Statistics"),
-    ("review", "/review", "Review"),
-    ("train", "/train", "Retrain"),
+    ("identify", "/", mark("Identify")),
+    ("breeds", "/breeds", mark("Breeds")),
+    ("ask", "/ask", mark("Ask")),
+    ("quiz", "/quiz", mark("Quiz")),
+    ("teach", "/teach", mark("Teach")),
+    ("tour", "/tour", mark("How it learns")),
+    ("statistics", "/statistics", mark("Statistics")),
+    ("review", "/review", mark("Review")),
+    ("train", "/train", mark("Retrain")),
 )
 #: Pages at the foot of every page.
 FOOT = (
-    ("about", "/about", "About"),
-    ("privacy", "/privacy", "Privacy"),
-    ("terms", "/terms", "Terms"),
-    ("contact", "/contact", "Contact"),
+    ("about", "/about", mark("About")),
+    ("privacy", "/privacy", mark("Privacy")),
+    ("terms", "/terms", mark("Terms")),
+    ("contact", "/contact", mark("Contact")),
 )
 #: Pages that only maintainers can use.
 MAINTAINERS = frozenset({"review", "train"})
@@ -61,14 +62,18 @@ def header(
         off: features that are switched off, whose pages are left out; on gradio's pages a script does that.
     """
     pages = [
-        (key, root() + address[1:], text)
+        (key, root() + address[1:], gettext(text))
         for key, address, text in PAGES
         if (maintainers or key not in MAINTAINERS or key == current) and key not in off
     ]
     return str(html.header(pages, current, title, about, account, root()))
 
 
-def footer(current: str = "", off: Collection[str] = ()) -> str:
-    """The foot of every page, with the links to what holds for all of them."""
-    pages = [(key, root() + address[1:], text) for key, address, text in FOOT if key not in off]
-    return str(html.site_footer(pages, current))
+def footer(current: str = "", off: Collection[str] = (), here: str = "") -> str:
+    """The foot of every page, with the links to what holds for all of them and to its other languages.
+
+    Args:
+        here: address of the page, for its other languages; empty: it has none.
+    """
+    pages = [(key, root() + address[1:], gettext(text)) for key, address, text in FOOT if key not in off]
+    return str(html.site_footer(pages, current, LANGUAGES, language(), here))

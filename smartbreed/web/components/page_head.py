@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import re
 
+from smartbreed.i18n import gettext, mark
 from smartbreed.web.components import nav
+from smartbreed.web.components.page_language import in_language
 from smartbreed.web.components.plain import file_address
 from smartbreed.web.components.templates import render
 
 #: Title and description by key of `nav.PAGES`.
 _SAID = {
     "identify": (
-        "Which breed is it?",
-        "Add a photo: every cat and dog in it is found, named and explained. You can put it right.",
+        mark("Which breed is it?"),
+        mark("Add a photo: every cat and dog in it is found, named and explained. You can put it right."),
     ),
-    "ask": ("Ask about breeds", "Ask about dogs and cats: answers come from the breed pages, and cite them."),
-    "tour": ("How it learns", "How corrections by visitors become the next version, with figures of each."),
-    "review": ("Review", "Where maintainers decide what the model may learn from."),
-    "train": ("Retrain", "Where maintainers retrain the model and choose the version that answers."),
+    "ask": (
+        mark("Ask about breeds"),
+        mark("Ask about dogs and cats: answers come from the breed pages, and cite them."),
+    ),
+    "tour": (
+        mark("How it learns"),
+        mark("How corrections by visitors become the next version, with figures of each."),
+    ),
+    "review": (mark("Review"), mark("Where maintainers decide what the model may learn from.")),
+    "train": (
+        mark("Retrain"),
+        mark("Where maintainers retrain the model and choose the version that answers."),
+    ),
 }
 _ADDRESSES = {address: key for key, address, _ in nav.PAGES}
 #: What gradio's template says, above the first script.
@@ -38,7 +49,7 @@ def with_own_head(page: bytes, path: str, origin: str, introduction: tuple[str, 
     if key not in _SAID or b'"og:title"' not in above:
         return page
     site = introduction[0] or "SmartBreed"
-    title, about = _SAID[key]
+    title, about = map(gettext, _SAID[key])
     if key == "identify":
         about = introduction[1] or about
     icons = [f"{nav.root()}{file_address(f'icon-{size}.png')}" for size in (192, 512)]
@@ -47,4 +58,4 @@ def with_own_head(page: bytes, path: str, origin: str, introduction: tuple[str, 
         url=f"{origin}{nav.root()}{path.strip('/')}", image=f"{origin}{icons[1]}",
     )  # fmt: skip
     above = _TITLE.sub(b"", _GRADIOS.sub(b"", above))
-    return above + head.encode() + script + below
+    return in_language(above + head.encode() + script + below)

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from smartbreed.i18n import gettext
 from smartbreed.services import Services
 from smartbreed.web.components import nav
 from smartbreed.web.components.templates import render
@@ -61,7 +62,7 @@ def files(request: Request) -> Response:
 
 def not_found(services: Services) -> Response:
     """The page of an address that is not here; it runs nothing."""
-    title = "There is nothing here"
+    title = gettext("There is nothing here")
     text = render(
         "not_found.html", key="info", title=title, about=title, status=404, url="",
         site=services.introduction[0] or "SmartBreed", root=nav.root(), file=file_address,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from smartbreed.breeds.catalogue import GROUPS
+from smartbreed.i18n import ENGLISH, gettext, language, mark, ngettext
 from smartbreed.inference.results import Guess, Identification, Pet
 from smartbreed.training_jobs.accepted_photos import VisitorsBreed
 
@@ -14,6 +15,15 @@ _SURE = 0.85
 _PROBABLE = 0.6
 #: Below it a probability is shown as "< 1 %".
 _LEAST = 0.005
+_SPECIES = {"cat": mark("Cat"), "dog": mark("Dog")}
+_ANIMALS = {"cat": mark("A cat"), "dog": mark("A dog")}
+_REASONS = {
+    "colourless": mark("without colour I cannot tell the breed"),
+    "small": mark("too small to tell the breed"),
+    "dark": mark("too dark to tell the breed"),
+    "noisy": mark("too noisy to tell the breed"),
+    "blurred": mark("too blurred to tell the breed"),
+}
 _SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
@@ -25,16 +35,16 @@ def sentence(pet: Pet) -> str:
     if pet.verdict == "group":
         if pet.group.id in GROUPS:
             group = GROUPS[pet.group.id]
-            return f"{group.phrase}; {group.unclear}"
-        return f"Possibly {pet.group.name}, but I am not certain"
+            return f"{gettext(group.phrase)}; {gettext(group.unclear)}"
+        return gettext("Possibly %(group)s, but I am not certain", group=pet.group.name)
     if pet.reason == "other":
-        return "This looks like an animal, but not like a dog or cat I know"
+        return gettext("This looks like an animal, but not like a dog or cat I know")
     if not pet.species:  # a model of something else
-        return "Nothing that I know for certain"
+        return gettext("Nothing that I know for certain")
+    animal = gettext(_ANIMALS[pet.species])
     if pet.reason:
-        why = "without colour I cannot" if pet.reason == "colourless" else f"too {pet.reason} to"
-        return f"{_article(pet.species)} {pet.species}; {why} tell the breed"
-    return f"{_article(pet.species)} {pet.species}, but no breed I know"
+        return f"{animal}; {gettext(_REASONS[pet.reason])}"
+    return gettext("%(animal)s, but no breed I know", animal=animal)
 
 
 def certainty(pet: Pet) -> str:
@@ -42,7 +52,9 @@ def certainty(pet: Pet) -> str:
     if pet.verdict != "breed":
         return ""
     probability = pet.breeds[0].probability
-    return "quite sure" if probability >= _SURE else "probably" if probability >= _PROBABLE else "perhaps"
+    if probability >= _SURE:
+        return gettext("quite sure")
+    return gettext("probably") if probability >= _PROBABLE else gettext("perhaps")
 
 
 def likely(guesses: Sequence[Guess]) -> list[Guess]:
@@ -55,40 +67,50 @@ def short_name(pet: Pet) -> str:
     if pet.verdict == "breed":
         return pet.breeds[0].name
     if pet.verdict == "group" and pet.group.id in GROUPS:
-        words = GROUPS[pet.group.id].phrase.split(" ", 1)[-1]
+        words = gettext(GROUPS[pet.group.id].phrase).split(" ", 1)[-1]
         return words[:1].upper() + words[1:]
-    return "Another animal" if pet.reason == "other" else pet.species.capitalize() or "Unknown"
+    if pet.reason == "other":
+        return gettext("Another animal")
+    return gettext(_SPECIES[pet.species]) if pet.species else gettext("Unknown")
 
 
 def found(answer: Identification) -> str:
     """ "Two pets found" · "No pet found" · "Three photos, one answer"."""
     if answer.combined > 1:
-        return f"{count(answer.combined).capitalize()} photos, one answer"
+        return gettext("%(count)s photos, one answer", count=count(answer.combined).capitalize())
     if answer.whole:
         pets = all(pet.species for pet in answer.pets)
-        return "The whole picture, taken as one pet" if pets else "The whole picture"
-    return f"{count(len(answer.pets)).capitalize()} {'pet' if len(answer.pets) < 2 else 'pets'} found"
+        return gettext("The whole picture, taken as one pet") if pets else gettext("The whole picture")
+    number = len(answer.pets)
+    if not number:
+        return gettext("No pet found")
+    return ngettext("%(count)s pet found", "%(count)s pets found", number, count=count(number).capitalize())
 
 
 def added(breed: VisitorsBreed) -> str:
     """ "20 photos by 3 people; the model knows it." · "3 photos by one person; 2 more are needed." """
-    photos = f"{count(breed.counting)} {'photo' if breed.counting == 1 else 'photos'}"
+    photos = ngettext("%(count)s photo", "%(count)s photos", breed.counting, count=count(breed.counting))
     if breed.counting < breed.photos:
-        photos += f" of {breed.photos} count"
+        photos = gettext("%(photos)s of %(all)s count", photos=photos, all=breed.photos)
     if breed.people:
-        photos += f" by {count(breed.people)} {'person' if breed.people == 1 else 'people'}"
+        people = ngettext("%(count)s person", "%(count)s people", breed.people, count=count(breed.people))
+        photos = gettext("%(photos)s by %(people)s", photos=photos, people=people)
     if breed.known:
-        rest = "the model knows it."
+        rest = gettext("the model knows it.")
     elif breed.missing:
-        rest = f"{count(breed.missing)} more {'is' if breed.missing == 1 else 'are'} needed to learn it."
+        rest = ngettext(
+            "%(count)s more is needed to learn it.", "%(count)s more are needed to learn it.",
+            breed.missing, count=count(breed.missing),
+        )  # fmt: skip
     else:
-        rest = "the next version can learn it."
+        rest = gettext("the next version can learn it.")
     return f"{photos[:1].upper()}{photos[1:]}; {rest}"
 
 
 def count(number: int) -> str:
-    """A small number as a word, a larger one in digits."""
-    return _SMALL[number] if 0 <= number < len(_SMALL) else str(number)
+    """A small number as a word, a larger one in digits; digits alone in languages whose words inflect."""
+    words = language() == ENGLISH and 0 <= number < len(_SMALL)
+    return _SMALL[number] if words else str(number)
 
 
 def percent(probability: float) -> str:
@@ -113,7 +135,3 @@ def span(seconds: float) -> str:
 def colour(number: int) -> str:
     """Colour of pet ``number`` (from 1)."""
     return _COLOURS[(number - 1) % len(_COLOURS)]
-
-
-def _article(noun: str) -> str:
-    return "An" if noun[:1].lower() in "aeiou" else "A"

@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2.ext import Extension
 from markupsafe import Markup, escape
 
+from smartbreed.i18n import gettext, language, plural, script_sentences, translated
 from smartbreed.web.address import prefixed_links
 from smartbreed.web.components import sentences
 
@@ -39,8 +40,28 @@ _ENVIRONMENT = Environment(
     autoescape=True,
     finalize=_safe,
     undefined=StrictUndefined,
-    extensions=[_Tight],
+    extensions=[_Tight, "jinja2.ext.i18n"],
 )
+
+
+def _trans(sentence: str, /, **values: Any) -> Markup:
+    """What ``{% trans %}`` becomes: markup, whose values are not."""
+    return Markup(gettext(sentence)) % {name: _safe(value) for name, value in values.items()}
+
+
+def _trans_number(one: str, many: str, number: int, /, **values: Any) -> Markup:
+    said = plural(one, many, number)
+    return Markup(said) % {name: _safe(value) for name, value in values.items()}
+
+
+_ENVIRONMENT.newstyle_gettext = True  # type: ignore[attr-defined]
+_ENVIRONMENT.globals |= {
+    "gettext": _trans,
+    "ngettext": _trans_number,
+    "_": gettext,
+    "language": language,
+    "script_sentences": lambda: script_sentences(language()),
+}
 _ENVIRONMENT.filters |= {
     "base64": lambda data: base64.b64encode(data).decode("ascii"),
     "certainty": sentences.certainty,
@@ -55,8 +76,14 @@ _ENVIRONMENT.filters |= {
     "sentence": sentences.sentence,
     "span": sentences.span,
     "added": sentences.added,
+    "translated": translated,
     "share": lambda value: "–" if value is None else f"{value:.1%}",
 }
+
+
+def environment() -> Environment:
+    """What the templates are read with."""
+    return _ENVIRONMENT
 
 
 def render(name: str, /, **values: Any) -> str:

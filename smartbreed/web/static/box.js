@@ -2,6 +2,7 @@
 // The overlay lies on the photo that the page shows anyway; corners are shares of its sides, 0 to 1, so that
 // nothing depends on how large the photo is drawn.
 (() => {
+  const say = window.smartbreedSay;
   const LEAST = 0.03; // shortest side, as a share of the photo's
   const STEP = 0.02; // of an arrow key
   const DEFAULT = 0.4; // side of the box that a tap or the keyboard puts there
@@ -167,10 +168,12 @@
     say() {
       const percent = (this.box ?? []).map((side) => Math.round(side * 100));
       const where = this.box
-        ? `The box reaches from ${percent[0]} to ${percent[2]} percent across and from ${percent[1]} to ${percent[3]} percent down.`
-        : "There is no box yet.";
-      const how = "Arrow keys move the box, Shift and arrow keys resize it.";
-      this.root.setAttribute("aria-label", `The photo, to draw a box on. ${where} ${how}`);
+        ? say("The box reaches from %(left)s to %(right)s percent across and from %(top)s to %(bottom)s percent down.", {
+            left: percent[0], top: percent[1], right: percent[2], bottom: percent[3],
+          })
+        : say("There is no box yet.");
+      const how = say("Arrow keys move the box, Shift and arrow keys resize it.");
+      this.root.setAttribute("aria-label", `${say("The photo, to draw a box on.")} ${where} ${how}`);
       document.querySelectorAll(`[data-box-status="${this.name}"]`).forEach((element) => {
         if (element.textContent !== where) element.textContent = where;
       });
@@ -229,9 +232,11 @@
 
   let due = false;
   new MutationObserver(() => {
+  const say = window.smartbreedSay;
     if (due) return;
     due = true;
     requestAnimationFrame(() => {
+  const say = window.smartbreedSay;
       due = false;
       refresh();
     });

@@ -1,7 +1,7 @@
 // The lists of breeds (`smartbreed.web.components.breed_list`): typing replaces what is chosen, and a search that finds
 // nothing says so.
 (() => {
-  const NONE = "No such breed. Clear the field to see them all.";
+  const NONE = window.smartbreedSay("No such breed. Clear the field to see them all.");
   const field = (element) => element?.closest?.(".sb-breeds")?.querySelector("input");
   let entered = null; // the field that has just got the focus: the click that gave it would put the caret
 

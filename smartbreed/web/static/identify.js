@@ -1,21 +1,23 @@
 // Photos on their way in: from the box, the camera, the clipboard, or dropped and pasted anywhere on the page.
 (() => {
+  const say = window.smartbreedSay;
   const SAID = {
-    NotAllowedError: "The camera is blocked for this page. Allow it beside the address above, or choose a photo instead.",
-    NotFoundError: "I found no camera here. Please choose a photo instead.",
-    NotReadableError: "Another program is using the camera. Close it there, or choose a photo instead.",
-    insecure: "Browsers open the camera only on pages that come over https. Please choose a photo instead.",
-    unsupported: "This browser cannot open the camera for a page. Please choose a photo instead.",
-    noPicture: "There is no picture in the clipboard. Copy a picture first, then paste it here.",
-    clipboard: "The browser does not let this button read the clipboard. Press Ctrl+V (⌘V on a Mac) instead.",
-    noFile: "That was no file. Save the picture first, then drop it here or choose it.",
-    tooLarge: (name, limit) => `“${name}” is larger than ${limit}, the most that is accepted. Please choose a smaller photo.`,
+    NotAllowedError: say("The camera is blocked for this page. Allow it beside the address above, or choose a photo instead."),
+    NotFoundError: say("I found no camera here. Please choose a photo instead."),
+    NotReadableError: say("Another program is using the camera. Close it there, or choose a photo instead."),
+    insecure: say("Browsers open the camera only on pages that come over https. Please choose a photo instead."),
+    unsupported: say("This browser cannot open the camera for a page. Please choose a photo instead."),
+    noPicture: say("There is no picture in the clipboard. Copy a picture first, then paste it here."),
+    clipboard: say("The browser does not let this button read the clipboard. Press Ctrl+V (⌘V on a Mac) instead."),
+    noFile: say("That was no file. Save the picture first, then drop it here or choose it."),
+    tooLarge: (name, limit) =>
+      say("“%(name)s” is larger than %(limit)s, the most that is accepted. Please choose a smaller photo.", { name, limit }),
   };
   const here = () => document.getElementById("photo-input");
   const box = () => here()?.querySelector('input[type="file"]');
   const later = (ms) => new Promise((done) => setTimeout(done, ms));
 
-  function say(text) {
+  function tell(text) {
     const line = document.getElementById("photo-problem");
     if (!line) return;
     line.textContent = text;
@@ -77,7 +79,7 @@
     if (!input.matches?.('#photo-input input[type="file"]') || !input.files.length) return;
     const files = [...input.files];
     const refused = tooLarge(files);
-    say(refused);
+    tell(refused);
     if (refused) {
       event.stopImmediatePropagation();
       input.value = "";
@@ -100,7 +102,7 @@
     event.stopImmediatePropagation();
     const files = [...(event.dataTransfer?.files ?? [])];
     if (files.length) hand(files);
-    else say(SAID.noFile);
+    else tell(SAID.noFile);
   }, true);
 
   document.addEventListener("paste", (event) => {
@@ -109,7 +111,7 @@
     event.preventDefault();
     event.stopImmediatePropagation();
     if (files.length) hand(files);
-    else say(SAID.noPicture);
+    else tell(SAID.noPicture);
   }, true);
 
   async function fromClipboard() {
@@ -117,14 +119,14 @@
     try {
       items = await navigator.clipboard.read();
     } catch {
-      return say(SAID.clipboard);
+      return tell(SAID.clipboard);
     }
     const files = [];
     for (const item of items) {
       const type = item.types.find((name) => name.startsWith("image/"));
       if (type) files.push(new File([await item.getType(type)], `clipboard.${type.slice(6)}`, { type }));
     }
-    if (!files.length) return say(SAID.noPicture);
+    if (!files.length) return tell(SAID.noPicture);
     await hand(files);
   }
 
@@ -134,7 +136,7 @@
     const ask = devices.getUserMedia.bind(devices);
     devices.getUserMedia = (wanted) =>
       ask(wanted).catch((error) => {
-        say(SAID[error.name] ?? SAID.unsupported);
+        tell(SAID[error.name] ?? SAID.unsupported);
         throw error;
       });
   }
@@ -163,7 +165,7 @@
       fromClipboard();
     } else if (inBox === "Capture from camera" && noCamera()) {
       event.stopImmediatePropagation();
-      say(noCamera());
+      tell(noCamera());
     } else if (pressed.matches(".sb-take")) {
       photograph();
     } else if (pressed.matches(".sb-choose")) {

@@ -15,7 +15,7 @@
       if (Number.isNaN(moment.getTime())) return;
       const today = new Date().toDateString() === moment.toDateString();
       const day = `${moment.getFullYear()}-${two(moment.getMonth() + 1)}-${two(moment.getDate())}`;
-      const local = `${today ? "today" : day} ${two(moment.getHours())}:${two(moment.getMinutes())}`;
+      const local = `${today ? window.smartbreedSay("today") : day} ${two(moment.getHours())}:${two(moment.getMinutes())}`;
       if (element.textContent === local) return;
       element.title = element.textContent;
       element.textContent = local;

@@ -39,7 +39,7 @@
       await pause(0.5 + Math.random()); // a flood of others' guesses must not keep the right password out
       return post(path, body, tries - 1);
     }
-    return (await answer.json().catch(() => null))?.error?.message ?? "The server did not answer; try again.";
+    return (await answer.json().catch(() => null))?.error?.message ?? window.smartbreedSay("The server did not answer; try again.");
   }
 
   document.addEventListener("submit", async (event) => {
@@ -54,7 +54,7 @@
     try {
       problem = await post("enter", { password: form.elements.password.value }, 30);
     } catch {
-      problem = "The server cannot be reached; try again.";
+      problem = window.smartbreedSay("The server cannot be reached; try again.");
     }
     if (!problem) return location.reload();
     button.disabled = false;

@@ -15,6 +15,7 @@ document.addEventListener("keydown", (event) => {
 // What gradio's components lack: names for pictures, live regions, a heat-map handle for the keyboard,
 // and a place for the focus when the control that had it disappears.
 (() => {
+  const say = window.smartbreedSay;
   const visible = (element) => element && element.offsetParent !== null;
 
   function nameImages() {
@@ -27,13 +28,15 @@ document.addEventListener("keydown", (event) => {
       });
       if (!text) return;
       card.querySelectorAll(".sb-slider img").forEach((image, n) => {
-        const alt = n === 0 ? `The pet as the model saw it: ${text}` : `The same picture with what speaks for ${breed} in bright colours`;
+        const alt = n === 0
+          ? say("The pet as the model saw it: %(text)s", { text })
+          : say("The same picture with what speaks for %(breed)s in bright colours", { breed });
         if (image.alt !== alt) image.alt = alt;
       });
     });
     const result = document.querySelector("#status h2")?.firstChild?.textContent?.trim();
     document.querySelectorAll("#photo-result .base-image").forEach((image) => {
-      const alt = `Your photo with a numbered box for each pet: ${result}`;
+      const alt = say("Your photo with a numbered box for each pet: %(result)s", { result });
       if (image.alt !== alt) image.alt = alt;
     });
     // The frames repeat what the base picture's text says.
@@ -65,7 +68,7 @@ document.addEventListener("keydown", (event) => {
     document.querySelectorAll('.sb-slider [data-testid="slider"]:not([tabindex])').forEach((handle) => {
       handle.tabIndex = 0;
       handle.setAttribute("role", "slider");
-      handle.setAttribute("aria-label", "Border between the photo and its heat map");
+      handle.setAttribute("aria-label", say("Border between the photo and its heat map"));
       handle.setAttribute("aria-valuemin", "0");
       handle.setAttribute("aria-valuemax", "100");
       handle.setAttribute("aria-valuenow", "50");

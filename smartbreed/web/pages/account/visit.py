@@ -167,7 +167,7 @@ class Visit:
                     off=off,
                 )
             ),
-            footer=Markup(nav.footer(off=off)),
+            footer=Markup(nav.footer(off=off, here=f"{nav.root()}account")),
             off=off,
             style=Markup(page_style("account.css")),
             **{"next": HOME, "problem": "", "note": "", **values},
@@ -193,7 +193,7 @@ class Visit:
             url=f"{below_root(origin)}/{path}", site=services.introduction[0] or "SmartBreed",
             root=nav.root(), file=file_address, address=nav.breed, token=self.token, who=self.who,
             header=Markup(nav.header(key, maintainers=maintainers, account=account, off=off)),
-            footer=Markup(nav.footer(key, off)), off=off,
+            footer=Markup(nav.footer(key, off, nav.root() + path)), off=off,
             **{"problem": "", **values},
         )  # fmt: skip
         return self.kept(HTMLResponse(html, status))

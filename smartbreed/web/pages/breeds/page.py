@@ -153,10 +153,20 @@ class BreedPages:
         maintainers, who = self._services.maintainers.reachable, self._name(request)
         off = self._services.switches.off
         text = templates.render(
-            f"breeds/{name}.html", key="breeds",
+            f"breeds/{name}.html",
+            key="breeds",
             header=Markup(nav.header("breeds", maintainers=maintainers, account=who, off=off)),
-            footer=Markup(nav.footer(off=off)), root=nav.root(), address=nav.breed, comparison=nav.comparison,
-            file=file_address, book=book, site=site, title=title, about=about, url=origin + path,
-            status=status, **values,
-        )  # fmt: skip
+            footer=Markup(nav.footer(off=off, here=path)),
+            root=nav.root(),
+            address=nav.breed,
+            comparison=nav.comparison,
+            file=file_address,
+            book=book,
+            site=site,
+            title=title,
+            about=about,
+            url=origin + path,
+            status=status,
+            **values,
+        )
         return HTMLResponse(text, status)

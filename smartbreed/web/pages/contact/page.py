@@ -13,6 +13,7 @@ from smartbreed.accounts.fields import normalise
 from smartbreed.accounts.rate import Rate
 from smartbreed.contact.messages import LONGEST
 from smartbreed.core.errors import SmartBreedError
+from smartbreed.i18n import gettext, mark, translated
 from smartbreed.services import Services
 from smartbreed.web.components import nav
 from smartbreed.web.pages.account.visit import Visit, dependencies, form_app
@@ -22,11 +23,11 @@ _MESSAGES = 6
 #: Bytes of a form: each character may take twelve.
 _LONGEST_FORM = 12 * LONGEST + 4000
 TOPICS = (
-    ("question", "A question"),
-    ("problem", "Something does not work"),
-    ("idea", "An idea"),
-    ("privacy", "My data, or a photo that should not be here"),
-    ("other", "Something else"),
+    ("question", mark("A question")),
+    ("problem", mark("Something does not work")),
+    ("idea", mark("An idea")),
+    ("privacy", mark("My data, or a photo that should not be here")),
+    ("other", mark("Something else")),
 )
 
 
@@ -35,7 +36,7 @@ def contact_app(services: Services) -> FastAPI:
     rate = Rate(_MESSAGES, time.time)
 
     def refused(request: Request, visit: Visit, said: SmartBreedError) -> Response:
-        return _page(visit, said.status, problem=said.message)
+        return _page(visit, said.status, problem=translated(said.message))
 
     app = form_app(services, refused)
     asked, formed = dependencies(services, _LONGEST_FORM)
@@ -54,7 +55,9 @@ def contact_app(services: Services) -> FastAPI:
             rate.check(visit.caller)
             services.messages.send(text, topic, address, visit.who.id if visit.who else "")
         except SmartBreedError as error:  # nothing typed is lost
-            return _page(visit, error.status, problem=error.message, topic=topic, text=text, email=email)
+            return _page(
+                visit, error.status, problem=translated(error.message), topic=topic, text=text, email=email
+            )
         return visit.go(f"{nav.root()}contact?sent={'answer' if address else 'yes'}")
 
     return app
@@ -63,11 +66,23 @@ def contact_app(services: Services) -> FastAPI:
 def _page(visit: Visit, status: int = 200, **values: Any) -> Response:
     settings = visit.services.settings
     return visit.plain(
-        "contact.html", status, key="contact", style="info", title="Contact", path="contact",
-        about="Write to the people who run this site.",
+        "contact.html",
+        status,
+        key="contact",
+        style="info",
+        title=gettext("Contact"),
+        path="contact",
+        about=gettext("Write to the people who run this site."),
         **{
-            "topics": TOPICS, "longest": LONGEST, "topic": "", "text": "", "sent": "",
-            "email": visit.who.email if visit.who else "", "operator": settings.operator,
-            "operator_email": settings.operator_email, "keep_messages": settings.keep_messages, **values,
+            "topics": [(key, gettext(text)) for key, text in TOPICS],
+            "longest": LONGEST,
+            "topic": "",
+            "text": "",
+            "sent": "",
+            "email": visit.who.email if visit.who else "",
+            "operator": settings.operator,
+            "operator_email": settings.operator_email,
+            "keep_messages": settings.keep_messages,
+            **values,
         },
-    )  # fmt: skip
+    )

@@ -14,13 +14,15 @@ from PIL import Image
 from smartbreed.breeds.catalogue import get_breed
 from smartbreed.core.files import expanded
 from smartbreed.core.settings import Settings
+from smartbreed.i18n import gettext, mark
 from smartbreed.web.pages.identify.photo_input import Upload
 
 log = logging.getLogger(__name__)
 
 _HOW_MANY = 6
 _SHIPPED = (
-    ("cheetah.jpg", "A cheetah"), ("lion.jpg", "A lion"), ("bus.png", "A bus"), ("tower.jpg", "A tower"),
+    ("cheetah.jpg", mark("A cheetah")), ("lion.jpg", mark("A lion")), ("bus.png", mark("A bus")),
+    ("tower.jpg", mark("A tower")),
 )  # fmt: skip
 _SIDE = 1024
 
@@ -44,8 +46,8 @@ class Examples:
             if self._found is None:
                 self._found = self._fetch() if self.settings.gallery else []
         if self._found:
-            return "Or try one of these", self._found
-        return "Or see what it does with things that are no pet", shipped()
+            return gettext("Or try one of these"), self._found
+        return gettext("Or see what it does with things that are no pet"), shipped()
 
     def _fetch(self) -> list[Upload]:
         try:
@@ -80,7 +82,7 @@ def shipped() -> list[Upload]:
     found = []
     for name, caption in _SHIPPED:
         try:
-            found.append((gr.get_image(name), caption))
+            found.append((gr.get_image(name), gettext(caption)))
         except (FileNotFoundError, ValueError):
             continue
     return found

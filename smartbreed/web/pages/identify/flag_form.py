@@ -14,20 +14,22 @@ import gradio as gr
 
 from smartbreed.breeds.catalogue import BREEDS, UNKNOWN, Breed
 from smartbreed.core.errors import FlagError, PhotoError, SmartBreedError
+from smartbreed.i18n import gettext
 from smartbreed.inference.results import Pet
 from smartbreed.services import Services, explain_failure
 from smartbreed.web.api.client import calling_client, calling_member
 from smartbreed.web.components.breed_list import (
     OTHER,
-    OTHER_CHOICE,
     UNKNOWN_PREFIX,
     Choices,
     breed_choices,
     breed_dropdown,
     catalogue,
+    other_choice,
     unknown_choices,
 )
 from smartbreed.web.components.drawn_box import corners
+from smartbreed.web.components.page_language import each_language
 from smartbreed.web.components.templates import html
 from smartbreed.web.pages.identify.session import Session, read_view
 
@@ -63,7 +65,7 @@ def _listed(known: tuple[Breed, ...]) -> Choices:
     """What the list of a form offers: what can be named, common breeds that cannot, and one's own words."""
     every = catalogue(known)
     ours = any(breed.id in BREEDS for breed in every)
-    return [*breed_choices(every), *(unknown_choices(every) if ours else []), OTHER_CHOICE]
+    return [*breed_choices(every), *(unknown_choices(every) if ours else []), other_choice()]
 
 
 def _own_words(breed: str | None, words: str) -> str:
@@ -111,10 +113,14 @@ class FlagForm:
         self.name = name
         self.verdict = gr.State("")
         self.receipt = gr.State("")
-        verdicts = [("correct", "That’s right"), ("wrong", "Wrong breed"), ("not_a_pet", "Not a pet"),
-                    ("unsure", "I can’t tell either")]  # fmt: skip
+        verdicts = [
+            ("correct", gettext("That’s right")),
+            ("wrong", gettext("Wrong breed")),
+            ("not_a_pet", gettext("Not a pet")),
+            ("unsure", gettext("I can’t tell either")),
+        ]
         if number_of is None:
-            verdicts = [("missed", "A pet was missed")]
+            verdicts = [("missed", gettext("A pet was missed"))]
         with gr.Row(elem_classes="sb-verdicts", elem_id=f"{name}-verdicts") as self.buttons_row:
             self.buttons = {
                 verdict: gr.Button(
@@ -126,35 +132,38 @@ class FlagForm:
             self.heading = gr.HTML()
             if number_of is not None:  # the next guesses at hand, before any list
                 self.guesses = gr.Radio(
-                    [], label="Is it one of these?", visible=False, elem_id=f"{name}-guesses",
+                    [], label=gettext("Is it one of these?"), visible=False, elem_id=f"{name}-guesses",
                     elem_classes="sb-chips",
                 )  # fmt: skip
             else:
-                gr.HTML(html.draw_hint())
+                gr.HTML(each_language(html.draw_hint))
                 self.species = gr.Radio(
-                    [("Dog", "dog"), ("Cat", "cat")], value=None, label="Is it a dog or a cat?",
+                    [(gettext("Dog"), "dog"), (gettext("Cat"), "cat")], value=None,
+                    label=gettext("Is it a dog or a cat?"),
                     elem_id=f"{name}-species",
                 )  # fmt: skip
                 self.where = gr.Textbox(visible=False)
             self.breed = breed_dropdown(
-                [], value=None, label="Which breed is it?", elem_id=f"{name}-breed",
-                info="Type to search; older and everyday names work too.",
+                [], value=None, label=gettext("Which breed is it?"), elem_id=f"{name}-breed",
+                info=gettext("Type to search; older and everyday names work too."),
             )  # fmt: skip
             self.words = gr.Textbox(
-                label="In your own words", max_length=80, visible=False, elem_id=f"{name}-words",
-                placeholder="For instance: Mudi, or Labrador and Poodle mix",
+                label=gettext("In your own words"), max_length=80, visible=False, elem_id=f"{name}-words",
+                placeholder=gettext("For instance: Mudi, or Labrador and Poodle mix"),
             )  # fmt: skip
             self.consent = gr.Checkbox(
-                label="I agree that this photo and my answer are kept and published",
+                label=gettext("I agree that this photo and my answer are kept and published"),
                 elem_id=f"{name}-consent",
             )
-            gr.HTML(html.consent())
+            gr.HTML(each_language(html.consent))
             with gr.Row(elem_classes="sb-actions"):
-                self.save = gr.Button("Save my answer", variant="primary", size="sm", elem_id=f"{name}-save")
-                self.cancel = gr.Button("Cancel", size="sm", elem_id=f"{name}-cancel")
+                self.save = gr.Button(
+                    gettext("Save my answer"), variant="primary", size="sm", elem_id=f"{name}-save"
+                )
+                self.cancel = gr.Button(gettext("Cancel"), size="sm", elem_id=f"{name}-cancel")
         self.status = gr.HTML(elem_classes="sb-live", elem_id=f"{name}-status")
         self.undo = gr.Button(
-            "Take it back", size="sm", visible=False, elem_classes="sb-link", elem_id=f"{name}-undo"
+            gettext("Take it back"), size="sm", visible=False, elem_classes="sb-link", elem_id=f"{name}-undo"
         )
         self.outputs = [
             *self.buttons.values(),
@@ -186,7 +195,9 @@ class FlagForm:
         named = pet.verdict == "breed"
         return {
             self.buttons["correct"]: gr.update(visible=named),
-            self.buttons["wrong"]: gr.update(value="Wrong breed" if named else "I know the breed"),
+            self.buttons["wrong"]: gr.update(
+                value=gettext("Wrong breed") if named else gettext("I know the breed")
+            ),
         }
 
     def wire(self) -> None:
@@ -228,11 +239,11 @@ class FlagForm:
             if agreed and verdict in ("correct", "not_a_pet", "unsure"):
                 return self._save(session, browser, verdict, None, "", True)
             headings = {
-                "correct": "Good to hear. Shall it be kept as an example?",
-                "wrong": "Thank you for helping it learn.",
-                "not_a_pet": "Not a pet, then.",
-                "unsure": "It is not clear to you either; that is worth knowing too.",
-                "missed": "Which pet was missed?",
+                "correct": gettext("Good to hear. Shall it be kept as an example?"),
+                "wrong": gettext("Thank you for helping it learn."),
+                "not_a_pet": gettext("Not a pet, then."),
+                "unsure": gettext("It is not clear to you either; that is worth knowing too."),
+                "missed": gettext("Which pet was missed?"),
             }
             return {
                 self.verdict: verdict,
@@ -243,7 +254,9 @@ class FlagForm:
                 self.breed: gr.update(
                     visible=verdict in ("wrong", "missed"), value=None,
                     choices=_listed(_known(session)),
-                    label="Which breed is it?" if verdict == "wrong" else "Which breed is it? (if you know)",
+                    label=gettext("Which breed is it?")
+                    if verdict == "wrong"
+                    else gettext("Which breed is it? (if you know)"),
                 ),
                 self.words: gr.update(visible=False, value=""),
                 self.consent: agreed,
@@ -340,4 +353,4 @@ class FlagForm:
             self.services.flags.withdraw(receipt, remembered(browser)[1])
         except Exception as error:
             return self._failed(explain_failure(error))
-        return self.reset(html.note("Taken back; nothing of it will be used."))
+        return self.reset(html.note(gettext("Taken back; nothing of it will be used.")))

@@ -8,11 +8,13 @@ from typing import Any
 
 import gradio as gr
 
+from smartbreed.i18n import gettext
 from smartbreed.imaging.photo import Photo
 from smartbreed.inference.results import Failure, Identification
 from smartbreed.services import Services, explain_failure
 from smartbreed.web.components import nav
 from smartbreed.web.components.drawing import annotate, no_thumbnail
+from smartbreed.web.components.page_language import each_language
 from smartbreed.web.components.templates import html
 from smartbreed.web.pages.identify.examples import Examples
 from smartbreed.web.pages.identify.flag_form import FlagForm, Updates, new_browser_state, waiting
@@ -44,43 +46,57 @@ class IdentifyPage:
         self.session = gr.State(Session(), time_to_live=3600)
         self.browser = new_browser_state()
         title, about = services.introduction
-        gr.HTML(nav.header("identify", maintainers=services.maintainers.reachable, title=title, about=about))
+        header = partial(
+            nav.header, "identify", maintainers=services.maintainers.reachable, title=title, about=about
+        )
+        gr.HTML(each_language(header))
         with gr.Row(elem_classes="sb-columns"):
             with gr.Column(scale=4, min_width=290, elem_classes="sb-left"):
                 self._left()
             with gr.Column(scale=7, min_width=320, elem_classes="sb-right"):
                 self._right()
-        self.footer = gr.HTML(html.footer(None, self._version()), elem_id="details")
+        details = partial(html.footer, None, self._version())
+        self.footer = gr.HTML(each_language(details), elem_id="details")
         self._wire()
 
     def _left(self) -> None:
         limits = self.services.settings.max_bytes, self.services.settings.max_photos
-        gr.HTML(html.ways(limits[0]), elem_id="ways")
+        gr.HTML(each_language(partial(html.ways, limits[0])), elem_id="ways")
         self.input = photo_input()
-        gr.HTML(html.limits(*limits), elem_id="limits")
+        gr.HTML(each_language(partial(html.limits, *limits)), elem_id="limits")
         self.settings = SettingsPanel(self.services)
         with gr.Column(visible=False, elem_id="photo-result") as self.photo_box:
             self.photo = gr.AnnotatedImage(
                 format="jpeg",
-                label="Your photo, pets numbered",
+                label=gettext("Your photo, pets numbered"),
                 show_label=False,
                 buttons=["fullscreen"],
                 elem_id="photo",
             )
             self.strip = gr.Gallery(
-                visible=False, interactive=False, allow_preview=False, columns=4, height="auto",
-                show_label=False, object_fit="cover", buttons=[], elem_id="strip", label="Your photos",
-            )  # fmt: skip
+                visible=False,
+                interactive=False,
+                allow_preview=False,
+                columns=4,
+                height="auto",
+                show_label=False,
+                object_fit="cover",
+                buttons=[],
+                elem_id="strip",
+                label=gettext("Your photos"),
+            )
             self.missed = FlagForm(self.services, self.session, self.browser, None, "photo")
-            self.restart = gr.Button("Start over", size="sm", elem_classes="sb-link", elem_id="restart")
-        gr.HTML(html.history(), elem_id="history")
+            self.restart = gr.Button(
+                gettext("Start over"), size="sm", elem_classes="sb-link", elem_id="restart"
+            )
+        gr.HTML(each_language(html.history), elem_id="history")
 
     def _right(self) -> None:
-        gr.HTML(html.on_its_way(), elem_id="on-its-way")
-        gr.HTML(html.first_visit(), elem_id="first-visit")
-        self.status = gr.HTML(self._welcome(), elem_id="status", elem_classes="sb-live")
+        gr.HTML(each_language(html.on_its_way), elem_id="on-its-way")
+        gr.HTML(each_language(html.first_visit), elem_id="first-visit")
+        self.status = gr.HTML(each_language(self._welcome), elem_id="status", elem_classes="sb-live")
         self.whole_now = gr.Button(
-            "Use the whole picture",
+            gettext("Use the whole picture"),
             variant="primary",
             visible=False,
             elem_id="whole-now",
@@ -88,14 +104,14 @@ class IdentifyPage:
         )
         self.cards = [PetCard(self.services, self.session, self.browser, place) for place in range(CARDS)]
         with gr.Row(visible=False, elem_id="pager") as self.pager:
-            self.earlier = gr.Button("Earlier pets", size="sm", elem_id="earlier")
-            self.later = gr.Button("More pets", size="sm", elem_id="later")
+            self.earlier = gr.Button(gettext("Earlier pets"), size="sm", elem_id="earlier")
+            self.later = gr.Button(gettext("More pets"), size="sm", elem_id="later")
         heading, found = ("", []) if self.services.settings.gallery else self.examples.get()
         with gr.Column(visible=bool(found), elem_id="examples") as self.examples_box:
-            self.examples_heading = gr.HTML(html.examples(heading))
+            self.examples_heading = gr.HTML(each_language(lambda: html.examples(gettext(heading))))
             self.gallery = gr.Gallery(
                 found, interactive=False, allow_preview=False, columns=4, height="auto", show_label=False,
-                object_fit="cover", buttons=[], elem_id="examples-gallery", label="Examples",
+                object_fit="cover", buttons=[], elem_id="examples-gallery", label=gettext("Examples"),
             )  # fmt: skip
 
     def _wire(self) -> None:

@@ -9,6 +9,7 @@ import gradio as gr
 from smartbreed.breeds.facts import facts_of
 from smartbreed.core.errors import RequestError
 from smartbreed.core.telemetry import stage
+from smartbreed.i18n import gettext, translated
 from smartbreed.inference.deep_explanations import METHODS
 from smartbreed.inference.grad_cam import overlay
 from smartbreed.inference.results import Pet
@@ -49,15 +50,25 @@ class PetCard:
             with gr.Row(elem_classes="sb-card-row"):
                 with gr.Column(scale=5, min_width=220, elem_classes="sb-look"):
                     self.slider = gr.ImageSlider(
-                        format="jpeg", label="Where the model looked", show_label=False, interactive=False,
-                        buttons=[], slider_position=50, max_height=360, container=False,
-                        elem_id=f"{name}-look", elem_classes="sb-slider",
-                    )  # fmt: skip
+                        format="jpeg",
+                        label=gettext("Where the model looked"),
+                        show_label=False,
+                        interactive=False,
+                        buttons=[],
+                        slider_position=50,
+                        max_height=360,
+                        container=False,
+                        elem_id=f"{name}-look",
+                        elem_classes="sb-slider",
+                    )
                     self.caption = gr.HTML(elem_classes="sb-live")
                 with gr.Column(scale=6, min_width=250):
                     self.text = gr.HTML(elem_id=f"{name}-text", js_on_load=_ON_GUESS)
                     self.breed = breed_dropdown(
-                        [], label="Show what speaks for", elem_id=f"{name}-explain", elem_classes="sb-explain"
+                        [],
+                        label=gettext("Show what speaks for"),
+                        elem_id=f"{name}-explain",
+                        elem_classes="sb-explain",
                     )
                     self.deeper = gr.Button("", size="sm", visible=False, elem_id=f"{name}-deeper")
             self.alike = gr.HTML(elem_id=f"{name}-alike", elem_classes="sb-live")
@@ -103,7 +114,10 @@ class PetCard:
 
     def offer(self, method: str) -> Any:
         """The button of the slow explanation, shown only when one is chosen."""
-        return gr.update(visible=method != GRAD_CAM, value=f"Explain with {METHODS[method]} (takes a while)")
+        return gr.update(
+            visible=method != GRAD_CAM,
+            value=gettext("Explain with %(method)s (takes a while)", method=METHODS[method]),
+        )
 
     def wire(self, method: gr.Radio) -> None:
         """Attach the card's events; hidden from the API."""
@@ -153,10 +167,10 @@ class PetCard:
             model = self.services.model.loaded_for(answer.model)
             index = labels.index(breed)
             pixels = network_input(self.services, model.identifier, session, number)
-            progress(0, desc=f"Starting {METHODS[method]}")
+            progress(0, desc=gettext("Starting %(method)s", method=METHODS[method]))
             with stage("explain_deeper"):
                 heat = model.deeper.explain(
-                    pixels, index, method, lambda fraction, text: progress(fraction, desc=text)
+                    pixels, index, method, lambda fraction, text: progress(fraction, desc=translated(text))
                 )
             crop = session.crops[number - 1]
         except Exception as error:
@@ -183,12 +197,14 @@ def _more(pet: Pet) -> dict[str, str]:
         return {
             "summary": facts.summary if facts else "",
             "more": nav.breed(first.id),
-            "about": f"More about the {first.name}",
+            "about": gettext("More about the %(breed)s", breed=first.name),
         }
     if pet.verdict == "group" and others:
         second = others[0]
         return {
             "more": nav.comparison(first.id, second.id),
-            "about": f"How the {first.name} and the {second.name} differ",
+            "about": gettext(
+                "How the %(first)s and the %(second)s differ", first=first.name, second=second.name
+            ),
         }
     return {}

@@ -14,6 +14,8 @@ from typing import Any
 
 import gradio as gr
 
+from smartbreed.i18n import gettext
+
 #: Path of a temporary file, and the name to show for it.
 Upload = tuple[str, str]
 
@@ -25,7 +27,7 @@ _OFFERED = ["image", ".heic", ".heif", ".avif", ".tif", ".tiff", "file"]
 def photo_input() -> gr.Gallery:
     """The place to drop, choose, take or paste photos."""
     return gr.Gallery(
-        label="Photos",
+        label=gettext("Photos"),
         show_label=False,
         interactive=True,
         sources=["upload", "webcam", "clipboard"],

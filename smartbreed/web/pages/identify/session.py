@@ -15,6 +15,7 @@ import numpy as np
 
 from smartbreed.core.errors import PhotoError, RequestError, SmartBreedError
 from smartbreed.core.telemetry import stage
+from smartbreed.i18n import gettext
 from smartbreed.imaging.photo import Photo
 from smartbreed.inference.labels import Labels
 from smartbreed.inference.pipeline import Identifier
@@ -251,4 +252,11 @@ def _combined(model: Identifier, views: list[View], options: Options) -> list[Vi
         return []
     time = sum(answer.milliseconds for answer in answers)
     answer = replace(answers[0], pets=(pet,), combined=len(answers), milliseconds=time)
-    return [View(seen[0].path, f"{len(answers)} photos together", answer, seen[0].thumbnail)]
+    return [
+        View(
+            seen[0].path,
+            gettext("%(number)s photos together", number=len(answers)),
+            answer,
+            seen[0].thumbnail,
+        )
+    ]

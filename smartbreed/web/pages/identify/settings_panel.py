@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 
+from smartbreed.i18n import gettext
 from smartbreed.inference.deep_explanations import METHODS
 from smartbreed.services import Services
 from smartbreed.web.pages.identify.session import Options
@@ -16,19 +17,20 @@ class SettingsPanel:
 
     def __init__(self, services: Services) -> None:
         detector = services.identifier.bundle.config.detector
-        with gr.Accordion("Settings", open=False, elem_id="settings"):
+        with gr.Accordion(gettext("Settings"), open=False, elem_id="settings"):
             self.whole = gr.Checkbox(
-                label="Use the whole picture, without looking for pets first", elem_id="settings-whole"
+                label=gettext("Use the whole picture, without looking for pets first"),
+                elem_id="settings-whole",
             )
             self.combine = gr.Checkbox(
-                label="These photos all show the same pet: combine them", elem_id="settings-combine"
+                label=gettext("These photos all show the same pet: combine them"), elem_id="settings-combine"
             )
             self.top_k = gr.Slider(
                 1,
                 _MOST,
                 value=min(services.settings.top_k, _MOST),
                 step=1,
-                label="Breeds listed for each pet",
+                label=gettext("Breeds listed for each pet"),
                 elem_id="settings-top-k",
             )
             self.score = gr.Slider(
@@ -36,16 +38,18 @@ class SettingsPanel:
                 0.9,
                 value=round(detector.score, 2) if detector else 0.5,
                 step=0.01,
-                label="How sure to be that something is a pet",
-                info="Lower finds more pets, and more that are none.",
+                label=gettext("How sure to be that something is a pet"),
+                info=gettext("Lower finds more pets, and more that are none."),
                 visible=detector is not None,
                 elem_id="settings-score",
             )
             self.method = gr.Radio(
                 [(name, key) for key, name in METHODS.items()],
                 value=next(iter(METHODS)),
-                label="Explanation",
-                info="Grad-CAM is instant. The others look deeper, take a while and start on each card.",
+                label=gettext("Explanation"),
+                info=gettext(
+                    "Grad-CAM is instant. The others look deeper, take a while and start on each card."
+                ),
                 elem_id="settings-method",
             )
         self.inputs = [self.top_k, self.score, self.whole, self.combine]

@@ -14,19 +14,24 @@ from smartbreed.accounts import link_tokens, maintainer_sessions, members, provi
 from smartbreed.accounts.kept_photos import MOST as MOST_KEPT
 from smartbreed.core.errors import SmartBreedError
 from smartbreed.hub.connection import chosen_hub
+from smartbreed.i18n import gettext, mark, ngettext, translated
 from smartbreed.inference.bundle import Bundle
 from smartbreed.services import Services
 from smartbreed.statistics.report import measured
 from smartbreed.web.api.sessions import IDLE_S
 from smartbreed.web.api.upload_folder import AGE_S
+from smartbreed.web.language import LANGUAGE_COOKIE, LANGUAGE_LASTS_S
 from smartbreed.web.pages.account.page import AWAY_S, PROVIDER_COOKIE
 from smartbreed.web.pages.account.visit import FORM_COOKIE, FORM_LASTS_S, Visit, dependencies, form_app
 
 _DAY_S = 86_400
 _PAGES = {
-    "about": ("About", "What this program is, who runs it here, and how well its model works."),
-    "privacy": ("Privacy", "What is kept here, for how long, who sees it, and how to have it deleted."),
-    "terms": ("Terms", "What you may do here, what you may rely on, and whose the photos are."),
+    "about": (mark("About"), mark("What this program is, who runs it here, and how well its model works.")),
+    "privacy": (
+        mark("Privacy"),
+        mark("What is kept here, for how long, who sees it, and how to have it deleted."),
+    ),
+    "terms": (mark("Terms"), mark("What you may do here, what you may rely on, and whose the photos are.")),
 }
 #: What is read of a model's card.
 _LONGEST_CARD = 200_000
@@ -36,7 +41,9 @@ def info_app(services: Services) -> FastAPI:
     """The routes of these pages."""
 
     def refused(request: Request, visit: Visit, said: SmartBreedError) -> Response:
-        return visit.message("That did not work", said.message, said.status, key="info", path="about")
+        return visit.message(
+            gettext("That did not work"), translated(said.message), said.status, key="info", path="about"
+        )
 
     app = form_app(services, refused)
     asked, _ = dependencies(services)
@@ -46,9 +53,14 @@ def info_app(services: Services) -> FastAPI:
 
         def page(visit: Visit = asked) -> Response:
             return visit.plain(
-                f"info/{key}.html", key=key, style="info", title=title, about=about, path=key,
+                f"info/{key}.html",
+                key=key,
+                style="info",
+                title=gettext(title),
+                about=gettext(about),
+                path=key,
                 **facts(services),
-            )  # fmt: skip
+            )
 
         return page
 
@@ -100,24 +112,40 @@ def facts(services: Services) -> dict[str, Any]:
 def cookies() -> list[tuple[str, str, str]]:
     """Name, use and age of each cookie."""
     return [
-        (FORM_COOKIE, "Keeps other websites from sending our forms, and your quiz games together.",
-         age(FORM_LASTS_S)),
-        (members.COOKIE, "Says that you are signed in to your account.", age(members.LASTS_S)),
-        (PROVIDER_COOKIE, "Brings you back when you sign in with a provider.", age(AWAY_S)),
-        (maintainer_sessions.COOKIE, "Says that a maintainer is signed in with the password.",
-         age(maintainer_sessions.LASTS_S)),
-        (maintainer_sessions.DEVICE_COOKIE, "Lets a browser that signed in before do so without delay.",
-         age(maintainer_sessions.DEVICE_LASTS_S)),
-    ]  # fmt: skip
+        (
+            FORM_COOKIE,
+            gettext("Keeps other websites from sending our forms, and your quiz games together."),
+            age(FORM_LASTS_S),
+        ),
+        (members.COOKIE, gettext("Says that you are signed in to your account."), age(members.LASTS_S)),
+        (PROVIDER_COOKIE, gettext("Brings you back when you sign in with a provider."), age(AWAY_S)),
+        (
+            maintainer_sessions.COOKIE,
+            gettext("Says that a maintainer is signed in with the password."),
+            age(maintainer_sessions.LASTS_S),
+        ),
+        (
+            maintainer_sessions.DEVICE_COOKIE,
+            gettext("Lets a browser that signed in before do so without delay."),
+            age(maintainer_sessions.DEVICE_LASTS_S),
+        ),
+        (
+            LANGUAGE_COOKIE,
+            gettext("Remembers the language that you chose at the foot of a page."),
+            age(LANGUAGE_LASTS_S),
+        ),
+    ]
 
 
 def age(seconds: float) -> str:
     """A time in words."""
-    for unit, name in ((_DAY_S, "day"), (3600, "hour"), (60, "minute")):
-        if seconds >= unit:
-            number = round(seconds / unit)
-            return f"{number} {name}{'' if number == 1 else 's'}"
-    return "less than a minute"
+    if seconds >= _DAY_S:
+        return ngettext("%(number)s day", "%(number)s days", round(seconds / _DAY_S))
+    if seconds >= 3600:
+        return ngettext("%(number)s hour", "%(number)s hours", round(seconds / 3600))
+    if seconds >= 60:
+        return ngettext("%(number)s minute", "%(number)s minutes", round(seconds / 60))
+    return gettext("less than a minute")
 
 
 def card_of(bundle: Bundle) -> tuple[str, str]:

@@ -102,10 +102,19 @@ class StatisticsPages:
         header = nav.header("statistics", maintainers=services.maintainers.reachable, account=who, off=off)
         origin = public_origin(services.settings.public_url) or f"{request.url.scheme}://{request.url.netloc}"
         text = templates.render(
-            "statistics.html", key="statistics", header=Markup(header), footer=Markup(nav.footer(off=off)),
-            root=nav.root(), address=nav.breed,
-            comparison=nav.comparison, file=file_address, site=services.introduction[0] or "SmartBreed",
-            title="Statistics", about="How well this model works: measured on test pictures, and in use.",
-            url=f"{origin}{nav.root()}statistics", status=status, **values,
-        )  # fmt: skip
+            "statistics.html",
+            key="statistics",
+            header=Markup(header),
+            footer=Markup(nav.footer(off=off, here=f"{nav.root()}statistics")),
+            root=nav.root(),
+            address=nav.breed,
+            comparison=nav.comparison,
+            file=file_address,
+            site=services.introduction[0] or "SmartBreed",
+            title="Statistics",
+            about="How well this model works: measured on test pictures, and in use.",
+            url=f"{origin}{nav.root()}statistics",
+            status=status,
+            **values,
+        )
         return HTMLResponse(text, status, _FRESH)

@@ -1,0 +1,196 @@
+"""Bring the catalogues of the pages' languages up to date: ``python -m docs.messages``, or ``make messages``.
+
+It finds the sentences of templates, scripts and Python files, adds new ones without a translation, and drops
+those that no page says any more. ``tests/i18n/`` fails while a translation is missing.
+"""
+
+from __future__ import annotations
+
+import ast
+import datetime as dt
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from babel.messages.catalog import Catalog
+from babel.messages.pofile import write_po
+from jinja2.ext import extract_from_ast
+
+from smartbreed.core import errors
+from smartbreed.i18n import ENGLISH, LANGUAGES
+from smartbreed.i18n.sentences import ERROR, LOCALES, SCRIPT, catalogue
+from smartbreed.web.components.templates import environment
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "smartbreed"
+#: Functions of `smartbreed.i18n`, by how many of their first arguments are sentences.
+_FUNCTIONS = {"gettext": 1, "mark": 1, "ngettext": 2}
+#: Where the errors are raised that pages show; those of programs and of the log stay English.
+_SHOWN = (
+    "accounts",
+    "admin",
+    "contact",
+    "core/fair_lock.py",
+    "feedback",
+    "imaging",
+    "inference/deep_explanations.py",
+    "inference/results.py",
+    "quiz",
+    "registry/live.py",
+    "review",
+    "services.py",
+    "teach",
+    "training_jobs",
+    "web/components",
+    "web/pages",
+)
+#: Of these, what only programs and the people who set the site up can meet.
+_FOR_PROGRAMS = re.compile(
+    r"Received: |SMARTBREED_|base64|data URL|^Pixels must|^The array|token that stands|blob|^A box"
+    r"|^The stored| path\b|^A missed pet is not"
+)
+_ERRORS = {name for name in vars(errors) if name.endswith("Error")}
+_SCRIPT_CALL = re.compile(r'\b(?:say|smartbreedSay)\(\s*"((?:[^"\\]|\\.)+)"')
+_PLACEHOLDER = re.compile(r"%\((\w+)\)s")
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """One sentence as it stands in the code.
+
+    Attributes:
+        text: English; with its plural where it has one.
+        file: below the repository.
+        kind: `SCRIPT`, `ERROR` or empty.
+    """
+
+    text: str | tuple[str, str]
+    file: str
+    kind: str = ""
+
+
+def sentences() -> Iterator[Sentence]:
+    """Every sentence that can be translated, page by page."""
+    yield from _of_templates()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if path.parent.name != "i18n":
+            yield from _of_python(path)
+    for path in sorted((PACKAGE / "web" / "static").glob("*.js")):
+        for found in _SCRIPT_CALL.finditer(path.read_text(encoding="utf-8")):
+            yield Sentence(ast.literal_eval(f'"{found[1]}"'), _name(path), SCRIPT)
+    yield from _of_data()
+
+
+def placeholders(text: str) -> list[str]:
+    """Names of the values in a sentence, sorted."""
+    return sorted(_PLACEHOLDER.findall(text))
+
+
+def updated(code: str) -> Catalog:
+    """The catalogue of a language with today's sentences and the translations that it has."""
+    known = catalogue(code)
+    fixed = dt.datetime(2026, 11, 28, tzinfo=dt.UTC)  # a date that changed would change the file each time
+    fresh = Catalog(
+        locale=code, project="SmartBreed", version="1", creation_date=fixed, revision_date=fixed,
+        fuzzy=False, header_comment=f"# {LANGUAGES[code]} sentences of SmartBreed's pages.",
+    )  # fmt: skip
+    for one in sentences():
+        key = one.text if isinstance(one.text, str) else one.text[0]
+        said = known.get(key)
+        kept = said is not None and isinstance(said.id, str) == isinstance(one.text, str)
+        empty = "" if isinstance(one.text, str) else ("",) * fresh.num_plurals
+        comments = [one.kind] if one.kind else []
+        string = said.string if said is not None and kept else empty
+        fresh.add(one.text, string, locations=[(one.file, 1)], auto_comments=comments)
+    return fresh
+
+
+def write() -> None:
+    """Write every catalogue and say what it lacks."""
+    for code in LANGUAGES:
+        if code == ENGLISH:
+            continue
+        fresh = updated(code)
+        with (LOCALES / code / "LC_MESSAGES" / "messages.po").open("wb") as file:
+            write_po(file, fresh, width=116, include_lineno=False, ignore_obsolete=True)
+        missing = [one for one in fresh if one.id and not any(_strings(one.string))]
+        print(f"{code}: {len(fresh)} sentences, {len(missing)} without a translation")
+
+
+def _strings(string: str | Iterable[str] | None) -> tuple[str, ...]:
+    return (string,) if isinstance(string, str) else tuple(string or ())
+
+
+def _of_templates() -> Iterator[Sentence]:
+    for path in sorted((PACKAGE / "web" / "templates").rglob("*.html")):
+        tree = environment().parse(path.read_text(encoding="utf-8"))
+        for _, _, found in extract_from_ast(tree, ("gettext", "ngettext", "_")):
+            if isinstance(found, str):
+                yield Sentence(found, _name(path))
+            elif isinstance(found, tuple):
+                texts = [text for text in found if text]
+                yield Sentence((texts[0], texts[1]) if len(texts) > 1 else texts[0], _name(path))
+
+
+def _of_python(path: Path) -> Iterator[Sentence]:
+    name = _name(path)
+    shown = name.removeprefix("smartbreed/").startswith(_SHOWN)
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Call):
+            continue
+        called = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+        if called in _FUNCTIONS:
+            texts = [text for argument in node.args[: _FUNCTIONS[called]] for text in _texts(argument)]
+            if called == "ngettext":
+                yield Sentence((texts[0], texts[1]), name)
+            else:
+                yield from (Sentence(text, name) for text in texts)
+        elif called in _ERRORS and shown:
+            for argument in node.args:
+                yield from (Sentence(text, name, ERROR) for text in _texts(argument) if _for_people(text))
+
+
+def _texts(node: ast.expr) -> Iterator[str]:
+    """The sentences that an expression can be, with placeholders for the values in an f-string."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    elif isinstance(node, ast.IfExp):
+        yield from _texts(node.body)
+        yield from _texts(node.orelse)
+    elif isinstance(node, ast.JoinedStr):
+        parts: list[str] = []
+        used: set[str] = set()
+        for part in node.values:
+            if isinstance(part, ast.Constant):
+                parts.append(str(part.value).replace("%", "%%"))
+            else:
+                names = re.findall(r"[a-z]\w*", ast.unparse(part)) or ["value"]
+                name = next((one for one in reversed(names) if one not in used), f"value{len(used)}")
+                used.add(name)
+                parts.append(f"%({name})s")
+        yield "".join(parts)
+
+
+def _for_people(text: str) -> bool:
+    return " " in text and not _FOR_PROGRAMS.search(text)
+
+
+def _of_data() -> Iterator[Sentence]:
+    """What stands in tables of other packages and is shown by pages."""
+    from smartbreed.admin.switches import FEATURES
+    from smartbreed.breeds.catalogue import GROUPS
+
+    for group in GROUPS.values():
+        for text in (group.name, group.phrase, group.unclear):
+            yield Sentence(text, "smartbreed/breeds/catalogue.py")
+    for feature in FEATURES.values():
+        yield Sentence(feature.closed, "smartbreed/admin/switches.py")
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+if __name__ == "__main__":
+    write()

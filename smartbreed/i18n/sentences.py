@@ -1,0 +1,108 @@
+"""Sentences in the language of the page that is being made.
+
+The catalogues are gettext's (``locales/<language>/LC_MESSAGES/messages.po``); a sentence without a
+translation stays English. Placeholders are named: ``gettext("%(count)s photos", count=3)``.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from gettext import GNUTranslations, NullTranslations
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from babel.messages.catalog import Catalog
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+
+from smartbreed.i18n.languages import ENGLISH, language
+
+LOCALES = Path(__file__).with_name("locales")
+#: Comments by which ``make messages`` says where a sentence is used.
+SCRIPT, ERROR = "script", "error"
+_PLACEHOLDER = re.compile(r"%\((\w+)\)s")
+
+
+def gettext(sentence: str, /, **values: Any) -> str:
+    """The sentence, with its values put in."""
+    said = _translations(language()).gettext(sentence) if sentence else ""
+    return said % values if values else said
+
+
+def ngettext(one: str, many: str, number: int, /, **values: Any) -> str:
+    """The sentence that fits a number."""
+    return plural(one, many, number) % {"number": number, **values}
+
+
+def plural(one: str, many: str, number: int) -> str:
+    """As `ngettext`, with its placeholders still in it."""
+    return _translations(language()).ngettext(one, many, number)
+
+
+def mark(sentence: str) -> str:
+    """The sentence as it is; ``make messages`` finds it, and `gettext` translates it where it is shown."""
+    return sentence
+
+
+def translated(message: str) -> str:
+    """A sentence that was made in English, such as an error's, with its values in it."""
+    code = language()
+    if code == ENGLISH or not message:
+        return message
+    said = _translations(code).gettext(message)
+    if said != message:
+        return said
+    for pattern, sentence in _errors(code):
+        if found := pattern.fullmatch(message):
+            return _translations(code).gettext(sentence) % found.groupdict()
+    return message
+
+
+@cache
+def script_sentences(code: str) -> dict[str, str]:
+    """What scripts of pages say: translations by English sentence; none for English."""
+    return {
+        str(one.id): str(one.string)
+        for one in ([] if code == ENGLISH else catalogue(code))
+        if SCRIPT in one.auto_comments and one.string
+    }
+
+
+@cache
+def catalogue(code: str) -> Catalog:
+    """All sentences of a language."""
+    with (LOCALES / code / "LC_MESSAGES" / "messages.po").open("rb") as file:
+        return read_po(file, locale=code)
+
+
+@cache
+def _translations(code: str) -> NullTranslations:
+    if code == ENGLISH:
+        return NullTranslations()
+    compiled = BytesIO()
+    write_mo(compiled, catalogue(code))
+    compiled.seek(0)
+    return GNUTranslations(compiled)
+
+
+@cache
+def _errors(code: str) -> list[tuple[re.Pattern[str], str]]:
+    """A pattern for each error with values, the most definite first."""
+    sentences = [
+        str(one.id)
+        for one in catalogue(code)
+        if ERROR in one.auto_comments and one.string and _PLACEHOLDER.search(str(one.id))
+    ]
+    sentences.sort(key=lambda sentence: -len(_PLACEHOLDER.sub("", sentence)))
+    return [(_pattern(sentence), sentence) for sentence in sentences]
+
+
+def _pattern(sentence: str) -> re.Pattern[str]:
+    parts = _PLACEHOLDER.split(sentence)
+    texts = [
+        f"(?P<{part}>.*?)" if place % 2 else re.escape(part.replace("%%", "%"))
+        for place, part in enumerate(parts)
+    ]
+    return re.compile("".join(texts), re.DOTALL)

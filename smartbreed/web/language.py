@@ -1,0 +1,74 @@
+"""The language of a visitor: of pages by their request, of gradio's events by the request behind them."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qs
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from smartbreed.accounts.maintainer_sessions import read_cookie, set_cookie
+from smartbreed.accounts.origin import over_https, public_origin
+from smartbreed.core.settings import Settings
+from smartbreed.i18n.languages import LANGUAGES, ask_first, negotiated, speaking
+
+LANGUAGE_COOKIE = "smartbreed_lang"
+LANGUAGE_LASTS_S = 31_536_000
+#: What programs ask: answered in English.
+_PROGRAMS = ("/api", "/gradio_api/", "/assets/", "/static/", "/files/")
+
+
+def _of_event() -> str:
+    """The language of the visitor whose gradio event this thread is handling; empty outside of events."""
+    from gradio.context import LocalContext
+
+    request: Any = LocalContext.request.get(None)
+    headers = getattr(request, "headers", None)
+    if headers is None:
+        return ""
+    return negotiated(read_cookie(headers, LANGUAGE_COOKIE), headers.get("accept-language", ""))
+
+
+ask_first(_of_event)
+
+
+class LanguageMiddleware:
+    """Makes pages in the language of their visitor, and remembers the one that is chosen with ``?lang=``.
+
+    Args:
+        app: what answers.
+        settings: the public address.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._public = public_origin(settings.public_url)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].startswith(_PROGRAMS):
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        asked = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("lang", [""])[-1]
+        asked = asked if asked in LANGUAGES else ""
+        chosen = asked or read_cookie(headers, LANGUAGE_COOKIE)
+        code = negotiated(chosen, headers.get("accept-language", ""))
+        secure = over_https(scope["scheme"], headers, self._public)
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                answer = MutableHeaders(scope=message)
+                if answer.get("content-type", "").startswith("text/html"):
+                    answer["Content-Language"] = code
+                    for name in ("Accept-Language", "Cookie"):
+                        answer.add_vary_header(name)
+                    if asked:
+                        cookie = set_cookie(
+                            LANGUAGE_COOKIE, asked, LANGUAGE_LASTS_S, secure=secure, same_site="Lax"
+                        )
+                        answer.append("Set-Cookie", cookie)
+            await send(message)
+
+        with speaking(code):
+            await self._app(scope, receive, sending)
