@@ -1,6 +1,6 @@
 """Pictures that lie outside the folder the app was started in and outside the temporary folder.
 
-gradio serves files of these two alone unless it is told of others; an app that is installed as a
+gradio serves files of these two alone unless others are named to it; an app that is installed as a
 package, or keeps its home on a volume, has its pictures elsewhere.
 """
 
