@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from contextvars import copy_context
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -433,7 +434,10 @@ class Services:
 
         # Each thread lets go of its photo before it takes the next: a batch of decoded photos would hold all.
         with ThreadPoolExecutor(min(identifier.threads, len(sources)) or 1) as pool:
-            return list(pool.map(one, sources))
+            # Each in the context of the request, of which logs and traces know its id.
+            return list(
+                pool.map(lambda run, item: run(one, item), [copy_context().run for _ in sources], sources)
+            )
 
     def _identify(
         self,

@@ -53,7 +53,7 @@ def imported(folder: str) -> Iterator[tuple[Path, str]]:
 
 
 @pytest.mark.parametrize(
-    ("folder", "extras"), [("smartbreed", ()), ("localhub", ()), ("training", ("explain", "train"))]
+    ("folder", "extras"), [("smartbreed", ("otel",)), ("localhub", ()), ("training", ("explain", "train"))]
 )
 def test_every_import_is_declared(folder: str, extras: tuple[str, ...]) -> None:
     known = packages_distributions()

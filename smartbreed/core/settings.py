@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -286,6 +286,12 @@ class Settings(BaseSettings):
     )
     log_level: str = Field(
         default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR."
+    )
+
+    log_format: Literal["text", "json"] = Field(
+        default="text",
+        description="`text`: lines for people; `json`: one object a line, one for each request too. Each "
+        "line has the id of its request (`X-Request-Id`).",
     )
 
     @field_validator("trusted_proxies")

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from smartbreed.accounts.origin import public_origin
 from smartbreed.accounts.secret import check_secret
+from smartbreed.core import logs
 from smartbreed.core.errors import SettingError, SmartBreedError
 from smartbreed.core.native import native_silence, return_freed_memory
 from smartbreed.core.private import work_privately
@@ -36,6 +37,7 @@ if TYPE_CHECKING:  # importing these takes seconds; wrong settings are reported 
 
     from smartbreed.core.settings import Settings
     from smartbreed.services import Services
+    from smartbreed.web.api.tracing import Tracing
     from smartbreed.web.api.upload_folder import UploadFolder
 
 log = logging.getLogger(__name__)
@@ -63,7 +65,7 @@ def main(*, model: str | None = None, host: str | None = None, port: int | None 
         address = read_address(host, port)
         check_secret(settings, address.host)
         check_free(address)
-        _prepare(settings.log_level)
+        _prepare(settings)
         from smartbreed.services import Services
 
         services = Services(settings)
@@ -89,6 +91,7 @@ def serve(services: Services, address: Address, **options: Any) -> None:
         SettingError: the address is taken or not ours.
     """
     from smartbreed.core.periodic import PeriodicTask
+    from smartbreed.web.api.tracing import start_tracing
     from smartbreed.web.api.upload_folder import EVERY_S
 
     stop = threading.Event()
@@ -98,7 +101,8 @@ def serve(services: Services, address: Address, **options: Any) -> None:
         services.members.site = below_root(public_origin(services.settings.public_url) or address.url)
         with _without_proxies():
             blocks = build_server(services)
-            url = launch(blocks, services, address, **options)
+            tracing = start_tracing()
+            url = launch(blocks, services, address, tracing, **options)
         sweep = upload_folder(blocks, services.settings).sweep
         uploads = PeriodicTask("uploads", sweep, EVERY_S, at_once=False)
         uploads.start()
@@ -112,6 +116,8 @@ def serve(services: Services, address: Address, **options: Any) -> None:
         stop.wait()
         log.info("stopping")
         services.stop(uploads.stop, lambda: blocks.close(verbose=False))
+        if tracing:
+            tracing.stop()
 
 
 def build_server(services: Services) -> gr.Blocks:
@@ -125,7 +131,9 @@ def build_server(services: Services) -> gr.Blocks:
     return blocks
 
 
-def launch(blocks: gr.Blocks, services: Services, address: Address, **options: Any) -> str:
+def launch(
+    blocks: gr.Blocks, services: Services, address: Address, tracing: Tracing | None = None, **options: Any
+) -> str:
     """Start serving in a thread.
 
     Returns:
@@ -171,7 +179,7 @@ def launch(blocks: gr.Blocks, services: Services, address: Address, **options: A
         with (
             contextlib.redirect_stdout(io.StringIO()),  # stdout is for data; `serve` says where we are
             serving(
-                build_middleware(services),
+                build_middleware(services, tracing),
                 max_connections=settings.max_connections,
                 trusted_proxies=settings.proxies,
             ),
@@ -263,7 +271,7 @@ def _leave(number: int, frame: object) -> None:
     raise SystemExit(128 + number)
 
 
-def _prepare(level: str) -> None:
+def _prepare(settings: Settings) -> None:
     """What must be settled before gradio is imported."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     # After each event gradio sums up the last 10,000, for a page that is not served here. One event with
@@ -272,11 +280,7 @@ def _prepare(level: str) -> None:
     os.environ["GRADIO_ANALYTICS_MAX_EVENTS"] = "1"
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     return_freed_memory()
-    # Libraries log addresses and arguments at INFO; only ours says what it means to say.
-    logging.basicConfig(
-        level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
-    )
-    logging.getLogger("smartbreed").setLevel(level)
+    logs.set_up(settings.log_format, settings.log_level)
 
 
 @contextlib.contextmanager

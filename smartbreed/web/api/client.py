@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,6 +26,15 @@ def calling_client() -> str:
     from gradio.context import LocalContext
 
     return client_of(LocalContext.request.get(None))
+
+
+def calling_scope() -> Mapping[str, Any]:
+    """The scope of the request whose gradio event this thread is handling; empty: there is none."""
+    from gradio.context import LocalContext
+
+    # gradio's wrapper makes objects of what is a dict, so the request itself is asked.
+    request = getattr(LocalContext.request.get(None), "request", None)
+    return getattr(request, "scope", {})
 
 
 def calling_member(members: Members) -> SignedIn | None:

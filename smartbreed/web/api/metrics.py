@@ -83,15 +83,25 @@ def _count_answer(answer: Identification | Failure, interface: str) -> None:
         _pets.labels(pet.species, pet.verdict).inc()
 
 
+def method_name(method: str) -> str:
+    """The method of a request, or `OTHER` for what a client made up."""
+    return method if method in _METHODS else OTHER
+
+
 def request_begins() -> None:
     """Count a request that is being answered."""
     _in_flight.inc()
 
 
 def request_ends(method: str, route: str, status: int) -> None:
-    """Count a request; status 0: the client left before an answer began."""
+    """Count a request.
+
+    Args:
+        method, route: of `method_name`; of a row of `smartbreed.web.api.access`, or `OTHER`.
+        status: 0: the client left before an answer began.
+    """
     _in_flight.dec()
-    _requests.labels(method if method in _METHODS else OTHER, route or OTHER, str(status)).inc()
+    _requests.labels(method, route, str(status)).inc()
 
 
 class AppCollector(Collector):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 
 import gradio as gr
@@ -16,16 +17,18 @@ from smartbreed.web.api.observing import Observing
 from smartbreed.web.api.own_site import OwnSiteMiddleware
 from smartbreed.web.api.problems import Problems
 from smartbreed.web.api.security_headers import PagePolicyMiddleware, SecurityHeadersMiddleware
+from smartbreed.web.api.tracing import Tracing
 from smartbreed.web.components.page_head import with_own_head
 from smartbreed.web.components.plain import not_found
 from smartbreed.web.language import LanguageMiddleware
 
 
-def build_middleware(services: Services) -> list[Middleware]:
+def build_middleware(services: Services, tracing: Tracing | None = None) -> list[Middleware]:
     """What every request passes before it reaches gradio, outermost first. Pure ASGI only: gradio streams."""
     settings = services.settings
     return [
-        Middleware(Observing),
+        # In text, the log is for people: a line for each request is for those who ask for it.
+        Middleware(Observing, logging.INFO if settings.log_format == "json" else logging.DEBUG, tracing),
         Middleware(LanguageMiddleware, settings),
         Middleware(SecurityHeadersMiddleware, settings),
         Middleware(Problems),

@@ -134,7 +134,10 @@ def serving(
             app=wrapped(app, middleware),
             host=host.strip("[]"),
             port=port,
+            # Its lines go where all go; those of requests hold addresses, and `Observing` writes its own.
+            log_config=None,
             log_level="warning",
+            access_log=False,
             http=TimedProtocol,
             ws="none",
             limit_concurrency=max_connections,
