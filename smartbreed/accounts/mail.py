@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 from email.message import EmailMessage
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote, urlsplit
 
 from smartbreed.accounts.origin import public_origin
 from smartbreed.core.errors import SettingError
 from smartbreed.core.settings import Settings
+
+if TYPE_CHECKING:
+    import smtplib
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +100,12 @@ class Mail:
         except Exception as error:
             log.error("a mail to the people who run this site was not sent: %s", type(error).__name__)
 
-    def _deliver(self, message: EmailMessage) -> None:
+    def connect(self) -> smtplib.SMTP:
+        """A connection to the mail server, signed in; close it.
+
+        Raises:
+            OSError, smtplib.SMTPException: the server cannot be reached or refuses us.
+        """
         import smtplib
         import ssl
 
@@ -109,10 +117,17 @@ class Mail:
             if tls
             else smtplib.SMTP(host, port, timeout=_PATIENCE_S)
         )
-        with client:
+        try:
             client.ehlo()
             if not tls and client.has_extn("starttls"):
                 client.starttls(context=context)
             if server.username:
                 client.login(unquote(server.username), unquote(server.password or ""))
+        except BaseException:
+            client.close()
+            raise
+        return client
+
+    def _deliver(self, message: EmailMessage) -> None:
+        with self.connect() as client:
             client.send_message(message)

@@ -17,6 +17,7 @@ from smartbreed.cli import accounts, breeds, flags, gallery, hub, models, review
 from smartbreed.cli.ask import ask
 from smartbreed.cli.common import ModelOption
 from smartbreed.cli.deploy import deploy
+from smartbreed.cli.doctor import doctor
 from smartbreed.cli.identify import identify
 from smartbreed.cli.retrain import retrain
 from smartbreed.cli.statistics import statistics
@@ -34,6 +35,7 @@ app.command()(identify)
 app.command()(ask)
 app.command()(retrain)
 app.command()(deploy)
+app.command()(doctor)
 app.command()(statistics)
 app.command()(teach)
 app.add_typer(accounts.app, name="accounts")
