@@ -62,6 +62,7 @@ def python_reference() -> str:
     calls: dict[str, Callable[..., Any]] = {
         "smartbreed.load": smartbreed.load,
         "Model.identify": Model.identify,
+        "Model.batch": Model.batch,
         "Model.explain": Model.explain,
     }
     for name, call in calls.items():

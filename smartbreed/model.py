@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
 from PIL import Image
 
+from smartbreed.batch.local import answers
+from smartbreed.batch.worker import Options
 from smartbreed.core.settings import load_settings
 from smartbreed.imaging.photo import Photo, PhotoInput, read_photo
 from smartbreed.inference.pipeline import Identifier
 from smartbreed.inference.results import Identification
 from smartbreed.registry import open_bundle
+from smartbreed.sources.opening import open_source
 
 
 class Model:
@@ -40,6 +47,29 @@ class Model:
                 (all errors are in `smartbreed.core.errors`).
         """
         return self.identifier.identify(self._read(photo), whole=whole, top_k=top_k, score=score)
+
+    def batch(
+        self, source: str | Path, *, whole: bool = False, top_k: int | None = None, score: float | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Rows of very many photos, in the order of the source; docs/batch.md says what they hold.
+
+        Photos are read ahead and answered on all cores; few are in memory at once.
+
+        Args:
+            source: a folder, a pattern, a text file with a photo a line, parquet, a zip, an address of
+                fsspec, or a dataset repo ``owner/name``.
+            whole, top_k, score: as for `identify`.
+
+        Raises:
+            RequestError: there is no such source. A photo that cannot be used is a row with an ``error``.
+        """
+        opened = open_source(str(source), settings=self.settings)
+        limits = self.settings
+        options = Options(
+            top_k or limits.top_k, limits.max_bytes, limits.max_pixels, whole=whole, score=score
+        )
+        for done in answers(self.identifier, options, opened.photos):
+            yield from done.rows
 
     def explain(self, photo: PhotoInput, number: int = 1, breed: str = "") -> Image.Image:
         """What speaks for a breed: the pet's crop under its Grad-CAM.

@@ -15,6 +15,7 @@ import typer
 from smartbreed import __version__
 from smartbreed.cli import accounts, breeds, flags, gallery, hub, models, review
 from smartbreed.cli.ask import ask
+from smartbreed.cli.batch import batch
 from smartbreed.cli.common import ModelOption
 from smartbreed.cli.deploy import deploy
 from smartbreed.cli.doctor import doctor
@@ -32,6 +33,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(identify)
+app.command()(batch)
 app.command()(ask)
 app.command()(retrain)
 app.command()(deploy)

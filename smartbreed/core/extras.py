@@ -14,6 +14,7 @@ EXTRAS = MappingProxyType(
             "h5py": "h5py", "keras": "keras", "scipy": "scipy", "tensorflow": "tensorflow",
             "tf-keras-vis": "tf_keras_vis",
         },
+        "ray": {"ray": "ray"},
         "train": {
             "h5py": "h5py", "keras": "keras", "keras-tuner": "keras_tuner",
             "matplotlib": "matplotlib", "scikit-learn": "sklearn", "scipy": "scipy",

@@ -27,8 +27,8 @@ _REASONS = {
     errno.ENOSPC: "the disk is full; free some space and try again",
     errno.EDQUOT: "the disk quota is used up; free some space and try again",
     errno.EROFS: "the disk is read-only",
-    errno.EACCES: "this program may not write there; check the owner of SMARTBREED_HOME",
-    errno.EPERM: "this program may not write there; check the owner of SMARTBREED_HOME",
+    errno.EACCES: "this program may not write there; check who owns the folder",
+    errno.EPERM: "this program may not write there; check who owns the folder",
     errno.EMFILE: "too many files are open; try again",
     errno.EIO: "the disk reported a fault",
 }

@@ -96,11 +96,14 @@ class Admission:
         ordinary: bytes that ordinary photos may take together; what takes over two thirds of it is large.
         large: bytes that large photos may take together: as much as the largest one needs.
         patience_s: seconds that a photo waits.
+        most_waiting: large photos that wait at most, and an eighth of ordinary ones.
     """
 
-    def __init__(self, ordinary: int, large: int, *, patience_s: float = PATIENCE_S) -> None:
-        self.ordinary = Lane(ordinary, most_waiting=8 * MOST_WAITING)
-        self.large = Lane(max(large, ordinary), most_waiting=MOST_WAITING)
+    def __init__(
+        self, ordinary: int, large: int, *, patience_s: float = PATIENCE_S, most_waiting: int = MOST_WAITING
+    ) -> None:
+        self.ordinary = Lane(ordinary, most_waiting=8 * most_waiting)
+        self.large = Lane(max(large, ordinary), most_waiting=most_waiting)
         self._patience_s = patience_s
 
     def admit(self, amount: int, *, carried: int = 0) -> Reservation:

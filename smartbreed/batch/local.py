@@ -1,0 +1,55 @@
+"""Workers on the cores of this machine: photos are read ahead, and each core has one of its own."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from smartbreed.batch.worker import Done, Options, work
+from smartbreed.core.errors import PhotoError
+from smartbreed.imaging.admission import Admission
+from smartbreed.imaging.decoding import most_memory
+from smartbreed.inference.pipeline import Identifier
+from smartbreed.sources.items import Item, Remote
+
+#: Photos that are read at once: a distant one is waited for, one of this disk is not.
+_READERS = 16
+#: Photos that are read and not yet answered, for each thread.
+_AHEAD = 4
+_FOR_EVER_S = 86_400.0
+
+
+def answers(identifier: Identifier, options: Options, items: Iterable[Item]) -> Generator[Done, None, None]:
+    """What came of each photo, in order.
+
+    At most `_READERS` files and one decoded photo a thread are in memory, however many photos there are.
+    """
+    threads = identifier.threads
+    # Threads wait for memory; none is refused.
+    large = most_memory(options.max_pixels)
+    admission = Admission(large, large, patience_s=_FOR_EVER_S, most_waiting=threads)
+
+    def read(item: Item) -> bytes | PhotoError:
+        try:
+            return item.read(options.max_bytes)
+        except PhotoError as error:
+            return error
+
+    def answer(item: Item, reading: Future[bytes | PhotoError]) -> Done:
+        return work(identifier, options, item.name, reading.result(), admission)
+
+    readers = ThreadPoolExecutor(_READERS, "read")
+    workers = ThreadPoolExecutor(threads, "batch")
+    waiting: deque[Future[Done]] = deque()
+    try:
+        for item in items:
+            ahead = _READERS if isinstance(item.where, Remote) else _AHEAD * threads
+            waiting.append(workers.submit(answer, item, readers.submit(read, item)))
+            while len(waiting) >= ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for pool in (workers, readers):
+            pool.shutdown(cancel_futures=True)

@@ -1,0 +1,118 @@
+"""One page about a finished run: counts, plots and pictures, in a file that needs no other."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from smartbreed.core.files import disk_errors, replace_durably, write_tmp
+
+#: Pictures of each breed, and of pets that no breed is said of.
+_EACH, _UNSURE = 12, 60
+#: Photos that cannot be used and are named.
+_ERRORS = 500
+_BINS = 20
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True,
+    undefined=StrictUndefined,
+)  # fmt: skip
+
+
+@dataclass
+class Shown:
+    """A pet's picture, and what is written under it."""
+
+    source: str
+    path: str
+    guess: str
+    probability: float
+
+
+@dataclass
+class Sheet:
+    """The pets of one breed."""
+
+    id: str
+    name: str
+    species: str
+    pets: int = 0
+    pictures: list[Shown] = field(default_factory=list)
+
+
+@dataclass
+class Totals:
+    """What a run found."""
+
+    photos: int = 0
+    pets: int = 0
+    without: int = 0
+    verdicts: Counter[str] = field(default_factory=Counter)
+    histogram: list[int] = field(default_factory=lambda: [0] * _BINS)
+    sheets: dict[str, Sheet] = field(default_factory=dict)
+    unsure: list[Shown] = field(default_factory=list)
+    codes: Counter[str] = field(default_factory=Counter)
+    errors: list[tuple[str, str, str]] = field(default_factory=list)
+    versions: set[str] = field(default_factory=set)
+
+    @property
+    def breeds(self) -> list[Sheet]:
+        """Breeds, the most frequent first."""
+        return sorted(self.sheets.values(), key=lambda sheet: (-sheet.pets, sheet.name))
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Count one row."""
+        self.photos += (row["pet"] or 0) <= 1
+        if row["error"]:
+            self.codes[row["error"]] += 1
+            if len(self.errors) < _ERRORS:
+                self.errors.append((row["path"], row["error"], row["message"]))
+            return
+        self.versions.add(f"{row['model']} {row['version']}")
+        if not row["pet"]:
+            self.without += 1
+            return
+        self.pets += 1
+        self.verdicts[row["verdict"]] += 1
+        self.histogram[min(int(row["probability_1"] * _BINS), _BINS - 1)] += 1
+        if row["verdict"] == "breed":
+            sheet = self.sheets.setdefault(
+                row["breed_1"], Sheet(row["breed_1"], row["name_1"], row["species"])
+            )
+            sheet.pets += 1
+            _show(sheet.pictures, _EACH, row)
+        else:
+            _show(self.unsure, _UNSURE, row)
+
+
+def _show(pictures: list[Shown], most: int, row: dict[str, Any]) -> None:
+    if row["thumbnail"] and len(pictures) < most:
+        source = f"data:image/jpeg;base64,{base64.b64encode(row['thumbnail']).decode()}"
+        pictures.append(Shown(source, row["path"], row["name_1"], row["probability_1"]))
+
+
+def write_report(file: Path, source: str, rows: Iterable[dict[str, Any]]) -> None:
+    """Write the page.
+
+    Args:
+        file: replaced when it is there.
+        source: what the source is called.
+        rows: of `Parts.rows`, with their thumbnails.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    totals = Totals()
+    for row in rows:
+        totals.add(row)
+    html = _TEMPLATES.get_template("report.html").render(
+        totals=totals, source=source, day=dt.datetime.now(dt.UTC).strftime("%Y-%m-%d %H:%M UTC"), each=_EACH
+    )
+    with disk_errors("The report cannot be written; the parts are kept, and the same command makes it"):
+        replace_durably(write_tmp(file.parent, file.name, html.encode("utf-8")), file)

@@ -1,0 +1,143 @@
+"""``smartbreed batch``: many photos in, one table out."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from smartbreed.cli.common import SOME_FAILED, ModelOption, ends_well, say, settings_with
+
+if TYPE_CHECKING:
+    from smartbreed.batch.run import Progress
+    from smartbreed.core.settings import Settings
+    from smartbreed.inference.bundle import Bundle
+    from smartbreed.inference.pipeline import Identifier
+
+#: Each guess is three columns.
+_MOST_GUESSES = 20
+
+
+def batch(
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A folder, a pattern, a text file with a photo a line, parquet, a zip, an address such as "
+            "s3://bucket/photos, or a dataset repo owner/name."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="File for the rows: .parquet, .jsonl or .csv.")],
+    crops: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Save each pet's crop in a folder for each breed.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a page about the run: counts, plots, pictures.")
+    ] = None,
+    engine: Annotated[
+        Literal["local", "ray"], typer.Option(help="ray: all machines of a Ray cluster (extra ray).")
+    ] = "local",
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Stay, and name photos as they arrive in the folder.")
+    ] = False,
+    config: Annotated[str, typer.Option(help="Configuration of a dataset.")] = "",
+    split: Annotated[str, typer.Option(help="Split of a dataset. Default: all.")] = "",
+    top_k: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=_MOST_GUESSES, help="Breeds to list for each pet. Default: SMARTBREED_TOP_K."
+        ),
+    ] = None,
+    whole: Annotated[
+        bool, typer.Option("--whole", help="Take each whole picture as the pet instead of looking for pets.")
+    ] = False,
+    score: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Smallest score of a find. Default: the model's own.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that is there.")] = False,
+    model: ModelOption = None,
+) -> None:
+    """Name the breeds of very many photos, in one table.
+
+    Stop or kill it at any time: the same command goes on where it was. The exit status is 0 when every
+    photo could be used, 1 when some could not, 2 when the command makes no sense or a disk refused.
+    """
+    with ends_well():
+        if score is not None and score != score:  # NaN passes a range check
+            raise typer.BadParameter("not a number", param_hint="--score")
+        from smartbreed.batch.parts import Parts
+        from smartbreed.batch.report import write_report
+        from smartbreed.batch.run import about, local_engine, run
+        from smartbreed.batch.watch import watch_folder
+        from smartbreed.batch.worker import Options
+        from smartbreed.registry import open_bundle
+        from smartbreed.sources.opening import open_source
+
+        settings = settings_with(model=model, top_k=top_k)
+        options = Options(
+            top_k=min(settings.top_k, _MOST_GUESSES),
+            max_bytes=settings.max_bytes,
+            max_pixels=settings.max_pixels,
+            whole=whole,
+            score=score,
+            crops=crops is not None,
+            thumbnails=report is not None,
+        )
+        bundle = open_bundle(settings)
+        if watch:
+            watch_folder(Path(source), out, _identifier(settings, bundle), options, crops=crops, named=say)
+            return
+        parts = Parts(out, options.top_k)
+        opened = open_source(source, config, split, settings=settings)
+        if engine == "ray":
+            from smartbreed.batch.on_ray import ray_engine
+
+            answers = ray_engine(settings, bundle.version.revision, options)
+        else:
+            answers = local_engine(_identifier(settings, bundle), options)
+        with _shown() as progress:
+
+            def finish() -> None:
+                if report is not None:
+                    write_report(report, opened.name, parts.rows())
+
+            done = run(
+                opened, parts, answers, about(source, opened, bundle.version.revision, options),
+                crops=crops, overwrite=overwrite, progress=progress,
+                finish=finish,
+            )  # fmt: skip
+        say(f"{out.name}: {done}.")
+        if done.bad:
+            raise typer.Exit(SOME_FAILED)
+
+
+def _identifier(settings: Settings, bundle: Bundle) -> Identifier:
+    from smartbreed.core.native import native_silence
+    from smartbreed.inference.pipeline import Identifier
+
+    with native_silence():
+        return Identifier(bundle, threads=settings.threads, top_k=settings.top_k, network_threads=1)
+
+
+@contextmanager
+def _shown() -> Iterator[Callable[[Progress], None]]:
+    """Progress on stderr: one line that changes on a terminal, else a line now and then."""
+    terminal = sys.stderr.isatty()
+    begin, end, every = ("\r\x1b[2K", "", 0.2) if terminal else ("", "\n", 5.0)
+    last = time.monotonic()
+
+    def show(report: Progress) -> None:
+        nonlocal last
+        if time.monotonic() - last >= every:
+            print(f"{begin}{report}", end=end, file=sys.stderr, flush=True)
+            last = time.monotonic()
+
+    try:
+        yield show
+    finally:
+        if terminal:
+            print("\r\x1b[2K", end="", file=sys.stderr, flush=True)
