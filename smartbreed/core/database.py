@@ -114,7 +114,7 @@ def make_engine(url: str, *, foreign_keys: bool = True) -> sa.Engine:
     """An engine for a SQLAlchemy URL; nothing is opened yet.
 
     Args:
-        url: ``sqlite:////path/to/file`` or ``postgresql+driver://…``.
+        url: ``sqlite:////path/to/file`` or ``postgresql://user@host/name``.
         foreign_keys: whether SQLite enforces them (only migrations need them off).
 
     Raises:
@@ -123,6 +123,8 @@ def make_engine(url: str, *, foreign_keys: bool = True) -> sa.Engine:
     """
     try:
         parsed = sa.make_url(url)
+        if parsed.drivername in ("postgresql", "postgres"):  # SQLAlchemy means psycopg2, or nothing
+            parsed = parsed.set(drivername="postgresql+psycopg")
         file = parsed.database or ":memory:"
         in_memory = ":memory:" in file or parsed.query.get("mode") == "memory"
         if parsed.get_backend_name() == "sqlite" and in_memory:
@@ -143,6 +145,8 @@ def make_engine(url: str, *, foreign_keys: bool = True) -> sa.Engine:
         ) from None
     if engine.dialect.name == "sqlite":
         _tune_sqlite(engine, foreign_keys)
+    elif engine.dialect.name == "postgresql":
+        _tune_postgresql(engine)
     return engine
 
 
@@ -278,3 +282,27 @@ def _tune_sqlite(engine: sa.Engine, foreign_keys: bool) -> None:
     @event.listens_for(engine, "begin")
     def on_begin(connection: sa.Connection) -> None:
         connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get(_BEGIN, 'DEFERRED')}")
+
+
+def _tune_postgresql(engine: sa.Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: Any, record: Any) -> None:
+        # Days are days in UTC, whatever the server's time zone is.
+        with connection.cursor() as cursor:
+            cursor.execute("SET TIME ZONE 'UTC'")
+        connection.commit()
+
+    @event.listens_for(engine, "before_cursor_execute", retval=True)
+    def without_nul(
+        connection: sa.Connection, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
+    ) -> tuple[str, Any]:
+        # It stores no NUL in text: an id with one is no id, and a text is kept without.
+        return statement, _storable(parameters)
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd")
+    if isinstance(value, dict):
+        return {name: _storable(one) for name, one in value.items()}
+    return [_storable(one) for one in value] if isinstance(value, list) else value

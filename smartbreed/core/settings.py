@@ -42,7 +42,8 @@ class Settings(BaseSettings):
     )
     database_url: str = Field(
         default="",
-        description="SQLAlchemy URL; empty: SQLite under SMARTBREED_HOME.",
+        description="SQLAlchemy URL, such as `postgresql://user:password@host/name`, which needs "
+        "`psycopg[binary]`; empty: SQLite under SMARTBREED_HOME.",
     )
     gallery: str = Field(
         default="",

@@ -13,8 +13,9 @@ _FILES = ("app.py", "requirements.txt", "LICENSE")
 _FOLDERS = ("smartbreed", "localhub", "training", "docs/screenshots")
 _LEFT_OUT = ("__pycache__", ".pyc", ".DS_Store")
 _HEAD = re.compile(r"\A---\n(.*?)^---\n", re.DOTALL | re.MULTILINE)
+_PSYCOPG = "psycopg[binary]==3.3.9"
 #: Drivers that a database's address may need and a usual installation has not.
-_DRIVERS = {"postgresql+psycopg:": "psycopg[binary]==3.3.9"}
+_DRIVERS = {"postgresql+psycopg:": _PSYCOPG, "postgresql:": _PSYCOPG, "postgres:": _PSYCOPG}
 
 
 def collect_files(root: Path, database: str, links: dict[str, Any]) -> dict[str, bytes | Path]:

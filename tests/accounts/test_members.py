@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import json
 from types import SimpleNamespace
 from typing import Any
 
@@ -540,3 +542,20 @@ def test_a_closed_account_stays_closed_to_providers(world: MembersWorld) -> None
     with read(world.flags.sessions) as session:
         assert session.scalar(sa.select(sa.func.count()).select_from(MemberSession)) == 0
         assert session.scalar(sa.select(sa.func.count()).select_from(Member)) == 1
+
+
+@pytest.mark.parametrize("text", ["\0", "a\0b@example.org", "\ud800", "é" * 300, "'; DROP TABLE members; --"])
+def test_text_that_a_database_may_not_store(world: MembersWorld, text: str) -> None:
+    world.joined(name=text)
+    mine = world.members.find(EMAIL).id
+    with pytest.raises(AccountError):
+        world.members.log_in(text, "a wrong password", "x", agent=text)
+    with pytest.raises(AccountError):
+        world.members.find(text)
+    with pytest.raises(AccountError):
+        world.kept.get(mine, text)
+    world.kept.agree(mine, dt.datetime.now(dt.UTC))
+    assert world.kept.keep(mine, b"a photo", text, {"image": text, "pets": []}, dt.datetime.now(dt.UTC))
+    assert json.loads(world.kept.list(mine)[0].answer)["image"] == text
+    assert world.members.of({"cookie": f"smartbreed_member={text}"}) is None
+    assert world.members.find(EMAIL).email == EMAIL

@@ -26,7 +26,7 @@ from smartbreed.feedback.flags import FlagService, open_feedback
 
 KILLED, DONE = -9, 0
 #: The fewest places a child must have been killed at, or the injection has come loose.
-FEWEST_STEPS = 20
+FEWEST_STEPS = 12
 
 
 def receipts(out: Path) -> list[list[Any]]:

@@ -252,7 +252,11 @@ def test_the_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
 
 def test_a_killed_build_goes_on(pictures: Path, tmp_path: Path) -> None:
     """The real command, killed twice; a third one ends with what one that was left alone has."""
-    environment = {**os.environ, "SMARTBREED_HOME": str(tmp_path / "home"), "SMARTBREED_THREADS": "1"}
+    home = tmp_path / "home"
+    environment = {
+        **os.environ, "SMARTBREED_HOME": str(home), "SMARTBREED_THREADS": "1",
+        "SMARTBREED_DATABASE_URL": load_settings(home=home).resolved_database_url,
+    }  # fmt: skip
     command = [sys.executable, "-m", "smartbreed", "gallery", "build", str(pictures)]
     seen = 0
     for _ in range(2):

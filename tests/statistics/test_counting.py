@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import random
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from smartbreed.core.database import Sessions, read, write
 from smartbreed.core.errors import StorageError
+from smartbreed.core.settings import load_settings
 from smartbreed.feedback.flags import FlagService
 from smartbreed.feedback.tables import VERDICTS, Flag
 from smartbreed.statistics import usage
@@ -217,7 +219,8 @@ for _ in range(200):
 
 def child(home: Path, what: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-c", CHILD, str(home), what, str(Path(__file__).parent)]
-    return subprocess.Popen(command)
+    database = load_settings(home=home).resolved_database_url
+    return subprocess.Popen(command, env={**os.environ, "SMARTBREED_DATABASE_URL": database})
 
 
 def photos(sessions: Sessions) -> int:

@@ -35,6 +35,7 @@ from smartbreed.hub.connection import chosen_hub, connect
 from smartbreed.review.decisions import accept
 from smartbreed.review.service import ReviewService
 from support.flags import flag_request
+from support.on_postgres import move
 from support.processes import ROOT, kill, start
 
 Order = dict[str, Any]
@@ -148,7 +149,7 @@ def arm(kill_at: int, steps_file: str | None) -> None:
     """Kill this process at the n-th step; without one, count them into a file.
 
     Steps are both sides of each call that changes the disk, of each request to the Hub, of each
-    commit of the database, and each SQL statement (the driver tells before it runs).
+    commit of the database, and each SQL statement, before it runs.
     """
     steps = 0
 
@@ -174,9 +175,7 @@ def arm(kill_at: int, steps_file: str | None) -> None:
     wrap(Session, "commit")
     wrap(httpx2.Client, "send")
 
-    @sa.event.listens_for(sa.Engine, "connect")
-    def trace(connection: Any, _: object) -> None:
-        connection.set_trace_callback(step)
+    sa.event.listen(sa.Engine, "before_cursor_execute", lambda *_: step())
 
     if steps_file:
         real_exit = os._exit
@@ -202,6 +201,8 @@ def live(order: Order) -> None:
 
 
 def main() -> None:
+    if os.environ.get("TEST_POSTGRES"):
+        move()
     with tempfile.TemporaryDirectory() as home:
         publish({"home": home, "save": [0]})  # so that no child spends its life on lazy imports
     for line in sys.stdin:
