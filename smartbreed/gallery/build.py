@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -25,6 +26,8 @@ from smartbreed.sources.items import Item, Source
 
 #: Photos between two commits: what a killed process has to do again.
 _BATCH = 16
+#: ``test/pug/1.jpg``, ``breeds/train-00000-of-00002.parquet``
+_PART = re.compile(r"(?:^|[/_-])(train|test|validation|val)(?=[/._-])")
 
 
 @dataclass
@@ -151,7 +154,7 @@ class _Builder:
         origin = hashlib.sha256(data).hexdigest()
         if origin in self._known:
             return None
-        row, jpeg = GalleryPhoto(origin=origin, model=self._model, pets=0), b""
+        row, jpeg = GalleryPhoto(origin=origin, model=self._model, pets=0, part=_part(found.name)), b""
         try:
             row.label = self._label(found.label)
             photo = read_photo(
@@ -197,6 +200,12 @@ class _Builder:
             self._room[self._filled : count] = self._vectors[self._filled :]
             self._filled = count
         return self._room[:count]
+
+
+def _part(name: str) -> str | None:
+    """The split that the path of a photo or of its table names."""
+    named = _PART.search(name)
+    return {"train": "train"}.get(named[1], "test") if named else None
 
 
 def shown_problems(report: Progress) -> Iterator[str]:

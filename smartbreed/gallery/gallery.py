@@ -77,6 +77,25 @@ class Similar:
 
 
 @dataclass(frozen=True)
+class Answered:
+    """A photograph, and what the model that answers now said of it.
+
+    Attributes:
+        name: in the address of its thumbnail.
+        label: id of its breed.
+        said: id of the breed that was the first guess.
+        probability: of that guess, 0…1.
+        part: ``train``, ``test`` or empty: of its source.
+    """
+
+    name: str
+    label: str
+    said: str
+    probability: float
+    part: str
+
+
+@dataclass(frozen=True)
 class Status:
     """What there is.
 
@@ -173,6 +192,29 @@ class Gallery:
         query = sa.select(GalleryPhoto.id).where(GalleryPhoto.state == "kept", GalleryPhoto.label == label)
         with read(self.sessions) as session:
             return [f"g{one}" for one in session.scalars(query.order_by(GalleryPhoto.id).limit(most))]
+
+    def answered(self, most: int, *, label: str = "", said: str = "", right: bool = False) -> list[Answered]:
+        """Photographs that the model names right, or wrong ones, the surest first.
+
+        What another model said is left out until the photograph is looked at anew.
+
+        Args:
+            most: photographs.
+            label: only of this breed.
+            said: only those whose first guess is this breed.
+            right: those named right; else those named wrong.
+
+        Raises:
+            StorageError: the database refused.
+        """
+        row = GalleryPhoto
+        wanted = [row.state == "kept", row.model == self._identifier().bundle.version.revision]
+        wanted.append(row.said == row.label if right else row.said != row.label)
+        wanted += [column == value for column, value in ((row.label, label), (row.said, said)) if value]
+        query = sa.select(row.id, row.label, row.said, row.probability, row.part).where(*wanted)
+        with read(self.sessions) as session:
+            found = session.execute(query.order_by(row.probability.desc(), row.id).limit(most)).all()
+        return [Answered(f"g{one.id}", one.label, one.said, one.probability, one.part or "") for one in found]
 
     def thumbnail(self, name: str) -> bytes:
         """A small JPEG without metadata, square.
@@ -309,7 +351,10 @@ class Gallery:
         """Embed a few photos that another model embedded; whether more are left."""
         stale = (
             sa.select(GalleryPhoto)
-            .where(GalleryPhoto.state == "kept", GalleryPhoto.model != model)
+            .where(
+                GalleryPhoto.state == "kept",
+                sa.or_(GalleryPhoto.model != model, GalleryPhoto.said.is_(None)),
+            )
             .limit(_AT_ONCE)
         )
         with read(self.sessions) as session:
@@ -410,5 +455,6 @@ def embedded(identifier: Identifier, photo: Photo) -> dict[str, Any]:
     return {
         "state": "kept", "problem": None, "pets": len(answer.pets),
         **dict(zip(("x0", "y0", "x1", "y1"), map(float, pet.box), strict=True)),
+        "said": pet.breeds[0].id, "probability": pet.breeds[0].probability,
         "phash": difference_hash(crop), "embedding": vector.astype(np.float16).tobytes(),
     }  # fmt: skip

@@ -36,10 +36,16 @@ class GalleryPhoto(Base):
     y1: Mapped[float | None]
     #: 64-bit difference hash of the crop, 16 hex digits.
     phash: Mapped[str | None] = mapped_column(sa.String(16))
-    #: Revision of the model that the embedding is of.
+    #: Revision of the model that the embedding and the first guess are of.
     model: Mapped[str | None] = mapped_column(sa.String(200), index=True)
     #: float16, of unit length.
     embedding: Mapped[bytes | None]
+
+    #: What that model's first guess was, a breed id, and how likely it found that, 0…1.
+    said: Mapped[str | None] = mapped_column(sa.String(80))
+    probability: Mapped[float | None]
+    #: Which split of its source it is of: ``train`` or ``test``; None: the source does not say.
+    part: Mapped[str | None] = mapped_column(sa.String(16))
 
     @property
     def box(self) -> tuple[float, float, float, float] | None:

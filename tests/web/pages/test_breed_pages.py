@@ -13,8 +13,10 @@ from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
+from markupsafe import escape
 from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
@@ -22,14 +24,18 @@ from support.gallery import fill, photographs
 
 from smartbreed.breeds.catalogue import BREEDS, GROUPS
 from smartbreed.breeds.facts import facts_of
+from smartbreed.core.database import write
 from smartbreed.core.settings import EMBEDDED_BUNDLE, load_settings
 from smartbreed.feedback.flags import FlagRequest
+from smartbreed.gallery.tables import GalleryPhoto
 from smartbreed.inference.bundle import load_bundle
 from smartbreed.inference.evaluation import FILE, evaluation_of
 from smartbreed.review import decisions
 from smartbreed.services import Services
 from smartbreed.web.api.access import route_for
+from smartbreed.web.components.sentences import percent
 from smartbreed.web.pages.breeds.page import BreedPages
+from smartbreed.web.pages.statistics.page import StatisticsPages
 
 SCRIPT = "\"><script>alert('x')</script>{{7*7}}${x}"
 
@@ -435,13 +441,38 @@ def test_pictures_of_a_breed_come_from_the_gallery(tmp_path: Path) -> None:
     services = services_of(tmp_path / "home")
     site = Site(services)
     assert "<img" not in site.get("/breeds/pug").text, "and without one there are none"
-    pictures = photographs(tmp_path / "pictures")
+    pictures = photographs(tmp_path / "pictures", 5)
     fill(services, pictures)
-    breed_id, names = next(
-        (one.id, names) for one in BREEDS.values() if (names := services.gallery.of_breed(one.id, 6))
-    )
-    shown = re.findall(r'<img src="([^"]+)"', site.get(f"/breeds/{breed_id}").text)
-    assert shown == [f"/similar/{name}.jpg" for name in names]
-    for name in names:
-        assert Image.open(io.BytesIO(services.gallery.thumbnail(name))).size == (240, 240)
+    gallery, book = services.gallery, services.breed_book
+    mistake = gallery.answered(1)[0]
+    page = site.get(f"/breeds/{mistake.label}").text
+    right, _, rest = page.partition('id="mistakes"')
+    wrong, _, taken = rest.partition('id="taken"')
+    named_right = gallery.answered(6, label=mistake.label, right=True)
+    assert re.findall(r'<img src="([^"]+)"', right) == [f"/similar/{one.name}.jpg" for one in named_right]
+    assert all(f"Right, {escape(percent(one.probability))} sure" in right for one in named_right)
+    assert f'<img src="/similar/{mistake.name}.jpg"' in wrong
+    said = f'It said <a href="/breeds/{mistake.said}">{book.breeds[mistake.said].name}</a>'
+    assert said in wrong
+    assert all(f"/similar/{one.name}.jpg" in taken for one in gallery.answered(6, said=mistake.label))
+    other = site.get(f"/breeds/{mistake.said}").text.partition('id="taken"')[2]
+    assert f'<img src="/similar/{mistake.name}.jpg"' in other
+    assert Image.open(io.BytesIO(gallery.thumbnail(mistake.name))).size == (240, 240)
+    # What another model said is not shown as this one's, until it has looked as well.
+    with write(gallery.sessions) as session:
+        session.execute(sa.update(GalleryPhoto).values(model="another"))
+    assert "<img" not in site.get(f"/breeds/{mistake.label}").text
+    gallery.refresh_all()
+    assert f'<img src="/similar/{mistake.name}.jpg"' in site.get(f"/breeds/{mistake.label}").text
+    services.flags.close()
+
+
+def test_only_maintainers_read_how_to_get_pictures(tmp_path: Path) -> None:
+    services = services_of(tmp_path / "home")
+    routes = [*BreedPages(services).routes(), *StatisticsPages(services).routes()]
+    pages = TestClient(Starlette(routes=routes), base_url="http://127.0.0.1", client=("127.0.0.1", 5000))
+    for host, there in (("127.0.0.1", True), ("0.0.0.0", False)):
+        services.maintainers.listening_on(host)
+        for path in ("/breeds/pug", "/statistics"):
+            assert ("smartbreed gallery build SOURCE" in pages.get(path).text) == there, (path, host)
     services.flags.close()

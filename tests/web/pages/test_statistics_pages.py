@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 import pandas as pd
 import pytest
+import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.applications import Starlette
@@ -20,8 +21,10 @@ from starlette.testclient import TestClient
 from support.gallery import fill, photographs
 
 from smartbreed import feedback_loop
+from smartbreed.core.database import write
 from smartbreed.core.errors import StorageError
 from smartbreed.core.settings import EMBEDDED_BUNDLE, load_settings
+from smartbreed.gallery.tables import GalleryPhoto
 from smartbreed.inference.bundle import load_bundle
 from smartbreed.services import Services
 from smartbreed.statistics import csv_tables
@@ -232,4 +235,15 @@ def test_the_gallery_shows_the_breeds_that_are_mixed_up(tmp_path: Path) -> None:
     fill(services, folder)
     page = client.get("/statistics?of=Scent+hounds&said=Scent+hounds").text
     assert re.search(r'<img src="/similar/g[0-9A-Z]{26}\.jpg" alt="Beagle"', page)
+    assert "Pictures in a red frame" not in page
+    # One of the first mix-up is a picture of the mistake itself.
+    first = feedback_loop.statistics(services).measured.confusions[0]
+    photo = services.gallery.answered(1, right=True)[0]
+    with write(services.gallery.sessions) as session:
+        mistake = {"label": first.breed, "said": first.said, "probability": 0.5}
+        session.execute(sa.update(GalleryPhoto).where(GalleryPhoto.id == photo.name[1:]).values(mistake))
+    page = client.get("/statistics").text
+    assert f'<img class="sb-mistake" src="/similar/{photo.name}.jpg"' in page
+    assert f'alt="{first.breed_name}, 50 % {first.said_name}"' in page
+    assert "Pictures in a red frame" in page
     services.stop()

@@ -18,8 +18,8 @@ from smartbreed.dataset.needs import FLAGGER_FLOOR, LEAST_PICTURES
 from smartbreed.inference.breed_book import BreedBook, Entry
 from smartbreed.services import Services
 from smartbreed.training_jobs.accepted_photos import VisitorsBreed
-from smartbreed.web.api.similar import picture_address
 from smartbreed.web.components import nav, templates
+from smartbreed.web.components.answered import Shown, gallery_note, shown
 from smartbreed.web.components.plain import file_address, files
 from smartbreed.web.pages.breeds.listing import list_breeds
 from smartbreed.web.pages.breeds.measured import measures_of, mixed_up, source_of
@@ -80,7 +80,7 @@ class BreedPages:
             about=entry.facts.summary if entry.facts else f"How well this model knows the {breed.name}.",
             entry=entry, alike=alike, added=self._visitors_breed(breed.id),
             measures=measures_of(book, entry), nearest=book.nearest(breed.name, breed.id),
-            pictures=self._pictures(breed.id),
+            pictures=self._pictures(book, breed.id), gallery_note=gallery_note(self._services, request),
         )  # fmt: skip
 
     def compare(self, request: Request) -> Response:
@@ -115,11 +115,17 @@ class BreedPages:
             nearest=book.nearest(name, most=6),
         )  # fmt: skip
 
-    def _pictures(self, breed_id: str) -> list[str]:
-        """Addresses of pictures of a breed, from the gallery."""
+    def _pictures(self, book: BreedBook, breed_id: str) -> dict[str, list[Shown]]:
+        """Pictures of a breed that the model names right and wrong, and those that it takes for the breed."""
+        gallery = self._services.gallery
         with suppress(StorageError):
-            return [picture_address(name) for name in self._services.gallery.of_breed(breed_id, _PICTURES)]
-        return []
+            found = {
+                "right": gallery.answered(_PICTURES, label=breed_id, right=True),
+                "wrong": gallery.answered(_PICTURES, label=breed_id),
+                "taken": gallery.answered(_PICTURES, said=breed_id),
+            }
+            return {kind: [shown(one, book) for one in some] for kind, some in found.items()}
+        return {}
 
     def _visitors_breed(self, breed_id: str) -> VisitorsBreed | None:
         return next((one for one in self._visitors_breeds() if one.id == breed_id), None)

@@ -19,12 +19,15 @@ from smartbreed.statistics import csv_tables
 from smartbreed.statistics.report import DAYS, DRIFT_DAYS, LEAST_SEEN, Confusion
 from smartbreed.web.api.similar import picture_address
 from smartbreed.web.components import nav, templates
+from smartbreed.web.components.answered import Shown, gallery_note, shown
 from smartbreed.web.components.plain import file_address
 from smartbreed.web.pages.statistics import view
 from smartbreed.web.pages.train.cards import accuracy
 
 #: Mix-ups with pictures of the two breeds.
 _PICTURED = 6
+#: Pictures of the mistake itself, where the gallery has some.
+_EACH = 3
 _FRESH = {"Cache-Control": "no-store"}
 
 
@@ -57,7 +60,8 @@ class StatisticsPages:
         return self._page(
             request, problem="", report=report, own=own, want=want, matrix=matrix, columns=view.COLUMNS,
             breeds=view.breeds(report, services.breed_book, want), shown=view.SHOWN, change=view.change_of,
-            mixed=mixed, pictures=self._pictures(mixed), troubles=view.TROUBLES,
+            mixed=mixed, pictures=self._pictures(mixed), mistakes=self._mistakes(mixed),
+            gallery_note=gallery_note(services, request), troubles=view.TROUBLES,
             days=view.day_bars(report.use, today),
             drift_bars=view.drift_bars, lines=view.growth_lines(report.growth), days_listed=DAYS,
             drift_days=DRIFT_DAYS, least=LEAST_SEEN,
@@ -89,6 +93,18 @@ class StatisticsPages:
         with suppress(StorageError):
             found = {breed: self._services.gallery.of_breed(breed, 1) for breed in breeds}
             return {breed: picture_address(names[0]) for breed, names in found.items() if names}
+        return {}
+
+    def _mistakes(self, mixed: list[Confusion]) -> dict[str, list[Shown]]:
+        """Pictures of the gallery with which the model makes the first mix-ups, by the two breeds."""
+        gallery, book = self._services.gallery, self._services.breed_book
+        with suppress(StorageError):
+            return {
+                f"{one.breed} {one.said}": [
+                    shown(photo, book) for photo in gallery.answered(_EACH, label=one.breed, said=one.said)
+                ]
+                for one in mixed[:_PICTURED]
+            }
         return {}
 
     def _maintains(self, request: Request) -> bool:
