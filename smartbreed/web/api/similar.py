@@ -1,16 +1,20 @@
-"""``/similar/<name>.jpg``: thumbnails of photographs that the model finds alike."""
+"""``/similar/<name>.jpg``: thumbnails of the gallery, and what pages show of them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from smartbreed.breeds.catalogue import get_breed
 from smartbreed.core.errors import RequestError, SmartBreedError, StorageError
+from smartbreed.gallery.gallery import Answered
+from smartbreed.inference.breed_book import BreedBook
 from smartbreed.inference.results import Identification, Pet
 from smartbreed.services import Services
 from smartbreed.web.components import nav
@@ -39,6 +43,38 @@ def alike(services: Services, answer: Identification, pet: Pet) -> Sequence[Alik
         Alike(picture_address(one.name), nav.breed(one.label), known.breed(one.label).name, one.words)
         for one in found
     ]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture: its address, ids and names of its breed and of the first guess, and how sure that was."""
+
+    source: str
+    label: str
+    name: str
+    said: str
+    said_name: str
+    probability: float
+    part: str
+
+    @property
+    def is_right(self) -> bool:
+        return self.said == self.label
+
+
+def shown(one: Answered, book: BreedBook) -> Shown:
+    """What a page shows of a photograph."""
+    name, said_name = ((book.breeds.get(key) or get_breed(key)).name for key in (one.label, one.said))
+    return Shown(picture_address(one.name), one.label, name, one.said, said_name, one.probability, one.part)
+
+
+def gallery_note(services: Services, request: Request) -> str:
+    """What maintainers do where pictures are missing; empty for everyone else, and where none are."""
+    if services.maintainers.session(request).state == "in":
+        with suppress(StorageError):
+            status = services.gallery.status()
+            return status.sentence if status.embedded < max(status.kept, 1) else ""
+    return ""
 
 
 def picture_address(name: str) -> str:

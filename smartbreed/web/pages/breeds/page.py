@@ -18,8 +18,8 @@ from smartbreed.dataset.needs import FLAGGER_FLOOR, LEAST_PICTURES
 from smartbreed.inference.breed_book import BreedBook, Entry
 from smartbreed.services import Services
 from smartbreed.training_jobs.accepted_photos import VisitorsBreed
+from smartbreed.web.api.similar import Shown, gallery_note, shown
 from smartbreed.web.components import nav, templates
-from smartbreed.web.components.answered import Shown, gallery_note, shown
 from smartbreed.web.components.plain import file_address, files
 from smartbreed.web.pages.breeds.listing import list_breeds
 from smartbreed.web.pages.breeds.measured import measures_of, mixed_up, source_of

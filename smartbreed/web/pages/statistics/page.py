@@ -17,9 +17,8 @@ from smartbreed.core.errors import SmartBreedError, StorageError
 from smartbreed.services import Services
 from smartbreed.statistics import csv_tables
 from smartbreed.statistics.report import DAYS, DRIFT_DAYS, LEAST_SEEN, Confusion
-from smartbreed.web.api.similar import picture_address
+from smartbreed.web.api.similar import Shown, gallery_note, picture_address, shown
 from smartbreed.web.components import nav, templates
-from smartbreed.web.components.answered import Shown, gallery_note, shown
 from smartbreed.web.components.plain import file_address
 from smartbreed.web.pages.statistics import view
 from smartbreed.web.pages.train.cards import accuracy
