@@ -38,13 +38,16 @@ def pet_probability(config: DetectorConfig, score: float, logits: np.ndarray) ->
     return float(1 / (1 + np.exp(-evidence)))
 
 
-def confirmed(config: DetectorConfig, pets: Sequence[Pet], score: float | None) -> tuple[Pet, ...]:
+def confirmed(
+    config: DetectorConfig, pets: Sequence[Pet], score: float | None, most: int = 0
+) -> tuple[Pet, ...]:
     """The pets among candidates: likely enough, best first, no part of a better one.
 
     Args:
         config: of the detector.
         pets: with the detector's score.
         score: smallest probability, 0…1; default: the bundle's.
+        most: pets kept, where that is more than the bundle says of one look.
     """
     smallest = config.score if score is None else score
     verified = [replace(pet, score=pet_probability(config, pet.score, pet.logits)) for pet in pets]
@@ -53,7 +56,7 @@ def confirmed(config: DetectorConfig, pets: Sequence[Pet], score: float | None) 
         return ()
     boxes, scores = np.array([pet.box for pet in likely]), np.array([pet.score for pet in likely])
     kept: list[int] = []
-    for index in non_maximum_suppression(boxes, scores, config.overlap, config.most):
+    for index in non_maximum_suppression(boxes, scores, config.overlap, max(config.most, most)):
         if not kept or share_inside(boxes[index][None], boxes[kept]).max() <= INSIDE:
             kept.append(int(index))
     return tuple(likely[index] for index in kept)

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from smartbreed.core.errors import BundleError
+from smartbreed.imaging.photo import Box
 from smartbreed.inference.boxes import decode, non_maximum_suppression, ssd_anchors
 from smartbreed.inference.bundle import Bundle, DetectorConfig
 from smartbreed.inference.pixels import resample, to_input
@@ -51,29 +52,33 @@ class Detector:
         if shapes != {"boxes": (1, anchors, 4), "scores": (1, anchors, len(config.species))}:
             raise BundleError(f"{config.file} of the model bundle is no detector of its size.")
 
-    def _run(self, picture: Image.Image) -> dict[str, np.ndarray]:
+    def _run(self, picture: Image.Image, part: Box | None = None) -> dict[str, np.ndarray]:
         config = self.config
-        pixels = resample(picture, (0, 0, *picture.size), (config.input_size, config.input_size))
+        pixels = resample(picture, part or (0, 0, *picture.size), (config.input_size, config.input_size))
         return self._network(to_input(pixels, config.scale, config.offset))
 
-    def detect(self, picture: Image.Image, score: float | None = None) -> list[Detection]:
+    def detect(
+        self, picture: Image.Image, score: float | None = None, part: Box | None = None
+    ) -> list[Detection]:
         """Pets of an RGB picture, best first.
 
         Args:
             picture: upright.
             score: smallest score, 0…1; default: the bundle's calibrated one.
+            part: look at no more than this, in pixels; the boxes are those of the picture all the same.
         """
         config = self.config
         smallest = config.score if score is None else min(max(score, 0.01), 0.99)
-        output = self._run(picture)
+        output = self._run(picture, part)
         # Compare logits: the sigmoid is only needed for the few that pass.
         logits = output["scores"][0].max(axis=1)
         likely = np.flatnonzero(logits >= np.log(smallest / (1 - smallest)))
         boxes = np.clip(decode(output["boxes"][0, likely], self._anchors[likely]), 0, 1)
         scores = 1 / (1 + np.exp(-logits[likely]))
         kept = non_maximum_suppression(boxes, scores, config.overlap, config.most)
-        width, height = picture.size
-        scaled = boxes * np.array([width, height, width, height], np.float32)
+        left, top, right, bottom = part or (0, 0, *picture.size)
+        sides = np.array([right - left, bottom - top] * 2, np.float32)
+        scaled = boxes * sides + np.array([left, top] * 2, np.float32)
         found = []
         for index in kept:
             x0, y0, x1, y1 = (float(v) for v in scaled[index])

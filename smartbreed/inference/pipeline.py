@@ -25,6 +25,7 @@ from smartbreed.inference.labels import Labels
 from smartbreed.inference.picture_quality import Faults
 from smartbreed.inference.results import Identification, Pet, Reason
 from smartbreed.inference.runtime import NETWORK_THREADS, default_threads
+from smartbreed.inference.tiles import LARGE, MOST_PETS, SMALL, is_strip, search
 
 #: Side of the square overlay pictures, pixels.
 OVERLAY_SIZE = 320
@@ -67,7 +68,13 @@ class Identifier:
         return self.decision_rule.labels
 
     def identify(
-        self, photo: Photo, *, whole: bool = False, top_k: int | None = None, score: float | None = None
+        self,
+        photo: Photo,
+        *,
+        whole: bool = False,
+        top_k: int | None = None,
+        score: float | None = None,
+        tiles: bool = True,
     ) -> Identification:
         """Every pet of one photo.
 
@@ -76,12 +83,15 @@ class Identifier:
             whole: take the whole picture as the subject; always so without a detector.
             top_k: breeds to list, at least 1.
             score: smallest probability that a box is a pet, 0…1; default: the bundle's.
+            tiles: look at parts of the photo too where the whole shows little (`smartbreed.inference.tiles`).
         """
         started = time.perf_counter()
         picture = photo.to_pil()
         detections, taken_whole = self._find(picture, whole, score)
         candidates = [self._pet(picture, found, taken_whole, top_k) for found in detections]
         pets = self._confirmed(candidates, taken_whole, score)
+        if tiles and self._may_show_more(picture, pets, taken_whole):
+            pets = self._with_tiles(picture, candidates, top_k, score)
         return self._answer(photo, pets, time.perf_counter() - started, taken_whole)
 
     def identify_many(
@@ -92,7 +102,10 @@ class Identifier:
         top_k: int | None = None,
         score: float | None = None,
     ) -> list[Identification]:
-        """Every pet of every photo, in order: all photos, then all crops, spread over the interpreters."""
+        """Every pet of every photo, in order, as `identify` answers it.
+
+        All photos, then all crops, then the tiles of each that needs them are spread over the interpreters.
+        """
         started = time.perf_counter()
         pictures = [photo.to_pil() for photo in photos]
         found = list(self._pool.map(lambda picture: self._find(picture, whole, score), pictures))
@@ -100,13 +113,18 @@ class Identifier:
         crops = list(
             self._pool.map(lambda job: self._pet(pictures[job[0]], job[1], found[job[0]][1], top_k), jobs)
         )
-        share = (time.perf_counter() - started) / max(len(photos), 1)
-        answers = []
-        for n, photo in enumerate(photos):
+        shown = []
+        for n, picture in enumerate(pictures):
             candidates = [pet for (owner, _), pet in zip(jobs, crops, strict=True) if owner == n]
             pets = self._confirmed(candidates, found[n][1], score)
-            answers.append(self._answer(photo, pets, share, found[n][1]))
-        return answers
+            if self._may_show_more(picture, pets, found[n][1]):
+                pets = self._with_tiles(picture, candidates, top_k, score)
+            shown.append(pets)
+        share = (time.perf_counter() - started) / max(len(photos), 1)
+        return [
+            self._answer(photo, pets, share, whole)
+            for photo, pets, (_, whole) in zip(photos, shown, found, strict=True)
+        ]
 
     def combine(self, answers: Sequence[Identification], *, top_k: int | None = None) -> Pet:
         """One better answer from several photos of the same pet: the mean of the best pet's logits of each.
@@ -163,6 +181,24 @@ class Identifier:
         if whole or self.detector is None:
             return tuple(candidates)
         return confirmed(self.detector.config, candidates, score)
+
+    def _may_show_more(self, picture: Image.Image, pets: tuple[Pet, ...], whole: bool) -> bool:
+        if whole or self.detector is None:
+            return False
+        if is_strip(*picture.size) or len(pets) >= self.detector.config.most:
+            return True
+        long = max(picture.size)
+        largest = max((max(x1 - x0, y1 - y0) for x0, y0, x1, y1 in (pet.box for pet in pets)), default=0.0)
+        return long >= LARGE and largest < SMALL * long
+
+    def _with_tiles(
+        self, picture: Image.Image, candidates: list[Pet], top_k: int | None, score: float | None
+    ) -> tuple[Pet, ...]:
+        assert self.detector is not None
+        config = self.detector.config
+        found = search(self.detector, picture, smallest_candidate(config, score), self._pool.map)
+        more = self._pool.map(lambda detection: self._pet(picture, detection, False, top_k), found)
+        return confirmed(config, [*candidates, *more], score, MOST_PETS)
 
     def _pet(self, picture: Image.Image, found: Detection, whole: bool, top_k: int | None) -> Pet:
         margin = 0.0 if whole else self.classifier.config.margin
