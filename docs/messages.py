@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import write_po
@@ -50,6 +51,9 @@ _FOR_PROGRAMS = re.compile(
     r"Received: |SMARTBREED_|base64|data URL|^Pixels must|^The array|token that stands|blob|^A box"
     r"|^The stored| path\b|^A missed pet is not"
 )
+#: Where the quiz asks and sums up in English, and what is a sentence there.
+_QUESTIONS = ("smartbreed/quiz/questions.py", "smartbreed/quiz/quiz.py")
+_QUESTION = re.compile(r"^[A-Z%].* .*[.?]$| in a row$|^(Little|A moderate amount|A lot)$")
 _ERRORS = {name for name in vars(errors) if name.endswith("Error")}
 _SCRIPT_CALL = re.compile(r'\b(?:say|smartbreedSay)\(\s*"((?:[^"\\]|\\.)+)"')
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s")
@@ -137,6 +141,9 @@ def _of_python(path: Path) -> Iterator[Sentence]:
     name = _name(path)
     shown = name.removeprefix("smartbreed/").startswith(_SHOWN)
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if name in _QUESTIONS and isinstance(node, ast.Call | ast.List | ast.Dict | ast.Return | ast.Assign):
+            for child in ast.iter_child_nodes(node):
+                yield from (Sentence(text, name, ERROR) for text in _texts(child) if _QUESTION.search(text))
         if not isinstance(node, ast.Call):
             continue
         called = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
@@ -151,7 +158,7 @@ def _of_python(path: Path) -> Iterator[Sentence]:
                 yield from (Sentence(text, name, ERROR) for text in _texts(argument) if _for_people(text))
 
 
-def _texts(node: ast.expr) -> Iterator[str]:
+def _texts(node: ast.AST) -> Iterator[str]:
     """The sentences that an expression can be, with placeholders for the values in an f-string."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         yield node.value
@@ -180,10 +187,32 @@ def _of_data() -> Iterator[Sentence]:
     """What stands in tables of other packages and is shown by pages."""
     from smartbreed.admin.switches import FEATURES
     from smartbreed.breeds.catalogue import GROUPS
+    from smartbreed.breeds.facts import CoatLength, Level, Size
+    from smartbreed.gallery.gallery import ALIKE
+    from smartbreed.statistics.usage import MANY
 
     for group in GROUPS.values():
         for text in (group.name, group.phrase, group.unclear):
             yield Sentence(text, "smartbreed/breeds/catalogue.py")
+    levels = [text.capitalize() for kind in (Size, CoatLength, Level) for text in get_args(kind)]
+    coats = [f"{text.capitalize()} coat" for text in get_args(CoatLength) if text != "hairless"]
+    for text in (*levels, *coats, "wild species"):
+        yield Sentence(text, "smartbreed/breeds/facts.py")
+    for text in ("test pictures", "test pictures of %(data)s"):
+        yield Sentence(text, "smartbreed/inference/evaluation.py", ERROR)
+    for _, text in ALIKE:
+        yield Sentence(text, "smartbreed/gallery/gallery.py")
+    for text in (
+        "none",
+        f"{MANY} or more",
+        "a breed",
+        "a family of breeds",
+        "neither",
+        "dogs",
+        "cats",
+        "others",
+    ):
+        yield Sentence(text, "smartbreed/statistics/report.py")
     for feature in FEATURES.values():
         yield Sentence(feature.closed, "smartbreed/admin/switches.py")
 

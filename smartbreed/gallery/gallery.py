@@ -45,7 +45,7 @@ SHOWN = 6
 #: Cosine similarities: from the first on it is the same photo; below the last nothing is alike.
 #: Measured: see docs/gallery.md.
 SAME = 0.985
-_WORDS = ((0.80, "very much alike"), (0.68, "much alike"), (0.55, "alike"), (0.40, "a little alike"))
+ALIKE = ((0.80, "very much alike"), (0.68, "much alike"), (0.55, "alike"), (0.40, "a little alike"))
 #: Longest side of a picture that is kept, and side of a thumbnail, pixels.
 KEPT_SIDE, THUMBNAIL = 640, 240
 #: Photos embedded anew between two looks at whether the app stops.
@@ -73,7 +73,7 @@ class Similar:
     @property
     def words(self) -> str:
         """How near it is."""
-        return next(words for least, words in _WORDS if self.similarity >= least)
+        return next(words for least, words in ALIKE if self.similarity >= least)
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ class Gallery:
         near = [
             (name, similarity)
             for name, similarity in index.nearest(pet.embedding, 4 * most)
-            if name and _WORDS[-1][0] <= similarity < SAME
+            if name and ALIKE[-1][0] <= similarity < SAME
         ]
         # What was deleted or taken back since the index was made is found here.
         with read(self.sessions) as session:

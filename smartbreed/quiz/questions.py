@@ -14,6 +14,7 @@ from smartbreed.inference.evaluation import Evaluation
 #: Hardest level, and the options at each.
 HARDEST = 3
 _OPTIONS = (4, 4, 4, 6)
+_ASKED = {"cat": "Which cat is it?", "dog": "Which dog is it?"}
 #: Words of names that say nothing of the breed that is hidden.
 _COMMON = {"dog", "cat", "with", "from"}
 
@@ -89,7 +90,7 @@ class Questions:
         """Which breed a photograph shows."""
         species = self._breeds[label].species
         return Question(
-            f"Which {species if species in ('cat', 'dog') else 'of these'} is it?",
+            _ASKED.get(species, "Which of these is it?"),
             self._names(label, level),
             label,
             label,

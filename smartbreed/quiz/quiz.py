@@ -474,11 +474,12 @@ def made_up_name(mark: str) -> str:
 
 def summary(game: QuizGame) -> list[str]:
     """What a game came to, in a line or two."""
-    kind = "photos" if game.kind == "photos" else "questions"
-    lines = [f"{game.right} of {game.rounds} {kind} right, at most {game.best_streak} in a row"]
-    if game.kind == "photos":
-        lines.append(f"The model had {game.model_right} of the same {game.rounds} right.")
-    return lines
+    if game.kind != "photos":
+        return [f"{game.right} of {game.rounds} questions right, at most {game.best_streak} in a row"]
+    return [
+        f"{game.right} of {game.rounds} photos right, at most {game.best_streak} in a row",
+        f"The model had {game.model_right} of the same {game.rounds} right.",
+    ]
 
 
 def _points(question: Question, mode: str, seconds: float, beaten: bool) -> int:

@@ -17,7 +17,7 @@ from typing import Any
 from smartbreed.i18n import ENGLISH, gettext, language, speaking
 
 #: Properties of components that people read.
-_READ = ("label", "info", "placeholder", "title")
+_READ = ("label", "info", "placeholder", "title", "submit_btn")
 _CONFIG = re.compile(rb"window\.gradio_config = (\{.*?\});</script>", re.DOTALL)
 _LANG = re.compile(rb'(<html\s+lang=")en"')
 #: What makes a piece of a page, by the English that it made.
@@ -60,7 +60,8 @@ def _translated_config(config: bytes, code: str) -> bytes:
 def _translate(kind: str, props: dict[str, Any]) -> None:
     for name in (*_READ, "value") if kind == "button" else _READ:
         if isinstance(props.get(name), str):
-            props[name] = gettext(props[name])
+            make = _MADE.get(props[name])
+            props[name] = str(make()) if make else gettext(props[name])
     value = props.get("value")
     if kind == "html" and value in _MADE:
         props["value"] = str(_MADE[value]())

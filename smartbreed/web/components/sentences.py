@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
+
+from babel.dates import format_date
 
 from smartbreed.breeds.catalogue import GROUPS
 from smartbreed.i18n import ENGLISH, gettext, language, mark, ngettext
@@ -130,6 +133,12 @@ def span(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def day(date: dt.date) -> str:
+    """ "3 May 2026", as the language of the page writes it."""
+    code = language()
+    return f"{date:%-d %B %Y}" if code == ENGLISH else format_date(date, "long", locale=code)
 
 
 def colour(number: int) -> str:

@@ -15,12 +15,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2.ext import Extension
 from markupsafe import Markup, escape
 
-from smartbreed.i18n import gettext, language, plural, script_sentences, translated
+from smartbreed.i18n import gettext, language, mark, plural, script_sentences, translated
 from smartbreed.web.address import prefixed_links
 from smartbreed.web.components import sentences
 
 #: gr.HTML runs its content through a template engine of its own, for which these have a meaning.
 _GRADIO = {ord("{"): "&#123;", ord("}"): "&#125;", ord("$"): "&#36;", ord("`"): "&#96;"}
+
+
+_KINDS, _KIND = {("dog",): mark("Group"), ("cat",): mark("Body type")}, mark("Kind")
 
 
 class _Tight(Extension):
@@ -68,9 +71,10 @@ _ENVIRONMENT.filters |= {
     "capitalize_first": lambda text: text[:1].upper() + text[1:],
     "colour": sentences.colour,
     "found": sentences.found,
+    "day": sentences.day,
     "likely": sentences.likely,
     "megabytes": lambda size: f"{size / 1e6:.0f} MB",
-    "kind_label": lambda species: {("dog",): "Group", ("cat",): "Body type"}.get(tuple(species), "Kind"),
+    "kind_label": lambda species: gettext(_KINDS.get(tuple(species), _KIND)),
     "px": lambda number: f"{number:.1f}",
     "percent": sentences.percent,
     "sentence": sentences.sentence,

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from smartbreed.admin.switches import FEATURES
 from smartbreed.core.errors import SmartBreedError
+from smartbreed.i18n import gettext
 from smartbreed.services import Services
 from smartbreed.web.api.access import feature_of
 from smartbreed.web.pages.account.visit import Visit, visit_of
@@ -38,4 +39,4 @@ class SwitchedOff:
             visit = visit_of(self._services, request)
         except SmartBreedError:
             visit = Visit(self._services, request, None, "")
-        return visit.message("Switched off", FEATURES[feature].closed, 404)
+        return visit.message(gettext("Switched off"), FEATURES[feature].closed, 404)

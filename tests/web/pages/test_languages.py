@@ -19,7 +19,23 @@ from smartbreed.i18n.sentences import catalogue
 
 pytestmark = pytest.mark.browser  # for its server, which the tests of the pages share
 
-PAGES = ("", "about", "privacy", "terms", "contact", "nothing/here")
+PAGES = (
+    "",
+    "breeds",
+    "breeds/pug",
+    "breeds/compare?a=pug&b=boxer",
+    "ask",
+    "quiz",
+    "statistics",
+    "account/sign-in",
+    "account/sign-up",
+    "teach",
+    "about",
+    "privacy",
+    "terms",
+    "contact",
+    "nothing/here",
+)
 #: Sentences, not words that are the same in several languages.
 LEAST = 14
 

@@ -12,6 +12,7 @@ import numpy as np
 from smartbreed.accounts.member_data import OwnFlag, own_flag, own_flags
 from smartbreed.breeds.catalogue import get_breed
 from smartbreed.dataset.accepted import ACCEPTING, sample_key
+from smartbreed.i18n import gettext, mark
 from smartbreed.imaging.photo import encode_jpeg, read_photo
 from smartbreed.review.claims import label_of, said
 from smartbreed.review.pictures import stored_photo, surroundings
@@ -20,6 +21,7 @@ from smartbreed.web.pages.tour.versions import Known, known_versions
 if TYPE_CHECKING:
     from smartbreed.services import Services
 
+_UNNAMED = {"cat": mark("a cat"), "dog": mark("a dog"), "": mark("a pet")}
 #: Flags on the page; the download has all.
 SHOWN = 60
 #: Longest side of a picture, pixels.
@@ -61,7 +63,7 @@ def rows(services: Services, member_id: str) -> list[Row]:
 
 def _row(own: OwnFlag, known: Known, names: dict[str, str]) -> Row:
     flag = own.flag
-    model = "nothing there"
+    model = gettext("nothing there")
     if flag.predicted:
         share = "" if flag.probability is None else f", {flag.probability:.0%}"
         model = f"{names.get(flag.predicted) or get_breed(flag.predicted).name}{share}"
@@ -73,18 +75,18 @@ def became(own: OwnFlag, known: Known) -> str:
     """A sentence: "Version 1.3.0 learned from it."."""
     flag, decision = own.flag, own.decision
     if flag.state == "withdrawn":
-        return "You took it back."
+        return gettext("You took it back.")
     if decision is None or decision.decision == "undo":
-        return "It waits for review."
+        return gettext("It waits for review.")
     if decision.decision not in ACCEPTING:
-        return "It was reviewed, and no version learns from it."
+        return gettext("It was reviewed, and no version learns from it.")
     label = decision.label or label_of(flag) or ""
     version, unseen = known.learnt(sample_key(flag.sample_id, decision.box or flag.box), label)
     if version and unseen:
-        return f"Version {version} was tested on it."
+        return gettext("Version %(version)s was tested on it.", version=version)
     if version:
-        return f"Version {version} learned from it."
-    return "It was accepted; the next version learns from it."
+        return gettext("Version %(version)s learned from it.", version=version)
+    return gettext("It was accepted; the next version learns from it.")
 
 
 @dataclass(frozen=True)
@@ -119,8 +121,8 @@ def _said_of(answer: dict[str, Any]) -> str:
     for pet in answer["pets"]:
         guess = pet["group"] if pet["verdict"] == "group" else pet["breeds"][0]
         sure = f"{guess['name']}, {guess['probability']:.0%}"
-        found.append(f"a {pet['species'] or 'pet'}" if pet["verdict"] == "unknown" else sure)
-    return "; ".join(found) or "No cat or dog found"
+        found.append(gettext(_UNNAMED.get(pet["species"], "a pet")) if pet["verdict"] == "unknown" else sure)
+    return "; ".join(found) or gettext("No cat or dog found")
 
 
 def kept_picture(services: Services, member_id: str, photo_id: str) -> bytes:

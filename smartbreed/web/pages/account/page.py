@@ -18,6 +18,7 @@ from smartbreed.accounts.maintainer_sessions import read_cookie, set_cookie
 from smartbreed.accounts.secret import load_secret
 from smartbreed.accounts.signed import SignedValues
 from smartbreed.core.errors import AccountError, SmartBreedError
+from smartbreed.i18n import mark
 from smartbreed.quiz.quiz import Player
 from smartbreed.services import Services
 from smartbreed.web.address import below_root
@@ -219,7 +220,7 @@ def _add_members(app: FastAPI, services: Services) -> None:
             members.change_password(who, form.get("old", ""), form.get("new", ""), visit.caller)
         except SmartBreedError as error:
             return show(visit, error.status, problem=error.message)
-        return show(visit, note="Your password is changed; you are signed out everywhere else.")
+        return show(visit, note=mark("Your password is changed; you are signed out everywhere else."))
 
     @app.post("/account/sessions/end")
     def end(visit: Visit = asked, form: dict[str, str] = formed) -> Response:

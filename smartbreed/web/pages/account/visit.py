@@ -22,6 +22,7 @@ from smartbreed.accounts.maintainer_sessions import DEVICE_COOKIE, device_header
 from smartbreed.accounts.members import COOKIE, LASTS_S, SignedIn
 from smartbreed.accounts.origin import over_https, public_origin
 from smartbreed.core.errors import AccountError, RequestError, SmartBreedError
+from smartbreed.i18n import translated
 from smartbreed.services import Services, explain_failure
 from smartbreed.web.address import below_root
 from smartbreed.web.api.access import route_for
@@ -205,7 +206,14 @@ class Visit:
             key, path: as of `plain`.
         """
         return self.plain(
-            "message.html", status, key=key, style="info", title=title, about="", path=path, problem=said
+            "message.html",
+            status,
+            key=key,
+            style="info",
+            title=title,
+            about="",
+            path=path,
+            problem=translated(said),
         )
 
     def sign_in_first(self, said: SmartBreedError) -> Response | None:

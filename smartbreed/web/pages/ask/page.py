@@ -7,15 +7,18 @@ handlers would have to distrust it. Here the conversation lies in the session on
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Any
 
 import gradio as gr
 
 from smartbreed.assistant.answers import MOST, Answer, answer
 from smartbreed.core.errors import SmartBreedError
+from smartbreed.i18n import gettext, translated
 from smartbreed.inference.results import Identification
 from smartbreed.services import Services, explain_failure
 from smartbreed.web.components import nav
+from smartbreed.web.components.page_language import each_language
 from smartbreed.web.components.sentences import found, sentence
 from smartbreed.web.components.templates import Macros
 
@@ -40,34 +43,34 @@ class AskPage:
 
     def __init__(self, services: Services) -> None:
         self.services = services
-        gr.HTML(nav.header("ask", maintainers=services.maintainers.reachable))
-        gr.HTML(MACROS.intro(services.assistant.phrase is not None))
+        gr.HTML(each_language(partial(nav.header, "ask", maintainers=services.maintainers.reachable)))
+        gr.HTML(each_language(lambda: MACROS.intro(services.assistant.phrase is not None)))
         self.said = gr.State([])
         self.chat = gr.Chatbot(
             elem_id="ask-chat",
             show_label=False,
-            label="Conversation",
+            label=gettext("Conversation"),
             height="min(50vh, 440px)",
             buttons=[],
-            placeholder=MACROS.empty(),
+            placeholder=each_language(lambda: MACROS.empty()),
         )
         self.question = gr.MultimodalTextbox(
             elem_id="ask-question",
             show_label=False,
-            label="Your question",
-            placeholder="Ask about a breed, or add a photo",
+            label=gettext("Your question"),
+            placeholder=gettext("Ask about a breed, or add a photo"),
             sources=["upload"],
             file_types=["image"],
             file_count="single",
             max_plain_text_length=MOST,
-            submit_btn="Ask",
+            submit_btn=gettext("Ask"),
         )
         with gr.Row(elem_classes="sb-ask-examples"):
             self.examples = [
                 gr.Button(text, elem_id=f"ask-example-{number}", size="sm")
                 for number, text in enumerate(EXAMPLES, 1)
             ]
-        self.clear = gr.Button("Clear", elem_id="ask-clear", size="sm", visible=False)
+        self.clear = gr.Button(gettext("Clear"), elem_id="ask-clear", size="sm", visible=False)
 
     def load(self, blocks: gr.Blocks) -> None:
         """Wire the events."""
@@ -82,14 +85,14 @@ class AskPage:
         try:
             self.services.switches.require("ask")
         except SmartBreedError as error:
-            return self._shown([{"role": "assistant", "content": _plain(error.message)}])
+            return self._shown([{"role": "assistant", "content": _plain(translated(error.message))}])
         text = str((message or {}).get("text") or "").strip()[:MOST]
         files = list((message or {}).get("files") or [])[:1]
         if not text and not files:
             return self._shown(said)
         more: Messages = []
         for path in files:
-            more.append({"role": "user", "content": {"path": path, "alt_text": "Your photo"}})
+            more.append({"role": "user", "content": {"path": path, "alt_text": gettext("Your photo")}})
         if text:
             more.append({"role": "user", "content": text})
         replies = [self._identified(path) for path in files]
@@ -112,14 +115,17 @@ class AskPage:
         try:
             seen = self.services.identify(path, interface="page")
         except Exception as error:
-            return _plain(explain_failure(error).message)
+            return _plain(translated(explain_failure(error).message))
         if not isinstance(seen, Identification):
-            return _plain(seen.error.message)
+            return _plain(translated(seen.error.message))
         lines = [f"**{_plain(found(seen))}**"]
         for pet in seen.pets:
             line = f"- {_plain(sentence(pet))}"
             if pet.verdict == "breed" and pet.breeds:
-                line += f" [About the {_plain(pet.breeds[0].name)}]({nav.breed(pet.breeds[0].id)})"
+                first = pet.breeds[0]
+                line += (
+                    f" [{_plain(gettext('About the %(breed)s', breed=first.name))}]({nav.breed(first.id)})"
+                )
             lines.append(line)
         return "\n".join(lines)
 
@@ -131,7 +137,9 @@ def _markdown(reply: Answer) -> str:
         return text
     links = {nav.breed(passage.breed): passage.title for passage in reversed(reply.citations)}
     cited = " · ".join(f"[{_plain(title)}]({address})" for address, title in reversed(links.items()))
-    words = "Put into words by a language model from" if reply.phrased else "From"
+    words = gettext("From")
+    if reply.phrased:
+        words = gettext("Put into words by a language model from")
     return f"{text}\n\n{words}: {cited}"
 
 

@@ -9,6 +9,7 @@ from typing import get_args
 
 from smartbreed.breeds.catalogue import GROUPS
 from smartbreed.breeds.facts import CoatLength, Size
+from smartbreed.i18n import gettext
 from smartbreed.inference.breed_book import BreedBook, Entry
 
 #: Longest text that is searched for, as in `smartbreed.breeds.catalogue`.
@@ -94,7 +95,10 @@ def list_breeds(book: BreedBook, asked: Mapping[str, str]) -> Listing:
 def _choices(book: BreedBook, name: str) -> tuple[Choice, ...]:
     counts = Counter(value for entry in book.entries if (value := _VALUES[name](entry)))
     names = {entry.breed.group: entry.group for entry in book.entries} if name == "group" else {}
-    found = [Choice(value, names.get(value) or value.capitalize(), count) for value, count in counts.items()]
+    found = [
+        Choice(value, gettext(names.get(value) or value.capitalize()), count)
+        for value, count in counts.items()
+    ]
     return tuple(sorted(found, key=_place))
 
 

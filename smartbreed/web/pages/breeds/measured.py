@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from smartbreed.i18n import gettext, translated
 from smartbreed.inference.breed_book import BreedBook, Entry
 from smartbreed.inference.evaluation import Evaluation, LabelEvaluation
-from smartbreed.web.components.sentences import count
+from smartbreed.web.components.sentences import count, day
 
 #: Fewer pictures give no more than a rough idea.
 FEW = 12
@@ -61,13 +62,23 @@ def measures_of(book: BreedBook, entry: Entry) -> Measures | None:
     label, name, total = entry.breed.id, entry.breed.name, measured.pictures
     named = round(measured.recall * total)
     bars = [
-        Bar("", f"Shown a {name}, its first guess is right", measured.recall, f"{named} of {total}"),
-        Bar("", f"When it says {name} first, that is right", measured.precision, _said(evaluation, label)),
+        Bar(
+            "",
+            gettext("Shown a %(breed)s, its first guess is right", breed=name),
+            measured.recall,
+            _of(named, total),
+        ),
+        Bar(
+            "",
+            gettext("When it says %(breed)s first, that is right", breed=name),
+            measured.precision,
+            _said(evaluation, label),
+        ),
     ]
     if measured.abstained is not None:
         sure = total - round(measured.abstained * total)
         bars.append(
-            Bar("", "Sure enough to name a breed at all", 1 - measured.abstained, f"{sure} of {total}")
+            Bar("", gettext("Sure enough to name a breed at all"), 1 - measured.abstained, _of(sure, total))
         )
     return Measures(
         _headline(name, measured),
@@ -90,42 +101,51 @@ def mixed_up(book: BreedBook, first: Entry, second: Entry) -> str:
         pictures = _pictures(evaluation, true.breed.id)
         ways.append((number, pictures, true.breed.name, said.breed.name))
     if not any(number for number, *_ in ways):
-        return "On the test pictures the model never took one for the other."
+        return gettext("On the test pictures the model never took one for the other.")
     (one, of_one, a, b), (two, of_two, _, _) = ways
-    return (
-        f"The model took {_none(one)} of {of_one} test pictures of the {a} for the {b}, "
-        f"and {_none(two)} of {of_two} in the other direction."
-    )
+    return gettext(
+        "The model took %(one)s of %(of_one)s test pictures of the %(a)s for the %(b)s, "
+        "and %(two)s of %(of_two)s in the other direction.",
+        one=_none(one), of_one=of_one, a=a, b=b, two=_none(two), of_two=of_two,
+    )  # fmt: skip
 
 
 def source_of(book: BreedBook, evaluation: Evaluation) -> str:
     """Where the figures come from, in a sentence."""
-    on = f"{evaluation.pictures} {evaluation.data or 'test pictures'}"
-    when = f" on {evaluation.date:%-d %B %Y}" if evaluation.date else ""
+    on = f"{evaluation.pictures} {translated(evaluation.data or 'test pictures')}"
+    if evaluation.date:
+        on = gettext("%(pictures)s on %(date)s", pictures=on, date=day(evaluation.date))
     if evaluation.version == book.version:
-        return f"Measured on {on}{when}, none of which it was trained on."
-    return f"Measured of version {evaluation.version}, from which {book.version} was made, on {on}{when}."
+        return gettext("Measured on %(pictures)s, none of which it was trained on.", pictures=on)
+    return gettext(
+        "Measured of version %(version)s, from which %(now)s was made, on %(pictures)s.",
+        version=evaluation.version, now=book.version, pictures=on,
+    )  # fmt: skip
 
 
 def _headline(name: str, measured: LabelEvaluation) -> str:
     worse = min(measured.recall, measured.precision)
     if worse >= 0.93:
-        return f"It knows the {name} very well."
+        return gettext("It knows the %(breed)s very well.", breed=name)
     if worse >= 0.83:
-        return f"It knows the {name} well."
+        return gettext("It knows the %(breed)s well.", breed=name)
     if worse >= 0.7:
-        return f"It often gets the {name} right, but not always."
-    return f"It finds the {name} hard to tell from its look-alikes."
+        return gettext("It often gets the %(breed)s right, but not always.", breed=name)
+    return gettext("It finds the %(breed)s hard to tell from its look-alikes.", breed=name)
 
 
 def _said(evaluation: Evaluation, label: str) -> str:
     """ "18 of 19": how many of the pictures it was said of show it."""
     said = sum(row.get(label, 0) for row in evaluation.confusion.values())
-    return f"{evaluation.confusion.get(label, {}).get(label, 0)} of {said}" if said else ""
+    return _of(evaluation.confusion.get(label, {}).get(label, 0), said) if said else ""
+
+
+def _of(number: int, total: int) -> str:
+    return gettext("%(number)s of %(all)s", number=number, all=total)
 
 
 def _none(number: int) -> str:
-    return count(number) if number else "none"
+    return count(number) if number else gettext("none")
 
 
 def _pictures(evaluation: Evaluation, label: str) -> int:
@@ -136,7 +156,7 @@ def _confusions(
     book: BreedBook, found: list[tuple[str, int]], total: Callable[[str], int]
 ) -> tuple[Bar, ...]:
     return tuple(
-        Bar(other, book.breeds[other].name, number / total(other), f"{number} of {total(other)}")
+        Bar(other, book.breeds[other].name, number / total(other), _of(number, total(other)))
         for other, number in found[:_SHOWN]
         if other in book.breeds and total(other)
     )

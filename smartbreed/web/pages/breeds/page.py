@@ -15,6 +15,7 @@ from smartbreed.accounts.origin import public_origin
 from smartbreed.breeds.catalogue import BREEDS
 from smartbreed.core.errors import StorageError
 from smartbreed.dataset.needs import FLAGGER_FLOOR, LEAST_PICTURES
+from smartbreed.i18n import gettext, ngettext
 from smartbreed.inference.breed_book import BreedBook, Entry
 from smartbreed.services import Services
 from smartbreed.training_jobs.accepted_photos import VisitorsBreed
@@ -57,11 +58,23 @@ class BreedPages:
         book = self._services.breed_book
         listing = list_breeds(book, request.query_params)
         return self._page(
-            request, "list", book, path=f"{nav.root()}breeds", title=f"{listing.total} breeds it knows",
-            about=f"The {listing.total} breeds that this model can name: what they look like and need, "
-            "and how well it tells each from its look-alikes.",
-            listing=listing, added=self._visitors_breeds(), least=LEAST_PICTURES, most=FLAGGER_FLOOR,
-        )  # fmt: skip
+            request,
+            "list",
+            book,
+            path=f"{nav.root()}breeds",
+            title=ngettext(
+                "%(total)s breed it knows", "%(total)s breeds it knows", listing.total, total=listing.total
+            ),
+            about=gettext(
+                "The %(total)s breeds that this model can name: what they look like and need, "
+                "and how well it tells each from its look-alikes.",
+                total=listing.total,
+            ),
+            listing=listing,
+            added=self._visitors_breeds(),
+            least=LEAST_PICTURES,
+            most=FLAGGER_FLOOR,
+        )
 
     def breed(self, request: Request) -> Response:
         """One breed; a name or an alias leads to it."""
@@ -76,12 +89,22 @@ class BreedPages:
         looks = entry.facts.look_alikes if entry.facts else ()
         alike = [(book.breeds[one.breed], one.tell_apart) for one in looks if one.breed in book.breeds]
         return self._page(
-            request, "breed", book, path=nav.breed(breed.id), title=breed.name,
-            about=entry.facts.summary if entry.facts else f"How well this model knows the {breed.name}.",
-            entry=entry, alike=alike, added=self._visitors_breed(breed.id),
-            measures=measures_of(book, entry), nearest=book.nearest(breed.name, breed.id),
-            pictures=self._pictures(book, breed.id), gallery_note=gallery_note(self._services, request),
-        )  # fmt: skip
+            request,
+            "breed",
+            book,
+            path=nav.breed(breed.id),
+            title=breed.name,
+            about=entry.facts.summary
+            if entry.facts
+            else gettext("How well this model knows the %(breed)s.", breed=breed.name),
+            entry=entry,
+            alike=alike,
+            added=self._visitors_breed(breed.id),
+            measures=measures_of(book, entry),
+            nearest=book.nearest(breed.name, breed.id),
+            pictures=self._pictures(book, breed.id),
+            gallery_note=gallery_note(self._services, request),
+        )
 
     def compare(self, request: Request) -> Response:
         """Two breeds side by side, as the query names them; what is missing can be chosen."""
@@ -89,15 +112,17 @@ class BreedPages:
         texts = [request.query_params.get(name, "").strip()[:_LONGEST] for name in ("a", "b")]
         found = [book.named(text) if text else None for text in texts]
         pair: list[Entry] = [book.entry(breed) for breed in found if breed]
-        names = " and ".join(entry.breed.name for entry in pair)
+        names = [entry.breed.name for entry in pair]
         both = len(pair) == 2 and pair[0].breed != pair[1].breed
         ids = [entry.breed.id for entry in pair]
         return self._page(
             request, "compare", book,
             path=nav.comparison(*ids) if both else f"{nav.root()}breeds/compare",
-            title=f"{names} compared" if both else "Compare two breeds",
-            about=f"{names if both else 'Two breeds'} side by side: size, coat, character and needs, "
-            "and how to tell them apart.",
+            title=gettext("%(first)s and %(second)s compared", first=names[0], second=names[1])
+            if both else gettext("Compare two breeds"),
+            about=gettext(
+                "Two breeds side by side: size, coat, character and needs, and how to tell them apart."
+            ),
             pair=pair if both else [], chosen=[breed.id if breed else "" for breed in found],
             unknown=[text for text, breed in zip(texts, found, strict=True) if text and breed is None],
             same=len(pair) == 2 and not both, mixed=mixed_up(book, *pair) if both else "",
@@ -109,8 +134,8 @@ class BreedPages:
         name = gone.name if gone else asked.replace("_", " ")
         added = self._visitors_breed(asked)
         return self._page(
-            request, "missing", book, path=f"{nav.root()}breeds", title="No such breed", status=404,
-            about="This address names no breed that the model knows.",
+            request, "missing", book, path=f"{nav.root()}breeds", title=gettext("No such breed"), status=404,
+            about=gettext("This address names no breed that the model knows."),
             asked=added.name if added else name, gone=gone, added=added,
             nearest=book.nearest(name, most=6),
         )  # fmt: skip

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from smartbreed.accounts.rate import Rate
 from smartbreed.core.errors import RequestError, SmartBreedError
+from smartbreed.i18n import gettext, mark
 from smartbreed.quiz.quiz import LIVES, ROUNDS, SECONDS, Player, question_of, result_of, summary
 from smartbreed.quiz.tables import KINDS, MODES, QuizGame
 from smartbreed.services import Services
@@ -19,8 +20,8 @@ from smartbreed.web.pages.account.visit import Visit, dependencies, form_app
 #: Games that one network may begin in an hour.
 _GAMES = 300
 _TITLE, _ABOUT = (
-    "Quiz",
-    "Guess the breed, against the model: five rounds against the clock, or until three mistakes.",
+    mark("Quiz"),
+    mark("Guess the breed, against the model: five rounds against the clock, or until three mistakes."),
 )
 
 
@@ -136,7 +137,7 @@ def _add_routes(app: FastAPI, services: Services) -> None:
         )  # fmt: skip
 
 
-_BOARDS = (("This week", True), ("All time", False))
+_BOARDS = ((mark("This week"), True), (mark("All time"), False))
 
 
 def _player(visit: Visit) -> Player:
@@ -149,6 +150,6 @@ def _play(game: QuizGame) -> str:
 
 def _page(visit: Visit, view: str, status: int = 200, **values: Any) -> Response:
     return visit.plain(
-        f"quiz/{view}.html", status, key="quiz", title=_TITLE, about=_ABOUT, path="quiz",
+        f"quiz/{view}.html", status, key="quiz", title=gettext(_TITLE), about=gettext(_ABOUT), path="quiz",
         rounds=ROUNDS, most_lives=LIVES, seconds=round(SECONDS), **values,
     )  # fmt: skip

@@ -14,6 +14,7 @@ from starlette.routing import Route
 from smartbreed import feedback_loop
 from smartbreed.accounts.origin import public_origin
 from smartbreed.core.errors import SmartBreedError, StorageError
+from smartbreed.i18n import gettext
 from smartbreed.services import Services
 from smartbreed.statistics import csv_tables
 from smartbreed.statistics.report import DAYS, DRIFT_DAYS, LEAST_SEEN, Confusion
@@ -126,8 +127,8 @@ class StatisticsPages:
             comparison=nav.comparison,
             file=file_address,
             site=services.introduction[0] or "SmartBreed",
-            title="Statistics",
-            about="How well this model works: measured on test pictures, and in use.",
+            title=gettext("Statistics"),
+            about=gettext("How well this model works: measured on test pictures, and in use."),
             url=f"{origin}{nav.root()}statistics",
             status=status,
             **values,

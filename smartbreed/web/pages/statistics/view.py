@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from smartbreed.i18n import mark
 from smartbreed.inference.breed_book import BreedBook
 from smartbreed.statistics.drift import Drift
 from smartbreed.statistics.report import BreedFigures, Confusion, Growth, Report, Use
@@ -16,23 +17,34 @@ SHOWN = 15
 _LONGEST = 80
 #: Columns of the table of breeds: key, heading, what it means.
 COLUMNS = (
-    ("name", "Breed", ""),
-    ("pictures", "Pictures", "Test pictures of the breed"),
-    ("recall", "Found", "Recall: of its pictures, how many are named right at the first guess"),
+    ("name", mark("Breed"), ""),
+    ("pictures", mark("Pictures"), mark("Test pictures of the breed")),
+    ("recall", mark("Found"), mark("Recall: of its pictures, how many are named right at the first guess")),
     (
         "precision",
-        "Right when said",
-        "Precision: of the pictures it is the first guess for, how many show it",
+        mark("Right when said"),
+        mark("Precision: of the pictures it is the first guess for, how many show it"),
     ),
-    ("f1", "Both", "F1: the harmonic mean of the two"),
-    ("abstained", "Left open", "Of its pictures, for how many no breed is likely enough to be said"),
-    ("change", "Change", "Of the harmonic mean, against the version before"),
+    ("f1", mark("Both"), mark("F1: the harmonic mean of the two")),
+    (
+        "abstained",
+        mark("Left open"),
+        mark("Of its pictures, for how many no breed is likely enough to be said"),
+    ),
+    ("change", mark("Change"), mark("Of the harmonic mean, against the version before")),
 )
 TROUBLES = {
-    "blur": "Out of focus", "noise": "Grainy", "jpeg": "Strongly compressed", "darkness": "Dark",
-    "rotation": "Tilted", "small_box": "Pet small in the photo", "gray": "Colours taken away",
-    "dark_noise": "Dark and grainy", "night_camera": "Night camera", "box_jitter": "Cropped inexactly",
-}  # fmt: skip
+    "blur": mark("Out of focus"),
+    "noise": mark("Grainy"),
+    "jpeg": mark("Strongly compressed"),
+    "darkness": mark("Dark"),
+    "rotation": mark("Tilted"),
+    "small_box": mark("Pet small in the photo"),
+    "gray": mark("Colours taken away"),
+    "dark_noise": mark("Dark and grainy"),
+    "night_camera": mark("Night camera"),
+    "box_jitter": mark("Cropped inexactly"),
+}
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 
 from smartbreed.accounts.origin import public_origin
 from smartbreed.core.errors import PhotoError, RequestError, SmartBreedError
+from smartbreed.i18n import gettext, mark, ngettext, translated
 from smartbreed.imaging.photo import encode_jpeg
 from smartbreed.inference.results import Failure
 from smartbreed.services import Services
@@ -31,7 +32,9 @@ from smartbreed.web.components import nav, templates
 from smartbreed.web.components.download import zip_answer
 from smartbreed.web.pages.account.visit import Visit, dependencies, form_app
 
-_ABOUT = "Make a model of your own from a few photos: it learns your pets, or anything else, in seconds."
+_ABOUT = mark(
+    "Make a model of your own from a few photos: it learns your pets, or anything else, in seconds."
+)
 _CHUNK = 1 << 16
 #: Side of a thumbnail in pixels, and seconds that a browser keeps it.
 _THUMBNAIL, _KEPT_S = 176, 300
@@ -102,7 +105,7 @@ def teach_app(services: Services) -> FastAPI:
 
     def refused(request: Request, visit: Visit, said: SmartBreedError) -> Response:
         if _wants_json(request):
-            return JSONResponse({"problem": said.message}, said.status)
+            return JSONResponse({"problem": translated(said.message)}, said.status)
         if (sign_in := visit.sign_in_first(said)) is not None:
             return sign_in
         if "/photo/" in request.url.path:
@@ -332,9 +335,10 @@ def served_app(services: Services) -> FastAPI:
 
 
 def _page(visit: Visit, template: str, status: int = 200, **values: Any) -> Response:
+    path = visit.request.url.path.lstrip("/")
     return visit.plain(
-        f"teach/{template}.html", status, key="teach", about=_ABOUT,
-        path=visit.request.url.path.lstrip("/"), **{"title": "Teach", "note": "", "tried": None, **values},
+        f"teach/{template}.html", status, key="teach", about=gettext(_ABOUT), path=path,
+        **{"title": gettext("Teach"), "note": "", "tried": None, **values},
     )  # fmt: skip
 
 
@@ -352,17 +356,22 @@ def _wants_json(request: Request) -> bool:
 
 def _said(done: Added) -> str:
     """What became of photos, in a few sentences."""
-    lines = [f"{done.added} {'photo was' if done.added == 1 else 'photos were'} added."]
+    lines = [ngettext("%(number)s photo was added.", "%(number)s photos were added.", done.added)]
     if done.already:
-        lines.append(f"{done.already} were there already.")
-    lines += [f"{count} could not be used: {sentence}" for sentence, count in done.unusable.most_common(5)]
+        lines.append(gettext("%(number)s were there already.", number=done.already))
+    lines += [
+        gettext("%(number)s could not be used: %(why)s", number=count, why=translated(sentence))
+        for sentence, count in done.unusable.most_common(5)
+    ]
     return " ".join(lines)
 
 
 def _progress(training: Training) -> dict[str, Any]:
     """How far a training is, for the script of the page."""
     steps = list(training.steps)
-    said = f"Step {steps[-1].step}" if steps else f"Looking at photo {training.looked} of {training.photos}"
+    said = gettext("Looking at photo %(number)s of %(all)s", number=training.looked, all=training.photos)
+    if steps:
+        said = gettext("Step %(number)s", number=steps[-1].step)
     curve = _curve([(one.step, one.loss, one.learnt, one.held_back) for one in steps])
     html = templates.Macros("teach/parts.html").curve(curve) if curve else ""
     return {"done": training.done, "said": said, "curve": html}

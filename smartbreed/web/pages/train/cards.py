@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from smartbreed.dataset.needs import LEAST_PICTURES, Need
+from smartbreed.i18n import gettext
 from smartbreed.registry.model_source import newer
 from smartbreed.registry.pinning import LATEST
 from smartbreed.registry.release_history import Release, Serving
@@ -148,9 +149,9 @@ def accuracy(releases: Sequence[Release]) -> str:
         return ""
     marked = next((place for place, release in enumerate(shown) if release.served), None)
     series = [
-        Series("All breeds, on the gate’s pictures", tuple(release.gate for release in shown)),
+        Series(gettext("All breeds, on the gate’s pictures"), tuple(release.gate for release in shown)),
         Series(
-            "Newly accepted photos it had not learnt from: before and after",
+            gettext("Newly accepted photos it had not learnt from: before and after"),
             tuple(release.flagged for release in shown),
             tuple(release.flagged_before for release in shown),
         ),
@@ -158,7 +159,7 @@ def accuracy(releases: Sequence[Release]) -> str:
     return line_chart(
         [release.version for release in shown],
         series,
-        title="Accuracy of each version",
+        title=gettext("Accuracy of each version"),
         marked=marked,
     )
 
