@@ -17,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from smartbreed.imaging.containers import is_costly_exif
+
 if TYPE_CHECKING:
     from PIL import ImageCms
 
@@ -225,6 +227,9 @@ def _orientation(image: Image.Image) -> int:
     if not _ORIENTATION_SOURCES & image.info.keys():
         return 1
     try:
+        raw = image.info.get("Raw profile type exif", "")  # PNG's older way, as hexadecimal digits
+        if is_costly_exif(image.info.get("exif") or bytes.fromhex("".join(raw.split("\n")[3:]))):
+            return 1
         if image.format in ("AVIF", "HEIF"):
             # The container's own turn is the only one that counts: the decoder has applied it (HEIF)
             # or put it into the EXIF (AVIF). Image.getexif would also believe the XMP.

@@ -6,6 +6,7 @@ more time than its bytes suggest is counted here before anything is decoded.
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -16,13 +17,28 @@ from smartbreed.core.errors import PhotoError
 MOST_SCANS = 100
 #: Most chunks of a PNG. Encoders write 8 kB and more a chunk.
 MOST_CHUNKS = 20_000
+#: Most segments and fill bytes of a JPEG before its first scan. Its decoder is a loop in Python up to there.
+MOST_SEGMENTS = 10_000
+#: Most blocks of a GIF before its first picture: 4,000 comments of 255 bytes are a megabyte.
+MOST_BLOCKS = 4_000
+#: Most entries of a TIFF directory (EXIF is one), and most strips or tiles of a TIFF.
+MOST_ENTRIES, MOST_STRIPS = 5_000, 100_000
+#: Most places in a HEIC or AVIF that look like EXIF.
+MOST_DIRECTORIES = 100
+#: Bytes that the values of a directory may take beyond twice its file: values do not share bytes, so they are
+#: less than the file, but a hostile directory names the same megabyte 5,000 times.
+_SPARE = 1_000_000
+#: TIFF's size of a value of each type, from type 1 on.
+_VALUE_SIZES = (1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8)
+_STRIP_OFFSETS, _TILE_OFFSETS = 273, 324
+_TIFF_HEADERS = re.compile(rb"II\*\0|MM\0\*")
 #: Longest ancillary chunk of a PNG that is kept, and most bytes that its colour profile may unpack to;
 #: Pillow refuses a file with more.
 _MOST_SIDE_DATA = 1_000_000
 #: Ancillary chunks that change how pixels look or which side is up, with their length where it is fixed.
 _LOOKS = {b"tRNS": None, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"iCCP": None, b"eXIf": None, b"iTXt": None}
 _PNG_HEAD = 8
-_SOS = 0xDA
+_SOS, _APP1 = 0xDA, 0xE1
 
 
 def check_work(kind: str, data: bytes) -> None:
@@ -32,6 +48,12 @@ def check_work(kind: str, data: bytes) -> None:
         PhotoError: ``damaged``.
     """
     if kind == "JPEG":
+        exif = []
+        for count, (marker, start, end) in enumerate(_segments(data)):
+            if count == MOST_SEGMENTS:
+                raise _made_of(kind, MOST_SEGMENTS, "segments")
+            if marker == _APP1 and data.startswith(b"Exif\0\0", start + 4):
+                exif.append(data[start + 10 : end])
         start = _first_scan(data)
         end = data.find(b"\xff\xd9", start)
         if data.count(b"\xff\xda", start, end if end >= 0 else len(data)) > MOST_SCANS:
@@ -40,12 +62,87 @@ def check_work(kind: str, data: bytes) -> None:
                 f"The JPEG is made of more than {MOST_SCANS} scans, which no camera does. "
                 "Open it in a picture viewer and save a new copy.",
             )
+        _check_directory(kind, b"".join(exif))
     elif kind == "PNG" and sum(1 for _ in _chunks(data, MOST_CHUNKS + 1)) > MOST_CHUNKS:
+        raise _made_of(kind, MOST_CHUNKS, "chunks")
+    elif kind == "GIF" and sum(1 for _ in _blocks(data, MOST_BLOCKS + 1)) > MOST_BLOCKS:
+        raise _made_of(kind, MOST_BLOCKS, "blocks")
+    elif kind == "TIFF":
+        _check_directory(kind, data)
+    elif kind in ("HEIC", "AVIF"):  # their decoders read EXIF as they open a file, wherever it lies
+        for number, header in enumerate(_TIFF_HEADERS.finditer(data)):
+            if number == MOST_DIRECTORIES:
+                raise _made_of(kind, MOST_DIRECTORIES, "directories")
+            _check_directory(kind, memoryview(data)[header.start() :])
+
+
+def _made_of(kind: str, most: int, what: str) -> PhotoError:
+    return PhotoError(
+        "damaged",
+        f"The {kind} is made of more than {most:,} {what}, which no program writes. "
+        "Open it in a picture viewer and save a new copy.",
+    )
+
+
+def _check_directory(kind: str, tiff: bytes | memoryview) -> None:
+    most = MOST_STRIPS if kind == "TIFF" else len(tiff)
+    entries, values, strips = directory_work(tiff)
+    if entries > MOST_ENTRIES or values > 2 * len(tiff) + _SPARE or strips > most:
         raise PhotoError(
             "damaged",
-            f"The PNG is made of more than {MOST_CHUNKS:,} chunks, which no program writes. "
+            f"The {kind} holds more tags, strips or tiles than any program writes. "
             "Open it in a picture viewer and save a new copy.",
         )
+
+
+def directory_work(tiff: bytes | memoryview) -> tuple[int, int, int]:
+    """What reading a TIFF's (or EXIF's) first directory costs: entries, bytes of values, strips or tiles.
+
+    Zeros for what is none.
+    """
+    order = {b"II": "<", b"MM": ">"}.get(bytes(tiff[:2]))
+    if order is None:
+        return 0, 0, 0
+    try:
+        big = struct.unpack_from(order + "H", tiff, 2)[0] == 43
+        at = struct.unpack_from(order + ("Q" if big else "I"), tiff, 8 if big else 4)[0]
+        entries = struct.unpack_from(order + ("Q" if big else "H"), tiff, at)[0]
+    except (struct.error, OverflowError):
+        return 0, 0, 0
+    at += 8 if big else 2
+    form = struct.Struct(order + ("HHQ8x" if big else "HHI4x"))
+    entries = min(entries, (len(tiff) - at) // form.size)
+    values = strips = 0
+    if entries <= MOST_ENTRIES:
+        for tag, kind, count in form.iter_unpack(tiff[at : at + entries * form.size]):
+            size = _VALUE_SIZES[kind - 1] if 0 < kind <= len(_VALUE_SIZES) else 0
+            values += min(size * count, len(tiff))
+            if tag in (_STRIP_OFFSETS, _TILE_OFFSETS):
+                strips = max(strips, count)
+    return entries, values, strips
+
+
+def is_costly_exif(exif: bytes) -> bool:
+    """Whether reading the EXIF of a picture would take far longer than its length suggests."""
+    tiff = exif.removeprefix(b"Exif\0\0")
+    entries, values, _ = directory_work(tiff)
+    return entries > MOST_ENTRIES or values > 2 * len(tiff) + _SPARE
+
+
+def _blocks(data: bytes, most: int) -> Iterator[int]:
+    """Where each block and each part of one begins before a GIF's first picture, ``most`` at most."""
+    at = 13 + (3 << ((data[10] & 7) + 1) if len(data) > 10 and data[10] & 0x80 else 0)
+    inside = False
+    for _ in range(most):
+        if at >= len(data) or (not inside and data[at] in b",;"):
+            return
+        yield at
+        if inside:
+            inside = data[at] != 0
+            at += 1 + data[at]
+        else:
+            inside = data[at] == 0x21
+            at += 2 if inside else 1
 
 
 def without_side_data(kind: str, data: bytes) -> bytes:
@@ -103,6 +200,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     while at + 4 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
         if marker == 0xFF:  # fill byte
+            yield marker, at, at + 1
             at += 1
             continue
         if marker == _SOS:

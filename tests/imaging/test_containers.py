@@ -155,3 +155,68 @@ def test_a_camera_raw_file_is_not_answered_from_its_preview(tag: tuple[int, Any]
 )
 def test_camera_raw_files_are_called_that(head: bytes) -> None:
     assert "camera raw" in refusal(head.ljust(400, b"\0")).message
+
+
+def crowded_exif(values: int = 5000, size: int = 900_000) -> bytes:
+    """EXIF whose many values are one and the same megabyte; reading it takes Pillow 9 s."""
+    entries = b"".join(struct.pack("<HHII", 40000 + n, 2, size, 8) for n in range(values))
+    header = b"II*\0" + struct.pack("<I", 8 + size)
+    return header + b"a" * size + struct.pack("<H", values) + entries + b"\0\0\0\0"
+
+
+def tiff_with(entries: bytes, count: int) -> bytes:
+    """A TIFF with more entries in its directory."""
+    plain = encoded("TIFF")
+    at = struct.unpack("<I", plain[4:8])[0]
+    found = struct.unpack("<H", plain[at : at + 2])[0]
+    directory = struct.pack("<H", found + count) + plain[at + 2 : at + 2 + 12 * found] + entries + bytes(4)
+    return plain[:4] + struct.pack("<I", len(plain)) + plain[8:] + directory
+
+
+GIF_HEAD = 13 + 3 * 256
+WORK = {
+    "comments in a JPEG": lambda: encoded("JPEG")[:2] + b"\xff\xfe\0\2" * 20_000 + encoded("JPEG")[2:],
+    "fill bytes in a JPEG": lambda: encoded("JPEG")[:2] + b"\xff" * 20_000 + encoded("JPEG")[2:],
+    "comments in a GIF": lambda: encoded("GIF")[:GIF_HEAD] + b"!\xfe\1a\0" * 2000 + encoded("GIF")[GIF_HEAD:],
+    "parts of a comment": lambda: (
+        encoded("GIF")[:GIF_HEAD] + b"!\xfe" + b"\1a" * 5000 + b"\0" + encoded("GIF")[GIF_HEAD:]
+    ),
+    "junk in a GIF": lambda: encoded("GIF")[:GIF_HEAD] + b"x" * 5000 + encoded("GIF")[GIF_HEAD:],
+    "tags of a TIFF": lambda: tiff_with(
+        b"".join(struct.pack("<HHII", 700 + n, 1, 1, 0) for n in range(6000)), 6000
+    ),
+    "values of a TIFF": lambda: tiff_with(
+        b"".join(struct.pack("<HHII", 40000 + n, 2, 40_000, 8) for n in range(3000)), 3000
+    ),
+    "strips of a TIFF": lambda: tiff_with(struct.pack("<HHII", 324, 4, 200_000, 8), 1),
+    "EXIF of an AVIF": lambda: encoded("AVIF", exif=b"Exif\0\0" + crowded_exif()),
+    "EXIF of a JPEG": lambda: (
+        encoded("JPEG")[:2]
+        + b"".join(
+            b"\xff\xe1" + struct.pack(">H", 8 + len(part)) + b"Exif\0\0" + part
+            for part in (crowded_exif()[at : at + 65_000] for at in range(0, 960_000, 65_000))
+            if part
+        )
+        + encoded("JPEG")[2:]
+    ),
+}
+
+
+@pytest.mark.parametrize("what", WORK)
+def test_a_file_made_to_take_long_is_refused_before_it_is_decoded(what: str) -> None:
+    error = refusal(WORK[what]())
+    assert error.code == "damaged"
+    assert "more" in error.message
+    assert "than any program writes" in error.message or "which no program writes" in error.message
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_exif_made_to_take_long_is_not_read(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[object] = []
+    load = Image.Exif.load
+    monkeypatch.setattr(Image.Exif, "load", lambda self, data: read.append(data) or load(self, data))
+    crowded = crowded_exif()
+    data = with_chunk(chunk(b"eXIf", crowded)) if kind == "PNG" else encoded(kind, exif=b"Exif\0\0" + crowded)
+    read.clear()  # Pillow read it to write it
+    assert read_photo(data).width == 150
+    assert not read
