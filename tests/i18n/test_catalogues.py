@@ -20,7 +20,7 @@ from smartbreed.web.components.templates import environment
 OTHERS = [code for code in LANGUAGES if code != ENGLISH]
 #: Pages that speak English only, so far.
 WAITING = re.compile(
-    r"smartbreed/(web/(templates|pages)/(admin|tour|review|train)"
+    r"smartbreed/(web/(templates|pages)/(admin|review|train)"
     r"|admin/|review/|training_jobs/|web/static/review\.js)"
 )
 #: Documents for programmers, parts without words, and examples of what to type.

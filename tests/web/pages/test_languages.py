@@ -30,6 +30,7 @@ PAGES = (
     "account/sign-in",
     "account/sign-up",
     "teach",
+    "tour",
     "about",
     "privacy",
     "terms",

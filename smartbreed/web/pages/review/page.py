@@ -18,6 +18,7 @@ from smartbreed.services import Services, explain_failure
 from smartbreed.web.components import nav
 from smartbreed.web.components.breed_list import breed_dropdown
 from smartbreed.web.components.drawn_box import corners
+from smartbreed.web.components.page_language import each_language
 from smartbreed.web.components.templates import html
 from smartbreed.web.pages.review import cards
 from smartbreed.web.pages.review.actions import Acts
@@ -53,7 +54,7 @@ class ReviewPage:
 
     def __init__(self, services: Services) -> None:
         self.services = services
-        gr.HTML(nav.header("review", maintainers=services.maintainers.reachable))
+        gr.HTML(each_language(partial(nav.header, "review", maintainers=services.maintainers.reachable)))
         self.gate = gr.HTML(visible=False, elem_id="review-gate")
         self.session = gr.State(ReviewSession())
         # What the browser shows or has chosen at the moment of a key press; `review.js` fills it in.

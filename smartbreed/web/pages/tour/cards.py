@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from smartbreed.i18n import gettext, mark, ngettext
 from smartbreed.registry.release_history import Release, Serving, Waiting
 from smartbreed.web.components.templates import Macros, html
 from smartbreed.web.pages.tour.history import Step, Walk
@@ -61,17 +62,27 @@ def then_and_now(walk: Walk) -> str:
 def _counted(asked: list[Step]) -> str:
     """ "Of the 8 photos accepted last, none was named right then, and all are now." """
     if not asked:
-        return "The photos accepted last cannot be read any more."
+        return gettext("The photos accepted last cannot be read any more.")
     before = sum(step.then.right for step in asked)
     after = sum(step.now is not None and step.now.right for step in asked)
     if len(asked) == 1:
-        then, now = ("was" if before else "was not"), ("is" if after else "is not")
-        return f"The photo accepted last {then} named right then, and {now} now."
-    then, now = _share(before, len(asked), "was", "were"), _share(after, len(asked), "is", "are")
-    return f"Of the {len(asked)} photos accepted last, {then} named right then, and {now} now."
+        return gettext(_OF_ONE[bool(before), bool(after)])
+    then = gettext(_ALL_THEN[bool(before)]) if before in (0, len(asked)) else None
+    now = gettext(_ALL_NOW[bool(after)]) if after in (0, len(asked)) else None
+    return gettext(
+        "Of the %(all)s photos accepted last, %(then)s named right then, and %(now)s now.",
+        all=len(asked),
+        then=then or ngettext("%(number)s was", "%(number)s were", before),
+        now=now or ngettext("%(number)s is", "%(number)s are", after),
+    )
 
 
-def _share(number: int, of: int, one: str, many: str) -> str:
-    if number in (0, of):
-        return f"{'all' if number else 'none'} {many if number else one}"
-    return f"{number} {one if number == 1 else many}"
+#: Whether it was named right then and is now.
+_OF_ONE = {
+    (False, False): mark("The photo accepted last was not named right then, and is not now."),
+    (False, True): mark("The photo accepted last was not named right then, and is now."),
+    (True, False): mark("The photo accepted last was named right then, and is not now."),
+    (True, True): mark("The photo accepted last was named right then, and is now."),
+}
+_ALL_THEN = {False: mark("none was"), True: mark("all were")}
+_ALL_NOW = {False: mark("none is"), True: mark("all are")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -10,6 +11,7 @@ from smartbreed import feedback_loop
 from smartbreed.hub.connection import chosen_hub
 from smartbreed.services import Services
 from smartbreed.web.components import nav
+from smartbreed.web.components.page_language import each_language
 from smartbreed.web.pages.tour import cards
 from smartbreed.web.pages.tour.history import Walker
 
@@ -24,17 +26,16 @@ class TourPage:
     def __init__(self, services: Services) -> None:
         self.services = services
         self.walker = Walker(services)
-        gr.HTML(nav.header("tour", maintainers=services.maintainers.reachable))
-        gr.HTML(cards.MACROS.intro())
+        gr.HTML(each_language(partial(nav.header, "tour", maintainers=services.maintainers.reachable)))
+        gr.HTML(each_language(cards.MACROS.intro))
         self.loop = gr.HTML(elem_id="loop")
-        self.story = gr.HTML(cards.MACROS.waiting(), elem_id="story")
+        self.story = gr.HTML(each_language(cards.MACROS.waiting), elem_id="story")
         self.pairs = gr.HTML(elem_id="then-and-now")
         self.growth = gr.HTML(elem_id="growth")
         settings = services.settings
         hub = chosen_hub(settings)
-        gr.HTML(
-            cards.MACROS.take_part(settings.dataset, settings.model_repo, "" if hub.embedded else hub.name)
-        )
+        public = "" if hub.embedded else hub.name
+        gr.HTML(each_language(partial(cards.MACROS.take_part, settings.dataset, settings.model_repo, public)))
 
     def load(self, blocks: gr.Blocks) -> None:
         """Fill the page when it is opened; the pictures follow, for the model is asked about them."""

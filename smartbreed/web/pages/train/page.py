@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -14,6 +15,7 @@ from smartbreed.registry.release_history import Serving
 from smartbreed.services import Services, explain_failure
 from smartbreed.training_jobs.job import Job
 from smartbreed.web.components import nav
+from smartbreed.web.components.page_language import each_language
 from smartbreed.web.components.templates import html
 from smartbreed.web.pages.train import cards as train_cards
 
@@ -33,7 +35,7 @@ class TrainPage:
     def __init__(self, services: Services) -> None:
         self.services = services
         self.home = services.settings.home_dir
-        gr.HTML(nav.header("train", maintainers=services.maintainers.reachable))
+        gr.HTML(each_language(partial(nav.header, "train", maintainers=services.maintainers.reachable)))
         self.closed = gr.HTML(visible=False, elem_id="closed")
         self.seen = gr.State("")
         self.timer = gr.Timer(_IDLE_S)
