@@ -21,7 +21,7 @@ from training.data.others import Others, load_others
 from training.data.scenes import near_others
 from training.evaluation import evaluate_bundle
 from training.evaluation.bundle_scores import rounded, write_scores
-from training.evaluation.check import difference
+from training.evaluation.check import agreement, difference
 from training.reporting.model_card import put_card, put_files, write_card
 
 #: Where the plots of the default model stand in the repository.
@@ -80,6 +80,8 @@ def main(
     if (check or crops_only) and (sentence := difference(config.get("metrics", {}), scores)):
         print(sentence, file=sys.stderr)
         raise typer.Exit(1)
+    if check:
+        print(agreement(config.get("metrics", {}), scores), file=sys.stderr)
     if write and crops_only:
         put_files(bundle, config, {FILE: out / FILE})
     elif write:

@@ -23,6 +23,7 @@ from smartbreed.cli.identify import identify
 from smartbreed.cli.retrain import retrain
 from smartbreed.cli.statistics import statistics
 from smartbreed.cli.teach import teach
+from smartbreed.cli.train import train
 
 app = typer.Typer(
     name="smartbreed",
@@ -40,6 +41,9 @@ app.command()(deploy)
 app.command()(doctor)
 app.command()(statistics)
 app.command()(teach)
+app.command(
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True}, add_help_option=False
+)(train)
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(breeds.app, name="breeds")
 app.add_typer(flags.app, name="flags")

@@ -259,3 +259,13 @@ def test_identifying_does_not_wait_for_the_web(tmp_path: Path, photo: Path) -> N
     )
     done = run("-c", code, "identify", "--json", photo, env=environment(tmp_path))
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_train_is_the_trainers_command(tmp_path: Path) -> None:
+    done = smartbreed(tmp_path, "train", "--keys")
+    assert done.returncode == 0
+    assert "train.epochs" in done.stdout
+    wrong = smartbreed(tmp_path, "train", "no_such_recipe", "--set", "train.epochs=1")
+    assert wrong.returncode == 1
+    assert "no_such_recipe" in wrong.stderr
+    assert "Traceback" not in wrong.stderr

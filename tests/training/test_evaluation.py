@@ -24,7 +24,7 @@ from training.evaluate import main as evaluate
 from training.evaluate import read
 from training.evaluation import evaluate_bundle
 from training.evaluation.answers import ask
-from training.evaluation.check import difference
+from training.evaluation.check import agreement, difference
 from training.evaluation.out_of_distribution import kind_of
 from training.evaluation.whole_photographs import as_photo, stem
 from training.recipe.recipe import Data
@@ -253,6 +253,8 @@ def test_stems() -> None:
 def test_the_check_names_the_first_figure_that_differs() -> None:
     stored = {"classifier": {"top1": 0.9, "pictures": 5}, "forms": {"classifier": {"milliseconds": 3.0}}}
     assert difference(stored, stored) is None
+    assert "The bundle is what it says" in agreement(stored, stored)
+    assert "Nothing was compared" in agreement(stored, {})
     assert difference(stored, {"classifier": {"top1": 0.9019, "pictures": 5}}) is None
     assert "classifier.top1" in (difference(stored, {"classifier": {"top1": 0.903, "pictures": 5}}) or "")
     assert "nothing" in (difference(stored, {"classifier": {"pictures": 5}}) or "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 #: Largest difference between two measurements of one figure.
@@ -15,10 +16,7 @@ def difference(stored: dict[str, Any], measured: dict[str, Any]) -> str | None:
 
     Figures that were not measured this time, times, and the choices that hang on them are not compared.
     """
-    for path, was in _leaves(stored):
-        part, last = path.split(".")[0], path.split(".")[-1]
-        if part not in measured or (part == "forms" and (last in _MACHINE or last in ("chosen", "shipped"))):
-            continue
+    for path, was in _compared(stored, measured):
         now = _at(measured, path)
         if isinstance(was, (int, float)) and isinstance(now, (int, float)) and not isinstance(was, bool):
             if abs(was - now) <= TOLERANCE:
@@ -30,6 +28,24 @@ def difference(stored: dict[str, Any], measured: dict[str, Any]) -> str | None:
             f"the bundle's files give {'nothing' if now is None else now}."
         )
     return None
+
+
+def agreement(stored: dict[str, Any], measured: dict[str, Any]) -> str:
+    """A sentence for figures between which `difference` finds nothing."""
+    compared = sum(1 for _ in _compared(stored, measured))
+    if not compared:
+        return "Nothing was compared: the bundle's config.json holds no figure that was measured here."
+    return (
+        f"The bundle is what it says: its {compared} stored figures agree with those measured here, "
+        f"numbers to within {TOLERANCE}."
+    )
+
+
+def _compared(stored: dict[str, Any], measured: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    for path, was in _leaves(stored):
+        part, last = path.split(".")[0], path.split(".")[-1]
+        if part in measured and not (part == "forms" and last in (*_MACHINE, "chosen", "shipped")):
+            yield path, was
 
 
 def _leaves(value: Any, path: str = "") -> list[tuple[str, Any]]:
