@@ -13,7 +13,10 @@ from smartbreed.cli.common import SOME_FAILED, JsonOption, ModelOption, ends_wel
 
 def teach(
     source: Annotated[
-        str, typer.Argument(help="A folder with a folder for each class, or a dataset repo with labels.")
+        str,
+        typer.Argument(
+            help="A folder or zip with a folder for each class or boxes (COCO, YOLO), or a dataset repo."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="New folder for the bundle.")],
     name: Annotated[str, typer.Option(help="What the model is called. Default: as the folder.")] = "",

@@ -4,5 +4,6 @@
 * `files`: folders and patterns of this machine
 * `remote`: ``s3://``, ``gs://``, ``hf://`` and other addresses, and dataset repos of the chosen Hub
 * `tables`: parquet, with the configurations, splits and labels of a dataset
+* `annotations`: boxes of COCO's and YOLO's files
 * `opening`: which of these a text stands for
 """

@@ -18,6 +18,7 @@ from smartbreed.core.files import expanded
 from smartbreed.core.settings import Settings, load_settings
 from smartbreed.hub.client import parse_repo, repo_state
 from smartbreed.hub.connection import connect
+from smartbreed.hub.retry import hub_errors
 from smartbreed.sources.files import entries, is_picture, matches, walk
 from smartbreed.sources.items import Item, Remote, Source, no_source
 from smartbreed.sources.tables import Tables, dataset_files
@@ -26,7 +27,9 @@ from smartbreed.sources.tables import Tables, dataset_files
 _MARKS = ("size", "mtime", "ETag", "etag", "LastModified", "updated", "created", "blob_id", "sha256")
 
 
-def open_source(where: str, config: str = "", split: str = "", *, settings: Settings | None = None) -> Source:
+def open_source(
+    where: str, config: str = "", split: str = "", *, settings: Settings | None = None, public: bool = False
+) -> Source:
     """Open a source.
 
     Args:
@@ -35,6 +38,7 @@ def open_source(where: str, config: str = "", split: str = "", *, settings: Sett
             a dataset repo ``owner/name[@revision]``.
         config, split: of a dataset; empty: its only, default or first configuration; all splits.
         settings: say which Hub to ask.
+        public: a dataset repo counts only if everyone may read it, whatever the token of this site may.
 
     Raises:
         RequestError: ``no_source``: there is nothing like that; ``not_installed``: a package is missing.
@@ -55,7 +59,7 @@ def open_source(where: str, config: str = "", split: str = "", *, settings: Sett
             return _local_tables(where, [str(path) for path in paths], os.path.commonpath(paths))
         return _listed(where, found, lambda: any(True for _ in glob.iglob(where, recursive=True)))
     if repo := parse_repo(where):
-        return _repo(where, *repo, config, split, settings or load_settings())
+        return _repo(where, *repo, config, split, settings or load_settings(), public)
     raise no_source("There is no such folder, file or pattern, and this is no address or dataset repo.")
 
 
@@ -104,11 +108,20 @@ def _address(where: str, config: str, split: str, settings: Settings | None) -> 
     return _remote(where, fs, path, Remote(protocol, path, tuple(options.items())), config, split)
 
 
-def _repo(where: str, repo: str, revision: str, config: str, split: str, settings: Settings) -> Source:
+def _repo(
+    where: str, repo: str, revision: str, config: str, split: str, settings: Settings, public: bool
+) -> Source:
     """A dataset repo, at the commit its revision stands at now."""
     api = connect(settings)
-    path = f"datasets/{repo}@{repo_state(api, repo, 'dataset', revision).sha}"
-    place = Remote("hf", path, (("endpoint", api.endpoint), ("token", api.token)))
+    if public:
+        # The embedded Hub knows no tokens: there, private is what it says is.
+        with hub_errors(repo):
+            private = api.repo_info(repo, repo_type="dataset", token=False).private
+        if private:
+            raise no_source("There is no such dataset.")
+    state = repo_state(api, repo, "dataset", revision)
+    path = f"datasets/{repo}@{state.sha}"
+    place = Remote("hf", path, (("endpoint", api.endpoint), ("token", False if public else api.token)))
     return _remote(where, place.fs, path, place, config, split)
 
 

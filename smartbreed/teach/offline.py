@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
+from zipfile import is_zipfile
 
 import numpy as np
 
 from smartbreed.core.errors import PhotoError, RequestError
+from smartbreed.core.files import expanded
 from smartbreed.core.text import one_line
 from smartbreed.gallery.sources import open_source
-from smartbreed.imaging.photo import MAX_BYTES, read_photo
+from smartbreed.imaging.photo import MAX_BYTES, Photo, read_photo
 from smartbreed.inference.bundle import Bundle
 from smartbreed.inference.pipeline import Identifier
+from smartbreed.sources.annotations import Boxed, boxes_of, cut, folder_files, zip_files
+from smartbreed.sources.items import Item
 from smartbreed.teach.bundle import check_classes, write_bundle
 from smartbreed.teach.learning import Taught, teach
 from smartbreed.teach.photos import Subject, groups_of, see
@@ -50,7 +55,8 @@ def teach_folder(
     """Make a bundle of a folder with a subfolder for each class.
 
     Args:
-        source: that folder, or a dataset repo or folder with pictures and labels.
+        source: that folder, a zip of it, a folder or zip with boxes of COCO or YOLO, or a dataset repo or
+            folder with pictures and labels.
         out: folder of the bundle; it is new or empty.
         name: what the model is called; empty: as `source`.
         subject: ``pet``: the cat or dog in each photo; ``whole``: the whole photo.
@@ -73,16 +79,16 @@ def teach_folder(
         from smartbreed.model import Model
 
         identifier = Model().identifier
-    opened = open_source(str(source))
+    called, total, photos = _opened(str(source))
     names: list[str] = []
     unusable: dict[str, int] = {}
     embeddings: list[np.ndarray] = []
     labels: list[int] = []
     phashes: list[str] = []
     files: list[str] = []
-    for number, found in enumerate(opened.photos, start=1):
+    for number, found in enumerate(photos, start=1):
         try:
-            seen = see(identifier, read_photo(found.read(MAX_BYTES), reduce=True), subject)
+            seen = see(identifier, found.load(), subject)
         except PhotoError as error:
             unusable[error.message] = unusable.get(error.message, 0) + 1
             continue
@@ -92,9 +98,9 @@ def teach_folder(
         embeddings.append(seen.embedding)
         labels.append(names.index(label))
         phashes.append(seen.phash)
-        files.append(str(found.where) if isinstance(found.where, Path) else found.name)
+        files.append(found.file)
         if number % 50 == 0:
-            progress(f"{number} of {opened.total or '?'} photos looked at")
+            progress(f"{number} of {total or '?'} photos looked at")
     check_classes(names, _counts(labels, len(names)))
     stacked = np.stack(embeddings)
     groups = groups_of(stacked, phashes)
@@ -104,10 +110,56 @@ def teach_folder(
         identifier.bundle,
         taught,
         names,
-        one_line(name) or one_line(opened.name) or "My model",
+        one_line(name) or one_line(called) or "My model",
         subject,
     )
     return Made(bundle, tuple(names), taught, unusable, len(groups) - len(set(groups)), tuple(files))
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A photo: its class, what it is called, and what reads it or raises `PhotoError`."""
+
+    label: str
+    file: str
+    load: Callable[[], Photo]
+
+
+def _opened(source: str) -> tuple[str, int | None, Iterator[_Found]]:
+    """Name, number and photos of a source; boxes, where it is a folder or zip with annotations."""
+    local = expanded(source)
+    files = folder_files(local) if local.is_dir() else zip_files(local) if is_zipfile(local) else None
+    boxes = boxes_of(*files) if files else None
+    if files is None or boxes is None:
+        opened = open_source(source)
+        return (
+            opened.name,
+            opened.total,
+            (
+                _Found(
+                    one.label,
+                    str(one.where) if isinstance(one.where, Path) else one.name,
+                    partial(_load, one),
+                )
+                for one in opened.photos
+            ),
+        )
+    read = lru_cache(1)(lambda name: read_photo(files[1](name, MAX_BYTES + 1), reduce=True))
+    return (
+        local.resolve().stem,
+        len(boxes),
+        (_Found(one.label, one.picture or "a box", partial(_cut, read, one)) for one in boxes),
+    )
+
+
+def _load(item: Item) -> Photo:
+    return read_photo(item.read(MAX_BYTES), reduce=True)
+
+
+def _cut(read: Callable[[str], Photo], box: Boxed) -> Photo:
+    if box.problem:
+        raise PhotoError("damaged", box.problem)
+    return cut(read(box.picture), box.area)
 
 
 def _counts(labels: Sequence[int], classes: int) -> list[int]:

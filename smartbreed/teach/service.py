@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
+from pathlib import PurePosixPath
 from typing import IO
 
 import numpy as np
@@ -21,13 +23,16 @@ from sqlalchemy.orm import Session
 
 from smartbreed.core.database import Sessions, forget_deleted, read, write
 from smartbreed.core.errors import PhotoError, RequestError, SmartBreedError
-from smartbreed.core.settings import Settings
+from smartbreed.core.settings import REPO_ID, Settings
 from smartbreed.core.text import one_line
 from smartbreed.hub.client import chosen_hub, commit_files, connect, delete_repo, ensure_repo
 from smartbreed.imaging.photo import Photo
 from smartbreed.inference.pipeline import Identifier
+from smartbreed.sources.annotations import Area, cut
+from smartbreed.sources.items import Item
+from smartbreed.sources.opening import open_source
 from smartbreed.teach import learning
-from smartbreed.teach.archives import photos_of
+from smartbreed.teach.archives import Packed, photos_of
 from smartbreed.teach.bundle import bundle_files, check_classes, slug, write_bundle
 from smartbreed.teach.photos import SUBJECTS, Subject, groups_of, see, small_copy, subject_named
 from smartbreed.teach.serving import Serving
@@ -38,6 +43,8 @@ from smartbreed.teach.views import ClassView, Confused, ModelView, Report, embed
 log = logging.getLogger(__name__)
 
 #: What an address below ``/m/`` may be.
+#: Photos of a dataset that are passed at most.
+_LOOKED = 5_000
 ADDRESS = re.compile(r"[a-z0-9][a-z0-9_-]{2,39}")
 
 
@@ -236,35 +243,79 @@ class Teach:
         return done
 
     def add_zip(self, member_id: str, model_id: str, file: IO[bytes]) -> Added:
-        """Add the photos of a zip with a folder for each class; classes that are not there are made.
+        """Add the photos of a zip with a folder for each class, or with boxes of COCO or YOLO.
+
+        Classes that are not there are made.
 
         Raises:
-            RequestError: ``no_such_model``, ``bad_zip``, ``too_many_photos``, ``too_many_classes``.
+            RequestError: ``no_such_model``, ``bad_zip``, ``bad_boxes``, ``too_many_photos``,
+                ``too_many_classes``.
             StorageError: disk or database refused.
         """
+        _, left = self._room(member_id, model_id)
+        return self._add_labelled(
+            member_id, model_id, photos_of(file, max_bytes=self.settings.max_bytes, most=left)
+        )
+
+    def add_dataset(self, member_id: str, model_id: str, repo: str) -> Added:
+        """Add the photos of a dataset repo of the Hub, as many as there is room for.
+
+        Of a dataset with more they are taken from all over it: many are sorted by label. A dataset that is
+        not public is none, and neither is the one of this site's flags.
+
+        Raises:
+            RequestError: ``no_such_model``, ``no_source``, ``too_many_photos``, ``too_many_classes``.
+            HubCallError: the Hub refused.
+            StorageError: disk or database refused.
+        """
+        _, left = self._room(member_id, model_id)
+        if left < 1:
+            raise RequestError("too_many_photos", "There is room for no more photos in this model.")
+        name = one_line(repo)
+        if not re.fullmatch(rf"{REPO_ID[:-1]}(@[\w./-]{{1,100}})?$", name):
+            raise RequestError("no_source", "Write the dataset's id as on its Hub: owner/name.")
+        if name.partition("@")[0].casefold() == self.settings.dataset.casefold():
+            raise RequestError("no_source", "The photos that visitors flagged are not for this.")
+        opened = open_source(name, settings=self.settings, public=True)
+        looked = min(opened.total or _LOOKED, _LOOKED)
+        photos = islice(opened.photos, 0, looked, max(1, -(-looked // left)))
+        return self._add_labelled(
+            member_id, model_id, (_packed(item, self.settings.max_bytes) for item in photos)
+        )
+
+    def _room(self, member_id: str, model_id: str) -> tuple[TeachModel, int]:
+        """A member's own model, and how many more photos it may have."""
+        with read(self._sessions()) as session:
+            row = _own(session, member_id, model_id)
+            return row, self.settings.teach_photos - _photo_count(session, model_id)
+
+    def _add_labelled(self, member_id: str, model_id: str, photos: Iterable[Packed]) -> Added:
+        """Add photos, each to the class of its label."""
         with read(self._sessions()) as session:
             subject = _own(session, member_id, model_id).subject
             ids = {one.name: one.id for one in _classes(session, model_id)}
-            left = self.settings.teach_photos - _photo_count(session, model_id)
         done = Added()
-        for label, name, data in photos_of(file, max_bytes=self.settings.max_bytes, most=left):
+        for label, name, data, area, problem in photos:
+            if problem or data is None:
+                done.unusable[problem or "The file in the zip is too large or damaged."] += 1
+                continue
             called = _named(label, "each folder")
             if called not in ids:
                 with write(self._sessions()) as session:
                     _own(session, member_id, model_id)
                     ids[called] = self._add_class(session, model_id, called).id
-            if data is None:
-                done.unusable["The file in the zip is too large or damaged."] += 1
-            else:
-                self._add_photo(done, model_id, ids[called], subject, name, data)
+            self._add_photo(done, model_id, ids[called], subject, name, data, area)
         return done
 
     def _add_photo(
-        self, done: Added, model_id: str, class_id: str, subject: str, name: str, data: bytes
-    ) -> None:
+        self, done: Added, model_id: str, class_id: str, subject: str, name: str, data: bytes,
+        area: Area | None = None,
+    ) -> None:  # fmt: skip
         identifier = self._identifier()
         try:
             photo = self._read_photo(data, name)
+            if area is not None:
+                photo = cut(photo, area)
             copy = small_copy(photo)
             seen = see(identifier, photo, subject_named(subject))
         except PhotoError as error:
@@ -574,6 +625,15 @@ def _own_photo(session: Session, member_id: str, model_id: str, photo_id: str) -
 def _classes(session: Session, model_id: str) -> Sequence[TeachClass]:
     query = sa.select(TeachClass).where(TeachClass.model_id == model_id).order_by(TeachClass.id)
     return session.scalars(query).all()
+
+
+def _packed(item: Item, most: int) -> Packed:
+    if not item.label:
+        return Packed("", item.name, None, problem="A photo of this dataset has no label.")
+    try:
+        return Packed(item.label, PurePosixPath(item.name).name, item.read(most))
+    except PhotoError as error:
+        return Packed(item.label, item.name, None, problem=error.message)
 
 
 def _photo_count(session: Session, model_id: str) -> int:

@@ -7,6 +7,7 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +23,12 @@ from smartbreed.accounts import member_data
 from smartbreed.cli.common import MISUSE, SOME_FAILED
 from smartbreed.cli.main import app
 from smartbreed.core.database import read
-from smartbreed.core.errors import RequestError
+from smartbreed.core.errors import RequestError, SmartBreedError
 from smartbreed.core.settings import EMBEDDED_BUNDLE
-from smartbreed.hub.client import connect, list_files
+from smartbreed.hub.client import connect, ensure_repo, list_files
 from smartbreed.inference.bundle import load_bundle
 from smartbreed.inference.pipeline import Identifier
+from smartbreed.sources.annotations import BAD_BOX
 from smartbreed.teach import archives, learning
 from smartbreed.teach.offline import teach_folder
 from smartbreed.teach.tables import TeachClass, TeachModel, TeachPhoto
@@ -323,6 +325,71 @@ def test_a_bomb_is_not_unpacked() -> None:
             archive.writestr(f"A/{number}.jpg", bytes(1000))
     with pytest.raises(RequestError, match="too large"):
         list(archives.photos_of(file, max_bytes=1000, most=100))
+
+
+def test_links_and_ways_out_of_a_zip_have_a_sentence() -> None:
+    with zipfile.ZipFile(file := io.BytesIO(), "w") as archive:
+        link = zipfile.ZipInfo("A/link.jpg")
+        link.external_attr = 0o120777 << 16
+        archive.writestr(link, "/etc/passwd")
+        archive.writestr("../A/out.jpg", b"x")
+        archive.writestr("A/fine.jpg", b"fine")
+    found = list(archives.photos_of(file, max_bytes=1000, most=10))
+    assert [one.data for one in found] == [None, None, b"fine"]
+    assert "link" in found[0].problem
+    assert "leads out" in found[1].problem
+
+
+def boxed() -> io.BytesIO:
+    """Three photographs a class in COCO's format, each twice: whole, and with a box outside of it."""
+    images, notes, files = [], [], {}
+    photos = [(name, data) for name, some in classes().items() for data in some[:3]]
+    for number, (name, data) in enumerate(photos):
+        files[f"pictures/{number}.jpg"] = data
+        images.append({"id": number, "file_name": f"{number}.jpg"})
+        category = list(classes()).index(name)
+        boxes = ([0, 0, 5000, 5000], [9000, 0, 50, 50])
+        notes += [{"image_id": number, "category_id": category, "bbox": box} for box in boxes]
+    names = [{"id": number, "name": name} for number, name in enumerate(classes())]
+    files["coco.json"] = json.dumps({"images": images, "annotations": notes, "categories": names}).encode()
+    with zipfile.ZipFile(file := io.BytesIO(), "w") as archive:
+        for path, data in files.items():
+            archive.writestr(path, data)
+    file.seek(0)
+    return file
+
+
+def test_boxes_of_a_zip_are_taught(teacher: Teacher, tmp_path: Path) -> None:
+    model = teacher.teach.make(teacher.rosa, "Boxes", "whole").id
+    done = teacher.teach.add_zip(teacher.rosa, model, boxed())
+    assert (done.added, done.unusable) == (6, {BAD_BOX: 6})
+    view = teacher.teach.model(teacher.rosa, model)
+    assert [(one.name, len(one.photos)) for one in view.classes] == [("Pet 1", 3), ("Pet 2", 3)]
+    (tmp_path / "boxes.zip").write_bytes(boxed().getvalue())
+    identifier = teacher.services.identifier
+    made = teach_folder(tmp_path / "boxes.zip", tmp_path / "out", subject="whole", identifier=identifier)
+    assert (made.names, made.taught.counts, made.unusable) == (("Pet 1", "Pet 2"), (3, 3), {BAD_BOX: 6})
+
+
+def test_a_dataset_of_the_hub_is_taught(teacher: Teacher, tmp_path: Path) -> None:
+    settings = teacher.services.settings
+    api = connect(settings)
+    folder = as_folder(tmp_path / "pets", {name: some[:3] for name, some in classes().items()})
+    for repo, private in (("me/pets", False), ("me/mine", True), (settings.dataset, False)):
+        ensure_repo(api, repo, "dataset", private=private)
+        api.upload_folder(repo_id=repo, repo_type="dataset", folder_path=folder)
+    model = teacher.teach.make(teacher.rosa, "Pets", "whole").id
+    add = partial(teacher.teach.add_dataset, teacher.rosa, model)
+    refused = {
+        "me/mine": "no such dataset", settings.dataset: "not for this", "me/none": "me/none",
+        settings.dataset.upper(): "not for this", "../etc": "owner/name", "/etc/passwd": "owner/name",
+        "https://example.org/a": "owner/name", "file://etc/x": "owner/name",
+    }  # fmt: skip
+    for repo, why in refused.items():
+        with pytest.raises(SmartBreedError, match=why):
+            add(repo)
+    assert (add("me/pets").added, add("me/pets").already) == (6, 6)
+    assert [one.name for one in teacher.teach.model(teacher.rosa, model).classes] == ["Pet 1", "Pet 2"]
 
 
 # -- accounts

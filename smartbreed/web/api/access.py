@@ -123,7 +123,7 @@ ROUTES = (
     Route("/teach/new", "POST", "member", "begin a model of one's own"),
     Route("/teach/model/{model}", "GET HEAD", "member", "page: a model of one's own"),
     Route("/teach/model/{model}/change", "POST", "member", "change its classes, remove or move its photos"),
-    Route("/teach/model/{model}/photos", "POST", "member", "add photos, or a zip of them"),
+    Route("/teach/model/{model}/photos", "POST", "member", "add photos, a zip of them, or a dataset"),
     Route("/teach/model/{model}/photo/{photo}", "GET HEAD", "member", "one of its photos, small"),
     Route("/teach/model/{model}/train", "POST", "member", "train it"),
     Route("/teach/model/{model}/progress", "GET HEAD", "member", "how far its training is"),

@@ -200,13 +200,15 @@ def _add_model(app: FastAPI, services: Services) -> None:
     def photos(request: Request, model: str, visit: Visit = asked, form: Sent = sent) -> Response:
         who, group = visit.member(), form.fields.get("class", "")
         try:
-            if not form.files:
+            if dataset := form.fields.get("dataset", "").strip():
+                done = teach.add_dataset(who.id, model, dataset)
+            elif not form.files:
                 raise RequestError("no_photo", "No photo was sent; choose one and try again.")
-            if group:
+            elif group:
                 done = teach.add_photos(who.id, model, group, form.photos())
             else:
                 done = teach.add_zip(who.id, model, form.files[0].file)
-        except RequestError as error:
+        except SmartBreedError as error:
             if _wants_json(request):
                 raise
             return _show(visit, model, error.status, problem=error.message)

@@ -1,0 +1,258 @@
+"""COCO's JSON and YOLO's text files, of a zip or folder → boxes of pictures, with their classes."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+from smartbreed.core.errors import PhotoError, RequestError
+from smartbreed.imaging.photo import Photo
+from smartbreed.sources.files import is_picture
+from smartbreed.sources.items import BROKEN_ZIP, no_source, open_zip
+
+#: Largest files of annotations that are read, in bytes, and most boxes.
+MOST_JSON, MOST_TEXT, MOST_BOXES = 32_000_000, 1_000_000, 200_000
+#: A box is cut with this share of its sides around it; smaller ones than so many pixels show nothing.
+_MARGIN, _LEAST = 0.1, 16
+#: Files in which YOLO's tools name the classes.
+_NAMES = ("data.yaml", "data.yml", "dataset.yaml", "classes.txt", "obj.names")
+
+NO_PICTURE = "A box is of a picture that is not there."
+BAD_BOX = "A box is outside of its picture, or too small."
+NO_CLASS = "A box is of a class that has no name."
+
+
+class Area(NamedTuple):
+    """A box x0, y0, x1, y1 of a picture that is so wide and high; 0: as the picture itself is."""
+
+    x0: float = 0
+    y0: float = 0
+    x1: float = 0
+    y1: float = 0
+    width: float = 0
+    height: float = 0
+
+
+_NOWHERE = Area()
+
+
+@dataclass(frozen=True)
+class Boxed:
+    """A box of a picture.
+
+    Attributes:
+        picture: name among the files; empty: there is none.
+        label: name of its class.
+        problem: why it is of no use, in a sentence.
+    """
+
+    picture: str
+    label: str
+    area: Area = _NOWHERE
+    problem: str = ""
+
+
+def boxes_of(names: Sequence[str], read: Callable[[str, int], bytes]) -> list[Boxed] | None:
+    """All boxes, those of a picture one after the other; None: there are no annotations among the files.
+
+    Args:
+        names: of all files, with ``/`` between folders; they are compared and never used as paths.
+        read: the content of one, of at most so many bytes.
+
+    Raises:
+        RequestError: ``bad_boxes``: the annotations cannot be read, or hold no box.
+    """
+    pictures = [name for name in names if is_picture(name)]
+    found: list[Boxed] | None = None
+    for name in names:
+        if PurePosixPath(name).suffix.lower() == ".json":
+            content = _json(read(name, MOST_JSON))
+            if isinstance(content, dict) and {"images", "annotations", "categories"} <= content.keys():
+                found = [*(found or []), *_coco(content, _Finder(pictures), name)]
+    if found is None:
+        named = next((one for key in _NAMES for one in names if PurePosixPath(one).name == key), "")
+        if named:
+            found = list(_yolo(names, pictures, _yolo_names(named, read(named, MOST_TEXT)), read))
+    if found is None:
+        return None
+    if not found:
+        raise _bad("These annotations hold no box.")
+    if len(found) > MOST_BOXES:
+        raise _bad(f"These annotations hold more than {MOST_BOXES:,} boxes.")
+    return sorted(found, key=lambda one: one.picture)
+
+
+def cut(photo: Photo, area: Area) -> Photo:
+    """What a box shows, with a little around it.
+
+    Raises:
+        PhotoError: ``damaged``: it is outside of the picture, or too small.
+    """
+    width, height = area.width or photo.width, area.height or photo.height
+    x0, x1 = (value / width * photo.pixels.shape[1] for value in (area.x0, area.x1))
+    y0, y1 = (value / height * photo.pixels.shape[0] for value in (area.y0, area.y1))
+    x0, y0 = max(x0, 0), max(y0, 0)
+    x1, y1 = min(x1, photo.pixels.shape[1]), min(y1, photo.pixels.shape[0])
+    if x1 - x0 < _LEAST or y1 - y0 < _LEAST:
+        raise PhotoError("damaged", BAD_BOX)
+    wide, high = _MARGIN * (x1 - x0), _MARGIN * (y1 - y0)
+    rows = slice(round(max(y0 - high, 0)), round(y1 + high))
+    pixels = photo.pixels[rows, round(max(x0 - wide, 0)) : round(x1 + wide)].copy()
+    pixels.flags.writeable = False
+    return Photo(pixels, photo.sha256, photo.name)
+
+
+class _Finder:
+    """Pictures by what annotations call them: the path, its end, or a name that only one has."""
+
+    def __init__(self, pictures: Sequence[str]) -> None:
+        self._paths = set(pictures)
+        self._by_name: dict[str, list[str]] = defaultdict(list)
+        for path in pictures:
+            self._by_name[PurePosixPath(path).name].append(path)
+
+    def find(self, said: str, beside: str) -> str:
+        """Empty: there is none."""
+        clean = said.replace("\\", "/").removeprefix("./")
+        near = (PurePosixPath(beside).parent / clean).as_posix()
+        same = self._by_name.get(PurePosixPath(clean).name, [])
+        ends = [path for path in same if path.endswith(f"/{clean}")]
+        if clean in self._paths:
+            return clean
+        if near in self._paths:
+            return near
+        return ends[0] if len(ends) == 1 else same[0] if len(same) == 1 else ""
+
+
+def _coco(content: dict[str, Any], finder: _Finder, name: str) -> Iterator[Boxed]:
+    labels = {one.get("id"): str(one.get("name") or "") for one in _rows(content["categories"])}
+    images = {one.get("id"): one for one in _rows(content["images"])}
+    for row in _rows(content["annotations"]):
+        image, label = images.get(row.get("image_id"), {}), labels.get(row.get("category_id"), "")
+        picture = finder.find(str(image.get("file_name") or "-"), name)
+        box, size = _numbers(row.get("bbox"), 4), _numbers([image.get("width"), image.get("height")], 2)
+        if row.get("iscrowd"):
+            continue
+        width, height = size if size and min(size) > 0 else (0.0, 0.0)
+        area = Area(box[0], box[1], box[0] + box[2], box[1] + box[3], width, height) if box else None
+        yield _boxed(picture, label, area)
+
+
+def _yolo(
+    names: Sequence[str], pictures: Sequence[str], labels: Sequence[str], read: Callable[[str, int], bytes]
+) -> Iterator[Boxed]:
+    by_stem = {PurePosixPath(path).with_suffix("").as_posix(): path for path in pictures}
+    for name in names:
+        path = PurePosixPath(name)
+        if path.suffix.lower() != ".txt" or path.name in _NAMES:
+            continue
+        stem = path.with_suffix("").as_posix()
+        beside = "/".join("images" if part == "labels" else part for part in stem.split("/"))
+        picture = by_stem.get(beside) or by_stem.get(stem) or ""
+        for line in read(name, MOST_TEXT).decode("utf-8", "replace").splitlines():
+            words = line.split()
+            if not words:
+                continue
+            values = _numbers(words, 5)
+            if values is None:
+                if picture:  # a text beside no picture, such as a README, is no annotation
+                    yield Boxed(picture, "", problem=BAD_BOX)
+                continue
+            number, x, y, w, h = values
+            label = labels[int(number)] if number.is_integer() and 0 <= number < len(labels) else ""
+            yield _boxed(picture, label, Area(x - w / 2, y - h / 2, x + w / 2, y + h / 2, 1.0, 1.0))
+
+
+def _boxed(picture: str, label: str, area: Area | None) -> Boxed:
+    if not picture:
+        return Boxed("", label, problem=NO_PICTURE)
+    if area is None or not (area.x1 > area.x0 and area.y1 > area.y0):
+        return Boxed(picture, label, problem=BAD_BOX)
+    return Boxed(picture, label, area) if label.strip() else Boxed(picture, "", problem=NO_CLASS)
+
+
+def _yolo_names(name: str, data: bytes) -> list[str]:
+    text = data.decode("utf-8", "replace")
+    if name.endswith((".txt", ".names")):
+        return [line.strip() for line in text.splitlines()]
+    import yaml
+
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise _bad(f"{PurePosixPath(name).name} cannot be read.") from None
+    names = found.get("names") if isinstance(found, dict) else None
+    if isinstance(names, dict):
+        keys = {key: value for key, value in names.items() if isinstance(key, int) and 0 <= key < 10_000}
+        names = [keys.get(number, "") for number in range(max(keys, default=-1) + 1)]
+    if not isinstance(names, list) or not names:
+        raise _bad(f"{PurePosixPath(name).name} names no classes.")
+    # Nothing but plain values: lists in lists of aliases would become a text of any length.
+    return [str(one) if isinstance(one, str | int | float) else "" for one in names]
+
+
+def _json(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):  # any other file may lie beside the pictures
+        return None
+
+
+def _rows(value: Any) -> list[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _numbers(values: Any, count: int) -> list[float] | None:
+    """So many finite numbers, no more and no fewer."""
+    if not isinstance(values, list) or len(values) != count:
+        return None
+    try:
+        found = [float(value) for value in values]
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return found if all(math.isfinite(value) for value in found) else None
+
+
+def _bad(sentence: str) -> RequestError:
+    return RequestError("bad_boxes", sentence)
+
+
+def zip_files(path: Path) -> tuple[list[str], Callable[[str, int], bytes]]:
+    """The files of a zip for `boxes_of`; nothing is unpacked onto the disk.
+
+    Raises:
+        RequestError: ``no_source``: it cannot be read.
+    """
+    try:
+        archive = open_zip(path)
+    except BROKEN_ZIP:
+        raise no_source("This zip cannot be read. Pack the photos once more.") from None
+
+    def read(name: str, most: int) -> bytes:
+        try:
+            with archive.open(name) as member:
+                return member.read(most)
+        except BROKEN_ZIP:
+            return b""
+
+    return [entry.filename for entry in archive.infolist() if not entry.is_dir()], read
+
+
+def folder_files(folder: Path) -> tuple[list[str], Callable[[str, int], bytes]]:
+    """The files of a folder for `boxes_of`; links in it are left out."""
+    names = [
+        path.relative_to(folder).as_posix()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.is_symlink()
+    ]
+
+    def read(name: str, most: int) -> bytes:
+        with (folder / name).open("rb") as file:
+            return file.read(most)
+
+    return names, read
