@@ -114,6 +114,12 @@ def _feedback(it: Report) -> Table:
     ]
 
 
+def _agreement(it: Report) -> Table:
+    return ("breed", "name", "version", "right", "wrong"), [
+        (one.breed, one.name, one.version, one.right, one.wrong) for one in it.feedback.versions
+    ]
+
+
 def _growth(it: Report) -> Table:
     return ("day", "flags", "published"), [(one.day, one.flags, one.published) for one in it.growth]
 
@@ -138,6 +144,6 @@ def _operation(it: ForMaintainers) -> Table:
 PUBLIC: dict[str, Callable[[Report], Table]] = {
     "breeds": _breeds, "confusions": _confusions, "reliability": _reliability, "abstention": _abstention,
     "robustness": _robustness, "versions": _versions, "days": _days, "answers": _answers,
-    "feedback": _feedback, "growth": _growth,
+    "feedback": _feedback, "agreement": _agreement, "growth": _growth,
 }  # fmt: skip
 MAINTAINERS: dict[str, Callable[[ForMaintainers], Table]] = {"drift": _drift, "operation": _operation}

@@ -175,6 +175,12 @@ class Agreement(BaseModel):
         return self.right / (self.right + self.wrong)
 
 
+class VersionAgreement(Agreement):
+    """The same for one version of the model."""
+
+    version: str
+
+
 class Feedback(BaseModel):
     """What people said of the answers; without what they took back."""
 
@@ -183,6 +189,10 @@ class Feedback(BaseModel):
     missed: int
     unsure: int
     breeds: list[Agreement] = Field(description=f"With at least {LEAST_SEEN} answers, most first.")
+    versions: list[VersionAgreement] = Field(
+        default=[],
+        description="By breed and version, each with at least as many; the order is that of breeds.",
+    )
 
 
 class Growth(BaseModel):
@@ -458,12 +468,15 @@ def _feedback(
     verdicts: Counter[str] = Counter()
     breeds: dict[str, Counter[bool]] = {}
     versions: dict[str, Counter[bool]] = {}
+    both: dict[tuple[str, str], Counter[bool]] = {}
     for revision, breed, verdict, number in flags:
         verdicts[verdict] += number
         if verdict in RIGHT or verdict in WRONG:
-            versions.setdefault(revisions.get(revision, revision), Counter())[verdict in RIGHT] += number
+            version = revisions.get(revision, revision)
+            versions.setdefault(version, Counter())[verdict in RIGHT] += number
             if breed:
                 breeds.setdefault(breed, Counter())[verdict in RIGHT] += number
+                both.setdefault((breed, version), Counter())[verdict in RIGHT] += number
     enough = {breed: one for breed, one in breeds.items() if one.total() >= LEAST_SEEN}
     found = [
         Agreement(
@@ -477,6 +490,14 @@ def _feedback(
         missed=verdicts["missed"],
         unsure=verdicts["unsure"],
         breeds=found,
+        versions=[
+            VersionAgreement(
+                breed=one.breed, name=one.name, version=version, right=some[True], wrong=some[False]
+            )
+            for one in found
+            for (breed, version), some in sorted(both.items(), reverse=True)
+            if breed == one.breed and some.total() >= LEAST_SEEN
+        ],
     )
     return feedback, {version: (one[True], one[False]) for version, one in versions.items()}
 

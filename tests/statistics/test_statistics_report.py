@@ -122,6 +122,8 @@ def test_use_feedback_and_growth(services: Services) -> None:
     )
     assert (found.feedback.right, found.feedback.wrong, found.feedback.missed) == (6, 2, 1)
     assert [(one.breed, one.rate) for one in found.feedback.breeds] == [("pug", 0.75)]
+    version = services.identifier.bundle.config.version
+    assert csv_tables.PUBLIC["agreement"](found)[1] == [("pug", "Pug", version, 6, 2)]
     assert [(one.flags, one.published) for one in found.growth] == [(3, 0), (6, 0), (9, 0)]
     [now] = [one for one in found.versions if one.serves]
     assert (now.photos, now.agreed, now.disagreed) == (7, 6, 2)

@@ -148,7 +148,7 @@ def test_tables_for_everyone_and_for_maintainers(client: TestClient, services: S
         assert answer.headers["content-disposition"] == f'attachment; filename="smartbreed-{name}.csv"'
         assert list(pd.read_csv(io.StringIO(answer.text)).columns)
         assert f'href="/statistics/{name}.csv"' in client.get("/statistics").text or name in (
-            "days", "answers", "feedback", "growth"
+            "days", "answers", "feedback", "agreement", "growth"
         )  # fmt: skip
     cookie = services.maintainers.log_in(PASSWORD, "here")
     from smartbreed.accounts.maintainer_sessions import COOKIE
