@@ -79,24 +79,30 @@ def run_bare(folder: Path) -> dict[str, Any]:
         ready = [interpreters() for _ in range(threads)]
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(invoke, range(threads)))  # warm
-        started = time.perf_counter()
+        started, used = time.perf_counter(), time.process_time()
         list(pool.map(invoke, range(threads)))
-        seconds = time.perf_counter() - started
-    return {"rate": len(photos) / seconds, "invokes": len(inputs) / len(photos), "peak": peak_megabytes()}
+        seconds, used = time.perf_counter() - started, time.process_time() - used
+    count = len(photos)
+    return {
+        "rate": count / seconds,
+        "cpu": used / count,
+        "invokes": len(inputs) / count,
+        "peak": peak_megabytes(),
+    }
 
 
 def run_batch(folder: Path) -> dict[str, Any]:
     """Photos a second from a folder to parquet."""
     options = Options(top_k=5, max_bytes=30_000_000, max_pixels=64_000_000)
-    identifier, rates = _identifier(), []
+    identifier, count = _identifier(), len(list(folder.iterdir()))
     with tempfile.TemporaryDirectory() as out:
         for number in range(2):  # the first warms
             source = open_source(str(folder))
             known = about(str(folder), source, identifier.bundle.version.revision, options)
-            started = time.perf_counter()
+            started, used = time.perf_counter(), time.process_time()
             run(source, Parts(Path(out, f"{number}.parquet"), 5), local_engine(identifier, options), known)
-            rates.append(len(list(folder.iterdir())) / (time.perf_counter() - started))
-    return {"rate": rates[-1], "invokes": 0.0, "peak": peak_megabytes()}
+            seconds, used = time.perf_counter() - started, time.process_time() - used
+    return {"rate": count / seconds, "cpu": used / count, "peak": peak_megabytes()}
 
 
 def main(
@@ -125,20 +131,27 @@ def main(
                 if done.returncode:
                     raise SystemExit(done.stderr[-2000:])
                 runs.append(json.loads(done.stdout.splitlines()[-1]))
-    shares = [
-        batch["rate"] / bare["rate"] for bare, batch in zip(results["bare"], results["batch"], strict=True)
-    ]
+    pairs = list(zip(results["bare"], results["batch"], strict=True))
+    shares = statistics.median(batch["rate"] / bare["rate"] for bare, batch in pairs)
     table = Table(title=f"{photos * times} photographs, {default_threads()} cores, {rounds} rounds in turns")
-    for heading in ("", "photos/s (median)", "lowest to highest", "share of the bare networks", "peak MB"):
+    for heading in (
+        "",
+        "photos/s (median)",
+        "lowest to highest",
+        "share of bare",
+        "CPU ms a photo",
+        "peak MB",
+    ):
         table.add_column(heading, justify="right" if heading else "left")
     invokes = results["bare"][0]["invokes"]
     names = {"bare": f"bare invoke, {invokes:.2f} a photo", "batch": "smartbreed batch"}
     for name, runs in results.items():
         rates = [one["rate"] for one in runs]
-        share = f"{statistics.median(shares):.0%}" if name == "batch" else "100%"
+        share = f"{shares:.0%}" if name == "batch" else "100%"
+        cpu = statistics.median(one["cpu"] for one in runs) * 1000
         table.add_row(
             names[name], f"{statistics.median(rates):.0f}", f"{min(rates):.0f} to {max(rates):.0f}", share,
-            f"{max(one['peak'] for one in runs):.0f}",
+            f"{cpu:.1f}", f"{max(one['peak'] for one in runs):.0f}",
         )  # fmt: skip
     Console(width=110).print(table)
 
