@@ -4,13 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all coverage lint browser bench evaluate train train-detector messages docs lock clean
+.PHONY: help run offline test test-all coverage lint browser bench evaluate train train-detector messages docs lock clean
 
 help: ## show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(VENV)/.installed ## start the app on http://127.0.0.1:7860
 	$(BIN)/python app.py
+
+offline: $(VENV)/.installed ## fetch what /offline needs to run the model in a browser (10 MB from npm's registry)
+	$(BIN)/python -m smartbreed.web.pages.offline.runtime
 
 test: $(VENV)/.installed-dev browser ## run the tests (the fast ones)
 	$(BIN)/python -m pytest -n 2 --dist loadfile

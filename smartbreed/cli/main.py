@@ -20,6 +20,7 @@ from smartbreed.cli.common import ModelOption
 from smartbreed.cli.deploy import deploy
 from smartbreed.cli.doctor import doctor
 from smartbreed.cli.identify import identify
+from smartbreed.cli.offline import offline
 from smartbreed.cli.retrain import retrain
 from smartbreed.cli.statistics import statistics
 from smartbreed.cli.teach import teach
@@ -36,6 +37,7 @@ app = typer.Typer(
 app.command()(identify)
 app.command()(batch)
 app.command()(ask)
+app.command()(offline)
 app.command()(retrain)
 app.command()(deploy)
 app.command()(doctor)

@@ -49,6 +49,11 @@ class Settings(BaseSettings):
         default="",
         description="Dataset repo (or local dataset folder) the example pictures come from; empty: none.",
     )
+    offline: bool = Field(
+        default=False,
+        description="Hand out a model that is not the embedded one to browsers, for the page `/offline`. The "
+        "embedded one is public anyway.",
+    )
     max_bytes: int = Field(
         default=30_000_000, ge=1_000, le=1_000_000_000, description="Largest photo accepted, in bytes."
     )

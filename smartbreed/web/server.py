@@ -225,6 +225,7 @@ def build_routes(services: Services) -> list[Any]:
     from smartbreed.web.pages.breeds.page import BreedPages
     from smartbreed.web.pages.contact.page import contact_app
     from smartbreed.web.pages.info.page import info_app
+    from smartbreed.web.pages.offline.page import offline_app
     from smartbreed.web.pages.quiz.page import quiz_app
     from smartbreed.web.pages.statistics.page import StatisticsPages
     from smartbreed.web.pages.teach.page import served_app, teach_app
@@ -237,6 +238,7 @@ def build_routes(services: Services) -> list[Any]:
     # Not mounted: that would take the first part of the address away.
     own = dict.fromkeys(("/api", "/api/{path:path}", "/maintainer/{path:path}"), app)
     own |= dict.fromkeys(("/account", "/account/{path:path}"), account_app(services))
+    own |= dict.fromkeys(("/offline", "/offline/{path:path}"), offline_app(services))
     own |= dict.fromkeys(("/quiz", "/quiz/{path:path}"), quiz_app(services))
     own |= dict.fromkeys(("/about", "/privacy", "/terms"), info_app(services))
     own |= dict.fromkeys(("/admin", "/admin/{path:path}"), admin_app(services))

@@ -67,6 +67,8 @@ ROUTES = (
     Route("/privacy", "GET HEAD", "visitor", "page: what is kept, and for how long"),
     Route("/terms", "GET HEAD", "visitor", "page: what may be done here"),
     Route("/contact", "GET HEAD POST", "visitor", "page: write to those who run this site"),
+    Route("/offline", "GET HEAD", "visitor", "page: name pets in the browser, without an upload"),
+    Route("/offline/{name:path}", "GET HEAD", "visitor", "files of that page, the networks among them"),
     Route("/files/{name}", "GET HEAD", "visitor", "stylesheet and script of pages without gradio"),
     Route("/api/identify", "POST", "anyone", "name the pets in photos"),
     Route("/api/flag", "POST", "visitor", "say whether an answer is right; keeps the photo"),

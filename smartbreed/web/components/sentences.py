@@ -9,7 +9,7 @@ from babel.dates import format_date
 
 from smartbreed.breeds.catalogue import GROUPS
 from smartbreed.i18n import ENGLISH, gettext, language, mark, ngettext
-from smartbreed.inference.results import Guess, Identification, Pet
+from smartbreed.inference.results import Guess, Identification, Pet, Reason
 from smartbreed.training_jobs.accepted_photos import VisitorsBreed
 
 #: One colour a pet, legible with white figures on them and on photos of any brightness.
@@ -37,16 +37,26 @@ def sentence(pet: Pet) -> str:
         return f"{first.name}, {certainty(pet)}"
     if pet.verdict == "group":
         if pet.group.id in GROUPS:
-            group = GROUPS[pet.group.id]
-            return f"{gettext(group.phrase)}; {gettext(group.unclear)}"
+            return group_sentence(pet.group.id)
         return gettext("Possibly %(group)s, but I am not certain", group=pet.group.name)
-    if pet.reason == "other":
+    return unknown_sentence(pet.species, pet.reason)
+
+
+def group_sentence(group_id: str) -> str:
+    """ "A schnauzer; the size is unclear"."""
+    group = GROUPS[group_id]
+    return f"{gettext(group.phrase)}; {gettext(group.unclear)}"
+
+
+def unknown_sentence(species: str, reason: Reason) -> str:
+    """What is said where neither breed nor group is; why not, where that is known."""
+    if reason == "other":
         return gettext("This looks like an animal, but not like a dog or cat I know")
-    if not pet.species:  # a model of something else
+    if not species:  # a model of something else
         return gettext("Nothing that I know for certain")
-    animal = gettext(_ANIMALS[pet.species])
-    if pet.reason:
-        return f"{animal}; {gettext(_REASONS[pet.reason])}"
+    animal = gettext(_ANIMALS[species])
+    if reason:
+        return f"{animal}; {gettext(_REASONS[reason])}"
     return gettext("%(animal)s, but no breed I know", animal=animal)
 
 

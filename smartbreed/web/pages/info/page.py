@@ -23,6 +23,7 @@ from smartbreed.web.api.upload_folder import AGE_S
 from smartbreed.web.language import LANGUAGE_COOKIE, LANGUAGE_LASTS_S
 from smartbreed.web.pages.account.page import AWAY_S, PROVIDER_COOKIE
 from smartbreed.web.pages.account.visit import FORM_COOKIE, FORM_LASTS_S, Visit, dependencies, form_app
+from smartbreed.web.pages.offline.page import why_not_offline
 
 _DAY_S = 86_400
 _PAGES = {
@@ -82,6 +83,7 @@ def facts(services: Services) -> dict[str, Any]:
         "model": config.name,
         "model_version": config.version,
         "labels": len(config.classifier.labels),
+        "offline": not why_not_offline(services),
         "finds_pets": config.detector is not None,
         "measured": measured(bundle, None),
         "confidence": config.classifier.thresholds.breed,

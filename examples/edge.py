@@ -1,0 +1,79 @@
+"""Name the pets of one photo with ai-edge-litert, numpy and Pillow alone: ``python edge.py FOLDER PHOTO``.
+
+FOLDER holds the three files of a model bundle: config.json, detector.tflite and classifier.tflite
+(those that ship lie in smartbreed/assets). Copy this file anywhere; it needs nothing else of SmartBreed.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+from PIL import Image, ImageOps
+
+
+def network(folder: Path, part: dict[str, Any]) -> Callable[..., Any]:
+    """A function of a picture and a box in it: the network's named outputs."""
+    run = Interpreter(str(folder / part["file"])).get_signature_runner()
+    side = (part["input_size"], part["input_size"])
+
+    def call(picture: Image.Image, box: Any) -> Any:
+        pixels = picture.resize(side, Image.Resampling.BILINEAR, box=box, reducing_gap=2.0)
+        return run(image=np.asarray(pixels, np.float32)[None] * part["scale"] + part["offset"])
+
+    return call
+
+
+def anchors(grids: tuple[int, ...] = (19, 10, 5, 3, 2, 1)) -> Iterator[tuple[float, ...]]:
+    """Anchors of SSD MobileNet: y, x, height, width in 0…1."""
+    scales = [*np.linspace(0.2, 0.95, len(grids)), 1.0]
+    for level, grid in enumerate(grids):
+        shapes = [(scales[level], ratio) for ratio in (1, 2, 0.5, 3, 0.3333)]
+        shapes.append((np.sqrt(scales[level] * scales[level + 1]), 1))
+        shapes = shapes if level else [(0.1, 1), (scales[0], 2), (scales[0], 0.5)]
+        for y, x in np.ndindex(grid, grid):
+            for size, ratio in shapes:
+                yield (y + 0.5) / grid, (x + 0.5) / grid, size / np.sqrt(ratio), size * np.sqrt(ratio)
+
+
+def overlap(a: np.ndarray, b: np.ndarray) -> float:
+    """Intersection over union of two boxes."""
+    sides = np.maximum(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0)
+    return float(sides.prod() / ((a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod() - sides.prod()))
+
+
+def main(folder: Path, photo: str) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    detector, classifier = config["detector"], config["classifier"]
+    find, name = network(folder, detector), network(folder, classifier)
+    picture = ImageOps.exif_transpose(Image.open(photo)).convert("RGB")
+    size = np.array(picture.size * 2)
+    found, grid = find(picture, (0, 0, *picture.size)), np.array(list(anchors()))
+    scores = 1 / (1 + np.exp(-found["scores"][0].max(1)))
+    centre = found["boxes"][0, :, :2] / 10 * grid[:, 2:] + grid[:, :2]
+    half = np.exp(found["boxes"][0, :, 2:] / 5) * grid[:, 2:] / 2
+    boxes = np.clip(np.hstack([centre - half, centre + half])[:, [1, 0, 3, 2]], 0, 1) * size
+    rule = detector["confirm"]
+    kept: list[np.ndarray] = []
+    for place in np.argsort(-scores)[: (scores >= rule["candidate"]).sum()]:
+        box = boxes[place]
+        if all(overlap(box, other) <= detector["overlap"] for other in kept):
+            kept.append(box)
+            margin = classifier["margin"] * np.tile(box[2:] - box[:2], 2) * [-1, -1, 1, 1]
+            logits = name(picture, np.clip(box + margin, 0, size))["logits"][0]
+            # The detector's and the classifier's opinion together say whether it is a pet.
+            evidence = rule["detector"] * np.log(scores[place] / (1 - scores[place]))
+            evidence += rule["classifier"] * logits.max() + rule["bias"]
+            if 1 / (1 + np.exp(-evidence)) >= detector["score"]:
+                likely = np.exp((logits - logits.max()) / classifier["temperature"])
+                label, share = classifier["labels"][int(likely.argmax())], likely.max() / likely.sum()
+                print(f"{label['name']}: {share:.0%}, box {[round(float(edge)) for edge in box]}")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    main(Path(sys.argv[1]), sys.argv[2])

@@ -1,0 +1,1 @@
+"""Naming pets in the browser itself: the same two networks, no upload, no connection."""

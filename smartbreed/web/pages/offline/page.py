@@ -1,0 +1,73 @@
+"""``/offline/``: the page that names pets in the browser, and its files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import FileResponse, RedirectResponse, Response
+
+from smartbreed.core.errors import SmartBreedError
+from smartbreed.i18n import gettext
+from smartbreed.services import Services
+from smartbreed.web.components import nav
+from smartbreed.web.pages.account.visit import Visit, dependencies, form_app
+from smartbreed.web.pages.offline import site
+from smartbreed.web.pages.offline.runtime import is_there
+
+_TYPES = {
+    ".js": "text/javascript", ".css": "text/css", ".json": "application/json", ".wasm": "application/wasm",
+}  # fmt: skip
+_FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
+_FRESH = {"Cache-Control": "no-cache"}
+#: A worker's policy is that of its script.
+_WORKER = {**_FRESH, "Content-Security-Policy": "default-src 'none'; connect-src 'self'"}
+
+
+def offline_app(services: Services) -> FastAPI:
+    """The page and its files."""
+
+    def refused(request: Request, visit: Visit, said: SmartBreedError) -> Response:
+        return visit.message("That did not work", said.message, said.status, key="offline", path="offline/")
+
+    app = form_app(services, refused)
+    asked, _ = dependencies(services)
+
+    @app.get("/offline")
+    def moved() -> Response:
+        # With a slash: the files' addresses are relative, here as in a folder.
+        return RedirectResponse(f"{nav.root()}offline/", 308)
+
+    @app.get("/offline/")
+    def index(visit: Visit = asked) -> Response:
+        why = why_not_offline(services)
+        values = {} if why else site.values(services.identifier.bundle)
+        return visit.plain(
+            "offline/page.html", 404 if why else 200, key="offline", style="info", path="offline/", why=why,
+            **{"title": gettext(site.TITLE), "about": gettext(site.ABOUT), **values},
+        )  # fmt: skip
+
+    @app.get("/offline/{name:path}")
+    def file(name: str, v: str = "") -> Response:
+        found = None if why_not_offline(services) else site.file_of(services.identifier.bundle, name)
+        if found is None:
+            return Response("There is nothing here.", 404, media_type="text/plain")
+        headers = _WORKER if name == "worker.js" else _FOREVER if v else _FRESH
+        kind = _TYPES.get(Path(name).suffix, "application/octet-stream")
+        if isinstance(found, Path):
+            return FileResponse(found, headers=headers, media_type=kind)
+        return Response(found, headers=headers, media_type=kind)
+
+    return app
+
+
+def why_not_offline(services: Services) -> str:
+    """Why the page cannot be used here; empty: it can."""
+    if services.settings.model and not services.settings.offline:
+        return gettext("The model that answers here is not handed out to browsers.")
+    if not is_there():
+        return gettext(
+            "This page is not set up here; the people who run the site can do it with “make offline”."
+        )
+    return ""

@@ -1,0 +1,82 @@
+"""LiteRT.js, which runs the networks in a browser: fetched once from the npm registry, checked, kept.
+
+``python -m smartbreed.web.pages.offline.runtime`` (``make offline``) puts it beside the page's files. It is
+not in the repository, because it is 10 MB of a program that others build.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import sys
+import tarfile
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from smartbreed.core.errors import SmartBreedError
+from smartbreed.core.files import replace_durably, write_tmp
+
+FOLDER = Path(__file__).parents[2] / "static" / "offline" / "vendor"
+#: Package on the npm registry: its sha512, and what is taken of it under which name.
+_PACKAGES = {
+    "@litertjs/core@2.5.3": (
+        "PlGmbMOq9WitX7FO0jhbdJw9GthatsyuCQXjTt/wJZo0FLaw48q4tz8IwqgqCIkviYGr9OFDL1kCnN4nzWoyJQ==",
+        {
+            "dist/index.js": "litert.js",
+            "wasm/litert_wasm_internal.js": "litert_wasm_internal.js",
+            "wasm/litert_wasm_internal.wasm": "litert_wasm_internal.wasm",
+            "wasm/litert_wasm_compat_internal.js": "litert_wasm_compat_internal.js",
+            "wasm/litert_wasm_compat_internal.wasm": "litert_wasm_compat_internal.wasm",
+        },
+    ),
+    "@litertjs/wasm-utils@2.5.3": (
+        "4fJiw6tBQnIs+0jH/OQ16nYOiSl8/+zZnn5h2ul8aTKHi05sVqZW580Tmk78pC2kT39A9OYBVdFawteZ/sI1kQ==",
+        {"dist/index.js": "wasm-utils.js"},
+    ),
+}
+#: Every file of it.
+FILES = tuple(name for _, taken in _PACKAGES.values() for name in taken.values())
+
+
+def is_there(folder: Path = FOLDER) -> bool:
+    """Whether all of it was fetched."""
+    return all((folder / name).is_file() for name in FILES)
+
+
+def fetch(folder: Path = FOLDER, registry: str = "https://registry.npmjs.org") -> None:
+    """Fetch what is missing.
+
+    Raises:
+        SmartBreedError: the registry cannot be reached, or sends something else.
+    """
+    if is_there(folder):
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    for package, (sha512, taken) in _PACKAGES.items():
+        name, _, version = package.rpartition("@")
+        address = f"{registry}/{name}/-/{name.rpartition('/')[2]}-{version}.tgz"
+        try:
+            with urllib.request.urlopen(address, timeout=60) as answer:
+                content = answer.read()
+        except (OSError, urllib.error.URLError):
+            raise SmartBreedError(
+                "no_runtime", f"{address} cannot be fetched; /offline needs it. Try again with a connection."
+            ) from None
+        if base64.b64encode(hashlib.sha512(content).digest()).decode() != sha512:
+            raise SmartBreedError("no_runtime", f"{address} is not the file it was; nothing was kept of it.")
+        with tarfile.open(fileobj=io.BytesIO(content)) as packed:
+            for inside, kept in taken.items():
+                member = packed.extractfile(f"package/{inside}")
+                assert member is not None  # the sum says which files are in it
+                # Without a bundler the one package has to name the file of the other.
+                text = member.read().replace(b'"@litertjs/wasm-utils"', b'"./wasm-utils.js"')
+                replace_durably(write_tmp(folder, kept, text), folder / kept)
+
+
+if __name__ == "__main__":
+    try:
+        fetch()
+    except SmartBreedError as error:
+        sys.exit(error.message)

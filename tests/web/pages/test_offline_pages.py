@@ -1,0 +1,55 @@
+"""The page that names pets in the browser: who gets the model, and what its files are."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from smartbreed.core.errors import SmartBreedError
+from smartbreed.core.settings import EMBEDDED_BUNDLE
+from smartbreed.inference.bundle import load_bundle
+from smartbreed.web.pages.offline import runtime, site
+
+
+def test_the_browser_gets_what_the_decision_needs_and_no_more() -> None:
+    bundle = load_bundle(EMBEDDED_BUNDLE)
+    config = site.model_config(bundle)
+    assert len(config["classifier"]["labels"]) == len(config["classifier"]["bias"]) == 133
+    assert config["classifier"]["labels"][0] == {
+        "id": "abyssinian", "name": "Abyssinian", "species": "cat", "group": "patterned_cat",
+    }  # fmt: skip
+    assert set(config["detector"]["confirm"]) == {"candidate", "detector", "classifier", "bias"}
+    for name in config["page_files"]:
+        assert site.file_of(bundle, name.partition("?")[0]) is not None, name
+    for name in ("classifier.weights.h5", "model/classifier.weights.h5", "../page.py", "model/../config.json",
+                 "vendor/../page.js", "", "replay.npz", "model/replay.npz"):  # fmt: skip
+        assert site.file_of(bundle, name) is None, name
+    said = site.words(bundle)
+    assert said["dog_dark"] == "A dog; too dark to tell the breed"
+    assert said["_other"].startswith("This looks like an animal")
+
+
+def test_a_changed_runtime_is_refused_and_nothing_of_it_kept(tmp_path: Path) -> None:
+    for package in runtime._PACKAGES:
+        name, _, version = package.rpartition("@")
+        folder = tmp_path / "registry" / name / "-"
+        folder.mkdir(parents=True)
+        with tarfile.open(folder / f"{name.rpartition('/')[2]}-{version}.tgz", "w:gz") as packed:
+            entry = tarfile.TarInfo("package/dist/index.js")
+            entry.size = 4
+            packed.addfile(entry, io.BytesIO(b"evil"))
+    with pytest.raises(SmartBreedError, match="not the file it was"):
+        runtime.fetch(tmp_path / "kept", (tmp_path / "registry").as_uri())
+    with pytest.raises(SmartBreedError, match="cannot be fetched"):
+        runtime.fetch(tmp_path / "kept", (tmp_path / "nowhere").as_uri())
+    assert not list((tmp_path / "kept").iterdir())
+
+
+def test_without_the_runtime_no_folder_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(site, "is_there", lambda: False)
+    with pytest.raises(SmartBreedError, match="make offline"):
+        site.build(load_bundle(EMBEDDED_BUNDLE), tmp_path / "site")
+    assert not (tmp_path / "site").exists()
