@@ -1,7 +1,8 @@
-"""A proxy that serves an app under a prefix and takes the prefix away."""
+"""A proxy that serves an app under a prefix and takes the prefix away, or several replicas of it by turns."""
 
 from __future__ import annotations
 
+import itertools
 import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -17,9 +18,10 @@ from support.clock import until
 
 
 @contextmanager
-def prefix_proxy(prefix: str, port: int) -> Iterator[str]:
-    """Passes on what is below ``prefix`` to ``127.0.0.1:port``; yields its own address."""
-    client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60)
+def prefix_proxy(prefix: str, *ports: int) -> Iterator[str]:
+    """Passes on what is below ``prefix`` to each of ``ports`` in turn; yields its own address."""
+    transport = httpx.AsyncHTTPTransport()  # a client would keep the cookies of one visitor for the next
+    turns = itertools.cycle(f"http://127.0.0.1:{port}" for port in ports)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -31,10 +33,13 @@ def prefix_proxy(prefix: str, port: int) -> Iterator[str]:
             return
         query = f"?{request.url.query}" if request.url.query else ""
         headers = [(key, value) for key, value in request.headers.raw if key != b"accept-encoding"]
-        passed = client.build_request(
-            request.method, path.removeprefix(prefix) + query, content=await request.body(), headers=headers
+        passed = httpx.Request(
+            request.method,
+            f"{next(turns)}{path.removeprefix(prefix)}{query}",
+            content=await request.body(),
+            headers=headers,
         )
-        answer = await client.send(passed, stream=True)
+        answer = await transport.handle_async_request(passed)
 
         async def body() -> AsyncIterator[bytes]:
             async for chunk in answer.aiter_raw():
