@@ -121,7 +121,7 @@ def test_a_game_goes_on_at_the_other_replica(site: Site) -> None:
         page = browser.get(address).text
         assert f"Round <b>{number}</b>" in page
         choice = html.unescape(re.findall(r'name="choice" value="([^"]*)"', page)[0])
-        # Whoever answers before a person could have read the question is asked again.
+        # An answer that came too fast for a person is refused; the next one counts.
         sent = functools.partial(browser.fill, address, f"{address}/answer", choice=choice)
         until(lambda send=sent: send().status_code == 303)
         for _ in site.replicas:
@@ -176,7 +176,7 @@ def test_a_maintainer_signs_in_here_and_one_retraining_runs_in_all(site: Site) -
     assert len(list((site.folder / "home" / "retraining" / "jobs").glob("*/"))) == 1
 
 
-def test_a_switch_that_one_replica_is_told_holds_at_the_other(site: Site) -> None:
+def test_a_switch_set_at_one_replica_holds_at_the_other(site: Site) -> None:
     done = site.command("accounts", "role", EMAIL, "admin")
     assert done.returncode == 0, done.stderr
     admin = site.browser()
