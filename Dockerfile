@@ -7,8 +7,9 @@ WORKDIR /build
 RUN python -m venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH
 COPY . .
-RUN pip install --no-cache-dir --disable-pip-version-check --constraint constraints.txt ".[${EXTRAS}]" && \
-    cd / && python -m smartbreed.web.pages.offline.runtime
+RUN pip install --no-cache-dir --disable-pip-version-check --constraint constraints.txt ".[${EXTRAS}]"
+WORKDIR /
+RUN python -m smartbreed.web.pages.offline.runtime
 
 FROM python:3.11-slim
 WORKDIR /app
