@@ -29,6 +29,7 @@ GENERATED = (
     "migrations/versions/",
     "home/make_home.py",
     "test_words.py",
+    "offline/vendor/",  # fetched, and not ours
 )
 PLACES = ("smartbreed", "localhub", "training", "tests", "benchmarks", "examples", "docs")
 

@@ -24,6 +24,8 @@ Run = Callable[..., Result]
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     for name, value in environment(tmp_path).items():
         monkeypatch.setenv(name, value)
+    for name in ("GRADIO_SERVER_NAME", "GRADIO_SERVER_PORT"):  # a server of this process has set them
+        monkeypatch.delenv(name, raising=False)
     return lambda *words: CliRunner().invoke(app, ["accounts", *words])
 
 

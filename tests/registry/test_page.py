@@ -13,7 +13,7 @@ from support.bundles import EMBEDDED, make_bundle, publish
 from smartbreed.core.settings import Settings
 from smartbreed.registry.watcher import Watcher
 from smartbreed.services import Services
-from smartbreed.web.components.breed_list import OTHER_CHOICE, UNKNOWN_PREFIX, breed_choices, catalogue
+from smartbreed.web.components.breed_list import UNKNOWN_PREFIX, breed_choices, catalogue, other_choice
 from smartbreed.web.pages.identify.page import IdentifyPage
 from smartbreed.web.pages.identify.session import Options, Session, at_view, identify_uploads
 
@@ -87,7 +87,7 @@ def test_a_breed_the_catalogue_lacks_can_be_named_and_flagged(
     assert (NEW["name"], NEW["id"]) in offered
     learnt = [value for _, value in offered if not value.startswith(UNKNOWN_PREFIX)]
     assert len(learnt) == len(catalogue()) + 2
-    assert offered[-1] == OTHER_CHOICE
+    assert offered[-1] == other_choice()
     said = page.services.flag(
         page.services.read(Path(PICTURE)),
         session.answer,

@@ -21,6 +21,7 @@ WITHOUT_GRADIO = {
     "admin.css",
     "breeds.css",
     "info.css",
+    "offline.css",
     "quiz.css",
     "statistics.css",
     "teach.css",
