@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from smartbreed.batch.worker import Done, Options, work
+from smartbreed.batch.worker import Done, Options, read, work
 from smartbreed.core.errors import PhotoError
 from smartbreed.imaging.admission import Admission
 from smartbreed.imaging.decoding import most_memory
@@ -30,12 +30,6 @@ def answers(identifier: Identifier, options: Options, items: Iterable[Item]) -> 
     large = most_memory(options.max_pixels)
     admission = Admission(large, large, patience_s=_FOR_EVER_S, most_waiting=threads)
 
-    def read(item: Item) -> bytes | PhotoError:
-        try:
-            return item.read(options.max_bytes)
-        except PhotoError as error:
-            return error
-
     def answer(item: Item, reading: Future[bytes | PhotoError]) -> Done:
         return work(identifier, options, item.name, reading.result(), admission)
 
@@ -45,7 +39,7 @@ def answers(identifier: Identifier, options: Options, items: Iterable[Item]) -> 
     try:
         for item in items:
             ahead = _READERS if isinstance(item.where, Remote) else _AHEAD * threads
-            waiting.append(workers.submit(answer, item, readers.submit(read, item)))
+            waiting.append(workers.submit(answer, item, readers.submit(read, item, options)))
             while len(waiting) >= ahead:
                 yield waiting.popleft().result()
         while waiting:

@@ -8,8 +8,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from smartbreed.batch.run import Engine
-from smartbreed.batch.worker import Done, Options, work
-from smartbreed.core.errors import BundleError, PhotoError
+from smartbreed.batch.worker import Done, Options, read, work
+from smartbreed.core.errors import BundleError
 from smartbreed.core.extras import require
 from smartbreed.core.settings import Settings, load_settings
 from smartbreed.imaging.admission import Admission
@@ -47,11 +47,7 @@ class Worker:
         return {"done": [pickle.dumps(self._answer(pickle.loads(item))) for item in batch["item"]]}
 
     def _answer(self, item: Item) -> Done:
-        data: bytes | PhotoError
-        try:
-            data = item.read(self._options.max_bytes)
-        except PhotoError as error:
-            data = error
+        data = read(item, self._options)
         return work(self._identifier, self._options, item.name, data, self._admission)
 
 

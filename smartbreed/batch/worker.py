@@ -13,6 +13,7 @@ from smartbreed.imaging.admission import Admission
 from smartbreed.imaging.photo import Photo, encode_jpeg, read_photo
 from smartbreed.inference.pipeline import Identifier
 from smartbreed.inference.results import Failure, Pet
+from smartbreed.sources.items import Item
 
 #: Longest side of a thumbnail, pixels.
 THUMBNAIL = 128
@@ -56,6 +57,14 @@ class Done:
     def error(self) -> str:
         """The code of why it could not be used; empty: it could."""
         return str(self.rows[0].get("error") or "")
+
+
+def read(item: Item, options: Options) -> bytes | PhotoError:
+    """The bytes of a photo, or why they cannot be read: that is its row."""
+    try:
+        return item.read(options.max_bytes)
+    except PhotoError as error:
+        return error
 
 
 def work(

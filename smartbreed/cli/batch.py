@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from smartbreed.cli.common import SOME_FAILED, ModelOption, ends_well, say, settings_with
+from smartbreed.cli.common import (
+    SOME_FAILED,
+    ModelOption,
+    ScoreOption,
+    WholeOption,
+    ends_well,
+    say,
+    settings_with,
+)
 
 if TYPE_CHECKING:
     from smartbreed.batch.run import Progress
@@ -53,12 +61,8 @@ def batch(
             min=1, max=_MOST_GUESSES, help="Breeds to list for each pet. Default: SMARTBREED_TOP_K."
         ),
     ] = None,
-    whole: Annotated[
-        bool, typer.Option("--whole", help="Take each whole picture as the pet instead of looking for pets.")
-    ] = False,
-    score: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Smallest score of a find. Default: the model's own.")
-    ] = None,
+    whole: WholeOption = False,
+    score: ScoreOption = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that is there.")] = False,
     model: ModelOption = None,
 ) -> None:
@@ -68,8 +72,6 @@ def batch(
     photo could be used, 1 when some could not, 2 when the command makes no sense or a disk refused.
     """
     with ends_well():
-        if score is not None and score != score:  # NaN passes a range check
-            raise typer.BadParameter("not a number", param_hint="--score")
         from smartbreed.batch.parts import Parts
         from smartbreed.batch.report import write_report
         from smartbreed.batch.run import about, local_engine, run

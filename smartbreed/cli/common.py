@@ -32,6 +32,23 @@ ModelOption = Annotated[
         show_default=False,
     ),
 ]
+WholeOption = Annotated[
+    bool, typer.Option("--whole", help="Take each whole picture as the pet instead of looking for pets.")
+]
+
+
+def _number(score: float | None) -> float | None:
+    if score is not None and score != score:  # NaN passes a range check
+        raise typer.BadParameter("not a number")
+    return score
+
+
+ScoreOption = Annotated[
+    float | None,
+    typer.Option(
+        "--score", min=0, max=1, callback=_number, help="Smallest score of a find. Default: the model's own."
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 
 

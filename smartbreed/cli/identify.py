@@ -19,6 +19,8 @@ from smartbreed.cli.common import (
     SOME_FAILED,
     JsonOption,
     ModelOption,
+    ScoreOption,
+    WholeOption,
     ends_well,
     say,
     settings_with,
@@ -42,12 +44,8 @@ def identify(
         int | None,
         typer.Option(min=1, max=1000, help="Breeds to list for each pet. Default: SMARTBREED_TOP_K."),
     ] = None,
-    whole: Annotated[
-        bool, typer.Option("--whole", help="Take each whole picture as the pet instead of looking for pets.")
-    ] = False,
-    score: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Smallest score of a find. Default: the model's own.")
-    ] = None,
+    whole: WholeOption = False,
+    score: ScoreOption = None,
     model: ModelOption = None,
 ) -> None:
     """Name the breed of every cat and dog in photos.
@@ -56,8 +54,6 @@ def identify(
     exit status is 0 when every photo could be read, 1 when some could not, 2 when the command makes no sense.
     """
     with ends_well():
-        if score is not None and score != score:  # NaN passes a range check
-            raise typer.BadParameter("not a number", param_hint="--score")
         settings = settings_with(model=model, top_k=top_k)
         sources = expand(paths)
         if any(source.path is None for source in sources) and sys.stdin.isatty():

@@ -13,6 +13,7 @@ import datetime as dt
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -149,7 +150,8 @@ def arm(kill_at: int, steps_file: str | None) -> None:
     """Kill this process at the n-th step; without one, count them into a file.
 
     Steps are both sides of each call that changes the disk, of each request to the Hub, of each
-    commit of the database, and each SQL statement, before it runs.
+    commit of the database, and each SQL statement, before it runs; SQLite's driver tells of ``BEGIN`` and its
+    like too.
     """
     steps = 0
 
@@ -175,7 +177,15 @@ def arm(kill_at: int, steps_file: str | None) -> None:
     wrap(Session, "commit")
     wrap(httpx2.Client, "send")
 
-    sa.event.listen(sa.Engine, "before_cursor_execute", lambda *_: step())
+    @sa.event.listens_for(sa.Engine, "connect")
+    def trace(connection: Any, _: object) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            connection.set_trace_callback(step)
+
+    @sa.event.listens_for(sa.Engine, "before_cursor_execute")
+    def execute(connection: sa.Connection, *_: object) -> None:
+        if connection.dialect.name != "sqlite":
+            step()
 
     if steps_file:
         real_exit = os._exit

@@ -13,6 +13,7 @@ from starlette.types import Scope
 from smartbreed.accounts.origin import public_origin
 from smartbreed.services import Services
 from smartbreed.web.api.body_limit import BodyLimit
+from smartbreed.web.api.language import LanguageMiddleware
 from smartbreed.web.api.observing import Observing
 from smartbreed.web.api.own_site import OwnSiteMiddleware
 from smartbreed.web.api.problems import Problems
@@ -20,7 +21,6 @@ from smartbreed.web.api.security_headers import PagePolicyMiddleware, SecurityHe
 from smartbreed.web.api.tracing import Tracing
 from smartbreed.web.components.page_head import with_own_head
 from smartbreed.web.components.plain import not_found
-from smartbreed.web.language import LanguageMiddleware
 
 
 def build_middleware(services: Services, tracing: Tracing | None = None) -> list[Middleware]:

@@ -26,9 +26,7 @@ def test_memory_is_bounded_and_ordinary_visitors_are_answered(photo: Path, tmp_p
             assert not any(answer.startswith("500") for answer in answers), (name, answers)
         assert set(result.answers["PNGs of 100 megapixels"]) == {"too_many_pixels, too_many_pixels"}
         assert any("answered" in answer for answer in result.answers["PNGs of 60 megapixels"])
-        # Refused before all of it has arrived: a busy client may see its sending cut off before the answer.
-        assert {"415", "422", "503"} & set(result.answers["38 MB of base64"])
-        assert set(result.answers["38 MB of base64"]) <= {"415", "422", "503", "cut"}
+        assert set(result.answers["38 MB of base64"]) <= {"415", "422", "503"}
         assert "Traceback" not in log.read_text()
         answer = httpx.post(url + "api/identify", content=photo.read_bytes(), timeout=60)
         assert answer.status_code == 200

@@ -18,9 +18,9 @@ from smartbreed.i18n import gettext, mark, ngettext, translated
 from smartbreed.inference.bundle import Bundle
 from smartbreed.services import Services
 from smartbreed.statistics.report import measured
+from smartbreed.web.api.language import LANGUAGE_COOKIE, LANGUAGE_LASTS_S
 from smartbreed.web.api.sessions import IDLE_S
 from smartbreed.web.api.upload_folder import AGE_S
-from smartbreed.web.language import LANGUAGE_COOKIE, LANGUAGE_LASTS_S
 from smartbreed.web.pages.account.page import AWAY_S, PROVIDER_COOKIE
 from smartbreed.web.pages.account.visit import FORM_COOKIE, FORM_LASTS_S, Visit, dependencies, form_app
 from smartbreed.web.pages.offline.page import why_not_offline

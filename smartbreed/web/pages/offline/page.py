@@ -53,7 +53,7 @@ def offline_app(services: Services) -> FastAPI:
         found = None if why_not_offline(services) else site.file_of(services.identifier.bundle, name)
         if found is None:
             return Response("There is nothing here.", 404, media_type="text/plain")
-        headers = _WORKER if name == "worker.js" else _FOREVER if v else _FRESH
+        headers = _WORKER if name == site.WORKER else _FOREVER if v else _FRESH
         kind = _TYPES.get(Path(name).suffix, "application/octet-stream")
         if isinstance(found, Path):
             return FileResponse(found, headers=headers, media_type=kind)

@@ -21,7 +21,9 @@ from smartbreed.web.components.plain import STATIC, page_style
 from smartbreed.web.pages.offline.runtime import FILES, FOLDER, is_there
 
 SOURCES = STATIC / "offline"
-SCRIPTS = ("identify.js", "page.js", "worker.js")
+_SCRIPTS = ("identify.js", "page.js")
+#: Keeps the other files, and so is none of them.
+WORKER = "worker.js"
 TITLE = mark("Offline")
 ABOUT = mark("Name cats and dogs in this browser: no upload, and no connection once the page has loaded.")
 #: Sentences that the scripts show.
@@ -91,17 +93,17 @@ def model_config(bundle: Bundle) -> dict[str, Any]:
         "version": config.version,
         "classifier": classifier,
         "detector": detector,
-        "page_files": [*SCRIPTS[:2], "page.css", *networks, *(f"vendor/{name}" for name in _runtime())],
+        "page_files": [*_SCRIPTS, "page.css", *networks, *(f"vendor/{name}" for name in _runtime())],
     }
 
 
 def file_of(bundle: Bundle, name: str) -> Path | bytes | None:
     """A file of the page by its address below it; None: there is none."""
     folder, _, last = name.rpartition("/")
-    if not folder and last in SCRIPTS:
+    if not folder and last in (*_SCRIPTS, WORKER):
         return SOURCES / last
     if name == "page.css":
-        return page_style("offline.css").encode()
+        return page_style("info.css", "offline.css").encode()
     if folder == "vendor" and last in FILES:
         return FOLDER / last
     if name == "model/config.json":
@@ -125,7 +127,13 @@ def build(bundle: Bundle, folder: Path) -> list[str]:
         raise RequestError("no_runtime", "The runtime for browsers is missing; fetch it with: make offline")
     if folder.exists() and any(folder.iterdir()):
         raise RequestError("not_empty", f"{folder} is not empty; name a new folder.")
-    files = [*SCRIPTS, "page.css", "model/config.json", *(f"model/{name}" for name in _networks(bundle))]
+    files = [
+        *_SCRIPTS,
+        WORKER,
+        "page.css",
+        "model/config.json",
+        *(f"model/{name}" for name in _networks(bundle)),
+    ]
     files += [f"vendor/{name}" for name in FILES]
     with disk_errors("The page cannot be written"):
         for name in files:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -12,6 +11,7 @@ from smartbreed.accounts.maintainer_sessions import read_cookie, set_cookie
 from smartbreed.accounts.origin import over_https, public_origin
 from smartbreed.core.settings import Settings
 from smartbreed.i18n.languages import LANGUAGES, ask_first, negotiated, speaking
+from smartbreed.web.api.client import calling_scope
 
 LANGUAGE_COOKIE = "smartbreed_lang"
 LANGUAGE_LASTS_S = 31_536_000
@@ -21,12 +21,10 @@ _PROGRAMS = ("/api", "/gradio_api/", "/assets/", "/static/", "/files/")
 
 def _of_event() -> str:
     """The language of the visitor whose gradio event this thread is handling; empty outside of events."""
-    from gradio.context import LocalContext
-
-    request: Any = LocalContext.request.get(None)
-    headers = getattr(request, "headers", None)
-    if headers is None:
+    scope = calling_scope()
+    if not scope:
         return ""
+    headers = Headers(scope=dict(scope))
     return negotiated(read_cookie(headers, LANGUAGE_COOKIE), headers.get("accept-language", ""))
 
 
