@@ -57,6 +57,15 @@ def watch(page: Any, address: str) -> list[str]:
     return faults
 
 
+def follow(page: Any, target: Any) -> None:
+    """Press a link or a button of a form, and wait until the page it leads to stands.
+
+    A click alone returns when the browser has begun to leave; what is counted then may be either page's.
+    """
+    with page.expect_navigation(wait_until="load"):
+        target.click()
+
+
 def check_look(page: Any, width: int, targets: str) -> None:
     """The page is as wide as the window, its text stands out, and what is touched is 44 pixels high."""
     assert page.evaluate("document.documentElement.scrollWidth") == width, page.url

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.browser import LOOKS, check_look, watch
+from support.browser import LOOKS, check_look, follow, watch
 
 pytestmark = pytest.mark.browser
 
@@ -43,20 +43,20 @@ def test_without_a_script_the_form_does_the_same(chromium: Any, server: Any) -> 
     page.goto(f"{server.url}breeds")
     page.fill("#breed-filter input", "terrier")
     page.select_option("#breed-filter select[name=size]", "small")
-    page.click("#breed-filter button")
+    follow(page, page.locator("#breed-filter button"))
     assert "q=terrier" in page.url
     assert "size=small" in page.url
     some = page.locator(".sb-breed-card").count()
     assert 0 < some < 133
     assert page.input_value("#breed-filter input") == "terrier"
-    page.locator(".sb-breed-card a").first.click()
+    follow(page, page.locator(".sb-breed-card a").first)
     page.select_option("#breed-compare select", "boxer")
-    page.click("#breed-compare button")
+    follow(page, page.locator("#breed-compare button"))
     assert page.locator(".sb-both thead th").count() == 2
     page.go_back()
     page.go_back()
     assert page.locator(".sb-breed-card").count() == some
-    page.click(".sb-clear")
+    follow(page, page.locator(".sb-clear"))
     assert page.locator(".sb-breed-card").count() == 133
     context.close()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.browser import follow
 from support.gallery import photographs
 from support.processes import Server, smartbreed
 
@@ -104,28 +105,27 @@ def test_every_control_of_the_quiz(open_page: Open, width: int, scheme: str) -> 
             page.locator(".sb-more").click()
         opened.value.wait_for_url(re.compile(r"/breeds/\w+$"))
         opened.value.close()
-        page.locator("#quiz-next button").click()
+        follow(page, page.locator("#quiz-next button"))
         page.locator(".sb-option, .sb-over").first.wait_for()
         fits(page)
     with page.expect_download() as got:
         page.locator("text=Save the card").click()
     assert Path(got.value.path()).read_bytes().startswith(b"\x89PNG")
-    page.locator("text=Play again").click()
+    follow(page, page.locator("text=Play again"))
     page.locator(".sb-option").first.wait_for()
-    page.locator("text=Leave the game").click()
+    follow(page, page.locator("text=Leave the game"))
     page.wait_for_url("**/quiz")
     begin(page, "Breed facts", "Endless")
     for _ in range(40):
         answer(page, "1")
-        page.locator("#quiz-next button").click()
+        follow(page, page.locator("#quiz-next button"))
         page.locator(".sb-option, .sb-over").first.wait_for()
         if page.locator(".sb-over").count():
             break
     assert page.locator(".sb-over").is_visible()
-    page.locator("text=All games").click()
+    follow(page, page.locator("text=All games"))
     for tab in ("Photos, endless", "Facts, timed", "Facts, endless", "Photos, timed"):
-        page.locator(f".sb-tabs a:has-text('{tab}')").click()
-        page.wait_for_load_state()
+        follow(page, page.locator(f".sb-tabs a:has-text('{tab}')"))
         assert page.locator(".sb-tabs [aria-current]").inner_text() == tab
         fits(page)
     page.locator("main a:has-text('Sign in')").click()
@@ -143,7 +143,8 @@ def test_it_works_without_a_script_and_by_keyboard_alone(open_page: Open) -> Non
         page.keyboard.press("Enter")
         page.locator(".sb-result").wait_for()
         page.locator("#quiz-next button").focus()
-        page.keyboard.press("Enter")
+        with page.expect_navigation(wait_until="load"):
+            page.keyboard.press("Enter")
     page.locator(".sb-over").wait_for()
 
 
@@ -151,7 +152,7 @@ def test_going_back_shows_the_round_that_is_open(open_page: Open) -> None:
     page = open_page("quiz")
     begin(page, "Breed facts", "Endless")
     answer(page, "1")
-    page.locator("#quiz-next button").click()
+    follow(page, page.locator("#quiz-next button"))
     page.locator(".sb-option").first.wait_for()
     asked = page.locator("main h2").inner_text()
     page.go_back()

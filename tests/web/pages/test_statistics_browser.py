@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from support.browser import LOOKS, check_look, watch
+from support.browser import LOOKS, check_look, follow, watch
 
 pytestmark = pytest.mark.browser
 
@@ -37,28 +37,28 @@ def test_every_control_without_a_script(chromium: Any, server: Any, tmp_path: Pa
     page.goto(f"{server.url}statistics")
     for number in range(page.locator("#breeds thead a").count()):
         for _ in range(2):
-            page.locator("#breeds thead a").nth(number).click()
+            follow(page, page.locator("#breeds thead a").nth(number))
             assert page.locator("#breeds [aria-sort]").count() == 1
     page.fill("#breeds input", "westie")
-    page.keyboard.press("Enter")
-    page.wait_for_url("**q=westie**")
+    with page.expect_navigation(url="**q=westie**", wait_until="load"):
+        page.keyboard.press("Enter")
     assert page.locator("#breeds tbody tr").count() == 1
-    page.click("#breeds .sb-clear")
-    page.click("#breeds .sb-more")
+    follow(page, page.locator("#breeds .sb-clear"))
+    follow(page, page.locator("#breeds .sb-more"))
     assert page.locator("#breeds tbody tr").count() == 133
-    page.click("#breeds .sb-more")
+    follow(page, page.locator("#breeds .sb-more"))
     assert page.locator("#breeds tbody tr").count() == 15
     cell = page.locator("#mix-ups td a").first
     number = int(cell.inner_text())
-    cell.click()
+    follow(page, cell)
     said = page.locator("#mix-ups .sb-pairs .sb-percent").all_inner_texts()
     assert sum(int(one.split()[0]) for one in said) == number
-    page.locator("#mix-ups .sb-pairs a").first.click()
+    follow(page, page.locator("#mix-ups .sb-pairs a").first)
     assert "/breeds/" in page.url
     page.go_back()
-    page.click("#mix-ups .sb-more")
+    follow(page, page.locator("#mix-ups .sb-more"))
     for anchor in page.locator(".sb-contents a").all():
-        anchor.click()
+        follow(page, anchor)
         assert page.url.endswith(str(anchor.get_attribute("href")))
     tables = [str(one.get_attribute("href")) for one in page.locator(".sb-csv").all()]
     assert len(tables) == len(set(tables)) >= 7
