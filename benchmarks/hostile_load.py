@@ -93,7 +93,9 @@ class Attack:
         self.process = psutil.Process(pid)
         self.result = Result()
         self._over = threading.Event()
-        self._client = httpx.Client(timeout=180, limits=httpx.Limits(max_connections=200))
+        # A kept connection may be closed by the server at the very moment it is used again.
+        limits = httpx.Limits(max_connections=200, max_keepalive_connections=0)
+        self._client = httpx.Client(timeout=180, limits=limits)
 
     def run(self) -> Result:
         """All attacks at once; returns when each has ended."""
