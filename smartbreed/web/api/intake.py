@@ -46,6 +46,8 @@ def guard(blocks: gr.Blocks, own: set[int]) -> None:
     prepare = blocks.preprocess_data
 
     async def guarded(block_fn: Any, inputs: list[Any], *args: Any, **kwargs: Any) -> Any:
+        if not block_fn.fn:  # an event that runs in the browser alone; gradio would print a traceback
+            raise CallerError("This event runs in the browser alone.", "bad_arguments")
         if block_fn._id in own:
             inputs = [_plain(value) for value in inputs]
         try:
