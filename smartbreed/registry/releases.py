@@ -72,11 +72,12 @@ def download(api: HfApi, settings: Settings, repo: str, sha: str) -> Bundle:
         BundleError: what was fetched is not usable; trying again does not help.
         StorageError: the disk refused.
     """
-    from smartbreed.hub.client import download_snapshot, list_files
+    from smartbreed.hub.client import download_snapshot, list_files, repo_state
 
     bundle = _already_here(settings, repo, sha)
     if bundle is not None:
         return bundle
+    repo_state(api, repo, "model", sha)  # asks once; listing retries for half a minute when no Hub answers
     size = sum(file.size for file in list_files(api, repo, "model", sha).values())
     if size > MOST_BYTES:
         raise BundleError(f"The release weighs {size} bytes; at most {MOST_BYTES} are taken.")
