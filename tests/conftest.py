@@ -30,6 +30,39 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 if threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("ended by SIGTERM", 143))
 
+#: The files that take longest, the longest first: a worker that begins one last works on alone.
+LONGEST = (
+    "test_every_control.py",
+    "test_recipes_run.py",
+    "test_retrain_full.py",
+    "test_retrain_full_real.py",
+    "test_stages.py",
+    "test_hostile_load.py",
+    "test_killed.py",
+    "test_evaluation.py",
+    "test_loop_browser.py",
+    "test_teach_browser.py",
+    "test_accessible.py",
+    "test_load.py",
+    "test_postgres.py",
+    "test_quiz_browser.py",
+    "test_layout_shift.py",
+    "test_page_browser.py",
+    "test_other_site_browser.py",
+    "test_weights_check.py",
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """pytest-xdist keeps our order; by itself it begins with the files of most tests, which are quick."""
+    config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first."""
+    rank = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
+
 
 @pytest.fixture(autouse=True)
 def usual_umask() -> Iterator[None]:
