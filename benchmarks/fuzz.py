@@ -197,7 +197,7 @@ def _run(rng: random.Random, data: bytes, _: Any) -> bytes:
 def _number(rng: random.Random, data: bytes, _: Any) -> bytes:
     try:
         places = numbers_of(data)
-    except struct.error:
+    except (struct.error, OverflowError):
         places = []
     at, form = rng.choice(places) if places else (rng.randrange(len(data)), "B")
     size = struct.calcsize(form)
