@@ -86,6 +86,15 @@ def test_every_class_is_held_back_once_where_it_can_be() -> None:
         assert set(mine) == {"train", "validation", "test"}
 
 
+@pytest.mark.parametrize("share", [0.1, 0.15])
+def test_classes_of_few_pictures_are_held_back_in_their_share(share: float) -> None:
+    labels = np.array([0] * 30 + [1] * 30 + [2] * 30)
+    places = split_crops(crops_of(list(labels)), [""] * 90, np.arange(90), Split(validation=share, test=0.2))
+    for label in range(3):
+        mine = places[labels == label]
+        assert ((mine == "validation").sum(), (mine == "test").sum()) == (round(30 * share), 6)
+
+
 def test_a_picture_stays_where_it_is_when_others_come() -> None:
     few, many = crops_of([0, 1] * 100), crops_of([0, 1] * 200)
     split = Split(validation=0.2, test=0.2)

@@ -9,6 +9,8 @@ from training.data.crops import Crops
 from training.recipe.recipe import Split
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
+#: Pictures of a class from which on chance deals them out evenly enough.
+FEW = 50
 
 
 def split_crops(crops: Crops, own: list[str], groups: np.ndarray, split: Split) -> np.ndarray:
@@ -17,7 +19,8 @@ def split_crops(crops: Crops, own: list[str], groups: np.ndarray, split: Split) 
     A source's own test and validation splits are kept; a training picture that nearly equals one of
     them is left out. The rest is split by the hash of each group's first picture, so that a picture
     stays where it is when others come. A class that the hashes leave without a held-back picture
-    gives the group with the smallest hash, unless ``split.every_class`` is off.
+    gives the group with the smallest hash, and one of fewer than `FEW` pictures gives its share (2, 1 and 7
+    of 30 each would say little of the first two), unless ``split.every_class`` is off.
 
     Args:
         crops: every crop.
@@ -44,24 +47,30 @@ def split_crops(crops: Crops, own: list[str], groups: np.ndarray, split: Split) 
     places[rest & (places == "")] = TRAIN
     for wanted, share, order in ((VALIDATION, validation, keys), (TEST, test, -keys)):
         if share and split.every_class:
-            _fill_gaps(places, wanted, crops.labels, groups, order)
+            _balance(places, wanted, share, crops.labels, groups, order)
     return places
 
 
-def _fill_gaps(
-    places: np.ndarray, wanted: str, labels: np.ndarray, groups: np.ndarray, order: np.ndarray
+def _balance(
+    places: np.ndarray, wanted: str, share: float, labels: np.ndarray, groups: np.ndarray, order: np.ndarray
 ) -> None:
+    """Each class gives at least one picture; one with few pictures gives its share, where the hashes differ."""
     for label in np.unique(labels):
         mine = labels == label
-        if (mine & (places == wanted)).any():
-            continue
+        few = mine.sum() < FEW
+        least = max(1, round(share * int(mine.sum()))) if few else 1
+        held = np.flatnonzero(mine & (places == wanted))
+        for last in held[np.argsort(-order[held], kind="stable")] if few else ():
+            moved = (groups == groups[last]) & (places == wanted)
+            if mine[moved].all() and (mine & (places == wanted) & ~moved).sum() >= least:
+                places[moved] = TRAIN
         candidates = np.flatnonzero(mine & (places == TRAIN))
-        candidates = candidates[np.argsort(order[candidates], kind="stable")]
-        for first in candidates:
+        for first in candidates[np.argsort(order[candidates], kind="stable")]:
+            if (mine & (places == wanted)).sum() >= least:
+                break
             moved = (groups == groups[first]) & (places == TRAIN)
             if (mine & (places == TRAIN) & ~moved).any():  # something is left to train on
                 places[moved] = wanted
-                break
 
 
 def _fraction(value: str) -> float:
