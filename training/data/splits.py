@@ -54,7 +54,7 @@ def split_crops(crops: Crops, own: list[str], groups: np.ndarray, split: Split) 
 def _balance(
     places: np.ndarray, wanted: str, share: float, labels: np.ndarray, groups: np.ndarray, order: np.ndarray
 ) -> None:
-    """Each class gives at least one picture; one with few pictures gives its share, where the hashes differ."""
+    """Each class gives at least one picture; one with few pictures gives its share."""
     for label in np.unique(labels):
         mine = labels == label
         few = mine.sum() < FEW
