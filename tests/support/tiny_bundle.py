@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +81,32 @@ def tiny_config(
     return config
 
 
+@cache
+def _classifier_files() -> tuple[dict[str, bytes], np.ndarray]:
+    """Files of the classifier by name, and the biases of its head."""
+    model = tiny_classifier()
+    return _exported(model, "classifier"), model.get_layer("class_maps").get_weights()[1]
+
+
+@cache
+def _detector_files() -> dict[str, bytes]:
+    from training.models.ssd_mobilenet_v1 import build_detector
+
+    model = build_detector(alpha=0.25)
+    random_network(model, 4)
+    return _exported(model, "detector")
+
+
+def _exported(model: Any, name: str) -> dict[str, bytes]:
+    from training.export.litert import save_half_weights, to_litert
+
+    with tempfile.TemporaryDirectory() as folder:
+        served, weights = Path(folder) / f"{name}.tflite", Path(folder) / f"{name}.weights.h5"
+        to_litert(model, served)
+        save_half_weights(model, weights)
+        return {path.name: path.read_bytes() for path in (served, weights)}
+
+
 def write_bundle(
     folder: Path,
     *,
@@ -94,21 +122,15 @@ def write_bundle(
         detector: with a tiny random detector and its Keras weights.
         labels: five of these instead.
     """
-    from training.export.litert import save_half_weights, to_litert
-    from training.models.ssd_mobilenet_v1 import build_detector
-
     folder.mkdir()
-    model = tiny_classifier()
-    to_litert(model, folder / "classifier.tflite")
-    save_half_weights(model, folder / "classifier.weights.h5")
+    files, bias = _classifier_files()
+    if detector:
+        files = files | _detector_files()
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
     if not species:
         labels = [{"id": f"thing_{n}", "name": f"Thing {n}"} for n in range(len(BREEDS))]
-    config = tiny_config(model.get_layer("class_maps").get_weights()[1], detector=detector, labels=labels)
-    if detector:
-        finder = build_detector(alpha=0.25)
-        random_network(finder, 4)
-        to_litert(finder, folder / "detector.tflite")
-        save_half_weights(finder, folder / "detector.weights.h5")
+    config = tiny_config(bias, detector=detector, labels=labels)
     write_config(folder, config)
     logits = Identifier.load(folder).classifier.run(self_test_picture(SIZE)).logits
     write_config(folder, config | {"self_test": {"logits": [round(float(v), 4) for v in logits]}})
