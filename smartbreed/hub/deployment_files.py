@@ -9,8 +9,17 @@ from typing import Any
 
 from smartbreed.core.errors import RequestError
 
+#: The pages are there for the links of README.md, which the Hub shows.
+_PAGES = (
+    "CHANGELOG.md",
+    "CITATION.cff",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "CODE_OF_CONDUCT.md",
+    "model_card.md",
+)
 _FILES = ("app.py", "requirements.txt", "LICENSE")
-_FOLDERS = ("smartbreed", "localhub", "training", "docs/screenshots")
+_FOLDERS = ("smartbreed", "localhub", "training", "docs")
 _LEFT_OUT = ("__pycache__", ".pyc", ".DS_Store")
 _HEAD = re.compile(r"\A---\n(.*?)^---\n", re.DOTALL | re.MULTILINE)
 _PSYCOPG = "psycopg[binary]==3.3.9"
@@ -34,6 +43,7 @@ def collect_files(root: Path, database: str, links: dict[str, Any]) -> dict[str,
             "no_checkout", f"Deploy from a checkout of SmartBreed: there is no app.py in {root}."
         )
     files: dict[str, bytes | Path] = {name: root / name for name in _FILES}
+    files.update((name, root / name) for name in _PAGES if (root / name).is_file())
     for folder in _FOLDERS:
         for path in sorted((root / folder).rglob("*")):
             name = path.relative_to(root).as_posix()

@@ -284,6 +284,16 @@ def test_the_embedded_hub_keeps_settings_of_spaces_only(settings: Settings, api:
         api.get_space_variables("me/nothing")
 
 
+def test_every_relative_link_of_the_spaces_readme_leads_to_one_of_its_files() -> None:
+    files = collect_files(ROOT, "", {})
+    readme = files["README.md"]
+    assert isinstance(readme, bytes)
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)|(?:src|href|srcset)=\"([^\":#]+)\"", readme.decode())
+    targets = {one or other for one, other in links}
+    assert "docs/python.md" in targets
+    assert sorted(target for target in targets if target not in files) == []
+
+
 def test_a_space_gets_every_package_that_the_app_imports(tmp_path: Path) -> None:
     """Its files alone, without the checkout, hold every module of the page and of the trainer."""
     for name, source in collect_files(ROOT, "", {}).items():
