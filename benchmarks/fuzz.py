@@ -43,9 +43,10 @@ from smartbreed.imaging.photo import read_photo
 MOST_SECONDS = 2.0
 #: What a request that is no photo's fault is refused with.
 REQUEST_CODES = {
-    "bad_arguments", "bad_body", "bad_box", "bad_consent", "bad_label", "bad_pet", "bad_photos",
-    "bad_request", "bad_score", "bad_species", "bad_top_k", "bad_verdict", "bad_whole", "consent_required",
-    "no_pet", "no_such_pet", "one_photo", "too_long", "too_many_photos", "unknown_breed", "unknown_flag",
+    "bad_arguments", "bad_body", "bad_box", "bad_consent", "bad_label", "bad_label_text", "bad_pet",
+    "bad_photos", "bad_request", "bad_score", "bad_species", "bad_top_k", "bad_verdict", "bad_whole",
+    "consent_required", "no_pet", "no_such_pet", "one_photo", "too_long", "too_many_photos",
+    "unknown_breed", "unknown_flag", "unknown_verdict",
 }  # fmt: skip
 #: Numbers that parsers trip over.
 _NUMBERS = (0, 1, 2, 7, 8, 127, 128, 255, 32767, 32768, 65535, 2**24, 2**31 - 1, 2**31, 2**32 - 1)
