@@ -115,7 +115,7 @@ def test_freeze_till_freezes_up_to_and_including() -> None:
     assert [layer.trainable for layer in model.layers] == [False, False, True]
     assert freeze_till(model, "") == 0
     assert all(layer.trainable for layer in model.layers)
-    with pytest.raises(ValueError, match="Received: freeze_till=nothing"):
+    with pytest.raises(ValueError, match=r"weights are d0, d1, d2\. Received: freeze_till=nothing"):
         freeze_till(model, "nothing")
 
 

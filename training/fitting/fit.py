@@ -145,7 +145,11 @@ def freeze_till(model: keras.Model, last: str | int) -> int:
         position = weighty[last - 1] if last else -1
     else:
         if last and last not in names:
-            raise ValueError(f"freeze_till must name a layer of {model.name}. Received: freeze_till={last}")
+            layers = ", ".join(names[number] for number in weighty)
+            raise ValueError(
+                f"freeze_till must name a layer of {model.name}; those with weights are {layers}. "
+                f"Received: freeze_till={last}"
+            )
         position = names.index(last) if last else -1
     for number, layer in enumerate(model.layers):
         layer.trainable = number > position and layer.name != "preprocess"
