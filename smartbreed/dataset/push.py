@@ -135,7 +135,6 @@ class Pusher:
             data = self._remote.fetch(shard.path, self.view.sha)
             if restore(shard, self._shard_store, self._store, data):
                 return
-        self._shard_store.reopen([shard])  # rows that count as published would not be gathered
         rebuild(shard, self._shard_store, self._store)
 
     def _together(self, shard: Shard, file: Path | None) -> str | None:

@@ -166,7 +166,12 @@ def rebuild(shard: Shard, shard_store: ShardStore, store: BlobStore) -> bool:
         StorageError: disk or database refused.
     """
     source, ids = shard_store.sources[shard.config], shard_store.rows(shard)
+    shard_store.reopen([shard])  # rows that count as published would not be gathered
     rows, unusable = _gather(source, shard_store, ids, capped=False)
+    with read(shard_store.sessions) as session:
+        leaving = set(source.to_remove(session))
+    if set(ids) - set(rows) - set(unusable) - leaving:
+        return False  # another process has published them meanwhile
     packed = pack(shard.config, list(rows.values()), shard_version(shard.path)) if rows else None
     if packed:
         store.put(packed.data)

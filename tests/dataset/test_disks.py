@@ -160,6 +160,25 @@ def test_a_lost_new_content_is_made_again_without_losing_rows(world: PublishingW
     assert world.flags.count("published") == len(world.ids()) == 3
 
 
+def test_a_lost_file_of_published_rows_costs_no_row_that_stays(world: PublishingWorld) -> None:
+    """Neither disk nor Hub has it, when one more row has to leave it."""
+    kept, gone, also = world.flag(3)
+    world.publisher.run()
+    world.flags.withdraw(gone.flag_id, "ann")
+    world.faults.fault = Fault(503, "/commit/")
+    assert world.publisher.run(by_hand=True).problem
+    world.faults.fault = None
+    for file in (world.settings.home_dir / "shards").glob("??/??/*"):
+        file.unlink()
+    (path,) = [path for path in world.files() if shard_config(path)]
+    world.api.delete_file(path, world.settings.dataset, repo_type="dataset")
+    world.flags.withdraw(also.flag_id, "ann")
+    assert world.publisher.run(by_hand=True).problem is None
+    assert world.ids() == [kept.flag_id]
+    assert world.flags.count("published") == 1
+    assert world.status().to_remove == 0
+
+
 def test_rows_of_a_dataset_that_is_not_published_to_any_more_are_named(world: PublishingWorld) -> None:
     (gone,) = world.flag()
     world.publisher.run()
