@@ -37,13 +37,18 @@ def calling_scope() -> Mapping[str, Any]:
     return getattr(request, "scope", {})
 
 
+def calling_headers() -> Mapping[str, str]:
+    """Headers of the request whose gradio event this thread is handling; empty: there is none."""
+    from gradio.context import LocalContext
+
+    request = LocalContext.request.get(None)
+    return request.headers if request is not None else {}
+
+
 def calling_member(members: Members) -> SignedIn | None:
     """The member whose gradio event this thread is handling; None for visitors.
 
     Raises:
         StorageError: the database refused.
     """
-    from gradio.context import LocalContext
-
-    request = LocalContext.request.get(None)
-    return members.of(request.headers) if request is not None else None
+    return members.of(calling_headers())

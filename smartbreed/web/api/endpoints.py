@@ -31,7 +31,7 @@ from smartbreed.web.api.arguments import (
     check_score,
     check_text,
 )
-from smartbreed.web.api.client import calling_client
+from smartbreed.web.api.client import calling_client, calling_headers
 from smartbreed.web.api.described import describe
 from smartbreed.web.api.gate import Gate, gate_for
 from smartbreed.web.api.intake import answering, guard
@@ -199,7 +199,8 @@ def _endpoints(services: Services, gate: Gate, blocks: gr.Blocks) -> list[Callab
             pet=pet, verdict=verdict, label=label, label_text=label_text, species=species, box=box,
             consent=consent, whole=whole, score=score,
         )  # fmt: skip
-        saved = await gate.run(save_flag, services, await given(photo), said, calling_client())
+        item = await given(photo)
+        saved = await gate.run(save_flag, services, item, said, calling_client(), calling_headers())
         return saved.as_dict() if isinstance(saved, Failure) else saved
 
     @answering

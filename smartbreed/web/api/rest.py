@@ -150,7 +150,7 @@ def photo_router(services: Services, *, uploads: Path = Path("/nonexistent")) ->
         if len(body.photos) != 1:
             raise RequestError("one_photo", f"A flag is about one photo. Received: {len(body.photos)}.")
         said, client = body.over(query), client_of(request)
-        saved = await gate.run(save_flag, services, body.photos[0], said, client)
+        saved = await gate.run(save_flag, services, body.photos[0], said, client, request.headers)
         return _failure(saved) if isinstance(saved, Failure) else saved
 
     @router.get(

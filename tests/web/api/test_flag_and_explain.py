@@ -7,12 +7,19 @@ import hashlib
 import io
 import json
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
-from gradio_client import handle_file
+from gradio_client import Client, handle_file
 from PIL import Image
 from support.processes import smartbreed
+
+from smartbreed.accounts.member_data import own_flags
+from smartbreed.accounts.members import COOKIE
+from smartbreed.core.settings import load_settings
+from smartbreed.services import Services
 
 
 def flags(server) -> list[sqlite3.Row]:
@@ -75,6 +82,47 @@ def test_a_flag_through_mcp_and_for_the_photo_as_a_whole(mcp, server, photos: li
     assert whole["created"]
     assert whole["sample_id"] == one["sample_id"]
     assert len(flags(server)) == before + 2
+
+
+@pytest.fixture(scope="module")
+def services(server) -> Iterator[Services]:
+    """Another process on the server's home."""
+    opened = Services(load_settings(home=server.home, hub="embedded"))
+    yield opened
+    opened.stop()
+
+
+@pytest.mark.parametrize("interface", ["rest", "client"])
+def test_a_flag_with_the_cookie_of_a_member_is_theirs(
+    interface: str, curl, server, services: Services, photos: list[Path]
+) -> None:
+    said = {"pet": 1, "verdict": "wrong", "label": "Keeshond", "consent": True}
+
+    def send(cookie: str) -> str:
+        if interface == "rest":
+            form = [f"-F{name}={json.dumps(value).strip(chr(34))}" for name, value in said.items()]
+            cookies = ("-b", f"{COOKIE}={cookie}") if cookie else ()
+            status, saved = curl("api/flag", "-F", f"photo=@{photos[0]}", *form, *cookies)
+            assert status == 200, saved
+        else:
+            headers = {"Cookie": f"{COOKIE}={cookie}"} if cookie else {}
+            client = Client(server.url, verbose=False, headers=headers)
+            saved = client.predict(handle_file(str(photos[0])), **said, api_name="/flag")
+        return saved["flag_id"]
+
+    visitors = send("")
+    member, link = services.members.create(f"{interface}@example.org")
+    cookie = services.members.reset(link.partition("token=")[2], "my two cats sing")
+    assert send(f"{cookie}x") == visitors, "a forged cookie is none"
+    mine = send(cookie)
+    assert mine != visitors
+    assert send(cookie) == mine
+    assert [own.flag.id for own in own_flags(services.flags.sessions, member.id)] == [mine]
+    page = httpx.get(f"{server.url}account", cookies={COOKIE: cookie})
+    assert "It is a Keeshond" in page.text
+    services.delete_member(member.id)
+    assert [row["id"] for row in flags(server) if row["id"] in (mine, visitors)] == [visitors]
+    assert send(cookie) == visitors, "the account has gone"
 
 
 def test_an_explanation_is_a_picture(client, mcp, photo: Path, encode) -> None:

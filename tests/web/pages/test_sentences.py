@@ -107,6 +107,7 @@ def test_what_a_browser_remembers_may_be_anything(stored: object) -> None:
 
 def test_what_a_browser_remembers() -> None:
     assert remembered({"consent": True, "token": "t" * 32}) == (True, "t" * 32)
+    assert remembered({"token": "member 01ARZ3NDEKTSV4RRFFQ69G5FAV"}) == (False, "")
     assert remembered({"consent": "yes", "token": "t" * 32}) == (False, "t" * 32)
 
 

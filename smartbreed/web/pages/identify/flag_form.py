@@ -48,11 +48,15 @@ def new_browser_state() -> gr.BrowserState:
 
 
 def remembered(browser: Any) -> tuple[bool, str]:
-    """``(consent, token)`` of a browser's state, which may hold anything."""
+    """``(consent, token)`` of a browser's state, which may hold anything.
+
+    A token has no space, so that none is a member's of `save_flag`.
+    """
     if not isinstance(browser, dict):
         return False, ""
     token = browser.get("token")
-    return browser.get("consent") is True, token if isinstance(token, str) and 16 <= len(token) <= 100 else ""
+    good = isinstance(token, str) and 16 <= len(token) <= 100 and " " not in token
+    return browser.get("consent") is True, token if good else ""
 
 
 def _known(session: Session) -> tuple[Breed, ...]:
