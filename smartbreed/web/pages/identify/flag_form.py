@@ -55,8 +55,9 @@ def remembered(browser: Any) -> tuple[bool, str]:
     if not isinstance(browser, dict):
         return False, ""
     token = browser.get("token")
-    good = isinstance(token, str) and 16 <= len(token) <= 100 and " " not in token
-    return browser.get("consent") is True, token if good else ""
+    if not isinstance(token, str) or not 16 <= len(token) <= 100 or " " in token:
+        token = ""
+    return browser.get("consent") is True, token
 
 
 def _known(session: Session) -> tuple[Breed, ...]:
