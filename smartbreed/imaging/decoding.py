@@ -92,6 +92,8 @@ _Rendered = tuple[Pixels, tuple[int, int]]
 _TAILS = (2, 4, 8)
 #: Pixels of a block, which change together, and how far colour is smoothed beyond it.
 _BLOCK, _SMOOTHED = 16, 2
+#: Pixels that one bit of a JPEG can stand for at most: each block of 8 × 8 has a code of its own.
+_LEAST = 64
 _DECODERS = {
     "JPEG": ("PIL.JpegImagePlugin", "JpegImageFile"),  # not jpeg_factory: an MPO's first picture is the photo
     "PNG": ("PIL.PngImagePlugin", "PngImageFile"),
@@ -212,6 +214,9 @@ def _with_second_try(kind: str, data: bytes, render: Callable[[bytes], _Rendered
                 raise
             return render(plain)
         found = render(with_end_marker(plain))
+        width, height = found[1]
+        if len(data) * 8 < width * height // _LEAST:
+            raise  # cut off for certain, so nothing large is rendered three times more to see it
         in_order = not is_progressive(data)
         shorter = (render(with_end_marker(plain, cut))[0] for cut in _TAILS)
         if not any(_reaches_end(found[0], pixels, in_order) for pixels in shorter):

@@ -96,6 +96,15 @@ def test_a_jpeg_that_is_really_cut_off_is_refused(progressive: bool, share: floa
     assert refusal(whole[: -int(share * len(whole))]).code == "truncated"
 
 
+@pytest.mark.parametrize("colour", [("L", 200), ("RGB", (120, 90, 60))])
+def test_no_jpeg_is_too_short_for_one_colour_and_one_is_for_what_it_lacks(colour: tuple[str, Any]) -> None:
+    buffer = BytesIO()
+    Image.new(colour[0], (2000, 1500), colour[1]).save(buffer, "JPEG", quality=10, optimize=True)
+    whole = buffer.getvalue()
+    assert np.array_equal(read_photo(whole[:-2]).pixels, read_photo(whole).pixels)
+    assert refusal(whole[: 2000 * 1500 // 64 // 8 - 1]).code == "truncated"
+
+
 @pytest.mark.parametrize("marker", [0xE0, 0xE1, 0xE2, 0xED, 0xEE, 0xEF])
 @pytest.mark.parametrize(
     "body", [b"", b"Adobe", b"Adobe\0d", b"JFIF\0", b"Exif\0\0", b"ICC_PROFILE\0", b"MPF\0"]
