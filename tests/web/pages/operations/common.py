@@ -84,7 +84,12 @@ def number(selector: str, typed: dict[str, str]) -> Callable[[Walk], None]:
             walk.page.keyboard.press("Tab")
             walk.settle()
             walk.check(f"typing {value} into {selector}", refused=True)
-            assert field.input_value() == becomes
+            # Gradio writes what it made of a number into the field a frame or more after the event has ended.
+            for _ in range(100):
+                if field.input_value() == becomes:
+                    break
+                walk.page.wait_for_timeout(50)
+            assert field.input_value() == becomes, (value, field.input_value())
 
     return act
 
