@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from smartbreed.accounts.members import COOKIE
 from smartbreed.core.errors import PhotoError, RequestError
 from smartbreed.core.telemetry import failed
 from smartbreed.imaging.photo import Photo
@@ -65,7 +66,8 @@ def save_flag(
     if isinstance(found, Failure):
         return found
     rest = said.model_dump(exclude={"whole", "score", "pet"})
-    if who := services.members.of(headers):
+    # Without a cookie nothing of the accounts is opened: the first to open them writes their secret.
+    if COOKIE in headers.get("cookie", "") and (who := services.members.of(headers)):
         # A person of their own: a visitor's flag of the same photo stays when the account goes. No browser's
         # token has a space, so that a forged one withdraws nothing of a member's.
         rest |= {"member": who.id, "flagger": f"member {who.id}"}
