@@ -22,6 +22,10 @@ TEMPLATE = Path(__file__).with_name("card_template.md")
 DEFAULT = "smartbreed-pets-133"
 #: What the estimate of energy and carbon assumes; it was not measured.
 ASSUMED = {"watts": 40, "kilograms_per_kwh": 0.45}
+#: What a person calls a network.
+BACKBONES = {"mobilenet_v2": "MobileNetV2"} | {
+    f"efficientnet_lite{n}": f"EfficientNet-Lite{n}" for n in range(3)
+}
 #: Plots the card shows, in this order, with what they show.
 PLOTS = {
     "reliability.png": "Reliability diagram",
@@ -47,6 +51,7 @@ def measured(config: dict[str, Any]) -> dict[str, Any]:
     kwh = hours * ASSUMED["watts"] / 1000
     data = facts_of_data(config)
     # Without a recipe nothing contradicts the name.
+    architecture = config["classifier"].get("architecture", "another network")
     default = config["name"] == DEFAULT and (data["default_data"] or not config.get("recipe"))
     detects = (config.get("recipe") or {}).get("task") == "detect"
     metrics = config.get("metrics") or {}
@@ -55,6 +60,7 @@ def measured(config: dict[str, Any]) -> dict[str, Any]:
         **config,
         "data": data,
         "name_in_yaml": in_yaml(config["name"]),
+        "backbone": BACKBONES.get(architecture, architecture),
         "label_count": len(config["classifier"]["labels"]),
         "epochs": {n: len(log.get("epochs", [])) for n, log in training.items() if isinstance(log, dict)},
         "minutes": known,
@@ -65,6 +71,7 @@ def measured(config: dict[str, Any]) -> dict[str, Any]:
         "default": default or None,
         "other": not default or None,
         "default_apart": (default and "apart" in metrics.get("detector", {})) or None,
+        "averaged": (default and "soup" in (training.get("classifier") or {})) or None,
         "detects": (not default and detects) or None,
         # Temperature and thresholds were chosen on other pictures than those evaluated here, or on the same.
         "chosen_apart": (named and data["split"] == "test") or None,
