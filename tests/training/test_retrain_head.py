@@ -76,6 +76,20 @@ def test_a_strong_pull_and_opinions_that_are_kept_change_little() -> None:
     assert np.allclose(same.kernel, start.kernel, atol=1e-2)
 
 
+def test_the_pull_means_the_same_whatever_the_embeddings_norm() -> None:
+    data = examples()
+    wrong = Examples.of(data.embeddings, (data.labels + 1) % 4)
+    moved = []
+    for norm in (0.2, 1.0, 5.0):
+        scaled = Examples(wrong.embeddings * norm, wrong.labels, wrong.weights, wrong.keep)
+        start = Head(np.eye(16, 4, dtype=np.float32) / norm, np.zeros(4, np.float32))
+        fitted = fit_rows(start, np.arange(4), scaled, pull=1e-2)
+        moved.append(fitted.logits(scaled.embeddings) - start.logits(scaled.embeddings))
+    assert np.abs(moved[1]).max() > 1
+    for one in moved:
+        assert np.abs(one - moved[1]).max() < 0.2 * np.abs(moved[1]).max()
+
+
 def test_a_litert_file_computes_the_new_head(bundle: Bundle, tmp_path: Path) -> None:
     rng, old = np.random.default_rng(0), head_of(bundle)
     row = rng.normal(0, 0.03, old.kernel.shape[0]).astype(np.float32)

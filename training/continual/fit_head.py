@@ -15,7 +15,7 @@ WEIGHT = 4.0
 #: How far replay pictures keep the old head's opinion rather than their label.
 KEEP = 0.5
 #: Distance of corrected rows from where they stood costs this much; see `training.models.linear_head`.
-PULL = 0.2
+PULL = 5e-4
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ WEIGHT = 40.0
 #: Weight of an out-of-distribution picture, in pictures of the replay memory.
 OUT_OF_DISTRIBUTION = 5.0
 #: Distance of the fitted row from the imprinted one costs this much; see `training.models.linear_head`.
-PULL = 0.03
+PULL = 8e-5
 #: Replay embeddings closest to the imprinted row; the others never come near it.
 HARDEST = 1200
 #: The covariance within breeds is drawn this far to a sphere: 1280 dimensions, a few thousand pictures.
