@@ -42,6 +42,7 @@ _SHOWN = (
     "review",
     "services.py",
     "teach",
+    "throttle",
     "training_jobs",
     "web/components",
     "web/pages",

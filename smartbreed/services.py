@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +33,7 @@ from smartbreed.contact.messages import Messages
 from smartbreed.contact.tables import ContactMessage
 from smartbreed.core.errors import AccountError, PhotoError, RequestError, SmartBreedError, StorageError
 from smartbreed.core.periodic import PeriodicTask
+from smartbreed.core.salt import load_salt
 from smartbreed.core.settings import Settings
 from smartbreed.core.telemetry import failed, stage
 from smartbreed.dataset.needs import Need
@@ -58,6 +60,8 @@ from smartbreed.review.service import ReviewService
 from smartbreed.statistics.drift import Baseline, baseline_of
 from smartbreed.statistics.usage import EVERY_S, Recorder
 from smartbreed.teach.service import Teach
+from smartbreed.throttle.counts import sweep
+from smartbreed.throttle.rate import Rate
 from smartbreed.training_jobs.accepted_photos import AcceptedPhotos, VisitorsBreed
 from smartbreed.training_jobs.job import Job
 from smartbreed.training_jobs.jobs import Jobs
@@ -240,6 +244,14 @@ class Services:
             self.flags, self.kept_photos, self.teach.store, receipt_id, dt.datetime.now(dt.UTC)
         )
 
+    def rate(self, name: str, most: int, clock: Callable[[], float] = time.time) -> Rate:
+        """A limit that all replicas share; arguments as of `smartbreed.throttle.rate.Rate`."""
+        return Rate(name, most, lambda: self.flags.sessions, lambda: self._salt, clock)
+
+    @cached_property
+    def _salt(self) -> bytes:
+        return load_salt(self.settings)
+
     @cached_property
     def messages(self) -> Messages:
         """What people write to those who run this site."""
@@ -254,6 +266,7 @@ class Services:
         self.teach.store.sweep()
         member_data.go_on_with_all(self.flags, self.kept_photos, self.teach.store, dt.datetime.now(dt.UTC))
         self.messages.forget_old()
+        sweep(self.flags.sessions, dt.datetime.now(dt.UTC))
 
     @cached_property
     def gallery(self) -> Gallery:

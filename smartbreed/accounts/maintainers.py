@@ -25,7 +25,6 @@ from typing import Any, Literal, Protocol
 from itsdangerous import BadSignature, Signer
 
 from smartbreed.accounts import maintainer_sessions
-from smartbreed.accounts.login_throttle import LoginThrottle
 from smartbreed.accounts.maintainer_sessions import COOKIE, DEVICE_COOKIE, LASTS_S, read_cookie
 from smartbreed.accounts.members import Members
 from smartbreed.accounts.origin import from_other_site, host_name, is_loopback, passed_on, public_origin
@@ -35,6 +34,7 @@ from smartbreed.core.errors import MaintainerError, SettingError, StorageError
 from smartbreed.core.salt import hash_token, load_salt
 from smartbreed.core.settings import Settings
 from smartbreed.feedback.flags import open_feedback
+from smartbreed.throttle.login_throttle import LoginThrottle
 
 #: The header in which our pages send the token of their session.
 TOKEN_HEADER = "x-smartbreed-token"
@@ -103,7 +103,9 @@ class Maintainers:
             )
         self._clock = clock
         self._host = ""
-        self._throttle = LoginThrottle(clock, pause)
+        self._throttle = LoginThrottle(
+            "maintainers", lambda: self._sessions, lambda: self._salt, clock, pause
+        )
 
     def listening_on(self, host: str) -> None:
         """Tell on which address the app is served; until then nothing is open without a password."""
@@ -172,7 +174,7 @@ class Maintainers:
         Args:
             password: as typed.
             caller: address it came from, which others may share: what they get wrong slows the
-                right one down, and never keeps it out (`smartbreed.accounts.login_throttle`).
+                right one down, and never keeps it out (`smartbreed.throttle.login_throttle`).
             device: from `device_of`, when this browser signed in before.
 
         Returns:

@@ -29,10 +29,8 @@ from sqlalchemy.orm import Session
 from smartbreed.accounts.fields import LONGEST, check_password, normalise
 from smartbreed.accounts.link_tokens import LASTS_S as LINK_LASTS_S
 from smartbreed.accounts.link_tokens import Link, LinkTokens, Purpose, no_such_link
-from smartbreed.accounts.login_throttle import LoginThrottle
 from smartbreed.accounts.mail import Kind, Mail
 from smartbreed.accounts.maintainer_sessions import read_cookie
-from smartbreed.accounts.rate import Rate
 from smartbreed.accounts.secret import load_secret
 from smartbreed.accounts.signed import CLOCKS_DIFFER_S
 from smartbreed.accounts.tables import ROLES, Member, MemberFlag, MemberIdentity, MemberSession, UsedToken
@@ -40,8 +38,11 @@ from smartbreed.admin.audit import note
 from smartbreed.admin.switches import FEATURES
 from smartbreed.core.database import Sessions, read, write
 from smartbreed.core.errors import AccountError
+from smartbreed.core.salt import load_salt
 from smartbreed.core.settings import Settings
 from smartbreed.core.text import one_line
+from smartbreed.throttle.login_throttle import LoginThrottle
+from smartbreed.throttle.rate import Rate
 
 if TYPE_CHECKING:
     from pwdlib import PasswordHash
@@ -139,9 +140,10 @@ class Members:
         self._settings, self._takes_new = settings, takes_new
         self._open = sessions
         self._clock = clock
-        self._throttle = LoginThrottle(clock, pause)
+        self._throttle = LoginThrottle("members", sessions, lambda: self._salt, clock, pause)
         self._mail = mail or Mail(settings)
-        self._mailed, self._asked = Rate(_MAILS, clock), Rate(_ASKED, clock)
+        self._mailed = Rate("mails", _MAILS, sessions, lambda: self._salt, clock)
+        self._asked = Rate("requests for mails", _ASKED, sessions, lambda: self._salt, clock)
         self._behind = ThreadPoolExecutor(1, "accounts")
         self._waiting = threading.BoundedSemaphore(_MOST_WAITING)
         self._costly = threading.BoundedSemaphore(_HASHED_AT_ONCE)
@@ -259,7 +261,7 @@ class Members:
         """Sign in with a password.
 
         Args:
-            caller, device: as `smartbreed.accounts.login_throttle.LoginThrottle.compare` has them.
+            caller, device: as `smartbreed.throttle.login_throttle.LoginThrottle.compare` has them.
             agent: the browser's name for itself.
             before: value of the cookie that the request had; that session ends.
             browser: as `sign_up` has it, for a link to confirm the address that is sent once more.
@@ -715,6 +717,10 @@ class Members:
     @cached_property
     def _secret(self) -> bytes:
         return load_secret(self._settings)
+
+    @cached_property
+    def _salt(self) -> bytes:
+        return load_salt(self._settings)
 
     @cached_property
     def _tokens(self) -> LinkTokens:

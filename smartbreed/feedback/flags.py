@@ -146,7 +146,7 @@ class FlagService:
 
         Args:
             client: where the request comes from, such as a network address; only a salted hash is
-                kept, in memory, to count by.
+                kept, for the day, to count by.
             also: what else is noted of the flag with this id, in the same transaction.
 
         Raises:
@@ -172,7 +172,7 @@ class FlagService:
             self._drop_photo(sample_id)
             raise
         if receipt.created:
-            self._limits.taken(place, size)
+            self._limits.stored(size)
         return receipt
 
     def _save(
@@ -200,6 +200,8 @@ class FlagService:
             elif created:
                 flag.state, flag.published_at, flag.flagged_at = "pending", None, utc_now()
             session.flush()
+            if created:
+                self._limits.taken(session, place)
             if also is not None:
                 also(session, flag.id)
             receipt = Receipt(flag.id, sample_id, created, self._receipt(flag.id))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from sqlalchemy.orm import Session
 from smartbreed.admin.switches import current
 from smartbreed.core.errors import FlagError
 from smartbreed.feedback.tables import Flag
+from smartbreed.throttle.counts import count, counted
 
 if TYPE_CHECKING:  # pydantic costs 0.3 s, and only the type is needed
     from smartbreed.core.settings import Settings
@@ -62,8 +62,6 @@ class Guard:
         self._limits = limits
         self._folder = folder
         self._guard = threading.Lock()
-        self._day = ""
-        self._by_client: Counter[str] = Counter()
         self._bytes, self._measured_at = 0, float("-inf")
 
     def check(self, session: Session, flagger: str, client: str, size: int) -> None:
@@ -80,11 +78,12 @@ class Guard:
         limits = self._limits if isinstance(self._limits, Limits) else self._limits(session)
         if not limits.take:
             raise FlagError("flags_closed", "No flags are taken here at the moment.", status=503)
-        midnight = dt.datetime.now(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        now = dt.datetime.now(dt.UTC)
+        midnight = _midnight(now)
         today = sa.select(sa.func.count()).select_from(Flag).where(Flag.flagged_at >= midnight)
         if limits.client:
             mine = session.scalar(today.where(Flag.flagger == flagger)) or 0
-            if max(mine, self._count(client)) >= limits.client:
+            if max(mine, counted(session, client, now)) >= limits.client:
                 raise FlagError(
                     "too_many_flags",
                     f"At most {limits.client} flags a day are taken from one place; please go on tomorrow.",
@@ -99,23 +98,15 @@ class Guard:
                 "quota_full", "The space for photos is used up, so the flag was not saved.", status=507
             )
 
-    def taken(self, client: str, size: int) -> None:
-        """A flag was saved, and its photo added that many bytes."""
+    def taken(self, session: Session, client: str) -> None:
+        """Count a flag of a client until midnight (UTC), in the transaction that saves it."""
+        if client:
+            count(session, client, _midnight(dt.datetime.now(dt.UTC)) + dt.timedelta(days=1))
+
+    def stored(self, size: int) -> None:
+        """A photo added that many bytes to the disk."""
         with self._guard:
             self._bytes += size
-            if client:
-                self._roll()
-                self._by_client[client] += 1
-
-    def _count(self, client: str) -> int:
-        with self._guard:
-            self._roll()
-            return self._by_client[client] if client else 0
-
-    def _roll(self) -> None:
-        day = f"{dt.datetime.now(dt.UTC):%Y%m%d}"
-        if day != self._day:
-            self._day, self._by_client = day, Counter()
 
     def _stored(self) -> int:
         with self._guard:
@@ -123,3 +114,8 @@ class Guard:
                 self._bytes = sum(path.stat().st_size for path in self._folder.glob("??/??/*"))
                 self._measured_at = time.monotonic()
             return self._bytes
+
+
+def _midnight(now: dt.datetime) -> dt.datetime:
+    """When the day of ``now`` began."""
+    return now.replace(hour=0, minute=0, second=0, microsecond=0)

@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.clock import Clock, until
 
-from smartbreed.accounts.login_throttle import DEVICE_PLACES, FAST_PLACES, SLOW_PLACES, SLOW_S
 from smartbreed.accounts.maintainer_sessions import COOKIE, DEVICE_COOKIE, LASTS_S, cookie_header
 from smartbreed.accounts.maintainers import TOKEN_HEADER, Maintainers
 from smartbreed.core.database import make_engine, make_sessions
 from smartbreed.core.errors import MaintainerError, SettingError
 from smartbreed.core.settings import Settings, load_settings
+from smartbreed.throttle.login_throttle import DEVICE_PLACES, FAST_PLACES, SLOW_PLACES, SLOW_S
 
 PASSWORD = "correct horse battery"
 

@@ -27,6 +27,7 @@ AGAIN = [
     "accounts/test_kept_photos.py",
     "admin",
     "contact",
+    "throttle",
     "feedback/test_flags.py",
     "review/test_decisions.py",
     "review/test_consensus.py::test_two_who_agree_are_accepted",

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.clock import until
 from support.flags import flag_request
 from support.nursery import Nursery
 
@@ -137,10 +138,11 @@ def test_killed_at_random_while_others_go_on(nursery: Nursery, tmp_path: Path, s
         time.sleep(luck.uniform(0, 0.25))
         assert nursery.kill(alive) == KILLED
         alive = newcomer
+    # On a busy machine none of them may have come as far as its first flag.
+    until(lambda: any(receipts(out) for out in outs), why="the last child saves no flag")
     assert nursery.kill(alive) == KILLED
 
     confirmed = [receipt for out in outs for receipt in receipts(out)]
-    assert confirmed, "no child lived long enough to save a flag"
     service = opened(home)
     assert_sound(service, home, confirmed)
     ids = {number: flag_id for number, flag_id, _, _ in confirmed}

@@ -27,6 +27,7 @@ import httpx2
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from smartbreed.core.salt import load_salt
 from smartbreed.core.settings import Settings, load_settings
 from smartbreed.dataset.decision_source import DecisionSource
 from smartbreed.dataset.flag_source import FlagSource
@@ -35,6 +36,7 @@ from smartbreed.feedback.flags import open_feedback
 from smartbreed.hub.connection import chosen_hub, connect
 from smartbreed.review.decisions import accept
 from smartbreed.review.service import ReviewService
+from smartbreed.throttle.rate import Rate
 from support.flags import flag_request
 from support.on_postgres import move
 from support.processes import ROOT, kill, start
@@ -138,11 +140,22 @@ def publish(order: Order) -> None:
         raise RuntimeError(report.problem)
 
 
+def take(order: Order) -> None:
+    """Ask a limit of ``most`` an hour ``times`` times, saying each time that it is allowed."""
+    settings = settings_of(order)
+    flags = open_feedback(settings)
+    limit = Rate("games", order["most"], lambda: flags.sessions, lambda: load_salt(settings))
+    for _ in range(order["times"]):
+        if limit.take("ann"):
+            say(order, "taken")
+
+
 TASKS: dict[str, Callable[[Order], None]] = {
     "save": save,
     "erase": erase,
     "decide": decide,
     "publish": publish,
+    "take": take,
 }
 
 

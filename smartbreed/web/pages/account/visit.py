@@ -76,7 +76,7 @@ class Visit:
 
     @property
     def device(self) -> str:
-        """Name of a browser that signed in before, see `smartbreed.accounts.login_throttle`."""
+        """Name of a browser that signed in before, see `smartbreed.throttle.login_throttle`."""
         return self.services.maintainers.device_of(self.request)
 
     @property

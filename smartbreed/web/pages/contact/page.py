@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from fastapi import FastAPI
@@ -10,7 +9,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from smartbreed.accounts.fields import normalise
-from smartbreed.accounts.rate import Rate
 from smartbreed.contact.messages import LONGEST
 from smartbreed.core.errors import SmartBreedError
 from smartbreed.i18n import gettext, mark, translated
@@ -33,7 +31,7 @@ TOPICS = (
 
 def contact_app(services: Services) -> FastAPI:
     """The routes of ``/contact``."""
-    rate = Rate(_MESSAGES, time.time)
+    rate = services.rate("messages", _MESSAGES)
 
     def refused(request: Request, visit: Visit, said: SmartBreedError) -> Response:
         return _page(visit, said.status, problem=translated(said.message))

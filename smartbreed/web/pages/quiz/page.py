@@ -8,7 +8,6 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
 
-from smartbreed.accounts.rate import Rate
 from smartbreed.core.errors import RequestError, SmartBreedError
 from smartbreed.i18n import gettext, mark
 from smartbreed.quiz.quiz import LIVES, ROUNDS, SECONDS, Player, question_of, result_of, summary
@@ -41,7 +40,7 @@ def quiz_app(services: Services) -> FastAPI:
 
 def _add_routes(app: FastAPI, services: Services) -> None:
     quiz = services.quiz
-    games = Rate(_GAMES, quiz.clock)
+    games = services.rate("games", _GAMES, quiz.clock)
 
     asked, formed = dependencies(services)
 

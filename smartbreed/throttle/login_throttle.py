@@ -10,17 +10,27 @@ A flood of guesses can keep a lane full. So a browser that signed in before has 
 (OWASP: "device cookies"), where no other browser's tries are; a new browser comes again until it finds
 a place, which the page does by itself. To compare every try at once instead would give guessers
 as many tries as they can send.
+
+Wrong passwords are counted in the database (`smartbreed.throttle.tables.WrongTries`): what one replica saw
+slows the next try at another. The lanes are of one process, as its threads are, so each replica compares
+one try a second in its slow lane.
 """
 
 from __future__ import annotations
 
-import ipaddress
+import datetime as dt
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
 
+import sqlalchemy as sa
+
+from smartbreed.core.database import Sessions, read, write
 from smartbreed.core.errors import MaintainerError
+from smartbreed.core.salt import hash_token
+from smartbreed.throttle.callers import network_of
+from smartbreed.throttle.tables import WrongTries
 
 #: Seconds that a try in the slow lane takes before it is compared.
 SLOW_S = 1.0
@@ -30,8 +40,9 @@ FAST_PLACES, SLOW_PLACES, DEVICE_PLACES = 8, 4, 2
 LONGEST_S = 30 * 60.0
 #: Wrong tries in a row after which a browser is no longer taken for the one that signed in.
 _DEVICE_TRIES = 10
-#: Callers remembered for their wrong passwords; the oldest are forgotten first.
-_CALLERS = 10_000
+#: Wrong tries are forgotten so many seconds after the last one.
+FORGOTTEN_S = 24 * 3600.0
+#: Browsers that have a lane; the one used longest ago loses it first.
 _DEVICES = 200
 
 
@@ -39,15 +50,25 @@ class LoginThrottle:
     """The lanes in front of a comparison.
 
     Args:
+        name: of what the password opens; throttles of one name on one database share their wrong tries.
+        sessions: opens the database, on first use.
+        salt: gives the salt that callers are hashed with, on first use.
         clock: the time in seconds.
         pause: waits some seconds; tests bring their own.
     """
 
-    def __init__(self, clock: Callable[[], float], pause: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        name: str,
+        sessions: Callable[[], Sessions],
+        salt: Callable[[], bytes],
+        clock: Callable[[], float] = time.time,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._name, self._open, self._salt = name, sessions, salt
         self._clock = clock
         self._pause = pause
         self._lock = Lock()
-        self._wrong: dict[str, tuple[int, float]] = {}
         self._fast, self._slow = _Lane(FAST_PLACES), _Lane(SLOW_PLACES)
         self._devices: dict[str, _Lane] = {}
 
@@ -61,30 +82,52 @@ class LoginThrottle:
 
         Raises:
             MaintainerError: ``too_many_tries``: too many wait already; this was no try.
+            StorageError: the database refused; a wrong try may not have been counted, and is not answered.
         """
-        known = bool(device) and self._tries(device) < _DEVICE_TRIES
-        who = device if known else network_of(caller)
-        slow = self._is_slow(who)
+        known = False
+        if device:
+            wrong = self._wrong(self._key("browser", device))
+            known = wrong is None or wrong.tries < _DEVICE_TRIES
+        who = self._key("browser", device) if known else self._key("caller", network_of(caller))
+        wrong = self._wrong(who)
+        slow = wrong is not None and self._now() < wrong.slow_until
         lane = self._device_lane(device) if known else self._slow if slow else self._fast
         with lane.turn():
             if slow:
                 self._pause(SLOW_S)
             found = right()
-        with self._lock:
-            times, _ = self._wrong.pop(who, (0, 0.0))  # so that the latest comes last
-            if not found:
-                self._wrong[who] = (times + 1, self._clock() + min(2.0 ** min(times, 20), LONGEST_S))
-            while len(self._wrong) > _CALLERS:
-                del self._wrong[next(iter(self._wrong))]
+        if not found:
+            self._count(who)
+        elif self._wrong(who) is not None:
+            self._forget(who)
         return found
 
-    def _is_slow(self, who: str) -> bool:
-        with self._lock:
-            return self._clock() < self._wrong.get(who, (0, 0.0))[1]
+    def _key(self, kind: str, who: str) -> str:
+        return hash_token(self._salt(), f"wrong password {self._name} {kind} {who}")
 
-    def _tries(self, device: str) -> int:
-        with self._lock:
-            return self._wrong.get(device, (0, 0.0))[0]
+    def _wrong(self, who: str) -> WrongTries | None:
+        with read(self._open()) as session:
+            query = sa.select(WrongTries).where(WrongTries.key == who, WrongTries.counts_until > self._now())
+            return session.scalar(query)
+
+    def _count(self, who: str) -> None:
+        with write(self._open()) as session:
+            now = self._now()
+            row = session.get(WrongTries, who)
+            before = 0 if row is None or row.counts_until <= now else row.tries
+            if row is None:
+                row = WrongTries(key=who)
+                session.add(row)
+            row.tries = before + 1
+            row.slow_until = now + dt.timedelta(seconds=min(2.0 ** min(before, 20), LONGEST_S))
+            row.counts_until = now + dt.timedelta(seconds=FORGOTTEN_S)
+
+    def _forget(self, who: str) -> None:
+        with write(self._open()) as session:
+            session.execute(sa.delete(WrongTries).where(WrongTries.key == who))
+
+    def _now(self) -> dt.datetime:
+        return dt.datetime.fromtimestamp(self._clock(), dt.UTC)
 
     def _device_lane(self, device: str) -> _Lane:
         with self._lock:
@@ -116,12 +159,3 @@ class _Lane:
         finally:
             with self._guard:
                 self._places += 1
-
-
-def network_of(caller: str) -> str:
-    """The address, or for IPv6, where one person has millions of them, their network."""
-    try:
-        address = ipaddress.ip_address(caller)
-    except ValueError:
-        return caller[:100]
-    return str(ipaddress.ip_network((address, 64), strict=False)) if address.version == 6 else caller
