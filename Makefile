@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run offline test test-all coverage lint browser bench evaluate train train-detector messages docs lock clean
+.PHONY: help run offline test test-all coverage lint audit sbom browser bench evaluate train train-detector messages docs lock clean
 
 help: ## show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,7 +31,16 @@ lint: $(VENV)/.installed-dev ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/mypy smartbreed localhub training benchmarks examples docs app.py
+	$(BIN)/mypy smartbreed localhub training benchmarks examples docs app.py .ci/audit.py
+
+audit: $(VENV)/.installed-dev ## ask which pinned packages have known vulnerabilities
+	$(BIN)/python .ci/audit.py
+
+SBOM ?= build/sbom.json
+sbom: $(VENV)/.installed-dev ## write what is pinned as CycloneDX JSON (SBOM=build/sbom.json)
+	mkdir -p $(dir $(SBOM))
+	$(BIN)/python -m cyclonedx_py requirements constraints.txt --pyproject pyproject.toml --of JSON \
+	  --output-reproducible --output-file $(SBOM)
 
 bench: $(VENV)/.installed-dev ## time the whole path beside the usual way
 	$(BIN)/python -m benchmarks.identify
