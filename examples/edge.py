@@ -1,11 +1,12 @@
 """Name the pets of one photo with ai-edge-litert, numpy and Pillow alone: ``python edge.py FOLDER PHOTO``.
 
-FOLDER holds the three files of a model bundle: config.json, detector.tflite and classifier.tflite
-(those that ship lie in smartbreed/assets). Copy this file anywhere; it needs nothing else of SmartBreed.
+FOLDER holds detector.tflite and classifier.tflite. They say of themselves what to feed them, and
+what comes out; those that say nothing need their bundle's config.json beside them. Copy this file anywhere.
 """
 
 import json
 import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,13 @@ def network(folder: Path, part: dict[str, Any]) -> Callable[..., Any]:
     return call
 
 
+def settings(path: Path) -> Any:
+    """A network's labels, scaling and thresholds: from the zip behind it, or from config.json."""
+    if zipfile.is_zipfile(path):
+        return json.loads(zipfile.ZipFile(path).read("network.json"))
+    return json.loads((path.parent / "config.json").read_text())[path.stem]
+
+
 def anchors(grids: tuple[int, ...] = (19, 10, 5, 3, 2, 1)) -> Iterator[tuple[float, ...]]:
     """Anchors of SSD MobileNet: y, x, height, width in 0…1."""
     scales = [*np.linspace(0.2, 0.95, len(grids)), 1.0]
@@ -46,8 +54,7 @@ def overlap(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def main(folder: Path, photo: str) -> None:
-    config = json.loads((folder / "config.json").read_text())
-    detector, classifier = config["detector"], config["classifier"]
+    detector, classifier = (settings(folder / f"{name}.tflite") for name in ("detector", "classifier"))
     find, name = network(folder, detector), network(folder, classifier)
     picture = ImageOps.exif_transpose(Image.open(photo)).convert("RGB")
     size = np.array(picture.size * 2)

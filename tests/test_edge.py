@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from support.processes import ROOT, run
 
 from smartbreed import load
 from smartbreed.core.settings import EMBEDDED_BUNDLE
+from smartbreed.inference.network_metadata import with_metadata
 
 EDGE = ROOT / "examples" / "edge.py"
 
@@ -21,6 +23,21 @@ def test_it_needs_three_libraries() -> None:
     names |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     outside = {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names)
     assert outside == {"ai_edge_litert", "numpy", "PIL"}
+
+
+def test_two_files_are_enough(tmp_path: Path) -> None:
+    """Networks that describe themselves need no config.json."""
+    config, alone = json.loads((EMBEDDED_BUNDLE / "config.json").read_text()), tmp_path / "alone"
+    alone.mkdir()
+    for part in ("detector", "classifier"):
+        content = (EMBEDDED_BUNDLE / f"{part}.tflite").read_bytes()
+        (alone / f"{part}.tflite").write_bytes(with_metadata(content, config, part))
+    photo = tmp_path / "photo.png"
+    opened(next(iter(pet_scenes(1)))).convert("RGB").save(photo)
+    answers = [run(EDGE, folder, photo) for folder in (EMBEDDED_BUNDLE, alone)]
+    assert [answer.returncode for answer in answers] == [0, 0], answers[1].stderr
+    assert answers[0].stdout == answers[1].stdout
+    assert answers[0].stdout
 
 
 def test_it_answers_as_the_program_does(tmp_path: Path) -> None:

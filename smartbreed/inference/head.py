@@ -13,6 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from smartbreed.inference.litert_file import pack
+from smartbreed.inference.network_metadata import drop_metadata
+
 _FLOAT32, _FLOAT16 = 0, 1
 _CONV_2D, _DEQUANTIZE, _MEAN = 3, 6, 40
 
@@ -63,12 +66,12 @@ def replace_head(content: bytes, head: Head) -> bytes:
     Raises:
         UnknownLayout: see the module.
     """
-    import flatbuffers  # type: ignore[import-untyped]
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     if len(model.subgraphs) != 1:
         raise UnknownLayout(f"It has {len(model.subgraphs)} graphs.")
+    drop_metadata(model)  # what it says of the labels is no longer true
     graph = model.subgraphs[0]
     codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]
     convolution = _class_maps(graph, codes)
@@ -85,9 +88,7 @@ def replace_head(content: bytes, head: Head) -> bytes:
             changed |= {int(i) for i in operator.outputs}
     for index in changed:
         _relabel(graph.tensors[index], old, len(head), first=index in (kernel, int(convolution.inputs[1])))
-    builder = flatbuffers.Builder(len(content) + 4 * head.kernel.size)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return pack(model, len(content) + 4 * head.kernel.size)
 
 
 def read_head(content: bytes) -> Head:

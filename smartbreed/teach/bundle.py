@@ -12,6 +12,7 @@ from smartbreed.core.errors import BundleError, RequestError
 from smartbreed.core.files import disk_errors
 from smartbreed.inference.bundle import FORMAT, Bundle, write_config
 from smartbreed.inference.head import UnknownLayout, replace_head
+from smartbreed.inference.network_metadata import describe_networks
 from smartbreed.inference.pipeline import Identifier
 from smartbreed.teach.learning import SAID_FROM, Taught
 from smartbreed.teach.photos import Subject
@@ -103,6 +104,7 @@ def write_bundle(
         if detector:
             shutil.copyfile(base.path(detector.file), folder / "detector.tflite")
         (folder / README).write_text(_card(taught, names, title, base), encoding="utf-8")
+        describe_networks(folder, values)
         write_config(folder, values)
     return Identifier.load(folder, threads=1).bundle
 

@@ -12,7 +12,9 @@ import numpy as np
 from smartbreed.core.errors import BundleError
 from smartbreed.inference.bundle import CONFIG, FORMAT, Bundle, load_bundle, write_config
 from smartbreed.inference.head import Head, UnknownLayout, read_head, replace_head
+from smartbreed.inference.network_metadata import describe_networks
 from smartbreed.inference.pipeline import Identifier, self_test_picture
+from training.export.licence import licence_of
 from training.export.replace_head import replace_weights
 
 
@@ -97,6 +99,7 @@ def finish(folder: Path, config: dict[str, Any], head: Head) -> Bundle:
     Raises:
         BundleError: the file does not compute what the head says it should.
     """
+    describe_networks(folder, config, licence_of(config))
     write_config(folder, {**config, "self_test": {}})
     outputs = Identifier.load(folder, threads=1).classifier.run(
         self_test_picture(config["classifier"]["input_size"])

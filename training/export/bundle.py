@@ -12,10 +12,12 @@ import numpy as np
 
 from smartbreed.core.files import disk_errors
 from smartbreed.inference.bundle import CONFIG, FORMAT, Bundle, write_config
+from smartbreed.inference.network_metadata import describe_networks
 from smartbreed.inference.pipeline import Identifier, self_test_picture
 from training.calibration.box_verification import PLAIN_SCORE
 from training.common.errors import StageError
 from training.common.run_directory import RunDirectory
+from training.export.licence import licence_of
 from training.export.litert import round_to_half, save_half_weights, to_int8_litert, to_litert
 from training.export.weights_check import embedding_of_weights
 from training.models.backbones import BACKBONES, build_backbone
@@ -96,13 +98,16 @@ def finish(folder: Path, config: dict[str, Any], *, final: bool = False) -> Iden
     Args:
         folder: with every other file.
         config: everything but ``files`` and ``self_test``.
-        final: of a bundle that is to be served: also store what its Keras weights compute.
+        final: of a bundle that is to be served: its networks also say what they are, and what its Keras
+            weights compute is stored.
 
     Raises:
         BundleError: it does not load.
     """
     config = {"format": FORMAT, **config}
     config.pop("self_test", None)
+    if final:
+        describe_networks(folder, config, licence_of(config))
     write_config(folder, config)
     identifier = Identifier.load(folder)
     logits = identifier.classifier.run(self_test_picture(config["classifier"]["input_size"])).logits

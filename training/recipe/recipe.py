@@ -271,6 +271,9 @@ class Export(Section):
     form: Literal["float16", "int8"] = Field(
         default="float16", description="Numbers the network is served with; its outputs stay float."
     )
+    license: str = Field(
+        default="Apache-2.0", max_length=100, description="Licence that the networks state; empty: none."
+    )
     replay: int = Field(default=40, ge=0, description="Embeddings of each label kept for retraining.")
 
 
