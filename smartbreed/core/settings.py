@@ -47,7 +47,8 @@ class Settings(BaseSettings):
     )
     gallery: str = Field(
         default="",
-        description="Dataset repo (or local dataset folder) the example pictures come from; empty: none.",
+        description="Dataset repo (or local dataset folder) the example pictures come from; empty: the cat "
+        "that ships.",
     )
     offline: bool = Field(
         default=False,

@@ -66,6 +66,25 @@ def follow(page: Any, target: Any) -> None:
         target.click()
 
 
+_KEPT = """() => new Promise((done) => {
+  const asked = indexedDB.open("smartbreed");
+  asked.onerror = () => done(false);
+  asked.onsuccess = () => {
+    const opened = asked.result;
+    if (!opened.objectStoreNames.contains("shown")) { opened.close(); return done(false); }
+    const tab = sessionStorage.getItem("smartbreed-tab") ?? "";
+    const found = opened.transaction("shown").objectStore("shown").get(tab);
+    found.onsuccess = () => { opened.close(); done(Boolean(found.result)); };
+  };
+})"""
+
+
+def wait_until_kept(page: Any) -> None:
+    """Wait until the browser keeps what the page shows, so that it survives a reload."""
+    page.wait_for_function("document.querySelector('#pet-1 h3')")
+    page.wait_for_function(_KEPT)
+
+
 def check_look(page: Any, width: int, targets: str) -> None:
     """The page is as wide as the window, its text stands out, and what is touched is 44 pixels high."""
     assert page.evaluate("document.documentElement.scrollWidth") == width, page.url

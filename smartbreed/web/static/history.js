@@ -37,23 +37,37 @@
 
   const tab = () => sessionStorage.getItem(TAB);
   let uploaded = null; // the photos whose answer is awaited
+  let example = -1; // or the place of the example picture
+  const examples = () => [...document.querySelectorAll("#examples-gallery .thumbnail-item")];
 
-  document.addEventListener("uploading", (event) => (uploaded = event.detail));
+  document.addEventListener("uploading", (event) => {
+    uploaded = event.detail;
+    example = -1;
+  });
+  document.addEventListener("click", (event) => {
+    const pressed = event.target.closest?.("#examples-gallery .thumbnail-item");
+    if (pressed) [uploaded, example] = [null, examples().indexOf(pressed)];
+  }, true);
 
   document.addEventListener("answered", async () => {
+    if (example >= 0) return keep({ example });
     const files = uploaded;
     if (!files || !document.getElementById("photo-input")) return;
     await later(250); // gradio fills the page a moment after its event
     if (uploaded !== files) return;
     uploaded = null;
     if (!document.querySelector(".sb-answered")) return forget(); // a photo that failed need not come again
-    if (!tab()) sessionStorage.setItem(TAB, crypto.randomUUID?.() ?? String(Math.random()));
-    if (files.reduce((sum, file) => sum + file.size, 0) <= LARGEST)
-      await within("shown", (store) => store.put({ tab: tab(), at: Date.now(), files }));
+    if (files.reduce((sum, file) => sum + file.size, 0) <= LARGEST) await keep({ files });
     if (!files.again) await remember();
   });
 
+  async function keep(what) {
+    if (!tab()) sessionStorage.setItem(TAB, crypto.randomUUID?.() ?? String(Math.random()));
+    await within("shown", (store) => store.put({ tab: tab(), at: Date.now(), ...what }));
+  }
+
   async function forget() {
+    example = -1;
     if (tab()) await within("shown", (store) => store.delete(tab()));
   }
 
@@ -68,7 +82,9 @@
     const made = () => document.documentElement.classList.contains("sb-made");
     for (let tries = 0; tries < 400 && !made(); tries += 1) await later(50);
     if (document.querySelector(".sb-answered, .sb-preview:not([hidden])")) return; // a person was faster
-    window.smartbreed.hand(mine.files, true);
+    if (mine.files) return window.smartbreed.hand(mine.files, true);
+    for (let tries = 0; tries < 400 && !examples().length; tries += 1) await later(50);
+    examples()[mine.example]?.click();
   }
 
   async function small(image) {

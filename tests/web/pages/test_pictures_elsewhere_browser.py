@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.browser import wait_until_kept
 from support.photos import pets
 from support.processes import ROOT, Server
 
@@ -33,7 +34,16 @@ def test_example_pictures_are_shown(tmp_path: Path, chromium: Any, gallery: bool
         pictures.first.wait_for()
         assert all(pictures.nth(place).evaluate("image => image.decode().then(() => true)")
                    for place in range(pictures.count()))  # fmt: skip
+        assert gallery or pictures.count() == 1, "the cat alone"
         pictures.first.click()
-        page.locator("#photo .base-image").wait_for()
+        page.locator("#pet-1 h3").wait_for()  # one click, and there is an answer
+        named = page.inner_text("#pet-1 .sb-what")
+        assert page.locator("#pet-1-look img").nth(1).evaluate("image => image.decode().then(() => true)")
+        wait_until_kept(page)
+        page.reload()
+        page.locator("#pet-1 h3").wait_for()
+        assert page.inner_text("#pet-1 .sb-what") == named, "an example's answer survives a reload too"
+        page.click("#restart")
+        pictures.first.wait_for()
         page.close()
         assert "Traceback" not in server.log()

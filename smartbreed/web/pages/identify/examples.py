@@ -1,4 +1,4 @@
-"""Pictures to try: from a dataset if one is configured, else gradio's own, which show no pet."""
+"""Pictures to try: from a dataset if one is configured, else the one that ships, of a cat."""
 
 from __future__ import annotations
 
@@ -8,22 +8,19 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-import gradio as gr
 from PIL import Image
 
 from smartbreed.breeds.catalogue import get_breed
 from smartbreed.core.files import expanded
 from smartbreed.core.settings import Settings
-from smartbreed.i18n import gettext, mark
+from smartbreed.i18n import gettext
 from smartbreed.web.pages.identify.photo_input import Upload
 
 log = logging.getLogger(__name__)
 
 _HOW_MANY = 6
-_SHIPPED = (
-    ("cheetah.jpg", mark("A cheetah")), ("lion.jpg", mark("A lion")), ("bus.png", mark("A bus")),
-    ("tower.jpg", mark("A tower")),
-)  # fmt: skip
+#: The only photograph in this package; ``LICENSE.md`` beside it says whose it is.
+_SHIPPED = Path(__file__).parents[2] / "static" / "examples" / "chelsea.jpg"
 _SIDE = 1024
 
 
@@ -33,21 +30,23 @@ class Examples:
     Args:
         settings: ``gallery`` names a dataset repo or a local dataset folder; the
             pictures are kept under ``home``.
+        pets: whether the model looks for pets; for another kind of model nothing ships.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, pets: bool = True) -> None:
         self.settings = settings
+        self.pets = pets
         self._lock = threading.Lock()
         self._found: list[Upload] | None = None
 
     def get(self) -> tuple[str, list[Upload]]:
-        """A heading and ``(path, caption)`` of a handful of pictures."""
+        """A heading and ``(path, caption)`` of a handful of pictures; none: an empty list."""
         with self._lock:
             if self._found is None:
                 self._found = self._fetch() if self.settings.gallery else []
         if self._found:
             return gettext("Or try one of these"), self._found
-        return gettext("Or see what it does with things that are no pet"), shipped()
+        return gettext("No photo at hand? Try this cat"), shipped() if self.pets else []
 
     def _fetch(self) -> list[Upload]:
         try:
@@ -70,7 +69,7 @@ class Examples:
 
 def folders(settings: Settings) -> list[str]:
     """Where the pictures lie: gradio serves files of these folders, wherever the app was started."""
-    return [str(_folder(settings)), *{str(Path(path).parent) for path, _ in shipped()}]
+    return [str(_folder(settings)), str(_SHIPPED.parent)]
 
 
 def _folder(settings: Settings) -> Path:
@@ -78,14 +77,8 @@ def _folder(settings: Settings) -> Path:
 
 
 def shipped() -> list[Upload]:
-    """gradio's own pictures, as far as this version ships them."""
-    found = []
-    for name, caption in _SHIPPED:
-        try:
-            found.append((gr.get_image(name), gettext(caption)))
-        except (FileNotFoundError, ValueError):
-            continue
-    return found
+    """A cat, so that a first answer is one click away."""
+    return [(str(_SHIPPED), "Chelsea")]
 
 
 def _pictures(source: str) -> Iterator[tuple[Image.Image, str]]:

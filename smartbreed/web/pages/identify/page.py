@@ -42,7 +42,7 @@ class IdentifyPage:
 
     def __init__(self, services: Services) -> None:
         self.services = services
-        self.examples = Examples(services.settings)
+        self.examples = Examples(services.settings, pets=services.identifier.detector is not None)
         self.session = gr.State(Session(), time_to_live=3600)
         self.browser = new_browser_state()
         title, about = services.introduction
@@ -161,6 +161,10 @@ class IdentifyPage:
         heading, found = self.examples.get()
         return gr.update(visible=bool(found)), html.examples(heading), found
 
+    def _offer(self, offered: bool) -> Any:
+        """Show the example pictures, if there are any, or hide them."""
+        return gr.update(visible=offered and bool(self.examples.get()[1]))
+
     def _added(self, value: Any, session: Session, *settings: Any) -> Updates:
         files = uploads(value)
         if not files:  # the input was emptied, by the line below
@@ -217,7 +221,7 @@ class IdentifyPage:
             self.whole_now: gr.update(visible=False),
             self.pager: gr.update(visible=False),
             self.footer: html.footer(None, self._version()),
-            self.examples_box: gr.update(visible=True),
+            self.examples_box: self._offer(True),
             **{key: value for card in self.cards for key, value in card.hide().items()},
         }
 
@@ -237,7 +241,7 @@ class IdentifyPage:
             self.whole_now: gr.update(visible=session.answer is not None and not session.answer.pets),
             self.footer: html.footer(session.answer, self._version()),
             # Where nothing could be shown there is room for what works.
-            self.examples_box: gr.update(visible=isinstance(answer, Failure) and len(session.views) == 1),
+            self.examples_box: self._offer(isinstance(answer, Failure) and len(session.views) == 1),
             **self.missed.reset(),
             **self._pager(session),
             **self._cards(session, method),
