@@ -21,6 +21,7 @@ from jinja2.ext import extract_from_ast
 from smartbreed.core import errors
 from smartbreed.i18n import ENGLISH, LANGUAGES
 from smartbreed.i18n.sentences import ERROR, LOCALES, SCRIPT, catalogue
+from smartbreed.i18n.things import PLURAL_TWINS, TWINS
 from smartbreed.web.components.templates import environment
 
 ROOT = Path(__file__).parents[1]
@@ -214,6 +215,10 @@ def _of_data() -> Iterator[Sentence]:
         "others",
     ):
         yield Sentence(text, "smartbreed/statistics/report.py")
+    for twin in TWINS.values():
+        yield Sentence(twin, "smartbreed/i18n/things.py")
+    for twins in PLURAL_TWINS.values():
+        yield Sentence(twins, "smartbreed/i18n/things.py")
     for feature in FEATURES.values():
         yield Sentence(feature.closed, "smartbreed/admin/switches.py")
 

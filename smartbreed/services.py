@@ -293,6 +293,11 @@ class Services:
         return ReviewService(self.flags, self.settings)
 
     @property
+    def of_things(self) -> bool:
+        """Whether the model that answers tells apart something else than cats and dogs."""
+        return not self.identifier.known.of_pets
+
+    @property
     def introduction(self) -> tuple[str, str]:
         """Title and line of a model that introduces itself; two empty texts for ours."""
         config = self.identifier.bundle.config

@@ -2,15 +2,18 @@
 
 from smartbreed.i18n.languages import ENGLISH, LANGUAGES, language, negotiated, speaking
 from smartbreed.i18n.sentences import gettext, mark, ngettext, plural, script_sentences, translated
+from smartbreed.i18n.things import about_things, of_things
 
 __all__ = [
     "ENGLISH",
     "LANGUAGES",
+    "about_things",
     "gettext",
     "language",
     "mark",
     "negotiated",
     "ngettext",
+    "of_things",
     "plural",
     "script_sentences",
     "speaking",

@@ -18,6 +18,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
 from smartbreed.i18n.languages import ENGLISH, language
+from smartbreed.i18n.things import SCRIPT_TWINS, fitting, fitting_number, of_things
 
 LOCALES = Path(__file__).with_name("locales")
 #: Comments by which ``make messages`` says where a sentence is used.
@@ -27,7 +28,7 @@ _PLACEHOLDER = re.compile(r"%\((\w+)\)s")
 
 def gettext(sentence: str, /, **values: Any) -> str:
     """The sentence, with its values put in."""
-    said = _translations(language()).gettext(sentence) if sentence else ""
+    said = _translations(language()).gettext(fitting(sentence)) if sentence else ""
     return said % values if values else said
 
 
@@ -38,7 +39,7 @@ def ngettext(one: str, many: str, number: int, /, **values: Any) -> str:
 
 def plural(one: str, many: str, number: int) -> str:
     """As `ngettext`, with its placeholders still in it."""
-    return _translations(language()).ngettext(one, many, number)
+    return _translations(language()).ngettext(*fitting_number(one, many), number)
 
 
 def mark(sentence: str) -> str:
@@ -48,7 +49,7 @@ def mark(sentence: str) -> str:
 
 def translated(message: str) -> str:
     """A sentence that was made in English, such as an error's, with its values in it."""
-    code = language()
+    code, message = language(), fitting(message)
     if code == ENGLISH or not message:
         return message
     said = _translations(code).gettext(message)
@@ -60,14 +61,22 @@ def translated(message: str) -> str:
     return message
 
 
-@cache
 def script_sentences(code: str) -> dict[str, str]:
-    """What scripts of pages say: translations by English sentence; none for English."""
-    return {
+    """What scripts of pages say, by the English sentence; nothing where that is said as it stands."""
+    return _script_sentences(code, of_things())
+
+
+@cache
+def _script_sentences(code: str, things: bool) -> dict[str, str]:
+    said = {
         str(one.id): str(one.string)
         for one in ([] if code == ENGLISH else catalogue(code))
         if SCRIPT in one.auto_comments and one.string
     }
+    if not things:
+        return said
+    # A twin is put into the page under the sentence that it stands for.
+    return said | {one: _translations(code).gettext(twin) for one, twin in SCRIPT_TWINS.items()}
 
 
 @cache

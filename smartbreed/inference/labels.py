@@ -44,6 +44,11 @@ class Labels:
             raise RequestError("unknown_breed", f"This model knows no breed with the id {breed[:60]!r}.")
         return self._index[breed]
 
+    @property
+    def of_pets(self) -> bool:
+        """Whether any label is of a cat or a dog."""
+        return any(breed.species for breed in self.breeds)
+
     def breed(self, breed_id: str) -> Breed:
         """The breed of an id; of one this model does not know, what the catalogue says."""
         place = self._index.get(breed_id)

@@ -12,7 +12,7 @@ import gradio as gr
 
 from smartbreed.accounts.providers import on_space
 from smartbreed.core.settings import Settings
-from smartbreed.i18n import LANGUAGES, gettext, speaking
+from smartbreed.i18n import LANGUAGES, about_things, gettext, speaking
 from smartbreed.services import Services
 from smartbreed.web.components import nav
 from smartbreed.web.components.page_language import each_language
@@ -45,9 +45,12 @@ def build_app(services: Services) -> gr.Blocks:
     # It makes gradio add its sign-in with Hugging Face, to which the page to sign in links. Only on a Space:
     # elsewhere gradio would add its mock, which signs anyone in. Made outside of the page, so without events.
     space_button = gr.LoginButton(visible=False, render=False) if on_space() else None
-    with gr.Blocks(
-        title=services.introduction[0] or "SmartBreed", analytics_enabled=False, delete_cache=_CACHE
-    ) as app:
+    with (
+        about_things(services.of_things),
+        gr.Blocks(
+            title=services.introduction[0] or "SmartBreed", analytics_enabled=False, delete_cache=_CACHE
+        ) as app,
+    ):
         with _page("identify"):
             page = IdentifyPage(services)
             gr.HTML(each_language(partial(nav.footer, here=nav.root())))
@@ -56,7 +59,7 @@ def build_app(services: Services) -> gr.Blocks:
             found = [page.examples_box, page.examples_heading, page.gallery]
             app.load(page.load_examples, None, found, show_progress="hidden", api_visibility="private")
     for key, address, title in (page for page in nav.PAGES if page[0] in _PAGES):
-        with app.route(title, address, show_in_navbar=False), _page(key):
+        with about_things(services.of_things), app.route(title, address, show_in_navbar=False), _page(key):
             _PAGES[key](services).load(app)
             gr.HTML(each_language(partial(nav.footer, here=nav.root() + address[1:])))
     if space_button is not None:

@@ -19,7 +19,7 @@ from training.reporting.model_card import DEFAULT, PLOTS, TEMPLATE, render_card,
 
 #: Phrases of the template whose digits are names, definitions or facts of others, never results of ours.
 STATED = (
-    "CC BY-SA 4.0", "IoU .5", "AP .5:.95", "1×1", "95% interval", "MobileNet v1 0.75",
+    "CC BY-SA 4.0", "IoU .5", "score of .3", "AP .5:.95", "1×1", "95% interval", "MobileNet v1 0.75",
     "120 of the 121 dog breeds", "about 40 near-duplicate pairs", "15 bins", "top-1", "top-3", "top-5",
     "Top-1", "Top-5",
 )  # fmt: skip
@@ -175,7 +175,7 @@ def test_a_bundle_that_finds_no_pet_gets_a_card(config: dict[str, Any]) -> None:
     metrics = {**config["metrics"], "pipeline": pipeline}
     for name in ("other", DEFAULT):
         card = render_card({**config, "name": name, "metrics": metrics})
-        assert "| photographs in which a pet is found | 0.0000 |" in card
+        assert "| photographs with a pet found anywhere on them | 0.0000 |" in card
         assert "| species of the best pet, where one is found | – |" in card
     without = {key: value for key, value in config["metrics"].items() if key != "pipeline"}
     assert "| AP50 | " in render_card({**config, "metrics": without})

@@ -14,6 +14,8 @@ from training.evaluation.classification import confusion_matrix, mean_roc, risk_
 from training.evaluation.detection_curves import detection_curves
 from training.evaluation.whole_photographs import Seen
 from training.reporting import plots
+from training.reporting.plots.confusion import WRITTEN
+from training.reporting.wording import Wording, wording
 
 #: Labels listed beside the ROC curve.
 HARDEST = 12
@@ -43,7 +45,7 @@ def draw(
         plots.detector(found, folder / "detector.png")
         curves["detector"] = _shortened(found)
     if "robustness" in scores:
-        plots.robustness(scores["robustness"], folder / "robustness.png")
+        plots.robustness(scores["robustness"], words_of(identifier), folder / "robustness.png")
     (folder.parent / "curves.json").write_text(json.dumps(curves) + "\n")
 
 
@@ -58,7 +60,8 @@ def draw_crops(
         answers.confidence, answers.right, verdict_marks(identifier, answers, scores), folder / "coverage.png"
     )
     plots.confusion(matrix, names, [label.group for label in labels], folder / "confusion.png")
-    plots.confused_labels(matrix, names, folder / "confused_labels.png")
+    if len(names) > WRITTEN:  # else the whole matrix shows them
+        plots.confused_labels(matrix, names, folder / "confused_labels.png")
     known = dict(zip(identifier.labels, names, strict=True))
     named = {known[name]: value for name, value in scores["classifier"]["per_breed"].items()}
     plots.per_breed(named, folder / "hardest_breeds.png")
@@ -72,28 +75,34 @@ def draw_crops(
         false, true = mean_roc(answers.probabilities, answers.truth)
         areas = {known[n]: row["auc"] for n, row in scores["per_label"].items() if row["auc"] is not None}
         hardest = dict(sorted(areas.items(), key=lambda item: item[1])[:HARDEST])
-        plots.roc(false, true, scores["classifier"]["macro_auc"], hardest, folder / "roc.png")
+        auc, label = scores["classifier"]["macro_auc"], words_of(identifier).label
+        plots.roc(false, true, auc, hardest, label, folder / "roc.png")
         curves["roc"] = {"false": _short(false), "true": _short(true)}
     curve = risk_coverage(answers.confidence, answers.right)
     curves["risk_coverage"] = {"coverage": _short(curve.coverage), "risk": _short(curve.risk)}
     return curves
 
 
+def words_of(identifier: Identifier) -> Wording:
+    """What the model's labels are called."""
+    return wording(label.species for label in identifier.bundle.config.classifier.labels)
+
+
 def verdict_marks(
     identifier: Identifier, answers: Answers, scores: dict[str, Any]
 ) -> dict[str, tuple[float, float]]:
     """Where the chosen thresholds stand: share answered, share right of those."""
-    metrics = scores["classifier"]
+    metrics, label = scores["classifier"], words_of(identifier).label
     marks = {}
     if metrics["said_breed_right"] is not None:
-        marks[f"a breed, from {identifier.decision_rule.thresholds.breed:.2f} on"] = (
+        marks[f"a {label}, from {identifier.decision_rule.thresholds.breed:.2f} on"] = (
             metrics["said_breed"], metrics["said_breed_right"],
         )  # fmt: skip
     answered = metrics["said_breed"] + metrics["said_group"]
-    if metrics["said_group_right"] is not None and answered:
+    if scores["groups"] and metrics["said_group_right"] is not None and answered:
         right = metrics["said_breed"] * (metrics["said_breed_right"] or 0)
         right += metrics["said_group"] * metrics["said_group_right"]
-        marks["a breed or at least its family"] = (answered, right / answered)
+        marks[f"a {label} or at least its family"] = (answered, right / answered)
     return marks
 
 

@@ -11,13 +11,18 @@ from training.models.embeddings import embed_logits
 
 
 def accuracy(model: keras.Model, crops: Crops) -> dict[str, float]:
-    """``top1``, ``top5``, ``val_loss`` (mean −log p) and, where there are any, ``cats`` on ``crops``."""
+    """``top1``, ``val_loss`` (mean −log p) and, where they say anything, ``top5`` and ``cats`` on ``crops``.
+
+    ``top5`` needs more than five labels, ``cats`` a cat.
+    """
     logits = embed_logits(model, crops.images)
     right = logits.argmax(1) == crops.labels
     top5 = (np.argsort(-logits, 1)[:, :5] == crops.labels[:, None]).any(1)
     shifted = logits - logits.max(1, keepdims=True)
     likelihood = shifted[np.arange(len(logits)), crops.labels] - np.log(np.exp(shifted).sum(1))
-    figures = {"top1": float(right.mean()), "top5": float(top5.mean()), "val_loss": float(-likelihood.mean())}
+    figures = {"top1": float(right.mean()), "val_loss": float(-likelihood.mean())}
+    if logits.shape[1] > 5:
+        figures["top5"] = float(top5.mean())
     cats = crops.species == 0
     return figures | ({"cats": float(right[cats].mean())} if cats.any() else {})
 

@@ -86,7 +86,5 @@ def _require_labels(name: str, theirs: list[str], ours: list[str]) -> None:
 def sentence(figures: dict[str, Any]) -> str:
     """Held-back figures for people."""
     cats = f", cats {figures['cats']:.1%}" if "cats" in figures else ""
-    return (
-        f"held-back top-1 {figures['top1']:.1%}, top-5 {figures['top5']:.1%}{cats}, "
-        f"loss {figures['val_loss']:.3f}"
-    )
+    top5 = f", top-5 {figures['top5']:.1%}" if "top5" in figures else ""
+    return f"held-back top-1 {figures['top1']:.1%}{top5}{cats}, loss {figures['val_loss']:.3f}"

@@ -29,10 +29,11 @@ def goals(figures: Figures) -> str:
 
 def accuracy(figures: Figures) -> str:
     """The classifier's figures with their intervals."""
+    label = figures.get("words.label")
     wanted = (
         ("top-1", "top1"), ("top-3", "top3"), ("top-5", "top5"), ("top-1, cats", "top1_cats"),
-        ("top-1, dogs", "top1_dogs"), ("precision, mean over breeds", "macro_precision"),
-        ("recall, mean over breeds", "macro_recall"), ("F1, mean over breeds", "macro_f1"),
+        ("top-1, dogs", "top1_dogs"), (f"precision, mean over {label}s", "macro_precision"),
+        (f"recall, mean over {label}s", "macro_recall"), (f"F1, mean over {label}s", "macro_f1"),
         ("precision, weighted by pictures", "weighted_precision"),
         ("F1, weighted by pictures", "weighted_f1"),
         ("ROC AUC, one against all others, mean", "macro_auc"), ("expected calibration error", "ece"),
@@ -41,9 +42,10 @@ def accuracy(figures: Figures) -> str:
         ("species right", "species"),
     )  # fmt: skip
     rows = ["| | measured | 95% interval |", "|---|---|---|"]
+    tells = {"top3": "tells.top3", "top5": "tells.top5", "group": "tells.families"}
     for text, key in wanted:
         path = f"metrics.classifier.{key}"
-        if figures.has(path):
+        if figures.has(path) and figures.has(tells.get(key, path)):
             rows.append(f"| {text} | {figures(path, '.4f')} | {_interval(figures, path)} |")
     return "\n".join(rows)
 
@@ -62,8 +64,9 @@ def thresholds(figures: Figures) -> str:
 def photographs(figures: Figures) -> str:
     """The detector on whole photographs; beside it, without those that nearly equal a training photograph."""
     wanted = (
-        ("recall at IoU .5", "detector.recall"), ("AP50", "detector.ap50"), ("AP75", "detector.ap75"),
-        ("AP .5:.95", "detector.map"), ("photographs in which a pet is found", "pipeline.with_a_pet_found"),
+        ("recall at IoU .5, detector and classifier", "detector.recall"), ("AP50", "detector.ap50"),
+        ("AP75", "detector.ap75"), ("AP .5:.95", "detector.map"),
+        ("photographs with a pet found anywhere on them", "pipeline.with_a_pet_found"),
         ("species of the best pet, where one is found", "pipeline.species"),
     )  # fmt: skip
     apart = "metrics.detector.apart"
@@ -81,10 +84,11 @@ def photographs(figures: Figures) -> str:
 
 
 def robustness(figures: Figures) -> str:
-    """Top-1, and wrong answers among the breeds said, at every strength of every fault."""
+    """Top-1, and wrong answers among the names said, at every strength of every fault."""
+    words = figures.get("words")
     curves = figures.get("metrics.robustness.curves").values()
     measured = any(point.get("named_wrong") is not None for curve in curves for point in curve["points"])
-    named = " (wrong of the breeds named)" if measured else ""
+    named = f" (wrong of the {words['label']}s named)" if measured else ""
     rows = [f"| | from weak to strong: strength → top-1{named} |", "|---|---|"]
     for curve in curves:
         points = " · ".join(
@@ -92,7 +96,8 @@ def robustness(figures: Figures) -> str:
             + ("" if point.get("named_wrong") is None else f" ({figures.show(point['named_wrong'], '.2f')})")
             for point in curve["points"]
         )
-        rows.append(f"| {figures.show(curve['unit'])} | {points} |")
+        unit = curve["unit"].replace("pet", words["subject"])
+        rows.append(f"| {figures.show(unit)} | {points} |")
     return "\n".join(rows)
 
 
@@ -135,7 +140,7 @@ def forms(figures: Figures) -> str:
     """Size, speed and accuracy of each exported form of each network."""
     names = {
         "top1": "top-1", "ece": "ECE", "logit_change": "mean change of a logit",
-        "agreement": "same first guess", "recall": "recall", "ap50": "AP50", "ap75": "AP75",
+        "agreement": "same first guess", "recall": "recall, detector alone", "ap50": "AP50", "ap75": "AP75",
         "map": "AP .5:.95",
     }  # fmt: skip
     blocks = []
@@ -186,17 +191,27 @@ def groups(figures: Figures) -> str:
 
 
 def labels(figures: Figures) -> str:
-    """Every label, by species and name."""
+    """Every label, by species and name; the column of species only where there are any."""
     found: dict[str, dict[str, Any]] = figures.get("metrics.per_label")
-    rows = ["| | species | pictures | precision | recall | F1 | AUC |", "|---|---|---|---|---|---|---|"]
     names = _names(figures)
     species = {label["id"]: label.get("species", "") for label in figures.get("classifier.labels")}
+    columns = [
+        "",
+        *(["species"] if any(species.values()) else []),
+        "pictures",
+        "precision",
+        "recall",
+        "F1",
+        "AUC",
+    ]
+    rows = [f"| {' | '.join(columns)} |".replace("|  |", "| |"), "|---" * len(columns) + "|"]
     for name in sorted(found, key=lambda name: (species.get(name, ""), names[name])):
         row = found[name]
-        cells = [figures.show(row["pictures"])]
+        cells = [names[name], *([species.get(name, "")] if "species" in columns else [])]
+        cells.append(figures.show(row["pictures"]))
         cells += [figures.show(row[key], ".2f") for key in ("precision", "recall", "f1")]
         cells.append("–" if row["auc"] is None else figures.show(row["auc"], ".4f"))
-        rows.append(f"| {names[name]} | {species.get(name, '')} | {' | '.join(cells)} |")
+        rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
 
 

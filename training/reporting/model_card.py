@@ -16,6 +16,7 @@ from smartbreed.inference.bundle import write_config
 from smartbreed.inference.evaluation import FILE
 from training.reporting.card_tables import TABLES
 from training.reporting.card_text import Figures, render
+from training.reporting.wording import Wording, wording
 
 TEMPLATE = Path(__file__).with_name("card_template.md")
 #: Name of the default bundle; its card says more about data and training than a recipe's can.
@@ -30,10 +31,10 @@ BACKBONES = {"mobilenet_v2": "MobileNetV2"} | {
 PLOTS = {
     "reliability.png": "Reliability diagram",
     "coverage.png": "Accuracy against the share of pictures that get an answer",
-    "confused_labels.png": "The breeds most often confused",
+    "confused_labels.png": "The {label}s most often confused",
     "confusion.png": "Confusion matrix",
     "groups.png": "Families",
-    "hardest_breeds.png": "The hardest breeds",
+    "hardest_breeds.png": "The hardest {label}s",
     "roc.png": "ROC curve",
     "robustness.png": "Worse photographs",
     "detector.png": "Whole photographs: precision against recall, and what the threshold does",
@@ -47,27 +48,33 @@ def measured(config: dict[str, Any]) -> dict[str, Any]:
     training = config.get("training") or {}
     minutes = {name: _minutes(log) for name, log in training.items() if isinstance(log, dict)}
     known = {name: value for name, value in minutes.items() if value}
-    hours = sum(known.values()) / 60
-    kwh = hours * ASSUMED["watts"] / 1000
     data = facts_of_data(config)
     # Without a recipe nothing contradicts the name.
     architecture = config["classifier"].get("architecture", "another network")
     default = config["name"] == DEFAULT and (data["default_data"] or not config.get("recipe"))
     detects = (config.get("recipe") or {}).get("task") == "detect"
     metrics = config.get("metrics") or {}
+    labels = config["classifier"]["labels"]
+    words = words_of(config)
     named = (metrics.get("classifier") or {}).get("said_breed_right") is not None
     return {
         **config,
         "data": data,
         "name_in_yaml": in_yaml(config["name"]),
         "backbone": BACKBONES.get(architecture, architecture),
-        "label_count": len(config["classifier"]["labels"]),
+        "label_count": len(labels),
         "epochs": {n: len(log.get("epochs", [])) for n, log in training.items() if isinstance(log, dict)},
         "minutes": known,
-        "cost": {"hours": hours, "kwh": kwh, "kilograms": kwh * ASSUMED["kilograms_per_kwh"]}
-        if known
-        else {},
+        "cost": _cost(sum(known.values())) if known else {},
         "assumed": ASSUMED,
+        "tells": {
+            # As many guesses as there are labels are always right.
+            "top3": len(labels) > 3 or None,
+            "top5": len(labels) > 5 or None,
+            # A label without a group is a group of its own.
+            "families": bool(metrics.get("groups")) or None,
+        },
+        "words": {"label": words.label, "subject": words.subject},
         "default": default or None,
         "other": not default or None,
         "default_apart": (default and "apart" in metrics.get("detector", {})) or None,
@@ -77,6 +84,24 @@ def measured(config: dict[str, Any]) -> dict[str, Any]:
         "chosen_apart": (named and data["split"] == "test") or None,
         "chosen_here": ("classifier" in metrics and data["split"] != "test") or None,
     }
+
+
+def words_of(config: Mapping[str, Any]) -> Wording:
+    """What the labels of a bundle are called."""
+    return wording(label.get("species", "") for label in config["classifier"]["labels"])
+
+
+def _cost(minutes: float) -> dict[str, Any]:
+    """``time`` in words, ``kwh`` and ``kilograms`` with what is worth saying of an estimate."""
+    hours = minutes / 60
+    kwh = hours * ASSUMED["watts"] / 1000
+    weight = kwh * ASSUMED["kilograms_per_kwh"]
+    time = f"{hours:.1f} hours" if hours >= 1 else f"{minutes:.0f} minutes" if minutes > 1 else "a minute"
+    return {"time": time, "kwh": _figure(kwh), "kilograms": _figure(weight)}
+
+
+def _figure(value: float) -> str:
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.1g}"
 
 
 def render_card(
@@ -94,7 +119,10 @@ def render_card(
         KeyError: the template asks for a figure that no run produced.
     """
     values = measured(config)
-    shown = [f"![{text}]({plots}/{name})" for name, text in PLOTS.items() if name in found]
+    label = words_of(config).label
+    shown = [
+        f"![{text.format(label=label)}]({plots}/{name})" for name, text in PLOTS.items() if name in found
+    ]
     values["plots"] = "\n".join(shown)
     return render(TEMPLATE.read_text(), Figures(values, marked=marked), TABLES)
 

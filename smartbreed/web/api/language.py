@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -11,10 +12,13 @@ from smartbreed.accounts.maintainer_sessions import read_cookie, set_cookie
 from smartbreed.accounts.origin import over_https, public_origin
 from smartbreed.core.settings import Settings
 from smartbreed.i18n.languages import LANGUAGES, ask_first, negotiated, speaking
+from smartbreed.i18n.things import about_things, ask_first_of
 from smartbreed.web.api.client import calling_scope
 
 LANGUAGE_COOKIE = "smartbreed_lang"
 LANGUAGE_LASTS_S = 31_536_000
+#: In a request's scope: whether the model that answers is of other things than pets.
+_THINGS = "smartbreed.things"
 #: What programs ask: answered in English.
 _PROGRAMS = ("/api", "/gradio_api/", "/assets/", "/static/", "/files/")
 
@@ -28,7 +32,14 @@ def _of_event() -> str:
     return negotiated(read_cookie(headers, LANGUAGE_COOKIE), headers.get("accept-language", ""))
 
 
+def _things_of_event() -> bool | None:
+    """Whether the model behind that event is of other things than pets; None outside of events."""
+    known = calling_scope().get(_THINGS)
+    return known if isinstance(known, bool) else None
+
+
 ask_first(_of_event)
+ask_first_of(_things_of_event)
 
 
 class LanguageMiddleware:
@@ -37,13 +48,16 @@ class LanguageMiddleware:
     Args:
         app: what answers.
         settings: the public address.
+        things: whether the model that answers now is of other things than pets.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, settings: Settings, things: Callable[[], bool]) -> None:
+        self._app, self._things = app, things
         self._public = public_origin(settings.public_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope[_THINGS] = self._things()
         if scope["type"] != "http" or scope["path"].startswith(_PROGRAMS):
             await self._app(scope, receive, send)
             return
@@ -68,5 +82,5 @@ class LanguageMiddleware:
                         answer.append("Set-Cookie", cookie)
             await send(message)
 
-        with speaking(code):
+        with speaking(code), about_things(scope[_THINGS]):
             await self._app(scope, receive, sending)

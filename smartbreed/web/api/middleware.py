@@ -29,7 +29,7 @@ def build_middleware(services: Services, tracing: Tracing | None = None) -> list
     return [
         # In text, the log is for people: a line for each request is for those who ask for it.
         Middleware(Observing, logging.INFO if settings.log_format == "json" else logging.DEBUG, tracing),
-        Middleware(LanguageMiddleware, settings),
+        Middleware(LanguageMiddleware, settings, lambda: services.of_things),
         Middleware(SecurityHeadersMiddleware, settings),
         Middleware(Problems),
         Middleware(OwnSiteMiddleware, settings, partial(not_found, services)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from urllib.parse import quote, urlencode
 
-from smartbreed.i18n import LANGUAGES, gettext, language, mark
+from smartbreed.i18n import LANGUAGES, gettext, language, mark, of_things
 from smartbreed.web.address import root as root
 from smartbreed.web.components.templates import html
 
@@ -28,6 +28,8 @@ FOOT = (
     ("terms", "/terms", mark("Terms")),
     ("contact", "/contact", mark("Contact")),
 )
+#: Pages about breeds of pets, which a model of other things has nothing to say on.
+OF_PETS = frozenset({"ask", "quiz"})
 #: Pages that only maintainers can use.
 MAINTAINERS = frozenset({"review", "train"})
 
@@ -64,7 +66,9 @@ def header(
     pages = [
         (key, root() + address[1:], gettext(text))
         for key, address, text in PAGES
-        if (maintainers or key not in MAINTAINERS or key == current) and key not in off
+        if (maintainers or key not in MAINTAINERS or key == current)
+        and key not in off
+        and not (of_things() and key in OF_PETS)
     ]
     return str(html.header(pages, current, title, about, account, root()))
 

@@ -33,9 +33,17 @@ def check(context: Context) -> None:
     recipe = context.recipe
     if recipe.task == "detect":
         return
-    if recipe.train.monitor == "cats" and monitors_epochs(recipe):
+    if recipe.train.monitor in ("cats", "top5") and monitors_epochs(recipe):
         prepared = load_prepared(context.prepared)
-        if not (prepared.crops.species[prepared.places == VALIDATION] == 0).any():
+        if recipe.train.monitor == "top5" and len(prepared.labels) <= 5:
+            raise RecipeError(
+                f"train.monitor is top5, which is always right with {len(prepared.labels)} labels; choose top1. "
+                "Received: train.monitor=top5"
+            )
+        if (
+            recipe.train.monitor == "cats"
+            and not (prepared.crops.species[prepared.places == VALIDATION] == 0).any()
+        ):
             raise RecipeError(
                 "train.monitor is cats, but no held-back picture is of a cat, as far as data.species or "
                 "data.labels say. Received: train.monitor=cats"

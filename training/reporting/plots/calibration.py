@@ -53,17 +53,18 @@ def coverage(
     order = np.argsort(-confidence, kind="stable")
     count = np.arange(1, len(order) + 1)
     accuracy = np.cumsum(right[order]) / count
-    start = min(len(order) - 1, 20)  # the first few answers are noise
+    start = min(len(order) // 20, 20)  # the first few answers are noise, but of few pictures few are left out
     with figure(path, 6.4, 4.6) as drawn:
         axes = drawn.subplots()
         axes.plot(
-            count[start:] / len(order), accuracy[start:], color=ACCENT, linewidth=2, label="first breed"
+            count[start:] / len(order), accuracy[start:], color=ACCENT, linewidth=2, label="first guess"
         )
         for (name, (share, good)), colour in zip(marks.items(), (INK, BLUE), strict=False):
             axes.plot(
                 [share], [good], "o", color=colour, markersize=9, label=f"{name}: {good:.1%} of {share:.1%}"
             )
-        lowest = min([float(accuracy[start:].min()), *(good for _, good in marks.values())])
+        # From 90% at most, so that an axis of nothing but right answers is none of fractions of a percent.
+        lowest = min([0.92, float(accuracy[start:].min()), *(good for _, good in marks.values())])
         axes.set(
             xlabel="pictures that get an answer, the surest first", ylabel="right among them",
             xlim=(0, 1.01), ylim=(max(0.0, lowest - 0.02), 1.005), title="What refusing to answer buys",

@@ -19,7 +19,7 @@ def confusion(matrix: np.ndarray, names: Sequence[str], groups: Sequence[str], p
     Args:
         matrix: counts ``(c, c)``, row the truth, column the prediction.
         names: of the labels.
-        groups: of the labels; they are ordered and framed by it. Equal or empty: no frames.
+        groups: of the labels; they are ordered and framed by it. An empty one has no frame.
         path: the PNG to write.
     """
     order = sorted(range(len(names)), key=lambda i: (groups[i], names[i]))
@@ -39,10 +39,10 @@ def confusion(matrix: np.ndarray, names: Sequence[str], groups: Sequence[str], p
         axes.set_xticks(range(len(ticks)), ticks, rotation=90, fontsize=size)
         axes.set_yticks(range(len(ticks)), ticks, fontsize=size)
         axes.tick_params(length=0)
-        axes.set_title(f"Who is taken for whom: {int(matrix.sum())} pictures, framed by family", fontsize=14)
+        framed = ", framed by family" if _frames(axes, [groups[i] for i in order]) else ""
+        axes.set_title(f"What is taken for what: {int(matrix.sum())} pictures{framed}", fontsize=14)
         axes.set_xlabel("said", fontsize=12)
         axes.set_ylabel("is", fontsize=12)
-        _frames(axes, [groups[i] for i in order])
         bar = drawn.colorbar(picture, ax=axes, shrink=0.35, aspect=30, pad=0.01, ticks=[0, 0.05, 0.2, 0.5, 1])
         bar.ax.set_yticklabels(["0%", "5%", "20%", "50%", "100%"])
         bar.set_label("share of the row's pictures")
@@ -93,16 +93,19 @@ def _small(matrix: np.ndarray, names: Sequence[str], title: str, path: Path) -> 
         axes.tick_params(which="minor", length=0)
 
 
-def _frames(axes: object, groups: Sequence[str]) -> None:
+def _frames(axes: object, groups: Sequence[str]) -> bool:
+    """Frame the labels of a group that stand side by side; whether there was any such group."""
     from matplotlib.patches import Rectangle
 
-    start = 0
+    start, any_framed = 0, False
     for end in range(1, len(groups) + 1):
         if end == len(groups) or groups[end] != groups[start]:
-            if end - start > 1:
+            if end - start > 1 and groups[start]:
+                any_framed = True
                 size = end - start
                 box = Rectangle(
                     (start - 0.5, start - 0.5), size, size, fill=False, edgecolor=INK, linewidth=0.7
                 )
                 axes.add_patch(box)  # type: ignore[attr-defined]
             start = end
+    return any_framed

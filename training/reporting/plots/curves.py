@@ -9,31 +9,40 @@ from typing import Any
 import numpy as np
 
 from training.reporting.plots.style import ACCENT, BLUE, INK, PAPER, SOFT, figure, shares
+from training.reporting.wording import Wording
 
 #: Titles of the small multiples, by the key of `training.evaluation.robustness`.
 FAULTS = {
     "blur": "Blur", "noise": "Noise", "jpeg": "JPEG", "darkness": "Darkness", "rotation": "Rotation",
-    "small_box": "Small pets", "box_jitter": "Inexact boxes", "gray": "Gray", "dark_noise": "Dark and noisy",
-    "night_camera": "Night camera",
+    "small_box": "Small {subject}s", "box_jitter": "Inexact boxes", "gray": "Gray",
+    "dark_noise": "Dark and noisy", "night_camera": "Night camera",
 }  # fmt: skip
 
 
-def roc(false: np.ndarray, true: np.ndarray, auc: float, hardest: Mapping[str, float], path: Path) -> None:
+def roc(
+    false: np.ndarray, true: np.ndarray, auc: float, hardest: Mapping[str, float], label: str, path: Path
+) -> None:
     """Mean one-vs-rest ROC curve on a logarithmic axis, and the labels with the least area.
+
+    Where no label is mistaken for another at any threshold, there is no curve to look at and no plot.
 
     Args:
         false: false positive rates ``(n,)``, above 0.
         true: mean true positive rates there ``(n,)``.
         auc: mean area under the curves.
-        hardest: label → its area, the smallest first.
+        hardest: label → its area, the smallest first; those of area 1 are left out.
+        label: what one is called.
         path: the PNG to write.
     """
+    hardest = {name: area for name, area in hardest.items() if area < 1}
+    if not hardest:
+        return
     with figure(path, 9, 4.2) as drawn:
         left, right = drawn.subplots(1, 2, width_ratios=[3, 2])
         left.semilogx(false, true, color=ACCENT, linewidth=2)
         left.set(
             xlabel="false positive rate (log)", ylabel="true positive rate", ylim=(0, 1.02),
-            title=f"One breed against all others: mean AUC {auc:.4f}",
+            title=f"One {label} against all others: mean AUC {auc:.4f}",
         )  # fmt: skip
         left.grid(color=SOFT, linewidth=0.6)
         shares(left)
@@ -43,15 +52,16 @@ def roc(false: np.ndarray, true: np.ndarray, auc: float, hardest: Mapping[str, f
         right.bar_label(
             right.containers[0], labels=[f"{hardest[n]:.4f}" for n in names], padding=3, fontsize=8
         )
-        right.set(xlabel="1 − AUC", title="Least separable", xlim=(0, 1.35 * max([*values, 1e-6])))
+        right.set(xlabel="1 − AUC", title="Least separable", xlim=(0, 1.35 * max(values)))
         right.locator_params(axis="x", nbins=4)
 
 
-def robustness(result: Mapping[str, Any], path: Path) -> None:
-    """Small multiples: accuracy and wrong answers among the breeds said, against each fault's strength.
+def robustness(result: Mapping[str, Any], words: Wording, path: Path) -> None:
+    """Small multiples: accuracy and wrong answers among the names said, against each fault's strength.
 
     Args:
         result: from `training.evaluation.robustness.robustness`.
+        words: of the model.
         path: the PNG to write.
     """
     curves = result["curves"]
@@ -74,15 +84,21 @@ def robustness(result: Mapping[str, Any], path: Path) -> None:
                     ha="center", fontsize=8,
                 )  # fmt: skip
             axes.set_xticks(at, [f"{point['strength']:g}" for point in curve["points"]])
-            axes.set(title=FAULTS.get(name, name), ylim=(0, 1.08), xlim=(-0.4, len(values) - 0.6))
-            axes.set_xlabel(curve["unit"], fontsize=8.5)
+            axes.set(
+                title=FAULTS.get(name, name).format(subject=words.subject),
+                ylim=(0, 1.08),
+                xlim=(-0.4, len(values) - 0.6),
+            )
+            axes.set_xlabel(curve["unit"].replace("pet", words.subject), fontsize=8.5)
         for axes in grid[::columns]:
             axes.set_ylabel("top-1")
-        for axes in grid[len(curves) :]:
+        spare = grid[len(curves) :]
+        for axes in spare:
             axes.axis("off")
+        for axes in spare[:1]:
             axes.text(
                 0, 0.5, f"{result['pictures']} pictures\nclean: {result['clean']:.3f} (pale line)\n"
-                "dashed: wrong among the breeds said\neach from weak to strong",
+                f"dashed: wrong among the {words.label}s said\neach from weak to strong",
                 fontsize=10, color=INK, va="center",
             )  # fmt: skip
 

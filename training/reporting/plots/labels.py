@@ -10,7 +10,7 @@ from training.reporting.plots.style import ACCENT, BLUE, SOFT, figure, shares
 
 
 def per_breed(accuracy: Mapping[str, float], path: Path, shown: int = 20) -> None:
-    """The hardest breeds, worst first.
+    """The hardest labels, worst first.
 
     Args:
         accuracy: display name → share right.
@@ -22,7 +22,8 @@ def per_breed(accuracy: Mapping[str, float], path: Path, shown: int = 20) -> Non
         axes = drawn.subplots()
         bars = axes.barh([name for name, _ in worst], [value for _, value in worst], color=ACCENT)
         axes.bar_label(bars, fmt="%.2f", padding=3)
-        axes.set(xlim=(0, 1.08), xlabel="share named right", title=f"The {len(worst)} hardest")
+        title = f"The {len(worst)} hardest" if len(worst) < len(accuracy) else "The hardest first"
+        axes.set(xlim=(0, 1.08), xlabel="share named right", title=title)
         axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
         shares(axes, "x")
 

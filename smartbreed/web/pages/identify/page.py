@@ -85,7 +85,9 @@ class IdentifyPage:
                 elem_id="strip",
                 label=gettext("Your photos"),
             )
-            self.missed = FlagForm(self.services, self.session, self.browser, None, "photo")
+            # Without a detector nothing is looked for, so nothing can be missed.
+            with gr.Column(visible=self.services.identifier.detector is not None):
+                self.missed = FlagForm(self.services, self.session, self.browser, None, "photo")
             self.restart = gr.Button(
                 gettext("Start over"), size="sm", elem_classes="sb-link", elem_id="restart"
             )

@@ -20,6 +20,7 @@ class SettingsPanel:
         with gr.Accordion(gettext("Settings"), open=False, elem_id="settings"):
             self.whole = gr.Checkbox(
                 label=gettext("Use the whole picture, without looking for pets first"),
+                visible=detector is not None,
                 elem_id="settings-whole",
             )
             self.combine = gr.Checkbox(
