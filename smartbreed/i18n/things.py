@@ -1,7 +1,7 @@
 """What a page says where the model tells apart something else than cats and dogs.
 
-Pages are written for pets. A bundle whose labels have no species is of other things, flowers or cups; then each
-sentence of ``things.yaml`` is said by its twin. Twins stand in the catalogues like all other sentences.
+Pages are written for pets. A bundle whose labels have no species is of other things, flowers or cups; then
+each sentence of ``things.yaml`` is said by its twin. Twins stand in the catalogues like all other sentences.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
-"""A model of one's own classes: its plots and its card speak of what it tells apart, and show what was measured."""
+"""A model of one's own classes: its plots and its card speak of what it tells apart."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ OF_PETS = re.compile(r"\bbreeds?\b|\bpets?\b|\bspecies\b|famil(y|ies)|\bcats?\b|
 
 
 @pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Figure]]:
+def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, Figure]:
     """Every figure that is saved, by the name of its file."""
     figures: dict[str, Figure] = {}
     save = Figure.savefig
@@ -35,7 +34,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Figure]]:
         save(self, path, **options)
 
     monkeypatch.setattr(Figure, "savefig", keep)
-    yield figures
+    return figures
 
 
 def texts(figure: Figure) -> str:
@@ -63,6 +62,7 @@ def test_plots_and_card_of_flowers_name_no_breed(tmp_path: Path, drawn: dict[str
     assert "| Daisy | 6 | " in card
 
 
+@pytest.mark.slow
 def test_pets_are_called_so(tmp_path: Path, drawn: dict[str, Figure]) -> None:
     bundle = write_bundle(tmp_path / "bundle")
     scores = evaluate_bundle(bundle, crops(), tmp_path, robustness=2)

@@ -37,7 +37,7 @@ def check(context: Context) -> None:
         prepared = load_prepared(context.prepared)
         if recipe.train.monitor == "top5" and len(prepared.labels) <= 5:
             raise RecipeError(
-                f"train.monitor is top5, which is always right with {len(prepared.labels)} labels; choose top1. "
+                f"train.monitor is top5, always right with {len(prepared.labels)} labels; choose top1. "
                 "Received: train.monitor=top5"
             )
         if (
