@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run offline test test-all coverage lint audit sbom browser bench evaluate train train-detector messages docs lock clean
+.PHONY: hub-conformance help run offline test test-all coverage lint audit sbom browser bench evaluate train train-detector messages docs lock clean
 
 help: ## show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ sbom: $(VENV)/.installed-dev ## write what is pinned as CycloneDX JSON (SBOM=bui
 
 bench: $(VENV)/.installed-dev ## time the whole path beside the usual way
 	$(BIN)/python -m benchmarks.identify
+
+hub-conformance: $(VENV)/.installed-dev ## run huggingface_hub's and datasets' own tests against localhub (15 minutes, PyPI)
+	$(BIN)/python -m benchmarks.hub_conformance
 
 # Train the next classifier, put it in and write the model card. DATA and WEIGHTS as in docs/training.md.
 DATA ?= ../shared/data/pets

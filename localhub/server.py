@@ -7,6 +7,7 @@ it in this process. Routes are in ``routes/``, one file per concern.
 from __future__ import annotations
 
 import logging
+import re
 import uuid
 from collections.abc import Iterable
 from typing import Any
@@ -37,6 +38,8 @@ from localhub.store import HubStore
 
 log = logging.getLogger(__name__)
 
+#: An id of a request that may stand in a header and in the log.
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:=;-]{1,128}")
 #: Names a browser or client on this machine has for it.
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -88,7 +91,7 @@ class HubApp:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1000})
             return
-        begun, name = False, str(uuid.uuid4())
+        begun, name = False, _request_id(scope)
 
         async def watch(message: Message) -> None:
             nonlocal begun
@@ -152,6 +155,15 @@ async def _run(route: Route, call: Call) -> Response:
         return await route.stream(call)
     assert route.handle is not None
     return await run_in_threadpool(route.handle, call)
+
+
+def _request_id(scope: Scope) -> str:
+    """The caller's own id of the request, by which it finds it again in a log; else a new one."""
+    sent = dict(scope["headers"])
+    for header in (b"x-request-id", b"x-amzn-trace-id"):
+        if _REQUEST_ID.fullmatch(sent.get(header, b"")):
+            return str(sent[header].decode("ascii"))
+    return str(uuid.uuid4())
 
 
 def problem(error: Exception, request_id: str) -> Response:

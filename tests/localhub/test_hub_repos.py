@@ -151,6 +151,13 @@ def test_the_words_that_tools_look_for(hub: Hub, repo: str) -> None:
     with pytest.raises(RepositoryNotFoundError, match=r"\(Request ID: \S{36}\)"):
         hub.api.model_info("no/such")
     assert len(hub.http.get("/healthz").headers["x-request-id"]) == 36
+    for header, sent, back in (
+        ("x-request-id", "custom-id", "custom-id"),
+        ("x-amzn-trace-id", "0c1b-77", "0c1b-77"),
+        ("x-request-id", "no id <b>", None),
+    ):
+        answered = hub.http.get("/healthz", headers={header: sent}).headers["x-request-id"]
+        assert answered == back or (back is None and len(answered) == 36)
     hub.api.create_commit(REPO, [CommitOperationDelete("folder", is_folder=False)], commit_message="folder")
     assert not hub.api.file_exists(REPO, "folder/a")
 
