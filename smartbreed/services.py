@@ -260,7 +260,7 @@ class Services:
     def _mail_message(self, message: ContactMessage) -> None:
         reply = message.email or "none is wanted"
         text = f"{message.text}\n\n--\nAbout: {message.topic}\nAnswer to: {reply}\nMessage: {message.id}\n"
-        self.members.write_to_operator(f"SmartBreed: a {message.topic}", text, message.email)
+        self.members.write_to_operator(f"SmartBreed, contact form: {message.topic}", text, message.email)
 
     def _go_on_with_deletions(self) -> None:
         self.teach.store.sweep()
