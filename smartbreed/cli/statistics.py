@@ -52,11 +52,11 @@ def statistics(
         for one in own.drift:
             index = f"{one.pets} pets" if one.index is None else f"{one.index:.2f}"
             rows.append((f"shift of {one.what}", f"{one.state} ({index})"))
+        mixed = f"{own.mix.pets} pets" if own.mix.index is None else f"{own.mix.index:.2f}"
+        rows.append(("shift of the mix of breeds", f"{own.mix.state} ({mixed})"))
         print_table(("statistics", ""), rows)
         if own.alarm:
-            say(
-                "the photos of late are unlike those that the model was measured on; see the page Statistics."
-            )
+            say("the photos of late are unlike those before; see the page Statistics.")
 
 
 def _share(value: float | None) -> str:

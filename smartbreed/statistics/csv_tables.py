@@ -132,6 +132,13 @@ def _drift(it: ForMaintainers) -> Table:
     ]
 
 
+def _mix(it: ForMaintainers) -> Table:
+    return ("breed", "name", "before", "lately"), [
+        (breed, it.names.get(breed, "rarely said breeds"), before, lately)
+        for breed, before, lately in zip(it.mix.breeds, it.mix.expected, it.mix.found, strict=True)
+    ]
+
+
 def _operation(it: ForMaintainers) -> Table:
     return ("what", "key", "name", "number"), [
         (part, one.key, one.name, one.number)
@@ -146,4 +153,6 @@ PUBLIC: dict[str, Callable[[Report], Table]] = {
     "robustness": _robustness, "versions": _versions, "days": _days, "answers": _answers,
     "feedback": _feedback, "agreement": _agreement, "growth": _growth,
 }  # fmt: skip
-MAINTAINERS: dict[str, Callable[[ForMaintainers], Table]] = {"drift": _drift, "operation": _operation}
+MAINTAINERS: dict[str, Callable[[ForMaintainers], Table]] = {
+    "drift": _drift, "mix": _mix, "operation": _operation,
+}  # fmt: skip

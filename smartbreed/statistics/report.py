@@ -19,6 +19,7 @@ from smartbreed.inference.bundle import Bundle
 from smartbreed.inference.evaluation import Evaluation, ReliabilityBin, evaluation_of
 from smartbreed.inference.labels import Labels
 from smartbreed.registry.release_history import Release
+from smartbreed.statistics.breed_mix import OTHERS, BreedMix, compared_mix, split
 from smartbreed.statistics.drift import Baseline, Drift, compared
 from smartbreed.statistics.tables import FlagCount, UsageCount
 from smartbreed.statistics.usage import EVER, INTERFACES, LATENCIES, MANY, SLOWER
@@ -218,6 +219,8 @@ class ForMaintainers(BaseModel):
     """What helps an attacker more than a visitor: whether a change is noticed, and what is refused."""
 
     drift: list[Drift]
+    mix: BreedMix
+    names: dict[str, str] = Field(description="Of the breeds of the mix.")
     alarm: bool
     interfaces: list[Named]
     failures: list[Named]
@@ -267,9 +270,12 @@ def for_maintainers(sessions: Sessions, baseline: Baseline, today: dt.date) -> F
             ),
             compared("likeness", baseline.likenesses, _recent(session, baseline.version, "likeness", today)),
         ]
+        mix = _mix(session, baseline.version, today)
     return ForMaintainers(
         drift=drift,
-        alarm=any(one.state == "alarm" for one in drift),
+        mix=mix,
+        names={breed: get_breed(breed).name for breed in mix.breeds if breed != OTHERS},
+        alarm="alarm" in (mix.state, *(one.state for one in drift)),
         interfaces=_named(counts["photo"], INTERFACES),
         failures=_named(counts["failed"], {}),
     )
@@ -531,6 +537,17 @@ def _recent(session: Session, version: str, kind: str, today: dt.date) -> dict[s
         .group_by(UsageCount.key)
     )
     return {key: int(number) for key, number in session.execute(query)}
+
+
+def _mix(session: Session, version: str, today: dt.date) -> BreedMix:
+    said = (UsageCount.version == version, UsageCount.kind == "breed", UsageCount.day > EVER)
+    first = session.scalar(sa.select(sa.func.min(UsageCount.day)).where(*said)) or today
+    end, recent, last = split(first, today)
+    query = sa.select(UsageCount.day, UsageCount.key, UsageCount.number).where(
+        *said, sa.or_(UsageCount.day < end, UsageCount.day.between(recent, last))
+    )
+    counts = {(day, breed): int(number) for day, breed, number in session.execute(query)}
+    return compared_mix(counts, first, today)
 
 
 def _in_order(counts: Counter[str], names: Mapping[str, str]) -> list[Named]:

@@ -21,9 +21,11 @@ from smartbreed.core.telemetry import STAGES, Stage
 from smartbreed.health import PARTS, Readiness
 from smartbreed.inference.results import Failure, Identification
 from smartbreed.statistics import usage
+from smartbreed.statistics.drift import ALARM
 
 if TYPE_CHECKING:
     from smartbreed.services import Services
+    from smartbreed.statistics.report import ForMaintainers
 
 #: Seconds between two looks for drift, which sum up weeks.
 _DRIFT_S = 60.0
@@ -155,15 +157,29 @@ class AppCollector(Collector):
             with suppress(SmartBreedError):
                 found = feedback_loop.statistics_for_maintainers(self._services)
                 alarm = GaugeMetricFamily(
-                    "smartbreed_drift_alarm", "1 when photos of late are unlike those of the evaluation."
+                    "smartbreed_drift_alarm",
+                    "1 when photos of late are unlike those of the evaluation, or other breeds are sent.",
                 )
                 alarm.add_metric([], found.alarm)
                 index = _gauge(
                     "smartbreed_drift_index", "Population stability index, where enough was seen.", "what",
-                    ((one.what, one.index) for one in found.drift if one.index is not None),
+                    ((what, index) for what, index, _ in _shifts(found)),
                 )  # fmt: skip
-                self._drift, self._looked = [alarm, index], time.monotonic()
+                limit = _gauge(
+                    "smartbreed_drift_limit", "Population stability index that raises the alarm.", "what",
+                    ((what, limit) for what, _, limit in _shifts(found)),
+                )  # fmt: skip
+                self._drift, self._looked = [alarm, index, limit], time.monotonic()
         return self._drift
+
+
+def _shifts(found: ForMaintainers) -> list[tuple[str, float, float]]:
+    """What is compared, its index, and from where on that raises the alarm."""
+    shifts = [(one.what, one.index, ALARM) for one in found.drift if one.index is not None]
+    mix = found.mix
+    if mix.index is not None and mix.alarm_from is not None:
+        return [*shifts, ("breeds", mix.index, mix.alarm_from)]
+    return [*shifts]
 
 
 def _gauge(name: str, words: str, label: str, values: Iterable[tuple[str, float]]) -> GaugeMetricFamily:

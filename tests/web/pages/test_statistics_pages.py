@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import random
 import re
+from collections import Counter
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -28,7 +30,7 @@ from smartbreed.gallery.tables import GalleryPhoto
 from smartbreed.inference.bundle import load_bundle
 from smartbreed.services import Services
 from smartbreed.statistics import csv_tables
-from smartbreed.statistics.usage import Recorder
+from smartbreed.statistics.usage import Count, Recorder, add_counts
 from smartbreed.web.api.access import route_for
 from smartbreed.web.components.sentences import percent
 from smartbreed.web.pages.statistics.page import StatisticsPages
@@ -214,6 +216,18 @@ def test_a_full_page_and_a_model_without_figures(tmp_path: Path, monkeypatch: py
     assert f"{use.breeds[0].number} · {percent(use.breeds[0].number / said)}" in page, (
         "of all, not of those shown"
     )
+    assert "So far there are" in page
+    today, lately = dt.datetime.now(dt.UTC).date(), Counter[Count]()
+    for ago in range(190):
+        breed = "siamese" if ago < 28 else "pug"
+        lately[Count(today - dt.timedelta(days=ago), bundle.config.version, "breed", breed)] = 30
+    add_counts(services.flags.sessions, lately, "of a test", 1, dt.datetime.now(dt.UTC))
+    page = client.get("/statistics").text
+    for words in ("Other breeds are sent than before", "unlike those before", "The shares that changed most"):
+        assert words in page, words
+    shifted = pd.read_csv(io.StringIO(client.get("/statistics/mix.csv").text))
+    assert {"siamese", "pug"} == set(shifted.breed[:2])
+    assert f"{shifted['name'][0]}</span>" in page.partition('class="sb-shifts"')[2]
     plain = load_bundle(EMBEDDED_BUNDLE)
     config = plain.config.model_copy(update={"files": {}, "metrics": {}})
     from dataclasses import replace

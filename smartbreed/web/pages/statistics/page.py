@@ -17,6 +17,7 @@ from smartbreed.core.errors import SmartBreedError, StorageError
 from smartbreed.i18n import gettext
 from smartbreed.services import Services
 from smartbreed.statistics import csv_tables
+from smartbreed.statistics.breed_mix import LEAST_DAYS
 from smartbreed.statistics.report import DAYS, DRIFT_DAYS, LEAST_SEEN, Confusion
 from smartbreed.web.api.similar import Shown, gallery_note, picture_address, shown
 from smartbreed.web.components import nav, templates
@@ -64,7 +65,8 @@ class StatisticsPages:
             gallery_note=gallery_note(services, request), troubles=view.TROUBLES,
             days=view.day_bars(report.use, today),
             drift_bars=view.drift_bars, lines=view.growth_lines(report.growth), days_listed=DAYS,
-            drift_days=DRIFT_DAYS, least=LEAST_SEEN,
+            drift_days=DRIFT_DAYS, least=LEAST_SEEN, least_days=LEAST_DAYS,
+            shifts=view.shifts(own.mix, own.names) if own else [],
             chart=Markup(accuracy(feedback_loop.releases(services))),
         )  # fmt: skip
 

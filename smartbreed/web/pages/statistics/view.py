@@ -9,12 +9,15 @@ from urllib.parse import urlencode
 
 from smartbreed.i18n import mark
 from smartbreed.inference.breed_book import BreedBook
+from smartbreed.statistics.breed_mix import BreedMix
 from smartbreed.statistics.drift import Drift
 from smartbreed.statistics.report import BreedFigures, Confusion, Growth, Report, Use
 
 #: Rows of the table of breeds, and of mix-ups, before all are asked for.
 SHOWN = 15
 _LONGEST = 80
+#: Breeds whose share changed most that are drawn.
+CHANGED = 8
 #: Columns of the table of breeds: key, heading, what it means.
 COLUMNS = (
     ("name", mark("Breed"), ""),
@@ -182,6 +185,26 @@ def drift_bars(drift: Drift) -> Bars | None:
             (place * 20 + 2.0 + 8 * sort, 7.0, 100 * share / most, sort) for sort, share in enumerate(pair)
         ]
     return Bars(20 * len(drift.found), tuple(bars), most)
+
+
+@dataclass(frozen=True)
+class Shift:
+    """A breed's share of all that were said, before and lately, each also in 100 of the longest bar."""
+
+    name: str
+    shares: tuple[float, float]
+    widths: tuple[float, float]
+
+
+def shifts(mix: BreedMix, names: Mapping[str, str]) -> list[Shift]:
+    """The breeds whose share changed most, the first first; an empty name: all that are said rarely."""
+    rows = list(zip(mix.breeds, mix.expected, mix.found, strict=True))[:CHANGED]
+    shares = [(was / max(mix.before, 1), now / max(mix.pets, 1)) for _, was, now in rows]
+    most = max((share for pair in shares for share in pair), default=0.0) or 1.0
+    return [
+        Shift(names.get(breed, ""), pair, (100 * pair[0] / most, 100 * pair[1] / most))
+        for (breed, *_), pair in zip(rows, shares, strict=True)
+    ]
 
 
 def growth_lines(growth: Sequence[Growth]) -> list[str]:
