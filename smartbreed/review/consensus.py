@@ -15,7 +15,15 @@ from sqlalchemy.orm import Session
 
 from smartbreed.feedback.tables import Flag
 from smartbreed.review.claims import NO_PET, answer_of, label_of, same_pet
-from smartbreed.review.decisions import NewDecision, append, applied, breed_name, latest_decisions, outcome
+from smartbreed.review.decisions import (
+    NewDecision,
+    append,
+    applied,
+    breed_name,
+    introduced,
+    latest_decisions,
+    outcome,
+)
 from smartbreed.review.tables import AGREEMENT, GOLD, Decision, Gold
 from smartbreed.review.trust import over_cap, refresh, standings
 
@@ -47,6 +55,7 @@ def _by_gold(session: Session, now: dt.datetime) -> list[Decision]:
     ).all()
     latest = latest_decisions(session, [flag.id for flag, _ in rows])
     models = {gold.flag_id: session.get(Flag, gold.flag_id) for _, gold in rows}
+    new = introduced(session)
     made: dict[str, Decision] = {}
     for flag, gold in rows:
         model = models[gold.flag_id]
@@ -59,7 +68,7 @@ def _by_gold(session: Session, now: dt.datetime) -> list[Decision]:
         if claim == known:
             new_decision = applied(NewDecision("accept", reason="As the known answer says."), flag)
         else:
-            said = breed_name(gold.label, {}) or "no pet"
+            said = breed_name(gold.label, new) or "no pet"
             new_decision = NewDecision("reject", reason=f"The known answer is {said}.")
         made[flag.id] = append(session, flag, new_decision, GOLD, latest.get(flag.id), now)
     return list(made.values())

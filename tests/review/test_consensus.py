@@ -96,6 +96,17 @@ def test_a_maintainer_who_took_it_back_is_not_overruled(review: ReviewService, f
     assert review.decide_by_consensus() == []
 
 
+def test_a_known_answer_that_is_a_new_breed_has_the_name_it_was_given(
+    review: ReviewService, flag: Make
+) -> None:
+    first = flag(1, "ann")
+    new_decision = decisions.new_breed("Šarplaninac", "dog", "", {}, "illyrian_dog")
+    review.decide([first], new_decision, ANN)
+    review.set_gold(first, ANN, gold=True)
+    flag(1, "bob")
+    assert [made.reason for made in review.decide_by_consensus()] == ["The known answer is Šarplaninac."]
+
+
 def test_agreement_earns_no_record(review: ReviewService, flag: Make) -> None:
     make_trusted(review, flag, "ann")
     for seed in range(6):

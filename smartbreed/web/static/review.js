@@ -69,7 +69,9 @@
         const active = document.activeElement;
         if (active?.closest?.("#review-acts")) active.blur();
         const top = byId("review-message");
-        if (visible(byId("review-one")) && top?.getBoundingClientRect().top < -40) top.scrollIntoView({ block: "start" });
+        const photo = document.querySelector(".sb-evidence-photo")?.getBoundingClientRect();
+        const hidden = photo?.bottom > byId("review-acts")?.getBoundingClientRect().top; // the buttons lie over it
+        if (visible(byId("review-one")) && top && (hidden || top.getBoundingClientRect().top < -40)) top.scrollIntoView({ block: "start" });
       }, 30);
     },
   };

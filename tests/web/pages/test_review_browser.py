@@ -189,6 +189,66 @@ def test_reviewing(chromium: Any, guarded: str, flagged: Path) -> None:
     context.close()
 
 
+def above_the_buttons(page: Any, selector: str) -> bool:
+    """Whether all of it is within the window, above the buttons at its lower edge."""
+    box, acts = page.locator(selector).bounding_box(), page.locator("#review-acts").bounding_box()
+    return bool(box["y"] >= 0 and box["y"] + box["height"] <= acts["y"] <= 844)
+
+
+def test_on_a_phone(chromium: Any, guarded: str) -> None:
+    """Claim and photo stand above the buttons, after a decision too; a new breed has its given name."""
+    context = chromium.new_context(
+        viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True, color_scheme="dark"
+    )
+    context.set_default_timeout(60_000)
+    page = context.new_page()
+    page.goto(guarded + "review")
+    page.fill("#sb-password", PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#review-words .sb-item")
+    for _ in SAID:
+        page.wait_for_function("document.querySelector('.sb-evidence-photo img').naturalWidth > 0")
+        assert page.inner_text(".sb-claim b") == page.text_content("#review-words .sb-said")
+        assert above_the_buttons(page, ".sb-claim")
+        assert above_the_buttons(page, ".sb-evidence-photo img")
+        if page.locator("#review-next").is_enabled():
+            press_button(page, "#review-next")
+    while "Mudi" not in page.inner_text(".sb-claim"):
+        press_button(page, "#review-previous")
+    page.tap("#review-new")
+    page.fill("#review-new-name input, #review-new-name textarea", "Šarplaninac (Illyrian)")
+    page.fill("#review-new-id input, #review-new-id textarea", "illyrian_dog")
+    page.get_by_label("Dog", exact=True).check()
+    press_button(page, "#review-introduce")
+    page.wait_for_selector("#review-message .sb-thanks")
+    assert "New breed Šarplaninac (Illyrian)." in page.inner_text("#review-message")
+    page.wait_for_function(
+        "document.querySelector('.sb-evidence-photo').getBoundingClientRect().bottom"
+        " <= document.getElementById('review-acts').getBoundingClientRect().top"
+    )
+    assert above_the_buttons(page, ".sb-claim")
+    page.locator("#review-state input").click()
+    page.locator('ul[role="listbox"] li:has-text("New breeds")').click()
+    page.wait_for_selector("#review-words .sb-thanks")
+    assert "New breed Šarplaninac (Illyrian)" in page.inner_text("#review-words .sb-thanks")
+    assert "Šarplaninac (Illyrian)" in page.inner_text(".sb-heats")
+    page.get_by_label("List", exact=True).check()
+    page.wait_for_selector(".sb-review-list")
+    assert page.inner_text(".sb-review-list .sb-tags").strip() == "New breed Šarplaninac (Illyrian)"
+    assert "illyrian" not in page.inner_text("#review").replace("(Illyrian)", "").lower()
+    assert no_sideways_scroll(page)
+    context.close()
+
+
+def press_button(page: Any, button: str) -> None:
+    """Tap a button that decides or turns, and wait for the next flag."""
+    before = shown(page)
+    page.tap(button)
+    page.wait_for_function(
+        "before => document.querySelector('#review-words .sb-item')?.dataset.flag !== before", arg=before
+    )
+
+
 def test_the_pages_events_are_private(guarded: str) -> None:
     import json
 

@@ -37,6 +37,11 @@ def progress(stats: Stats, place: int, count: int, here: int) -> str:
     return str(MACROS.progress(left, notes, place, count, stats.decided / total if total else 1.0))
 
 
+def pictures(item: Item, shown: Views, name: Name, alike: Any) -> str:
+    """The photo under what the person said, and what speaks for the one and the other breed."""
+    return str(MACROS.pictures(item, shown, name, _said(item), alike))
+
+
 def words(item: Item, shown: Views, name: Name) -> str:
     """What the person said, what the model says, and why this flag is here."""
     decided = _decided(item, name) if item.decision is not None and item.state != "open" else ""
@@ -61,11 +66,16 @@ def _decided(item: Item, name: Name) -> str:
     who = {"agreement": "by agreement", "gold": "by a known answer"}.get(
         row.reviewer, f"by {row.reviewer[:8]}"
     )
-    link = " " if item.state == "new breed" else " as "
-    what = name(row.label) or row.species
-    label = f"{link}{what}" if what else ""
     reason = f": {row.reason}" if row.reason else ""
-    return f"{item.state.capitalize()}{label} {who}, {row.decided_at:%d %B %H:%M} UTC{reason}"
+    return f"{_outcome(item, name)} {who}, {row.decided_at:%d %B %H:%M} UTC{reason}"
+
+
+def _outcome(item: Item, name: Name) -> str:
+    """What became of a flag: "New breed Mudi", with the name that a maintainer gave it."""
+    row = item.decision
+    what = "" if row is None else row.name or name(row.label) or row.species
+    link = " " if item.state == "new breed" else " as "
+    return item.state.capitalize() + (f"{link}{what}" if what else "")
 
 
 def _then(item: Item, shown: Views, name: Name) -> str:
@@ -93,7 +103,9 @@ def rows(items: Sequence[Item], thumbs: Mapping[str, str], name: Name, more: int
     def model(item: Item) -> str:
         return f"{name(item.top[0][0])} {percent(item.top[0][1])}" if item.top else "no pet seen"
 
-    drawn = [(item, thumbs.get(item.id, ""), _said(item), model(item)) for item in items]
+    drawn = [
+        (item, thumbs.get(item.id, ""), _said(item), model(item), _outcome(item, name)) for item in items
+    ]
     return str(MACROS.rows(drawn, more, number))
 
 
@@ -111,7 +123,8 @@ def outcome_text(outcome: Outcome, new: Mapping[str, NewBreed]) -> str:
     rows = outcome.decisions
     row = rows[0]
     verb = {"accept": "Accepted", "relabel": "Relabelled", "reject": "Rejected", "new_breed": "New breed"}
-    label = f" as {breed_name(row.label, new)}" if row.label else ""
+    link = " " if row.decision == "new_breed" else " as "
+    label = f"{link}{row.name or breed_name(row.label, new)}" if row.label else ""
     if len({other.label for other in rows}) > 1:
         text = f"{len(rows)} flags decided."
     elif len({other.decision for other in rows}) > 1:

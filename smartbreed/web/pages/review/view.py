@@ -65,7 +65,7 @@ def show(services: Services, desk: Desk, as_list: bool) -> Shown:
     people = Counter(item.flag.flagger for item in desk.items).most_common(30)
     return Shown(
         progress=cards.progress(stats, desk.place, 0 if as_list else len(desk.items), desk.here),
-        pictures="" if item is None or as_list else cards.MACROS.pictures(item, seen, name, alike),
+        pictures="" if item is None or as_list else cards.pictures(item, seen, name, alike),
         words="" if item is None or as_list else cards.words(item, seen, name),
         listed=_list(services, desk, name) if as_list else "",
         breeds=_breeds(new, seen),
