@@ -206,3 +206,23 @@ def test_one_photograph_that_cannot_be_read_ends_nothing(tiny: Callable[..., Rec
     run = RunDirectory(tmp_path / "run", quiet=True)
     run_recipe(recipe, run, ("prepare", "train", "calibrate"))
     assert done(recipe, run) == ["prepare", "train", "calibrate"]
+
+
+def test_a_repeated_command_says_that_the_pictures_have_changed(
+    tiny: Callable[..., Recipe], tmp_path: Path
+) -> None:
+    photos = image_folder(tmp_path / "photos")
+    recipe, run = tiny(f"data.source={photos}"), RunDirectory(tmp_path / "run", quiet=True)
+    for _ in range(2):
+        run_recipe(recipe, run, ("prepare",))
+        assert "the pictures have changed" not in said(run)
+    first, second, *_ = sorted(photos.rglob("*.png"))
+    (first.parent / "new.png").write_bytes(first.read_bytes())
+    second.unlink()
+    run_recipe(recipe, run, ("prepare",))
+    assert "the pictures have changed since (1 added, 1 removed)" in said(run)
+    assert "--again" in said(run)
+    run_recipe(recipe, run, ("prepare",), again=True)
+    before = said(run).count("have changed")
+    run_recipe(recipe, run, ("prepare",))
+    assert said(run).count("have changed") == before

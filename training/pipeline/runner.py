@@ -135,6 +135,13 @@ def _run_stage(
     run.stage = name
     if run.is_complete(name, choices) and not again:
         run.say("already done with these choices")
+        if (found := getattr(_module(name), "outdated", None)) and (
+            changed := found(Context(recipe, run, run))
+        ):
+            run.say(
+                f"the pictures have changed since ({changed}): this run goes by those of then; with --again "
+                "all stages run anew on those of now"
+            )
         return
     _require_before(recipe, run, name, prepared)
     with disk_faults(f"The stage {name} stopped"):

@@ -12,6 +12,7 @@ from training.data.crops import Crops
 from training.data.duplicates import groups_of, near_duplicates
 from training.data.label_errors import Suspect, out_of_fold, suspects
 from training.data.labels import describe_labels
+from training.data.listing import difference, listing
 from training.data.prepared import Prepared, save_prepared
 from training.data.reading import Read, pet_finder, read_crops
 from training.data.scenes import load_scenes, near_pairs, split_scenes
@@ -23,6 +24,8 @@ from training.recipe.recipe import Recipe
 from training.reporting.crop_report import Findings, write_report
 from training.reporting.scene_report import write_scene_report
 
+#: In the run directory: the files that the pictures were prepared from.
+LISTING = "prepared/listing.json"
 #: What a look by the network costs, in pictures read.
 LOOKS = 3
 
@@ -32,6 +35,7 @@ def run(context: Context) -> dict[str, Any]:
     if context.recipe.task == "detect":
         return _prepare_scenes(context)
     recipe, say = context.recipe, context.run.say
+    context.run.write_json(LISTING, listing(recipe.data.source))
     source = open_source(recipe.data)
     labels = describe_labels(source.labels, recipe.data)
     samples = _limited(source, recipe)
@@ -70,6 +74,12 @@ def run(context: Context) -> dict[str, Any]:
         **splits,
     )
     return {"splits": splits}
+
+
+def outdated(context: Context) -> str:
+    """What has changed in the folder of the pictures since then; empty: nothing, or no folder."""
+    before = context.run.read_json(LISTING)
+    return difference(before, listing(context.recipe.data.source)) if before else ""
 
 
 def _prepare_scenes(context: Context) -> dict[str, Any]:
