@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageStat
 
 pytestmark = pytest.mark.browser
 
@@ -132,6 +133,45 @@ def test_the_limit_on_the_page_is_the_real_one(open_page: OpenPage, tmp_path: Pa
     page.wait_for_selector("#status .sb-failed")
     assert "larger" not in page.inner_text("#status")
     assert not page.locator("#photo-problem").is_visible()
+
+
+#: A browser that shares files, and keeps what it is asked to share.
+SHARES = """navigator.canShare = (what) => what.files.length === 1;
+navigator.share = async ({ files: [file] }) => {
+  window.shared = { name: file.name, type: file.type, bytes: [...new Uint8Array(await file.arrayBuffer())] };
+};"""
+
+
+def test_an_answer_is_shared_and_saved_as_the_same_picture(
+    open_page: OpenPage, one_pet: Path, tmp_path: Path
+) -> None:
+    page = open_page(**PHONE)
+    page.add_init_script(SHARES)
+    page.reload()
+    page.set_input_files(UPLOAD, one_pet)
+    page.wait_for_selector("#pet-1 h3")
+    page.wait_for_function("document.querySelector('#pet-1-look img')?.naturalWidth > 0")
+    name = page.inner_text("#pet-1 .sb-what")
+    page.tap("#pet-1 .sb-share")
+    page.wait_for_function("window.shared")
+    shared = page.evaluate("window.shared")
+    assert shared["type"] == "image/png"
+    assert shared["name"] == re.sub(r"\W+", "-", name).lower() + ".png"
+    with page.expect_download() as saved:
+        page.tap("#pet-1 .sb-save")
+    assert saved.value.suggested_filename == shared["name"]
+    saved.value.save_as(tmp_path / "card.png")
+    assert (tmp_path / "card.png").read_bytes() == bytes(shared["bytes"])
+    with Image.open(tmp_path / "card.png") as card:
+        assert card.size == (1080, 1350)
+        photo, words = (
+            card.convert("L").crop((0, 0, 1080, 1010)),
+            card.convert("L").crop((0, 1010, 1080, 1350)),
+        )
+    assert ImageStat.Stat(photo).stddev[0] > 10, "the pet fills the upper part"
+    darkest, lightest = words.getextrema()
+    assert darkest < 80, "its name is written below"
+    assert lightest > 230
 
 
 def test_the_result_survives_a_reload_and_the_browser_remembers(
