@@ -90,7 +90,20 @@ def rest_reference() -> str:
     for path, methods in described["paths"].items():
         for method, operation in methods.items():
             parts.append(_operation(method.upper(), path, operation))
+    parts.append(_photo_codes())
     return "\n\n".join(parts)
+
+
+def _photo_codes() -> str:
+    from smartbreed.core import errors
+
+    source = inspect.getsource(errors).partition("PHOTO_CODES")[2].partition("}")[0]
+    found = re.findall(r'"(\w+)": (\d+),  # (.+)', source)
+    if {code: int(status) for code, status, _ in found} != errors.PHOTO_CODES:
+        raise ValueError("Each code of a photo needs a line with a comment that says what it means.")
+    rows = [f"| `{code}` | {status} | {meaning} |" for code, status, meaning in found]
+    head = ["## Codes of a photo", "", "| code | status | the photo |", "|---|---|---|"]
+    return "\n".join([*head, *rows])
 
 
 def _operation(method: str, path: str, operation: dict[str, Any]) -> str:

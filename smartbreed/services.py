@@ -44,6 +44,7 @@ from smartbreed.feedback.flag_request import request_of
 from smartbreed.feedback.flags import FlagService, Receipt, open_feedback
 from smartbreed.gallery.gallery import EVERY_S as GALLERY_EVERY_S
 from smartbreed.gallery.gallery import Gallery
+from smartbreed.imaging import decoders
 from smartbreed.imaging.admission import ORDINARY, Admission
 from smartbreed.imaging.decoding import most_memory
 from smartbreed.imaging.photo import Photo, PhotoInput, read_photo, sample_encoding
@@ -118,6 +119,7 @@ class Services:
             beside: what else ends at the same time.
         """
         with ExitStack() as stack:
+            stack.callback(decoders.shared.close)
             if "flags" in self.__dict__:
                 stack.callback(self.flags.close)
             if "teach" in self.__dict__:

@@ -17,6 +17,7 @@ WORDS = re.compile(
 INTERFACES = re.compile(
     r'<circle |== "circle"|"circle"\)|"upkeep["/]'
     r"|\b(suspicion|novelty)(: Mapped|=)|row\.suspicion|found\.(suspicion|novelty)"
+    r"|MFD_ALLOW_SEALING"
     r'|"(suspicion|novelty)": 0|metrics\.strangers|"strangers["\.]|strangers=others|"?stranger_scales'
 )
 #: The card of the released bundle, which changes with the next one, and names that stay.

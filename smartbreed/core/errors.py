@@ -44,6 +44,7 @@ PHOTO_CODES: dict[str, int] = {
     "unsupported_format": 415,  # not a picture, or a kind we do not read
     "truncated": 422,  # the file ends too early
     "damaged": 422,  # a picture that cannot be decoded
+    "too_slow": 422,  # a picture that takes longer to decode than its pixels explain
     "busy": 503,  # too many photos at once
 }
 

@@ -8,10 +8,13 @@ own, so that ordinary ones never wait behind them.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 import weakref
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from smartbreed.core.errors import PhotoError
 
@@ -22,6 +25,8 @@ PATIENCE_S = 20.0
 #: Most photos that wait for memory in a lane, and most bytes that their files may have together: each of
 #: them holds a thread and its file. Further ones are refused at once.
 MOST_WAITING, MOST_CARRIED = 4, 96_000_000
+#: Processes in which costly files are decoded (`smartbreed.imaging.decoders`).
+WORKERS = max(2, min(4, os.cpu_count() or 1))
 
 
 class Lane:
@@ -96,7 +101,7 @@ class Admission:
         ordinary: bytes that ordinary photos may take together; what takes over two thirds of it is large.
         large: bytes that large photos may take together: as much as the largest one needs.
         patience_s: seconds that a photo waits.
-        most_waiting: large photos that wait at most, and an eighth of ordinary ones.
+        most_waiting: large photos that wait at most, or for a worker, and an eighth of ordinary ones.
     """
 
     def __init__(
@@ -104,7 +109,26 @@ class Admission:
     ) -> None:
         self.ordinary = Lane(ordinary, most_waiting=8 * most_waiting)
         self.large = Lane(max(large, ordinary), most_waiting=most_waiting)
+        self.workers = Lane(WORKERS, most_waiting=most_waiting)
         self._patience_s = patience_s
+
+    @contextmanager
+    def turn(self, carried: int = 0) -> Iterator[None]:
+        """Wait until a worker is free, which is held inside.
+
+        Args:
+            carried: bytes of the photo's file.
+
+        Raises:
+            PhotoError: ``busy``: none was in time, or too many photos wait already.
+        """
+        held = self.workers.acquire(1, self._patience_s, carried)
+        if held is None:
+            raise busy()
+        try:
+            yield
+        finally:
+            self.workers.release(held)
 
     def admit(self, amount: int, *, carried: int = 0) -> Reservation:
         """Wait until ``amount`` bytes are free.
@@ -119,13 +143,18 @@ class Admission:
         lane = self.ordinary if amount <= self.ordinary.size * 2 // 3 else self.large
         held = lane.acquire(amount, self._patience_s, carried)
         if held is None:
-            raise PhotoError("busy", "Too many photos are being looked at. Try again in a minute.")
+            raise busy()
         return Reservation(lane, held)
 
     @property
     def held(self) -> int:
         """Bytes that photos hold now."""
         return self.ordinary.held + self.large.held
+
+
+def busy() -> PhotoError:
+    """What a photo is refused with when there is no room for it now."""
+    return PhotoError("busy", "Too many photos are being looked at. Try again in a minute.")
 
 
 class Reservation:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from smartbreed.imaging.containers import is_costly_exif
+from smartbreed.imaging.containers import is_costly_exif, without_pipelines
 
 if TYPE_CHECKING:
     from PIL import ImageCms
@@ -203,7 +203,7 @@ def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
     """The way from a profile to sRGB; ``None`` where it would change nothing or does not fit the mode."""
     from PIL import ImageCms  # 20 ms, and most photos are sRGB without saying so
 
-    source = ImageCms.ImageCmsProfile(BytesIO(profile))
+    source = ImageCms.ImageCmsProfile(BytesIO(without_pipelines(profile)))
     if _PROFILE_MODES.get(source.profile.xcolor_space.strip()) != mode:
         return None
     transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")

@@ -12,10 +12,11 @@ import zlib
 from collections.abc import Iterator
 
 from smartbreed.core.errors import PhotoError
+from smartbreed.imaging.boxes import excess
 
 #: Most scans of a JPEG. Encoders write up to about 10; each costs a pass over all of its pixels.
 MOST_SCANS = 100
-#: Most chunks of a PNG. Encoders write 8 kB and more a chunk.
+#: Most chunks of a PNG, or of a WebP, where each frame is one. Encoders write 8 kB and more a chunk of a PNG.
 MOST_CHUNKS = 20_000
 #: Most segments and fill bytes of a JPEG before its first scan. Its decoder is a loop in Python up to there.
 MOST_SEGMENTS = 10_000
@@ -38,6 +39,8 @@ _MOST_SIDE_DATA = 1_000_000
 #: Ancillary chunks that change how pixels look or which side is up, with their length where it is fixed.
 _LOOKS = {b"tRNS": None, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"iCCP": None, b"eXIf": None, b"iTXt": None}
 _PNG_HEAD = 8
+#: Header of a colour profile, and the 100 tags at most that are read.
+_PROFILE_TABLE = 132 + 12 * 100
 _SOS, _APP1 = 0xDA, 0xE1
 
 
@@ -54,22 +57,25 @@ def check_work(kind: str, data: bytes) -> None:
                 raise _made_of(kind, MOST_SEGMENTS, "segments")
             if marker == _APP1 and data.startswith(b"Exif\0\0", start + 4):
                 exif.append(data[start + 10 : end])
-        start = _first_scan(data)
-        end = data.find(b"\xff\xd9", start)
-        if data.count(b"\xff\xda", start, end if end >= 0 else len(data)) > MOST_SCANS:
+        if scans_of(data) > MOST_SCANS:
             raise PhotoError(
                 "damaged",
                 f"The JPEG is made of more than {MOST_SCANS} scans, which no camera does. "
                 "Open it in a picture viewer and save a new copy.",
             )
         _check_directory(kind, b"".join(exif))
-    elif kind == "PNG" and sum(1 for _ in _chunks(data, MOST_CHUNKS + 1)) > MOST_CHUNKS:
-        raise _made_of(kind, MOST_CHUNKS, "chunks")
+    elif kind in ("PNG", "WebP"):
+        chunks = _riff_chunks if kind == "WebP" else _chunks
+        if sum(1 for _ in chunks(data, MOST_CHUNKS + 1)) > MOST_CHUNKS:
+            raise _made_of(kind, MOST_CHUNKS, "chunks")
     elif kind == "GIF" and sum(1 for _ in _blocks(data, MOST_BLOCKS + 1)) > MOST_BLOCKS:
         raise _made_of(kind, MOST_BLOCKS, "blocks")
     elif kind == "TIFF":
         _check_directory(kind, data)
-    elif kind in ("HEIC", "AVIF"):  # their decoders read EXIF as they open a file, wherever it lies
+    elif kind in ("HEIC", "AVIF"):
+        if found := excess(data):
+            raise _made_of(kind, found[1], found[0])
+        # Their decoders read EXIF as they open a file, wherever it lies.
         for number, header in enumerate(_TIFF_HEADERS.finditer(data)):
             if number == MOST_DIRECTORIES:
                 raise _made_of(kind, MOST_DIRECTORIES, "directories")
@@ -122,6 +128,14 @@ def directory_work(tiff: bytes | memoryview) -> tuple[int, int, int]:
     return entries, values, strips
 
 
+def without_pipelines(profile: bytes) -> bytes:
+    """A colour profile whose pipelines have names that nothing looks for; what else it says of colours stays.
+
+    A pipeline may have any number of steps, and 20,000 take minutes. It comes beside a table or curves.
+    """
+    return re.sub(rb"D2B(?=[0-3])", b"xxx", profile[:_PROFILE_TABLE]) + profile[_PROFILE_TABLE:]
+
+
 def is_costly_exif(exif: bytes) -> bool:
     """Whether reading the EXIF of a picture would take far longer than its length suggests."""
     tiff = exif.removeprefix(b"Exif\0\0")
@@ -165,6 +179,17 @@ def _chunks(data: bytes, most: int) -> Iterator[tuple[bytes, int, int]]:
         if end > len(data):
             return
         yield data[at + 4 : at + 8], at, end
+        at = end
+
+
+def _riff_chunks(data: bytes, most: int) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, start and end of each chunk of a WebP, ``most`` at most."""
+    at = 12
+    for _ in range(most):
+        if at + 8 > len(data):
+            return
+        end = at + 8 + (int.from_bytes(data[at + 4 : at + 8], "little") + 1 & ~1)
+        yield data[at : at + 4], at, end
         at = end
 
 
@@ -213,6 +238,18 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 def _first_scan(data: bytes) -> int:
     return min(max((end for _, _, end in _segments(data)), default=2), len(data))
+
+
+def scans_of(data: bytes) -> int:
+    """Scans of a JPEG's first picture; one that is cut off in its head has none."""
+    start = _first_scan(data)
+    end = data.find(b"\xff\xd9", start)
+    return data.count(b"\xff\xda", start, end if end >= 0 else len(data))
+
+
+def is_run_length_coded(bmp: bytes) -> bool:
+    """Whether a BMP's pixels come in runs, which are decoded by a loop in Python."""
+    return len(bmp) >= 34 and bmp[30:34] not in (b"\0\0\0\0", b"\3\0\0\0", b"\6\0\0\0")
 
 
 def is_progressive(data: bytes) -> bool:

@@ -28,6 +28,8 @@ from smartbreed.imaging.containers import (
     check_work,
     ends_without_marker,
     is_progressive,
+    is_run_length_coded,
+    scans_of,
     with_end_marker,
     without_side_data,
 )
@@ -84,6 +86,12 @@ MIN_SIDE = 8
 #: A JPEG with more pixels is decoded at a half, a quarter or an eighth of its sides: the networks look
 #: at a few hundred pixels, and a reduced JPEG costs a fraction of the time and the memory.
 REDUCE_ABOVE = 24_000_000
+#: Formats whose decoders hold the interpreter's lock, or whose work does not follow from their pixels.
+_NEVER_HERE = {"HEIC", "AVIF", "TIFF"}
+#: Work a pixel, a JPEG's being 1 (14 ns of a core), by Pillow's name of the format. WebP may hold the lock.
+_WORK_A_PIXEL = {"JPEG": 1, "PNG": 2, "WEBP": 10, "GIF": 1, "BMP": 1}
+#: Scans of a JPEG that take as long as the rest of it does.
+_SCANS = 5
 #: Called with the bytes of memory that are needed.
 Admit = Callable[[int], None]
 #: Pixels, and the full width and height.
@@ -148,8 +156,17 @@ _UNREAD = re.compile(
 )
 
 
+class TooCostly(BaseException):  # no Exception: those that decoders raise say that a file is broken
+    """Decoding takes more work than was asked for; nothing was decoded, and no memory admitted."""
+
+
 def decode(
-    data: bytes, max_pixels: int, admit: Admit | None = None, *, reduce: bool = False
+    data: bytes,
+    max_pixels: int,
+    admit: Admit | None = None,
+    *,
+    reduce: bool = False,
+    most_work: int | None = None,
 ) -> tuple[Pixels, tuple[int, int]]:
     """Decode the first frame of an encoded picture.
 
@@ -160,6 +177,7 @@ def decode(
         admit: called with the bytes of memory that decoding will take, before it takes them; may wait
             or raise `PhotoError`.
         reduce: decode a JPEG over `REDUCE_ABOVE` pixels at a half, a quarter or an eighth of its sides.
+        most_work: most work, in pixels of an ordinary JPEG; None: any.
 
     Returns:
         uint8 (height, width, 3), as `colour.upright_rgb` gives them; and the full width and height of
@@ -168,6 +186,7 @@ def decode(
     Raises:
         PhotoError: ``unsupported_format``, ``too_many_pixels``, ``too_small``,
             ``truncated`` or ``damaged``. Nothing else, whatever the bytes.
+        TooCostly: it takes more than ``most_work``, or nothing says how much it takes.
     """
     kind = sniff(data)
     if kind is None:
@@ -178,11 +197,23 @@ def decode(
         raise PhotoError("unsupported_format", f"{seems}. Send a {SUPPORTED} file.")
     _silence_decoders()
     check_work(kind, data)
+    passes = 1.0
+    if kind == "JPEG":
+        # One that lacks its end is rendered five times in all to see whether it is cut off.
+        passes = (1 + scans_of(data) / _SCANS) * (5 if ends_without_marker(data) else 1)
+    if most_work is not None and (kind in _NEVER_HERE or (kind == "BMP" and is_run_length_coded(data))):
+        raise TooCostly
+
+    def check_here(form: str, size: tuple[int, int]) -> None:
+        if most_work is not None and size[0] * size[1] * _WORK_A_PIXEL[form] * passes > most_work:
+            raise TooCostly
+
     try:
         if kind == "WebP":
             # The decoder takes memory for the whole canvas as soon as it opens.
             size = webp_size(data)
             check_size(*size, max_pixels)
+            check_here("WEBP", size)
             _admit(memory_needed("WEBP", size), size, max_pixels, admit)
             admit = None
         held: list[int] = []  # a second try takes no memory beside what the first was admitted with
@@ -192,9 +223,13 @@ def decode(
                 held.append(memory - sum(held))
                 admit(held[-1])
 
-        return _with_second_try(
-            kind, data, lambda tried: _render(_open(kind, tried), max_pixels, admit_once, reduce)
-        )
+        def render(tried: bytes) -> _Rendered:
+            image = _open(kind, tried)
+            check_size(*image.size, max_pixels)
+            check_here(image.format or "", image.size)
+            return _render(image, max_pixels, admit_once, reduce)
+
+        return _with_second_try(kind, data, render)
     except PhotoError:
         raise
     except Exception as error:  # decoders raise anything: struct.error, SyntaxError, MemoryError, …
@@ -257,7 +292,6 @@ def _render(
     image: Image.Image, max_pixels: int, admit: Admit | None, reduce: bool
 ) -> tuple[Pixels, tuple[int, int]]:
     full = image.size
-    check_size(*full, max_pixels)
     extra = 0
     if isinstance(image, JpegImageFile):
         extra = coefficients(image)
@@ -389,6 +423,11 @@ def _failure(error: Exception, kind: str, *, ends_early: bool) -> PhotoError:
             "unsupported_format",
             f"This is a rare kind of {kind} that cannot be read here. Save it as an ordinary JPEG or PNG.",
         )
+    return damaged(kind)
+
+
+def damaged(kind: str) -> PhotoError:
+    """What a photo is refused with that no decoder makes sense of."""
     return PhotoError(
         "damaged",
         f"The {kind} is damaged and cannot be decoded. Open it in a picture viewer and save a new copy.",

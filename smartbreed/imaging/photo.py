@@ -1,8 +1,8 @@
 """Untrusted input → an upright RGB picture without metadata, or a `PhotoError`.
 
 Limits hold before anything is decoded: bytes before the file is read, pixels as
-soon as the header is known. How bytes become an image is in `decoding`, how an
-image becomes plain RGB in `colour`.
+soon as the header is known. How bytes become an image is in `decoding`, in which
+process that happens in `decoders`, how an image becomes plain RGB in `colour`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import base64
 import hashlib
 import re
 import stat
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -24,7 +25,8 @@ from PIL import Image
 from smartbreed.core.errors import PhotoError
 from smartbreed.imaging.admission import Admission, Reservation
 from smartbreed.imaging.colour import Pixels, array_rgb
-from smartbreed.imaging.decoding import check_size, decode, decode_image
+from smartbreed.imaging.decoders import decode
+from smartbreed.imaging.decoding import check_size, decode_image
 
 PhotoInput = bytes | bytearray | memoryview | str | Path | Image.Image | npt.NDArray[Any]
 #: x0, y0, x1, y1 in pixels.
@@ -140,8 +142,11 @@ def read_photo(
         if admission is not None:
             reservations.append(admission.admit(memory, carried=len(data)))
 
+    def turn() -> AbstractContextManager[None]:
+        return nullcontext() if admission is None else admission.turn(len(data))
+
     try:
-        pixels, full = decode(data, max_pixels, admit, reduce=reduce)
+        pixels, full = decode(data, max_pixels, admit, reduce=reduce, turn=turn)
     except BaseException:
         for reservation in reservations:
             reservation.release()

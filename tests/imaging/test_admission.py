@@ -115,10 +115,11 @@ def test_many_threads_never_hold_more_than_there_is() -> None:
     assert admission.held == 0
 
 
-class Asked:
+class Asked(Admission):
     """Admission that only writes down what is asked for."""
 
     def __init__(self) -> None:
+        super().__init__(1_000_000, 1_000_000)
         self.amounts: list[int] = []
 
     def admit(self, amount: int, *, carried: int = 0) -> Any:
@@ -146,7 +147,7 @@ def test_every_format_asks_once_and_for_enough(kind: str, options: dict[str, Any
     if kind == "HEIF":
         pytest.importorskip("pillow_heif").register_heif_opener()
     data = encoded(Image.new("RGB", (320, 200), "red"), kind, **options)
-    asked: Any = Asked()
+    asked = Asked()
     with pytest.raises(PhotoError, match="Not today"):
         read_photo(data, admission=asked)
     assert len(asked.amounts) == 1

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import anyio.to_thread
 
-from smartbreed.imaging.admission import MOST_WAITING
+from smartbreed.imaging.admission import MOST_WAITING, WORKERS
 from smartbreed.services import Services
 
 T = TypeVar("T")
@@ -35,4 +35,4 @@ class Gate:
 
 def gate_for(services: Services) -> Gate:
     """Twice the model's interpreters and a few: some wait in `smartbreed.imaging.admission`."""
-    return Gate(2 * services.identifier.threads + 2 * MOST_WAITING)
+    return Gate(2 * services.identifier.threads + 3 * MOST_WAITING + WORKERS)
