@@ -18,6 +18,8 @@ import pytest
 from support.photos import noise, rows
 from support.processes import MAX_BYTES, Server
 
+from smartbreed.imaging import decoders
+
 # No test may depend on the clock: a busy machine takes longer over an example.
 hypothesis.settings.register_profile("smartbreed", hypothesis.settings.default, deadline=None)
 hypothesis.settings.load_profile("smartbreed")
@@ -29,6 +31,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # A run that is ended from outside ends the processes that it started.
 if threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("ended by SIGTERM", 143))
+
+# Nor may the deadline of a decode end one that only waited for a core; tests of the deadline set their own.
+decoders.shared = decoders.Decoders(deadline_s=100_000.0)
 
 #: The files that take longest, the longest first: a worker that begins one last works on alone.
 LONGEST = (

@@ -38,11 +38,11 @@ log = logging.getLogger(__name__)
 
 #: Most work that is done in this process, as `decoding.decode` has it: about half a second.
 MOST_WORK = 40_000_000
-#: Seconds until a worker has to answer, and further ones for each byte of memory that its file may take: a
-#: photo of 48 megapixels gets 17.
-DEADLINE_S, SECONDS_A_BYTE = 5.0, 1 / 36_000_000
+#: Seconds until a worker has to answer, and further ones for each byte of memory that its file may take. A
+#: HEIC of 60 megapixels gets 30, and took 11 on two cores that had as much else to do.
+DEADLINE_S, SECONDS_A_BYTE = 10.0, 1 / 27_000_000
 #: Seconds until a worker has to be there.
-_START_S = 60.0
+_START_S = 120.0
 #: Answers after which a worker is replaced, so that what its decoders leak does not add up.
 _MOST_ANSWERS = 500
 _COMMAND = (sys.executable, "-m", "smartbreed.imaging.decoding_worker")

@@ -1,4 +1,4 @@
-"""Costly files are decoded in processes that have a deadline, and harm nobody when they hang or die."""
+"""Costly files are decoded in processes with a deadline; when one hangs or dies, others are answered."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def faulty(how: str, size: int = 1, deadline_s: float = 600.0) -> Decoders:
 def pool(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Decoders]:
     """What decodes for everybody; the parameter says how its workers are at fault."""
     how = getattr(request, "param", "")
-    found = faulty(how) if how else Decoders(1)
+    found = faulty(how) if how else Decoders(1, deadline_s=600.0)
     monkeypatch.setattr(decoders, "shared", found)
     yield found
     found.close()
