@@ -28,8 +28,7 @@ from smartbreed.imaging.decoding import decode
 _THREADS = 2
 #: Bytes that a decoder may take beyond those that it was admitted with: stacks of threads, tables, the file.
 _SPARE = 256_000_000
-#: A little less priority than the process that answers visitors. With 5 instead, a photo of 12 megapixels took three
-#: times as long on a machine that had much else to do.
+#: A little less priority than the process that answers visitors.
 _NICE = 2
 
 
