@@ -9,6 +9,8 @@ import keras
 import numpy as np
 import pytest
 
+from smartbreed.core.settings import EMBEDDED_BUNDLE
+from smartbreed.inference.bundle import load_bundle
 from training.common.errors import InitialWeightsError, RecipeError
 from training.fitting.fit import freeze_till
 from training.models.applications import EXPECTS, application
@@ -140,7 +142,8 @@ def test_start_from_files(tmp_path: Path) -> None:
             build_start(Model(backbone="MobileNetV3Small", input_size=SIZE, start=str(tmp_path / name)), 3)
     with pytest.raises(InitialWeightsError, match=r"no model bundle at .*Received: model.start=bundle:"):
         build_start(Model(start=f"bundle:{tmp_path}"), 3)
-    with pytest.raises(InitialWeightsError, match=r"another backbone, mobilenet_v2 of width 1.0"):
+    shipped = load_bundle(EMBEDDED_BUNDLE).config.classifier.architecture
+    with pytest.raises(InitialWeightsError, match=rf"another backbone, {shipped} of width 1.0"):
         build_start(Model(backbone="small_cnn", start="bundle:embedded"), 3)
 
 
