@@ -136,9 +136,9 @@ def test_among_two_people_none_is_capped_and_the_gate_stands_alone(
 
 
 class FewVisitors(Visitors):
-    """Three breeds of what ships, as a model of one's own: ten pictures to judge on."""
+    """Three cats of what ships, as a model of one's own: ten pictures to judge on."""
 
-    BREEDS = ("norfolk_terrier", "norwich_terrier", "border_terrier")
+    BREEDS = ("birman", "ragdoll", "siamese")
 
     def __init__(self) -> None:
         super().__init__(remembered=16, shown=16)
