@@ -148,7 +148,10 @@ def test_start_from_files(tmp_path: Path) -> None:
 
 
 def test_the_embedded_bundle_is_a_start_with_rows_of_its_own() -> None:
-    start = build_start(Model(start="bundle:embedded"), 3)
+    shipped = load_bundle(EMBEDDED_BUNDLE).config.classifier
+    start = build_start(
+        Model(backbone=shipped.architecture, input_size=shipped.input_size, start="bundle:embedded"), 3
+    )
     assert start.bundle is not None
     ids, kernel, bias = start.bundle
     assert kernel.shape == (1280, len(ids)) == (1280, len(bias))
