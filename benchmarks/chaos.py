@@ -97,9 +97,13 @@ class Wire:
             return
         both = {writer, there_out}
         self._open |= both
+        ways = [asyncio.ensure_future(self._pass(*way)) for way in ((reader, there_out), (there_in, writer))]
         try:
-            await asyncio.gather(self._pass(reader, there_out), self._pass(there_in, writer))
+            # When either side is gone, so is the other: a database must not wait for an app that was killed.
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            for way in ways:
+                way.cancel()
             self._open -= both
             for one in both:
                 one.transport.abort()
@@ -111,7 +115,6 @@ class Wire:
                     await asyncio.sleep(SLOW_S)
                 target.write(piece)
                 await target.drain()
-            target.write_eof()
 
 
 @dataclass
