@@ -66,7 +66,7 @@ def reference(model: Any, image: np.ndarray, index: int) -> np.ndarray:
     heat = Gradcam(logits, clone=True)(
         lambda output: output[:, index],
         image,
-        penultimate_layer="Conv_1",
+        penultimate_layer=model.get_layer("class_maps").input._keras_history.operation.name,
         expand_cam=False,
         normalize_cam=False,
     )

@@ -242,13 +242,13 @@ def test_deeper_explanations_of_an_older_answer_say_so(
 ) -> None:
     answer = live.current.identifier.identify(photo, whole=True)
     before = live.loaded_for(answer.model)
-    deeper = before.deeper
+    deeper, side = before.deeper, live.current.identifier.bundle.config.classifier.input_size
     publish(settings, make_bundle(tmp_path / "new", "2.1.0"))
     watcher.check()
     with pytest.raises(UnavailableError, match=r"now it is 2\.1\.0"):
         live.loaded_for(answer.model)
     with pytest.raises(UnavailableError, match="replaced"):
-        deeper.explain(np.zeros((224, 224, 3), np.uint8), 0, "gradcam++")
+        deeper.explain(np.zeros((side, side, 3), np.uint8), 0, "gradcam++")
     assert live.loaded_for(ModelVersion(REPO, live.current.version.revision, "2.1.0")) is live.current
 
 

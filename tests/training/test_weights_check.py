@@ -185,7 +185,7 @@ def test_the_weights_of_the_model_that_ships() -> None:
     bundle = load_bundle(EMBEDDED_BUNDLE)
     model = rebuild_classifier(bundle)
     check_weights(bundle, model)
-    for name in ("block_16_project", "Conv_1"):
+    for name in ("block_16_project", "head"):
         kernel, bias = model.get_layer(name).get_weights()
         model.get_layer(name).set_weights([kernel * 0.8, bias])
     with pytest.raises(BundleError, match="not the network that answers here"):
