@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support.bundles import EMBEDDED, REPO, edit_config, make_bundle, publish
 from support.clock import until
@@ -26,6 +27,7 @@ from smartbreed.core.settings import Settings, load_settings
 from smartbreed.hub import session
 from smartbreed.hub.client import connect, delete_repo
 from smartbreed.inference.bundle import write_config
+from smartbreed.inference.litert_file import pack
 from smartbreed.registry import open_bundle
 from smartbreed.registry.live import LiveModel
 from smartbreed.registry.releases import download
@@ -101,18 +103,18 @@ def no_network(folder: Path) -> None:
 
 
 def a_crash(folder: Path) -> None:
-    """Three numbers that LiteRT 2's checks let pass, and that end the process that runs the network."""
-    content = bytearray((folder / "classifier.tflite").read_bytes())
-    places = []
-    for place in range(len(content) - 60_000, len(content) - 16, 4):
-        shape = struct.unpack_from("<4i", content, place)
-        if shape[0] == 1 and 1 <= shape[1] <= 224 and shape[1] == shape[2] and 1 < shape[3] <= 1280:
-            places.append(place)
-    luck = random.Random(53)
-    for _ in range(3):
-        place = luck.choice(places) + 4 * luck.randrange(4)
-        struct.pack_into("<i", content, place, luck.choice([-1, 0, 2**31 - 1, 100_000, 7, 2]))
-    (folder / "classifier.tflite").write_bytes(content)
+    """An addition without its second number: LiteRT 2's checks let it pass, and it ends the process."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    content = (folder / "classifier.tflite").read_bytes()
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+    sums = [
+        operator
+        for operator in model.subgraphs[0].operators
+        if model.operatorCodes[operator.opcodeIndex].builtinCode == schema.BuiltinOperator.ADD
+    ]
+    sums[0].inputs = np.array([sums[0].inputs[0], -1], np.int32)
+    (folder / "classifier.tflite").write_bytes(pack(model, len(content)))
     rewrite(folder)
 
 

@@ -232,6 +232,14 @@ def test_on_a_phone(chromium: Any, guarded: str) -> None:
     page.wait_for_selector("#review-words .sb-thanks")
     assert "New breed Šarplaninac (Illyrian)" in page.inner_text("#review-words .sb-thanks")
     assert "Šarplaninac (Illyrian)" in page.inner_text(".sb-heats")
+    for opener in page.locator(".sb-filters input[role='combobox']:visible").all():
+        opener.click()
+        lists = page.locator(".sb-filters .options")
+        place = lists.bounding_box()
+        assert place["x"] >= 0
+        assert place["x"] + place["width"] <= 390
+        page.keyboard.press("Escape")
+        lists.wait_for(state="detached")
     page.get_by_label("List", exact=True).check()
     page.wait_for_selector(".sb-review-list")
     assert page.inner_text(".sb-review-list .sb-tags").strip() == "New breed Šarplaninac (Illyrian)"
