@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator
 
 from smartbreed.core.errors import PhotoError
-from smartbreed.imaging.boxes import excess
+from smartbreed.imaging.isobmff import excess
 
 #: Most scans of a JPEG. Encoders write up to about 10; each costs a pass over all of its pixels.
 MOST_SCANS = 100

@@ -19,7 +19,7 @@ from support.hostile_photos import (
 from support.photos import blobs
 
 from smartbreed.core.errors import PhotoError
-from smartbreed.imaging import boxes, colour, decoders, decoding
+from smartbreed.imaging import colour, decoders, decoding, isobmff
 from smartbreed.imaging.containers import MOST_CHUNKS
 from smartbreed.imaging.photo import read_photo
 
@@ -42,9 +42,9 @@ def test_a_container_made_to_take_long_is_refused_before_it_is_opened(
 def test_few_bytes_are_looked_at_of_a_file_of_many_boxes(kind: str) -> None:
     name, make = CONTAINERS["boxes"]
     data = make(kind).data()
-    contents = boxes.Contents(data)
-    assert contents.excess == (name, boxes.MOST_BOXES)
-    assert contents.counts["boxes"] == boxes.MOST_BOXES + 1
+    contents = isobmff.Contents(data)
+    assert contents.excess == (name, isobmff.MOST_BOXES)
+    assert contents.counts["boxes"] == isobmff.MOST_BOXES + 1
 
 
 @pytest.mark.parametrize("kind", ["HEIC", "AVIF"])
@@ -72,8 +72,8 @@ def test_boxes_that_make_no_sense_are_left_to_the_decoder() -> None:
     whole = Container("HEIC", [Item()]).data()
     for at in range(0, len(whole), 3):
         for changed in (b"\0", b"\1", b"\xff"):
-            boxes.excess(whole[:at] + changed + whole[at + 1 :])
-            boxes.excess(whole[:at])
+            isobmff.excess(whole[:at] + changed + whole[at + 1 :])
+            isobmff.excess(whole[:at])
 
 
 def test_a_webp_of_very_many_chunks_is_refused() -> None:
