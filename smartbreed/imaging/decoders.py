@@ -232,31 +232,37 @@ class Decoders:
         turn: Turn,
         closings: int,
     ) -> dict[str, Any]:
-        with turn():
-            try:
-                with self._worker(closings) as worker:
-                    return worker.ask(request, descriptor, seconds)
-            except _Lost as lost:
-                if closings != self._closings:
+        again = False
+        while True:
+            with turn():
+                try:
+                    with self._worker(closings, new=again) as worker:
+                        return worker.ask(request, descriptor, seconds)
+                except _Lost as lost:
+                    if closings != self._closings:
+                        raise busy() from None
+                    log.warning("A worker that decoded a %s was lost: %s.", kind, lost)
+                    if lost.late:
+                        most = max(1, round(seconds))
+                        raise PhotoError(
+                            "too_slow",
+                            f"Decoding the {kind} took more than {most} seconds and was stopped. "
+                            "Save it as an ordinary JPEG, and send that.",
+                        ) from None
+                    if again or worker.answers == 1:
+                        raise decoding.damaged(kind) from None
+                    again = True  # it had waited, and may have ended before it saw this file
+                except OSError as error:
+                    log.error("No worker can be started: %s", error.strerror)
                     raise busy() from None
-                log.warning("A worker that decoded a %s was lost: %s.", kind, lost)
-                if lost.late:
-                    most = max(1, round(seconds))
-                    raise PhotoError(
-                        "too_slow",
-                        f"Decoding the {kind} took more than {most} seconds and was stopped. "
-                        "Save it as an ordinary JPEG, and send that.",
-                    ) from None
-                raise decoding.damaged(kind) from None
-            except OSError as error:
-                log.error("No worker can be started: %s", error.strerror)
-                raise busy() from None
 
     @contextmanager
-    def _worker(self, closings: int) -> Iterator[_Worker]:
+    def _worker(self, closings: int, *, new: bool) -> Iterator[_Worker]:
         with self._turns:
             with self._lock:
                 worker = self._idle.pop() if self._idle else None
+            if new and worker is not None:
+                worker.close()
             if worker is None or not worker.alive:
                 worker = _Worker(self._command)
             with self._lock:

@@ -202,6 +202,15 @@ def test_the_next_photo_gets_another_worker_when_one_was_killed(pool: Decoders) 
     assert pool.pids != [pid]
 
 
+@pytest.mark.parametrize("pool", ["die_at_the_third"], indirect=True)
+def test_a_file_is_not_to_blame_for_a_worker_that_ended_while_it_waited(pool: Decoders) -> None:
+    """A process that was killed is seen as alive until the kernel has taken it down."""
+    assert read_photo(AVIF).width == 64
+    [pid] = pool.pids
+    assert read_photo(AVIF).width == 64
+    assert pool.pids != [pid]
+
+
 def test_a_worker_that_cannot_be_started_asks_for_patience() -> None:
     with pytest.raises(PhotoError) as caught:
         Decoders(1, command=[sys.executable, "-c", "pass"]).decode(AVIF, 1_000_000)

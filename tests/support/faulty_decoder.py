@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from smartbreed.imaging import decoding_worker
+from smartbreed.imaging import decoding, decoding_worker
 
 
 def hang(*_: Any, **__: Any) -> None:
@@ -20,6 +20,16 @@ def hang(*_: Any, **__: Any) -> None:
 
 def die(*_: Any, **__: Any) -> None:
     os._exit(7)
+
+
+_calls = 0
+
+
+def die_at_the_third(*arguments: Any, **options: Any) -> Any:
+    """Serve one file, which takes two calls, and be gone when the next one comes."""
+    global _calls
+    _calls += 1
+    return os._exit(7) if _calls == 3 else decoding.decode(*arguments, **options)
 
 
 def take_memory(*_: Any, **__: Any) -> Any:
