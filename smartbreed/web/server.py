@@ -43,6 +43,9 @@ if TYPE_CHECKING:  # importing these takes seconds; wrong settings are reported 
 log = logging.getLogger(__name__)
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+#: Those that came before anything was served. Python ignores the exception that a handler raises in a
+#: destructor or a weak reference's callback, of which imports make many; the start then goes on.
+_early: list[int] = []
 
 
 def main(*, model: str | None = None, host: str | None = None, port: int | None = None) -> int:
@@ -54,9 +57,11 @@ def main(*, model: str | None = None, host: str | None = None, port: int | None 
         port: instead of ``GRADIO_SERVER_PORT``.
 
     Returns:
-        The exit status: 0 after SIGTERM or SIGINT, 2 when a setting, the model or the
-        port is unusable, which one line on stderr then says.
+        The exit status: 0 after SIGTERM or SIGINT, 128 and the signal's number when it came before
+        anything was served, 2 when a setting, the model or the port is unusable, which one line on stderr
+        then says.
     """
+    _early.clear()
     for number in _SIGNALS:
         signal.signal(number, _leave)
     try:
@@ -76,7 +81,7 @@ def main(*, model: str | None = None, host: str | None = None, port: int | None 
     except SmartBreedError as error:
         print(f"smartbreed: {error.message}", file=sys.stderr)
         return 2
-    return 0
+    return 128 + _early[0] if _early else 0
 
 
 def serve(services: Services, address: Address, **options: Any) -> None:
@@ -108,6 +113,8 @@ def serve(services: Services, address: Address, **options: Any) -> None:
         uploads.start()
         for number in _SIGNALS:
             signal.signal(number, lambda *_: stop.set())
+        if _early:
+            stop.set()
         log.info(
             "serving on %s (MCP: %sgradio_api/mcp/, REST: %sapi/docs), started in %.1f s",
             url, url, url, time.perf_counter() - started,
@@ -270,6 +277,7 @@ def upload_folder(blocks: gr.Blocks, settings: Settings) -> UploadFolder:
 
 def _leave(number: int, frame: object) -> None:
     """A signal came before anything is served: no need to finish starting first."""
+    _early.append(number)
     raise SystemExit(128 + number)
 
 

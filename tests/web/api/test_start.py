@@ -148,6 +148,32 @@ def test_ctrl_c_while_starting(tmp_path: Path) -> None:
     assert "Traceback" not in running.log()
 
 
+#: Ends itself where Python ignores what a signal's handler raises.
+IGNORED = """
+import os, signal, sys
+from smartbreed.web import server
+class Ending:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        for _ in range(1000):
+            pass
+prepare = server._prepare
+def prepared(settings):
+    prepare(settings)
+    Ending()
+    print("went on", flush=True)
+server._prepare = prepared
+sys.exit(server.main())
+"""
+
+
+def test_a_signal_while_starting_is_not_lost_in_a_destructor(tmp_path: Path) -> None:
+    running = Server(tmp_path, command=[sys.executable, "-c", IGNORED])
+    assert running.process.wait(120) == 143
+    assert running.stdout.read_text().splitlines()[0] == "went on"
+    assert "stopping" in running.log()
+
+
 def test_a_space_is_reached_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     from smartbreed.web.server import Address, read_address
 
