@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -55,13 +56,20 @@ class LinkTokens:
     """
 
     def __init__(self, secret: bytes, clock: Callable[[], float]) -> None:
+        self._secret = secret
         self._by_purpose = {
             purpose: SignedValues(secret, purpose, lasts_s, clock) for purpose, lasts_s in LASTS_S.items()
         }
 
     def make(self, purpose: Purpose, member: str, mark: str, browser: str = "") -> str:
-        """A token, to be put into a link."""
-        return self._by_purpose[purpose].sign([secrets.token_hex(16), member, mark, browser])
+        """A token, to be put into a link.
+
+        A signature hides nothing, and without a mail server links are in the log, which outlasts the account:
+        there the member is only readable with the secret.
+        """
+        number = secrets.token_hex(16)
+        veiled = self._veil(number, member.encode("ascii")).hex()
+        return self._by_purpose[purpose].sign([number, veiled, mark, browser])
 
     def read(self, purpose: Purpose, token: str) -> Link:
         """What a token says; whether it was used, and whether the mark still fits, the caller looks up.
@@ -70,7 +78,13 @@ class LinkTokens:
             AccountError: ``bad_link``.
         """
         try:
-            number, member, mark, browser = self._by_purpose[purpose].read(token)
+            number, veiled, mark, browser = self._by_purpose[purpose].read(token)
+            member = self._veil(number, bytes.fromhex(veiled)).decode("ascii")
         except (BadData, ValueError, TypeError):
             raise no_such_link() from None
-        return Link(str(number), str(member), str(mark), str(browser))
+        return Link(str(number), member, str(mark), str(browser))
+
+    def _veil(self, number: str, text: bytes) -> bytes:
+        """A member's id with a key that no other token has; twice: the id again."""
+        key = hmac.digest(self._secret, f"member of a link {number}".encode(), "sha256")
+        return bytes(one ^ other for one, other in zip(text, key, strict=False))

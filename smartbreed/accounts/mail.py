@@ -67,10 +67,14 @@ class Mail:
         """Whether mails are sent; else links are in the log."""
         return bool(self._server.hostname)
 
-    def send(self, kind: Kind, member_id: str, address: str, link: str, hours: int) -> None:
-        """Send a link, or log it with the member's id alone: addresses stay out of the log. Never raises."""
+    def send(self, kind: Kind, who: str, address: str, link: str, hours: int) -> None:
+        """Send a link, or log it; never raises.
+
+        Args:
+            who: what the log calls the account, see `Members.log_name`; addresses stay out of it.
+        """
         if not self.configured:
-            log.warning("no mail server is set; %s link for member %s: %s", kind, member_id, link)
+            log.warning("no mail server is set; %s link for account %s: %s", kind, who, link)
             return
         subject, text = _TEXTS[kind]
         message = EmailMessage()
@@ -79,7 +83,7 @@ class Mail:
         try:
             self._deliver(message)
         except Exception as error:  # what a server answers may repeat the address
-            log.error("a mail to member %s was not sent: %s", member_id, type(error).__name__)
+            log.error("a mail to account %s was not sent: %s", who, type(error).__name__)
 
     def forward(self, to: str, subject: str, text: str, reply_to: str = "") -> None:
         """Send a text to the people who run this site, if there is a mail server. Never raises.

@@ -48,6 +48,7 @@ def list_accounts(as_json: JsonOption = False) -> None:
                 "role": one.role,
                 "state": "closed" if one.disabled_at else "open" if one.verified_at else "unconfirmed",
                 "since": one.created_at.isoformat(),
+                "log_name": services.members.log_name(one.id),
             }
             for one in services.members.list()
         ]
@@ -58,8 +59,8 @@ def list_accounts(as_json: JsonOption = False) -> None:
             from smartbreed.cli.table import print_table
 
             print_table(
-                ("account", "e-mail", "name", "role", "state", "since"),
-                [(*list(row.values())[:5], row["since"][:10]) for row in rows],
+                ("account", "e-mail", "name", "role", "state", "since", "in the log"),
+                [(*list(row.values())[:5], row["since"][:10], row["log_name"]) for row in rows],
             )
 
 

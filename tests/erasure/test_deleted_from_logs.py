@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import re
+import sqlite3
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -55,13 +58,22 @@ def test_neither_files_nor_the_log_name_a_person_who_is_gone(logged: Server, pho
         stored = b"".join(path.read_bytes() for path in logged.home.glob("smartbreed.db*"))
         assert EMAIL.encode() in stored, "the search finds what is there"
         assert MESSAGE.encode() in stored
+        with sqlite3.connect(logged.home / "smartbreed.db") as database:
+            [(member,)] = database.execute("SELECT id FROM members").fetchall()
         page = post(person, "account/delete", password=PASSWORD, sure="yes").text
         until(lambda: person.get("account/name").json()["name"] == "")
         assert NAME not in page
     text = logged.log() + logged.stdout.read_text(errors="replace")
     assert "/account/delete" in text, "the log was searched while it was written"
-    for private in (EMAIL, "valentin", NAME, PASSWORD, ADDRESS, FILE, "Minka", "Wiesbaden"):
+    for private in (EMAIL, "valentin", NAME, PASSWORD, ADDRESS, FILE, "Minka", "Wiesbaden", member):
         assert private not in text, private
+    tokens = re.findall(r"token=([\w.-]+)", text)
+    assert tokens, "no mail server is set, so that the link is in the log"
+    for token in tokens:
+        said = base64.urlsafe_b64decode(token.lstrip(".").partition(".")[0] + "==")
+        said = zlib.decompress(said) if token.startswith(".") else said
+        assert said.startswith(b"["), "it is read as itsdangerous writes it"
+        assert member.encode() not in said
     logged.stop()
     words = (EMAIL.encode(), b"valentin", NAME.encode(), MESSAGE.encode(), ADDRESS.encode(), b"Minka")
     for place in (logged.home, logged.uploads):

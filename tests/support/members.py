@@ -20,7 +20,7 @@ EMAIL, PASSWORD = "rosa.valentin@example.org", "my two cats sing"
 @dataclass
 class Letter:
     kind: Kind
-    member: str
+    who: str
     address: str
     link: str
 
@@ -36,8 +36,8 @@ class Letters(Mail):
         super().__init__(settings)
         self.sent: list[Letter] = []
 
-    def send(self, kind: Kind, member_id: str, address: str, link: str, hours: int) -> None:
-        self.sent.append(Letter(kind, member_id, address, link))
+    def send(self, kind: Kind, who: str, address: str, link: str, hours: int) -> None:
+        self.sent.append(Letter(kind, who, address, link))
 
 
 @dataclass

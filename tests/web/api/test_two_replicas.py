@@ -36,7 +36,7 @@ class Site:
     def link(self) -> str:
         """The mailed link, without the site, from the log of whichever replica made it."""
         text = "".join(replica.log() for replica in self.replicas)
-        found = re.findall(r"verify link for member \S+: http://[^/]+(/\S+)", text)
+        found = re.findall(r"verify link for account \S+: http://[^/]+(/\S+)", text)
         return str(found[-1]) if found else ""
 
     def command(self, *words: str) -> Any:

@@ -47,14 +47,14 @@ def fits(page: Any) -> None:
 
 def link(server: Server, kind: str) -> str:
     """The latest link of that kind in the log."""
-    found = re.findall(rf"{kind} link for member \S+: (\S+)", server.log())
+    found = re.findall(rf"{kind} link for account \S+: (\S+)", server.log())
     assert found, "the server logs the link, since it has no mail server"
     return str(found[-1])
 
 
 def heard(page: Any, server: Server, kind: str, before: int) -> str:
     for _ in range(200):
-        if len(re.findall(rf"{kind} link for member", server.log())) > before:
+        if len(re.findall(rf"{kind} link for account", server.log())) > before:
             return link(server, kind)
         page.wait_for_timeout(50)
     raise AssertionError("no link was logged")

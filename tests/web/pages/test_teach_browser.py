@@ -58,7 +58,7 @@ def serious(page: Any) -> list[str]:
 
 def link(server: Server, before: int, page: Any) -> str:
     for _ in range(400):
-        found = re.findall(r"verify link for member \S+: (\S+)", server.log())
+        found = re.findall(r"verify link for account \S+: (\S+)", server.log())
         if len(found) > before:
             return str(found[-1])
         page.wait_for_timeout(50)

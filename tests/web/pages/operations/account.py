@@ -62,7 +62,7 @@ def walk_account(walk: Walk) -> None:
     links: list[str] = []
     while not links:
         walk.page.wait_for_timeout(50)
-        links = re.findall(r"verify link for member \S+: (\S+)", walk.stage.server.log())
+        links = re.findall(r"verify link for account \S+: (\S+)", walk.stage.server.log())
     walk.open(links[-1])
     submit("Confirm and sign in", "#sessions")(walk)
     walk.settle()
