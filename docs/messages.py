@@ -20,7 +20,7 @@ from jinja2.ext import extract_from_ast
 
 from smartbreed.core import errors
 from smartbreed.i18n import ENGLISH, LANGUAGES
-from smartbreed.i18n.sentences import ERROR, LOCALES, SCRIPT, catalogue
+from smartbreed.i18n.sentences import ERROR, LOCALES, REPORTED, SCRIPT, catalogue
 from smartbreed.i18n.things import PLURAL_TWINS, TWINS
 from smartbreed.web.components.templates import environment
 
@@ -56,6 +56,21 @@ _FOR_PROGRAMS = re.compile(
 #: Where the quiz asks and sums up in English, and what is a sentence there.
 _QUESTIONS = ("smartbreed/quiz/questions.py", "smartbreed/quiz/quiz.py")
 _QUESTION = re.compile(r"^[A-Z%].* .*[.?]$| in a row$|^(Little|A moderate amount|A lot)$")
+#: What reports how a retraining goes and ended, and what is no sentence there.
+_REPORTING = (
+    "smartbreed/training_jobs/job.py",
+    "training/continual/full.py",
+    "training/continual/gate.py",
+    "training/continual/loss_checks.py",
+    "training/continual/plan.py",
+    "training/continual/run.py",
+)
+_NOT_REPORTED = re.compile(
+    r"^[a-z_. ]*[=:{]|^The retraining could not start$|^new breed, $"
+    r"|^(accepted samples|held out|new since the parent)$|^%\(label\)s: %"
+)
+#: A sentence before another one; they are translated one by one.
+_BEFORE = re.compile(r"^%\(\w+\)s\.? (?=[A-Z])")
 _ERRORS = {name for name in vars(errors) if name.endswith("Error")}
 _SCRIPT_CALL = re.compile(r'\b(?:say|smartbreedSay)\(\s*"((?:[^"\\]|\\.)+)"')
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s")
@@ -68,7 +83,7 @@ class Sentence:
     Attributes:
         text: English; with its plural where it has one.
         file: below the repository.
-        kind: `SCRIPT`, `ERROR` or empty.
+        kind: `SCRIPT`, `ERROR`, `REPORTED` or empty.
     """
 
     text: str | tuple[str, str]
@@ -82,6 +97,8 @@ def sentences() -> Iterator[Sentence]:
     for path in sorted(PACKAGE.rglob("*.py")):
         if path.parent.name != "i18n":
             yield from _of_python(path)
+    for name in _REPORTING:
+        yield from _reported(ROOT / name)
     for path in sorted((PACKAGE / "web" / "static").glob("*.js")):
         for found in _SCRIPT_CALL.finditer(path.read_text(encoding="utf-8")):
             yield Sentence(ast.literal_eval(f'"{found[1]}"'), _name(path), SCRIPT)
@@ -174,11 +191,26 @@ def _texts(node: ast.AST) -> Iterator[str]:
             if isinstance(part, ast.Constant):
                 parts.append(str(part.value).replace("%", "%%"))
             else:
-                names = re.findall(r"[a-z]\w*", ast.unparse(part)) or ["value"]
+                names = re.findall(r"[a-z]\w*", ast.unparse(getattr(part, "value", part))) or ["value"]
                 name = next((one for one in reversed(names) if one not in used), f"value{len(used)}")
                 used.add(name)
                 parts.append(f"%({name})s")
         yield "".join(parts)
+
+
+def _reported(path: Path) -> Iterator[Sentence]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    inner = {part for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)}
+    inner |= {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}  # docstrings
+    found = {
+        _BEFORE.sub("", text)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.JoinedStr | ast.Constant)
+        and (node not in inner or isinstance(node, ast.JoinedStr))
+        for text in _texts(node)
+        if re.search(r"[a-z]{2} |[a-z]$|\): ", text) and " " in text and not _NOT_REPORTED.search(text)
+    }
+    yield from (Sentence(text, _name(path), REPORTED) for text in sorted(found))
 
 
 def _for_people(text: str) -> bool:
@@ -187,11 +219,13 @@ def _for_people(text: str) -> bool:
 
 def _of_data() -> Iterator[Sentence]:
     """What stands in tables of other packages and is shown by pages."""
-    from smartbreed.admin.switches import FEATURES
+    from smartbreed.admin.audit import ACTIONS
+    from smartbreed.admin.switches import CAPS, FEATURES
     from smartbreed.breeds.catalogue import GROUPS
     from smartbreed.breeds.facts import CoatLength, Level, Size
     from smartbreed.gallery.gallery import ALIKE
     from smartbreed.statistics.usage import MANY
+    from smartbreed.training_jobs.progress import STAGES
 
     for group in GROUPS.values():
         for text in (group.name, group.phrase, group.unclear):
@@ -220,7 +254,18 @@ def _of_data() -> Iterator[Sentence]:
     for twins in PLURAL_TWINS.values():
         yield Sentence(twins, "smartbreed/i18n/things.py")
     for feature in FEATURES.values():
-        yield Sentence(feature.closed, "smartbreed/admin/switches.py")
+        for text in (feature.name, feature.closed):
+            yield Sentence(text, "smartbreed/admin/switches.py")
+    for text in CAPS.values():
+        yield Sentence(text, "smartbreed/admin/switches.py")
+    for text in ACTIONS.values():
+        yield Sentence(text, "smartbreed/admin/audit.py")
+    for text in STAGES.values():
+        yield Sentence(text, "smartbreed/training_jobs/progress.py")
+    for text in ("breed", "breed group"):
+        yield Sentence(text, "training/continual/loss_checks.py", REPORTED)
+    for text in ("Accuracy per version", "Breed groups", "Before and after"):
+        yield Sentence(text, "training/continual/plots.py")
 
 
 def _name(path: Path) -> str:

@@ -22,7 +22,10 @@ from smartbreed.i18n.things import SCRIPT_TWINS, fitting, fitting_number, of_thi
 
 LOCALES = Path(__file__).with_name("locales")
 #: Comments by which ``make messages`` says where a sentence is used.
-SCRIPT, ERROR = "script", "error"
+SCRIPT, ERROR, REPORTED = "script", "error", "reported"
+_SENTENCE_END = re.compile(r"(?<=[.?!]) (?=[A-Z])")
+#: Between two phrases of a list, each of which ends with figures in brackets.
+_LISTED = re.compile(r"(?<=\)), ")
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s")
 
 
@@ -55,10 +58,43 @@ def translated(message: str) -> str:
     said = _translations(code).gettext(message)
     if said != message:
         return said
-    for pattern, sentence in _errors(code):
+    for pattern, sentence in _patterns(code, ERROR):
         if found := pattern.fullmatch(message):
             return _translations(code).gettext(sentence) % found.groupdict()
     return message
+
+
+def each_translated(text: str) -> str:
+    """Sentences that a retraining reported in English, one by one, with the phrases in them."""
+    if language() == ENGLISH or not text:
+        return text
+    return " ".join(_reported(sentence) for sentence in _SENTENCE_END.split(text))
+
+
+def _reported(text: str) -> str:
+    code = language()
+    said = _translations(code).gettext(text)
+    if said != text:
+        return said
+    for pattern, sentence in _patterns(code, REPORTED):
+        whole = sentence.endswith(".") is text.endswith(".")  # a phrase may match a sentence that it ends
+        if whole and (found := pattern.fullmatch(text)):
+            values = {name: _phrases(value) for name, value in found.groupdict().items()}
+            return _translations(code).gettext(sentence) % values
+    return translated(text)
+
+
+def _phrases(text: str) -> str:
+    """A value of a sentence: a figure as it is, phrases and names in the language of the page."""
+    before = ": " if text.startswith(": ") else ""
+    return before + ", ".join(_phrase(one) for one in _LISTED.split(text.removeprefix(before)))
+
+
+def _phrase(text: str) -> str:
+    if " " not in text and not text.islower():
+        return text
+    said = _reported(text)
+    return said if said != text else ", ".join(map(translated, text.split(", ")))
 
 
 def script_sentences(code: str) -> dict[str, str]:
@@ -97,12 +133,12 @@ def _translations(code: str) -> NullTranslations:
 
 
 @cache
-def _errors(code: str) -> list[tuple[re.Pattern[str], str]]:
-    """A pattern for each error with values, the most definite first."""
+def _patterns(code: str, kind: str) -> list[tuple[re.Pattern[str], str]]:
+    """A pattern for each sentence of a kind with values, the most definite first."""
     sentences = [
         str(one.id)
         for one in catalogue(code)
-        if ERROR in one.auto_comments and one.string and _PLACEHOLDER.search(str(one.id))
+        if kind in one.auto_comments and one.string and _PLACEHOLDER.search(str(one.id))
     ]
     sentences.sort(key=lambda sentence: -len(_PLACEHOLDER.sub("", sentence)))
     return [(_pattern(sentence), sentence) for sentence in sentences]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from smartbreed.breeds.catalogue import get_breed
 from smartbreed.feedback.tables import Flag
+from smartbreed.i18n import ENGLISH, gettext, language, mark
 from smartbreed.imaging.photo import Box
 
 #: What stands for "there is no pet" where answers are compared.
 NO_PET = "not a pet"
 #: Overlap (intersection over union) from which two boxes of one photo are of the same pet.
 SAME_PET = 0.6
+_ANIMALS = {"cat": mark("cat"), "dog": mark("dog")}
 
 
 def label_of(flag: Flag) -> str | None:
@@ -45,7 +47,7 @@ def same_pet(first: Flag, second: Flag) -> bool:
 
 
 def said(flag: Flag, name: str | None = None) -> str:
-    """What the person said, in their place: "It is a Siamese".
+    """What the person said, in their place and in the language of the page: "It is a Siamese".
 
     Args:
         name: of the flag's label, when the catalogue lacks it.
@@ -54,13 +56,19 @@ def said(flag: Flag, name: str | None = None) -> str:
     if label and not name:
         name = get_breed(label).name
     if flag.verdict == "missed" and not name and not flag.label_text and flag.species:
-        name = flag.species
-    a_pet = f"{'an' if (name or '')[:1].lower() in 'aeiou' else 'a'} {name}" if name else ""
-    own = f"“{flag.label_text}”" if flag.label_text else ""
-    return {
-        "correct": f"Right, it is {a_pet}",
-        "wrong": f"It is {a_pet or own or 'something else'}",
-        "not_a_pet": "There is no pet here",
-        "missed": f"A pet was missed: {a_pet or own}" if a_pet or own else "A pet was missed",
-        "unsure": "I cannot tell either",
-    }[flag.verdict]
+        name = gettext(_ANIMALS.get(flag.species, flag.species))
+    pet = _with_article(name) if name else f"“{flag.label_text}”" if flag.label_text else ""
+    if flag.verdict == "correct":
+        return gettext("Right, it is %(pet)s", pet=pet)
+    if flag.verdict == "wrong":
+        return gettext("It is %(pet)s", pet=pet) if pet else gettext("It is something else")
+    if flag.verdict == "missed":
+        return gettext("A pet was missed: %(pet)s", pet=pet) if pet else gettext("A pet was missed")
+    return gettext("There is no pet here") if flag.verdict == "not_a_pet" else gettext("I cannot tell either")
+
+
+def _with_article(name: str) -> str:
+    """In English alone: elsewhere the article depends on a gender that breeds do not have."""
+    if language() != ENGLISH:
+        return name
+    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"

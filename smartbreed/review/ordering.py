@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from smartbreed.i18n import gettext, mark, ngettext, translated
 from smartbreed.review.tables import Signals
 from smartbreed.review.trust import Standing
 
@@ -89,6 +90,16 @@ _WORTH = 0.03
 #: Most sentences about signals.
 _MOST = 3
 
+_WRONG = mark("The answer may be wrong: the model gives %(breed)s %(share)s.")
+_WRONG_ALONE = mark(
+    "The answer may be wrong: the model gives %(breed)s %(share)s, and none of the most similar known photos "
+    "is one."
+)
+_WRONG_NEARLY_ALONE = mark(
+    "The answer may be wrong: the model gives %(breed)s %(share)s, and hardly any of the most similar known "
+    "photos is one."
+)
+
 Name = Callable[[str | None], str]
 
 
@@ -104,7 +115,7 @@ def reasons(
     cap: int,
     name: Name,
 ) -> tuple[str, ...]:
-    """Sentences, the weightiest first; never empty.
+    """Sentences in the language of the page, the weightiest first; never empty.
 
     Args:
         top: the model's likeliest breeds.
@@ -115,10 +126,10 @@ def reasons(
     """
     said: dict[str, Callable[[], str]] = {
         "uncertainty": lambda: _torn(top, name),
-        "disagreement": lambda: f"People disagree: {_counts(answers, name)}.",
+        "disagreement": lambda: gettext("People disagree: %(answers)s.", answers=_counts(answers, name)),
         "label_issue": lambda: _label_issue(signals, label, name),
         "rarity": lambda: _rare(accepted, name(label)),
-        "outlier_score": lambda: "It looks unlike every photo the model knows.",
+        "outlier_score": lambda: gettext("It looks unlike every photo the model knows."),
     }
     parts = {key: WEIGHTS[key] * getattr(evidence, key) for key in WEIGHTS}
     found = [_held(evidence.held, standing, cap)] if evidence.held else []
@@ -126,10 +137,10 @@ def reasons(
     sentences = [said[key]() for key in weighty]
     found += [sentence for sentence in sentences if sentence][:_MOST]
     if signals is not None and signals.problem:
-        found.append(signals.problem)
+        found.append(translated(signals.problem))
     elif signals is None:
-        found.append("The model has not looked at it yet, so its place is a first guess.")
-    return tuple(found) or ("Nothing stands out: the model was sure, and the answer fits.",)
+        found.append(gettext("The model has not looked at it yet, so its place is a first guess."))
+    return tuple(found) or (gettext("Nothing stands out: the model was sure, and the answer fits."),)
 
 
 def _torn(top: Sequence[tuple[str, float]], name: Name) -> str:
@@ -137,41 +148,53 @@ def _torn(top: Sequence[tuple[str, float]], name: Name) -> str:
         return ""
     (first, p), (second, q) = top[:2]
     if p < 0.25:
-        return f"The model has no idea: even {name(first)}, its best guess, gets only {_percent(p)}."
+        return gettext(
+            "The model has no idea: even %(breed)s, its best guess, gets only %(share)s.",
+            breed=name(first), share=_percent(p),
+        )  # fmt: skip
     if p - q < 0.25:
-        return f"The model is torn between {name(first)} ({_percent(p)}) and {name(second)} ({_percent(q)})."
-    return f"The model is not sure of {name(first)} ({_percent(p)})." if p < 0.8 else ""
+        return gettext(
+            "The model is torn between %(first)s (%(share)s) and %(second)s (%(rest)s).",
+            first=name(first), share=_percent(p), second=name(second), rest=_percent(q),
+        )  # fmt: skip
+    if p < 0.8:
+        return gettext(
+            "The model is not sure of %(breed)s (%(share)s).", breed=name(first), share=_percent(p)
+        )
+    return ""
 
 
 def _label_issue(signals: Signals | None, label: str | None, name: Name) -> str:
     if signals is None or signals.given is None or label is None:
         return ""
-    near = ""
+    sentence = _WRONG
     if signals.support is not None and signals.support < 0.3:
-        near = (
-            ", and "
-            + ("none" if signals.support == 0 else "hardly any")
-            + " of the most similar known photos is one"
-        )
-    return f"The answer may be wrong: the model gives {name(label)} {_percent(signals.given)}{near}."
+        sentence = _WRONG_ALONE if signals.support == 0 else _WRONG_NEARLY_ALONE
+    return gettext(sentence, breed=name(label), share=_percent(signals.given))
 
 
 def _rare(accepted: int, breed: str) -> str:
     if not breed:
         return ""
     if not accepted:
-        return f"No photo of {breed} has been accepted yet."
-    return f"Only {accepted} photo{'' if accepted == 1 else 's'} of {breed} accepted so far."
+        return gettext("No photo of %(breed)s has been accepted yet.", breed=breed)
+    return ngettext(
+        "Only %(number)s photo of %(breed)s accepted so far.",
+        "Only %(number)s photos of %(breed)s accepted so far.", accepted, breed=breed,
+    )  # fmt: skip
 
 
 def _held(held: str, standing: Standing, cap: int) -> str:
     if held == "cap":
-        return f"Beyond this person's first {cap} flags of that day: kept, but it does not count by itself."
-    known = standing.right + standing.wrong
-    return (
-        f"This person was right in only {standing.right} of {known} answers that could be checked: "
-        "put last, and it does not count by itself."
-    )
+        return gettext(
+            "Beyond this person's first %(cap)s flags of that day: kept, but it does not count by itself.",
+            cap=cap,
+        )
+    return gettext(
+        "This person was right in only %(right)s of %(known)s answers that could be checked: put last, and "
+        "it does not count by itself.",
+        right=standing.right, known=standing.right + standing.wrong,
+    )  # fmt: skip
 
 
 def _counts(answers: dict[str, int], name: Name) -> str:
@@ -181,5 +204,5 @@ def _counts(answers: dict[str, int], name: Name) -> str:
 
 def _percent(probability: float) -> str:
     if 0 < probability < 0.01:
-        return "less than 1 %"
+        return gettext("less than 1 %")
     return f"{probability:.0%}".replace("%", " %")

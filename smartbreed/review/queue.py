@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session, defer
 from smartbreed.breeds.catalogue import resolve
 from smartbreed.core.errors import ReviewError
 from smartbreed.feedback.tables import VERDICTS, Flag
+from smartbreed.i18n import gettext
 from smartbreed.review.claims import NO_PET, answer_of, label_of, same_pet
 from smartbreed.review.decisions import NewBreed, breed_name, latest_decisions, outcome
 from smartbreed.review.near_duplicates import Picture, near_duplicates
@@ -209,7 +210,7 @@ def _item(flag: Flag, evidence: Evidence, group: tuple[str, ...], known: _Known)
     why = reasons(
         evidence, signals=found, top=top, label=label, answers=_answers(flag, known),
         accepted=known.accepted[label], standing=standing, cap=known.cap,
-        name=lambda breed: breed if breed == NO_PET else breed_name(breed, known.new),
+        name=lambda breed: gettext("not a pet") if breed == NO_PET else breed_name(breed, known.new),
     )  # fmt: skip
     decided = row.label if row is not None and row.decision != "undo" else label
     return Item(

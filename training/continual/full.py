@@ -131,9 +131,8 @@ def _too_few_held_out(plan: Plan) -> str:
     if compared >= MARGINS.least:
         return ""
     return (
-        f"Full mode evaluates a new version on a fifth of the accepted photos, which it does not learn from: "
-        f"of these {compared} {'is' if compared == 1 else 'are'} new, and {MARGINS.least} are needed; "
-        "accept more, or use head mode."
+        "Full mode evaluates a new version on a fifth of the accepted photos, which it does not learn from: "
+        f"{compared} of these are new, and {MARGINS.least} are needed; accept more, or use head mode."
     )
 
 

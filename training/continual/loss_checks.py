@@ -217,7 +217,7 @@ def parts_check(name: str, what: str, parts: list[Part], margin: float, margins:
     few = [one for one in parts if one.pairs.count < smallest_loss(margins.chance)]
     rule = f"more than {100 * margin:.0f} points is not allowed, unless chance explains it"
     if worse:
-        said = [f"Got worse: {_losses(worse)} ({rule})."]
+        said = [f"Got worse ({rule}): {_losses(worse)}."]
     elif open_ or allowed:
         said = [f"No {what} got worse by more than is allowed ({rule})."]
     else:
@@ -242,7 +242,7 @@ def _losses(parts: list[Part]) -> str:
         f"({part.pairs.lost} lost, {part.pairs.gained} gained)"
         for part in parts[:_MOST]
     ]
-    return ", ".join(shown) + (f" and {len(parts) - _MOST} more" if len(parts) > _MOST else "")
+    return ", ".join([*shown, f"and {len(parts) - _MOST} more"] if len(parts) > _MOST else shown)
 
 
 def _listed(parts: list[Part]) -> str:
@@ -263,4 +263,4 @@ def _lost(changed: Pairs) -> str:
 
 
 def _pictures(count: int) -> str:
-    return f"{count} picture{'' if count == 1 else 's'}"
+    return f"{count} picture" if count == 1 else f"{count} pictures"

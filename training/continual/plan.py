@@ -104,7 +104,7 @@ class Plan:
         lines = []
         for label in self.labels:
             if count := counts[label["id"]]:
-                pictures = f"{count} picture{'' if count == 1 else 's'}"
+                pictures = f"{count} picture" if count == 1 else f"{count} pictures"
                 new = "new breed, " if label["id"] in added else ""
                 lines.append(f"{_name(label)}: {new}{pictures}")
         return lines
@@ -112,8 +112,8 @@ class Plan:
     def title(self) -> str:
         """What is learnt, in a line."""
         learnt = self.learnt_names()
-        rest = f" and {len(learnt) - 4} more breeds" if len(learnt) > 4 else ""
-        return f"Learning {', '.join(learnt[:4])}{rest}"
+        shown, more = ", ".join(learnt[:4]), len(learnt) - 4
+        return f"Learning {shown} and {more} more breeds" if more > 0 else f"Learning {shown}"
 
     def learnt(self) -> list[str]:
         """Ids of the breeds with anything new, new breeds first."""

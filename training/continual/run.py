@@ -166,11 +166,15 @@ def _wanted(work: Work) -> int:
 def nothing_to_do(work: Work, champion: Champion, plan: Plan) -> dict[str, Any]:
     """End because too little is new: no new model is made."""
     version, fresh = champion.bundle.config.version, int(plan.fresh.sum())
-    photos = "photo" if fresh == 1 else "photos"
-    reason = (
-        f"{fresh or 'No'} newly accepted {photos} to learn from since version {version}; at least "
-        f"{_wanted(work)} are needed."
-    )
+    wanted = _wanted(work)
+    reason = f"No newly accepted photos to learn from since version {version}; at least {wanted} are needed."
+    if fresh:
+        reason = (
+            f"1 newly accepted photo to learn from since version {version}; at least {wanted} are needed."
+            if fresh == 1
+            else f"{fresh} newly accepted photos to learn from since version {version}; at least {wanted} "
+            "are needed."
+        )
     left_out = [
         f"Left out: {count} {why}." for why, count in work.facts["left_out"].items() if why in _WITHHELD
     ]

@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2.ext import Extension
 from markupsafe import Markup, escape
 
-from smartbreed.i18n import gettext, language, mark, plural, script_sentences, translated
+from smartbreed.i18n import each_translated, gettext, language, mark, plural, script_sentences, translated
 from smartbreed.web.address import prefixed_links
 from smartbreed.web.components import sentences
 
@@ -72,6 +72,7 @@ _ENVIRONMENT.filters |= {
     "colour": sentences.colour,
     "found": sentences.found,
     "day": sentences.day,
+    "each_translated": each_translated,
     "likely": sentences.likely,
     "megabytes": lambda size: f"{size / 1e6:.0f} MB",
     "kind_label": lambda species: gettext(_KINDS.get(tuple(species), _KIND)),

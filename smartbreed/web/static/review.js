@@ -46,7 +46,9 @@
     number = now;
     boxes().forEach((box) => { box.checked = chosen.has(box.value); });
     const button = byId("review-all");
-    const text = chosen.size ? `${chosen.size} chosen; choose none` : "Choose all";
+    const text = chosen.size
+      ? window.smartbreedSay("%(number)s chosen; choose none", { number: chosen.size })
+      : window.smartbreedSay("Choose all");
     if (button && button.textContent !== text) button.textContent = text;
   }
 

@@ -12,10 +12,13 @@ from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
+from support.languages import english_in, text_of
 
 from smartbreed.accounts.members import COOKIE
 from smartbreed.core.settings import load_settings
+from smartbreed.i18n import gettext, speaking
 from smartbreed.services import Services
+from smartbreed.web.api.language import LanguageMiddleware
 from smartbreed.web.pages.admin.page import admin_app
 
 SCRIPT = "<script>alert(1)</script>{{7*7}}${1}\"'><img src=x onerror=alert(1)>"
@@ -196,3 +199,45 @@ def test_what_maintainers_do_is_in_the_log(site: Site) -> None:
         "/admin/audit?actor=app&action=model"
     )
     assert "Nothing like that" in boss.text("/admin/audit?actor=password")
+
+
+@pytest.mark.parametrize("code", ["de", "es"])
+def test_every_view_in_the_language_of_its_admin(site: Site, code: str) -> None:
+    boss = site.browser("boss")
+    site.browser("rosa", "member")
+    boss.act(f"/admin/members/{site.ids['rosa']}", do="role", role="maintainer")
+    boss.act(f"/admin/members/{site.ids['rosa']}", do="close")
+    boss.act("/admin/switches", name="quiz", value="0")
+    boss.act("/admin/switches", name="client_flags", value="12")
+    boss.act("/admin/switches", name="client_flags", value="")
+    for action, words in (
+        ("review", "relabel: 2 flags (boxer, pug)"), ("review", "undo: 1 flag"), ("model", "back to 1.2.0"),
+        ("model", "chosen: the newest"), ("retrain", "head, started by webhook, 7 new photos"),
+        ("retrain", "stopped"),
+    ):  # fmt: skip
+        site.services.note(action, words)
+    for topic in ("problem", "privacy"):
+        sent = site.services.messages.send("Hallo", topic, "a@example.org")
+    site.services.messages.mark(sent.id, "answered")
+    spoken = LanguageMiddleware(site.asgi, site.services.settings, lambda: False)
+    asking = Browser(spoken, base_url="http://pets.test", headers={"accept-language": code})
+    asking.cookies.update(boss.cookies)
+    delete = f"/admin/members/{site.ids['rosa']}/delete"
+    for path in ("/admin", "/admin/members", "/admin/messages", "/admin/switches", "/admin/audit", delete):
+        text = asking.text(path)
+        # Titles and the foot of a page are words of one or two syllables.
+        assert english_in(text, code, least=6) == [], path
+    log = asking.text("/admin/audit")
+    with speaking(code):
+        for words in (
+            "back to %(version)s",
+            "made as %(role)s",
+            "taken back: %(flags)s",
+            "stopped",
+            "closed",
+        ):
+            assert gettext(words).partition("%")[0] in log
+    assert not re.search(r"started by|relabel|as the setting|chosen|new photos|opened|made as| off ", log)
+    refused = asking.act("/admin/switches", name="quiz", value="lots")
+    assert english_in(text_of(refused.text), code, least=6) == []
+    assert "back to 1.2.0" in asking.get("/admin/audit.csv").text, "for programs it is English"

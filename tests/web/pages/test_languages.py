@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import html
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +10,10 @@ from typing import Any
 import httpx
 import pytest
 from PIL import Image
+from support.languages import english_in, text_of
 from support.processes import Server
 
 from smartbreed.i18n import gettext, speaking
-from smartbreed.i18n.sentences import catalogue
 
 pytestmark = pytest.mark.browser  # for its server, which the tests of the pages share
 
@@ -31,24 +29,14 @@ PAGES = (
     "account/sign-up",
     "teach",
     "tour",
+    "review",
+    "train",
     "about",
     "privacy",
     "terms",
     "contact",
     "nothing/here",
 )
-#: Sentences, not words that are the same in several languages.
-LEAST = 14
-
-
-def text_of(page: str) -> str:
-    """What a page says, without its scripts; of gradio's pages what its components say."""
-    if config := re.search(r"window\.gradio_config = (\{.*?\});</script>", page, re.DOTALL):
-        said = [one["props"] for one in json.loads(config[1])["components"]]
-        read = [one.get(name) for one in said for name in ("value", "label", "info", "placeholder")]
-        page += " ".join(one for one in read if isinstance(one, str))
-    page = re.sub(r"<script.*?</script>|<style.*?</style>", " ", page, flags=re.DOTALL)
-    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
 
 
 @pytest.mark.parametrize("code", ["de", "es"])
@@ -60,12 +48,7 @@ def test_a_page_speaks_the_language_of_its_visitor(server: Server, path: str, co
     assert {"Accept-Language", "Cookie"} <= set(re.split(r",\s*", answer.headers["vary"]))
     assert re.search(rf'<html\s+lang="{code}"', answer.text)
     page = text_of(answer.text)
-    english = [
-        str(one.id)
-        for one in catalogue(code)
-        if isinstance(one.id, str) and one.string and one.string != one.id and "%" not in one.id
-    ]
-    assert [one for one in english if len(one) >= LEAST and f" {text_of(one)} " in page] == []
+    assert english_in(page, code) == []
     with speaking(code):
         assert gettext("Privacy") in page
     again = httpx.get(server.url + path, headers={"accept": "text/html"})
@@ -111,9 +94,4 @@ def test_a_photo_from_upload_to_thanks(
     page.locator("#pet-1-status").get_by_text(thanks).wait_for()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     card = page.locator("#pet-1").inner_text()
-    english = [
-        str(one.id)
-        for one in catalogue(locale[:2])
-        if isinstance(one.id, str) and one.string != one.id and "%" not in one.id
-    ]
-    assert [one for one in english if len(one) >= LEAST and one in card] == []
+    assert english_in(" ".join(card.split()), locale[:2]) == []

@@ -18,22 +18,27 @@ from smartbreed.admin.switches import CAPS, FEATURES, default_of
 from smartbreed.admin.tables import ACTORS, AuditEntry
 from smartbreed.contact.tables import STATES
 from smartbreed.core.errors import AccountError, RequestError, SmartBreedError
+from smartbreed.i18n import gettext, mark
 from smartbreed.services import Services
 from smartbreed.web.components import nav
 from smartbreed.web.pages.account.visit import Visit, dependencies, form_app
+from smartbreed.web.pages.admin.entries import in_words
 from smartbreed.web.pages.contact.page import TOPICS
 
 #: Members, entries and messages on one page.
 _SHOWN = 50
 _VIEWS = (
-    ("", "Overview"), ("members", "Members"), ("messages", "Messages"), ("switches", "Switches and caps"),
-    ("audit", "Audit log"),
+    ("", mark("Overview")), ("members", mark("Members")), ("messages", mark("Messages")),
+    ("switches", mark("Switches and caps")), ("audit", mark("Audit log")),
 )  # fmt: skip
 #: What the log calls those who are no member.
 _WHO = {
-    "member": "an account that was deleted", "password": "a maintainer with the password",
-    "machine": "the person at this machine", "command line": "the command line", "app": "the app by itself",
+    "member": mark("an account that was deleted"), "password": mark("a maintainer with the password"),
+    "machine": mark("the person at this machine"), "command line": mark("the command line"),
+    "app": mark("the app by itself"),
 }  # fmt: skip
+#: State of a message → what the page calls it.
+_STATES = {"new": mark("new"), "read": mark("read"), "answered": mark("answered")}
 
 
 def admin_app(services: Services) -> FastAPI:
@@ -41,7 +46,7 @@ def admin_app(services: Services) -> FastAPI:
 
     def refused(request: Request, visit: Visit, said: SmartBreedError) -> Response:
         return visit.sign_in_first(said) or visit.message(
-            "Administration", said.message, said.status, path="admin"
+            gettext("Administration"), said.message, said.status, path="admin"
         )
 
     app = form_app(services, refused)
@@ -66,7 +71,7 @@ def _admin(visit: Visit) -> SignedIn:
 
 def _page(visit: Visit, view: str, status: int = 200, **values: Any) -> Response:
     return visit.plain(
-        f"admin/{view or 'overview'}.html", status, key="admin", title="Administration", about="",
+        f"admin/{view or 'overview'}.html", status, key="admin", title=gettext("Administration"), about="",
         path=f"admin/{view}".rstrip("/"), view=view, views=_VIEWS,
         **{"note": _DONE.get(visit.request.query_params.get("done", ""), ""), **values},
     )  # fmt: skip
@@ -74,9 +79,10 @@ def _page(visit: Visit, view: str, status: int = 200, **values: Any) -> Response
 
 #: What a page says after a form; only the key comes with the address.
 _DONE = {
-    "role": "The role is changed.", "closed": "The account is closed, and signed out everywhere.",
-    "open": "The account is open again.", "deleted": "The account is deleted.",
-    "message": "The message is deleted.", "switch": "Saved. It holds from now on.",
+    "role": mark("The role is changed."),
+    "closed": mark("The account is closed, and signed out everywhere."),
+    "open": mark("The account is open again."), "deleted": mark("The account is deleted."),
+    "message": mark("The message is deleted."), "switch": mark("Saved. It holds from now on."),
 }  # fmt: skip
 
 
@@ -93,25 +99,25 @@ def _add_members(app: FastAPI, services: Services) -> None:
     @app.get("/admin")
     def overview(visit: Visit = asked) -> Response:
         _admin(visit)
-        everyone = members.list()
+        everyone, off = members.list(), services.switches.off
         return _page(
             visit, "", waiting=services.review.stats().states.get("open", 0),
             flags=services.flags.count(), actions=audit.ACTIONS, messages=services.messages.count(),
             roles={role: sum(one.role == role for one in everyone) for role in ROLES},
             closed=sum(one.disabled_at is not None for one in everyone),
-            closed_features=[FEATURES[name].name for name in FEATURES if name in services.switches.off],
+            closed_features=[gettext(FEATURES[name].name) for name in FEATURES if name in off],
             version=services.identifier.bundle.config.version, latest=_entries(services, most=8),
         )  # fmt: skip
 
     def show(visit: Visit, status: int = 200, problem: str = "") -> Response:
         who, query = _admin(visit), visit.request.query_params
         text, role = query.get("q", "").strip()[:200], query.get("role", "")
-        found = [one for one in members.list() if _fits(one, text.casefold(), role)]
+        found = [one for one in members.list() if _fits(one, members.log_name(one.id), text.casefold(), role)]
         page = _number(query.get("page", ""), max(1, -(-len(found) // _SHOWN)))
         return _page(
             visit, "members", status, problem=problem, q=text, role=role, roles=ROLES, total=len(found),
             found=found[(page - 1) * _SHOWN : page * _SHOWN], page=page, pages=-(-len(found) // _SHOWN),
-            me=who.id,
+            me=who.id, log_name=members.log_name,
         )  # fmt: skip
 
     @app.get("/admin/members")
@@ -147,7 +153,7 @@ def _add_members(app: FastAPI, services: Services) -> None:
         who = _admin(visit)
         found = members.find(_id(member))
         if form.get("sure") != "yes":
-            said = "Tick the box to say that you are sure; nothing was deleted."
+            said = mark("Tick the box to say that you are sure; nothing was deleted.")
             return _page(visit, "delete", 422, member=found, me=who.id, problem=said)
         try:
             _did(visit, lambda: services.delete_member(found.id, who.id))
@@ -170,7 +176,7 @@ def _add_messages(app: FastAPI, services: Services) -> None:
         names = _names(services, {one.member_id for one in found if one.member_id})
         return _page(
             visit, "messages", found=found, names=names, state=state if state in STATES else "",
-            states=STATES, counts=messages.count(), topics=dict(TOPICS), most=_SHOWN,
+            states=_STATES, counts=messages.count(), topics=dict(TOPICS), most=_SHOWN,
         )  # fmt: skip
 
     @app.post("/admin/messages/{message}")
@@ -247,12 +253,17 @@ def _add_audit(app: FastAPI, services: Services) -> None:
         return visit.kept(Response(audit.as_csv(rows), 200, headers, "text/csv; charset=utf-8"))
 
 
-def _entries(services: Services, **wanted: Any) -> list[tuple[AuditEntry, str, str]]:
-    """Entries, each with who did it and to whom it was done, as people know them."""
+def _entries(services: Services, **wanted: Any) -> list[tuple[AuditEntry, str, str, str]]:
+    """Entries, each with who did it and to whom it was done, as people know them, and its words."""
     found = audit.entries(services.flags.sessions, **wanted)
     names = _names(services, {id_ for one in found for id_ in (one.member_id, one.about_id) if id_})
     return [
-        (one, names.get(one.member_id or "", _WHO[one.actor]), names.get(one.about_id or "", ""))
+        (
+            one,
+            names.get(one.member_id or "") or gettext(_WHO[one.actor]),
+            names.get(one.about_id or "", ""),
+            in_words(one),
+        )
         for one in found
     ]
 
@@ -266,8 +277,8 @@ def _shown(member: Member) -> str:
     return " · ".join(filter(None, (member.name, member.email or ""))) or member.id
 
 
-def _fits(member: Member, text: str, role: str) -> bool:
-    held = f"{member.name} {member.email or ''} {member.id}".casefold()
+def _fits(member: Member, log_name: str, text: str, role: str) -> bool:
+    held = f"{member.name} {member.email or ''} {member.id} {log_name}".casefold()
     return text in held and (role not in ROLES or member.role == role)
 
 

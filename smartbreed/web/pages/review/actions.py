@@ -7,12 +7,16 @@ from typing import Any
 import gradio as gr
 
 from smartbreed.breeds.catalogue import GROUPS
+from smartbreed.i18n import gettext, mark
 from smartbreed.web.components.breed_list import breed_dropdown
+from smartbreed.web.components.page_language import each_language
+from smartbreed.web.components.templates import html
 from smartbreed.web.pages.review import cards
 from smartbreed.web.pages.review.desk import Desk
 from smartbreed.web.pages.review.view import Shown
 
 Updates = dict[Any, Any]
+_SPECIES = [(mark("Dog"), "dog"), (mark("Cat"), "cat")]
 
 
 class Acts:
@@ -25,13 +29,13 @@ class Acts:
             with gr.Column(scale=5, min_width=320, elem_classes=["sb-right", "sb-card"]):
                 self.words = gr.HTML(elem_id="review-words", elem_classes="sb-live")
                 self.missed_species = gr.Radio(
-                    [("Dog", "dog"), ("Cat", "cat")], label="The missed pet is a", visible=False,
+                    _SPECIES, label=gettext("The missed pet is a"), visible=False,
                     elem_id="review-species",
                 )  # fmt: skip
                 self.together = gr.Checkbox(visible=False, value=True, label="", elem_id="review-together")
                 self.reason = gr.Textbox(
-                    label="Reason (optional)", max_length=500, max_lines=2, elem_id="review-reason",
-                    placeholder="Kept with the decision, and published",
+                    label=gettext("Reason (optional)"), max_length=500, max_lines=2,
+                    elem_id="review-reason", placeholder=gettext("Kept with the decision, and published"),
                 )  # fmt: skip
         with gr.Column(elem_id="review-acts"):
             self._forms()
@@ -47,49 +51,46 @@ class Acts:
             visible=False, elem_classes="sb-form", elem_id="review-relabel-form"
         ) as self.relabel_form:
             self.breed = breed_dropdown(
-                [], value=None, label="Which breed is it?", elem_id="review-breed",
-                info="Type to search, Enter takes it and saves. Escape closes this.",
+                [], value=None, label=gettext("Which breed is it?"), elem_id="review-breed",
+                info=gettext("Type to search, Enter takes it and saves. Escape closes this."),
             )  # fmt: skip
-            self.cancel_relabel = gr.Button("Cancel", size="sm", elem_id="review-relabel-cancel")
+            self.cancel_relabel = gr.Button(gettext("Cancel"), size="sm", elem_id="review-relabel-cancel")
         with gr.Column(visible=False, elem_classes="sb-form", elem_id="review-new-form") as self.breed_form:
-            gr.HTML("<h4>A breed the catalogue lacks</h4>")
+            gr.HTML(each_language(lambda: html.heading(gettext("A breed the catalogue lacks"))))
             with gr.Row():
                 name = gr.Textbox(
-                    label="Name people use", max_length=80, elem_id="review-new-name", min_width=180
+                    label=gettext("Name people use"), max_length=80, elem_id="review-new-name", min_width=180
                 )
                 key = gr.Textbox(
-                    label="Id", max_length=80, placeholder="made of the name", min_width=150,
-                    elem_id="review-new-id",
+                    label=gettext("Id"), max_length=80, placeholder=gettext("made of the name"),
+                    min_width=150, elem_id="review-new-id",
                 )  # fmt: skip
                 species = gr.Radio(
-                    [("Dog", "dog"), ("Cat", "cat")],
-                    label="Species",
-                    elem_id="review-new-species",
-                    min_width=140,
+                    _SPECIES, label=gettext("Species"), elem_id="review-new-species", min_width=140
                 )
                 group = gr.Dropdown(
-                    [], label="Group (if one fits)", elem_id="review-new-group", min_width=200
+                    [], label=gettext("Group (if one fits)"), elem_id="review-new-group", min_width=200
                 )
             self.new_breed = [name, key, species, group]
             with gr.Row(elem_classes="sb-actions"):
                 self.introduce = gr.Button(
-                    "Save the new breed", variant="primary", size="sm", elem_id="review-introduce"
+                    gettext("Save the new breed"), variant="primary", size="sm", elem_id="review-introduce"
                 )
-                self.cancel = gr.Button("Cancel", size="sm", elem_id="review-cancel")
+                self.cancel = gr.Button(gettext("Cancel"), size="sm", elem_id="review-cancel")
 
     def _buttons(self) -> None:
         def button(text: str, key: str, **more: Any) -> gr.Button:
             return gr.Button(text, size="sm", min_width=60, elem_id=f"review-{key}", **more)
 
         with gr.Row(elem_classes="sb-keys-row"):
-            self.accept = button("Accept", "accept", variant="primary")
-            self.relabel = button("Relabel", "relabel")
-            self.reject = button("Reject", "reject")
-            self.new = button("New breed", "new")
-            self.undo = button("Undo", "undo")
-            self.previous = button("Previous", "previous")
-            self.next = button("Next", "next")
-            self.gold = button("Known answer", "gold", visible=False)
+            self.accept = button(gettext("Accept"), "accept", variant="primary")
+            self.relabel = button(gettext("Relabel"), "relabel")
+            self.reject = button(gettext("Reject"), "reject")
+            self.new = button(gettext("New breed"), "new")
+            self.undo = button(gettext("Undo"), "undo")
+            self.previous = button(gettext("Previous"), "previous")
+            self.next = button(gettext("Next"), "next")
+            self.gold = button(gettext("Known answer"), "gold", visible=False)
 
     def wire(self) -> None:
         """The events that need no server, or only to open a form."""
@@ -134,7 +135,8 @@ class Acts:
             self.relabel: gr.update(interactive=undecided),
             self.new: gr.update(interactive=undecided),
             self.gold: gr.update(
-                visible=not undecided, value="No known answer" if shown.gold else "Make it a known answer"
+                visible=not undecided,
+                value=gettext("No known answer") if shown.gold else gettext("Make it a known answer"),
             ),
             self.previous: gr.update(interactive=desk.place > 0),
             self.next: gr.update(interactive=desk.place + 1 < len(desk.items)),
@@ -151,5 +153,5 @@ def _open(relabel: bool, new: bool) -> tuple[Any, Any]:
 
 def groups_of(species: str | None) -> Any:
     """The groups a new breed of a species can belong to."""
-    found = sorted((group.name, group.id) for group in GROUPS.values() if group.species == species)
-    return gr.update(choices=[("None of these", ""), *found], value="")
+    found = sorted((gettext(group.name), group.id) for group in GROUPS.values() if group.species == species)
+    return gr.update(choices=[(gettext("None of these"), ""), *found], value="")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from babel.dates import format_skeleton
+
+from smartbreed.i18n import ENGLISH, gettext, language, mark, translated
 from smartbreed.review.claims import said
-from smartbreed.review.decisions import NewBreed, breed_name
+from smartbreed.review.decisions import OUTCOMES, NewBreed, breed_name
 from smartbreed.review.queue import Item
 from smartbreed.review.service import Outcome
 from smartbreed.review.stats import Stats
@@ -18,6 +22,23 @@ Name = Callable[[str | None], str]
 
 MACROS = Macros("review.html")
 
+#: State of a flag → how it reads alone, and with the breed that was decided on.
+_STATES = {
+    "open": (mark("Open"), mark("Open: %(breed)s")),
+    "accepted": (mark("Accepted"), mark("Accepted as %(breed)s")),
+    "relabelled": (mark("Relabelled"), mark("Relabelled as %(breed)s")),
+    "rejected": (mark("Rejected"), mark("Rejected as %(breed)s")),
+    "new breed": (mark("New breed"), mark("New breed %(breed)s")),
+}
+#: Decision about several flags at once → the same two ways.
+_MANY = {
+    "accept": (mark("Accepted %(number)s flags."), mark("Accepted %(number)s flags as %(breed)s.")),
+    "relabel": (mark("Relabelled %(number)s flags."), mark("Relabelled %(number)s flags as %(breed)s.")),
+    "reject": (mark("Rejected %(number)s flags."), mark("Rejected %(number)s flags as %(breed)s.")),
+    "new_breed": (mark("New breed: %(number)s flags."), mark("New breed: %(number)s flags as %(breed)s.")),
+}
+_SPECIES = {"cat": mark("cat"), "dog": mark("dog")}
+
 
 def progress(stats: Stats, place: int, count: int, here: int) -> str:
     """How much is left, and where in the list one is.
@@ -28,12 +49,16 @@ def progress(stats: Stats, place: int, count: int, here: int) -> str:
         here: decided since the page was opened.
     """
     total = stats.open + stats.decided
-    left = "Nothing to review" if not stats.open else f"{stats.open} left to review"
-    notes = [f"{stats.decided} of {total} decided"] if total else []
+    left = (
+        gettext("%(number)s left to review", number=stats.open)
+        if stats.open
+        else gettext("Nothing to review")
+    )
+    notes = [gettext("%(decided)s of %(total)s decided", decided=stats.decided, total=total)] if total else []
     if here:
-        notes.append(f"{here} by you just now")
+        notes.append(gettext("%(number)s by you just now", number=here))
     if stats.unseen:
-        notes.append(f"the model has still to look at {stats.unseen}")
+        notes.append(gettext("the model has still to look at %(number)s", number=stats.unseen))
     return str(MACROS.progress(left, notes, place, count, stats.decided / total if total else 1.0))
 
 
@@ -51,8 +76,8 @@ def words(item: Item, shown: Views, name: Name) -> str:
 def group_text(alike: Sequence[Item]) -> str:
     """What the box says that takes the near-duplicates along."""
     if len(alike) == 1:
-        return "The same for its near-duplicate"
-    return f"The same for its {len(alike)} near-duplicates"
+        return gettext("The same for its near-duplicate")
+    return gettext("The same for its %(number)s near-duplicates", number=len(alike))
 
 
 def strip(alike: Sequence[Item], thumbs: Mapping[str, str], more: int) -> Any:
@@ -63,19 +88,26 @@ def strip(alike: Sequence[Item], thumbs: Mapping[str, str], more: int) -> Any:
 def _decided(item: Item, name: Name) -> str:
     row = item.decision
     assert row is not None
-    who = {"agreement": "by agreement", "gold": "by a known answer"}.get(
-        row.reviewer, f"by {row.reviewer[:8]}"
-    )
+    sentence = {
+        "agreement": mark("%(outcome)s by agreement, %(when)s"),
+        "gold": mark("%(outcome)s by a known answer, %(when)s"),
+    }.get(row.reviewer, mark("%(outcome)s by %(who)s, %(when)s"))
     reason = f": {row.reason}" if row.reason else ""
-    return f"{_outcome(item, name)} {who}, {row.decided_at:%d %B %H:%M} UTC{reason}"
+    when = f"{_day_of_year(row.decided_at)} {row.decided_at:%H:%M} UTC"
+    return gettext(sentence, outcome=_outcome(item, name), who=row.reviewer[:8], when=when) + reason
+
+
+def _day_of_year(moment: dt.datetime) -> str:
+    code = language()
+    return f"{moment:%d %B}" if code == ENGLISH else str(format_skeleton("MMMMd", moment, locale=code))
 
 
 def _outcome(item: Item, name: Name) -> str:
     """What became of a flag: "New breed Mudi", with the name that a maintainer gave it."""
     row = item.decision
-    what = "" if row is None else row.name or name(row.label) or row.species
-    link = " " if item.state == "new breed" else " as "
-    return item.state.capitalize() + (f"{link}{what}" if what else "")
+    what = "" if row is None else row.name or name(row.label) or gettext(_SPECIES.get(row.species or "", ""))
+    alone, of_breed = _STATES[item.state]
+    return gettext(of_breed, breed=what) if what else gettext(alone)
 
 
 def _then(item: Item, shown: Views, name: Name) -> str:
@@ -87,7 +119,7 @@ def _then(item: Item, shown: Views, name: Name) -> str:
     if now.id == flag.predicted and abs(now.probability - (flag.probability or 0)) < 0.05:
         return ""
     sure = f" ({percent(flag.probability)})" if flag.probability is not None else ""
-    return f"When it was flagged: {name(flag.predicted)}{sure}"
+    return gettext("When it was flagged: %(breed)s", breed=f"{name(flag.predicted)}{sure}")
 
 
 def rows(items: Sequence[Item], thumbs: Mapping[str, str], name: Name, more: int, number: int = 0) -> str:
@@ -101,7 +133,7 @@ def rows(items: Sequence[Item], thumbs: Mapping[str, str], name: Name, more: int
         return str(MACROS.empty(False))
 
     def model(item: Item) -> str:
-        return f"{name(item.top[0][0])} {percent(item.top[0][1])}" if item.top else "no pet seen"
+        return f"{name(item.top[0][0])} {percent(item.top[0][1])}" if item.top else gettext("no pet seen")
 
     drawn = [
         (item, thumbs.get(item.id, ""), _said(item), model(item), _outcome(item, name)) for item in items
@@ -112,27 +144,27 @@ def rows(items: Sequence[Item], thumbs: Mapping[str, str], name: Name, more: int
 def accept_text(item: Item) -> str:
     """What the button that accepts says."""
     if item.flag.verdict == "not_a_pet":
-        return "Accept: no pet"
+        return gettext("Accept: no pet")
     if item.flag.verdict == "missed" and not item.label_name:
-        return "Accept the box"
-    return f"Accept {item.label_name}" if item.label_name else "Accept"
+        return gettext("Accept the box")
+    return gettext("Accept %(breed)s", breed=item.label_name) if item.label_name else gettext("Accept")
 
 
 def outcome_text(outcome: Outcome, new: Mapping[str, NewBreed]) -> str:
     """What was just decided, and what was not."""
     rows = outcome.decisions
     row = rows[0]
-    verb = {"accept": "Accepted", "relabel": "Relabelled", "reject": "Rejected", "new_breed": "New breed"}
-    link = " " if row.decision == "new_breed" else " as "
-    label = f"{link}{row.name or breed_name(row.label, new)}" if row.label else ""
+    breed = row.name or breed_name(row.label, new) if row.label else ""
     if len({other.label for other in rows}) > 1:
-        text = f"{len(rows)} flags decided."
+        text = gettext("%(number)s flags decided.", number=len(rows))
     elif len({other.decision for other in rows}) > 1:
-        text = f"{len(rows)} flags decided{label}."
+        said = mark("%(number)s flags decided as %(breed)s.") if breed else mark("%(number)s flags decided.")
+        text = gettext(said, number=len(rows), breed=breed)
+    elif len(rows) > 1:
+        text = gettext(_MANY[row.decision][bool(breed)], number=len(rows), breed=breed)
     else:
-        many = f" {len(rows)} flags" if len(rows) > 1 else ""
-        text = f"{verb[row.decision]}{many}{label}."
-    return str(MACROS.decided(text, list(outcome.skipped.values())[:5]))
+        text = f"{gettext(_STATES[OUTCOMES[row.decision]][bool(breed)], breed=breed)}."
+    return str(MACROS.decided(text, [translated(why) for why in list(outcome.skipped.values())[:5]]))
 
 
 def _said(item: Item) -> str:

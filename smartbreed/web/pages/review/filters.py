@@ -7,16 +7,19 @@ from typing import Any
 
 import gradio as gr
 
+from smartbreed.i18n import gettext, mark
 from smartbreed.web.components.breed_list import breed_choices, breed_dropdown, catalogue
 
 _STATES = [
-    ("To review", "open"), ("Accepted", "accepted"), ("Relabelled", "relabelled"), ("Rejected", "rejected"),
-    ("New breeds", "new breed"), ("All decided", "decided"), ("All", "all"),
+    (mark("To review"), "open"), (mark("Accepted"), "accepted"), (mark("Relabelled"), "relabelled"),
+    (mark("Rejected"), "rejected"), (mark("New breeds"), "new breed"), (mark("All decided"), "decided"),
+    (mark("All"), "all"),
 ]  # fmt: skip
 _VERDICTS = [
-    ("Every answer", ""), ("Wrong breed", "wrong"), ("That’s right", "correct"), ("Not a pet", "not_a_pet"),
-    ("Pet was missed", "missed"), ("Can’t tell", "unsure"),
+    (mark("Every answer"), ""), (mark("Wrong breed"), "wrong"), (mark("That’s right"), "correct"),
+    (mark("Not a pet"), "not_a_pet"), (mark("Pet was missed"), "missed"), (mark("Can’t tell"), "unsure"),
 ]  # fmt: skip
+_VIEWS = [(mark("One by one"), "one"), (mark("List"), "list")]
 
 
 class FilterBar:
@@ -25,24 +28,27 @@ class FilterBar:
     def __init__(self) -> None:
         plain: dict[str, Any] = {"filterable": False, "min_width": 140}
         with gr.Row(elem_classes="sb-filters", elem_id="review-filters"):
-            self.state = gr.Dropdown(_STATES, value="open", label="Show", elem_id="review-state", **plain)
-            self.verdict = gr.Dropdown(_VERDICTS, value="", label="Answer", elem_id="review-verdict", **plain)
+            self.state = gr.Dropdown(
+                _STATES, value="open", label=gettext("Show"), elem_id="review-state", **plain
+            )
+            self.verdict = gr.Dropdown(
+                _VERDICTS, value="", label=gettext("Answer"), elem_id="review-verdict", **plain
+            )
             self.breed = breed_dropdown(
-                [("Every breed", ""), *breed_choices(catalogue())], value="", label="Breed", min_width=140,
-                elem_id="review-breed-filter",
+                [(gettext("Every breed"), ""), *breed_choices(catalogue())], value="", label=gettext("Breed"),
+                min_width=140, elem_id="review-breed-filter",
             )  # fmt: skip
             self.flagger = gr.Dropdown(
-                [("Everybody", "")], value="", label="Person", allow_custom_value=True, min_width=140,
-                elem_id="review-flagger",
+                [(gettext("Everybody"), "")], value="", label=gettext("Person"), allow_custom_value=True,
+                min_width=140, elem_id="review-flagger",
             )  # fmt: skip
             self.view = gr.Radio(
-                [("One by one", "one"), ("List", "list")], value="one", label="View", min_width=170,
-                elem_id="review-view",
-            )  # fmt: skip
+                _VIEWS, value="one", label=gettext("View"), min_width=170, elem_id="review-view"
+            )
         self.inputs = [self.state, self.verdict, self.breed, self.flagger]
         self.changes = [control.input for control in self.inputs]
         self.outputs = [self.flagger]
 
     def show(self, flaggers: Sequence[tuple[str, str]]) -> dict[Any, Any]:
         """Offer these people; what is chosen stays."""
-        return {self.flagger: gr.update(choices=[("Everybody", ""), *flaggers])}
+        return {self.flagger: gr.update(choices=[(gettext("Everybody"), ""), *flaggers])}

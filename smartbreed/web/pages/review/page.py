@@ -11,6 +11,7 @@ import gradio as gr
 
 from smartbreed.admin.actor import acting
 from smartbreed.core.errors import MaintainerError, ReviewError
+from smartbreed.i18n import gettext, mark
 from smartbreed.review import decisions
 from smartbreed.review.decisions import NewDecision
 from smartbreed.review.queue import Filters
@@ -38,7 +39,7 @@ from smartbreed.web.pages.review.view import show
 
 Updates = dict[Any, Any]
 #: What the list's choice of breeds shows before one is chosen.
-_NO_BREED = ("Another breed …", "")
+_NO_BREED = (mark("Another breed …"), "")
 #: The next desk and what to say; None leaves the page as it is.
 Acted = tuple[Desk, str | None]
 #: What an order of the page does: desk and reviewer in.
@@ -69,21 +70,25 @@ class ReviewPage:
             with gr.Column(visible=False, elem_id="review-many") as self.many:
                 self._many()
             self.empty = gr.HTML(visible=False)
-            self.empty_undo = gr.Button("Undo", size="sm", visible=False, elem_id="review-empty-undo")
-            self.leave = gr.HTML(html.sign_out(), visible=False)
+            self.empty_undo = gr.Button(
+                gettext("Undo"), size="sm", visible=False, elem_id="review-empty-undo"
+            )
+            self.leave = gr.HTML(each_language(html.sign_out), visible=False)
         self._wire()
 
     def _many(self) -> None:
         with gr.Row(elem_classes="sb-bulk"):
-            self.all = gr.Button("Choose all", size="sm", elem_id="review-all")
-            self.bulk_accept = gr.Button("Accept", size="sm", variant="primary", elem_id="review-bulk-accept")
-            self.bulk_reject = gr.Button("Reject", size="sm", elem_id="review-bulk-reject")
+            self.all = gr.Button(gettext("Choose all"), size="sm", elem_id="review-all")
+            self.bulk_accept = gr.Button(
+                gettext("Accept"), size="sm", variant="primary", elem_id="review-bulk-accept"
+            )
+            self.bulk_reject = gr.Button(gettext("Reject"), size="sm", elem_id="review-bulk-reject")
             self.bulk_breed = breed_dropdown(
-                [_NO_BREED], value="", show_label=False, label="Relabel as", container=False, min_width=200,
-                elem_id="review-bulk-breed",
+                [_NO_BREED], value="", show_label=False, label=gettext("Relabel as"), container=False,
+                min_width=200, elem_id="review-bulk-breed",
             )  # fmt: skip
-            self.bulk_relabel = gr.Button("Relabel", size="sm", elem_id="review-bulk-relabel")
-            self.bulk_undo = gr.Button("Undo", size="sm", elem_id="review-bulk-undo")
+            self.bulk_relabel = gr.Button(gettext("Relabel"), size="sm", elem_id="review-bulk-relabel")
+            self.bulk_undo = gr.Button(gettext("Undo"), size="sm", elem_id="review-bulk-undo")
         self.list = gr.HTML(elem_id="review-list")
 
     def _wire(self) -> None:
@@ -216,7 +221,9 @@ class ReviewPage:
             self.empty_undo: gr.update(visible=not desk.items and bool(desk.orders)),
             self.leave: gr.update(visible=password),
             self.list: shown.listed,
-            self.bulk_breed: gr.update(choices=[_NO_BREED, *shown.breeds], value=""),
+            self.bulk_breed: gr.update(
+                choices=[(gettext(_NO_BREED[0]), _NO_BREED[1]), *shown.breeds], value=""
+            ),
             **self.acts.show(desk, shown),
             **self.filters.show(shown.flaggers),
         }
@@ -269,7 +276,7 @@ class ReviewPage:
     def _undo_last(self, desk: Desk, reviewer: str) -> tuple[Desk, str]:
         """Take back what was done last on this page."""
         if not desk.orders:
-            return desk, html.note("There is nothing of yours to take back.")
+            return desk, html.note(gettext("There is nothing of yours to take back."))
         review, last = self.services.review, desk.orders[-1]
         desk = replace(desk, orders=desk.orders[:-1])
         try:

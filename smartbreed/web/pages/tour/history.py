@@ -119,7 +119,8 @@ class Walker:
     ) -> list[tuple[Correction, tuple[bytes, Answer | None]]]:
         revision = identifier.bundle.version.revision
         with self._guard:
-            keys = {(revision, correction): correction for correction in found}
+            # What the person said reads differently in each language; what the model says does not.
+            keys = {(revision, replace(correction, said="")): correction for correction in found}
             # A photo that was taken back is forgotten here too.
             self._seen = {key: value for key, value in self._seen.items() if key in keys}
             for key, correction in keys.items():

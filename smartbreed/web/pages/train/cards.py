@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from smartbreed.dataset.needs import LEAST_PICTURES, Need
-from smartbreed.i18n import gettext
+from smartbreed.i18n import gettext, mark, ngettext
 from smartbreed.registry.model_source import newer
 from smartbreed.registry.pinning import LATEST
 from smartbreed.registry.release_history import Release, Serving
@@ -22,28 +22,33 @@ MACROS = Macros("train.html")
 
 #: Outcome of a run → how its heading reads, and its tone.
 _OUTCOMES = {
-    "released": ("A new version is out", "good"),
-    "passed": ("The new model passed", "good"),
-    "refused": ("Nothing was published", "calm"),
-    "nothing_new": ("Nothing new to learn", "calm"),
-    "too_few": ("Too few photos to learn from", "calm"),
-    "failed": ("The retraining gave up", "bad"),
-    "lost": ("The retraining broke off", "bad"),
-    "cancelled": ("Stopped", "calm"),
+    "released": (mark("A new version is out"), "good"),
+    "passed": (mark("The new model passed"), "good"),
+    "refused": (mark("Nothing was published"), "calm"),
+    "nothing_new": (mark("Nothing new to learn"), "calm"),
+    "too_few": (mark("Too few photos to learn from"), "calm"),
+    "failed": (mark("The retraining gave up"), "bad"),
+    "lost": (mark("The retraining broke off"), "bad"),
+    "cancelled": (mark("Stopped"), "calm"),
 }
-MODE_NAMES = {"head": "quick", "full": "full"}
+MODE_NAMES = {"head": mark("quick"), "full": mark("full")}
 
 
 def choices(releases: Sequence[Release], now: Serving) -> list[tuple[str, str]]:
     """The versions to choose from, as text and revision; the first stands for the newest."""
     usable = [
-        (f"{release.version}{' (answers now)' if release.served else ''}", release.revision)
+        (
+            gettext("%(version)s (answers now)", version=release.version)
+            if release.served
+            else release.version,
+            release.revision,
+        )
         for release in releases
         if not release.bad
     ]
     if now.pin and chosen_revision(releases, now) not in {revision for _, revision in usable}:
         usable.append((now.pin, now.pin_revision))
-    return [("The newest, now and later", LATEST), *usable]
+    return [(gettext("The newest, now and later"), LATEST), *usable]
 
 
 def chosen_revision(releases: Sequence[Release], now: Serving) -> str:
@@ -61,18 +66,26 @@ def choice_note(now: Serving) -> str:
     if now.problem:
         return ""
     if now.loading:
-        return f"Version {now.loading} is being loaded; version {now.version} answers until then."
-    return f"Version {now.version} answers until you choose another." if now.pin else ""
+        return gettext(
+            "Version %(next)s is being loaded; version %(version)s answers until then.",
+            next=now.loading, version=now.version,
+        )  # fmt: skip
+    if not now.pin:
+        return ""
+    return gettext("Version %(version)s answers until you choose another.", version=now.version)
 
 
 def back_text(now: Serving) -> str:
     """What the button says that goes one version back."""
-    return f"Go back to version {now.before}" if now.before else "No earlier version"
+    if not now.before:
+        return gettext("No earlier version")
+    return gettext("Go back to version %(version)s", version=now.before)
 
 
 def how(job: Job) -> str:
     """ "quick, started by hand"."""
-    return f"{MODE_NAMES.get(job.spec.mode, '')}, {TRIGGERS.get(job.spec.trigger, '')}"
+    mode, trigger = MODE_NAMES.get(job.spec.mode, ""), TRIGGERS.get(job.spec.trigger, "")
+    return f"{gettext(mode)}, {gettext(trigger)}"
 
 
 def progress(job: Job) -> str:
@@ -86,10 +99,11 @@ def outcome(job: Job, now: Serving) -> str:
     Args:
         now: what answers; a version that was published need not.
     """
-    heading, tone = _OUTCOMES.get(job.state, ("It ended", "calm"))
+    heading, tone = _OUTCOMES.get(job.state, (mark("It ended"), "calm"))
+    heading = gettext(heading)
     result, published = job.progress.result, ""
     if result is not None and result.published and result.version:
-        heading = f"Version {result.version} is out"
+        heading = gettext("Version %(version)s is out", version=result.version)
         published, tone = _published(result.version, now)
     return str(MACROS.outcome(job, heading, tone, published))
 
@@ -102,37 +116,50 @@ def need(now: Need | None) -> str:
 def need_text(now: Need) -> str:
     """How many photos a mode needs and has, in a sentence or two."""
     if now.mode == "full":
-        return (
-            f"A full retraining needs {now.wanted} new photos to evaluate on, a fifth of the accepted "
-            f"ones: {now.have or 'none'} so far. About {now.more} more have to be accepted."
-        )
-    return (
-        f"A quick retraining needs {now.wanted} newly accepted photos of breeds that the model knows or can "
-        f"learn. There {'is' if now.have == 1 else 'are'} {now.have or 'none'}; {now.more} "
-        f"more {'is' if now.more == 1 else 'are'} needed."
+        return gettext(
+            "A full retraining needs %(wanted)s new photos to evaluate on, a fifth of the accepted ones: "
+            "%(have)s so far. About %(more)s more have to be accepted.",
+            wanted=now.wanted, have=now.have or gettext("none"), more=now.more,
+        )  # fmt: skip
+    needs = gettext(
+        "A quick retraining needs %(wanted)s newly accepted photos of breeds that the model knows or can "
+        "learn.",
+        wanted=now.wanted,
     )
+    have = ngettext("There is %(have)s", "There are %(have)s", now.have, have=now.have or gettext("none"))
+    more = ngettext("%(number)s more is needed.", "%(number)s more are needed.", now.more)
+    return f"{needs} {have}; {more}"
 
 
 def _published(version: str, now: Serving) -> tuple[str, str]:
     """What became of a published version, and its tone."""
     if version == now.version:
-        return "is published, and answers now", "good"
+        return gettext("It passed every check, is published, and answers now."), "good"
     if now.pin and now.pin != version:
-        chosen = f"version {now.pin} was chosen to answer"
-        return f"is published, but {chosen}", "calm"
+        said = mark("It passed every check, is published, but version %(version)s was chosen to answer.")
+        return gettext(said, version=now.pin), "calm"
     if now.problem:
-        return f"is published, but version {now.version} still answers", "calm"
+        said = mark("It passed every check, is published, but version %(version)s still answers.")
+        return gettext(said, version=now.version), "calm"
     if newer(now.version, version):
-        return f"is published, and the newer version {now.version} answers now", "good"
-    return "is published, and answers as soon as it has been loaded", "good"
+        said = mark("It passed every check, is published, and the newer version %(version)s answers now.")
+        return gettext(said, version=now.version), "good"
+    return gettext("It passed every check, is published, and answers as soon as it has been loaded."), "good"
+
+
+_MODES = (
+    ("head", mark("Quick: a minute or two"), mark("Quick: %(time)s last time")),
+    ("full", mark("Full: hours on a CPU"), mark("Full: %(time)s last time")),
+)
 
 
 def modes(jobs: Sequence[Job]) -> list[tuple[str, str]]:
     """The choices of how to retrain, with the time the last one took here."""
     choices = []
-    for mode, name, guess in (("head", "Quick", "a minute or two"), ("full", "Full", "hours on a CPU")):
+    for mode, guess, known in _MODES:
         took = next((job.seconds for job in jobs if job.spec.mode == mode and job.progress.result), None)
-        choices.append((f"{name}: {guess if took is None else f'{span(took)} last time'}", mode))
+        said = gettext(guess) if took is None else gettext(known, time=span(took))
+        choices.append((said, mode))
     return choices
 
 
@@ -171,12 +198,12 @@ def history(jobs: Sequence[Job]) -> str:
 
 #: A check's name in the report → what people call it.
 _CHECKS = {
-    "overall": "All breeds",
-    "root": "Against the last full training",
-    "groups": "Each group of breeds",
-    "breeds": "Each breed",
-    "calibration": "Honest percentages",
-    "flagged": "What was flagged",
+    "overall": mark("All breeds"),
+    "root": mark("Against the last full training"),
+    "groups": mark("Each group of breeds"),
+    "breeds": mark("Each breed"),
+    "calibration": mark("Honest percentages"),
+    "flagged": mark("What was flagged"),
 }
 
 
@@ -208,4 +235,4 @@ def _check(values: dict[str, object]) -> tuple[str, str, str, str]:
     passed = values.get("passed") is True
     word = "failed" if not passed else "passed" if values.get("decided", True) is True else "not decided"
     said, unsure = (str(values.get(key) or "")[:_MOST] for key in ("sentence", "undecided"))
-    return _CHECKS.get(name, name), word, said, unsure
+    return gettext(_CHECKS.get(name, name)), word, said, unsure

@@ -10,6 +10,7 @@ import gradio as gr
 from smartbreed import feedback_loop
 from smartbreed.admin.actor import acting
 from smartbreed.core.errors import RequestError
+from smartbreed.i18n import gettext
 from smartbreed.registry.pinning import LATEST
 from smartbreed.registry.release_history import Serving
 from smartbreed.services import Services, explain_failure
@@ -41,7 +42,7 @@ class TrainPage:
         self.timer = gr.Timer(_IDLE_S)
         self.live = gr.HTML("", elem_classes=["sb-live", "sb-aloud"])
         with gr.Column(visible=False, elem_id="train") as self.main:
-            gr.HTML(train_cards.MACROS.intro())
+            gr.HTML(each_language(train_cards.MACROS.intro))
             with gr.Row(elem_classes="sb-columns"):
                 with gr.Column(scale=4, min_width=290, elem_classes="sb-train-main"):
                     self.serving = gr.HTML(elem_id="serving")
@@ -59,31 +60,37 @@ class TrainPage:
             self.mode = gr.Radio(
                 train_cards.modes([]),
                 value="head",
-                label="How to retrain",
-                info="Quick retrains the last layer, new breeds included, and is right for most corrections. "
-                "Full fine-tunes the whole network.",
+                label=gettext("How to retrain"),
+                info=gettext(
+                    "Quick retrains the last layer, new breeds included, and is right for most corrections. "
+                    "Full fine-tunes the whole network."
+                ),
                 elem_id="mode",
                 elem_classes="sb-mode",
             )
             self.need = gr.HTML(elem_id="need", elem_classes="sb-live")
             with gr.Row(elem_classes="sb-actions"):
-                self.start = gr.Button("Retrain now", variant="primary", elem_id="retrain")
-                self.cancel = gr.Button("Stop it", visible=False, elem_id="cancel")
+                self.start = gr.Button(gettext("Retrain now"), variant="primary", elem_id="retrain")
+                self.cancel = gr.Button(gettext("Stop it"), visible=False, elem_id="cancel")
             self.problem = gr.HTML(elem_classes="sb-live")
 
     def _versions(self) -> None:
-        gr.HTML('<h2 class="sb-section">Versions</h2>')
+        gr.HTML(each_language(lambda: train_cards.MACROS.section(gettext("Versions"))))
         self.chart = gr.HTML(visible=False, elem_id="chart")
         self.versions = gr.HTML(elem_id="versions")
         with gr.Row(elem_classes="sb-actions", elem_id="choose"):
             self.choice = gr.Dropdown(
-                [], label="Answer with another version", elem_id="choice", filterable=False, min_width=220
+                [],
+                label=gettext("Answer with another version"),
+                elem_id="choice",
+                filterable=False,
+                min_width=220,
             )
-            self.use = gr.Button("Use this version", elem_id="use")
-            self.back = gr.Button("No earlier version", interactive=False, elem_id="back")
+            self.use = gr.Button(gettext("Use this version"), elem_id="use")
+            self.back = gr.Button(gettext("No earlier version"), interactive=False, elem_id="back")
         self.chosen = gr.HTML(elem_classes="sb-live", elem_id="chosen")
         with gr.Column(visible=False) as self.past:
-            gr.HTML('<h2 class="sb-section">Earlier retrainings</h2>')
+            gr.HTML(each_language(lambda: train_cards.MACROS.section(gettext("Earlier retrainings"))))
             self.history = gr.HTML(elem_id="history")
 
     def _wire(self) -> None:
@@ -157,7 +164,7 @@ class TrainPage:
             self._note(login, "retrain", "stopped")
         except Exception as error:
             return {self.problem: html.problem(explain_failure(error))}
-        return {self.cancel: gr.update(value="Stopping …", interactive=False), self.problem: ""}
+        return {self.cancel: gr.update(value=gettext("Stopping …"), interactive=False), self.problem: ""}
 
     def _use(self, revision: str | None, mode: str, request: gr.Request) -> Updates:
         try:
@@ -209,7 +216,7 @@ class TrainPage:
             self.progress: gr.update(value=train_cards.progress(job) if job else "", visible=job is not None),
             self.mode: gr.update(visible=not running),
             **self._start_button(mode, now, running),
-            self.cancel: gr.update(visible=running, value="Stop it", interactive=True),
+            self.cancel: gr.update(visible=running, value=gettext("Stop it"), interactive=True),
         }
         if full or not running:
             shown = train_cards.gate(self.home, job)
