@@ -42,8 +42,10 @@ sbom: $(VENV)/.installed-dev ## write what is pinned as CycloneDX JSON (SBOM=bui
 	$(BIN)/python -m cyclonedx_py requirements constraints.txt --pyproject pyproject.toml --of JSON \
 	  --output-reproducible --output-file $(SBOM)
 
-bench: $(VENV)/.installed-dev ## time the whole path beside the usual way
-	$(BIN)/python -m benchmarks.identify
+# Everything takes an hour or two; BENCH=--quick is a smoke test, BENCH="--only batch,load" some of the tables.
+BENCH ?=
+bench: $(VENV)/.installed-dev ## print the tables of docs/performance.md (BENCH=--quick: a smoke test)
+	$(BIN)/python -m benchmarks $(BENCH)
 
 hub-conformance: $(VENV)/.installed-dev ## run huggingface_hub's and datasets' own tests against localhub (15 minutes, PyPI)
 	$(BIN)/python -m benchmarks.hub_conformance

@@ -34,8 +34,8 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.hostile_load import server
-from benchmarks.identify import photographs
+from benchmarks.photographs import DATA, photographs
+from benchmarks.servers import server
 from smartbreed.core.errors import PHOTO_CODES, PhotoError
 from smartbreed.imaging.photo import read_photo
 
@@ -426,7 +426,7 @@ def run(url: str, count: int, seed: int, photos: list[bytes], share_of_json: flo
 def main(
     count: Annotated[int, typer.Option(min=1, help="Inputs in all.")] = 10_000,
     seed: Annotated[int, typer.Option(help="The same seed makes the same inputs.")] = 0,
-    data: Annotated[str, typer.Option(help="Dataset folder with photographs.")] = "../shared/data/pets",
+    data: Annotated[str, typer.Option(help="Dataset folder with photographs.")] = DATA,
 ) -> None:
     """Print the table."""
     photos = photographs(data, 12)

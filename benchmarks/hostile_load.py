@@ -12,14 +12,11 @@ import io
 import os
 import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -31,9 +28,9 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.identify import photographs
+from benchmarks.photographs import DATA, photographs
+from benchmarks.servers import server
 
-REPOSITORY = Path(__file__).parent.parent
 #: Goals: bytes of memory at the peak, and seconds until an ordinary visitor is answered.
 MOST_MEMORY, MOST_SECONDS = 1_500_000_000, 3.0
 _JSON = {"Content-Type": "application/json"}
@@ -202,40 +199,8 @@ class Attack:
         return "40 made"
 
 
-@contextmanager
-def server(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes], Path]]:
-    """``python app.py`` with its default limits: address, process and log."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = folder / "log"
-    kept = {
-        name: value for name, value in os.environ.items() if not name.startswith(("SMARTBREED_", "GRADIO_"))
-    }
-    environment = {
-        **kept,
-        "SMARTBREED_HOME": str(folder / "home"),
-        "GRADIO_SERVER_PORT": str(port),
-        "GRADIO_TEMP_DIR": str(folder / "uploads"),
-    }
-    with log.open("w") as out:
-        process = subprocess.Popen([sys.executable, "app.py"], cwd=REPOSITORY, env=environment, stderr=out)
-    try:
-        deadline = time.monotonic() + 240
-        while "serving on" not in log.read_text():
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"The server did not start:\n{log.read_text()}")
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}/", process, log
-    finally:
-        process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(30)
-        process.kill()
-
-
 def main(
-    data: Annotated[str, typer.Option(help="Dataset folder with photographs.")] = "../shared/data/pets",
+    data: Annotated[str, typer.Option(help="Dataset folder with photographs.")] = DATA,
     rounds: Annotated[int, typer.Option(min=1, max=20, help="Repetitions of each attack.")] = 2,
     only: Annotated[str, typer.Option(help="Only attacks with this in their name.")] = "",
 ) -> None:

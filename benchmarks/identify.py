@@ -1,60 +1,37 @@
 """Our pipeline against the usual way, on the same photographs in one run: ``python -m benchmarks.identify``.
 
 Ours: bytes → decode → detector → classifier → Identification → Grad-CAM overlay, with LiteRT.
+Bare: nothing but ``invoke`` of both networks, on the inputs that ours gives them, with as many threads.
 The usual way: the same photographs through Keras' ``model.predict`` for both networks
 and tf-keras-vis for Grad-CAM. Each side runs in a process of its own, in turns, so
-that neither profits from the other's warm caches and peak memory is its own.
-It also compares the start of ``app.py`` with that of an empty Blocks app.
+that none profits from another's warm caches and peak memory is its own.
 """
 
 from __future__ import annotations
 
 import io
-import json
 import os
-import statistics
-import subprocess
 import sys
 import time
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
 import typer
-from rich.console import Console
-from rich.table import Table
 
-REPOSITORY = Path(__file__).parent.parent
+from benchmarks.bare import inputs_of, invoker
+from benchmarks.conditions import noted
+from benchmarks.photographs import DATA, photographs
+from benchmarks.sheet import NONE, Sheet, show
+from benchmarks.sides import Found, in_turns, median, peak_megabytes, print_found, ratio, run_side
 
-
-def photographs(data: str, count: int) -> list[bytes]:
-    """JPEG bytes of whole photographs: the scenes test split, or drawn ones without it."""
-    path = Path(data) / "scenes" / "test-00000-of-00001.parquet"
-    if path.exists():
-        import pyarrow.parquet as pq
-
-        rows = pq.read_table(path, columns=["image"])["image"].to_pylist()
-        return [row["bytes"] for row in rows][:count]
-    from PIL import Image
-
-    rng, pictures = np.random.default_rng(0), []
-    for _ in range(count):
-        small = rng.integers(0, 255, (12, 16, 3), dtype=np.uint8)
-        buffer = io.BytesIO()
-        Image.fromarray(small).resize((500, 375)).save(buffer, "JPEG", quality=90)
-        pictures.append(buffer.getvalue())
-    return pictures
+#: Goals at the median: times the bare networks at most, and times as fast as the usual way at least.
+MOST_OF_BARE, LEAST_OF_USUAL = 1.6, 20
 
 
-def peak_megabytes() -> float:
-    """Peak resident memory of this process, MB."""
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def run_ours(photos: list[bytes]) -> dict[str, Any]:
-    """Times of our pipeline in ms, and the share of it spent outside the two networks."""
+def run_ours(photos: list[bytes]) -> Found:
+    """Times of our pipeline, and the share of its CPU time spent outside the two networks."""
     from smartbreed.core.settings import load_settings
     from smartbreed.inference.runtime import Network
     from smartbreed.services import Services
@@ -63,9 +40,9 @@ def run_ours(photos: list[bytes]) -> dict[str, Any]:
     original = Network.__call__
 
     def timed(self: Network, image: np.ndarray) -> dict[str, np.ndarray]:
-        started = time.perf_counter()
+        started = time.process_time()
         result = original(self, image)
-        inside[0] += time.perf_counter() - started
+        inside[0] += time.process_time() - started
         return result
 
     Network.__call__ = timed  # type: ignore[method-assign]
@@ -79,17 +56,38 @@ def run_ours(photos: list[bytes]) -> dict[str, Any]:
 
     once(photos[0])
     inside[0] = 0.0
-    times = []
-    for data in photos:
-        started = time.perf_counter()
-        once(data)
-        times.append((time.perf_counter() - started) * 1000)
-    outside = 1 - inside[0] * 1000 / sum(times)
+    found = _timed(photos, once, warm=False)
+    outside = 1 - inside[0] / sum(found["cpu"]) * 1000
     assert "tensorflow" not in sys.modules
-    return {"times": times, "peak": peak_megabytes(), "outside": outside}
+    return {**found, "outside": outside}
 
 
-def run_usual(photos: list[bytes]) -> dict[str, Any]:
+def run_bare(photos: list[bytes]) -> Found:
+    """Times of both networks alone, in ms a photo."""
+    from smartbreed.core.settings import load_settings
+    from smartbreed.inference.runtime import NETWORK_THREADS
+    from smartbreed.services import Services
+
+    services = Services(load_settings())
+    inputs = [inputs_of(services.identifier, services.read(data)) for data in photos]
+    invoke = invoker(services.identifier, NETWORK_THREADS)
+    return _timed(inputs, invoke)
+
+
+def _timed(items: list[Any], once: Callable[[Any], object], warm: bool = True) -> Found:
+    """ms and CPU ms of each, by default after a first one that warms; and the peak memory."""
+    if warm:
+        once(items[0])
+    found: Found = {"times": [], "cpu": []}
+    for item in items:
+        started, used = time.perf_counter(), time.process_time()
+        once(item)
+        found["times"].append((time.perf_counter() - started) * 1000)
+        found["cpu"].append((time.process_time() - used) * 1000)
+    return {**found, "peak": peak_megabytes()}
+
+
+def run_usual(photos: list[bytes]) -> Found:
     """Times in ms of Keras ``predict`` for both networks and tf-keras-vis for the overlay."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import keras
@@ -134,132 +132,66 @@ def run_usual(photos: list[bytes]) -> dict[str, Any]:
             best = int(logits.predict(values, verbose=0)[0].argmax())
             overlay(crop, cam(CategoricalScore(best), values, penultimate_layer=features)[0])
 
-    once(photos[0])
-    times = []
-    for data in photos:
-        started = time.perf_counter()
-        once(data)
-        times.append((time.perf_counter() - started) * 1000)
-    return {"times": times, "peak": peak_megabytes()}
+    return _timed(photos, once)
 
 
-EMPTY_APP = """
-import gradio as gr
-with gr.Blocks() as demo:
-    gr.Markdown("empty")
-demo.launch(quiet=True)
-"""
+_SIDES: dict[str, tuple[str, Callable[[list[bytes]], Found]]] = {
+    "ours": ("SmartBreed (LiteRT)", run_ours),
+    "bare": ("bare invoke of both networks", run_bare),
+    "usual": ("Keras predict + tf-keras-vis", run_usual),
+}
 
 
-def start_app(command: list[str], port: int) -> tuple[float, float]:
-    """Seconds until the page answers, and resident memory then (MB), of a server process."""
-    import tempfile
-    import urllib.request
+def measure(data: str = DATA, photos: int = 60, rounds: int = 3) -> Iterator[Sheet]:
+    """The table.
 
-    import psutil
-
-    with tempfile.TemporaryDirectory() as home:
-        environment = {
-            **os.environ,
-            "GRADIO_SERVER_PORT": str(port),
-            "GRADIO_ANALYTICS_ENABLED": "False",
-            "SMARTBREED_HOME": home,
-        }
-        started = time.perf_counter()
-        process = subprocess.Popen(
-            command, cwd=REPOSITORY, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    Args:
+        data: folder of photographs.
+        photos: how many.
+        rounds: turns of each side.
+    """
+    words = ["--data", data, "--photos", str(photos)]
+    sheet = Sheet(
+        f"Bytes → Identification with overlays, {photos} photographs, {rounds} rounds in turns",
+        ("", "p50 ms", "p95 ms", "CPU ms, p50", "images/s", "peak MB", "CPU outside the networks"),
+    )
+    with noted([sheet]):
+        results = in_turns(
+            {side: partial(run_side, "identify", side, words) for side in _SIDES}, rounds, "path"
         )
-        try:
-            while True:
-                try:
-                    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as answer:
-                        answer.read()
-                    break
-                except OSError:
-                    if process.poll() is not None or time.perf_counter() - started > 120:
-                        raise RuntimeError(f"{command} did not start") from None
-                    time.sleep(0.02)
-            seconds = time.perf_counter() - started
-            return seconds, psutil.Process(process.pid).memory_info().rss / 2**20
-        finally:
-            process.terminate()
-            process.wait(20)
+    for side, runs in results.items():
+        times = [t for one in runs for t in one["times"]]
+        outside = f"{median(one['outside'] for one in runs):.0%}" if side == "ours" else NONE
+        sheet.add(
+            _SIDES[side][0], f"{np.percentile(times, 50):.1f}", f"{np.percentile(times, 95):.1f}",
+            f"{median(t for one in runs for t in one['cpu']):.1f}", f"{1000 / np.mean(times):.1f}",
+            f"{max(one['peak'] for one in runs):.0f}", outside,
+        )  # fmt: skip
+    for figure, name in (("times", "At p50"), ("cpu", "By CPU time")):
+        middle = {side: [median(one[figure]) for one in runs] for side, runs in results.items()}
+        sheet.notes.append(
+            f"{name}, median of the rounds: {ratio(middle['ours'], middle['bare']):.2f} times the bare "
+            f"networks (goal: at most {MOST_OF_BARE}), {ratio(middle['usual'], middle['ours']):.1f} times as "
+            f"fast as the usual way (goal: at least {LEAST_OF_USUAL})."
+        )
+    yield sheet
 
 
-def child(side: str, data: str, count: int) -> dict[str, Any]:
-    """Run one side in a process of its own."""
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.identify",
-        "--side",
-        side,
-        "--data",
-        data,
-        "--photos",
-        str(count),
-    ]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(done.stderr[-2000:])
-    return dict(json.loads(done.stdout.splitlines()[-1]))
+#: For a smoke test.
+QUICK: dict[str, Any] = {"photos": 3, "rounds": 1}
 
 
 def main(
-    data: Annotated[
-        str, typer.Option(help="Dataset folder with the scenes test split.")
-    ] = "../shared/data/pets",
+    data: Annotated[str, typer.Option(help="Dataset folder with the scenes test split.")] = DATA,
     photos: Annotated[int, typer.Option(help="Photographs.")] = 60,
-    rounds: Annotated[int, typer.Option(help="Turns of each side.")] = 2,
+    rounds: Annotated[int, typer.Option(help="Turns of each side.")] = 3,
     side: Annotated[str, typer.Option(hidden=True)] = "",
-    app: Annotated[bool, typer.Option(help="Also measure the start of the app.")] = True,
 ) -> None:
-    """Print the tables."""
+    """Print the table."""
     if side:
-        pictures = photographs(data, photos)
-        print(json.dumps({"ours": run_ours, "usual": run_usual}[side](pictures)))
-        return
-    console = Console(width=110)
-    results: dict[str, list[dict[str, Any]]] = {"ours": [], "usual": []}
-    for _ in range(rounds):
-        for name in results:
-            results[name].append(child(name, data, photos))
-    times = {name: [t for r in runs for t in r["times"]] for name, runs in results.items()}
-    table = Table(title=f"bytes → Identification with overlays, {photos} photographs × {rounds}")
-    for heading in ("", "p50 ms", "p95 ms", "images/s", "peak MB", "outside the networks"):
-        table.add_column(heading, justify="right" if heading else "left")
-    names = {"ours": "SmartBreed (LiteRT)", "usual": "Keras predict + tf-keras-vis"}
-    for name, runs in results.items():
-        outside = f"{statistics.median(r['outside'] for r in runs):.0%}" if name == "ours" else "–"
-        table.add_row(
-            names[name], f"{np.percentile(times[name], 50):.1f}", f"{np.percentile(times[name], 95):.1f}",
-            f"{1000 / np.mean(times[name]):.1f}", f"{max(r['peak'] for r in runs):.0f}", outside,
-        )  # fmt: skip
-    console.print(table)
-    console.print(
-        f"ours is {np.percentile(times['usual'], 50) / np.percentile(times['ours'], 50):.1f}× as fast at p50"
-    )
-    if app:
-        commands = {
-            "an empty Blocks app": [sys.executable, "-c", EMPTY_APP],
-            "app.py": [sys.executable, "app.py"],
-        }
-        starts: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
-        for turn in range(3):
-            for offset, (name, command) in enumerate(commands.items()):
-                starts[name].append(start_app(command, 17860 + 2 * turn + offset))
-        table = Table(title="Start, three times each, median")
-        for heading in ("", "seconds to the first page", "resident MB"):
-            table.add_column(heading, justify="right" if heading else "left")
-        medians = {
-            name: [statistics.median(column) for column in zip(*rows, strict=True)]
-            for name, rows in starts.items()
-        }
-        for name, (seconds, megabytes) in medians.items():
-            table.add_row(name, f"{seconds:.2f}", f"{megabytes:.0f}")
-        console.print(table)
-        empty, ours = medians.values()
-        console.print(f"app.py: {ours[0] / empty[0]:.2f}× the time, {ours[1] - empty[1]:+.0f} MB")
+        print_found(_SIDES[side][1](photographs(data, photos)))
+    else:
+        show(measure(data, photos, rounds))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.photographs import DATA
 from smartbreed.core.settings import EMBEDDED_BUNDLE, load_settings
 
 BREEDS = "pug,keeshond,siamese,norfolk_terrier,toy_poodle"
@@ -195,7 +196,7 @@ def _shifted(labels: np.ndarray, gone: int) -> np.ndarray:
 
 
 def main(
-    data: Annotated[Path, typer.Option(help="Folder with breeds/*.parquet.")] = Path("../shared/data/pets"),
+    data: Annotated[Path, typer.Option(help="Folder with breeds/*.parquet.")] = Path(DATA),
     count: Annotated[int, typer.Option(min=1, help="Accepted photos of the feedback loop.")] = 50,
     breeds: Annotated[str, typer.Option(help="Breeds to take out and learn.")] = BREEDS,
     draws: Annotated[int, typer.Option(min=1, help="Random choices of photos a breed.")] = 5,

@@ -19,6 +19,7 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.photographs import DATA
 from smartbreed.core.settings import load_settings
 from smartbreed.imaging.photo import Photo
 from smartbreed.inference.boxes import iou
@@ -131,7 +132,7 @@ def score(identifier: Identifier, pictures: Iterator[Composed], tiles: bool) -> 
 
 
 def main(
-    data: Annotated[str, typer.Option(help="Dataset folder with scenes.")] = "../shared/data/pets",
+    data: Annotated[str, typer.Option(help="Dataset folder with scenes.")] = DATA,
     photos: Annotated[int, typer.Option(help="Photographs at most in each row.")] = 200,
     seed: Annotated[int, typer.Option(help="Where each photograph is put.")] = 0,
 ) -> None:

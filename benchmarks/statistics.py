@@ -35,7 +35,7 @@ from smartbreed.web.pages.statistics.page import StatisticsPages
 
 #: Goal: seconds until the page is there.
 MOST_SECONDS = 1.0
-_DAYS, _VERSIONS, _LOT = 3 * 365, 6, 20_000
+_DAYS, _VERSIONS, _LOT, _FLAGGERS = 3 * 365, 6, 20_000, 10_000
 
 
 def synthetic_events(number: int, labels: list[str], version: str, chance: random.Random) -> list[Seen]:
@@ -55,22 +55,42 @@ def synthetic_events(number: int, labels: list[str], version: str, chance: rando
 
 
 def fill(sessions: Sessions, answers: int, labels: list[str], version: str, revision: str) -> None:
-    """Count the answers, and save flags."""
-    chance, now = random.Random(7), dt.datetime.now(dt.UTC)
-    for batch, start in enumerate(range(0, answers, _LOT), 1):
-        some = synthetic_events(min(_LOT, answers - start), labels, version, chance)
-        add_counts(sessions, tally(some), "benchmark", batch, now)
+    """Count the answers, and save a tenth as many flags."""
+    fill_answers(sessions, range(answers), labels, version)
+    fill_flags(sessions, range(answers // 10), labels, revision)
+
+
+def fill_answers(sessions: Sessions, numbers: range, labels: list[str], version: str) -> None:
+    """Count answers.
+
+    Args:
+        numbers: of them; each is counted once.
+    """
+    chance, now = random.Random(7 + numbers.start), dt.datetime.now(dt.UTC)
+    for start in range(numbers.start, numbers.stop, _LOT):
+        some = synthetic_events(min(_LOT, numbers.stop - start), labels, version, chance)
+        add_counts(sessions, tally(some), "benchmark", start + 1, now)
+
+
+def fill_flags(sessions: Sessions, numbers: range, labels: list[str], revision: str) -> None:
+    """Save flags that wait, of as many photos, by `_FLAGGERS` visitors.
+
+    Args:
+        numbers: of them; a number is saved once only.
+    """
+    chance, now = random.Random(8 + numbers.start), dt.datetime.now(dt.UTC)
     with write(sessions) as session:
-        for start in range(0, answers // 10, _LOT):
+        for start in range(numbers.start, numbers.stop, _LOT):
             rows = [
                 {
                     "id": f"{n:026d}", "sample_id": f"{n:064x}", "photo_width": 9, "photo_height": 9,
                     "predicted": chance.choice(labels), "verdict": chance.choice(("correct", "wrong")),
                     "model_revision": revision, "consent": True,
                     "flagged_at": now - dt.timedelta(days=chance.randrange(_DAYS)),
-                    "flagger": "f" * 64, "state": "pending", "dedupe_key": f"{n:064x}",
+                    "flagger": f"{chance.randrange(_FLAGGERS):064x}", "state": "pending",
+                    "dedupe_key": f"{n:064x}",
                 }
-                for n in range(start, min(start + _LOT, answers // 10))
+                for n in range(start, min(start + _LOT, numbers.stop))
             ]  # fmt: skip
             session.execute(sa.insert(Flag), rows)
 

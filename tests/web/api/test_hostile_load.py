@@ -7,7 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from benchmarks.hostile_load import MOST_MEMORY, Attack, server
+from benchmarks.hostile_load import MOST_MEMORY, Attack
+from benchmarks.servers import server
 
 
 @pytest.mark.slow
