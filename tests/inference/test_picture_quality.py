@@ -11,7 +11,7 @@ from support.bundles import edit_config
 
 from smartbreed.core.errors import BundleError
 from smartbreed.imaging.photo import Photo
-from smartbreed.inference.picture_quality import Faults, faults_of
+from smartbreed.inference.picture_quality import COLOUR, LIGHT, NOISE, SHARPNESS, Faults, faults_of
 from smartbreed.inference.pipeline import Identifier
 
 #: Any probability is enough for a breed; none is enough.
@@ -36,6 +36,34 @@ def test_flat_pictures_have_finite_faults(pixels: np.ndarray) -> None:
     faults = faults_of(pixels)
     assert np.isfinite(faults).all()
     assert min(faults) >= 0
+
+
+@pytest.mark.parametrize("size", [8, 33, 260])
+def test_faults_are_what_their_masks_say(size: int) -> None:
+    rng = np.random.default_rng(size)
+    extreme = np.where(rng.random((size, size, 1)) < 0.5, 255, 0).astype(np.uint8).repeat(3, axis=2)
+    for pixels in (rng.integers(0, 256, (size, size, 3), np.uint8), extreme, extreme // 40 + 1):
+        gray = np.asarray(Image.fromarray(pixels).convert("L"), float)
+        contrast = gray.std() + 1
+        even = gray[: size // 2 * 2, : size // 2 * 2].reshape(size // 2, 2, size // 2, 2).mean(axis=(1, 3))
+        noise = masked(gray, [[1, -2, 1], [-2, 4, -2], [1, -2, 1]]) * 0.209 / contrast
+        detail = masked(even, [[0, -1, 0], [-1, 4, -1], [0, -1, 0]]) / contrast
+        spread = float((pixels[::4, ::4].max(axis=2) - pixels[::4, ::4].min(axis=2)).mean())
+        assert faults_of(pixels) == pytest.approx(
+            (
+                max(0.0, np.log2(LIGHT * 255 / (gray.mean() + 1))),
+                max(0.0, np.log2(SHARPNESS / (detail + 1e-4))),
+                max(0.0, np.log2(noise / NOISE + 1e-4)),
+                max(0.0, 1 - spread / COLOUR),
+            ),
+            abs=1e-5,
+        )
+
+
+def masked(values: np.ndarray, mask: list[list[int]]) -> float:
+    """Mean absolute value of what a mask of 3 x 3 answers."""
+    windows = np.lib.stride_tricks.sliding_window_view(values, (3, 3))
+    return float(np.abs((windows * np.array(mask)).sum(axis=(2, 3))).mean())
 
 
 def test_a_dark_pet_gets_no_sure_answer_and_the_reason_is_said(
