@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
@@ -22,12 +22,13 @@ from smartbreed.admin.switches import FEATURES
 from smartbreed.core.settings import load_settings
 from smartbreed.services import Services
 from smartbreed.web import server
-from smartbreed.web.api.access import ROUTES, SPACE_ROUTES, route_for
+from smartbreed.web.api.access import ROUTES, SPACE_ROUTES, Who, route_for
 from smartbreed.web.api.access_events import EVENTS, Event, event_key, tables
 from smartbreed.web.api.own_site import OwnSiteMiddleware
 from smartbreed.web.components.nav import MAINTAINERS
 
 PASSWORD = "a long enough password"
+NEED_A_LINK = ("/account/verify", "/account/reset", "/account/hugging-face")
 OTHER = {"Origin": "https://evil.example"}
 #: What a handler of a maintainers' page shows instead of doing anything.
 REFUSALS = ("sb-sign-in", "Only for maintainers", "sign-in has ended", "load it again")
@@ -155,6 +156,45 @@ def test_another_website_gets_what_is_for_anyone(app: App, route: Any) -> None:
             assert "access-control-allow-credentials" not in answer.headers
 
 
+def test_every_row_is_tried() -> None:
+    """Each kind of person has a test of its own below; a new kind needs one."""
+    kinds = {"anyone", "visitor", "member", "maintainer", "admin", "secret", "scraper"}
+    assert {route.who for route in ROUTES} == set(get_args(Who)) == kinds
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        route
+        for route in ROUTES
+        if route.who in ("anyone", "visitor", "scraper")
+        and "GET HEAD" in route.methods
+        and "{" not in route.path
+    ],
+    ids=lambda route: route.path,
+)
+def test_what_is_for_visitors_is_refused_to_no_role(app: App, route: Any) -> None:
+    for client in (app.visitor, app.maintainer, *app.by_role.values()):
+        answer = client.get(route.path)
+        without = route.path in NEED_A_LINK  # they are opened by what a link or a provider brings along
+        assert (answer.status_code == 403) is without, answer.text[:300]
+        assert answer.status_code != 401
+        assert answer.status_code < 500
+        assert not answer.headers.get("location", "").startswith("/account/sign-in")
+
+
+@pytest.mark.parametrize(
+    "route", [route for route in ROUTES if "{" in route.path], ids=lambda route: route.path
+)
+def test_what_no_one_has_is_there_for_no_role(app: App, route: Any) -> None:
+    """An id of nothing: no role gets another answer than that it is not there, or that it is not for them."""
+    if "GET HEAD" not in route.methods or ":path" in route.path or "{file}" in route.path:
+        return
+    path = re.sub(r"\{.*?\}", "0" * 26, route.path)
+    for client in (app.visitor, app.maintainer, *app.by_role.values()):
+        assert client.get(path).status_code in (303, 400, 403, 404, 410), (path, client.get(path).text[:300])
+
+
 @pytest.mark.parametrize(
     "route", [route for route in ROUTES if route.who == "maintainer"], ids=lambda route: route.path
 )
@@ -220,7 +260,8 @@ def test_routes_of_admins(app: App, route: Any) -> None:
 
 def test_what_is_switched_off_is_gone_at_once(app: App) -> None:
     services, feature = app.services, {"quiz": "/quiz", "ask": "/ask", "contact": "/contact"}
-    feature |= {"sign_up": "/account/sign-up"}
+    feature |= {"sign_up": "/account/sign-up", "teach": "/teach"}
+    assert set(feature) | {"flags"} == set(FEATURES), "the flags have no page of their own"
     for name, path in feature.items():
         assert app.visitor.get(path).status_code == 200
         services.switches.set(name, 0)

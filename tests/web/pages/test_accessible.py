@@ -6,10 +6,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urldefrag, urljoin, urlsplit
 
+import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from support.processes import Server
+
+from smartbreed.accounts.members import COOKIE
+from smartbreed.core.settings import load_settings
+from smartbreed.services import Services
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -52,6 +57,46 @@ def test_nothing_serious_is_found(
     page.wait_for_timeout(SETTLES_MS)
     faults += _serious(page, "an answer")
     context.close()
+    assert not faults, "\n".join(faults)
+
+
+#: Pages that a visitor does not get, and what shows that they have filled themselves.
+SIGNED_IN = {
+    "account": "#sessions", "account/delete": "form", "teach": "main form", "admin": ".sb-tiles",
+    "admin/members": ".sb-people", "admin/messages": ".sb-message", "admin/switches": ".sb-rows",
+    "admin/audit": ".sb-stack", "review": "#review-words .sb-item", "train": "#versions table",
+    "statistics": "main table",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "dark"), (390, "light")])
+def test_nothing_serious_is_found_by_an_admin(
+    chromium: Any, tmp_path: Path, photos: list[Image.Image], width: int, scheme: str
+) -> None:
+    photo = tmp_path / "pet.jpg"
+    photos[0].save(photo)
+    with Server(tmp_path / "site", SMARTBREED_MAINTAINER_PASSWORD="a long enough password") as site:
+        site.wait_until_ready()
+        services = Services(load_settings(home=site.home, hub="embedded"))
+        member, link = services.members.create("boss@example.org", "admin")
+        cookie = services.members.reset(link.partition("token=")[2], "my two cats sing")
+        services.messages.send("Hello", "idea", "", member.id)
+        services.stop()
+        fields = {"pet": "1", "verdict": "wrong", "label": "pug", "consent": "true"}
+        flag = httpx.post(
+            f"{site.url}api/flag", files={"photo": photo.read_bytes()}, data=fields, timeout=120
+        )
+        assert flag.status_code in (200, 201), flag.text
+        context = chromium.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
+        context.add_cookies([{"name": COOKIE, "value": cookie, "url": site.url}])
+        page = context.new_page()
+        faults: list[str] = []
+        for path, shown in SIGNED_IN.items():
+            page.goto(urljoin(site.url, path))
+            page.locator(shown).first.wait_for(timeout=120_000)
+            page.wait_for_timeout(SETTLES_MS)
+            faults += _serious(page, path)
+        context.close()
     assert not faults, "\n".join(faults)
 
 
