@@ -69,6 +69,7 @@ def test_members_are_found_and_changed(site: Site) -> None:
     assert "2 found" in boss.text("/admin/members")
     assert "1 found" in boss.text("/admin/members?q=ROSA%40")
     assert "1 found" in boss.text("/admin/members?role=admin")
+    assert "1 found" in boss.text(f"/admin/members?q={site.services.members.log_name(site.ids['rosa'])}")
     assert "No account fits" in boss.text(f"/admin/members?q={SCRIPT}")
     path = f"/admin/members/{site.ids['rosa']}"
     answer = boss.act(path, do="role", role="maintainer")

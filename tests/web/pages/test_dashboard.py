@@ -7,8 +7,9 @@ import pytest
 from smartbreed.accounts.member_data import OwnFlag
 from smartbreed.dataset.accepted import sample_key
 from smartbreed.feedback.tables import Flag
+from smartbreed.i18n import speaking
 from smartbreed.review.tables import Decision
-from smartbreed.web.pages.account.dashboard import _said_of, became
+from smartbreed.web.pages.account.dashboard import _said_of, became, browser_words
 from smartbreed.web.pages.tour.versions import Known
 
 SAMPLE, BOX = "ab" * 32, (1.5, 2.0, 300.25, 301.0)
@@ -59,3 +60,12 @@ def test_an_answer_in_a_line() -> None:
     ]  # fmt: skip
     assert _said_of({"pets": pets}) == "Pug, 97%; a cat; Schnauzers, 90%"
     assert _said_of({"pets": []}) == "No cat or dog found"
+
+
+def test_a_browser_in_the_language_of_the_page() -> None:
+    assert browser_words("Firefox on Windows") == "Firefox on Windows"
+    assert browser_words("A browser") == "A browser"
+    with speaking("de"):
+        assert browser_words("Firefox on Windows") == "Firefox auf Windows"
+        assert browser_words("A browser") == "Ein Browser"
+        assert browser_words("A browser on Linux") == "Ein Browser auf Linux"

@@ -16,6 +16,14 @@ ADDRESSES = (
     "statistics", "statistics?all=1&sort=f1&order=down", "statistics?q=zzzzqq",
     "statistics?of=Scent+hounds&said=Scent+hounds#mix-ups",
 )  # fmt: skip
+#: Names of breeds in which a word stands on two lines.
+TORN = """[...document.querySelectorAll("#breeds tbody th a")].filter((link) =>
+  [...link.firstChild.data.matchAll(/[^\\s-]+/g)].some((word) => {
+    const range = document.createRange();
+    range.setStart(link.firstChild, word.index);
+    range.setEnd(link.firstChild, word.index + word[0].length);
+    return range.getClientRects().length > 1;
+  })).map((link) => link.textContent)"""
 TARGETS = "main :is(button, input:not([type=hidden]), .sb-more, .sb-csv, thead a, .sb-contents a):visible"
 
 
@@ -27,6 +35,7 @@ def test_it_fits_and_is_legible(chromium: Any, server: Any, scheme: str, width: 
     for address in ADDRESSES:
         page.goto(server.url + address)
         check_look(page, width, TARGETS)
+        assert page.evaluate(TORN) == [], page.url
     assert faults == []
     context.close()
 

@@ -147,6 +147,7 @@ def test_a_published_model_answers_everyone_until_its_files_are_gone(site: Teach
     visitor = Browser(site, served_app)
     for name in ("my_pets", "..", "%2e%2e", "x" * 99):
         assert visitor.get(f"/m/{name}").status_code == 404
+    assert "To your models" not in visitor.get("/m/my_pets").text, "a visitor has none"
     answer = visitor.post("/m/my_pets/identify", content=photo)
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "no_such_model")
     assert "letters" in problem(rosa.submit(site.at, f"{site.at}/publish", do="serve", address="../x"))

@@ -71,6 +71,13 @@ def _row(own: OwnFlag, known: Known, names: dict[str, str]) -> Row:
     return Row(flag.id, flag.flagged_at, model, words, became(own, known), flag.state != "withdrawn")
 
 
+def browser_words(name: str) -> str:
+    """A name of `browser_name` in the language of the page: "Firefox on Linux"."""
+    browser, on, system = name.partition(" on ")
+    browser = gettext("A browser") if browser == "A browser" else browser
+    return gettext("%(browser)s on %(system)s", browser=browser, system=system) if on else browser
+
+
 def became(own: OwnFlag, known: Known) -> str:
     """A sentence: "Version 1.3.0 learned from it."."""
     flag, decision = own.flag, own.decision

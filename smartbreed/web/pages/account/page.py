@@ -174,8 +174,9 @@ def _add_members(app: FastAPI, services: Services) -> None:
         who = visit.member()
         return visit.page(
             "dashboard", status, flags=dashboard.rows(services, who.id), most=dashboard.SHOWN,
-            sessions=members.sessions_of(who.id), kept=dashboard.kept(services, who.id),
-            quiz=services.quiz.record(Player("", who.id)), root=nav.root(), **values,
+            sessions=members.sessions_of(who.id), browser_words=dashboard.browser_words,
+            kept=dashboard.kept(services, who.id), quiz=services.quiz.record(Player("", who.id)),
+            root=nav.root(), **values,
         )  # fmt: skip
 
     @app.get("/account")

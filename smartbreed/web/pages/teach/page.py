@@ -296,7 +296,7 @@ def served_app(services: Services) -> FastAPI:
                 Failure("", said).as_dict() if isinstance(said, PhotoError) else {"error": said.as_dict()}
             )
             return JSONResponse(answer, said.status)
-        return _page(visit, "message", said.status, problem=said.message)
+        return _page(visit, "message", said.status, problem=said.message, own=False)
 
     app = form_app(services, refused)
     asked, _ = dependencies(services)
@@ -340,7 +340,7 @@ def _page(visit: Visit, template: str, status: int = 200, **values: Any) -> Resp
     path = visit.request.url.path.lstrip("/")
     return visit.plain(
         f"teach/{template}.html", status, key="teach", about=gettext(_ABOUT), path=path,
-        **{"title": gettext("Teach"), "note": "", "tried": None, **values},
+        **{"title": gettext("Teach"), "note": "", "tried": None, "own": True, **values},
     )  # fmt: skip
 
 
