@@ -36,12 +36,12 @@ def checks(each: int, wrong: int, flagged: int) -> list[Check]:
     after = np.arange(len(labels)) >= wrong
     models = [ModelLogits(logits(right, labels), 1.0) for right in (before, after)]
     wanted = np.arange(flagged) % len(LABELS)
-    told = logits(np.ones(flagged, bool), wanted)
+    named = logits(np.ones(flagged, bool), wanted)
     groups = [BREEDS[label].group or label for label in LABELS]
     root = Baseline("1.0.0", 1.0, len(labels), np.packbits(before).tobytes().hex())
-    found = compare(*models, gate, groups, Answers(wanted, told, told), baseline=root).checks
+    found = compare(*models, gate, groups, Answers(wanted, named, named), baseline=root).checks
     stand_in = GateSet(nothing, labels, list(LABELS), np.full(len(labels), ""), nothing[:0], True)
-    return [*found, *compare(*models, stand_in, groups, Answers(wanted, told, told)).checks]
+    return [*found, *compare(*models, stand_in, groups, Answers(wanted, named, named)).checks]
 
 
 def reported() -> list[str]:

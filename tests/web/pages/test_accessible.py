@@ -10,6 +10,7 @@ import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
+from support.browser import FAINT, LOOKS
 from support.processes import Server
 
 from smartbreed.accounts.members import COOKIE
@@ -69,7 +70,7 @@ SIGNED_IN = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "dark"), (390, "light")])
+@pytest.mark.parametrize(("width", "scheme"), LOOKS)
 def test_nothing_serious_is_found_by_an_admin(
     chromium: Any, tmp_path: Path, photos: list[Image.Image], width: int, scheme: str
 ) -> None:
@@ -96,6 +97,9 @@ def test_nothing_serious_is_found_by_an_admin(
             page.locator(shown).first.wait_for(timeout=120_000)
             page.wait_for_timeout(SETTLES_MS)
             faults += _serious(page, path)
+            if (wide := page.evaluate("document.documentElement.scrollWidth")) != width:
+                faults.append(f"{path}: {wide} pixels wide")
+            faults += [f"{path}: faint: {one}" for one in page.evaluate(FAINT)]
         context.close()
     assert not faults, "\n".join(faults)
 
