@@ -17,7 +17,7 @@ from smartbreed.core.settings import EMBEDDED_BUNDLE
 from smartbreed.inference.bundle import CONFIG
 from smartbreed.inference.evaluation import FILE
 from training.data import HELD_BACK, Crops, Scene, held_back, load_crops, load_scenes, split_scenes
-from training.data.others import Others, load_others
+from training.data.others import Others, load_others, unseen_scenes
 from training.data.scenes import near_others
 from training.evaluation import evaluate_bundle
 from training.evaluation.bundle_scores import rounded, write_scores
@@ -65,6 +65,7 @@ def main(
         scores = evaluate_bundle(
             bundle, crops, out, scenes=scenes, empty=empty, trained=train, near=near,
             others=None if quick or crops_only else read_others(bundle, data),
+            other_scenes=[] if quick or crops_only else read_other_scenes(bundle, data),
             robustness=0 if crops_only else QUICK_ROBUSTNESS if quick and robustness else robustness,
         )  # fmt: skip
         if form_table:
@@ -127,11 +128,21 @@ def read(
 
 def read_others(bundle: Path, data: str) -> Others | None:
     """Other animals and pets of no breed, as the bundle's recipe held them back; None where it knows none."""
-    config = json.loads((bundle / CONFIG).read_text())
-    chosen = config.get("recipe", {}).get("data", {})
+    config, chosen = _recipe_data(bundle)
     if not chosen.get("others"):
         return None
     return load_others(data, chosen["others"], config["classifier"]["input_size"], chosen["held_classes"])
+
+
+def read_other_scenes(bundle: Path, data: str) -> list[Scene]:
+    """Held-back photographs of other animals and of several pets; none where the recipe knows none."""
+    _, chosen = _recipe_data(bundle)
+    return unseen_scenes(data, chosen["others"], chosen["held_classes"]) if chosen.get("others") else []
+
+
+def _recipe_data(bundle: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    config = json.loads((bundle / CONFIG).read_text())
+    return config, config.get("recipe", {}).get("data", {})
 
 
 def measure_forms(bundle: Path, data: str, crops: Crops, scenes: list[Scene], ship: bool) -> dict[str, Any]:

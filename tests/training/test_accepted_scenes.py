@@ -18,7 +18,8 @@ from training.common.errors import DataError
 from training.continual.base_dataset import _add_scenes
 from training.data import Scene, load_scenes
 from training.data.accepted_samples import accepted_samples
-from training.data.accepted_scenes import accepted_scenes, labelled_photos, scenes_of, training_scenes
+from training.data.accepted_scenes import accepted_scenes, labelled_photos, scenes_of
+from training.data.detector_photos import detector_photos
 
 MISSED, FOUND, THIRD = [10.0, 10.0, 60.0, 60.0], [100.0, 20.0, 180.0, 90.0], [20.0, 90.0, 70.0, 118.0]
 
@@ -161,7 +162,8 @@ def test_they_join_what_is_trained_on_and_nothing_that_judges(tmp_path: Path) ->
         for seed in range(100, 160)
     ]  # fmt: skip
     base = photographs(tmp_path / "base", rows)
-    train, held = training_scenes(str(base), "scenes")
+    photos = detector_photos(str(base), "scenes")
+    train, held = photos.train, photos.held_back
     twin = Image.fromarray(held[0].image)
     buffer = io.BytesIO()
     twin.save(buffer, "JPEG", quality=90)
@@ -171,7 +173,8 @@ def test_they_join_what_is_trained_on_and_nothing_that_judges(tmp_path: Path) ->
         path = folder / shard_path(config, "20261121T044750Z", "0" * 12)
         path.parent.mkdir(parents=True)
         path.write_bytes(shard(config, some))
-    more, still = training_scenes(str(base), "scenes", str(folder))
+    photos = detector_photos(str(base), "scenes", str(folder))
+    more, still = photos.train, photos.held_back
     assert [scene.sha256 for scene in still] == [scene.sha256 for scene in held]
     assert [scene.sha256 for scene in more[: len(train)]] == [scene.sha256 for scene in train]
     (added,) = more[len(train) :]
@@ -241,14 +244,16 @@ def test_from_a_flag_to_a_step_of_the_detector(tmp_path: Path, monkeypatch: pyte
     base = photographs(tmp_path / "base", [*with_pets, *empty])
     choices = load_recipe(
         "detector",
-        [f"data.source={base}", "data.config=", f"data.accepted={settings.dataset}", "model.start=none",
+        [f"data.source={base}", "data.config=", f"data.accepted={settings.dataset}", "data.others=",
+         "model.start=none",
          "model.alpha=0.25", "train.epochs=1", "train.steps=1", "train.batch=2"],
     )  # fmt: skip
     run = RunDirectory(tmp_path / "run", quiet=True)
     run_recipe(choices, run, ("prepare", "train"))
     assert json.loads((run / "report/report.json").read_text())["accepted"] == 2
     assert (run / "detector.weights.h5").is_file()
-    train, held = training_scenes(str(base), "scenes", settings.dataset)
+    photos = detector_photos(str(base), "scenes", settings.dataset)
+    train, held = photos.train, photos.held_back
     trained_on = [scene for scene in train if scene.origin == "flags"]
     assert {scene.sha256: scene.boxes[0].tolist() for scene in trained_on} == {
         key: pytest.approx(box, abs=0.01) for key, box in boxes.items()

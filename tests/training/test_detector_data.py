@@ -17,7 +17,7 @@ from training.augment.pasted_pets import pasted_crops
 from training.common.errors import DataError
 from training.common.run_directory import RunDirectory
 from training.data import HELD_BACK_PETS, Scene, held_back, load_crops, load_scenes, split_scenes
-from training.data.accepted_scenes import training_scenes
+from training.data.detector_photos import detector_photos
 from training.data.rows import read_rows
 from training.data.sources import open_source
 from training.pipeline.stage import Context
@@ -92,6 +92,15 @@ def test_what_cannot_be_used_is_left_out_and_reported(tmp_path: Path) -> None:
     assert "Every box needs a species" in dropped[3]["reason"]
     assert "Received: 7" in dropped[5]["reason"]
     assert len(load_scenes(str(folder), "train")) == 1  # the callback is optional
+
+
+def test_a_box_that_rounding_moved_out_of_its_picture_is_cut(tmp_path: Path) -> None:
+    rows = [scene(n, 1) for n in range(3)]
+    rows[0]["boxes"] = [[-0.1, -1.5, 40.0, 61.0]]
+    rows[1]["boxes"] = [[-3.0, 0.0, 40.0, 30.0]]
+    rows[2]["boxes"] = [[-1.0, 0.0, 0.0, 30.0]]
+    (found,) = load_scenes(str(photographs(tmp_path, rows)), "train")
+    assert found.boxes.tolist() == [[0.0, 0.0, 40.0, 60.0]]
 
 
 def test_a_folder_is_read_anew_when_it_has_changed(tmp_path: Path) -> None:
@@ -177,11 +186,12 @@ def test_a_detector_is_not_trained_on_doubles_of_its_test_photographs(tmp_path: 
 
     folder = photographs(tmp_path / "data", [row(n) for n in range(80)])
     photographs(folder, [row(n, 72) for n in (11, 12, 200)], "test")
-    train, held = training_scenes(str(folder), "scenes")
+    photos = detector_photos(str(folder), "scenes")
+    train, held = photos.train, photos.held_back
     assert {"11.png", "12.png"} & set(names(train)) == set()
     assert len(train) + len(held) in (78, 79, 80)  # a held-back one stays
     run = RunDirectory(tmp_path / "run", quiet=True)
-    recipe = load_recipe("detector", [f"data.source={folder}", "model.start=none"])
+    recipe = load_recipe("detector", [f"data.source={folder}", "data.others=", "model.start=none"])
     facts = prepare.run(Context(recipe, run, run))
     assert facts["splits"] == {"train": len(train), "validation": len(held)}
     report = json.loads((run / "report/report.json").read_text())

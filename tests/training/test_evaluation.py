@@ -14,6 +14,7 @@ from PIL import Image
 from support.tiny_bundle import BREEDS, SIZE, crops, write_bundle
 from support.tiny_data import pets_dataset
 
+from smartbreed.inference.boxes import iou
 from smartbreed.inference.bundle import load_bundle, write_config
 from smartbreed.inference.evaluation import FILE, Evaluation, evaluation_of
 from smartbreed.inference.pipeline import Identifier
@@ -26,7 +27,7 @@ from training.evaluation import evaluate_bundle
 from training.evaluation.answers import ask
 from training.evaluation.check import agreement, difference
 from training.evaluation.out_of_distribution import kind_of
-from training.evaluation.whole_photographs import as_photo, stem
+from training.evaluation.whole_photographs import as_photo, other_photograph_metrics, stem
 from training.recipe.recipe import Data
 
 
@@ -173,6 +174,28 @@ def test_the_detector_is_judged_apart_from_near_duplicates(bundle: Path, tmp_pat
     assert {"recall", "ap50", "ap75", "map"} <= set(scores["detector"]["apart"])
     everything = evaluate_bundle(bundle, None, tmp_path, scenes=known, near=[one.sha256 for one in known])
     assert "apart" not in everything["detector"]
+
+
+def test_groups_and_what_is_no_pet_are_judged_apart(bundle: Path) -> None:
+    """What the app answers is counted here once more, by hand."""
+    identifier = Identifier.load(bundle)
+    others = [scene(20, boxes=2), scene(21, boxes=2), scene(22), scene(23, boxes=0), scene(24, boxes=0)]
+    others[4] = replace(others[4], kind="toy")
+    found = other_photograph_metrics(identifier, others)
+    assert (found["groups"]["photographs"], found["groups"]["boxes"]) == (2, 4)
+    score = identifier.detector.config.score
+    hits = 0
+    for one in others[:2]:
+        pets = identifier.identify_many([as_photo(one.image)], score=0.001)[0].pets
+        boxes = np.array([pet.box for pet in pets if pet.score >= score]).reshape(-1, 4)
+        hits += bool(len(boxes)) and bool((iou(boxes, one.boxes[:1]) >= 0.5).any())
+    assert found["groups"]["recall"] == hits / 4, "two true boxes at one place are one find"
+    assert set(found["no_pets"]) == {"negative", "toy"}
+    for kind, one in (("negative", others[3]), ("toy", others[4])):
+        answer = identifier.identify_many([as_photo(one.image)])[0]
+        named = any(pet.verdict == "breed" for pet in answer.pets)
+        assert found["no_pets"][kind] == {"photographs": 1, "found": bool(answer.pets), "named": named}
+    assert other_photograph_metrics(identifier, others[2:3]) == {}
 
 
 def test_labels_of_a_bundle_may_be_known_in_part(tmp_path: Path) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
+from support.tiny_data import pets_dataset, picture
 
 from training.common.errors import DataError
-from training.data.others import load_others
+from training.data.detector_photos import detector_photos
+from training.data.others import load_other_scenes, load_others, unseen_scenes
 
 ROWS = [
     {"kind": "wild", "class": "lynx", "species": [-1], "boxes": [[0, 0, 10, 20]]},
@@ -30,18 +31,22 @@ def write(folder: Path, rows: list[dict[str, object]]) -> str:
     from datasets import Image as Picture
 
     def encoded(number: int) -> dict[str, object]:
-        pixels = np.full((30, 40, 3), 40 * number, np.uint8)
-        pixels[:, :20, 0] = 255
+        pixels = picture(number % 5, number, 40)[:30]
+        if number < len(ROWS):
+            pixels[:] = 40 * number
+            pixels[:, :20, 0] = 255
         buffer = io.BytesIO()
         Image.fromarray(pixels).save(buffer, "PNG")
         return {"bytes": buffer.getvalue(), "path": None}
 
     kinds = Features(
-        {"image": Picture(), "kind": Value("string"), "class": Value("string"),
+        {"image": Picture(), "kind": Value("string"), "class": Value("string"), "origin": Value("string"),
          "species": Sequence(Value("int64")), "boxes": Sequence(Sequence(Value("float32")))}
     )  # fmt: skip
     (folder / "others").mkdir()
-    table = Dataset.from_list([{"image": encoded(n), **row} for n, row in enumerate(rows)], features=kinds)
+    table = Dataset.from_list(
+        [{"image": encoded(n), "origin": "", **row} for n, row in enumerate(rows)], features=kinds
+    )
     table.to_parquet(str(folder / "others/train-00000-of-00001.parquet"))
     return str(folder)
 
@@ -56,6 +61,34 @@ def test_animals_are_cut_out_and_pets_keep_their_species(tmp_path: Path) -> None
     left, right = found.images[3], found.images[4]
     assert (left[:, :12, 0] == 255).all()
     assert (right[:, 4:, 0] < 255).all()
+
+
+def test_a_detector_is_shown_groups_and_what_is_no_pet(tmp_path: Path) -> None:
+    """Not what is held back, nor a cat whose place is not known, nor a pet whose species is not."""
+    group = {"kind": "mixed", "class": "party", "species": [0, 1], "boxes": [[0, 0, 20, 20], [20, 0, 40, 20]]}
+    root = write(tmp_path, [*ROWS, *[{**ROWS[1], "class": f"lynx {n}"} for n in range(30)], group])
+    dropped: list[dict[str, str]] = []
+    train, held = load_other_scenes(root, "others", ["ocelot"], dropped)
+    assert [item["reason"][:32] for item in dropped] == ["Every box needs a species, cat o"] * 2
+    assert len(train) + len(held) == 32
+    assert not {scene.sha256 for scene in train} & {scene.sha256 for scene in held}
+    assert {(scene.kind, len(scene.boxes)) for scene in train} <= {("wild", 0), ("mixed", 2)}
+    assert len(load_other_scenes(root, "others")[1]) == len(held) - 1, "the ocelot is held back as a class"
+    assert [scene.sha256 for scene in unseen_scenes(root, "others", ["ocelot"])] == [s.sha256 for s in held]
+
+
+def test_other_animals_join_the_photographs_of_a_detector(tmp_path: Path) -> None:
+    pets = pets_dataset(tmp_path)
+    (tmp_path / "README.md").unlink()  # the names of the files say the configurations
+    alone = detector_photos(str(pets), "scenes")
+    write(tmp_path, [{**ROWS[1], "class": f"lynx {n}"} for n in range(30)])
+    joined = detector_photos(str(pets), "scenes", others="others")
+    more, apart = load_other_scenes(str(pets), "others")
+    known = {scene.sha256 for scene in (*alone.train, *alone.held_back)}
+    assert {scene.sha256 for scene in joined.held_back} - known == {scene.sha256 for scene in apart}
+    added = {scene.sha256 for scene in joined.train} - known
+    assert added <= {scene.sha256 for scene in more}
+    assert joined.duplicates - alone.duplicates == len(more) - len(added)
 
 
 def test_a_missing_column_is_named(tmp_path: Path) -> None:

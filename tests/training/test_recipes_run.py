@@ -144,7 +144,7 @@ def test_breeds_with_teachers_outliers_and_a_detector(pets: Path, imagenet: Path
 @pytest.mark.slow
 def test_detector(pets: Path, tmp_path: Path) -> None:
     run = run_all("detector", tmp_path / "run", "model.input_size=300", "model.alpha=0.25", "train.steps=1",
-                  "train.batch=2", f"data.source={pets}")  # fmt: skip
+                  "train.batch=2", f"data.source={pets}", "data.others=")  # fmt: skip
     config = check(run)
     assert config["detector"]["weights"] == "detector.weights.h5"
     assert {"map", "ap50", "ap75"} <= set(run.read_json("training.json")["epochs"][0])

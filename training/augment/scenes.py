@@ -52,6 +52,10 @@ def cut(
     return Sample(np.asarray(picture), moved[seen], species[seen])
 
 
+def _drawn(count: int, weights: np.ndarray | None, rng: np.random.Generator) -> int:
+    return int(rng.integers(count) if weights is None else rng.choice(count, p=weights / weights.sum()))
+
+
 @dataclass
 class SceneComposer:
     """Draws training samples of ``size`` pixels.
@@ -61,6 +65,7 @@ class SceneComposer:
         empties: images without any pet.
         crops: pictures filled by one pet, with species, for pasting.
         empty_weights: how often each of ``empties`` is drawn, relative to the others; None: all alike.
+        pet_weights: the same of ``pets``.
         mosaic, paste, empty: probabilities of the composed kinds; the rest are single photographs.
     """
 
@@ -68,6 +73,7 @@ class SceneComposer:
     empties: list[np.ndarray]
     crops: list[tuple[np.ndarray, int]] = field(default_factory=list)
     empty_weights: np.ndarray | None = None
+    pet_weights: np.ndarray | None = None
     size: int = 300
     mosaic: float = 0.3
     paste: float = 0.12
@@ -84,7 +90,7 @@ class SceneComposer:
         return x0, y0, x0 + w, y0 + h
 
     def _photo(self, size: tuple[int, int], zoom: tuple[float, float], rng: np.random.Generator) -> Sample:
-        image, boxes, species = self.pets[rng.integers(len(self.pets))]
+        image, boxes, species = self.pets[_drawn(len(self.pets), self.pet_weights, rng)]
         height, width = image.shape[:2]
         for _ in range(6):
             sample = cut(image, boxes, species, self._window(width, height, zoom, rng), size)
@@ -95,9 +101,7 @@ class SceneComposer:
         return whole
 
     def _empty(self, size: tuple[int, int], rng: np.random.Generator) -> Sample:
-        weights = self.empty_weights
-        shares = None if weights is None else weights / weights.sum()
-        image = self.empties[rng.choice(len(self.empties), p=shares)]
+        image = self.empties[_drawn(len(self.empties), self.empty_weights, rng)]
         height, width = image.shape[:2]
         window = self._window(width, height, (0.4, 1.0), rng)
         sample = cut(image, np.zeros((0, 4), np.float32), np.zeros(0, np.int64), window, size)

@@ -24,7 +24,7 @@ from smartbreed.inference.boxes import iou
 from training.common.errors import DataError
 from training.data.accepted_samples import ACCEPTING, box_of, label_of, latest_reviews
 from training.data.flag_dataset import Rows, Stored, read_dataset, read_folder
-from training.data.scenes import Scene, load_scenes, near_others, split_scenes
+from training.data.scenes import Scene, near_others
 
 #: Overlap (intersection over union) from which two boxes are of the same pet, as in review.
 SAME_PET = 0.6
@@ -229,24 +229,6 @@ def _box(value: Sequence[float] | None) -> Box | None:
     return (x0, y0, x1, y1)
 
 
-def training_scenes(source: str, config: str, accepted: str = "") -> tuple[list[Scene], list[Scene]]:
-    """(training, held back) photographs; those that cannot be used are left out.
-
-    So is a training photograph that nearly equals a held-back one or one of the source's test split.
-    Photographs of accepted missed pets are only trained on, so that the figures stay comparable.
-
-    Args:
-        source, config: the dataset and its configuration of whole photographs.
-        accepted: folder or dataset repo of flags whose accepted missed pets come along; empty: none.
-
-    Raises:
-        DataError: the source cannot be loaded or lacks a column.
-    """
-    test = scenes_of_test(source, config)
-    train, held_back = split_scenes(load_scenes(source, "train", config), test)
-    return [*train, *accepted_beside(accepted, [*held_back, *test])[0]], held_back
-
-
 def accepted_beside(accepted: str, apart: list[Scene]) -> tuple[list[Scene], dict[str, int]]:
     """Photographs of accepted missed pets that equal none of ``apart``, and why others were left out.
 
@@ -262,11 +244,3 @@ def accepted_beside(accepted: str, apart: list[Scene]) -> tuple[list[Scene], dic
     if near.any():
         left_out["nearly equal to one held back or of the test split"] = int(near.sum())
     return [scenes[i] for i in np.flatnonzero(~near)], left_out
-
-
-def scenes_of_test(source: str, config: str) -> list[Scene]:
-    """The photographs of the split ``test``; none where the source has no such split."""
-    try:
-        return load_scenes(source, "test", config)
-    except DataError:
-        return []

@@ -20,6 +20,7 @@ from smartbreed.inference.boxes import with_margin
 from smartbreed.inference.pixels import resample
 from training.data.crops import held_back
 from training.data.rows import box_list, decode, encoded, read_rows
+from training.data.scenes import Scene, read_scenes, scenes_of_test
 
 #: Share of the photographs never trained on, beside those of the classes held back as a whole.
 HELD_BACK_OTHERS = 0.15
@@ -88,6 +89,35 @@ def load_others(
         np.stack(images), np.array(species), np.array(kinds), np.array(classes),
         held_back(list(hashes), HELD_BACK_OTHERS) | unseen, unseen,
     )  # fmt: skip
+
+
+def load_other_scenes(
+    root: str, config: str, held_classes: Collection[str] = (), dropped: list[dict[str, str]] | None = None
+) -> tuple[list[Scene], list[Scene]]:
+    """(training, held back) whole photographs of the split ``train``, with a box around every pet.
+
+    A cat or dog without a box is in neither part. What is held back is what `load_others` holds back.
+
+    Args:
+        root, config, held_classes: as of `load_others`.
+        dropped: gets what cannot be used, as of `training.data.scenes.load_scenes`.
+
+    Raises:
+        DataError: it cannot be loaded or lacks a column.
+    """
+    found = read_scenes(root, "train", config, ("class",), dropped)
+    scenes = [
+        (scene, row["class"] or "") for scene, row in found if len(scene.boxes) or scene.kind not in PETS
+    ]
+    held = held_back([scene.sha256 for scene, _ in scenes], HELD_BACK_OTHERS)
+    held |= np.isin([name for _, name in scenes], list(held_classes))
+    kept = [scene for (scene, _), apart in zip(scenes, held, strict=True) if apart]
+    return [scene for (scene, _), apart in zip(scenes, held, strict=True) if not apart], kept
+
+
+def unseen_scenes(root: str, config: str, held_classes: Collection[str] = ()) -> list[Scene]:
+    """Photographs of `load_other_scenes` that are held back, and those of the split ``test``."""
+    return [*load_other_scenes(root, config, held_classes, [])[1], *scenes_of_test(root, config)]
 
 
 def _animals(

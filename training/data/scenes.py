@@ -23,6 +23,8 @@ HELD_BACK_PETS, HELD_BACK_NEGATIVES = 0.1, 0.25
 COLUMNS = ("boxes", "species", "kind", "origin")
 #: Bits in which the hashes of near-duplicates differ at most.
 NEAR = 4
+#: Pixels by which a box may reach outside its picture: boxes are rounded, and scaled with it.
+ROUNDING = 2.0
 
 
 @dataclass(frozen=True)
@@ -56,14 +58,21 @@ def load_scenes(
     Raises:
         DataError: it cannot be loaded or lacks a column.
     """
-    features, rows = read_rows(root, config, split, needed=COLUMNS)
+    return [scene for scene, _ in read_scenes(root, split, config, (), dropped)]
+
+
+def read_scenes(
+    root: str, split: str, config: str, more: Sequence[str], dropped: list[dict[str, str]] | None = None
+) -> list[tuple[Scene, dict[str, Any]]]:
+    """As `load_scenes`, each with its row, which has the columns ``more`` too."""
+    features, rows = read_rows(root, config, split, needed=(*COLUMNS, *more))
     inner = getattr(features["species"], "feature", features["species"])
     names = getattr(inner, "names", None)
 
-    def read(job: tuple[int, dict[str, Any]]) -> Scene | dict[str, str]:
+    def read(job: tuple[int, dict[str, Any]]) -> tuple[Scene, dict[str, Any]] | dict[str, str]:
         number, row = job
         try:
-            return _scene(row, names)
+            return _scene(row, names), row
         except (PhotoError, DataError) as error:
             return {"origin": place_of(row, split, number), "reason": error.message}
 
@@ -71,18 +80,23 @@ def load_scenes(
         found = list(pool.map(read, enumerate(rows)))
     if dropped is not None:
         dropped += [item for item in found if isinstance(item, dict)]
-    return [item for item in found if isinstance(item, Scene)]
+    return [item for item in found if isinstance(item, tuple)]
+
+
+def scenes_of_test(source: str, config: str) -> list[Scene]:
+    """The photographs of the split ``test``; none where the source has no such split."""
+    try:
+        return load_scenes(source, "test", config)
+    except DataError:
+        return []
 
 
 def _scene(row: dict[str, Any], names: list[str] | None) -> Scene:
     raw = encoded(row)
     image, boxes = decode(raw), np.array(box_list(row["boxes"]), np.float32).reshape(-1, 4)
     height, width = image.shape[:2]
-    if len(boxes) and not (
-        (boxes[:, 2:] > boxes[:, :2]).all()
-        and (boxes >= 0).all()
-        and (boxes <= np.array([width, height] * 2) + 1).all()
-    ):
+    inside = np.clip(boxes, 0, np.array([width, height] * 2, np.float32))
+    if not (np.abs(boxes - inside) <= ROUNDING).all() or not (inside[:, 2:] > inside[:, :2]).all():
         raise DataError(f"A box lies outside the picture of {width} x {height}. Received: {boxes.tolist()}")
     given = row["species"] if isinstance(row["species"], (list, tuple)) else [row["species"]] * len(boxes)
     species = [species_number(value, names) for value in given]
@@ -91,7 +105,7 @@ def _scene(row: dict[str, Any], names: list[str] | None) -> Scene:
             f"Every box needs a species, cat or dog. Received: {len(boxes)} boxes, species {given}"
         )
     return Scene(
-        image, boxes, np.array(species, np.int64), row["kind"] or "", row["origin"] or "",
+        image, inside, np.array(species, np.int64), row["kind"] or "", row["origin"] or "",
         hashlib.sha256(raw).hexdigest(),
         row.get("breed") or "",
         row["image"].get("path") or "",

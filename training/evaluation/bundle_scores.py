@@ -29,7 +29,13 @@ from training.evaluation.drawing import draw
 from training.evaluation.mistake_sheets import error_sheets, photograph_sheets
 from training.evaluation.out_of_distribution import others_metrics, out_of_distribution_metrics
 from training.evaluation.robustness import robustness as measure_robustness
-from training.evaluation.whole_photographs import Seen, detector_metrics, pipeline_metrics, run_photographs
+from training.evaluation.whole_photographs import (
+    Seen,
+    detector_metrics,
+    other_photograph_metrics,
+    pipeline_metrics,
+    run_photographs,
+)
 from training.reporting.model_card import dataset_name
 
 
@@ -44,6 +50,7 @@ def evaluate_bundle(
     trained: Collection[str] | None = None,
     near: Collection[str] = (),
     others: Others | None = None,
+    other_scenes: Sequence[Scene] = (),
     split: str = "test",
 ) -> dict[str, Any]:
     """Write ``scores.json``, ``plots/`` and ``mistakes/`` into ``out_folder``; returns the scores.
@@ -62,6 +69,7 @@ def evaluate_bundle(
         near: sha256 of those ``scenes`` that nearly equal a training photograph; the detector is then
             evaluated on the others, too.
         others: other animals and pets of no breed; those held back are evaluated.
+        other_scenes: whole photographs that nothing was trained on, of other animals and of several pets.
         split: what the crops are: ``test``, or ``validation``.
 
     Returns:
@@ -91,6 +99,8 @@ def evaluate_bundle(
     if identifier.detector is not None and (scenes or empty):
         seen = run_photographs(identifier, scenes or (), empty or ())
         scores |= photograph_scores(identifier, seen, trained, near)
+        if other_scenes:
+            scores["detector"] |= other_photograph_metrics(identifier, other_scenes)
         photograph_sheets(seen, identifier.detector.config.score, out_folder / "mistakes")
     scores = rounded(scores)
     draw(identifier, answers, seen, scores, plots)

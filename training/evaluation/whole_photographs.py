@@ -102,6 +102,43 @@ def detector_metrics(identifier: Identifier, seen: Seen) -> dict[str, Any]:
     return metrics
 
 
+def other_photograph_metrics(identifier: Identifier, scenes: Sequence[Scene]) -> dict[str, Any]:
+    """Several pets in one photograph, and what is no pet at all, as the app shows them.
+
+    Args:
+        identifier: the model, with a detector.
+        scenes: photographs that nothing was trained on, of any kind.
+
+    Returns:
+        ``groups``: ``photographs`` of two pets or more, their ``boxes``, the share of these that is found
+        (``recall``, at IoU .5) and its 95% interval. ``no_pets``: for each kind of those without a box the
+        ``photographs``, the share on which something is ``found``, and on which a breed is ``named``. Parts
+        without a photograph are left out.
+    """
+    metrics: dict[str, Any] = {}
+    groups = [scene for scene in scenes if len(scene.boxes) > 1]
+    if groups:
+        assert identifier.detector is not None
+        found = boxes_and_scores(find_pets(identifier, groups))
+        boxes = sum(len(scene.boxes) for scene in groups)
+        share = recall([scene.boxes for scene in groups], found, 0.5, identifier.detector.config.score)
+        metrics["groups"] = {
+            "photographs": len(groups), "boxes": boxes, "recall": share,
+            "recall_interval": wilson_interval(share, boxes),
+        }  # fmt: skip
+    without = [scene for scene in scenes if not len(scene.boxes)]
+    answers = identifier.identify_many([as_photo(scene.image) for scene in without])
+    for kind in sorted({scene.kind for scene in without}):
+        mine = [answer for scene, answer in zip(without, answers, strict=True) if scene.kind == kind]
+        named = [any(pet.verdict == "breed" for pet in answer.pets) for answer in mine]
+        metrics.setdefault("no_pets", {})[kind] = {
+            "photographs": len(mine),
+            "found": float(np.mean([bool(answer.pets) for answer in mine])),
+            "named": float(np.mean(named)),
+        }
+    return metrics
+
+
 def pipeline_metrics(identifier: Identifier, seen: Seen, trained: Collection[str] | None) -> dict[str, Any]:
     """Photo to answer: is a pet found, is it the right species, and the right breed?
 

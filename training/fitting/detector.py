@@ -20,7 +20,7 @@ from training.augment.scenes import SceneComposer
 from training.common.errors import InitialWeightsError
 from training.common.run_directory import RunDirectory
 from training.data import Scene
-from training.data.accepted_scenes import training_scenes
+from training.data.detector_photos import detector_photos
 from training.evaluation.detection_metrics import Detections, average_precision, false_alarm_rate, recall
 from training.fitting.classifier import fit_settings
 from training.fitting.fit import fit
@@ -67,6 +67,10 @@ def evaluate(model: keras.Model, scenes: list[Scene]) -> dict[str, float]:
         result[f"recall@{score}"] = round(recall(truths, found, 0.5, score), 4)
         result[f"false_alarms@{score}"] = round(false_alarm_rate(alarms, score), 4)
     return result
+
+
+#: How often a photograph of several pets is drawn, relative to one of a single pet: there are few.
+GROUPS = 3.0
 
 
 def hardness(detections: list[Detections]) -> np.ndarray:
@@ -153,9 +157,11 @@ def build_detector_start(recipe: Recipe) -> keras.Model:
 
 def scene_composer(recipe: Recipe, train: list[Scene], model: keras.Model) -> SceneComposer:
     """Draws training scenes; what the start network takes for a pet is shown more often."""
+    pets = [scene for scene in train if len(scene.boxes)]
     empties = [scene.image for scene in train if not len(scene.boxes)]
     return SceneComposer(
-        pets=[(s.image, s.boxes, s.species) for s in train if len(s.boxes)],
+        pets=[(s.image, s.boxes, s.species) for s in pets],
+        pet_weights=np.where([len(s.boxes) > 1 for s in pets], GROUPS, 1.0),
         empties=empties,
         empty_weights=hardness(detect(model, empties)),
         crops=pasted_crops(recipe.data, recipe.seed),
@@ -170,7 +176,8 @@ def train_detector(recipe: Recipe, run: RunDirectory) -> dict[str, Any]:
     """
     keras.utils.set_random_seed(recipe.seed)
     data = recipe.data
-    train, validation = training_scenes(data.source, data.scenes, data.accepted)
+    photos = detector_photos(data.source, data.scenes, data.accepted, data.others, data.held_classes)
+    train, validation = photos.train, photos.held_back
     model = build_detector_start(recipe)
     composer = scene_composer(recipe, train, model)
     log: dict[str, Any] = {"started": time.time(), "start": evaluate(model, validation)}

@@ -64,7 +64,8 @@ class Data(Section):
     others: str = Field(
         default="",
         description="Configuration of what is no pet and of pets of no breed, with `boxes`, `species`, "
-        "`kind` and `class`: shown with train.outliers, and what shows other animals.",
+        "`kind` and `class`: shown with train.outliers, and what shows other animals; a detector is shown "
+        "its groups of pets, and the rest as photographs without one.",
     )
     held_classes: tuple[str, ...] = Field(
         default=(),

@@ -136,6 +136,19 @@ def others(figures: Figures) -> str:
     return "\n".join(rows)
 
 
+def no_pets(figures: Figures) -> str:
+    """Whole photographs that show no pet, by kind: on how many something is found, and a breed is said."""
+    rows = ["| | photographs | something is found | a breed is said |", "|---|---|---|---|"]
+    for kind in figures.get("metrics.detector.no_pets"):
+        path = f"metrics.detector.no_pets.{kind}"
+        cells = [figures(f"{path}.{key}", form) for key, form in _NO_PETS]
+        rows.append(f"| {kind} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+_NO_PETS = (("photographs", "d"), ("found", ".3f"), ("named", ".3f"))
+
+
 def forms(figures: Figures) -> str:
     """Size, speed and accuracy of each exported form of each network."""
     names = {
@@ -257,6 +270,7 @@ TABLES = {
         robustness,
         out_of_distribution,
         others,
+        no_pets,
         forms,
         confused,
         groups,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from training.data import Crops, Scene, load_scenes, split_scenes
-from training.data.others import Others, load_others
+from training.data.others import Others, load_others, unseen_scenes
 from training.data.prepared import load_prepared
 from training.data.scenes import near_others
 from training.data.splits import TEST, TRAIN, VALIDATION
@@ -34,7 +34,8 @@ def run(context: Context) -> dict[str, Any]:
         trained = [prepared.crops.sources[i] for i in np.flatnonzero(prepared.places == TRAIN)]
     scores = evaluate_bundle(
         run / "bundle", crops, run.folder, scenes=scenes, empty=empty, trained=trained, near=near,
-        robustness=recipe.evaluate.robustness, others=_others(recipe), split=scored_split(context),
+        robustness=recipe.evaluate.robustness, others=_others(recipe), other_scenes=_other_scenes(recipe),
+        split=scored_split(context),
     )  # fmt: skip
     scores = {"split": scored_split(context), **scores}
     if recipe.evaluate.forms and crops is not None:
@@ -50,6 +51,11 @@ def _others(recipe: Recipe) -> Others | None:
     if recipe.task == "detect" or not data.others:
         return None
     return load_others(data.source, data.others, recipe.model.input_size, data.held_classes, data.margin)
+
+
+def _other_scenes(recipe: Recipe) -> list[Scene]:
+    data = recipe.data
+    return unseen_scenes(data.source, data.others, data.held_classes) if data.others else []
 
 
 def scored_split(context: Context) -> str:

@@ -7,15 +7,14 @@ from typing import Any
 import numpy as np
 
 from training.common.errors import DataError
-from training.data.accepted_scenes import accepted_beside, scenes_of_test
 from training.data.crops import Crops
+from training.data.detector_photos import detector_photos
 from training.data.duplicates import groups_of, near_duplicates
 from training.data.label_errors import Suspect, out_of_fold, suspects
 from training.data.labels import describe_labels
 from training.data.listing import difference, listing
 from training.data.prepared import Prepared, save_prepared
 from training.data.reading import Read, pet_finder, read_crops
-from training.data.scenes import load_scenes, near_pairs, split_scenes
 from training.data.sources import PictureSource, Sample, open_source
 from training.data.splits import TEST, TRAIN, VALIDATION, require_enough, split_crops
 from training.fitting.classifier import crop_augmentation
@@ -88,11 +87,10 @@ def _prepare_scenes(context: Context) -> dict[str, Any]:
     if not data.scenes:
         raise DataError("A detector needs data.scenes, the photographs with boxes. Received: data.scenes=''")
     dropped: list[dict[str, str]] = []
-    scenes = load_scenes(data.source, "train", data.scenes, dropped)
+    found = detector_photos(data.source, data.scenes, data.accepted, data.others, data.held_classes, dropped)
     for item in dropped[:10]:
         run.say(f"dropped {item['origin']}: {item['reason']}", **item)
-    test = scenes_of_test(data.source, data.scenes)
-    train, validation = split_scenes(scenes, test)
+    train, validation = found.train, found.held_back
     for name, part in (("train on", train), ("hold back", validation)):
         pets, empty = sum(len(s.boxes) > 0 for s in part), sum(not len(s.boxes) for s in part)
         if not pets or not empty:
@@ -100,19 +98,16 @@ def _prepare_scenes(context: Context) -> dict[str, Any]:
                 f"There must be photographs with and without a pet to {name}. Received: {pets} "
                 f"with, {empty} without"
             )
-    near, left_out = len(near_pairs(scenes)), len(scenes) - len(train) - len(validation)
-    accepted, without = accepted_beside(data.accepted, [*validation, *test])
-    train = [*train, *accepted]
     if data.accepted:
-        why = "; ".join(f"{count} {reason}" for reason, count in without.items())
-        run.say(f"{len(accepted)} photographs of accepted missed pets; left out: {why or 'none'}")
+        why = "; ".join(f"{count} {reason}" for reason, count in found.not_accepted.items())
+        run.say(f"{found.accepted} photographs of accepted missed pets; left out: {why or 'none'}")
     write_scene_report(
-        run / "report", train, validation, context.recipe.seed, near_duplicates=near,
-        left_out_as_duplicates=left_out, dropped=dropped, accepted=len(accepted),
+        run / "report", train, validation, context.recipe.seed, near_duplicates=found.near_pairs,
+        left_out_as_duplicates=found.duplicates, dropped=dropped, accepted=found.accepted,
     )  # fmt: skip
     run.say(
         f"{len(train)} photographs to train on, {len(validation)} held back, {len(dropped)} dropped, "
-        f"{left_out} left out because they nearly equal one held back or of the test split"
+        f"{found.duplicates} left out because they nearly equal one held back or of the test split"
     )
     return {"splits": {"train": len(train), "validation": len(validation)}}
 
