@@ -59,11 +59,12 @@ train: $(VENV)/.installed ## train the next classifier and put it in (hours on a
 	$(BIN)/python -m training.install runs/breeds/bundle
 	$(BIN)/python -m training.evaluate --data $(DATA)
 
-# The same for the detector; the classifier stays.
+# The same for the detector; the classifier stays, and the bundle gets this version.
+NEXT ?= 2.1.0
 train-detector: $(VENV)/.installed ## train the next detector and put it in
 	$(BIN)/python -m training.train detector --set data.source=$(DATA) --to export \
 	  --set model.start=$(WEIGHTS)/ssd_mobilenet_v1_0.75_300_coco.npz
-	$(BIN)/python -m training.install runs/detector/bundle
+	$(BIN)/python -m training.install runs/detector/bundle --detector $(NEXT)
 	$(BIN)/python -m training.evaluate --data $(DATA)
 
 evaluate: $(VENV)/.installed ## judge the model that ships and write its card

@@ -1,4 +1,4 @@
-"""Make a run's bundle the one that ships: ``python -m training.install runs/breeds/bundle``."""
+"""Make a run's bundle, or its detector, ship: ``python -m training.install runs/breeds/bundle``."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from smartbreed.core.settings import EMBEDDED_BUNDLE
 from smartbreed.inference.bundle import CONFIG
 from smartbreed.inference.pipeline import Identifier
 from training.common.cli import sentences
+from training.export.bundle import finish
+from training.pipeline.stages.export import bundle_config
 
 
 def install(bundle: Path, target: Path = EMBEDDED_BUNDLE) -> None:
@@ -42,14 +44,53 @@ def install(bundle: Path, target: Path = EMBEDDED_BUNDLE) -> None:
                 path.unlink()
 
 
+def install_detector(bundle: Path, version: str, target: Path = EMBEDDED_BUNDLE) -> None:
+    """Put the detector of a bundle in the place of another bundle's; the classifier there stays.
+
+    What its training said and its recipe are kept as ``training.detector``. The figures of the whole are
+    those of before until `training.evaluate` measures them.
+
+    Args:
+        bundle: whose detector, and how it decides with the classifier, is taken.
+        version: the target gets, ``1.2.3``.
+        target: changed as `install` changes it.
+
+    Raises:
+        BundleError, StorageError: as `install` has them.
+    """
+    Identifier.load(bundle)
+    theirs, config = bundle_config(bundle), bundle_config(target)
+    detector = theirs["detector"]
+    with (
+        disk_errors("The detector was not installed"),
+        tempfile.TemporaryDirectory(dir=target.parent) as folder,
+    ):
+        new = Path(shutil.copytree(target, Path(folder) / "bundle"))
+        for name in (detector["file"], detector["weights"]):
+            shutil.copyfile(bundle / name, new / name)
+        log = {**theirs["training"].get("detector", {}), "recipe": theirs["recipe"]}
+        training = {**config.get("training", {}), "detector": log}
+        changed = {**config, "version": version, "detector": detector, "training": training}
+        finish(new, changed, final=True)
+        install(new, target)
+
+
 def main(
     bundle: Annotated[Path, typer.Argument(help="Folder of the bundle.")],
     target: Annotated[Path, typer.Option(help="Where it goes.")] = EMBEDDED_BUNDLE,
+    detector: Annotated[
+        str,
+        typer.Option(metavar="VERSION", help="Take the detector alone and give the result this version."),
+    ] = "",
 ) -> None:
     """Install a bundle as the one that ships."""
     with sentences():
-        install(bundle, target)
-        print(f"{bundle} is now {target}")
+        if detector:
+            install_detector(bundle, detector, target)
+            print(f"The detector of {bundle} is now that of {target}")
+        else:
+            install(bundle, target)
+            print(f"{bundle} is now {target}")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import types
 from pathlib import Path
@@ -13,12 +14,15 @@ from support.tiny_data import image_folder
 from smartbreed.core.errors import BundleError
 from smartbreed.core.settings import EMBEDDED_BUNDLE
 from smartbreed.inference.bundle import load_bundle
+from smartbreed.inference.pipeline import Identifier
 from training.common.errors import RecipeError
 from training.common.run_directory import RunDirectory
-from training.install import install
+from training.export.bundle import finish
+from training.install import install, install_detector
 from training.kfold import cross_validate
 from training.models.backbones import build_backbone
 from training.pipeline.runner import run_recipe
+from training.pipeline.stages.export import bundle_config
 from training.pipeline.tuning import hyperparameters
 from training.recipe.file import load_recipe
 from training.recipe.recipe import Recipe
@@ -152,3 +156,24 @@ def test_installing_takes_a_whole_bundle_or_nothing(tmp_path: Path) -> None:
     assert load_bundle(target).config == load_bundle(EMBEDDED_BUNDLE).config
     assert not (target / "old.npz").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["assets"]
+
+
+def test_a_detector_alone_is_installed(tmp_path: Path) -> None:
+    """The classifier, its recipe and what its training said stay."""
+    source, target = tmp_path / "source", tmp_path / "target"
+    for folder in (source, target):
+        shutil.copytree(EMBEDDED_BUNDLE, folder)
+    before, theirs = bundle_config(target), bundle_config(source)
+    theirs["detector"]["score"] = 0.5
+    theirs["training"]["detector"] = {"epochs": [{"map": 0.7}]}
+    theirs["recipe"]["name"] = "theirs"
+    theirs["classifier"]["temperature"] *= 2
+    finish(source, theirs)
+    install_detector(source, "9.8.7", target)
+    after = bundle_config(target)
+    assert Identifier.load(target).detector.config.score == 0.5
+    assert (after["version"], after["recipe"]) == ("9.8.7", before["recipe"])
+    assert after["classifier"] == before["classifier"]
+    assert after["training"]["classifier"] == before["training"]["classifier"]
+    assert after["training"]["detector"]["epochs"] == [{"map": 0.7}]
+    assert after["training"]["detector"]["recipe"]["name"] == "theirs"
