@@ -11,10 +11,9 @@ import typer
 
 from smartbreed.core.files import disk_errors
 from smartbreed.core.settings import EMBEDDED_BUNDLE
-from smartbreed.inference.bundle import CONFIG
+from smartbreed.inference.bundle import CONFIG, write_config
 from smartbreed.inference.pipeline import Identifier
 from training.common.cli import sentences
-from training.export.bundle import finish
 from training.pipeline.stages.export import bundle_config
 
 
@@ -71,7 +70,7 @@ def install_detector(bundle: Path, version: str, target: Path = EMBEDDED_BUNDLE)
         log = {**theirs["training"].get("detector", {}), "recipe": theirs["recipe"]}
         training = {**config.get("training", {}), "detector": log}
         changed = {**config, "version": version, "detector": detector, "training": training}
-        finish(new, changed, final=True)
+        write_config(new, changed)
         install(new, target)
 
 

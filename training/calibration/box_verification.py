@@ -54,8 +54,8 @@ def fit_box_verification(
         which a surer detector would mean less of a pet.
     """
     found = [candidates_of(identifier, scene) for scene in scenes]
-    # A doubtful box beside a true pet may be a part of it: neither a fair example of a pet nor of none.
-    rows = np.array([r for s, c in zip(scenes, found, strict=True) for r in c if r[2] or not len(s.boxes)])
+    # Boxes of parts of a pet are among the wrong ones: a classifier names a face as surely as a whole pet.
+    rows = np.array([row for candidates in found for row in candidates])
     if not len(rows) or len(set(rows[:, 2])) < 2:
         return None, PLAIN_SCORE
     (detector, breed), bias = fit_logistic(rows[:, :2], rows[:, 2] > 0)
