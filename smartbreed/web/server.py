@@ -128,14 +128,32 @@ def serve(services: Services, address: Address, **options: Any) -> None:
 
 
 def build_server(services: Services) -> gr.Blocks:
-    """The page with the named endpoints in it, ready for `launch`."""
+    """The page with the named endpoints in it, ready for `launch`; until then its ``app`` is None."""
     from smartbreed.web.api.endpoints import add_endpoints
     from smartbreed.web.blocks import build_app
 
-    blocks = build_app(services)
-    with blocks:
-        add_endpoints(services)
+    with _no_apps():
+        blocks = build_app(services)
+        with blocks:
+            add_endpoints(services)
     return blocks
+
+
+@contextlib.contextmanager
+def _no_apps() -> Iterator[None]:
+    """While pages are built gradio makes no apps of them.
+
+    It would make one at the end of each page and one for the queue, all its routes included, which takes more
+    than half of the time of building. None would ever serve: ``Blocks.launch`` makes the one that does.
+    """
+    from gradio.routes import App
+
+    made = App.__dict__["create_app"]
+    App.create_app = staticmethod(lambda *_, **__: None)  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        App.create_app = made
 
 
 def launch(

@@ -86,3 +86,11 @@ def test_gradio_can_call_every_handler(blocks: gr.Blocks) -> None:
             problems.append(f"event {number} ({handler.name}, {handler.targets}): {wrong}")
     assert not problems, "\n".join(problems)
     assert called > 80, f"only {called} handlers were looked at"
+
+
+def test_no_app_is_made_of_the_pages_before_the_one_that_serves(blocks: gr.Blocks) -> None:
+    """Gradio's way, an app after each page, takes longer than all the rest of building."""
+    assert blocks.app is None
+    with gr.Blocks() as others:
+        pass
+    assert others.app is not None, "elsewhere gradio makes them"
