@@ -6,6 +6,7 @@ import os
 import signal
 import struct
 import subprocess
+import sys
 import threading
 import zlib
 from collections.abc import Iterator
@@ -19,6 +20,10 @@ from support.photos import noise, rows
 from support.processes import MAX_BYTES, Server
 
 from smartbreed.imaging import decoders
+
+# What makes the SBOM brings this package along. Where it is, jsonschema, and with it gradio's MCP server,
+# imports it for addresses in schemas: a second of grammar in each process. No installation of ours has it.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 # No test may depend on the clock: a busy machine takes longer over an example.
 hypothesis.settings.register_profile("smartbreed", hypothesis.settings.default, deadline=None)

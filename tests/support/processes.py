@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any, Self
 
+from support import forks
 from support.clock import until
 
 ROOT = Path(__file__).parents[2]
@@ -57,11 +58,16 @@ def start(*words: str | Path, **options: Any) -> subprocess.Popen[str]:
         options: of `subprocess.Popen`; stdout and stderr are pipes unless they say otherwise.
     """
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": ROOT, "text": True} | options
-    process: subprocess.Popen[str] = subprocess.Popen(
-        [sys.executable, *map(str, words)], start_new_session=True, **options
-    )
+    process = _begin([sys.executable, *map(str, words)], start_new_session=True, **options)
     atexit.register(kill, process)
     return process
+
+
+def _begin(command: list[str], **options: Any) -> subprocess.Popen[Any]:
+    """A process of its own: a fork where that will do, and else what the command says."""
+    if command[0] == sys.executable and forks.may_fork(command[1:], options):
+        return forks.Fork(command[1:], **options)
+    return subprocess.Popen(command, **options)
 
 
 def kill(process: subprocess.Popen[Any]) -> None:
@@ -79,7 +85,21 @@ def run(*words: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
         options: of `subprocess.run`.
     """
     options = {"capture_output": True, "cwd": ROOT, "text": True, "timeout": 290, "check": False} | options
-    return subprocess.run([sys.executable, *map(str, words)], **options)
+    given, timeout, check = (options.pop(name, None) for name in ("input", "timeout", "check"))
+    if options.pop("capture_output"):
+        options |= {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    if given is not None:
+        options["stdin"] = subprocess.PIPE
+    with _begin([sys.executable, *map(str, words)], **options) as process:
+        try:
+            said = process.communicate(given, timeout)
+        except BaseException:
+            process.kill()
+            raise
+    done = subprocess.CompletedProcess(process.args, process.returncode, *said)
+    if check:
+        done.check_returncode()
+    return done
 
 
 def smartbreed(
@@ -123,7 +143,7 @@ class Server:
         """Start it, or start it again on the same home and port."""
         self._before = len(self.log()) if self._log.exists() else 0
         with self._log.open("a") as log, self.stdout.open("a") as out:
-            self.process = subprocess.Popen(
+            self.process = _begin(
                 self._command,
                 cwd=ROOT,
                 env=self._environment,
