@@ -140,9 +140,7 @@ def test_a_home_that_cannot_be_made_stops_the_start(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_while_starting(tmp_path: Path) -> None:
-    running = Server(
-        tmp_path, command=[sys.executable, "-u", "app.py"]
-    )  # not forked: it has to import gradio
+    running = Server(tmp_path, command=[sys.executable, "-u", "app.py"])  # no fork: it must import
     while not running.home.exists():  # settings are read, gradio is being imported
         assert running.process.poll() is None
     running.process.send_signal(signal.SIGINT)

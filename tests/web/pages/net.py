@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,16 @@ IN_LOG = re.compile(r"Traceback|\bERROR\b|\bCRITICAL\b|\bException\b")
 LEAVING = re.compile("signal is aborted without reason|Connection errored out")
 #: Messages of ours that say that something was refused or went wrong.
 REFUSALS = ".sb-problem:visible, .sb-failed:visible"
+#: What is looked at after each operation, asked in one go: each question of a browser costs milliseconds.
+STATE = """() => ({
+  document: performance.timeOrigin,
+  gradio: Boolean(window.gradio_config),
+  wide: document.documentElement.scrollWidth,
+  toasts: document.querySelectorAll(".toast-body").length,
+  refusals: document.querySelectorAll(".sb-problem, .sb-failed").length,
+})"""
+#: A page is at rest when nothing has been under way for so long, in milliseconds.
+CALM = 150
 
 
 @dataclass(frozen=True)
@@ -67,9 +78,12 @@ class Walk:
     fired: set[str] = field(default_factory=set)
     served: set[str] = field(default_factory=set)
     _running: set[Any] = field(default_factory=set)
+    _moved: int = 0
     _faults: list[str] = field(default_factory=list)
     _refused: list[str] = field(default_factory=list)
     _called: set[int] = field(default_factory=set)
+    _names: dict[int, str] = field(default_factory=dict)
+    _document: float = 0
     _log_from: int = 0
 
     def __post_init__(self) -> None:
@@ -80,7 +94,7 @@ class Walk:
         page.on("response", self._response)
         page.on("request", self._request)
         for over in ("requestfinished", "requestfailed"):
-            page.on(over, lambda request: self._running.discard(request))
+            page.on(over, self._over)
         self._log_from = len(self.stage.server.log())
 
     def open(self, path: str) -> None:
@@ -95,27 +109,31 @@ class Walk:
 
     def settle(self, seconds: float = 60) -> None:
         """Wait until no event of ours is under way."""
-        calm = 0
-        for _ in range(int(seconds / 0.03)):
-            self.page.wait_for_timeout(30)
-            waiting = self._running or self._pending()
-            calm = 0 if waiting else calm + 1
-            if calm >= 5:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            moved = self._moved
+            if self._quiet() and not self._running and moved == self._moved:
                 return
+            self.page.wait_for_timeout(30)
+        waiting = self.page.evaluate("window.pendingEvents?.().length ?? 0")
         raise AssertionError(
             f"still under way: {[request.url for request in self._running]}, {waiting} events"
         )
 
-    def _pending(self) -> int:
-        """How many events have not ended."""
+    def _quiet(self) -> bool:
+        """Whether the page comes to rest in a few seconds; a page of gradio itself watches for that."""
         try:
-            return int(self.page.evaluate("window.pendingEvents?.().length ?? 0"))
+            quiet = self.page.evaluate(f"window.gradio_config ? window.quiet({CALM}, 5000) : null")
         except Exception:  # another page is just being loaded
-            return 1
+            return False
+        if quiet is None:  # it has no events; and a document of data may have no scripts, so no clock either
+            self.page.wait_for_timeout(CALM)
+        return quiet is not False
 
     def check(self, after: str, *, refused: bool = False, blocked: bool = False) -> None:
         """Fail if anything went wrong since the last time."""
-        self._note_handlers()
+        state = self.page.evaluate(STATE)
+        self._note_handlers(state)
         faults, self._faults = self._faults, []
         blocks, self._refused = self._refused, []
         faults += [] if blocked else blocks
@@ -123,14 +141,14 @@ class Walk:
         fresh, self._log_from = log[self._log_from :], len(log)
         if IN_LOG.search(fresh):
             faults.append(f"the server's log says:\n{fresh[-3000:]}")
-        toasts = self.page.locator(".toast-body")
-        faults += [f"a toast says {text!r}" for text in toasts.all_inner_texts() if "error" in text.lower()]
-        if not refused:
+        if state["toasts"]:
+            toasts = self.page.locator(".toast-body").all_inner_texts()
+            faults += [f"a toast says {text!r}" for text in toasts if "error" in text.lower()]
+        if state["refusals"] and not refused:
             said = self.page.locator(REFUSALS).all_inner_texts()
             faults += [f"the page says {text!r}" for text in said if text.strip()]
-        wide = self.page.evaluate("document.documentElement.scrollWidth")
-        if wide > self.width:
-            faults.append(f"the page is {wide} px wide in a window of {self.width} px")
+        if state["wide"] > self.width:
+            faults.append(f"the page is {state['wide']} px wide in a window of {self.width} px")
         assert not faults, f"after {after}: " + "\n".join(faults)
 
     def controls(self) -> dict[str, bool]:
@@ -195,8 +213,8 @@ class Walk:
     def follow_links(self) -> None:
         """Follow each link that is shown, and come back; first those that leave the page as it is.
 
-        A link that was followed on another page of the same stage, such as the site's navigation, is not
-        followed again.
+        Of a link that was followed on another page of the same stage, in a window as wide, such as those of
+        the site's navigation, it is only looked whether it could be clicked.
         """
         here = self.page.url
 
@@ -214,6 +232,10 @@ class Walk:
             if href.startswith("#"):
                 assert self.page.locator(f"[id='{href[1:]}']").count() == 1, f"{href} leads nowhere"
             link = self.page.locator(f'a[href="{href}"]:visible').first
+            if (self.width, target) in self.stage.followed:
+                link.click(trial=True)
+                continue
+            self.stage.followed.add((self.width, target))
             if link.get_attribute("target") == "_blank":
                 with self.page.expect_popup() as opened:
                     link.click()
@@ -227,6 +249,8 @@ class Walk:
             self.settle()
             self._forget_leaving()
             self.check(f"following the link {href}", refused=True)
+            if href.startswith("#"):
+                continue  # it is still the same page
             self.page.goto(here)
             self.settle()
             self._forget_leaving()
@@ -235,26 +259,19 @@ class Walk:
         """A page of gradio that is left complains of the connection that it had."""
         self._faults = [fault for fault in self._faults if not LEAVING.search(fault)]
 
-    def _note_handlers(self) -> None:
-        config = self.page.evaluate("window.gradio_config ?? null")
-        if config is None:
+    def _note_handlers(self, state: Mapping[str, Any]) -> None:
+        """Note which handlers were called; what a page has is read once, for it is long."""
+        if not state["gradio"]:
             return
-        names = self._names(config)
-        self.fired |= {names[number] for number in self._called if number in names}
-        self.served |= {
-            names[handler["id"]]
-            for handler in config["dependencies"]
-            if handler["backend_fn"] and handler["targets"] and handler["id"] in names
-        }
-
-    def _names(self, config: dict[str, Any]) -> dict[int, str]:
-        ids = {one["id"]: one["props"].get("elem_id") or one["type"] for one in config["components"]}
-        ids = {number: re.sub(r"^pet-\d+", "pet-N", str(name)) for number, name in ids.items()}
-        found = {}
-        for handler in config["dependencies"]:
-            targets = [f"{ids.get(component, 'page')} {event}" for component, event in handler["targets"]]
-            found[handler["id"]] = ", ".join(sorted(targets)) or f"then {handler['api_name']}"
-        return found
+        if state["document"] != self._document:
+            config = self.page.evaluate("window.gradio_config")
+            self._document, self._names = state["document"], handler_names(config)
+            self.served |= {
+                self._names[handler["id"]]
+                for handler in config["dependencies"]
+                if handler["backend_fn"] and handler["targets"] and handler["id"] in self._names
+            }
+        self.fired |= {self._names[number] for number in self._called if number in self._names}
 
     def _console(self, message: Any) -> None:
         if message.location.get("url", "").endswith("/maintainer/token"):
@@ -270,9 +287,26 @@ class Walk:
         if response.status >= 500:
             self._faults.append(f"{response.url} answered {response.status}")
 
+    def _over(self, request: Any) -> None:
+        if request in self._running:
+            self._running.discard(request)
+            self._moved += 1
+
     def _request(self, request: Any) -> None:
         path = urlsplit(request.url).path
         if path.endswith(("/queue/join", "/run/predict", "/upload")):
             self._running.add(request)
+            self._moved += 1
         if path.endswith(("/queue/join", "/run/predict")) and request.post_data:
             self._called.add(json.loads(request.post_data)["fn_index"])
+
+
+def handler_names(config: Mapping[str, Any]) -> dict[int, str]:
+    """What each handler of a page is called: the components and events that set it off."""
+    ids = {one["id"]: one["props"].get("elem_id") or one["type"] for one in config["components"]}
+    ids = {number: re.sub(r"^pet-\d+", "pet-N", str(name)) for number, name in ids.items()}
+    found = {}
+    for handler in config["dependencies"]:
+        targets = [f"{ids.get(component, 'page')} {event}" for component, event in handler["targets"]]
+        found[handler["id"]] = ", ".join(sorted(targets)) or f"then {handler['api_name']}"
+    return found

@@ -53,17 +53,19 @@ class Stage:
         learnt: accepted photographs of a breed it lacks: enough for a retraining that is released.
 
     Attributes:
-        followed: addresses that a walk has reached by a link.
+        followed: widths of windows, and addresses that a walk has reached by a link in each.
+        wrong_at: when a walk last tried a wrong password, in seconds of `time.monotonic`.
     """
 
     def __init__(self, folder: Path, *, learnt: int = 0) -> None:
         self.folder = folder
-        self.followed: set[str] = set()
+        self.followed: set[tuple[int, str]] = set()
+        self.wrong_at = -60.0
         self.changes = {
             "SMARTBREED_MODEL": "", "SMARTBREED_HUB": "embedded", "SMARTBREED_GALLERY": str(pets()),
             "SMARTBREED_MAINTAINER_PASSWORD": PASSWORD, "SMARTBREED_PUBLISH_EVERY": "0",
             "SMARTBREED_MAX_BYTES": "30000000", "SMARTBREED_WATCH": "1", "SMARTBREED_DAILY_FLAGS": "500",
-            "GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1",
+            "GRADIO_SERVER_NAME": "127.0.0.1",
         }  # fmt: skip
         self.photos = self._photos()
         self.server = Server(folder, **self.changes)

@@ -5,6 +5,20 @@
   const ended = new Set();
   window.pendingEvents = () => [...asked].filter((id) => !ended.has(id));
   window.askedEvents = () => asked.size;
+  // Whether nothing is under way for so many milliseconds on end, before a number of others is over.
+  window.quiet = (calm, limit) =>
+    new Promise((done) => {
+      const end = performance.now() + limit;
+      let since = performance.now();
+      const look = () => {
+        const now = performance.now();
+        if (window.pendingEvents().length) since = now;
+        if (now - since >= calm) done(true);
+        else if (now > end) done(false);
+        else setTimeout(look, 25);
+      };
+      look();
+    });
   const send = window.fetch;
   const listen = async (stream) => {
     const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
