@@ -29,6 +29,9 @@ _STATIC = Path(__file__).parent / "static"
 _CACHE = (300, 3600)
 #: Most events that wait in gradio's queue, whose arguments lie in memory.
 _MOST_WAITING = 100
+#: Gradio looks so often whether an event waits, and whether one has got on, in seconds. By itself it looks a
+#: thousand and a hundred times a second, which keeps an idle app busy with a twentieth of a core.
+_LOOKS_S, _LOOKS_ON_S = 0.005, 0.05
 #: What makes each page of `nav.PAGES` that is gradio's, but the first.
 _PAGES: dict[str, Callable[[Services], Any]] = {
     "ask": AskPage,
@@ -66,6 +69,7 @@ def build_app(services: Services) -> gr.Blocks:
         with app:
             space_button.render()
     app.queue(max_size=_MOST_WAITING)
+    app._queue.sleep_when_free, app._queue.progress_update_sleep_when_free = _LOOKS_S, _LOOKS_ON_S
     app.current_page = ""  # what is added later belongs to the front page again
     return app
 

@@ -167,7 +167,7 @@ def may_fork(words: Sequence[str], options: Mapping[str, Any]) -> bool:
     known = any(tuple(words[: len(program)]) == program for program in _PROGRAMS)
     if not known or set(options) - _OPTIONS or "COVERAGE_PROCESS_CONFIG" in os.environ:
         return False
-    if Path(options.get("cwd") or Path.cwd()) != ROOT:
+    if words[0] == "app.py" and Path(options.get("cwd") or Path.cwd()) != ROOT:
         return False
     given = dict(os.environ if options.get("env") is None else options["env"])
     kept = _nest_of_ours().environment
@@ -175,7 +175,7 @@ def may_fork(words: Sequence[str], options: Mapping[str, Any]) -> bool:
     return (
         all(name.startswith(_READ_LATE) for name in differ)
         and given.get("PYTHONPATH") == str(ROOT)
-        and bool(given.get("GRADIO_TEMP_DIR"))
+        and (bool(given.get("GRADIO_TEMP_DIR")) or not {"app.py", "serve"} & {*words})
     )
 
 
@@ -266,7 +266,7 @@ def _take_place(order: Mapping[str, Any], files: Sequence[int]) -> None:
     tempfile.tempdir = None  # asked for anew
     for name, module in list(sys.modules.items()):
         if name.startswith("gradio") and "DEFAULT_TEMP_DIR" in vars(module):
-            module.DEFAULT_TEMP_DIR = order["env"]["GRADIO_TEMP_DIR"]  # type: ignore[attr-defined]
+            module.DEFAULT_TEMP_DIR = order["env"].get("GRADIO_TEMP_DIR")  # type: ignore[attr-defined]
 
 
 def _stream(number: int, name: str) -> io.TextIOWrapper:
@@ -286,7 +286,7 @@ def _run(words: Sequence[str]) -> None:
     """Be ``python WORDS``."""
     as_module = words[0] == "-m"
     target, *arguments = words[1:] if as_module else words
-    first = ROOT if as_module else Path(target).resolve().parent
+    first = Path.cwd() if as_module else Path(target).resolve().parent
     sys.path[:] = [str(first), *(path for path in sys.path[1:] if path != str(ROOT / "tests"))]
     sys.argv = [target, *arguments]
     sys.orig_argv = [sys.executable, *words]

@@ -94,3 +94,10 @@ def test_no_app_is_made_of_the_pages_before_the_one_that_serves(blocks: gr.Block
     with gr.Blocks() as others:
         pass
     assert others.app is not None, "elsewhere gradio makes them"
+
+
+def test_an_idle_app_looks_for_events_seldom(blocks: gr.Blocks) -> None:
+    with gr.Blocks() as others:
+        pass
+    for pause in ("sleep_when_free", "progress_update_sleep_when_free"):
+        assert getattr(blocks._queue, pause) >= 5 * getattr(others._queue, pause), pause
