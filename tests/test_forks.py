@@ -48,7 +48,7 @@ def test_a_fork_sees_what_a_new_interpreter_sees(tell: str, tmp_path: Path) -> N
     assert (forked.returncode, started.returncode) == (7, 7)
 
 
-def test_its_end_is_told_as_of_any_child(tmp_path: Path) -> None:
+def test_its_end_is_known_as_of_any_child(tmp_path: Path) -> None:
     env = environment(tmp_path)
     assert forks.may_fork(["-m", "smartbreed", "version"], {"env": env, "cwd": ROOT})
     done = run("-m", "smartbreed", "version", env=env)

@@ -44,6 +44,9 @@ _READ_LATE = (
     "TMPDIR",
     "PYTHONPATH",
     "HF_TOKEN",
+    # What we set ourselves while something is imported, here as there.
+    "HF_HUB_DISABLE_",
+    "GRADIO_ANALYTICS_",
 )
 #: Variables that the process that forks lacks.
 _NOT_KEPT = ("SMARTBREED_", "GRADIO_", "HF_", "PYTEST_", "OTEL_", "PYTHONPATH")
@@ -51,10 +54,10 @@ _NOT_KEPT = ("SMARTBREED_", "GRADIO_", "HF_", "PYTEST_", "OTEL_", "PYTHONPATH")
 _OPTIONS = {"stdin", "stdout", "stderr", "cwd", "env", "text", "start_new_session"}
 
 _lock = threading.Lock()
-_nest: Nest | None = None
+_kept: Forking | None = None
 
 
-class Nest:
+class Forking:
     """The process that forks, and the way to ask it."""
 
     def __init__(self) -> None:
@@ -90,7 +93,7 @@ class Nest:
 
 
 class Fork(subprocess.Popen[Any]):
-    """A process that `Nest` forked, as if it had been started from here.
+    """A process that `Forking` forked, as if it had been started from here.
 
     Args:
         words: what follows ``python``.
@@ -98,7 +101,7 @@ class Fork(subprocess.Popen[Any]):
     """
 
     def __init__(self, words: Sequence[str], **options: Any) -> None:
-        nest = _nest_of_ours()
+        forking = _forking()
         self.args = [sys.executable, *words]
         self.returncode = None
         self.text_mode = options.get("text")
@@ -126,7 +129,7 @@ class Fork(subprocess.Popen[Any]):
             "session": bool(options.get("start_new_session")),
         }
         try:
-            self.pid = nest.ask(order, given)
+            self.pid = forking.ask(order, given)
             self._ended = os.pidfd_open(self.pid)
         finally:
             for file in {*given} - {0, 1, 2}:
@@ -143,7 +146,7 @@ class Fork(subprocess.Popen[Any]):
     def _take_status(self) -> None:
         with self._waitpid_lock:
             if self.returncode is None:
-                self.returncode = _nest_of_ours().ask({"reap": self.pid})
+                self.returncode = _forking().ask({"reap": self.pid})
                 os.close(self._ended)
 
     # What Popen's own methods are made of.
@@ -170,7 +173,7 @@ def may_fork(words: Sequence[str], options: Mapping[str, Any]) -> bool:
     if words[0] == "app.py" and Path(options.get("cwd") or Path.cwd()) != ROOT:
         return False
     given = dict(os.environ if options.get("env") is None else options["env"])
-    kept = _nest_of_ours().environment
+    kept = _forking().environment
     differ = {name for name in {*given, *kept} if given.get(name) != kept.get(name)}
     return (
         all(name.startswith(_READ_LATE) for name in differ)
@@ -179,12 +182,12 @@ def may_fork(words: Sequence[str], options: Mapping[str, Any]) -> bool:
     )
 
 
-def _nest_of_ours() -> Nest:
-    global _nest
+def _forking() -> Forking:
+    global _kept
     with _lock:
-        if _nest is None:
-            _nest = Nest()
-        return _nest
+        if _kept is None:
+            _kept = Forking()
+        return _kept
 
 
 def _file(wanted: Any, mode: str, before: Sequence[int]) -> tuple[int, int | None]:
@@ -210,20 +213,23 @@ def _umask() -> int:
 # What follows runs in the process that forks, and in its forks.
 
 
-def _import_everything() -> None:
+def _import_everything() -> dict[str, str]:
+    """Import what a server and the commands need; which variables that has set."""
     import smartbreed
 
     sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]  # see tests/conftest.py
     os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1"}
+    before = dict(os.environ)
     for module in pkgutil.walk_packages(smartbreed.__path__, "smartbreed."):
         if not module.name.endswith("__main__") and ".migrations." not in module.name:
             importlib.import_module(module.name)
     importlib.import_module("gradio.mcp")
     importlib.import_module("uvicorn.protocols.http.auto")
+    return {name: value for name, value in os.environ.items() if before.get(name) != value}
 
 
-def _hatch(orders: socket.socket) -> dict[str, Any] | None:
-    """Answer orders. Returns in each fork with its own; without one when nobody asks any more."""
+def _answer(orders: socket.socket, imported: Mapping[str, str]) -> dict[str, Any] | None:
+    """Answer orders. Returns in each fork with its own; without one once the tests have ended."""
     while True:
         message, files, *_ = socket.recv_fds(orders, 1 << 20, 3)
         if not message:
@@ -236,7 +242,7 @@ def _hatch(orders: socket.socket) -> dict[str, Any] | None:
             if (answer := os.fork()) == 0:
                 orders.close()
                 os.close(taken)
-                _take_place(order, files)
+                _take_place({**order, "env": {**imported, **order["env"]}}, files)
                 os.close(taking)
                 return order
             os.close(taking)
@@ -299,11 +305,11 @@ def _run(words: Sequence[str]) -> None:
 def _main() -> None:
     orders = socket.socket(fileno=int(sys.argv[1]))
     os.set_inheritable(orders.fileno(), False)
-    _import_everything()
+    imported = _import_everything()
     assert threading.active_count() == 1, "only what has no threads can be forked"
     gc.collect()
     gc.freeze()
-    order = _hatch(orders)
+    order = _answer(orders, imported)
     if order is not None:
         _run(order["words"])
 
