@@ -2,7 +2,9 @@
 
 import sys
 
+from smartbreed.core import garbage
 from smartbreed.web.server import main
 
 if __name__ == "__main__":
+    garbage.pause()  # until all is there
     sys.exit(main())

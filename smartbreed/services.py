@@ -31,6 +31,7 @@ from smartbreed.admin.switches import Switches
 from smartbreed.assistant.service import Assistant
 from smartbreed.contact.messages import Messages
 from smartbreed.contact.tables import ContactMessage
+from smartbreed.core import garbage
 from smartbreed.core.errors import AccountError, PhotoError, RequestError, SmartBreedError, StorageError
 from smartbreed.core.periodic import PeriodicTask
 from smartbreed.core.salt import load_salt
@@ -108,6 +109,7 @@ class Services:
         self.retraining.adopt()
         self.triggers.start(on_push=settings.retrain_on_push)
         self._ends = [*(task.stop for task in tasks), self.triggers.stop, self.retraining.close]
+        garbage.resume()
 
     def stop(self, *beside: Callable[[], object]) -> None:
         """End what `start` began, and close what was opened.

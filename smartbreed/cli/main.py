@@ -67,8 +67,10 @@ def serve(
     ] = None,
 ) -> None:
     """Start the web app with its Python, MCP and REST interfaces; stop it with Ctrl-C or SIGTERM."""
+    from smartbreed.core import garbage
     from smartbreed.web.server import main as run
 
+    garbage.pause()  # until all is there
     raise typer.Exit(run(model=model, host=host, port=port))
 
 
