@@ -26,6 +26,7 @@ from smartbreed.core.errors import PhotoError, RequestError, SmartBreedError
 from smartbreed.core.settings import REPO_ID, Settings
 from smartbreed.core.text import one_line
 from smartbreed.hub.client import chosen_hub, commit_files, connect, delete_repo, ensure_repo
+from smartbreed.i18n import mark
 from smartbreed.imaging.photo import Photo
 from smartbreed.inference.pipeline import Identifier
 from smartbreed.sources.annotations import Area, cut
@@ -536,7 +537,7 @@ class Teach:
         """Why models cannot be published to the Hub here, in a sentence; empty: they can."""
         if chosen_hub(self.settings).embedded or self.settings.teach_hub:
             return ""
-        return "Models of members are not published to the Hub from here."
+        return mark("Models of members are not published to the Hub from here.")
 
     def publish_to_hub(self, member_id: str, model_id: str) -> str:
         """Commit the bundle to a repo of its own on the Hub; the repo.

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
+from support.languages import english_in, text_of
 from support.photos import pattern
 from support.teaching import Teacher, as_zip, classes
 
 from smartbreed.accounts.members import COOKIE
+from smartbreed.web.api.language import LanguageMiddleware
 from smartbreed.web.pages.teach.page import served_app, teach_app
 
 SCRIPT = "<script>alert(1)</script>{{7*7}}\"'>"
@@ -82,6 +84,20 @@ def test_what_is_typed_is_text(site: Teacher, rosa: Browser) -> None:
     token = re.findall(r'name="token" value="([^"]*)"', rosa.get(site.at).text)[0]
     answer = rosa.post("/teach/new", data={"token": token, "name": "Fourth", "subject": "pet"})
     assert "as many as" in problem(answer)
+
+
+@pytest.mark.parametrize("code", ["de", "es"])
+def test_ones_models_in_the_language_of_their_page(site: Teacher, rosa: Browser, code: str) -> None:
+    spoken = LanguageMiddleware(teach_app(site.services), site.services.settings, lambda: False)
+    asking = TestClient(spoken, base_url="http://pets.test", headers={"accept-language": code})
+    asking.cookies.update(rosa.cookies)
+    if len(site.teach.models(site.rosa)) < 2:  # one that lacks everything
+        site.teach.make(site.rosa, "Luna", "pet")
+    pages = ["/teach", *(f"/teach/model/{row.id}" for row, *_ in site.teach.models(site.rosa))]
+    for page in pages:
+        text = text_of(asking.get(page).text)
+        assert text, page
+        assert english_in(text, code) == [], page
 
 
 def test_photos_that_cannot_be_used(site: Teacher, rosa: Browser) -> None:

@@ -29,7 +29,9 @@ def offline_app(services: Services) -> FastAPI:
     """The page and its files."""
 
     def refused(request: Request, visit: Visit, said: SmartBreedError) -> Response:
-        return visit.message("That did not work", said.message, said.status, key="offline", path="offline/")
+        return visit.message(
+            gettext("That did not work"), said.message, said.status, key="offline", path="offline/"
+        )
 
     app = form_app(services, refused)
     asked, _ = dependencies(services)
