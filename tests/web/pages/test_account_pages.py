@@ -17,6 +17,7 @@ import pytest
 import sqlalchemy as sa
 from PIL import Image
 from starlette.testclient import TestClient
+from support.languages import english_in, text_of
 
 from smartbreed.accounts.tables import Member
 from smartbreed.core.database import write
@@ -24,6 +25,7 @@ from smartbreed.core.settings import load_settings
 from smartbreed.inference.results import Identification
 from smartbreed.quiz.tables import QuizGame
 from smartbreed.services import Services
+from smartbreed.web.api.language import LanguageMiddleware
 from smartbreed.web.pages.account.page import account_app
 from smartbreed.web.pages.account.visit import safe_next
 
@@ -377,6 +379,27 @@ def test_ones_own_flags_are_shown_downloaded_and_deleted(
     assert app.browser().get("/account/receipt/" + "0" * 32).status_code == 404
     assert [one.email for one in app.services.members.list()] == ["other@example.org"]
     assert not list((app.services.settings.home_dir / "blobs").glob("??/??/*"))
+
+
+@pytest.mark.parametrize("code", ["de", "es"])
+def test_ones_own_pages_in_the_language_of_the_page(
+    app: App, log: pytest.LogCaptureFixture, tmp_path: Path, photos: Any, code: str
+) -> None:
+    browser = join(app, log)
+    path = tmp_path / "rex.png"
+    photos[0].save(path)
+    flag(app, path, app.services.members.find(EMAIL).id)
+    spoken = LanguageMiddleware(app.asgi, app.services.settings, lambda: False)
+    asking = Browser(spoken, {"accept-language": code, "user-agent": "Firefox/140.0 on Windows"})
+    asking.cookies.update(browser.cookies)
+    for page in ("/account", "/account/delete"):
+        assert english_in(text_of(asking.get(page).text), code) == [], page
+    refused = asking.fill("/account", "/account/password", old="not the old one", new="a dog under the table")
+    assert english_in(text_of(refused.text), code) == []
+    done = asking.fill("/account/delete", password=PASSWORD)
+    receipt = asking.get(done.headers["location"]).text
+    assert english_in(text_of(receipt), code) == []
+    assert english_in(text_of(asking.get("/account/verify?token=nonsense").text), code) == []
 
 
 def test_photos_are_kept_if_asked_for_shown_and_deleted(

@@ -14,6 +14,7 @@ import pytest
 from starlette.testclient import TestClient
 from support.clock import Clock
 from support.gallery import fill, photographs
+from support.languages import english_in, text_of
 
 from smartbreed.accounts.tables import Member
 from smartbreed.core.database import read, write
@@ -21,6 +22,7 @@ from smartbreed.core.settings import load_settings
 from smartbreed.quiz.quiz import ROUNDS, question_of
 from smartbreed.quiz.tables import QuizGame
 from smartbreed.services import Services
+from smartbreed.web.api.language import LanguageMiddleware
 from smartbreed.web.pages.quiz.page import quiz_app
 
 SCRIPT = "<script>alert(1)</script>{{7*7}}\"'>"
@@ -116,6 +118,30 @@ def test_a_game_from_start_to_card(site: Site) -> None:
     assert card.headers["content-type"] == "image/png"
     assert "(you)" in browser.get("/quiz?kind=facts&mode=timed").text
     assert "(you)" not in site.browser().get("/quiz?kind=facts&mode=timed").text
+
+
+@pytest.mark.parametrize("code", ["de", "es"])
+def test_a_game_in_the_language_of_its_player(site: Site, code: str) -> None:
+    plain = site.asgi
+    site.asgi = LanguageMiddleware(plain, site.services.settings, lambda: False)
+    browser = site.browser()
+    browser.headers["accept-language"] = code
+    address, pages = browser.begin(mode="timed"), [browser.get("/quiz")]
+    for number in range(ROUNDS):
+        pages.append(browser.get(address))
+        site.clock.forward(30 if number == 1 else 3)  # once too late
+        question = question_of(site.game(address))
+        wrong = next(key for key, _ in question.options if key != question.answer)
+        pages.append(browser.fill(address, "answer", choice=wrong if number == 2 else question.answer))
+        pages.append(browser.get(address))
+        browser.fill(address, "next")
+    pages += [
+        browser.get(address),
+        browser.get("/quiz?kind=facts&mode=timed"),
+        browser.get("/quiz/play/none"),
+    ]
+    for page in pages:
+        assert english_in(text_of(page.text), code) == [], page.url
 
 
 def test_the_answer_is_nowhere_to_be_seen(photo_site: Site) -> None:
