@@ -66,7 +66,7 @@ _REPORTING = (
     "training/continual/run.py",
 )
 _NOT_REPORTED = re.compile(
-    r"^[a-z_. ]*[=:{]|^The retraining could not start$|^new breed, $"
+    r"^[a-z_. ]*[=:{]|^The retraining could not start$|^new (breed|label), $"
     r"|^(accepted samples|held out|new since the parent)$|^%\(label\)s: %"
 )
 #: A sentence before another one; they are translated one by one.
@@ -262,7 +262,7 @@ def _of_data() -> Iterator[Sentence]:
         yield Sentence(text, "smartbreed/admin/audit.py")
     for text in STAGES.values():
         yield Sentence(text, "smartbreed/training_jobs/progress.py")
-    for text in ("breed", "breed group"):
+    for text in ("breed", "breed group", "label", "label group"):
         yield Sentence(text, "training/continual/loss_checks.py", REPORTED)
     for text in ("Accuracy per version", "Breed groups", "Before and after"):
         yield Sentence(text, "training/continual/plots.py")

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from smartbreed.core.settings import EMBEDDED_BUNDLE
 from smartbreed.inference.bundle import Bundle, load_bundle
+from smartbreed.training_jobs.plots_in_words import in_words
 from training.continual import plots
 from training.continual.baseline import Baseline, baseline_of
 from training.continual.calibrate import shifted_verification
@@ -392,3 +393,6 @@ def test_the_plot_shows_what_the_sentence_says(tmp_path: Path, monkeypatch: pyte
     assert texts == ["8 lost, 0 gained"]
     assert "lost no more than is allowed" in legend
     assert (tmp_path / "breed_groups.png").stat().st_size > 1000
+    assert in_words("breed_groups", {"figures": found.figures}) == (
+        f"1 lost no more than is allowed: Group2 by 7 points. {len(names) - 1} of {len(names)} are not worse."
+    ), "who cannot see it is told the same"

@@ -36,7 +36,7 @@ from training.continual.gate import ModelLogits, compare
 from training.continual.loss_checks import MARGINS
 from training.continual.plan import Plan, write_record
 from training.continual.release import next_version, publish
-from training.continual.retrained_card import add_to_changelog, differences, render_card
+from training.continual.retrained_card import add_to_changelog, differences, license_of, render_card
 from training.continual.run import (
     UNREADABLE,
     enough,
@@ -168,7 +168,9 @@ def _finish(
         )
         gate = GateSet(embeddings, labels, plan.names, origins, out_of_distribution)
         groups = [label.get("group") or label["id"] for label in plan.labels[: plan.known]]
-        gate_result = compare(compared[0], compared[1], gate, groups, answers)
+        gate_result = compare(
+            compared[0], compared[1], gate, groups, answers, words=plan.words, names=plan.called
+        )
     history = history_of(before, gate_result, version, plan.learnt())
     reasons = gate_result.reasons + plan.remarks
     if not gate_result.passed:
@@ -204,7 +206,8 @@ def _finish(
             "figures": gate_result.figures, "learnt": learnt, "mode": "full",
             "difference": differences(before, config, plan.known),
         }  # fmt: skip
-        (folder / "README.md").write_text(render_card(config, facts), encoding="utf-8")
+        card = render_card(config, facts, license_of(champion.bundle))
+        (folder / "README.md").write_text(card, encoding="utf-8")
         add_to_changelog(
             folder / "CHANGELOG.md", version, [*learnt, *gate_result.reasons], work.choices.now.date()
         )

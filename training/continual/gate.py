@@ -5,7 +5,9 @@ The checks that ask for losses are in `loss_checks`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,7 @@ from training.continual.loss_checks import (
 )
 from training.continual.significance import paired, paired_calibration, pairs
 from training.export.gate_set import GateSet
+from training.reporting.wording import PETS, Wording
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,8 @@ def compare(
     answers: Answers,
     margins: Margins = MARGINS,
     baseline: Baseline | None = None,
+    words: Wording = PETS,
+    names: Mapping[str, str] = MappingProxyType({}),
 ) -> GateResult:
     """Compare on the frozen gate set and on what was flagged.
 
@@ -83,6 +88,8 @@ def compare(
         answers: to flagged samples neither has seen.
         margins: see there.
         baseline: what the challenger must not have drifted away from; None: nothing is known of one.
+        words: what people call the labels.
+        names: and each of them, by its id; those left out have the catalogue's names.
     """
     base = gate.base & (gate.labels < champion.logits.shape[1])
     right = [model.right(gate.labels) for model in (champion, challenger)]
@@ -99,11 +106,14 @@ def compare(
         for mine in [base & (gate.labels == label)]
     }
     by_group = {group: pairs(right[0][mine], right[1][mine]) for group, mine in parts.items()}
-    found = check_parts(by_group, margins.group, margins)
+    found = check_parts(by_group, margins.group, margins, names)
+    each = check_parts(breeds, margins.breed, margins, names)
+    # A label of no group is a group of its own.
+    group = words.group if set(groups) - set(gate.names) else words.label
     checks = [
         overall_check(overall, changed, float(right[0][base].mean()), margins, gate.trained),
-        parts_check("groups", "breed group", found, margins.group, margins),
-        parts_check("breeds", "breed", check_parts(breeds, margins.breed, margins), margins.breed, margins),
+        parts_check("groups", group, found, margins.group, margins),
+        parts_check("breeds", words.label, each, margins.breed, margins),
         calibration,
     ]
     if baseline is not None:
@@ -122,6 +132,7 @@ def compare(
                 "ece": errors,
                 "groups": {part.key: part.as_dict() for part in found},
                 "group_margin": margins.group,
+                "words": {"label": words.label, "group": group},
                 "learnt": {
                     "pictures": int(learnt.sum()),
                     "champion": float(right[0][learnt].mean()) if learnt.any() else None,

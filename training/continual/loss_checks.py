@@ -7,7 +7,9 @@ more than chance, and says what could not be decided.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -181,7 +183,9 @@ def baseline_check(baseline: Baseline, now: np.ndarray, margins: Margins) -> Che
     )
 
 
-def check_parts(found: dict[str, Pairs], margin: float, margins: Margins) -> list[Part]:
+def check_parts(
+    found: dict[str, Pairs], margin: float, margins: Margins, names: Mapping[str, str] = MappingProxyType({})
+) -> list[Part]:
     """What is found of every breed group, or of every breed; the worst first.
 
     Sentence, report and plot are all made of this, so that they cannot disagree.
@@ -190,6 +194,7 @@ def check_parts(found: dict[str, Pairs], margin: float, margins: Margins) -> lis
         found: the pictures of each, counted.
         margin: how much lower each may be, 0…1.
         margins: see there.
+        names: what people call parts, by key; those left out have the catalogue's names.
     """
     parts = []
     for key, one in found.items():
@@ -199,7 +204,7 @@ def check_parts(found: dict[str, Pairs], margin: float, margins: Margins) -> lis
             state = ALLOWED
         else:
             state = WORSE if one.worse(margin, margins.chance) else OPEN
-        parts.append(Part(key, _name(key), one, state))
+        parts.append(Part(key, names.get(key) or _name(key), one, state))
     return sorted(parts, key=lambda part: part.pairs.mean)
 
 

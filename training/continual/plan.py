@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,11 @@ from smartbreed.inference.bundle import Bundle
 from training.continual.fit_head import LabelledViews
 from training.continual.flagged import split
 from training.data.accepted_samples import Sample
+from training.reporting.wording import PETS, THINGS, Wording, words_of
 
 LEARNT = "learnt.json"
+#: What is said of a label that the parent lacks.
+_NEW = {PETS: "new breed, ", THINGS: "new label, "}
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,16 @@ class Plan:
         return [label["id"] for label in self.labels]
 
     @property
+    def called(self) -> dict[str, str]:
+        """What people call each label, by its id."""
+        return {label["id"]: name_of(label) for label in self.labels}
+
+    @property
+    def words(self) -> Wording:
+        """What people call these labels."""
+        return words_of(self.labels)
+
+    @property
     def new_breeds(self) -> list[dict[str, Any]]:
         return self.labels[self.known :]
 
@@ -105,15 +119,19 @@ class Plan:
         for label in self.labels:
             if count := counts[label["id"]]:
                 pictures = f"{count} picture" if count == 1 else f"{count} pictures"
-                new = "new breed, " if label["id"] in added else ""
-                lines.append(f"{_name(label)}: {new}{pictures}")
+                new = _NEW[self.words] if label["id"] in added else ""
+                lines.append(f"{name_of(label)}: {new}{pictures}")
         return lines
 
     def title(self) -> str:
         """What is learnt, in a line."""
         learnt = self.learnt_names()
         shown, more = ", ".join(learnt[:4]), len(learnt) - 4
-        return f"Learning {shown} and {more} more breeds" if more > 0 else f"Learning {shown}"
+        if more <= 0:
+            return f"Learning {shown}"
+        if self.words is PETS:
+            return f"Learning {shown} and {more} more breeds"
+        return f"Learning {shown} and {more} more labels"
 
     def learnt(self) -> list[str]:
         """Ids of the breeds with anything new, new breeds first."""
@@ -123,8 +141,7 @@ class Plan:
 
     def learnt_names(self) -> list[str]:
         """What people call the breeds of `learnt`."""
-        names = {label["id"]: _name(label) for label in self.labels}
-        return [names[name] for name in self.learnt()]
+        return [self.called[name] for name in self.learnt()]
 
 
 def make_plan(
@@ -136,7 +153,8 @@ def make_plan(
 ) -> Plan:
     """Decide what is learnt.
 
-    A breed the parent lacks is learnt from `LEAST_PICTURES` samples on.
+    A breed the parent lacks is learnt from `LEAST_PICTURES` samples on. What is added to a model of other
+    things than pets is neither a cat nor a dog, whatever was said of it.
 
     Args:
         labels: of the parent, as in ``config.json``.
@@ -146,6 +164,7 @@ def make_plan(
         share: of the samples that is held out, 0…1.
     """
     known = {label["id"] for label in labels}
+    of_pets = words_of(labels) is PETS
     counts = Counter(sample.label for sample in samples if sample.label not in known)
     short = too_few((sample.label for sample in samples), known)
     remarks, added = [], []
@@ -154,12 +173,12 @@ def make_plan(
         label = {
             "id": name,
             "name": next((sample.name for sample in described if sample.name), ""),
-            "species": Counter(sample.species for sample in described).most_common(1)[0][0],
-            "group": next((sample.group for sample in described if sample.group), ""),
+            "species": Counter(s.species for s in described).most_common(1)[0][0] if of_pets else "",
+            "group": next((sample.group for sample in described if sample.group), "") if of_pets else "",
         }
         if name in short:
             few = f"{count} accepted pictures of the {LEAST_PICTURES} it needs"
-            remarks.append(f"{_name(label)} is not learnt yet: {few}.")
+            remarks.append(f"{name_of(label)} is not learnt yet: {few}.")
         else:
             added.append(label)
     whole = [*labels, *added]
@@ -171,7 +190,8 @@ def make_plan(
     return Plan(whole, len(labels), kept, fresh, out, remarks)
 
 
-def _name(label: dict[str, Any]) -> str:
+def name_of(label: Mapping[str, Any]) -> str:
+    """A label's name for people."""
     return breed_of_label(
         label["id"], label.get("name", ""), label.get("species", ""), label.get("group", "")
     ).name

@@ -88,7 +88,7 @@ def _groups(path: Path, gate: dict[str, Any]) -> None:
         axes.set_yticks(range(len(names)), names, fontsize=8)
         axes.margins(x=0.25)
         axes.set(xlabel="points, challenger minus champion")
-        axes.set_title("Breed groups on the gate set")
+        axes.set_title(f"{gate['words']['group'].capitalize()}s on the gate set")
         drawn.legend(loc="outside lower center", ncols=2, fontsize=8)
 
 

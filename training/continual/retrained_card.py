@@ -6,19 +6,22 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from smartbreed.breeds.catalogue import breed_of_label
+from localhub.repo_card import CardError, front_matter
+from smartbreed.inference.bundle import Bundle
+from training.continual.plan import name_of
+from training.reporting.model_card import in_yaml
+from training.reporting.wording import PETS, words_of
 
 _CARD = """---
-license: apache-2.0
-library_name: litert
+{license}library_name: litert
 pipeline_tag: image-classification
-tags: [dogs, cats, breeds, object-detection, grad-cam, litert, keras]
+tags: [{tags}]
 datasets: [{dataset}]
 metrics: [accuracy]
 ---
 # {name} {version}
 
-Finds every cat and dog in a photograph and names its breed, one of {labels}, or says that it does not know.
+{what}
 Retrained from {parent_version} (`{parent_repo}` at `{parent_revision}`) on {samples} accepted corrections of
 the dataset [{dataset}](https://huggingface.co/datasets/{dataset}) at `{dataset_revision}`. {how}
 
@@ -40,20 +43,32 @@ the dataset [{dataset}](https://huggingface.co/datasets/{dataset}) at `{dataset_
 
 ## Where it comes from, limits and rights
 
-Detector, training photographs, intended use and limits are those of its first ancestor, described in the card
+{inherited}, intended use and limits are those of its first ancestor, described in the card
 of that version in this repo. The corrections were given by visitors with consent and accepted in review;
 `learnt.json` lists them by hash. Nothing in the bundle is unpickled; `config.json` pins every file by its
 sha256.
 """
 
 
-def render_card(config: dict[str, Any], facts: dict[str, Any]) -> str:
+#: What a version does, by whether it is of pets, and whether it looks for them.
+_WHAT = {
+    (True, True): "Finds every cat and dog in a photograph and names its breed, one of {}",
+    (True, False): "Names the breed of the cat or dog that a picture shows, one of {}",
+    (False, True): "Finds every cat and dog in a photograph and names it by one of {} labels",
+    (False, False): "Names what a picture shows by one of {} labels",
+}
+
+
+def render_card(config: dict[str, Any], facts: dict[str, Any], license: str = "") -> str:
     """The card as Markdown.
 
     Args:
         config: the new ``config.json``.
         facts: ``figures`` of the verdict, ``learnt`` (sentences), ``difference`` (sentences), ``mode``.
+        license: of the weights; empty: the parent names none, and it is not ours to say.
     """
+    labels = config["classifier"]["labels"]
+    words, finds = words_of(labels), bool(config.get("detector"))
     parent, retraining = config["parents"][0], config["retraining"]
     gate, flagged = facts["figures"]["gate"], facts["figures"]["flagged"]
     rows = [
@@ -70,14 +85,23 @@ def render_card(config: dict[str, Any], facts: dict[str, Any]) -> str:
             " The parent had no gate set: a fifth of its replay memory stood in, which it was trained on."
         )
     how = (
-        "Only the head is new: the backbone and all breeds without corrections are as they were."
+        f"Only the head is new: the backbone and all {words.label}s without corrections are as they were."
         if facts["mode"] == "head"
         else "Every layer was fine-tuned on the base dataset and those corrections."
     )
     return _CARD.format(
         name=config["name"],
         version=config["version"],
-        labels=len(config["classifier"]["labels"]),
+        license=f"license: {in_yaml(license)}\n" if license else "",
+        tags=", ".join(
+            [
+                *(["dogs", "cats", "breeds"] if words is PETS else ["image-classification"]),
+                *(["object-detection"] if finds else []),
+                *("grad-cam", "litert", "keras"),
+            ]
+        ),
+        what=_WHAT[words is PETS, finds].format(len(labels)) + ", or says that it does not know.",
+        inherited="Detector, training photographs" if finds else "Training photographs",
         dataset=retraining["dataset"],
         dataset_revision=retraining["revision"],
         samples=retraining["samples"],
@@ -102,29 +126,41 @@ def differences(parent: dict[str, Any], config: dict[str, Any], moved: int) -> l
     old, new = parent["classifier"], config["classifier"]
     known = {label["id"] for label in old["labels"]}
     added = [label for label in new["labels"] if label["id"] not in known]
-    lines = [f"Breed added: {shown(label)} (`{label['id']}`)." for label in added]
+    words = words_of(new["labels"])
+    lines = [f"{words.label.capitalize()} added: {name_of(label)} (`{label['id']}`)." for label in added]
     lines.append(f"Rows of the head that moved: {moved} of {len(old['labels'])}.")
     lines.append(f"Temperature {old['temperature']} → {new['temperature']}.")
+    # Labels of no group are told apart one by one: nothing is ever said of a group.
+    said = {"breed": words.label} | (
+        {"group": "group"} if any(one.get("group") for one in old["labels"]) else {}
+    )
     lines += [
-        f"Says a {verdict} from {old['thresholds'][verdict]} → {new['thresholds'][verdict]} on."
-        for verdict in ("breed", "group")
+        f"Says a {what} from {old['thresholds'][verdict]} → {new['thresholds'][verdict]} on."
+        for verdict, what in said.items()
     ]
     before = (parent.get("detector") or {}).get("confirm")
     after = (config.get("detector") or {}).get("confirm")
     if before and after and before != after:
         lines.append(
-            f"Box verification: weight of the breed logit {before['classifier']} → {after['classifier']}, "
-            f"bias {before['bias']} → {after['bias']}."
+            f"Box verification: weight of the {words.label} logit {before['classifier']} → "
+            f"{after['classifier']}, bias {before['bias']} → {after['bias']}."
         )
     return lines
 
 
-def shown(label: dict[str, Any]) -> str:
-    """A label's name for people."""
-    found = breed_of_label(
-        label["id"], label.get("name", ""), label.get("species", ""), label.get("group", "")
-    )
-    return found.name
+def license_of(parent: Bundle) -> str:
+    """What a bundle's card gives as the licence of its weights; empty if it gives none.
+
+    Args:
+        parent: whose weights were learnt from.
+    """
+    card = parent.folder / "README.md"
+    try:
+        found = front_matter(card.read_text(encoding="utf-8")) if card.is_file() else {}
+    except CardError:
+        found = {}
+    named = found.get("license")
+    return named if isinstance(named, str) else ""
 
 
 def add_to_changelog(path: Path, version: str, lines: list[str], day: date) -> None:

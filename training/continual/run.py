@@ -74,7 +74,10 @@ def retrain_head(work: Work) -> dict[str, Any]:
         after = ModelLogits(new.logits(gate.embeddings), changed["temperature"])
         groups = [label.get("group") or label["id"] for label in plan.labels[: plan.known]]
         baseline = baseline_of(config, before.logits, gate)
-        gate_result = compare(before, after, gate, groups, answers, baseline=baseline)
+        gate_result = compare(
+            before, after, gate, groups, answers,
+            baseline=baseline, words=plan.words, names=plan.called,
+        )  # fmt: skip
     version = next_version(champion.base, new_breeds=bool(plan.new_breeds), taken=taken_versions(work))
     history = history_of(config, gate_result, version, plan.learnt())
     reasons = gate_result.reasons + plan.remarks

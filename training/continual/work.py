@@ -238,9 +238,12 @@ def _markdown(values: dict[str, Any]) -> str:
     lines = [f"# Retraining: {values['message']}", ""]
     lines += [f"- {reason}" for reason in values["reasons"]]
     if values.get("checks"):
+        words = values["figures"]["gate"]["words"]
+        called = {"groups": f"{words['group']}s", "breeds": f"{words['label']}s"}
         lines += ["", "| check | passed | what was found |", "|---|---|---|"]
         lines += [
-            f"| {check['name']} | {_passed(check)} | {check['sentence']} |" for check in values["checks"]
+            f"| {called.get(check['name'], check['name'])} | {_passed(check)} | {check['sentence']} |"
+            for check in values["checks"]
         ]
     if values.get("undecided"):
         lines += ["", "## What could not be decided for lack of pictures", ""]

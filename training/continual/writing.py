@@ -13,7 +13,7 @@ from training.continual.champion import Champion
 from training.continual.gate import GateResult
 from training.continual.memory import Memory, refresh
 from training.continual.plan import Plan, write_record
-from training.continual.retrained_card import add_to_changelog, differences, render_card
+from training.continual.retrained_card import add_to_changelog, differences, license_of, render_card
 from training.continual.work import Work
 from training.export.gate_set import FILE, GateSet, build_gate
 
@@ -100,7 +100,8 @@ def write_version(
     moved = int((np.abs(new.kernel[:, : len(old)] - old.kernel).max(0) > 1e-6).sum())
     learnt, difference = plan.sentences(), differences(before, config, moved)
     facts = {"figures": gate_result.figures, "learnt": learnt, "difference": difference, "mode": "head"}
-    (folder / "README.md").write_text(render_card(config, facts), encoding="utf-8")
+    card = render_card(config, facts, license_of(champion.bundle))
+    (folder / "README.md").write_text(card, encoding="utf-8")
     add_to_changelog(
         folder / "CHANGELOG.md", version, [*learnt, *gate_result.reasons], work.choices.now.date()
     )

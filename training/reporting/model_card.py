@@ -16,7 +16,7 @@ from smartbreed.inference.bundle import write_config
 from smartbreed.inference.evaluation import FILE
 from training.reporting.card_tables import TABLES
 from training.reporting.card_text import Figures, render
-from training.reporting.wording import Wording, wording
+from training.reporting.wording import words_of
 
 TEMPLATE = Path(__file__).with_name("card_template.md")
 #: Name of the default bundle; its card says more about data and training than a recipe's can.
@@ -55,7 +55,7 @@ def measured(config: dict[str, Any]) -> dict[str, Any]:
     detects = (config.get("recipe") or {}).get("task") == "detect"
     metrics = config.get("metrics") or {}
     labels = config["classifier"]["labels"]
-    words = words_of(config)
+    words = words_of(labels)
     named = (metrics.get("classifier") or {}).get("said_breed_right") is not None
     return {
         **config,
@@ -83,11 +83,6 @@ def measured(config: dict[str, Any]) -> dict[str, Any]:
         "chosen_apart": (named and data["split"] == "test") or None,
         "chosen_here": ("classifier" in metrics and data["split"] != "test") or None,
     }
-
-
-def words_of(config: Mapping[str, Any]) -> Wording:
-    """What the labels of a bundle are called."""
-    return wording(label.get("species", "") for label in config["classifier"]["labels"])
 
 
 def _cost(minutes: float) -> dict[str, Any]:
@@ -118,7 +113,7 @@ def render_card(
         KeyError: the template asks for a figure that no run produced.
     """
     values = measured(config)
-    label = words_of(config).label
+    label = words_of(config["classifier"]["labels"]).label
     shown = [
         f"![{text.format(label=label)}]({plots}/{name})" for name, text in PLOTS.items() if name in found
     ]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -13,13 +14,15 @@ class Wording:
     Attributes:
         label: one of its names.
         subject: what stands in a picture.
+        group: several of the names that are alike.
     """
 
     label: str
     subject: str
+    group: str
 
 
-PETS, THINGS = Wording("breed", "pet"), Wording("label", "subject")
+PETS, THINGS = Wording("breed", "pet", "breed group"), Wording("label", "subject", "label group")
 
 
 def wording(species: Iterable[str]) -> Wording:
@@ -29,3 +32,8 @@ def wording(species: Iterable[str]) -> Wording:
         species: of each label; empty where it has none.
     """
     return PETS if any(species) else THINGS
+
+
+def words_of(labels: Iterable[Mapping[str, Any]]) -> Wording:
+    """The words that fit labels as ``config.json`` lists them."""
+    return wording(label.get("species", "") for label in labels)

@@ -13,6 +13,7 @@ from smartbreed.registry.model_source import newer
 from smartbreed.registry.pinning import LATEST
 from smartbreed.registry.release_history import Release, Serving
 from smartbreed.training_jobs.job import TRIGGERS, Job
+from smartbreed.training_jobs.plots_in_words import in_words
 from smartbreed.training_jobs.report import read_report
 from smartbreed.web.components.chart import Series, line_chart
 from smartbreed.web.components.sentences import span
@@ -225,7 +226,8 @@ def gate(home: Path, job: Job | None) -> str:
     plots = []
     for title, path in report.plots:
         with suppress(OSError):
-            plots.append((title, base64.b64encode(path.read_bytes()).decode("ascii")))
+            data = base64.b64encode(path.read_bytes()).decode("ascii")
+            plots.append((title, data, in_words(path.stem, report.values)))
     return str(MACROS.gate(checks, plots))
 
 
