@@ -9,6 +9,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import Iterator
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -221,6 +222,15 @@ def test_a_full_page_and_a_model_without_figures(tmp_path: Path, monkeypatch: py
         "of all, not of those shown"
     )
     assert "So far there are" in page
+    drawn = [one for one in feedback_loop.statistics_for_maintainers(services).drift if one.pets]
+    assert drawn
+    said = re.findall(r'aria-label="(Shares of test pictures → of pets of late, in [^"]*)"', page)
+    assert len(said) == len(drawn), "each drawing of bars says what it shows"
+    for one, text in zip(drawn, said, strict=True):
+        steps = [f"{percent(was)} → {percent(now)}" for was, now in zip(one.expected, one.found, strict=True)]
+        assert "; ".join(steps) in unescape(text)
+        assert f"in {len(one.found)} steps" in text
+    assert [("“unsure” to “sure”" in text) for text in said] == [one.what == "confidence" for one in drawn]
     today, lately = dt.datetime.now(dt.UTC).date(), Counter[Count]()
     for ago in range(190):
         breed = "siamese" if ago < 28 else "pug"
