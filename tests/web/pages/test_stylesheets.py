@@ -94,3 +94,18 @@ def test_every_stylesheet_is_shared_or_some_pages(tmp_path: Path) -> None:
     served = blocks.launch_options(load_settings(home=tmp_path))["css_paths"]
     assert {path.name for path in served} == names
     assert list(selectors((UI / "style.css").read_text(encoding="utf-8")))
+
+
+def in_media(css: str) -> Iterator[str]:
+    """Every selector that stands inside of ``@media`` and its like."""
+    for rule in tinycss2.parse_stylesheet(css, skip_comments=True, skip_whitespace=True):
+        if rule.type == "at-rule" and rule.lower_at_keyword in _HOLD_RULES:
+            yield from _selectors([rule])
+
+
+@pytest.mark.parametrize("path", blocks.STYLESHEETS, ids=lambda path: path.stem)
+def test_what_holds_for_a_width_or_a_wish_is_not_lost_beneath_gradios_own_class(path: Path) -> None:
+    """Gradio writes such rules beneath its container, in which there is no second one to match."""
+    found = list(in_media(path.read_text(encoding="utf-8")))
+    assert [one for one in found if ".gradio-container" in one] == []
+    assert list(in_media("@media print { .gradio-container a { color: red; } }")) == [".gradio-container a"]
