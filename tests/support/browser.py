@@ -46,6 +46,13 @@ def open_chromium(*arguments: str) -> Iterator[Any]:
 
 
 FAINT = (Path(__file__).with_name("faint.js")).read_text(encoding="utf-8")
+SMALL = (Path(__file__).with_name("small.js")).read_text(encoding="utf-8")
+SCHEMES = ("light", "dark")
+
+
+def too_small(page: Any) -> list[str]:
+    """Controls that answer a finger on less than 44 × 44 pixels."""
+    return list(page.evaluate(SMALL))
 
 
 def watch(page: Any, address: str) -> list[str]:

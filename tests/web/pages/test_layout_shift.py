@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from support.pages import FOR_VISITORS
 from support.processes import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -21,24 +22,11 @@ SHIFT = """() => new Promise((done) => {
   }).observe({ type: "layout-shift", buffered: true });
   setTimeout(() => done([sum, moved]), 300);
 })"""
-PAGES = (
-    "",
-    "breeds",
-    "breeds/pug",
-    "ask",
-    "quiz",
-    "tour",
-    "statistics",
-    "teach",
-    "review",
-    "about",
-    "nothing",
-)
 
 
 @pytest.mark.parametrize("width", [1280, 390])
 def test_nothing_moves_while_a_page_is_made(chromium: Any, server: Server, width: int) -> None:
-    for path in PAGES:
+    for path in (*FOR_VISITORS, "nothing"):
         context = chromium.new_context(viewport={"width": width, "height": 844}, is_mobile=width < 500)
         page = context.new_page()
         page.goto(server.url + path)

@@ -6,6 +6,7 @@ import re
 
 import httpx
 import pytest
+from support.pages import FOR_VISITORS
 from support.processes import Server
 
 pytestmark = pytest.mark.browser  # for its server, which the tests of the pages share
@@ -23,7 +24,7 @@ def metas(page: str) -> dict[str, str]:
     return dict(found)
 
 
-@pytest.mark.parametrize("path", ["", "breeds", "breeds/pug", "ask", "quiz", "tour", "statistics", "review"])
+@pytest.mark.parametrize("path", [path for path in FOR_VISITORS if not path.endswith("/none")])
 def test_every_page_introduces_itself(client: httpx.Client, server: Server, path: str) -> None:
     answer = client.get(path)
     assert answer.status_code == 200
