@@ -395,4 +395,4 @@ def test_the_plot_shows_what_the_sentence_says(tmp_path: Path, monkeypatch: pyte
     assert (tmp_path / "breed_groups.png").stat().st_size > 1000
     assert in_words("breed_groups", {"figures": found.figures}) == (
         f"1 lost no more than is allowed: Group2 by 7 points. {len(names) - 1} of {len(names)} are not worse."
-    ), "who cannot see it is told the same"
+    ), "those who cannot see it hear the same"

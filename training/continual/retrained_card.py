@@ -130,7 +130,7 @@ def differences(parent: dict[str, Any], config: dict[str, Any], moved: int) -> l
     lines = [f"{words.label.capitalize()} added: {name_of(label)} (`{label['id']}`)." for label in added]
     lines.append(f"Rows of the head that moved: {moved} of {len(old['labels'])}.")
     lines.append(f"Temperature {old['temperature']} → {new['temperature']}.")
-    # Labels of no group are told apart one by one: nothing is ever said of a group.
+    # Labels of no group are distinguished one by one: nothing is ever said of a group.
     said = {"breed": words.label} | (
         {"group": "group"} if any(one.get("group") for one in old["labels"]) else {}
     )

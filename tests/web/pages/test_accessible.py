@@ -150,7 +150,7 @@ def test_nothing_serious_is_found_and_a_finger_finds_everything(
         faults += eyes.faults
     assert not faults, "\n".join(faults)
     unseen = [one.path for one in PAGES if not any(re.fullmatch(one.pattern, f"/{path}") for path in seen)]
-    assert [path for path in unseen if path not in ELSEWHERE] == [], "pages that nobody looked at"
+    assert [path for path in unseen if path not in ELSEWHERE] == [], "pages that were not looked at"
 
 
 def as_visitor(eyes: Eyes) -> None:
