@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import signal
 import struct
@@ -14,8 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import hypothesis
 import pytest
+from support.clock import PATIENCE_S
 from support.photos import noise, rows
 from support.processes import MAX_BYTES, Server
 
@@ -28,6 +31,10 @@ sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 # No test may depend on the clock: a busy machine takes longer over an example.
 hypothesis.settings.register_profile("smartbreed", hypothesis.settings.default, deadline=None)
 hypothesis.settings.load_profile("smartbreed")
+
+# Nor may five seconds, which is httpx's own patience, end a request that a busy server is slow to answer.
+_patience = inspect.signature(httpx.get).parameters["timeout"].default
+_patience.connect = _patience.read = _patience.write = _patience.pool = PATIENCE_S
 
 # A shell that runs the tests in the background makes them, and every process they start, deaf to Ctrl-C.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -6,6 +6,8 @@ import datetime as dt
 import time
 from collections.abc import Callable
 
+#: Seconds after which something is taken to never happen; only there so that a failure ends.
+PATIENCE_S = 200.0
 NOON = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
 
 
@@ -31,7 +33,9 @@ class Clock:
         self.now += dt.timedelta(seconds=seconds, **length)
 
 
-def until(condition: Callable[[], object], seconds: float = 200, why: str = "it never happened") -> None:
+def until(
+    condition: Callable[[], object], seconds: float = PATIENCE_S, why: str = "it never happened"
+) -> None:
     """Wait for something to become true; the limit is only there so that a failure ends."""
     give_up = time.monotonic() + seconds
     while not condition():
