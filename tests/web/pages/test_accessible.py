@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urldefrag, urljoin, urlsplit
 
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from PIL import Image
 from net_stage import PASSWORD, Stage
 from operations.account import ACCOUNT_PASSWORD
 from operations.common import UPLOAD
+from PIL import Image
 from support.browser import FAINT, LOOKS, SCHEMES, too_small
 from support.gallery import photographs
 from support.pages import FOR_VISITORS, PAGES
