@@ -36,8 +36,8 @@ LEAST_SHARE = 0.8
 LONG_CLIENTS = 32
 #: Looks at the memory in the long run.
 LOOKS = 10
-#: Growth of the memory in the second half of the long run that counts as flat, as a share.
-FLAT = 0.05
+#: Growth of the memory in the second half of the long run that counts as flat, MB in 1,000 requests.
+FLAT = 0.5
 
 
 def ask(server: Server, data: str, photos: int, **options: float) -> Found:
@@ -188,17 +188,22 @@ def fill_long_run(sheet: Sheet, server: Server, data: str, photos: int, requests
             f"{(look + 1) * each:,}", f"{found['rate']:.0f}", f"{found['p99']:.0f}",
             str(sum(found["errors"].values())), f"{found['megabytes']:.0f}", f"{found['peak']:.0f}",
         )  # fmt: skip
-    sheet.notes.append(growth(megabytes))
+    sheet.notes.append(growth(megabytes, each))
 
 
-def growth(megabytes: list[float]) -> str:
-    """Whether memory is flat, by its growth over the second half of the looks."""
+def growth(megabytes: list[float], each: int) -> str:
+    """Whether memory is flat, by its growth over the second half of the looks.
+
+    Args:
+        megabytes: at each look.
+        each: requests between two looks.
+    """
     half = megabytes[len(megabytes) // 2 - 1 :]
-    grown = half[-1] / half[0] - 1
+    grown = (half[-1] - half[0]) / ((len(half) - 1) * each) * 1000
     verdict = "flat" if grown <= FLAT else "not flat"
     return (
-        f"Over the second half of the requests the memory changed by {grown:+.1%}: {verdict} "
-        f"(up to {FLAT:.0%} counts as flat)."
+        f"Over the second half of the requests the memory changed by {grown:+.2f} MB in 1,000 requests: "
+        f"{verdict} (up to {FLAT} counts as flat)."
     )
 
 

@@ -81,8 +81,8 @@ def test_verdicts_name_figure_and_goal() -> None:
     )
     assert "1.50 times the start of the empty app, 1.20 times its CPU time" in start.verdict(empty, ours)
     assert "+150 MB" in start.verdict(empty, ours)
-    assert "-2.0%: flat" in load.growth([100.0, 300.0, 300.0, 294.0])
-    assert "+10.0%: not flat" in load.growth([100.0, 300.0, 310.0, 330.0])
+    assert "-0.30 MB in 1,000 requests: flat" in load.growth([100.0, 300.0, 300.0, 294.0], 10_000)
+    assert "+15.00 MB in 1,000 requests: not flat" in load.growth([100.0, 300.0, 310.0, 330.0], 1_000)
     found = {"echo": [1.0, 1.0], "path": [2.0, 2.0], "rest": [3.0, 3.0]}
     assert round_trip.in_paths(found, "rest") == 1
 
