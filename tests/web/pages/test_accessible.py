@@ -73,7 +73,7 @@ class Eyes:
 
     def look(self, name: str) -> None:
         """Look at the page as it stands."""
-        self.seen.add(urlsplit(self.page.url).path.lstrip("/"))
+        self.seen.add(urlsplit(self.page.url).path.strip("/"))
         for scheme in SCHEMES:
             self.page.emulate_media(color_scheme=scheme)
             self.page.wait_for_timeout(200)
