@@ -31,7 +31,7 @@ TILE, SHARED = 0.3, 0.42
 MOST_PIECES = 40
 #: Most finds that are looked at up close, and most pets of a photo that is looked at in tiles.
 MOST_CLOSER, MOST_PETS = 100, 100
-#: Pets whose longest side (the median of them) is below this share of the photo's are small: there may be more.
+#: Pets whose longest side, in the median, is below this share of the photo's are small: there may be more.
 SMALL = 0.25
 #: Longest side of what is looked at up close, in those of the find.
 CLOSER = 1.5
