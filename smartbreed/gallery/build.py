@@ -17,7 +17,8 @@ import sqlalchemy as sa
 from smartbreed.breeds.catalogue import resolve
 from smartbreed.core.database import read, write
 from smartbreed.core.errors import PhotoError, RequestError
-from smartbreed.gallery.gallery import KEPT_SIDE, MOST, Gallery, embedded
+from smartbreed.gallery.gallery import KEPT_SIDE, Gallery, embedded
+from smartbreed.gallery.graph import available, most_photos
 from smartbreed.gallery.tables import GalleryPhoto
 from smartbreed.imaging.photo import encode_jpeg, read_photo
 from smartbreed.inference.pipeline import Identifier
@@ -79,7 +80,7 @@ def build(
         progress: called after each few photos.
 
     Raises:
-        RequestError: ``busy``: another process builds; ``full``: more than `MOST` photos.
+        RequestError: ``busy``: another process builds; ``full``: more photos than `most_photos` says.
         StorageError: disk or database refused; what was done before is kept.
     """
     with gallery.adding() as alone:
@@ -124,8 +125,8 @@ class _Builder:
                         session.add_all(rows)
                 report.seconds = time.monotonic() - started
                 progress(report)
-                if self._kept >= MOST:
-                    raise RequestError("full", f"A gallery holds at most {MOST:,} photos; this one is full.")
+                if self._kept >= most_photos():
+                    raise RequestError("full", _full(most_photos()))
         return report
 
     def _add(self, row: GalleryPhoto, jpeg: bytes, report: Progress) -> GalleryPhoto:
@@ -212,3 +213,8 @@ def shown_problems(report: Progress) -> Iterator[str]:
     """A line for each kind of photo that could not be used, most frequent first."""
     for sentence, number in report.problems.most_common(20):
         yield f"{number} unusable: {sentence}"
+
+
+def _full(most: int) -> str:
+    more = "" if available() else " With usearch it holds more: pip install 'smartbreed[gallery]'."
+    return f"A gallery holds at most {most:,} photos; this one is full.{more}"

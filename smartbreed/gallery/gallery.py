@@ -26,6 +26,7 @@ from smartbreed.core.files import disk_errors, make_dirs, only_holder
 from smartbreed.core.settings import Settings
 from smartbreed.dataset.corrections import accepted_rows
 from smartbreed.feedback.blobs import BlobStore
+from smartbreed.gallery import graph
 from smartbreed.gallery.index import Index, read_index, write_index
 from smartbreed.gallery.tables import GalleryPhoto
 from smartbreed.imaging.photo import Box, Photo, encode_jpeg, read_photo
@@ -38,8 +39,6 @@ from smartbreed.review.tables import Signals
 
 log = logging.getLogger(__name__)
 
-#: Most photographs that are searched; see docs/gallery.md for what would serve more.
-MOST = 100_000
 #: Alike photos shown under an answer.
 SHOWN = 6
 #: Cosine similarities: from the first on it is the same photo; below the last nothing is alike.
@@ -298,8 +297,21 @@ class Gallery:
                     rows = self._embeddings(model)
                     write_index(self._file, stamp, rows, count, width)
                     found = read_index(self._file)
+                if found is not None and found.stamp == stamp:
+                    found.graph = self._graph(found)
                 self._index = found if found is not None and found.stamp.startswith(f"{model} ") else None
             return _BETWEEN_S if left else EVERY_S
+
+    def _graph(self, index: Index) -> Any:
+        """The graph of an index, made where it is not there; None: there are few photographs."""
+        if len(index.names) <= graph.EXACT or not graph.available():
+            return None
+        path = graph.graph_file(self._file, index.stamp)
+        found = graph.read_graph(path, *index.vectors.shape)
+        if found is None:
+            graph.write_graph(path, index.vectors)
+            found = graph.read_graph(path, *index.vectors.shape)
+        return found
 
     def refresh_all(self) -> None:
         """`refresh` until nothing is left to do."""
@@ -324,7 +336,7 @@ class Gallery:
                     break
         flags = f"{len(consented)} {max(consented, default='')}"
         width = len(vector or b"") // 2
-        return f"{model} {count} {last} {flags}", min(count + len(consented), MOST), width
+        return f"{model} {count} {last} {flags}", min(count + len(consented), graph.most_photos()), width
 
     @staticmethod
     def _consented(session: Session, model: str) -> list[str]:

@@ -1,14 +1,16 @@
-"""Which embeddings are nearest: exact search over one memory-mapped file."""
+"""Which embeddings are nearest: exact search over one memory-mapped file, or over what a graph proposes."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from smartbreed.core.files import PRIVATE_FILE, disk_errors, make_dirs, replace_durably
+from smartbreed.gallery.graph import candidates
 
 _FORMAT = np.lib.format
 
@@ -20,22 +22,26 @@ class Index:
         stamp: says which rows of the database the file was made of.
         names: ``(n,)``, one a vector.
         vectors: float32 ``(n, d)`` of unit length, mapped from the file.
+        graph: of these vectors, as `smartbreed.gallery.graph` has it; None: every vector is compared.
     """
 
-    def __init__(self, stamp: str, names: np.ndarray, vectors: np.ndarray) -> None:
-        self.stamp, self.names, self.vectors = stamp, names, vectors
+    def __init__(self, stamp: str, names: np.ndarray, vectors: np.ndarray, graph: Any = None) -> None:
+        self.stamp, self.names, self.vectors, self.graph = stamp, names, vectors, graph
 
     def nearest(self, vector: np.ndarray, most: int) -> list[tuple[str, float]]:
         """Names and cosine similarities of the ``most`` nearest, the nearest first."""
         if self.vectors.ndim != 2 or not len(self.names) or self.vectors.shape[1] != len(vector):
             return []
         unit = np.asarray(vector, np.float32) / max(float(np.linalg.norm(vector)), 1e-9)
-        similar = self.vectors @ unit
+        if self.graph is None:
+            rows, similar = np.arange(len(self.names)), self.vectors @ unit
+        else:
+            rows = np.sort(candidates(self.graph, unit, most))
+            similar = self.vectors[rows] @ unit
         most = min(most, len(similar))
         best = np.argpartition(-similar, most - 1)[:most]
-        return [
-            (str(self.names[n]), float(similar[n])) for n in best[np.argsort(-similar[best], kind="stable")]
-        ]
+        best = best[np.argsort(-similar[best], kind="stable")]
+        return [(str(self.names[n]), float(near)) for n, near in zip(rows[best], similar[best], strict=True)]
 
 
 def write_index(path: Path, stamp: str, rows: Iterable[tuple[str, bytes]], count: int, width: int) -> None:
