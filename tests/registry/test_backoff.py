@@ -31,19 +31,19 @@ def test_a_trial_that_was_killed_is_made_again_later(
 ) -> None:
     clock = Clock()
     watcher = Watcher(live, backoff=Backoff(clock.seconds))
-    publish(settings, make_bundle(tmp_path / "good", "2.1.0"))
+    publish(settings, make_bundle(tmp_path / "good", "7.1.0"))
     watcher.check()
     assert (live.status().version, live.status().rejected) == (EMBEDDED, ())
     assert "tried again later" in live.status().problem
     with pytest.raises(InconclusiveError):  # and nothing is held against it when a maintainer asks
-        live.use("2.1.0")
+        live.use("7.1.0")
     assert (live.status().pin, live.status().rejected) == ("", ())
     monkeypatch.undo()
     watcher.check()
     assert live.status().version == EMBEDDED, "too soon"
-    live.use("2.1.0")
+    live.use("7.1.0")
     watcher.check()
-    assert live.status().version == "2.1.0", "a maintainer asked for it, and it was tried to the end"
+    assert live.status().version == "7.1.0", "a maintainer asked for it, and it was tried to the end"
     live.use(EMBEDDED)
     watcher.check()
     live.use("latest")
@@ -51,11 +51,11 @@ def test_a_trial_that_was_killed_is_made_again_later(
     assert live.status().version == EMBEDDED, "still too soon by itself"
     clock.forward(FIRST_S)
     watcher.check()
-    assert (live.status().version, live.status().problem) == ("2.1.0", "")
+    assert (live.status().version, live.status().problem) == ("7.1.0", "")
 
 
 def test_a_trial_that_takes_too_long_says_nothing_about_the_model(tmp_path: Path) -> None:
-    bundle = load_bundle(make_bundle(tmp_path / "good", "2.1.0"))
+    bundle = load_bundle(make_bundle(tmp_path / "good", "7.1.0"))
     with pytest.raises(InconclusiveError, match="in 0 seconds"):
         try_out(bundle, timeout=0.01)
 
@@ -82,7 +82,7 @@ def test_a_choice_made_while_a_release_is_tried_counts(
     live: LiveModel, watcher: Watcher, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     served: list[str] = []
-    publish(settings, make_bundle(tmp_path / "new", "2.1.0"))
+    publish(settings, make_bundle(tmp_path / "new", "7.1.0"))
 
     def meanwhile(bundle: Bundle, timeout: float = 0.0) -> None:
         pinning.use(settings, EMBEDDED)
@@ -104,10 +104,10 @@ def test_a_choice_made_while_a_release_is_tried_counts(
 def test_another_pin_while_one_is_fetched_counts(
     live: LiveModel, watcher: Watcher, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for turn, version in enumerate(("2.1.0", "2.2.0"), 1):
+    for turn, version in enumerate(("7.1.0", "7.2.0"), 1):
         publish(settings, make_bundle(tmp_path / version, version, turn=turn))
         watcher.check()
-    live.use("2.1.0")
+    live.use("7.1.0")
     opened = watcher._open
 
     def meanwhile(pin: object) -> Bundle:
@@ -117,4 +117,4 @@ def test_another_pin_while_one_is_fetched_counts(
 
     monkeypatch.setattr(watcher, "_open", meanwhile)
     watcher.check()
-    assert live.status().version == "2.2.0"
+    assert live.status().version == "7.2.0"

@@ -94,7 +94,7 @@ def test_deep_nesting_is_refused() -> None:
 
 
 def test_a_network_has_to_be_a_tflite(tmp_path: Path) -> None:
-    folder = make_bundle(tmp_path / "bundle", "2.1.0")
+    folder = make_bundle(tmp_path / "bundle", "7.1.0")
     edit_config(folder, lambda config: config["classifier"].update(file="README.md"))
     with pytest.raises(BundleError, match=r"README\.md as a network"):
         load_bundle(folder)
@@ -112,7 +112,7 @@ def test_a_new_breed_has_the_name_its_label_gives(tmp_path: Path) -> None:
         }
 
     identifier = Identifier.load(
-        make_bundle(tmp_path / "bundle", "2.1.0", change=with_another_label), threads=1
+        make_bundle(tmp_path / "bundle", "7.1.0", change=with_another_label), threads=1
     )
     known = identifier.known.breed("norwegian_lundehund")
     assert (known.name, known.species, known.group) == ("Norwegian Lundehund", "dog", "spitz")
@@ -149,7 +149,7 @@ def test_a_model_of_something_else(tmp_path: Path) -> None:
 
 
 def test_an_answer_explains_itself_without_its_model(tmp_path: Path) -> None:
-    identifier = Identifier.load(make_bundle(tmp_path / "bundle", "2.1.0", turn=3), threads=1)
+    identifier = Identifier.load(make_bundle(tmp_path / "bundle", "7.1.0", turn=3), threads=1)
     answer = identifier.identify(read_photo(np.random.default_rng(1).integers(0, 255, (90, 80, 3), np.uint8)))
     pet = answer.pets[0]
     expected = identifier.heat(pet)

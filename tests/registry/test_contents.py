@@ -132,7 +132,7 @@ def test_nothing_but_a_refusal_comes_of_garbage(
 
 
 def test_a_listed_file_is_looked_into(tmp_path: Path) -> None:
-    folder = make_bundle(tmp_path / "bundle", "2.1.0")
+    folder = make_bundle(tmp_path / "bundle", "7.1.0")
     (folder / "replay.npz").write_bytes(npz(trap=OBJECTS))
     write_config(folder, json.loads((folder / "config.json").read_text()))
     with pytest.raises(BundleError, match="pickled"):
@@ -140,7 +140,7 @@ def test_a_listed_file_is_looked_into(tmp_path: Path) -> None:
 
 
 def test_a_downloaded_file_that_is_not_listed_too(tmp_path: Path) -> None:
-    folder = make_bundle(tmp_path / "bundle", "2.1.0")
+    folder = make_bundle(tmp_path / "bundle", "7.1.0")
     verify(folder, "me/pets", "a" * 40)
     (folder / "extra").mkdir()
     (folder / "extra" / "optimizer.pkl").write_bytes(pickle.dumps(Trap()))

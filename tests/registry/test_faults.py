@@ -142,9 +142,9 @@ def test_a_broken_release_is_refused_once_and_for_all(
     spoil: Callable[[Path], None],
     words: str,
 ) -> None:
-    folder = make_bundle(tmp_path / "broken", "2.1.0", turn=1)
+    folder = make_bundle(tmp_path / "broken", "7.1.0", turn=1)
     spoil(folder)
-    sha = publish(settings, folder, name="2.1.0")
+    sha = publish(settings, folder, name="7.1.0")
     watcher.check()
     status = live.status()
     assert (status.version, status.chosen) == (EMBEDDED, "embedded")
@@ -157,21 +157,21 @@ def test_a_broken_release_is_refused_once_and_for_all(
     assert again.status().chosen == "embedded"
     # Unless a maintainer asks, who gets the reason.
     with pytest.raises(SmartBreedError) as caught:
-        live.use("v2.1.0")
+        live.use("v7.1.0")
     assert words in caught.value.message
     assert live.status().pin == ""
     # A newer one is taken.
-    publish(settings, make_bundle(tmp_path / "good", "2.1.1", turn=2))
+    publish(settings, make_bundle(tmp_path / "good", "7.1.1", turn=2))
     watcher.check()
     status = live.status()
-    assert (status.version, status.problem) == ("2.1.1", "")
+    assert (status.version, status.problem) == ("7.1.1", "")
     assert [bad.revision for bad in status.rejected] == [sha]
 
 
 def test_a_network_that_crashes_is_noticed_elsewhere(
     live: LiveModel, watcher: Watcher, settings: Settings, tmp_path: Path
 ) -> None:
-    folder = make_bundle(tmp_path / "broken", "2.1.0")
+    folder = make_bundle(tmp_path / "broken", "7.1.0")
     a_crash(folder)
     publish(settings, folder)
     watcher.check()
@@ -183,28 +183,28 @@ def test_an_older_format_is_served(
     live: LiveModel, watcher: Watcher, settings: Settings, tmp_path: Path
 ) -> None:
     old = {"format": 1, "parents": ["smartbreed/pets 0.9"]}
-    publish(settings, make_bundle(tmp_path / "old", "2.1.0", change=lambda config: config.update(old)))
+    publish(settings, make_bundle(tmp_path / "old", "7.1.0", change=lambda config: config.update(old)))
     watcher.check()
-    assert live.status().version == "2.1.0"
+    assert live.status().version == "7.1.0"
 
 
 def test_the_first_start_passes_over_a_broken_release(settings: Settings, tmp_path: Path) -> None:
     asked = settings.model_copy(update={"model": REPO})
-    publish(settings, make_bundle(tmp_path / "good", "2.1.0"))
-    broken = make_bundle(tmp_path / "broken", "2.2.0")
+    publish(settings, make_bundle(tmp_path / "good", "7.1.0"))
+    broken = make_bundle(tmp_path / "broken", "7.2.0")
     tampered(broken)
     publish(settings, broken)
-    assert LiveModel(asked).status().version == "2.1.0"
+    assert LiveModel(asked).status().version == "7.1.0"
 
 
 def test_a_repo_that_vanished(live: LiveModel, watcher: Watcher, settings: Settings, tmp_path: Path) -> None:
-    publish(settings, make_bundle(tmp_path / "new", "2.1.0"))
+    publish(settings, make_bundle(tmp_path / "new", "7.1.0"))
     watcher.check()
     delete_repo(connect(settings), REPO, "model")
     watcher.check()
-    assert live.status().version == "2.1.0"
+    assert live.status().version == "7.1.0"
     assert REPO in live.status().problem
-    assert LiveModel(settings).status().version == "2.1.0"
+    assert LiveModel(settings).status().version == "7.1.0"
 
 
 @pytest.fixture
@@ -220,17 +220,17 @@ def test_a_hub_that_died(settings: Settings, tmp_path: Path) -> None:
     store = HubStore(tmp_path / "far")
     with serving(store) as endpoint:
         there = settings.model_copy(update={"hub": endpoint, "model": REPO})
-        sha = publish(there, make_bundle(tmp_path / "new", "2.1.0"))
+        sha = publish(there, make_bundle(tmp_path / "new", "7.1.0"))
         live = LiveModel(there)
     watcher = Watcher(live)
     watcher.check()
-    assert live.status().version == "2.1.0"
+    assert live.status().version == "7.1.0"
     assert "cannot be reached" in live.status().problem
     assert LiveModel(there).status().revision == sha
     assert open_bundle(there).version.revision == sha
     with pytest.raises(HubCallError):
-        live.use("2.2.0")
-    assert live.use("2.1.0") is not None, "it lies here"
+        live.use("7.2.0")
+    assert live.use("7.1.0") is not None, "it lies here"
     with pytest.raises(BundleError, match="could not be reached"):
         LiveModel(there.model_copy(update={"model": "me/another"}))
 
@@ -257,8 +257,8 @@ def test_the_watcher_outlives_a_hub_that_comes_and_goes(settings: Settings, tmp_
     watcher.start()
     until(lambda: live.status().problem)
     with serving(store, port=port):
-        publish(there, make_bundle(tmp_path / "new", "2.1.0"))
-        until(lambda: live.status().version == "2.1.0")
+        publish(there, make_bundle(tmp_path / "new", "7.1.0"))
+        until(lambda: live.status().version == "7.1.0")
         assert live.status().problem == ""
     until(lambda: "cannot be reached" in live.status().problem)
     watcher.stop()
@@ -269,7 +269,7 @@ def test_a_partial_cache_with_the_hub_down_is_not_served(settings: Settings, tmp
     store = HubStore(tmp_path / "far")
     with serving(store) as endpoint:
         there = settings.model_copy(update={"hub": endpoint})
-        sha = publish(there, make_bundle(tmp_path / "new", "2.1.0"))
+        sha = publish(there, make_bundle(tmp_path / "new", "7.1.0"))
         download(connect(there), there, REPO, sha)
     [snapshot] = (settings.home_dir / "hub-cache").glob("models--*/snapshots/*")
     link = snapshot / "classifier.tflite"
@@ -285,7 +285,7 @@ def test_a_damaged_cache_is_mended(
     live: LiveModel, watcher: Watcher, settings: Settings, tmp_path: Path
 ) -> None:
     """A file of what serves rots on the disk: the start falls back, then it is fetched again."""
-    publish(settings, make_bundle(tmp_path / "new", "2.1.0"))
+    publish(settings, make_bundle(tmp_path / "new", "7.1.0"))
     watcher.check()
     [snapshot] = (settings.home_dir / "hub-cache").glob("models--*/snapshots/*")
     flip((snapshot / "classifier.tflite").resolve())
@@ -294,7 +294,7 @@ def test_a_damaged_cache_is_mended(
     second = Watcher(again)
     for _ in range(2):  # the first look notices and removes the damaged file
         second.check()
-    assert again.status().version == "2.1.0"
+    assert again.status().version == "7.1.0"
     shutil.rmtree(settings.home_dir / "hub-cache")
     assert LiveModel(settings).status().version == EMBEDDED
 
@@ -302,13 +302,13 @@ def test_a_damaged_cache_is_mended(
 def test_a_pinned_release_whose_files_are_gone_is_fetched_again(
     live: LiveModel, watcher: Watcher, settings: Settings, tmp_path: Path
 ) -> None:
-    publish(settings, make_bundle(tmp_path / "new", "2.1.0"))
-    live.use("2.1.0")
+    publish(settings, make_bundle(tmp_path / "new", "7.1.0"))
+    live.use("7.1.0")
     shutil.rmtree(settings.home_dir / "hub-cache")
     again = LiveModel(settings)
     assert again.status().version == EMBEDDED
     Watcher(again).check()
-    assert (again.status().version, again.status().chosen) == ("2.1.0", "pinned")
+    assert (again.status().version, again.status().chosen) == ("7.1.0", "pinned")
 
 
 def test_killed_while_downloading(
@@ -317,7 +317,7 @@ def test_killed_while_downloading(
     """The half of a download is never served, and the next start goes on with it; 8 kills."""
     _, endpoint = elsewhere
     there = settings.model_copy(update={"hub": endpoint})
-    sha = publish(there, make_bundle(tmp_path / "new", "2.1.0", detector=True))
+    sha = publish(there, make_bundle(tmp_path / "new", "7.1.0", detector=True))
     luck = random.Random(2)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = 0
@@ -334,17 +334,17 @@ def test_killed_while_downloading(
             done = 0
     live = LiveModel(there)
     Watcher(live).check()
-    assert live.status().version == "2.1.0"
+    assert live.status().version == "7.1.0"
 
 
 def test_a_full_disk_stops_no_swap_halfway(
     live: LiveModel, watcher: Watcher, settings: Settings, tmp_path: Path
 ) -> None:
     """The choice cannot be written down: the new one answers all the same, and the next start asks again."""
-    publish(settings, make_bundle(tmp_path / "new", "2.1.0"))
+    publish(settings, make_bundle(tmp_path / "new", "7.1.0"))
     (settings.home_dir / "models").write_text("in the way")
     watcher.check()
-    assert live.status().version == "2.1.0"
+    assert live.status().version == "7.1.0"
     assert LiveModel(settings).status().version == EMBEDDED
 
 
@@ -352,7 +352,7 @@ def test_a_release_too_large_is_not_downloaded(
     live: LiveModel, watcher: Watcher, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("smartbreed.registry.releases.MOST_BYTES", 1_000_000)
-    publish(settings, make_bundle(tmp_path / "new", "2.1.0"))
+    publish(settings, make_bundle(tmp_path / "new", "7.1.0"))
     watcher.check()
     assert "at most" in live.status().problem
     assert not list((settings.home_dir / "hub-cache").glob("models--*/blobs/*.incomplete"))

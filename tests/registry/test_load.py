@@ -38,7 +38,7 @@ def version_of(running: Server) -> str:
 @pytest.mark.slow
 def test_swaps_under_load(tmp_path: Path, jpeg: bytes) -> None:
     """Two releases with heads of their own come in turn; each answer is held against the version it names."""
-    folders = {f"2.{turn}.0": make_bundle(tmp_path / str(turn), f"2.{turn}.0", turn=turn) for turn in (1, 2)}
+    folders = {f"7.{turn}.0": make_bundle(tmp_path / str(turn), f"7.{turn}.0", turn=turn) for turn in (1, 2)}
     photo = read_photo(jpeg)
     models = {EMBEDDED: EMBEDDED_BUNDLE, **folders}
     expected = {
@@ -81,9 +81,9 @@ def test_swaps_under_load(tmp_path: Path, jpeg: bytes) -> None:
             seen = len(answers)
             until(lambda seen=seen: len(answers) > seen + 2 * CLIENTS)
         assert command(tmp_path, "rollback").returncode == 0
-        until(lambda: version_of(running) == "2.1.0")
+        until(lambda: version_of(running) == "7.1.0")
         assert command(tmp_path, "use", "latest").returncode == 0
-        until(lambda: version_of(running) == "2.2.0")
+        until(lambda: version_of(running) == "7.2.0")
     finally:
         stop.set()
         for thread in clients:
@@ -113,7 +113,7 @@ def test_a_broken_release_and_the_interfaces_to_choose(tmp_path: Path, jpeg: byt
         assert httpx.post(hook, json=body, headers=headers, timeout=60).status_code == status
     assert httpx.get(hook, timeout=60).status_code in (404, 405)
 
-    broken = make_bundle(tmp_path / "broken", "2.1.0")
+    broken = make_bundle(tmp_path / "broken", "7.1.0")
     (broken / "classifier.tflite").write_bytes(b"nothing")
     publish(settings, broken)
     call = {"X-Webhook-Secret": SECRET}
@@ -121,11 +121,11 @@ def test_a_broken_release_and_the_interfaces_to_choose(tmp_path: Path, jpeg: byt
     until(lambda: "does not match its sha256" in command(tmp_path, "list").stdout)
     assert version_of(running) == EMBEDDED
 
-    publish(settings, make_bundle(tmp_path / "good", "2.2.0", turn=1))
+    publish(settings, make_bundle(tmp_path / "good", "7.2.0", turn=1))
     assert httpx.post(hook, json=message, headers=call, timeout=60).status_code == 202
-    until(lambda: version_of(running) == "2.2.0")
+    until(lambda: version_of(running) == "7.2.0")
 
-    done = command(tmp_path, "use", "2.1.0")
+    done = command(tmp_path, "use", "7.1.0")
     assert (done.returncode, done.stdout) == (2, "")
     assert "does not match its sha256" in done.stderr
     assert command(tmp_path, "use", "embedded").returncode == 0
@@ -136,9 +136,9 @@ def test_a_broken_release_and_the_interfaces_to_choose(tmp_path: Path, jpeg: byt
     reported = command(tmp_path, "status", "--json")
     assert f'"version": "{EMBEDDED}"' in reported.stdout
     assert command(tmp_path, "use", "3.3.3").returncode == 2
-    assert command(tmp_path, "use", "2.2.0").returncode == 0
+    assert command(tmp_path, "use", "7.2.0").returncode == 0
     assert running.stop() == 0
     again = Server(tmp_path / "again", SMARTBREED_HOME=str(running.home))
     again.wait_until_ready()
-    assert version_of(again) == "2.2.0", "a choice outlives the app"
+    assert version_of(again) == "7.2.0", "a choice outlives the app"
     assert again.stop() == 0

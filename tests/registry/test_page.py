@@ -43,9 +43,9 @@ def test_an_open_session_outlives_a_swap(page: IdentifyPage, settings: Settings,
     before = session_of(page)
     first = before.pet(1).breeds[0]
     crop, heat = card._explain(before, first.id)[card.slider]
-    publish(settings, make_bundle(tmp_path / "new", "2.1.0", turn=5, change=with_another_label))
+    publish(settings, make_bundle(tmp_path / "new", "7.1.0", turn=5, change=with_another_label))
     Watcher(services.model).check()
-    assert services.identifier.bundle.version.version == "2.1.0"
+    assert services.identifier.bundle.version.version == "7.1.0"
     # The old answer: the same picture, the same names, from its own class maps and labels.
     again = card._explain(before, first.id)
     np.testing.assert_array_equal(again[card.slider][1], heat)
@@ -53,7 +53,7 @@ def test_an_open_session_outlives_a_swap(page: IdentifyPage, settings: Settings,
     assert np.array_equal(again[card.slider][0], crop)
     shown = page._show(before, 0, "gradcam")
     assert EMBEDDED in shown[page.footer]
-    assert "version 2.1.0 answers now" in shown[page.footer]
+    assert "version 7.1.0 answers now" in shown[page.footer]
     assert NEW["id"] not in [value for _, value in shown[card.breed]["choices"]]
     # What needs the network says that it is another one now.
     deeper = card._explain_deeper(before, first.id, "scorecam", progress=lambda *_, **__: None)
@@ -68,16 +68,16 @@ def test_an_open_session_outlives_a_swap(page: IdentifyPage, settings: Settings,
     assert flag.predicted == first.id
     # Asked again, the new one answers.
     after = session_of(page)
-    assert after.answer.model.version == "2.1.0"
+    assert after.answer.model.version == "7.1.0"
     footer = page._show(after, 0, "gradcam")[page.footer]
-    assert "2.1.0" in footer
+    assert "7.1.0" in footer
     assert "answers now" not in footer
 
 
 def test_a_breed_the_catalogue_lacks_can_be_named_and_flagged(
     page: IdentifyPage, settings: Settings, tmp_path: Path
 ) -> None:
-    publish(settings, make_bundle(tmp_path / "new", "2.1.0", change=with_another_label))
+    publish(settings, make_bundle(tmp_path / "new", "7.1.0", change=with_another_label))
     Watcher(page.services.model).check()
     session = session_of(page)
     card = page.cards[0]

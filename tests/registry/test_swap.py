@@ -41,13 +41,13 @@ def test_a_release_takes_over_and_is_remembered(
     assert live.status().problem == "", "nothing was ever released, and that is no problem"
     before = live.current
     old = before.identifier.identify(photo, whole=True)
-    sha = publish(settings, make_bundle(tmp_path / "new", "2.1.0", turn=1))
+    sha = publish(settings, make_bundle(tmp_path / "new", "7.1.0", turn=1))
     watcher.check()
     status = live.status()
-    assert (status.version, status.revision, status.repo, status.chosen) == ("2.1.0", sha, REPO, "latest")
+    assert (status.version, status.revision, status.repo, status.chosen) == ("7.1.0", sha, REPO, "latest")
     assert (status.before, status.rejected, status.problem) == (EMBEDDED, (), "")
     new = live.current.identifier.identify(photo)
-    assert (new.model.revision, new.model.version) == (sha, "2.1.0")
+    assert (new.model.revision, new.model.version) == (sha, "7.1.0")
     assert new.pets[0].breeds[0].id != old.pets[0].breeds[0].id, "its labels are other ones"
     assert old.model.version == EMBEDDED
     # A request that holds the old one goes on with it.
@@ -60,7 +60,7 @@ def test_a_release_takes_over_and_is_remembered(
 
 def test_the_next_start_asks_no_hub(live: LiveModel, watcher: Watcher, settings: Settings, tmp_path: Path,
                                     monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
-    publish(settings, make_bundle(tmp_path / "new", "2.1.0"))
+    publish(settings, make_bundle(tmp_path / "new", "7.1.0"))
     watcher.check()
 
     def unreachable(*_: object) -> None:
@@ -68,7 +68,7 @@ def test_the_next_start_asks_no_hub(live: LiveModel, watcher: Watcher, settings:
 
     monkeypatch.setattr("smartbreed.hub.client.connect", unreachable)
     monkeypatch.setattr("smartbreed.hub.connection.connect", unreachable)
-    assert served(LiveModel(settings)) == "2.1.0"
+    assert served(LiveModel(settings)) == "7.1.0"
 
 
 def test_only_newer_ones_replace_the_embedded_model(
@@ -93,37 +93,37 @@ def test_rollback_use_and_latest(
     live: LiveModel, watcher: Watcher, settings: Settings, tmp_path: Path
 ) -> None:
     shas = {}
-    for turn, version in enumerate(("2.1.0", "2.2.0"), 1):
+    for turn, version in enumerate(("7.1.0", "7.2.0"), 1):
         shas[version] = publish(settings, make_bundle(tmp_path / version, version, turn=turn))
         watcher.check()
-    assert served(live) == "2.2.0"
-    assert live.rollback().version == "2.1.0"
+    assert served(live) == "7.2.0"
+    assert live.rollback().version == "7.1.0"
     watcher.check()
-    assert (served(live), live.status().chosen, live.status().pin) == ("2.1.0", "pinned", "2.1.0")
-    publish(settings, make_bundle(tmp_path / "2.3.0", "2.3.0", turn=3))
+    assert (served(live), live.status().chosen, live.status().pin) == ("7.1.0", "pinned", "7.1.0")
+    publish(settings, make_bundle(tmp_path / "7.3.0", "7.3.0", turn=3))
     watcher.check()
-    assert served(live) == "2.1.0", "a pinned one stays"
-    assert served(LiveModel(settings)) == "2.1.0", "after a restart too"
+    assert served(live) == "7.1.0", "a pinned one stays"
+    assert served(LiveModel(settings)) == "7.1.0", "after a restart too"
     assert live.rollback().version == EMBEDDED
     watcher.check()
     assert (served(live), live.current.version.repo) == (EMBEDDED, "embedded")
     with pytest.raises(RequestError, match="no release before"):
         live.rollback()
     for wanted, version in (
-        (shas["2.2.0"][:7], "2.2.0"),
-        ("v2.1.0", "2.1.0"),
-        ("2.3.0", "2.3.0"),
+        (shas["7.2.0"][:7], "7.2.0"),
+        ("v7.1.0", "7.1.0"),
+        ("7.3.0", "7.3.0"),
         (EMBEDDED, EMBEDDED),
     ):
         live.use(wanted)
         watcher.check()
         assert served(live) == version
-    with pytest.raises(BundleError, match=r"no version, tag or commit '7\.0\.0'.*2\.3\.0"):
-        live.use("7.0.0")
+    with pytest.raises(BundleError, match=r"no version, tag or commit '6\.0\.0'.*7\.3\.0"):
+        live.use("6.0.0")
     assert served(live) == EMBEDDED
     assert live.use("latest") is None
     watcher.check()
-    assert (served(live), live.status().chosen, live.status().pin) == ("2.3.0", "latest", "")
+    assert (served(live), live.status().chosen, live.status().pin) == ("7.3.0", "latest", "")
 
 
 def test_a_repo_is_followed_wherever_it_goes(settings: Settings, tmp_path: Path) -> None:
@@ -142,19 +142,19 @@ def test_a_repo_is_followed_wherever_it_goes(settings: Settings, tmp_path: Path)
 
 @pytest.mark.parametrize("kind", ["sha", "tag"])
 def test_what_a_setting_pins_is_never_left(settings: Settings, tmp_path: Path, kind: str) -> None:
-    sha = publish(settings, make_bundle(tmp_path / "a", "2.1.0"), "me/cats")
-    asked = settings.model_copy(update={"model": f"me/cats@{sha if kind == 'sha' else 'v2.1.0'}"})
+    sha = publish(settings, make_bundle(tmp_path / "a", "7.1.0"), "me/cats")
+    asked = settings.model_copy(update={"model": f"me/cats@{sha if kind == 'sha' else 'v7.1.0'}"})
     live = LiveModel(asked)
-    publish(settings, make_bundle(tmp_path / "b", "2.2.0"), "me/cats")
+    publish(settings, make_bundle(tmp_path / "b", "7.2.0"), "me/cats")
     watcher = Watcher(live)
     watcher.start()
     watcher.check()
-    assert served(live) == "2.1.0"
+    assert served(live) == "7.1.0"
     assert (live.status().chosen, live.status().watching) == ("fixed", "")
     watcher.stop()
     with pytest.raises(RequestError, match="SMARTBREED_MODEL"):
-        live.use("2.2.0")
-    assert served(LiveModel(asked)) == "2.1.0"
+        live.use("7.2.0")
+    assert served(LiveModel(asked)) == "7.1.0"
 
 
 def test_a_folder_is_served_as_it_is(settings: Settings, tmp_path: Path) -> None:
@@ -169,10 +169,10 @@ def test_a_folder_is_served_as_it_is(settings: Settings, tmp_path: Path) -> None
 def test_a_newer_program_brings_its_own_model(
     live: LiveModel, watcher: Watcher, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    publish(settings, make_bundle(tmp_path / "new", "2.1.0"))
+    publish(settings, make_bundle(tmp_path / "new", "7.1.0"))
     watcher.check()
     for module in ("initial_model", "watcher", "pinning"):
-        monkeypatch.setattr(f"smartbreed.registry.{module}.embedded_version", lambda: "2.2.0")
+        monkeypatch.setattr(f"smartbreed.registry.{module}.embedded_version", lambda: "7.2.0")
     upgraded = LiveModel(settings)
     assert upgraded.status().chosen == "embedded"
     Watcher(upgraded).check()
@@ -190,23 +190,23 @@ def test_another_process_publishes_and_chooses(
     store = HubStore(settings.home_dir / "hub")
     with serving(store) as endpoint:
         there = load_settings(home=tmp_path / "other", hub=endpoint)
-        publish(there, make_bundle(tmp_path / "new", "2.1.0"))
-        until(lambda: served(live) == "2.1.0")
+        publish(there, make_bundle(tmp_path / "new", "7.1.0"))
+        until(lambda: served(live) == "7.1.0")
     store.close()
     pinning.use(settings, "embedded")
     until(lambda: live.status().chosen == "pinned")
     assert live.current.version.repo == "embedded"
     pinning.use(settings, "latest")
-    until(lambda: served(live) == "2.1.0")
+    until(lambda: served(live) == "7.1.0")
 
 
 def test_a_poke_is_enough_when_nothing_is_looked_at(settings: Settings, tmp_path: Path) -> None:
     live = LiveModel(settings.model_copy(update={"watch": 0.0}))
     watcher = Watcher(live, tick=0.02)
     watcher.start()
-    publish(settings, make_bundle(tmp_path / "new", "2.1.0"))
+    publish(settings, make_bundle(tmp_path / "new", "7.1.0"))
     live.poke()
-    until(lambda: served(live) == "2.1.0")
+    until(lambda: served(live) == "7.1.0")
     watcher.stop()
 
 
@@ -226,13 +226,13 @@ def test_many_readers_see_one_or_the_other(
     for thread in threads:
         thread.start()
     for turn in (1, 2):
-        publish(settings, make_bundle(tmp_path / str(turn), f"2.{turn}.0", turn=turn))
+        publish(settings, make_bundle(tmp_path / str(turn), f"7.{turn}.0", turn=turn))
         watcher.check()
     stop.set()
     for thread in threads:
         thread.join()
     named = {answer.model.version: answer.pets[0].breeds[0].id for answer in answers}
-    assert set(named) >= {EMBEDDED, "2.1.0"}
+    assert set(named) >= {EMBEDDED, "7.1.0"}
     assert len(set(named.values())) == len(named)
     assert all(answer.pets[0].breeds[0].id == named[answer.model.version] for answer in answers)
 
@@ -243,30 +243,30 @@ def test_deeper_explanations_of_an_older_answer_say_so(
     answer = live.current.identifier.identify(photo, whole=True)
     before = live.loaded_for(answer.model)
     deeper, side = before.deeper, live.current.identifier.bundle.config.classifier.input_size
-    publish(settings, make_bundle(tmp_path / "new", "2.1.0"))
+    publish(settings, make_bundle(tmp_path / "new", "7.1.0"))
     watcher.check()
-    with pytest.raises(UnavailableError, match=r"now it is 2\.1\.0"):
+    with pytest.raises(UnavailableError, match=r"now it is 7\.1\.0"):
         live.loaded_for(answer.model)
     with pytest.raises(UnavailableError, match="replaced"):
         deeper.explain(np.zeros((side, side, 3), np.uint8), 0, "gradcam++")
-    assert live.loaded_for(ModelVersion(REPO, live.current.version.revision, "2.1.0")) is live.current
+    assert live.loaded_for(ModelVersion(REPO, live.current.version.revision, "7.1.0")) is live.current
 
 
 def test_old_releases_leave_the_disk(
     live: LiveModel, watcher: Watcher, settings: Settings, tmp_path: Path
 ) -> None:
     for number in range(1, 8):
-        publish(settings, make_bundle(tmp_path / str(number), f"2.{number}.0", turn=number))
+        publish(settings, make_bundle(tmp_path / str(number), f"7.{number}.0", turn=number))
         watcher.check()
-    assert served(live) == "2.7.0"
+    assert served(live) == "7.7.0"
     snapshots = list((settings.home_dir / "hub-cache").glob("models--*/snapshots/*"))
     assert 2 <= len(snapshots) <= 5
     live.rollback()
     watcher.check()
-    assert served(live) == "2.6.0"
-    live.use("2.1.0")  # no longer here: it is fetched again
+    assert served(live) == "7.6.0"
+    live.use("7.1.0")  # no longer here: it is fetched again
     watcher.check()
-    assert served(live) == "2.1.0"
+    assert served(live) == "7.1.0"
 
 
 def test_a_card_that_was_edited_is_another_release(
@@ -274,7 +274,7 @@ def test_a_card_that_was_edited_is_another_release(
 ) -> None:
     """The sums cover the card, too; what answers goes on answering, and a fresh disk finds the tag."""
     asked = settings.model_copy(update={"model": REPO})
-    sha = publish(settings, make_bundle(tmp_path / "new", "2.1.0"))
+    sha = publish(settings, make_bundle(tmp_path / "new", "7.1.0"))
     watcher.check()
     commit_files(connect(settings), REPO, "model", {"README.md": b"# Better words\n"}, title="Words")
     watcher.check()
