@@ -54,7 +54,7 @@ def imported(folder: str) -> Iterator[tuple[Path, str]]:
 
 @pytest.mark.parametrize(
     ("folder", "extras"),
-    [("smartbreed", ("otel", "ray")), ("localhub", ()), ("training", ("explain", "train"))],
+    [("smartbreed", ("gallery", "otel", "ray")), ("localhub", ()), ("training", ("explain", "train"))],
 )
 def test_every_import_is_declared(folder: str, extras: tuple[str, ...]) -> None:
     known = packages_distributions()
