@@ -66,7 +66,8 @@ class SceneComposer:
         crops: pictures filled by one pet, with species, for pasting.
         empty_weights: how often each of ``empties`` is drawn, relative to the others; None: all alike.
         pet_weights: the same of ``pets``.
-        mosaic, paste, empty: probabilities of the composed kinds; the rest are single photographs.
+        mosaic, paste, empty, close: probabilities of the composed kinds; the rest are single photographs.
+            Close: one of ``crops`` fills the sample.
     """
 
     pets: list[tuple[np.ndarray, np.ndarray, np.ndarray]]
@@ -78,6 +79,7 @@ class SceneComposer:
     mosaic: float = 0.3
     paste: float = 0.12
     empty: float = 0.18
+    close: float = 0.12
 
     def _window(
         self, width: int, height: int, zoom: tuple[float, float], rng: np.random.Generator
@@ -150,6 +152,19 @@ class SceneComposer:
             species.append(kind)
         return Sample(pixels, np.array(boxes, np.float32), np.array(species, np.int64))
 
+    def _close(self, rng: np.random.Generator) -> Sample:
+        picture, kind = self.crops[rng.integers(len(self.crops))]
+        height, width = picture.shape[:2]
+        box = np.array([[0, 0, width, height]], np.float32)
+        for _ in range(6):
+            window = self._window(width, height, (0.8, 1.2), rng)
+            sample = cut(picture, box, np.array([kind]), window, (self.size, self.size))
+            if sample is not None:
+                return sample
+        whole = cut(picture, box, np.array([kind]), (0, 0, width, height), (self.size, self.size))
+        assert whole is not None
+        return whole
+
     def draw(self, rng: np.random.Generator) -> Sample:
         kind = rng.random()
         if kind < self.mosaic:
@@ -158,6 +173,8 @@ class SceneComposer:
             sample = self._paste(rng)
         elif kind < self.mosaic + self.paste + self.empty:
             sample = self._empty((self.size, self.size), rng)
+        elif kind < self.mosaic + self.paste + self.empty + self.close and self.crops:
+            sample = self._close(rng)
         else:
             sample = self._photo(
                 (self.size, self.size), (0.45, 1.6) if rng.random() < 0.6 else (0.85, 1.05), rng
