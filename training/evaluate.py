@@ -18,7 +18,6 @@ from smartbreed.inference.bundle import CONFIG
 from smartbreed.inference.evaluation import FILE
 from training.data import HELD_BACK, Crops, Scene, held_back, load_crops, load_scenes, split_scenes
 from training.data.others import Others, load_others, unseen_scenes
-from training.data.scenes import near_others
 from training.evaluation import evaluate_bundle
 from training.evaluation.bundle_scores import rounded, write_scores
 from training.evaluation.check import agreement, difference
@@ -58,12 +57,12 @@ def main(
     write = write and not quick and not check
     try:
         require("train", "Training needs")
-        crops, scenes, empty, train, near = read(data, quick, crops_only)
+        crops, scenes, empty, train = read(data, quick, crops_only)
         form_table: dict[str, Any] | None = None
         if forms and not quick and not check and not crops_only:
             form_table = measure_forms(bundle, data, crops, scenes, ship and write)
         scores = evaluate_bundle(
-            bundle, crops, out, scenes=scenes, empty=empty, trained=train, near=near,
+            bundle, crops, out, scenes=scenes, empty=empty, trained=train,
             others=None if quick or crops_only else read_others(bundle, data),
             other_scenes=[] if quick or crops_only else read_other_scenes(bundle, data),
             robustness=0 if crops_only else QUICK_ROBUSTNESS if quick and robustness else robustness,
@@ -96,11 +95,10 @@ def main(
 
 def read(
     data: str, quick: bool, crops_only: bool = False
-) -> tuple[Crops, list[Scene], list[Scene], list[str], list[str]]:
+) -> tuple[Crops, list[Scene], list[Scene], list[str]]:
     """What a bundle is evaluated on; of photographs none with ``crops_only``.
 
-    Test crops, test scenes, held-back pet-less photographs, the original files of the training crops, and the
-    sha256 of those test scenes that nearly equal a training photograph.
+    Test crops, test scenes, held-back pet-less photographs, and the original files of the training crops.
 
     What cannot be read is left out, and named on stderr.
 
@@ -116,14 +114,13 @@ def read(
     )
     scenes = [scene for scene in shown if len(scene.boxes)]
     empty = [scene for scene in split_scenes(known)[1] if not len(scene.boxes)]
-    near = [s.sha256 for s, n in zip(scenes, near_others(scenes, known), strict=True) if n]
     train = [row["source_id"] for row in read_rows(data, "breeds", "train", needed=("source_id",))[1]]
     for item in dropped:
         print(f"left out {item['origin']}: {item['reason']}", file=sys.stderr)
     if quick:
         crops = crops.take(np.linspace(0, len(crops) - 1, min(QUICK, len(crops))).round().astype(int))
         scenes, empty = scenes[:20], empty[:20]
-    return crops, scenes, empty, train, near
+    return crops, scenes, empty, train
 
 
 def read_others(bundle: Path, data: str) -> Others | None:

@@ -181,19 +181,6 @@ def test_a_bundle_that_finds_no_pet_gets_a_card(config: dict[str, Any]) -> None:
     assert "| AP50 | " in render_card({**config, "metrics": without})
 
 
-def test_near_duplicates_of_training_photographs_stand_in_a_column_of_their_own(
-    config: dict[str, Any],
-) -> None:
-    apart = {"photographs": 55, "recall": 0.9, "ap50": 0.8, "ap75": 0.7, "map": 0.6}
-    metrics = {**config["metrics"], "detector": {**config["metrics"]["detector"], "apart": apart}}
-    card = render_card({**config, "metrics": metrics})
-    assert "on the 55 unlike any training photograph" in card
-    assert re.search(r"\| AP75 \| 0\.\d+ \| 0\.7000 \|", card)
-    assert "**Near-duplicates.**" in card
-    assert "**Near-duplicates.**" not in render_card({**config, "metrics": {**metrics, "detector": {}}})
-    assert typed_numbers(render_card({**config, "metrics": metrics}, marked=True), STATED) == []
-
-
 def test_a_detectors_recipe_says_so(config: dict[str, Any]) -> None:
     recipe = {**config["recipe"], "task": "detect", "data": {"source": "mine", "scenes": "scenes"}}
     card = render_card({**config, "name": "finder", "recipe": recipe})

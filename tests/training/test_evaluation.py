@@ -164,18 +164,6 @@ def test_an_unknown_label_and_no_pictures_are_named(bundle: Path, tmp_path: Path
         evaluate_bundle(bundle, None, tmp_path)
 
 
-def test_the_detector_is_judged_apart_from_near_duplicates(bundle: Path, tmp_path: Path) -> None:
-    scenes = [scene(n, "pug", file=f"pug_{n}.webp") for n in range(3)]
-    scores = evaluate_bundle(bundle, None, tmp_path, scenes=scenes, near=["no such"])
-    assert "apart" not in scores["detector"]
-    known = [replace(one, sha256=f"{n:064x}") for n, one in enumerate(scenes)]
-    scores = evaluate_bundle(bundle, None, tmp_path, scenes=known, near=[known[0].sha256])
-    assert scores["detector"]["apart"]["photographs"] == 2
-    assert {"recall", "ap50", "ap75", "map"} <= set(scores["detector"]["apart"])
-    everything = evaluate_bundle(bundle, None, tmp_path, scenes=known, near=[one.sha256 for one in known])
-    assert "apart" not in everything["detector"]
-
-
 def test_groups_and_what_is_no_pet_are_judged_apart(bundle: Path) -> None:
     """What the app answers is counted here once more, by hand."""
     identifier = Identifier.load(bundle)
@@ -226,9 +214,9 @@ def test_one_broken_photograph_does_not_stop_the_evaluation(
         rows = list(table.cast_column("image", ImageFeature(decode=False)))
         rows[1]["image"] = {"bytes": rows[1]["image"]["bytes"][:90], "path": f"half of {name}.png"}
         Dataset.from_list(rows, features=table.features).to_parquet(path)
-    shown, scenes, empty, train, near = read(str(data), False)
+    shown, scenes, empty, train = read(str(data), False)
     assert len(shown) == 14
-    assert (len(scenes), len(train), near) == (3, 72, [])
+    assert (len(scenes), len(train)) == (3, 72)
     assert all(not len(one.boxes) for one in empty)
     said = capsys.readouterr().err
     assert said.count("left out half of scenes.png: ") == 2

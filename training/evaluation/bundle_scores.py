@@ -48,7 +48,6 @@ def evaluate_bundle(
     empty: Sequence[Scene] | None = None,
     robustness: int = 0,
     trained: Collection[str] | None = None,
-    near: Collection[str] = (),
     others: Others | None = None,
     other_scenes: Sequence[Scene] = (),
     split: str = "test",
@@ -66,8 +65,6 @@ def evaluate_bundle(
         robustness: pictures the robustness curves are measured on; 0: none are.
         trained: names of the original files of the classifier's training crops. None: not known, and then
             no breed is evaluated on whole photographs, because the classifier may know them by heart.
-        near: sha256 of those ``scenes`` that nearly equal a training photograph; the detector is then
-            evaluated on the others, too.
         others: other animals and pets of no breed; those held back are evaluated.
         other_scenes: whole photographs that nothing was trained on, of other animals and of several pets.
         split: what the crops are: ``test``, or ``validation``.
@@ -98,7 +95,7 @@ def evaluate_bundle(
     seen = None
     if identifier.detector is not None and (scenes or empty):
         seen = run_photographs(identifier, scenes or (), empty or ())
-        scores |= photograph_scores(identifier, seen, trained, near)
+        scores |= photograph_scores(identifier, seen, trained)
         if other_scenes:
             scores["detector"] |= other_photograph_metrics(identifier, other_scenes)
         photograph_sheets(seen, identifier.detector.config.score, out_folder / "mistakes")
@@ -137,14 +134,9 @@ def write_evaluation(
     (folder / FILE).write_text(measured.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
-def photograph_scores(
-    identifier: Identifier, seen: Seen, trained: Collection[str] | None, near: Collection[str] = ()
-) -> dict[str, Any]:
-    """Every figure of detector and classifier together; ``detector.apart`` without those in ``near``."""
+def photograph_scores(identifier: Identifier, seen: Seen, trained: Collection[str] | None) -> dict[str, Any]:
+    """Every figure of detector and classifier together."""
     scores: dict[str, Any] = {"detector": detector_metrics(identifier, seen)}
-    apart = seen.without(near)
-    if 0 < len(apart.scenes) < len(seen.scenes):
-        scores["detector"]["apart"] = detector_metrics(identifier, apart)
     if seen.scenes:
         scores["pipeline"] = pipeline_metrics(identifier, seen, trained)
     if seen.empty:

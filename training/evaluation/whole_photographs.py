@@ -45,11 +45,6 @@ class Seen:
     empty: Sequence[Scene]
     alarms: list[tuple[Pet, ...]]
 
-    def without(self, hashes: Collection[str]) -> Seen:
-        """The photographs with pets whose sha256 is not among ``hashes``, and none of the pet-less."""
-        kept = [n for n, scene in enumerate(self.scenes) if scene.sha256 not in hashes]
-        return Seen([self.scenes[n] for n in kept], [self.found[n] for n in kept], [], [])
-
 
 def run_photographs(identifier: Identifier, scenes: Sequence[Scene], empty: Sequence[Scene]) -> Seen:
     """Find the pets of all photographs."""

@@ -62,24 +62,18 @@ def thresholds(figures: Figures) -> str:
 
 
 def photographs(figures: Figures) -> str:
-    """The detector on whole photographs; beside it, without those that nearly equal a training photograph."""
+    """Detector and classifier on whole photographs."""
     wanted = (
         ("recall at IoU .5, detector and classifier", "detector.recall"), ("AP50", "detector.ap50"),
         ("AP75", "detector.ap75"), ("AP .5:.95", "detector.map"),
         ("photographs with a pet found anywhere on them", "pipeline.with_a_pet_found"),
         ("species of the best pet, where one is found", "pipeline.species"),
     )  # fmt: skip
-    apart = "metrics.detector.apart"
-    columns = ["measured"]
-    if figures.has(apart):
-        columns.append(f"on the {figures(f'{apart}.photographs')} unlike any training photograph")
-    rows = [f"| | {' | '.join(columns)} |", "|---" * (1 + len(columns)) + "|"]
+    rows = ["| | measured |", "|---|---|"]
     for text, key in wanted:
-        cells = [figures(f"metrics.{key}", ".4f") if figures.has(f"metrics.{key}") else "–"]
-        if figures.has(apart):
-            path = f"{apart}.{key.split('.')[1]}"
-            cells.append(figures(path, ".4f") if figures.has(path) else "–")
-        rows.append(f"| {text} | {' | '.join(cells)} |")
+        rows.append(
+            f"| {text} | {figures(f'metrics.{key}', '.4f') if figures.has(f'metrics.{key}') else '–'} |"
+        )
     return "\n".join(rows)
 
 

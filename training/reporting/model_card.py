@@ -77,7 +77,6 @@ def measured(config: dict[str, Any]) -> dict[str, Any]:
         "words": {"label": words.label, "subject": words.subject},
         "default": default or None,
         "other": not default or None,
-        "default_apart": (default and "apart" in metrics.get("detector", {})) or None,
         "averaged": (default and "soup" in (training.get("classifier") or {})) or None,
         "detects": (not default and detects) or None,
         # Temperature and thresholds were chosen on other pictures than those evaluated here, or on the same.

@@ -10,7 +10,6 @@ import numpy as np
 from training.data import Crops, Scene, load_scenes, split_scenes
 from training.data.others import Others, load_others, unseen_scenes
 from training.data.prepared import load_prepared
-from training.data.scenes import near_others
 from training.data.splits import TEST, TRAIN, VALIDATION
 from training.evaluation import evaluate_bundle
 from training.evaluation.bundle_scores import rounded, write_scores
@@ -26,14 +25,14 @@ def run(context: Context) -> dict[str, Any]:
         DataError: there is nothing to evaluate on.
     """
     recipe, run = context.recipe, context.run
-    scenes, empty, near = _photographs(recipe)
+    scenes, empty = _photographs(recipe)
     crops = scored_crops(context)
     trained = None
     if crops is not None:
         prepared = load_prepared(context.prepared)
         trained = [prepared.crops.sources[i] for i in np.flatnonzero(prepared.places == TRAIN)]
     scores = evaluate_bundle(
-        run / "bundle", crops, run.folder, scenes=scenes, empty=empty, trained=trained, near=near,
+        run / "bundle", crops, run.folder, scenes=scenes, empty=empty, trained=trained,
         robustness=recipe.evaluate.robustness, others=_others(recipe), other_scenes=_other_scenes(recipe),
         split=scored_split(context),
     )  # fmt: skip
@@ -78,18 +77,15 @@ def scored_crops(context: Context) -> Crops | None:
     return load_prepared(context.prepared).part(place)
 
 
-def _photographs(recipe: Recipe) -> tuple[list[Scene], list[Scene], list[str]]:
-    """Whole test photographs with pets, held-back ones without, sha256 of those nearly trained on."""
+def _photographs(recipe: Recipe) -> tuple[list[Scene], list[Scene]]:
+    """Whole test photographs with pets, held-back ones without."""
     if not recipe.data.scenes:
-        return [], [], []
+        return [], []
     source, config = recipe.data.source, recipe.data.scenes
     pets = [scene for scene in load_scenes(source, "test", config, dropped=[]) if len(scene.boxes)]
     known = load_scenes(source, "train", config, dropped=[])
     empty = [scene for scene in split_scenes(known)[1] if not len(scene.boxes)]
-    near = [
-        scene.sha256 for scene, known_too in zip(pets, near_others(pets, known), strict=True) if known_too
-    ]
-    return pets, empty, near
+    return pets, empty
 
 
 def _forms(context: Context, crops: Crops, scenes: list[Scene]) -> dict[str, Any]:
