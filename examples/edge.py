@@ -47,10 +47,14 @@ def anchors(grids: tuple[int, ...] = (19, 10, 5, 3, 2, 1)) -> Iterator[tuple[flo
                 yield (y + 0.5) / grid, (x + 0.5) / grid, size / np.sqrt(ratio), size * np.sqrt(ratio)
 
 
+def common(a: np.ndarray, b: np.ndarray) -> float:
+    """Area that two boxes share."""
+    return float(np.maximum(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0).prod())
+
+
 def overlap(a: np.ndarray, b: np.ndarray) -> float:
     """Intersection over union of two boxes."""
-    sides = np.maximum(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0)
-    return float(sides.prod() / ((a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod() - sides.prod()))
+    return common(a, b) / (common(a, a) + common(b, b) - common(a, b))
 
 
 def main(folder: Path, photo: str) -> None:
@@ -65,6 +69,7 @@ def main(folder: Path, photo: str) -> None:
     boxes = np.clip(np.hstack([centre - half, centre + half])[:, [1, 0, 3, 2]], 0, 1) * size
     rule = detector["confirm"]
     kept: list[np.ndarray] = []
+    shown: list[np.ndarray] = []
     for place in np.argsort(-scores)[: (scores >= rule["candidate"]).sum()]:
         box = boxes[place]
         if all(overlap(box, other) <= detector["overlap"] for other in kept):
@@ -74,7 +79,10 @@ def main(folder: Path, photo: str) -> None:
             # The detector's and the classifier's opinion together say whether it is a pet.
             evidence = rule["detector"] * np.log(scores[place] / (1 - scores[place]))
             evidence += rule["classifier"] * logits.max() + rule["bias"]
-            if 1 / (1 + np.exp(-evidence)) >= detector["score"]:
+            # What lies inside a pet that is shown is a part of it.
+            part = any(common(box, other) > 0.9 * common(box, box) for other in shown)
+            if 1 / (1 + np.exp(-evidence)) >= detector["score"] and not part:
+                shown.append(box)
                 likely = np.exp((logits - logits.max()) / classifier["temperature"])
                 label, share = classifier["labels"][int(likely.argmax())], likely.max() / likely.sum()
                 print(f"{label['name']}: {share:.0%}, box {[round(float(edge)) for edge in box]}")

@@ -106,10 +106,3 @@ def test_missed_pets_and_false_alarms_are_shown(
     perfect = Seen(seen.scenes[:1], seen.found[:1], [], [])
     assert photograph_sheets(perfect, 0.5, tmp_path / "mistakes") == []
     assert list((tmp_path / "mistakes").iterdir()) == []
-
-
-def test_near_duplicates_of_training_photographs_can_be_left_out(seen: Seen) -> None:
-    apart = seen.without({seen.scenes[0].sha256})
-    assert [scene.file for scene in apart.scenes] == ["photo_1.webp", "photo_2.webp", "photo_3.webp"]
-    assert apart.found == seen.found[1:]
-    assert apart.empty == []
