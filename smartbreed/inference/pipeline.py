@@ -187,11 +187,10 @@ class Identifier:
             return False
         if is_strip(*picture.size) or len(pets) >= self.detector.config.most:
             return True
-        if max(picture.size) < LARGE or not pets:
-            return max(picture.size) >= LARGE
+        long = max(picture.size)
+        sides = [max(x1 - x0, y1 - y0) for x0, y0, x1, y1 in (pet.box for pet in pets)]
         # The median: in a crowd, a box may be drawn around several pets.
-        sides = np.median([max(x1 - x0, y1 - y0) for x0, y0, x1, y1 in (pet.box for pet in pets)])
-        return bool(sides < SMALL * max(picture.size))
+        return long >= LARGE and (not sides or bool(np.median(sides) < SMALL * long))
 
     def _with_tiles(
         self, picture: Image.Image, candidates: list[Pet], top_k: int | None, score: float | None

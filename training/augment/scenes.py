@@ -156,14 +156,10 @@ class SceneComposer:
         picture, kind = self.crops[rng.integers(len(self.crops))]
         height, width = picture.shape[:2]
         box = np.array([[0, 0, width, height]], np.float32)
-        for _ in range(6):
-            window = self._window(width, height, (0.8, 1.2), rng)
-            sample = cut(picture, box, np.array([kind]), window, (self.size, self.size))
-            if sample is not None:
-                return sample
-        whole = cut(picture, box, np.array([kind]), (0, 0, width, height), (self.size, self.size))
-        assert whole is not None
-        return whole
+        window = self._window(width, height, (0.8, 1.2), rng)  # of the pet at least half is left
+        sample = cut(picture, box, np.array([kind]), window, (self.size, self.size))
+        assert sample is not None
+        return sample
 
     def draw(self, rng: np.random.Generator) -> Sample:
         kind = rng.random()
