@@ -224,7 +224,7 @@ def _of_data() -> Iterator[Sentence]:
     from smartbreed.breeds.catalogue import GROUPS
     from smartbreed.breeds.facts import CoatLength, Level, Size
     from smartbreed.gallery.gallery import ALIKE
-    from smartbreed.statistics.usage import MANY
+    from smartbreed.statistics.usage import INTERFACES, MANY
     from smartbreed.training_jobs.progress import STAGES
 
     for group in GROUPS.values():
@@ -249,6 +249,8 @@ def _of_data() -> Iterator[Sentence]:
         "others",
     ):
         yield Sentence(text, "smartbreed/statistics/report.py")
+    for text in INTERFACES.values():
+        yield Sentence(text, "smartbreed/statistics/usage.py")
     for twin in TWINS.values():
         yield Sentence(twin, "smartbreed/i18n/things.py")
     for twins in PLURAL_TWINS.values():

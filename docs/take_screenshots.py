@@ -1,53 +1,117 @@
-"""Take the screenshots of the docs from a running app: ``python docs/take_screenshots.py PHOTO [URL]``.
+"""Take the docs' screenshots of a running app: ``python docs/take_screenshots.py PHOTO [URL [NAME …]]``.
 
 PHOTO is ``skimage/data/chelsea.png`` of scikit-image (CC0, by Stefan van der Walt); a photograph of a
-dataset may not enter the repository. Needs playwright and a Chromium. For a `/train` with versions on it:
+dataset may not enter the repository, so the app needs a home without a gallery and without accepted
+photos. NAME: one or more of `SHOTS`; none: all but ``train``. For a `/train` with versions on it:
 ``python examples/loop.py --keep /tmp/home``, then start the app with SMARTBREED_HOME=/tmp/home
-SMARTBREED_HUB=embedded SMARTBREED_MODEL=smartbreed/pets.
+SMARTBREED_HUB=embedded SMARTBREED_MODEL=smartbreed/pets, and name ``train``. Needs playwright and a Chromium.
 """
 
 from __future__ import annotations
 
+import io
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 FOLDER = Path(__file__).parent / "screenshots"
+#: Bytes of a picture in the docs: history keeps each.
+MOST_BYTES = 150_000
+DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"}
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 390, "height": 844}, "color_scheme": "dark", "is_mobile": True, "has_touch": True,
+    "device_scale_factor": 2,
+}  # fmt: skip
 
 
-def main(photo: str, url: str = "http://127.0.0.1:7860/") -> None:
+class Visit:
+    """A visitor's window on the app."""
+
+    def __init__(self, page: Page, url: str, photo: str) -> None:
+        self.page, self.url, self.photo = page, url.rstrip("/") + "/", photo
+
+    def open(self, path: str) -> None:
+        self.page.goto(self.url + path)
+
+    def identify(self) -> None:
+        """The answer to the photo."""
+        self.open("")
+        self.page.set_input_files('#photo-input input[type="file"]', self.photo)
+        self.page.wait_for_selector("#pet-1 h3")
+
+    def versions(self) -> None:
+        self.open("train")
+        self.page.wait_for_selector("#versions table")
+
+    def ask(self) -> None:
+        """A question and its answer."""
+        self.open("ask")
+        self.page.click("#ask-example-1")
+        self.page.wait_for_selector('#ask-chat :text("Norwich")')
+
+    def play(self) -> None:
+        """A round about facts, answered."""
+        self.open("quiz")
+        self.page.locator("section:has(h3:text-is('Breed facts')) button:has-text('5 rounds')").click()
+        self.page.wait_for_selector(".sb-option")
+
+
+#: What each shows: the window, how to get there, and the height that is kept; 0: all of the page.
+SHOTS: dict[str, tuple[dict[str, Any], Callable[[Visit], None], int]] = {
+    "result": (DESKTOP, Visit.identify, 0),
+    "breeds": (DESKTOP, lambda visit: visit.open("breeds?q=terrier&size=small"), 0),
+    "compare": (DESKTOP, lambda visit: visit.open("breeds/compare?a=norfolk_terrier&b=norwich_terrier"), 0),
+    "statistics": (DESKTOP, lambda visit: visit.open("statistics"), 1000),
+    "train": (DESKTOP, Visit.versions, 0),
+    "phone": (PHONE, Visit.identify, 1000),
+    "phone-breed": (PHONE, lambda visit: visit.open("breeds/norwich_terrier"), 1000),
+    "phone-ask": (PHONE, Visit.ask, 1000),
+    "phone-quiz": (PHONE, Visit.play, 844),
+    "phone-statistics": (PHONE, lambda visit: visit.open("statistics"), 1000),
+}
+
+
+def main(photo: str, url: str = "http://127.0.0.1:7860/", *names: str) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium") or shutil.which("chromium-browser"),
             args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"],
         )
-        page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="light")
-        page.goto(url)
-        page.set_input_files('#photo-input input[type="file"]', photo)
-        page.wait_for_selector("#pet-1 h3")
-        save(page, "result")
-        page.goto(f"{url.rstrip('/')}/breeds?q=terrier&size=small")
-        save(page, "breeds")
-        page.goto(f"{url.rstrip('/')}/breeds/compare?a=norfolk_terrier&b=norwich_terrier")
-        save(page, "compare")
-        phone = browser.new_page(viewport={"width": 390, "height": 844}, color_scheme="dark")
-        phone.goto(url)
-        phone.set_input_files('#photo-input input[type="file"]', photo)
-        phone.wait_for_selector("#pet-1 h3")
-        save(phone, "phone")
-        page.goto(f"{url.rstrip('/')}/train")
-        page.wait_for_selector("#versions table")
-        save(page, "train")
+        for name in names or (name for name in SHOTS if name != "train"):
+            window, go, height = SHOTS[name]
+            context = browser.new_context(**window, locale="en-GB")
+            page = context.new_page()
+            go(Visit(page, url, photo))
+            save(page, name, height)
+            context.close()
         browser.close()
 
 
-def save(page: Page, name: str) -> None:
+def save(page: Page, name: str, height: int) -> None:
+    """The page from its top, as WebP of at most `MOST_BYTES`."""
     page.wait_for_timeout(1500)  # pictures load, and times turn into the visitor's own
     page.evaluate("scrollTo(0, 0)")
-    page.screenshot(path=FOLDER / f"{name}.png", full_page=True)
-    print(FOLDER / f"{name}.png")
+    width = page.evaluate("innerWidth")
+    height = height or page.evaluate("document.documentElement.scrollHeight")
+    # Not full_page, for which Chromium forgets that a finger is what points.
+    page.set_viewport_size({"width": width, "height": height})
+    page.wait_for_timeout(300)
+    picture = Image.open(io.BytesIO(page.screenshot()))
+    for quality in (90, 82, 74, 66, 58):
+        buffer = io.BytesIO()
+        picture.save(buffer, "WEBP", quality=quality, method=6)
+        if buffer.tell() <= MOST_BYTES:
+            break
+    else:
+        raise ValueError(f"{name} takes {buffer.tell()} bytes, which is more than {MOST_BYTES}.")
+    path = FOLDER / f"{name}.webp"
+    path.write_bytes(buffer.getvalue())
+    print(f"{path}: {picture.width}×{picture.height}, {buffer.tell()} bytes, quality {quality}")
 
 
 if __name__ == "__main__":

@@ -60,6 +60,10 @@ def not_served(name: str) -> HubError:
     return HubError(400, f"The embedded Hub does not serve {ascii(name)[1:-1][:80]!r} here")
 
 
+#: Said wherever a client would propose a change or discuss one.
+NO_PULL_REQUESTS = "The embedded Hub has no pull requests and no discussions; commit to a branch"
+
+
 def no_repo(repo_id: str) -> HubError:
     """404 for a repo that is not there, or that this caller may not know of."""
     return HubError(404, f"Repository not found: {repo_id}", header="RepoNotFound")

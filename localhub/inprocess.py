@@ -49,13 +49,27 @@ class InProcessTransport(httpx2.BaseTransport):
     def close(self) -> None:
         """Nothing: a client is closed and made anew whenever the library likes, the loop stays."""
 
+    def stop(self) -> None:
+        """End the loop and its thread; another request begins anew."""
+        with self._guard:
+            loop, self._loop = self._loop, None
+            if loop is not None and self._owner == os.getpid():
+                loop.call_soon_threadsafe(loop.stop)
+
     def _started(self) -> asyncio.AbstractEventLoop:
         with self._guard:
             if self._loop is None or self._owner != os.getpid():  # a fork takes no threads along
                 self._owner = os.getpid()
                 self._loop = asyncio.new_event_loop()
-                threading.Thread(target=self._loop.run_forever, name="hub-in-process", daemon=True).start()
+                threading.Thread(target=_run, args=[self._loop], name="hub-in-process", daemon=True).start()
             return self._loop
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    try:
+        loop.run_forever()
+    finally:
+        loop.close()
 
 
 class _Exchange(httpx2.SyncByteStream):

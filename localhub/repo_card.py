@@ -98,7 +98,7 @@ def _parse(head: str) -> dict[str, Any]:
         value = yaml.safe_load(head)
     except yaml.YAMLError as error:
         raise CardError(" ".join(str(error).split())[:300]) from None
-    except (RecursionError, ValueError, OverflowError):
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
         raise CardError("The metadata cannot be read") from None
     if value is None:
         return {}

@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from localhub.access import Access
-from localhub.errors import HubError, LocalHubError, Moved
+from localhub.errors import NO_PULL_REQUESTS, HubError, LocalHubError, Moved, bad_request
 from localhub.routes import account, catalogue, commits, erasing, lfs, listings, pages, repos, resolve, spaces
 from localhub.routing import (
     Call,
@@ -129,16 +129,19 @@ class HubApp:
         if route is None:
             if verb in _VERBS:
                 raise HubError(405, f"{request.method} is not offered here")
-            raise HubError(404, "The embedded Hub has nothing at this address")
+            raise _nothing_at(verb)
         return await _run(route, call)
 
     def _check_origin(self, request: Request) -> None:
         """Keep web pages out: any page may send requests to this machine, also under a name of its own."""
-        host = request.headers.get("host", "")
-        if self.access.open and urlsplit(f"//{host}").hostname not in self.hosts:
+        host, origin = request.headers.get("host", ""), request.headers.get("origin", "")
+        try:
+            name, page = urlsplit(f"//{host}").hostname, urlsplit(origin).netloc
+        except ValueError:
+            raise HubError(403, "The Host or Origin of this request is no address") from None
+        if self.access.open and name not in self.hosts:
             raise HubError(403, "A Hub without tokens only answers to this machine")
-        origin = request.headers.get("origin")
-        if origin and request.method not in ("GET", "HEAD") and urlsplit(origin).netloc != host:
+        if origin and request.method not in ("GET", "HEAD") and page != host:
             raise HubError(403, "Requests of other web pages are refused")
 
 
@@ -155,6 +158,15 @@ async def _run(route: Route, call: Call) -> Response:
         return await route.stream(call)
     assert route.handle is not None
     return await run_in_threadpool(route.handle, call)
+
+
+def _nothing_at(verb: str) -> HubError:
+    """Why an address is not answered: for what clients do ask of a Hub, with what to do instead."""
+    if verb == "api:discussions":
+        return bad_request(NO_PULL_REQUESTS)
+    if f"{verb}/".startswith("/api/settings/webhooks/"):
+        return bad_request("The embedded Hub takes webhooks when it is started (--webhook), not from clients")
+    return HubError(404, "The embedded Hub has nothing at this address")
 
 
 def _request_id(scope: Scope) -> str:

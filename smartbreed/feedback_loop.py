@@ -72,7 +72,7 @@ def waiting(services: Services) -> Waiting:
 
 def _count(services: Services) -> Waiting:
     try:
-        stats = services.review.stats()
+        stats = services.review.progress()
         publishing = services.publishing()
         found = services.accepted()
         newest, status = services.releases.known(), services.model.status()

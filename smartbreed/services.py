@@ -24,6 +24,7 @@ from smartbreed.accounts import member_data
 from smartbreed.accounts.kept_photos import KeptPhotos
 from smartbreed.accounts.maintainers import Maintainers
 from smartbreed.accounts.members import Members
+from smartbreed.accounts.roster import Roster
 from smartbreed.accounts.secret import load_secret
 from smartbreed.accounts.tables import DeletionReceipt
 from smartbreed.admin import audit
@@ -195,6 +196,10 @@ class Services:
         )
 
     @cached_property
+    def roster(self) -> Roster:
+        return Roster(lambda: self.flags.sessions, self.members.password_link)
+
+    @cached_property
     def switches(self) -> Switches:
         """Which features are on, and caps."""
         return Switches(self.settings, lambda: self.flags.sessions)
@@ -294,7 +299,7 @@ class Services:
 
     @cached_property
     def review(self) -> ReviewService:
-        return ReviewService(self.flags, self.settings)
+        return ReviewService(self.flags, self.settings, named=lambda: self.identifier.known.breeds)
 
     @property
     def of_things(self) -> bool:

@@ -16,13 +16,18 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import httpx2
 import hypothesis
 import pytest
 from support.clock import PATIENCE_S
 from support.photos import noise, rows
 from support.processes import MAX_BYTES, Server
 
+from smartbreed.hub import connection
 from smartbreed.imaging import decoders
+from smartbreed.web.gradio_import import write_no_stubs
+
+write_no_stubs()  # tests import gradio themselves
 
 # What makes the SBOM brings this package along. Where it is, jsonschema, and with it gradio's MCP server,
 # imports it for addresses in schemas: a second of grammar in each process. No installation of ours has it.
@@ -33,8 +38,9 @@ hypothesis.settings.register_profile("smartbreed", hypothesis.settings.default, 
 hypothesis.settings.load_profile("smartbreed")
 
 # Nor may five seconds, which is httpx's own patience, end a request that a busy server is slow to answer.
-_patience = inspect.signature(httpx.get).parameters["timeout"].default
-_patience.connect = _patience.read = _patience.write = _patience.pool = PATIENCE_S
+for _client in (httpx, httpx2):
+    _patience = inspect.signature(_client.get).parameters["timeout"].default
+    _patience.connect = _patience.read = _patience.write = _patience.pool = PATIENCE_S
 
 # A shell that runs the tests in the background makes them, and every process they start, deaf to Ctrl-C.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -59,6 +65,10 @@ LONGEST = (
     "test_evaluation.py",
     "test_loop_browser.py",
     "test_teach_browser.py",
+    "test_weights_check.py",
+    "test_train_browser.py",
+    "test_photo_input_browser.py",
+    "test_retrain_run.py",
     "test_accessible.py",
     "test_load.py",
     "test_postgres.py",
@@ -66,7 +76,9 @@ LONGEST = (
     "test_layout_shift.py",
     "test_page_browser.py",
     "test_other_site_browser.py",
-    "test_weights_check.py",
+    "test_review_browser.py",
+    "test_missed_pet_browser.py",
+    "test_statistics_browser.py",
 )
 
 
@@ -87,6 +99,13 @@ def usual_umask() -> Iterator[None]:
     before = os.umask(0o022)
     yield
     os.umask(before)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_hub_stays_open() -> Iterator[None]:
+    """Each home has an embedded Hub with a thread and open files, and the tests make a thousand homes."""
+    yield
+    connection.disconnect()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -9,19 +9,13 @@ from importlib import metadata
 from typing import Any
 
 import yaml
-from compose_spec import PyCompose
+from support.image import instructions
 from support.processes import ROOT
 
 from smartbreed.core.settings import PREFIX, Settings
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
-
-
-def instructions() -> list[tuple[str, str]]:
-    """Each instruction and its words, with lines that go on joined."""
-    text = re.sub(r"\\\n\s*", "", re.sub(r"(?m)^#.*\n", "", DOCKERFILE))
-    return [(word, rest) for word, _, rest in (line.partition(" ") for line in text.splitlines() if line)]
 
 
 def test_hadolint_has_nothing_to_say() -> None:
@@ -33,7 +27,7 @@ def test_hadolint_has_nothing_to_say() -> None:
 
 
 def test_the_image_is_closed_and_small() -> None:
-    steps = instructions()
+    steps = instructions(DOCKERFILE)
     stages = [rest for word, rest in steps if word == "FROM"]
     assert len(stages) == 2
     last = [rest for word, rest in steps[::-1][: steps[::-1].index(("FROM", stages[-1]))] if word == "USER"]
@@ -44,6 +38,8 @@ def test_the_image_is_closed_and_small() -> None:
 
 
 def test_compose_fits_the_schema() -> None:
+    from compose_spec import PyCompose  # two seconds of models
+
     PyCompose.from_json(json.dumps(COMPOSE)).validate()
 
 

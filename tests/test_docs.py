@@ -12,6 +12,8 @@ from support.processes import ROOT, Server
 from docs.generate import main
 from smartbreed.core.settings import PREFIX, Settings
 
+#: Of one screenshot.
+MOST_BYTES = 150_000
 PAGES = [path for path in [*ROOT.glob("*.md"), *ROOT.glob("*/*.md")] if path.parts[-2] != "runs"]
 
 
@@ -30,6 +32,19 @@ def test_links_lead_somewhere(page: Path) -> None:
     for link in filter(None, (one or other for one, other in links)):
         if not re.match(r"[a-z]+:", link):
             assert (page.parent / link).exists(), link
+
+
+def test_a_screenshot_is_shown_and_small() -> None:
+    """History keeps every byte of a picture that was once in the repository."""
+    shown = {
+        (page.parent / link).resolve()
+        for page in PAGES
+        for link in re.findall(r"[\w./-]*screenshots/[\w-]+\.\w+", page.read_text())
+    }
+    pictures = {path for path in (ROOT / "docs/screenshots").iterdir() if path.is_file()}
+    assert pictures == shown
+    assert {path.name: path.stat().st_size for path in pictures if path.stat().st_size > MOST_BYTES} == {}
+    assert sum(path.stat().st_size for path in pictures) <= 8 * MOST_BYTES
 
 
 def test_the_client_of_the_readme(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import runpy
 from pathlib import Path
 
 from support.processes import ROOT, run
@@ -54,3 +55,11 @@ def test_importing_the_pipeline_is_quick_and_light() -> None:
     )
     done = run("-c", code, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_gradio_writes_no_stubs_beside_components(tmp_path: Path) -> None:
+    code = "from gradio.components import HTML\nclass Mine(HTML):\n    EVENTS = ['change']\n"
+    (tmp_path / "mine.py").write_text(code)
+    made = runpy.run_path(str(tmp_path / "mine.py"))["Mine"]
+    assert hasattr(made, "change"), "it is a component, with its events"
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.py"]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import httpx
+import httpx2
+import pytest
 from support.clock import PATIENCE_S
 
 
-def test_no_request_is_given_up_within_seconds() -> None:
-    with httpx.Client() as client:
+@pytest.mark.parametrize("library", [httpx, httpx2])
+def test_no_request_is_given_up_within_seconds(library: ModuleType) -> None:
+    with library.Client() as client:
         waits = client.timeout
     assert {waits.connect, waits.read, waits.write, waits.pool} == {PATIENCE_S}

@@ -21,7 +21,8 @@ from smartbreed.feedback.flags import open_feedback
 
 def open_to_others(home: Path) -> list[str]:
     """What in a home another user may read or enter."""
-    found = [home, *home.rglob("*")]
+    # Unlike rglob, os.walk goes on when a folder is removed while it looks.
+    found = [home, *(Path(at, name) for at, folders, files in os.walk(home) for name in (*folders, *files))]
     modes = {}
     for path in found:
         try:

@@ -116,15 +116,16 @@ def _stop_on_signals() -> Any:
     so that "nothing was published" is never said of something that was.
     """
 
+    def shield() -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+
     def stop(number: int, frame: object) -> None:
+        shield()  # a second one must not interrupt the clearing up
         raise Stopped
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-
-    def shield() -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_IGN)
 
     return shield
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from localhub.errors import HubError, bad_request, too_large
+from localhub.errors import NO_PULL_REQUESTS, HubError, bad_request, too_large
 from localhub.intake import MAX_LINE, MAX_MESSAGE, MAX_TITLE, TOO_LONG, Intake, decode_base64
 from localhub.names import check_path
 from localhub.preupload import ignore_rules, is_large
@@ -102,7 +102,7 @@ async def _lines(call: Call) -> AsyncIterator[list[bytes]]:
 
 def _refuse_pull_request(call: Call) -> None:
     if call.flag("create_pr"):
-        raise bad_request("The embedded Hub has no pull requests; commit to a branch")
+        raise bad_request(NO_PULL_REQUESTS)
 
 
 def create_branch(call: Call) -> Response:

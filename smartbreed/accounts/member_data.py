@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from smartbreed.accounts.kept_photos import KeptPhotos
-from smartbreed.accounts.members import check_admin
+from smartbreed.accounts.roster import check_admin
 from smartbreed.accounts.tables import DeletionReceipt, Member, MemberFlag, MemberIdentity, MemberSession
 from smartbreed.admin.actor import acts
 from smartbreed.admin.audit import forget_member, note

@@ -11,13 +11,12 @@ import datetime as dt
 import hashlib
 import hmac
 import logging
-import re
 import secrets
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -33,8 +32,14 @@ from smartbreed.accounts.mail import Kind, Mail
 from smartbreed.accounts.maintainer_sessions import read_cookie
 from smartbreed.accounts.secret import load_secret
 from smartbreed.accounts.signed import CLOCKS_DIFFER_S
-from smartbreed.accounts.tables import ROLES, Member, MemberFlag, MemberIdentity, MemberSession, UsedToken
-from smartbreed.admin.audit import note
+from smartbreed.accounts.tables import (
+    Member,
+    MemberFlag,
+    MemberIdentity,
+    MemberSession,
+    UsedToken,
+    member_by_email,
+)
 from smartbreed.admin.switches import FEATURES
 from smartbreed.core.database import Sessions, read, write
 from smartbreed.core.errors import AccountError
@@ -199,7 +204,7 @@ class Members:
                     Member.verified_at.is_(None), Member.password_hash.is_not(None), Member.created_at < stale
                 )
             )
-            member = _by_email(session, address)
+            member = member_by_email(session, address)
             if member is None:
                 member = Member(email=address, created_at=now)
                 session.add(member)
@@ -278,7 +283,7 @@ class Members:
         with suppress(AccountError):
             address = normalise(email)
         with read(self._sessions) as session:
-            member = _by_email(session, address)
+            member = member_by_email(session, address)
         dummy = self._dummy  # made before it is known whether it is needed
         hashed = member.password_hash if member else None
         self._compare(password, hashed or dummy, caller, device)
@@ -336,7 +341,7 @@ class Members:
                         "or sign up here with a password.",
                         status=403,
                     )
-                member = _by_email(session, address) if address else None
+                member = member_by_email(session, address) if address else None
                 if member is None:
                     self._check_takes_new()
                     member = Member(email=address or None, name=one_line(claim.name), created_at=now)
@@ -366,7 +371,7 @@ class Members:
 
     def _forgot(self, address: str) -> None:
         with read(self._sessions) as session:
-            member = _by_email(session, address)
+            member = member_by_email(session, address)
         if member is not None and member.disabled_at is None:
             self._send("reset", member)
 
@@ -518,82 +523,6 @@ class Members:
         if session.get(MemberFlag, flag_id) is None and session.get(Member, member_id) is not None:
             session.add(MemberFlag(flag_id=flag_id, member_id=member_id))
 
-    # -- for administrators
-
-    def list(self) -> list[Member]:
-        """Every account, the oldest first."""
-        with read(self._sessions) as session:
-            return list(session.scalars(sa.select(Member).order_by(Member.id)))
-
-    def some(self, ids: Collection[str]) -> dict[str, Member]:
-        """The accounts of some ids, by id; those that are gone are missing."""
-        with read(self._sessions) as session:
-            found = session.scalars(sa.select(Member).where(Member.id.in_(ids)))
-            return {one.id: one for one in found}
-
-    def find(self, email_or_id: str) -> Member:
-        """An account by its address or id.
-
-        Raises:
-            AccountError: ``no_such_member``.
-        """
-        with read(self._sessions) as session:
-            member = session.get(Member, email_or_id) if re.fullmatch(r"[0-9A-Z]{26}", email_or_id) else None
-            if member is None:
-                with suppress(AccountError):
-                    member = _by_email(session, normalise(email_or_id))
-        if member is None:
-            raise no_such_member()
-        return member
-
-    def create(self, email: str, role: str = "member") -> tuple[Member, str]:
-        """Make an account for a person, who chooses the password by a link.
-
-        Returns:
-            The account, and the link.
-
-        Raises:
-            AccountError: ``bad_email``, ``unknown_role`` or ``known_email``.
-        """
-        address = normalise(email)
-        with write(self._sessions) as session:
-            if _by_email(session, address) is not None:
-                raise AccountError("known_email", "There is an account with this address already.")
-            member = Member(email=address, role=_role(role), created_at=self._now())
-            session.add(member)
-            session.flush()
-            note(session, "account", f"made as {role}", member.id)
-        return member, self._link("reset", member)
-
-    def set_role(self, email_or_id: str, role: str, by: str = "") -> None:
-        """Give an account another role.
-
-        Args:
-            by: id of the admin who does it; empty: the command line, where no admin is needed.
-
-        Raises:
-            AccountError: ``no_such_member``, ``unknown_role``, ``not_admin`` or ``last_admin``.
-        """
-        with self._changing(email_or_id, by, keeps=_role(role) == "admin") as (session, member):
-            if member.role != role:
-                member.role = role
-                note(session, "role", role, member.id)
-
-    def disable(self, email_or_id: str, *, disabled: bool = True, by: str = "") -> None:
-        """Close an account, which ends its sessions, or open it again.
-
-        Args:
-            by: as of `set_role`.
-
-        Raises:
-            AccountError: ``no_such_member``, ``not_admin`` or ``last_admin``.
-        """
-        with self._changing(email_or_id, by, keeps=not disabled) as (session, member):
-            member.disabled_at = self._now() if disabled else None
-            note(session, "account", "closed" if disabled else "opened again", member.id)
-            if disabled:
-                session.execute(sa.delete(MemberSession).where(MemberSession.member_id == member.id))
-
     def member_of(self, session_id: str) -> str:
         """The id of the account that a session is of; empty when it has ended.
 
@@ -603,18 +532,6 @@ class Members:
         with read(self._sessions) as session:
             found = session.get(MemberSession, session_id)
         return found.member_id if found else ""
-
-    @contextmanager
-    def _changing(self, email_or_id: str, by: str, *, keeps: bool) -> Iterator[tuple[Session, Member]]:
-        """A transaction that changes an account; of two at once, the second sees what the first did."""
-        found = self.find(email_or_id).id
-        with write(self._sessions) as session:
-            member = session.get(Member, found)
-            if member is None:
-                raise no_such_member()
-            if by:
-                check_admin(session, by, member.id, keeps=keeps)
-            yield session, member
 
     # -- inside
 
@@ -636,6 +553,10 @@ class Members:
         hours = LINK_LASTS_S[purpose] // 3600
         link = self._link(purpose, member, browser)
         self._mail.send(kind, self.log_name(member.id), address, link, hours)
+
+    def password_link(self, member: Member) -> str:
+        """A link with which a person chooses a password; it works once."""
+        return self._link("reset", member)
 
     def _link(self, purpose: Purpose, member: Member, browser: str = "") -> str:
         token = self._tokens.make(purpose, member.id, self._mark(member), browser)
@@ -765,47 +686,8 @@ def browser_name(agent: str) -> str:
     return f"{browser} on {system}" if system else browser
 
 
-def check_admin(session: Session, by: str, about: str, *, keeps: bool) -> None:
-    """Whether an admin may change an account, as the transaction sees it.
-
-    Args:
-        by: id of the admin.
-        about: id of the account.
-        keeps: it stays an admin's, if it is one.
-
-    Raises:
-        AccountError: ``not_admin``: they are none any more; ``last_admin``: there would be none left.
-    """
-    usable = sa.select(Member.id).where(
-        Member.role == "admin", Member.disabled_at.is_(None), Member.verified_at.is_not(None)
-    )
-    admins = set(session.scalars(usable))
-    if by not in admins:
-        raise AccountError("not_admin", "Only admins can do this, and you are none any more.", status=403)
-    if not keeps and admins == {about}:
-        raise AccountError(
-            "last_admin",
-            "This is the last admin, without whom the site could not be managed. Make another admin first.",
-            status=409,
-        )
-
-
-def no_such_member() -> AccountError:
-    return AccountError("no_such_member", "There is no account with this address or id.", status=404)
-
-
-def _role(role: str) -> str:
-    if role not in ROLES:
-        raise AccountError("unknown_role", f"A role is one of {', '.join(ROLES)}. Received: {role!r:.40}")
-    return role
-
-
 def _disabled() -> AccountError:
     return AccountError("disabled", "This account is closed. Ask the people who run this site.", status=403)
-
-
-def _by_email(session: Session, address: str) -> Member | None:
-    return session.scalar(sa.select(Member).where(Member.email == address))
 
 
 def _hash(value: str) -> str:

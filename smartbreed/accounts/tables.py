@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from smartbreed.core.database import Base, UtcDateTime
 from smartbreed.feedback.tables import new_id
@@ -123,3 +123,8 @@ class DeletionReceipt(Base):
     #: JSON of what is left to do: ``photos`` of flags and ``kept`` ones, ``rows`` and ``paths`` of the
     #: dataset; None when all is done.
     pending: Mapped[str | None] = mapped_column(sa.Text)
+
+
+def member_by_email(session: Session, address: str) -> Member | None:
+    """The account of an address; it must be `normalise`d."""
+    return session.scalar(sa.select(Member).where(Member.email == address))

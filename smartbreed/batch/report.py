@@ -48,7 +48,11 @@ class Sheet:
 
 @dataclass
 class Totals:
-    """What a run found."""
+    """What a run found.
+
+    Attributes:
+        of_pets: whether any answer is about a cat or a dog, or there is none.
+    """
 
     photos: int = 0
     pets: int = 0
@@ -60,6 +64,11 @@ class Totals:
     codes: Counter[str] = field(default_factory=Counter)
     errors: list[tuple[str, str, str]] = field(default_factory=list)
     versions: set[str] = field(default_factory=set)
+    _species: set[str] = field(default_factory=set)
+
+    @property
+    def of_pets(self) -> bool:
+        return not self.pets or self._species != {""}
 
     @property
     def breeds(self) -> list[Sheet]:
@@ -79,6 +88,7 @@ class Totals:
             self.without += 1
             return
         self.pets += 1
+        self._species.add(row["species"] or "")
         self.verdicts[row["verdict"]] += 1
         self.histogram[min(int(row["probability_1"] * _BINS), _BINS - 1)] += 1
         if row["verdict"] == "breed":

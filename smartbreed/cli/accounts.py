@@ -31,7 +31,7 @@ def create(
     """Make an account. Prints the link with which the person chooses a password; it works for two hours."""
     with _services() as services:
         role = "admin" if admin else "maintainer" if maintainer else "member"
-        member, link = services.members.create(email, role)
+        member, link = services.roster.create(email, role)
         say(f"{member.email} is {role} now; the link works once.")
         print(link)
 
@@ -50,7 +50,7 @@ def list_accounts(as_json: JsonOption = False) -> None:
                 "since": one.created_at.isoformat(),
                 "log_name": services.members.log_name(one.id),
             }
-            for one in services.members.list()
+            for one in services.roster.list()
         ]
         if as_json:
             for row in rows:
@@ -70,7 +70,7 @@ def role(
 ) -> None:
     """Give an account another role."""
     with _services() as services:
-        services.members.set_role(who, new)
+        services.roster.set_role(who, new)
         print(new)
 
 
@@ -78,7 +78,7 @@ def role(
 def disable(who: Who, undo: Annotated[bool, typer.Option("--undo", help="Open it again.")] = False) -> None:
     """Close an account and end its sessions; what it has stays."""
     with _services() as services:
-        services.members.disable(who, disabled=not undo)
+        services.roster.disable(who, disabled=not undo)
         print("open" if undo else "closed")
 
 
@@ -88,7 +88,7 @@ def delete(who: Who, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do n
     history with the next publishing. Prints the id of the receipt, which names no person.
     """
     with _services() as services:
-        member = services.members.find(who)
+        member = services.roster.find(who)
         if not yes:
             if not sys.stdin.isatty():
                 say("there is no terminal to ask on; give --yes to delete for good.")

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import gc
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -18,12 +14,12 @@ from smartbreed.cli.common import (
     ScoreOption,
     WholeOption,
     ends_well,
+    progress_line,
     say,
     settings_with,
 )
 
 if TYPE_CHECKING:
-    from smartbreed.batch.run import Progress
     from smartbreed.core.settings import Settings
     from smartbreed.inference.bundle import Bundle
     from smartbreed.inference.pipeline import Identifier
@@ -102,7 +98,7 @@ def batch(
             answers = ray_engine(settings, bundle.version.revision, options)
         else:
             answers = local_engine(_identifier(settings, bundle), options)
-        with _shown() as progress:
+        with progress_line() as progress:
 
             def finish() -> None:
                 if report is not None:
@@ -126,23 +122,3 @@ def _identifier(settings: Settings, bundle: Bundle) -> Identifier:
         identifier = Identifier(bundle, threads=settings.threads, top_k=settings.top_k, network_threads=1)
     gc.freeze()  # what is loaded now stays: looking through it again costs a batch 5% of its time
     return identifier
-
-
-@contextmanager
-def _shown() -> Iterator[Callable[[Progress], None]]:
-    """Progress on stderr: one line that changes on a terminal, else a line now and then."""
-    terminal = sys.stderr.isatty()
-    begin, end, every = ("\r\x1b[2K", "", 0.2) if terminal else ("", "\n", 5.0)
-    last = time.monotonic()
-
-    def show(report: Progress) -> None:
-        nonlocal last
-        if time.monotonic() - last >= every:
-            print(f"{begin}{report}", end=end, file=sys.stderr, flush=True)
-            last = time.monotonic()
-
-    try:
-        yield show
-    finally:
-        if terminal:
-            print("\r\x1b[2K", end="", file=sys.stderr, flush=True)

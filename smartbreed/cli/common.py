@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
@@ -91,3 +92,29 @@ def settings_with(**overrides: Any) -> Settings:
     settings = load_settings(**{name: value for name, value in overrides.items() if value is not None})
     work_privately(settings.home_dir)
     return settings
+
+
+class Show(Protocol):
+    """Shows how far work is; with ``always`` also where lines stay and the last one is of just now."""
+
+    def __call__(self, report: object, always: bool = False) -> None: ...
+
+
+@contextlib.contextmanager
+def progress_line() -> Iterator[Show]:
+    """Progress on stderr: one line that changes on a terminal, else a line now and then."""
+    terminal = sys.stderr.isatty()
+    begin, end, every = ("\r\x1b[2K", "", 0.2) if terminal else ("", "\n", 5.0)
+    last = time.monotonic()
+
+    def show(report: object, always: bool = False) -> None:
+        nonlocal last
+        if always or time.monotonic() - last >= every:
+            print(f"{begin}{report}", end=end, file=sys.stderr, flush=True)
+            last = time.monotonic()
+
+    try:
+        yield show
+    finally:
+        if terminal:
+            print("\r\x1b[2K", end="", file=sys.stderr, flush=True)

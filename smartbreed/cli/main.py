@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from smartbreed import __version__
-from smartbreed.cli import accounts, breeds, flags, gallery, hub, models, review
+from smartbreed.cli import accounts, breeds, database, flags, gallery, hub, models, review
 from smartbreed.cli.ask import ask
 from smartbreed.cli.batch import batch
 from smartbreed.cli.common import ModelOption
@@ -48,6 +48,7 @@ app.command(
 )(train)
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(breeds.app, name="breeds")
+app.add_typer(database.app, name="database")
 app.add_typer(flags.app, name="flags")
 app.add_typer(gallery.app, name="gallery")
 app.add_typer(hub.app, name="hub")

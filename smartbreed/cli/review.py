@@ -173,7 +173,8 @@ def relabel(
 
     with ends_well():
         services = _services()
-        new_decision = decisions.relabel(breed, services.review.new_breeds(), why)
+        new = services.review.new_breeds()
+        new_decision = decisions.relabel(breed, new, why, lambda: services.identifier.known.breeds)
         _decide(flags, decisions.at(new_decision, _corners(box, flags)), as_json, services)
 
 
@@ -181,7 +182,9 @@ def relabel(
 def new_breed(
     name: Annotated[str, typer.Argument(help="What people call it.")],
     flags: Flags,
-    species: Annotated[str, typer.Option(help="cat or dog.")],
+    species: Annotated[
+        str, typer.Option(help="cat or dog; left out where the model names other things.")
+    ] = "",
     group: Annotated[str, typer.Option(help="Id of the group it belongs to; empty: none.")] = "",
     breed_id: Annotated[str, typer.Option("--id", help="Default: made of the name.")] = "",
     why: Why = "",
@@ -194,7 +197,8 @@ def new_breed(
     with ends_well():
         services = _services()
         known = services.review.new_breeds()
-        new_decision = decisions.new_breed(name, species, group, known, breed_id, why)
+        things = not species and services.of_things
+        new_decision = decisions.new_breed(name, species, group, known, breed_id, why, things=things)
         _decide(flags, decisions.at(new_decision, _corners(box, flags)), as_json, services)
 
 

@@ -12,7 +12,7 @@ import datetime as dt
 import logging
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -285,10 +285,17 @@ def _tune_sqlite(engine: sa.Engine, foreign_keys: bool) -> None:
 
 
 def _tune_postgresql(engine: sa.Engine) -> None:
-    @event.listens_for(engine, "connect")
+    # Before SQLAlchemy's own listener, which fails on the bytes that psycopg makes of texts in SQL_ASCII.
+    @event.listens_for(engine, "connect", insert=True)
     def on_connect(connection: Any, record: Any) -> None:
-        # Days are days in UTC, whatever the server's time zone is.
         with connection.cursor() as cursor:
+            cursor.execute("SHOW server_encoding")
+            if cursor.fetchone()[0] in ("SQL_ASCII", b"SQL_ASCII"):
+                raise SettingError(
+                    "SMARTBREED_DATABASE_URL: the encoding of this database is SQL_ASCII; make it anew with "
+                    "createdb --encoding UTF8 --template template0."
+                )
+            # Days are days in UTC, whatever the server's time zone is.
             cursor.execute("SET TIME ZONE 'UTC'")
         connection.commit()
 
@@ -306,3 +313,14 @@ def _storable(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _storable(one) for name, one in value.items()}
     return [_storable(one) for one in value] if isinstance(value, list) else value
+
+
+#: Ids in one query; SQLite takes 32,766 variables.
+_IDS = 500
+
+
+def batches(values: Iterable[str]) -> Iterator[list[str]]:
+    """The different ones of some values, in order, as many at a time as go in one query."""
+    different = sorted(set(values))
+    for start in range(0, len(different), _IDS):
+        yield different[start : start + _IDS]

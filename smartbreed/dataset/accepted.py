@@ -10,22 +10,20 @@ import hashlib
 import json
 import struct
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
 from smartbreed.core.database import Sessions, read
+from smartbreed.core.errors import BundleError
 from smartbreed.dataset.needs import Model, Pet
 from smartbreed.feedback.tables import Flag
 from smartbreed.inference.bundle import Bundle
-from smartbreed.review.decisions import flags_by_id, latest_decisions
+from smartbreed.inference.stored_embeddings import REPLAY, read_embeddings
+from smartbreed.review.decisions import ACCEPTING, flags_by_id, latest_decisions
 from smartbreed.review.tables import Decision
 
 #: File of a bundle that says from which samples it has learnt.
 LEARNT = "learnt.json"
-_REPLAY = "replay.npz"
-#: Decisions after which a photo may be learnt from.
-ACCEPTING = ("accept", "relabel", "new_breed")
 
 
 def accepted_pets(sessions: Sessions) -> list[Pet]:
@@ -78,17 +76,20 @@ def read_model(bundle: Bundle) -> Model:
     """What of a bundle decides how many photos its retraining needs."""
     known = frozenset(label.id for label in bundle.config.classifier.labels)
     text = bundle.path(LEARNT).read_bytes() if LEARNT in bundle.config.files else None
-    base = _base_breeds(bundle.path(_REPLAY)) if _REPLAY in bundle.config.files else known
-    return Model(known, base, parse_learnt(text), frozenset(parse_learnt(text, ["samples"])))
+    return Model(
+        known, _base_breeds(bundle, known), parse_learnt(text), frozenset(parse_learnt(text, ["samples"]))
+    )
 
 
-def _base_breeds(path: Path) -> frozenset[str]:
-    """Breeds of a ``replay.npz`` with pictures of the base dataset."""
-    with np.load(path, allow_pickle=False) as archive:
-        labels = archive["labels"]
-        if "origins" in archive.files:  # accepted samples have one
-            labels = labels[archive["origins"] == ""]
-        return frozenset(str(name) for name in archive["names"][np.unique(labels)])
+def _base_breeds(bundle: Bundle, otherwise: frozenset[str]) -> frozenset[str]:
+    """Breeds of ``replay.npz`` with pictures of the base dataset."""
+    if REPLAY not in bundle.config.files:
+        return otherwise
+    try:
+        stored = read_embeddings(bundle.path(REPLAY))
+    except BundleError:  # pages only count by it; the retraining itself says that it is damaged
+        return otherwise
+    return frozenset(stored.names[label] for label in np.unique(stored.labels[stored.origins == ""]))
 
 
 def sample_key(sample_id: str, box: Sequence[float] | None) -> str:

@@ -15,11 +15,12 @@ from sqlalchemy.orm import Session
 
 from smartbreed.breeds.catalogue import get_breed
 from smartbreed.core.database import Sessions, read
-from smartbreed.dataset.accepted import ACCEPTING, sample_key
+from smartbreed.dataset.accepted import sample_key
 from smartbreed.feedback.tables import Flag
 from smartbreed.imaging.photo import Box
 from smartbreed.review import decisions
 from smartbreed.review.claims import label_of, said
+from smartbreed.review.decisions import ACCEPTING
 from smartbreed.review.tables import AGREEMENT, Decision, Gold
 
 #: Rows looked at for each photo wanted: several people may have flagged the same pet.
@@ -89,12 +90,11 @@ def accepted_rows(
     Args:
         flag_ids: only of these; None: of all.
     """
-    last = decisions.newest()
     query = (
         sa.select(Flag, Decision)
         .join(Decision, Decision.flag_id == Flag.id)
-        .join(last, sa.and_(Decision.flag_id == last.c.flag_id, Decision.decided_at == last.c.moment))
         .where(
+            decisions.is_latest(),
             Decision.decision.in_(ACCEPTING),
             Flag.consent.is_(True),
             Flag.state != "withdrawn",

@@ -1,7 +1,8 @@
 """The dataset card: what ``datasets`` needs to load the repo, and what people want to know.
 
 Written anew with each commit, from the state of the repo alone, so the same repo gives the same
-card. What a person adds stays: the part between the markers, and metadata of other names.
+card. It speaks of pets, or of other things where no row is about a cat or a dog. What a person adds
+stays: the part between the markers, and metadata of other names.
 
 ``data_files`` names what ``datasets`` is to load: our shards, and no foreign file with such a name. One
 pattern does while every name like ours is ours; else a list, and where that would outgrow the card, patterns
@@ -59,11 +60,42 @@ _MEANING = {
     "found_boxes": "of a missed pet with a box: the pets that the model found in the same photograph",
     "found_species": "cat, dog or empty, one for each of `found_boxes`",
 }
+#: What a column means where the rows are about other things than pets.
+_THINGS_MEANING = {
+    "box": "x0, y0, x1, y1 in pixels of what it is about; empty: the whole photograph",
+    "predicted": "id of the label the model gave",
+    "label": "id of the label the person gave",
+    "label_text": "the person's own words, for what the model has no name for",
+    "verdict": "correct, wrong, not_a_pet (it is none of the labels), missed or unsure",
+    "species": "null: these are neither cats nor dogs",
+    "name": "display name of a new label",
+    "group": "null: labels have no groups",
+    "found_boxes": "of something missed with a box: what else the model found in the same photograph",
+    "found_species": "empty, one for each of `found_boxes`",
+}
 #: Where a column of the reviews means something else than the flags' of that name.
 _REVIEW_MEANING = {
     "label": "breed id the photograph has from then on; null: none",
     "species": "cat or dog, of a new breed or a missed pet",
     "box": "x0, y0, x1, y1 in pixels, where the reviewer corrected the flag's box; empty: it stands",
+}
+_THINGS_REVIEW_MEANING = {
+    "label": "id of the label the photograph has from then on; null: none",
+    "species": "null: these are neither cats nor dogs",
+}
+#: The card's metadata about pets, and what of it is other about things.
+_ABOUT_PETS: dict[str, Any] = {
+    "pretty_name": "SmartBreed flags",
+    "license": "other",
+    "license_name": "shared-for-breed-recognition",
+    "task_categories": ["image-classification", "object-detection"],
+    "tags": ["pets", "dogs", "cats", "breeds", "human-feedback"],
+}
+_ABOUT_THINGS: dict[str, Any] = {
+    **_ABOUT_PETS,
+    "license_name": "shared-for-recognition",
+    "task_categories": ["image-classification"],
+    "tags": ["human-feedback"],
 }
 
 
@@ -106,18 +138,29 @@ def _metadata(dataset_state: DatasetState, kept: Mapping[str, Any]) -> dict[str,
             configs[-1]["default"] = True
         info.append({"config_name": config, "features": [_feature(n, k) for n, k in columns.items()]})
     rows = sum(facts["rows"] for facts in dataset_state.of("flags").values())
-    ours = {
-        "pretty_name": "SmartBreed flags",
-        "license": "other",
-        "license_name": "shared-for-breed-recognition",
-        "task_categories": ["image-classification", "object-detection"],
-        "tags": ["pets", "dogs", "cats", "breeds", "human-feedback"],
-    }
+    ours, others = (_ABOUT_PETS, _ABOUT_THINGS) if _of_pets(dataset_state) else (_ABOUT_THINGS, _ABOUT_PETS)
     fixed: dict[str, Any] = {"size_categories": [_size(rows)], "schema_version": SCHEMA_VERSION}
     if configs:
         fixed |= {"configs": configs, "dataset_info": info}
-    theirs = {key: value for key, value in kept.items() if key not in ("configs", "dataset_info")}
+    # What an earlier card said before it was known what the rows are about is no person's word.
+    theirs = {
+        key: value
+        for key, value in kept.items()
+        if key not in ("configs", "dataset_info") and others.get(key) != value
+    }
     return {**ours, **theirs, **fixed}
+
+
+def _of_pets(dataset_state: DatasetState) -> bool:
+    """Whether any row is about a cat or a dog, or none says what it is about."""
+    facts = list(dataset_state.of("flags").values())
+    species, labels = _total(facts, "species"), _total(facts, "labels")
+    # Shards of before this was counted have their labels alone.
+    return (
+        not (species or labels)
+        or bool(species["cat"] + species["dog"])
+        or any(resolve(label) for label in labels)
+    )
 
 
 def _feature(name: str, kind: str) -> dict[str, Any]:
@@ -140,6 +183,7 @@ def _size(rows: int) -> str:
 
 
 def _body(repo: str, dataset_state: DatasetState) -> str:
+    of_pets = _of_pets(dataset_state)
     flags, reviews = dataset_state.of("flags"), dataset_state.of("reviews")
     labels, verdicts, decisions = (
         _total([*flags.values(), *reviews.values()], name) for name in ("labels", "verdicts", "decisions")
@@ -152,6 +196,7 @@ def _body(repo: str, dataset_state: DatasetState) -> str:
     ]
     return _TEMPLATE.render(
         repo=repo,
+        of_pets=of_pets,
         schema_version=SCHEMA_VERSION,
         table=_table,
         files=files,
@@ -160,12 +205,14 @@ def _body(repo: str, dataset_state: DatasetState) -> str:
         breeds=_histogram(breeds),
         more_breeds=len(breeds[_MOST_LABELS:]),
         more_flags=sum(number for _, number in breeds[_MOST_LABELS:]),
-        configs=[(config, _columns(config)) for config in (COLUMNS if reviews else ("flags",))],
+        configs=[(config, _columns(config, of_pets)) for config in (COLUMNS if reviews else ("flags",))],
     )
 
 
-def _columns(config: str) -> list[tuple[str, str, str]]:
-    meaning = _MEANING | (_REVIEW_MEANING if config == "reviews" else {})
+def _columns(config: str, of_pets: bool) -> list[tuple[str, str, str]]:
+    reviews = config == "reviews"
+    meaning = _MEANING | ({} if of_pets else _THINGS_MEANING) | (_REVIEW_MEANING if reviews else {})
+    meaning |= _THINGS_REVIEW_MEANING if reviews and not of_pets else {}
     return [(f"`{name}`", f"`{kind}`", meaning[name]) for name, kind in COLUMNS[config].items()]
 
 

@@ -23,7 +23,7 @@ _DATA = (".parquet", ".csv", ".tsv", ".json", ".jsonl", ".arrow", ".txt", ".zip"
 _TOO_LARGE = 300_000_000
 #: Shards of others that are downloaded for one reading; those looked into before cost nothing.
 _MOST_READ = 20
-_COUNTERS = ("labels", "verdicts", "decisions")
+_COUNTERS = ("labels", "verdicts", "decisions", "species")
 
 Facts = dict[str, Any]
 

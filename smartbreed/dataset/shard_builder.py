@@ -10,13 +10,14 @@ import datetime as dt
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from smartbreed.breeds.catalogue import resolve
 from smartbreed.core.database import read, write
 from smartbreed.core.errors import StorageError
 from smartbreed.dataset.schema import (
@@ -93,7 +94,7 @@ def inspect(config: str, file: Path) -> dict[str, Any]:
                 how = [f"has {', '.join(more[:5])}"] if more else []
                 how += [f"lacks {', '.join(less[:5])}"] if less else []
                 raise ValueError("another schema: it " + (" and ".join(how) or "has other types"))
-            columns = [name for name in ("label", "verdict", "decision") if name in found.names]
+            columns = [name for name in _COUNTED if name in found.names]
             return _facts(config, opened.read(columns=columns))
     except (pa.ArrowException, OSError) as error:
         raise ValueError("not a readable parquet file") from error
@@ -103,6 +104,10 @@ def new_path(config: str, ids: Iterable[str], moment: dt.datetime) -> str:
     """Where a shard of these rows goes; two shards of one second differ as their rows do."""
     mark = hashlib.sha256("\n".join(sorted(ids)).encode()).hexdigest()[:12]
     return shard_path(config, moment.astimezone(dt.UTC).strftime("%Y%m%dT%H%M%SZ"), mark)
+
+
+#: Columns that facts are counted from.
+_COUNTED = ("label", "verdict", "decision", "species", "predicted")
 
 
 def _packed(config: str, table: Any) -> Packed:
@@ -123,7 +128,17 @@ def _facts(config: str, table: Any) -> dict[str, Any]:
         if column in table.schema.names and (column != "label" or config == "flags"):
             counted = Counter(value for value in table[column].to_pylist() if value)
             facts[name] = dict(sorted(counted.items()))
+    if config == "flags":
+        rows = table.select(["species", "label", "predicted"]).to_pylist()
+        facts["species"] = dict(sorted(Counter(filter(None, map(_species, rows))).items()))
     return facts
+
+
+def _species(row: Mapping[str, str | None]) -> str:
+    """What a flag is about: ``cat``, ``dog``, ``none`` for another thing; empty where it names nothing."""
+    named = [name for name in (row["label"], row["predicted"]) if name]
+    found = [breed.species for breed in map(resolve, named) if breed]
+    return row["species"] or next(iter(found), "") or ("none" if named else "")
 
 
 #: Largest shard: rows, and bytes of their photos (one larger photo is alone in its shard).

@@ -48,6 +48,8 @@ class Flag(Base):
             "box",
         ),
         sa.Index(None, "state", "flagged_at"),
+        # A person's flags of a day, in order.
+        sa.Index(None, "flagger", "flagged_at", "id"),
     )
 
     id: Mapped[str] = mapped_column(sa.String(26), primary_key=True, default=new_id)

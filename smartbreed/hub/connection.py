@@ -104,6 +104,18 @@ def mounted_store(endpoint: str) -> HubStore | None:
     return _stores.get(endpoint)
 
 
+def disconnect() -> None:
+    """Close the embedded Hubs of this process and forget all clients; the next `connect` begins anew."""
+    from smartbreed.hub.embedded import unmount_in_process
+
+    with _guard:
+        for endpoint, store in _stores.items():
+            unmount_in_process(str(urlsplit(endpoint).hostname))
+            store.close()
+        _stores.clear()
+        _made.clear()
+
+
 def _mount(settings: Settings, hub: Hub) -> None:
     from localhub.server import HubApp
     from localhub.store import HubStore

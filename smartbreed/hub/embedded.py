@@ -53,6 +53,13 @@ def mount_in_process(app: HubApp, host: str) -> str:
     return f"http://{host}"
 
 
+def unmount_in_process(host: str) -> None:
+    """Undo `mount_in_process`."""
+    transport = session.unmount(host)
+    if isinstance(transport, InProcessTransport):
+        transport.stop()
+
+
 def hub_maintenance(root: Path) -> Maintenance:
     """Garbage collection and a look for what is missing, once a day; nothing where no Hub is yet.
 

@@ -49,9 +49,9 @@ def mount(host: str, transport: httpx2.BaseTransport) -> None:
     install()
 
 
-def unmount(host: str) -> None:
-    """Undo `mount`."""
-    _mounted.pop(host, None)
+def unmount(host: str) -> httpx2.BaseTransport | None:
+    """Undo `mount`; what requests for `host` went through, None where nothing was mounted."""
+    return _mounted.pop(host, None)
 
 
 def switch_xet_off() -> None:

@@ -11,6 +11,7 @@ import re
 import zipfile
 from pathlib import Path
 
+from smartbreed.core.archives import BROKEN_ZIP
 from smartbreed.core.errors import BundleError
 
 _PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".dill", ".mar", ".bin")
@@ -90,7 +91,7 @@ def _kind_of_model(path: Path) -> str:
                 text = file.read(10_000_000)
         else:
             text = path.read_bytes()
-    except (OSError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile, NotImplementedError):
+    except (*BROKEN_ZIP, KeyError):
         pass  # damaged: what it is by name is reason enough
     if _LAMBDA.search(text):
         return "has a Lambda layer, which is code"
@@ -116,7 +117,7 @@ def _check_attached(path: Path, name: str) -> None:
                 if not member.filename.lower().endswith((".txt", ".json")):
                     raise _refused(name, "has something else than texts attached")
                 archive.read(member).decode("utf-8")
-    except (zipfile.BadZipFile, ValueError, RuntimeError, NotImplementedError, EOFError, OSError):
+    except BROKEN_ZIP:
         raise _refused(name, "has something attached that cannot be read") from None
 
 
@@ -136,5 +137,5 @@ def _check_archive(path: Path, name: str) -> None:
                     raise _refused(name, "holds something else than arrays")
                 if _OBJECTS.search(start):
                     raise _refused(name, "holds pickled Python objects, which run code when they are loaded")
-    except (zipfile.BadZipFile, ValueError, RuntimeError, NotImplementedError, EOFError, OSError):
+    except BROKEN_ZIP:
         raise BundleError(f"The model bundle is refused: {name} is damaged.") from None

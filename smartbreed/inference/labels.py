@@ -31,6 +31,7 @@ class Labels:
             breed_of_label(label.id, label.name, label.species, label.group) for label in config.labels
         )
         self.ids = tuple(breed.id for breed in self.breeds)
+        self.names = {breed.id: breed.name for breed in self.breeds}
         self.bias = np.array(config.bias or np.zeros(len(self.ids)), np.float32)
         self._index = {label: place for place, label in enumerate(self.ids)}
 

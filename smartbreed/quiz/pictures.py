@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from smartbreed.i18n import gettext, translated
 from smartbreed.imaging.photo import Box, Photo, encode_jpeg, read_photo
 from smartbreed.inference.grad_cam import overlay
 from smartbreed.inference.pipeline import Identifier
@@ -66,20 +67,20 @@ def heat(identifier: Identifier, jpeg: bytes, label: str) -> bytes:
 
 
 def share_card(name: str, points: int, lines: tuple[str, ...]) -> bytes:
-    """A PNG to show around: who, how many points, and a few lines."""
+    """A PNG to show around: who, how many points, and a few lines; in the language of the moment."""
     card = Image.new("RGB", _CARD, "#faf5ee")
     draw = ImageDraw.Draw(card)
     draw.rounded_rectangle((40, 40, 1160, 590), 36, fill="#fffdf9", outline="#e9dccb", width=3)
     draw.rounded_rectangle((90, 90, 174, 174), 20, fill="#b3451a")
     for x, y, r in ((132, 142, 18), (108, 124, 9), (122, 110, 9), (142, 110, 9), (156, 124, 9)):
         draw.ellipse((x - r, y - r, x + r, y + r), fill="white")
-    _write(draw, (196, 132), "SmartBreed quiz", 44, "#2a211a", "lm")
+    _write(draw, (196, 132), gettext("SmartBreed quiz"), 44, "#2a211a", "lm")
     _write(draw, (90, 232), name, 46, "#6b5a4a", "lm")
     _write(draw, (86, 345), f"{points:,}", 150, "#b3451a", "lm")
     width = draw.textlength(f"{points:,}", font=ImageFont.load_default(150))
-    _write(draw, (110 + width, 375), "points", 52, "#6b5a4a", "lm")
+    _write(draw, (110 + width, 375), gettext("points"), 52, "#6b5a4a", "lm")
     for place, line in enumerate(lines[:2]):
-        _write(draw, (90, 470 + 60 * place), line, 40, "#2a211a", "lm")
+        _write(draw, (90, 470 + 60 * place), translated(line), 40, "#2a211a", "lm")
     buffer = io.BytesIO()
     card.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()

@@ -22,6 +22,7 @@ from smartbreed.review.decisions import (
     breed_name,
     introduced,
     latest_decisions,
+    names_of,
     outcome,
 )
 from smartbreed.review.tables import AGREEMENT, GOLD, Decision, Gold
@@ -55,7 +56,7 @@ def _by_gold(session: Session, now: dt.datetime) -> list[Decision]:
     ).all()
     latest = latest_decisions(session, [flag.id for flag, _ in rows])
     models = {gold.flag_id: session.get(Flag, gold.flag_id) for _, gold in rows}
-    new = introduced(session)
+    names = names_of(introduced(session))
     made: dict[str, Decision] = {}
     for flag, gold in rows:
         model = models[gold.flag_id]
@@ -68,7 +69,7 @@ def _by_gold(session: Session, now: dt.datetime) -> list[Decision]:
         if claim == known:
             new_decision = applied(NewDecision("accept", reason="As the known answer says."), flag)
         else:
-            said = breed_name(gold.label, new) or "no pet"
+            said = breed_name(gold.label, names) or "no pet"
             new_decision = NewDecision("reject", reason=f"The known answer is {said}.")
         made[flag.id] = append(session, flag, new_decision, GOLD, latest.get(flag.id), now)
     return list(made.values())

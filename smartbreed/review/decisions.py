@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
-from smartbreed.breeds.catalogue import BREEDS, GROUPS, get_breed, resolve
+from smartbreed.breeds.catalogue import BREEDS, GROUPS, Breed, get_breed, resolve
+from smartbreed.core.database import batches
 from smartbreed.core.errors import FlagError, ReviewError
 from smartbreed.feedback.request import drawn_box
 from smartbreed.feedback.tables import Flag
@@ -27,7 +28,12 @@ _ID = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 @dataclass(frozen=True)
 class NewBreed:
-    """A breed that the catalogue lacks; ``group`` is a key of `breeds.catalogue.GROUPS` or empty."""
+    """A breed that the catalogue lacks.
+
+    Attributes:
+        species: ``cat`` or ``dog``; empty for a model of other things.
+        group: key of `breeds.catalogue.GROUPS`, or empty.
+    """
 
     id: str
     name: str
@@ -75,7 +81,9 @@ def reject(reason: str = "") -> NewDecision:
     return NewDecision("reject", reason=clean(reason, MAX_REASON, "The reason"))
 
 
-def relabel(breed: str, new: Mapping[str, NewBreed], reason: str = "") -> NewDecision:
+def relabel(
+    breed: str, new: Mapping[str, NewBreed], reason: str = "", known: Callable[[], Iterable[Breed]] = tuple
+) -> NewDecision:
     """It is another breed.
 
     One that decisions introduced is spelt out again, so that no row depends on another that may be undone.
@@ -83,17 +91,20 @@ def relabel(breed: str, new: Mapping[str, NewBreed], reason: str = "") -> NewDec
     Args:
         breed: id, name or alias.
         new: breeds that earlier decisions introduced, by id.
+        known: what the model names; asked where the catalogue has no such breed.
 
     Raises:
         ReviewError: ``unknown_breed``.
     """
     why = clean(reason, MAX_REASON, "The reason")
-    if breed and (known := resolve(breed)):
-        return NewDecision("relabel", known.id, reason=why)
+    if breed and (found := resolve(breed) or resolve(breed, known())):
+        return NewDecision("relabel", found.id, reason=why)
     words = _plain(breed or "")
     for other in new.values():
         if words in (_plain(other.id), _plain(other.name)):
-            return NewDecision("new_breed", other.id, other.name, other.species, other.group or None, why)
+            return NewDecision(
+                "new_breed", other.id, other.name, other.species or None, other.group or None, why
+            )
     raise ReviewError(
         "unknown_breed",
         f"No breed of that name; choose one, or introduce it as a new breed. Received: {breed!r:.90}",
@@ -101,7 +112,14 @@ def relabel(breed: str, new: Mapping[str, NewBreed], reason: str = "") -> NewDec
 
 
 def new_breed(
-    name: str, species: str, group: str, new: Mapping[str, NewBreed], breed_id: str = "", reason: str = ""
+    name: str,
+    species: str,
+    group: str,
+    new: Mapping[str, NewBreed],
+    breed_id: str = "",
+    reason: str = "",
+    *,
+    things: bool = False,
 ) -> NewDecision:
     """It is a breed the catalogue lacks.
 
@@ -111,6 +129,7 @@ def new_breed(
         group: key of `smartbreed.breeds.catalogue.GROUPS` of that species, or empty.
         new: breeds that earlier decisions introduced, by id.
         breed_id: lower-case words joined by ``_``; empty: made of the name.
+        things: the model tells other things apart than pets, so that it has neither species nor group.
 
     Raises:
         ReviewError: ``bad_name``, ``bad_id``, ``unknown_species``, ``unknown_group``, or
@@ -118,14 +137,16 @@ def new_breed(
     """
     shown = clean(name, MAX_NAME, "The name")
     if not shown or not any(c.isalpha() for c in shown):
-        raise ReviewError("bad_name", f"A new breed needs the name people use. Received: {name!r:.90}")
+        raise ReviewError("bad_name", f"Give the name people use. Received: {name!r:.90}")
     label = (breed_id or "").strip() or id_of(shown)
     if not _ID.fullmatch(label) or not 3 <= len(label) <= MAX_NAME:
         raise ReviewError(
             "bad_id",
             f"Give an id: lower-case words joined by _, such as treeing_cur. Received: {label!r:.90}",
         )
-    if species not in ("cat", "dog"):
+    if things:
+        species = group = ""
+    elif species not in ("cat", "dog"):
         raise ReviewError("unknown_species", f"A species is cat or dog. Received: {species!r:.50}")
     if group and (group not in GROUPS or GROUPS[group].species != species):
         raise ReviewError(
@@ -142,11 +163,11 @@ def new_breed(
         if (other.id == label or _plain(other.name) == _plain(shown)) and other != asked:
             raise ReviewError(
                 "known_breed",
-                f"{other.name} ({other.id}, {other.species}, {other.group or 'no group'}) was introduced "
-                "before; relabel instead, or give exactly the same.",
+                f"{other.name} ({other.id}, {other.species or 'no species'}, {other.group or 'no group'}) "
+                "was introduced before; relabel instead, or give exactly the same.",
             )
     return NewDecision(
-        "new_breed", label, shown, species, group or None, clean(reason, MAX_REASON, "The reason")
+        "new_breed", label, shown, species or None, group or None, clean(reason, MAX_REASON, "The reason")
     )
 
 
@@ -174,11 +195,15 @@ def applied(new_decision: NewDecision, flag: Flag) -> NewDecision:
     if label is None and missed:
         species = new_decision.species or flag.species
     if label is None and species is None and flag.verdict != "not_a_pet":
+        if missed:
+            raise ReviewError(
+                "nothing_to_accept",
+                "This flag names no breed of the catalogue; say whether it is a dog or a cat, relabel it, "
+                "introduce a new breed, or reject it.",
+            )
         raise ReviewError(
             "nothing_to_accept",
-            "This flag names no breed of the catalogue; "
-            + ("say whether it is a dog or a cat, " if missed else "")
-            + "relabel it, introduce a new breed, or reject it.",
+            "This flag names no breed of the catalogue; relabel it, introduce a new breed, or reject it.",
         )
     return NewDecision("accept", label, species=species, reason=new_decision.reason, box=box)
 
@@ -196,11 +221,14 @@ def _corrected(new_decision: NewDecision, flag: Flag) -> Box | None:
     return None if box == flag.box else box
 
 
-def breed_name(breed_id: str | None, new: Mapping[str, NewBreed]) -> str:
-    """What people call a breed, known or new."""
-    if breed_id is None:
-        return ""
-    return new[breed_id].name if breed_id in new and breed_id not in BREEDS else get_breed(breed_id).name
+def breed_name(breed_id: str | None, names: Mapping[str, str]) -> str:
+    """What people call a breed: as ``names`` has it, else the catalogue."""
+    return "" if breed_id is None else names.get(breed_id) or get_breed(breed_id).name
+
+
+def names_of(new: Mapping[str, NewBreed]) -> dict[str, str]:
+    """Names of new breeds by id; of those that the catalogue has by now, its own counts."""
+    return {breed_id: breed.name for breed_id, breed in new.items() if breed_id not in BREEDS}
 
 
 def id_of(name: str) -> str:
@@ -234,8 +262,6 @@ def _plain(text: str) -> str:
     return "".join(c for c in _bare(text) if c.isalnum())
 
 
-#: Ids in one query; SQLite takes 32,766 variables.
-_BATCH = 500
 #: What a flag's latest decision makes of it.
 OUTCOMES = {
     "accept": "accepted",
@@ -244,12 +270,15 @@ OUTCOMES = {
     "new_breed": "new breed",
     "undo": "open",
 }
+#: Decisions after which a photo may be learnt from.
+ACCEPTING = ("accept", "relabel", "new_breed")
 
 
-def newest() -> sa.Subquery:
-    """Id of each decided flag, and the moment of its latest decision."""
-    query = sa.select(Decision.flag_id, sa.func.max(Decision.decided_at).label("moment"))
-    return query.group_by(Decision.flag_id).subquery()
+def is_latest() -> sa.ColumnElement[bool]:
+    """That a decision is the latest one of its flag, as an index tells it."""
+    other = aliased(Decision)
+    newest = sa.select(sa.func.max(other.decided_at)).where(other.flag_id == Decision.flag_id)
+    return Decision.decided_at == newest.correlate(Decision).scalar_subquery()
 
 
 def latest_decisions(session: Session, flag_ids: Sequence[str] | None = None) -> dict[str, Decision]:
@@ -258,26 +287,20 @@ def latest_decisions(session: Session, flag_ids: Sequence[str] | None = None) ->
     Args:
         flag_ids: only of these; None: of all.
     """
-    last = newest()
-    query = sa.select(Decision).join(
-        last, sa.and_(Decision.flag_id == last.c.flag_id, Decision.decided_at == last.c.moment)
-    )
+    query = sa.select(Decision).where(is_latest())
     if flag_ids is None:
         return {row.flag_id: row for row in session.scalars(query)}
     found: dict[str, Decision] = {}
-    for start in range(0, len(flag_ids), _BATCH):
-        some = flag_ids[start : start + _BATCH]
+    for some in batches(flag_ids):
         found |= {row.flag_id: row for row in session.scalars(query.where(Decision.flag_id.in_(some)))}
     return found
 
 
 def introduced(session: Session) -> dict[str, NewBreed]:
     """Breeds that decisions introduced and that were not taken back, by id."""
-    last = newest()
     rows = session.scalars(
         sa.select(Decision)
-        .join(last, sa.and_(Decision.flag_id == last.c.flag_id, Decision.decided_at == last.c.moment))
-        .where(Decision.decision == "new_breed")
+        .where(Decision.decision == "new_breed", is_latest())
         .order_by(Decision.decided_at, Decision.decision_id)
     )
     return {
@@ -303,8 +326,8 @@ def flags_by_id(session: Session, flag_ids: Iterable[str]) -> dict[str, Flag]:
     """The flags of these ids that exist."""
     ids = [flag_id for flag_id in flag_ids if flag_id.isascii() and flag_id.isalnum()]
     found: dict[str, Flag] = {}
-    for start in range(0, len(ids), _BATCH):
-        rows = session.scalars(sa.select(Flag).where(Flag.id.in_(ids[start : start + _BATCH])))
+    for some in batches(ids):
+        rows = session.scalars(sa.select(Flag).where(Flag.id.in_(some)))
         found |= {flag.id: flag for flag in rows}
     return found
 
@@ -384,7 +407,7 @@ def not_open(flag: Flag | None, last: Decision | None, new: Mapping[str, NewBree
     if flag.state == "withdrawn":
         return f"The person took flag {flag.id} back meanwhile."
     if last is not None and last.decision != "undo":
-        label = f" as {breed_name(last.label, new)}" if last.label else ""
+        label = f" as {breed_name(last.label, names_of(new))}" if last.label else ""
         who = {AGREEMENT: "by agreement", GOLD: "by a known answer"}.get(last.reviewer, "by a maintainer")
         return (
             f"Flag {flag.id} was {outcome(last)}{label} {who} at {last.decided_at:%H:%M} UTC; "

@@ -53,15 +53,25 @@ def usefulness(evidence: Evidence) -> float:
     return sum(weight * _held_in(getattr(evidence, name)) for name, weight in WEIGHTS.items())
 
 
-def order(evidence: Evidence) -> tuple[int, float, dt.datetime, str]:
+def order(evidence: Evidence) -> tuple[int, int, dt.datetime, str]:
     """Sort key: no two flags have the same, so the order is total and the same everywhere."""
-    # Rounded, or the last bit of a sum would decide between equals.
-    return (
-        PLACES[evidence.held],
-        -round(usefulness(evidence), 6),
-        evidence.flagged_at,
-        evidence.flag_id,
-    )
+    points = own_points(evidence) + rarity_points(evidence.rarity)
+    return (PLACES[evidence.held], -points, evidence.flagged_at, evidence.flag_id)
+
+
+def own_points(evidence: Evidence) -> int:
+    """The usefulness without the rarity of the breed, in millionths.
+
+    Whole numbers, or the last bit of a sum would decide between equals; and apart from the rarity, which
+    changes for all flags of a breed with each decision.
+    """
+    own = (weight * _held_in(getattr(evidence, name)) for name, weight in WEIGHTS.items() if name != "rarity")
+    return round(1e6 * sum(own))
+
+
+def rarity_points(rarity: float) -> int:
+    """What the rarity of its breed adds to a flag's usefulness, in millionths."""
+    return round(1e6 * WEIGHTS["rarity"] * _held_in(rarity))
 
 
 def rarity(accepted: int) -> float:

@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import json
 import string
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, defer
+from sqlalchemy.orm import Session
 
 from smartbreed.breeds.catalogue import resolve
+from smartbreed.core.database import batches
 from smartbreed.core.errors import ReviewError
 from smartbreed.feedback.tables import VERDICTS, Flag
 from smartbreed.i18n import gettext
-from smartbreed.review.claims import NO_PET, answer_of, label_of, same_pet
-from smartbreed.review.decisions import NewBreed, breed_name, latest_decisions, outcome
+from smartbreed.review.claims import NO_PET, label_of
+from smartbreed.review.decisions import (
+    ACCEPTING,
+    breed_name,
+    flags_by_id,
+    latest_decisions,
+    outcome,
+)
+from smartbreed.review.evidence import Known, flags_of, know, signals_of
 from smartbreed.review.near_duplicates import Picture, near_duplicates
-from smartbreed.review.ordering import Evidence, disagreement, order, rarity, reasons, usefulness
+from smartbreed.review.ordering import order, reasons, usefulness
+from smartbreed.review.ranking import Which, accepted_counts, beyond_of, first
 from smartbreed.review.scores import unpack
 from smartbreed.review.tables import Decision, Signals
-from smartbreed.review.trust import Standing, over_cap, standings
+from smartbreed.review.trust import Standing, over_cap
 
 #: What a queue can be narrowed to: a flag's state.
 STATES = ("open", "accepted", "relabelled", "rejected", "new breed", "decided", "all")
@@ -79,22 +88,10 @@ class Item:
         return self.flag.id
 
 
-@dataclass(frozen=True)
-class _Known:
-    """What is looked up once for all flags of a queue."""
-
-    latest: Mapping[str, Decision]
-    signals: Mapping[str, Signals]
-    records: Mapping[str, Standing]
-    beyond: set[str]
-    accepted: Counter[str | None]
-    said: Mapping[str, list[Flag]]
-    new: Mapping[str, NewBreed]
-    cap: int
-
-
-def check(filters: Filters, new: Mapping[str, NewBreed]) -> str:
+def check(session: Session, filters: Filters, names: Mapping[str, str]) -> str:
     """The breed id that is filtered by, or ``""``.
+
+    A model of one's own names what no catalogue has; a flag then has its label.
 
     Raises:
         ReviewError: a filter makes no sense.
@@ -115,91 +112,119 @@ def check(filters: Filters, new: Mapping[str, NewBreed]) -> str:
     if not filters.breed:
         return ""
     breed = resolve(filters.breed)
-    if breed is None and filters.breed not in new:
+    if breed is None and filters.breed not in names and not _is_named(session, filters.breed):
         raise ReviewError("unknown_breed", f"No breed of that name. Received: {filters.breed!r:.90}")
     return breed.id if breed else filters.breed
 
 
-def build(
-    session: Session, filters: Filters, new: Mapping[str, NewBreed], cap: int, limit: int | None = None
-) -> tuple[list[Item], int]:
-    """The flags that pass the filters, most useful first, and how many there are.
+def _is_named(session: Session, breed: str) -> bool:
+    """Whether any flag has this label, or was predicted as it."""
+    named = sa.or_(Flag.label == breed, Flag.predicted == breed)
+    return session.scalar(sa.select(sa.literal(1)).where(named).limit(1)) is not None
+
+
+def build(session: Session, filters: Filters, names: Mapping[str, str], cap: int) -> list[Item]:
+    """The flags that pass the filters, most useful first, from all flags there are.
 
     Args:
-        limit: flags returned at most; near-duplicates are looked for among those.
+        names: of breeds that the catalogue lacks, or that the model calls otherwise, by id.
+        cap: flags of one person a UTC day that count by themselves.
 
     Raises:
         ReviewError: a filter makes no sense.
     """
-    breed = check(filters, new)
+    found, known = _ordered(session, filters, names, cap)
+    return _items(session, found, known, names, cap)
+
+
+def head(
+    session: Session, filters: Filters, names: Mapping[str, str], cap: int, limit: int, *, ranked: bool
+) -> tuple[list[Item], int]:
+    """The first of `build`, and how many there are. Near-duplicates are looked for among the first alone.
+
+    Args:
+        limit: flags at most.
+        ranked: the order that is kept is right (see `smartbreed.review.ranking`), so that the rest of the
+            flags need not be looked at.
+
+    Raises:
+        ReviewError: a filter makes no sense.
+    """
+    if not ranked:
+        found, known = _ordered(session, filters, names, cap)
+        return _items(session, found[:limit], known, names, cap), len(found)
+    breed = check(session, filters, names)
+    which = Which(_states(filters.state), filters.verdict, breed, filters.flagger.lower())
+    ids, number = first(session, which, limit)
+    flags = flags_by_id(session, ids)
+    listed = [flags[flag_id] for flag_id in ids if flag_id in flags]
+    known = _known_of(session, listed)
+    return _items(session, listed, known, names, cap), number
+
+
+def single(session: Session, flag: Flag, names: Mapping[str, str], cap: int, *, ranked: bool) -> Item:
+    """One flag with everything about it; for ``ranked`` see `head`."""
+    known = _known_of(session, [flag]) if ranked else _known_of_all(session, [flag], cap)
+    return _items(session, [flag], known, names, cap)[0]
+
+
+def _ordered(
+    session: Session, filters: Filters, names: Mapping[str, str], cap: int
+) -> tuple[list[Flag], Known]:
+    breed = check(session, filters, names)
     query = sa.select(Flag).where(Flag.state != "withdrawn")
     if filters.verdict:
         query = query.where(Flag.verdict == filters.verdict)
     if filters.flagger:
         query = query.where(Flag.flagger.startswith(filters.flagger.lower(), autoescape=True))
-    latest = latest_decisions(session)
+    latest, states = latest_decisions(session), _states(filters.state)
     flags = [
         flag for flag in session.scalars(query)
-        if _in_state(filters.state, latest.get(flag.id))
+        if outcome(latest.get(flag.id)) in states
         and (not breed or breed in _breeds_of(flag, latest.get(flag.id)))
     ]  # fmt: skip
-    return items(session, flags, latest, new, cap, limit), len(flags)
+    known = _known_of_all(session, flags, cap, latest)
+    return sorted(flags, key=lambda flag: order(known.evidence(flag))), known
 
 
-def items(
-    session: Session,
-    flags: Sequence[Flag],
-    latest: Mapping[str, Decision],
-    new: Mapping[str, NewBreed],
-    cap: int,
-    limit: int | None = None,
-) -> list[Item]:
-    """These flags with everything about them, most useful first, at most ``limit``."""
-    samples = {flag.sample_id for flag in flags}
-    candidates = session.scalars(sa.select(Flag).where(Flag.state != "withdrawn")) if samples else ()
-    said: dict[str, list[Flag]] = defaultdict(list)
+def _known_of_all(
+    session: Session, flags: Sequence[Flag], cap: int, latest: Mapping[str, Decision] | None = None
+) -> Known:
+    """What is known of some flags, found by looking at all there are."""
+    latest = latest_decisions(session) if latest is None else latest
+    samples, said = {flag.sample_id for flag in flags}, []
     accepted: Counter[str | None] = Counter()
-    for flag in candidates:
+    for flag in session.scalars(sa.select(Flag).where(Flag.state != "withdrawn")) if samples else ():
         if flag.sample_id in samples:
-            said[flag.sample_id].append(flag)
+            said.append(flag)
         row = latest.get(flag.id)
-        if row is not None and row.decision in ("accept", "relabel", "new_breed"):
+        if row is not None and row.decision in ACCEPTING:
             accepted[row.label] += 1
-    wanted = {flag.id for flag in flags}
-    signals = {
-        row.flag_id: row
-        for row in session.scalars(sa.select(Signals).options(defer(Signals.embedding)))
-        if row.flag_id in wanted
-    }
-    known = _Known(
-        latest, signals, standings(session, {flag.flagger for flag in flags}), over_cap(session, cap),
-        accepted, said, new, cap,
+    signals = signals_of(session, [flag.id for flag in flags])
+    return know(session, said, latest, accepted, over_cap(session, cap), signals)
+
+
+def _known_of(session: Session, flags: Sequence[Flag]) -> Known:
+    """The same from what is kept, by looking at the flags of their photos alone."""
+    said = [
+        flag for flag in flags_of(session, (flag.sample_id for flag in flags)) if flag.state != "withdrawn"
+    ]
+    ids = [flag.id for flag in flags]
+    return know(
+        session, said, latest_decisions(session, ids), accepted_counts(session),
+        beyond_of(session, (flag.id for flag in said)), signals_of(session, ids),
     )  # fmt: skip
-    found = [(_evidence(flag, known), flag) for flag in flags]
-    ranked = sorted(found, key=lambda pair: order(pair[0]))[:limit]
-    groups = _groups(session, [flag for _, flag in ranked])
-    return [_item(flag, evidence, groups[flag.id], known) for evidence, flag in ranked]
 
 
-def _evidence(flag: Flag, known: _Known) -> Evidence:
-    found = known.signals.get(flag.id)
-    label = label_of(flag)
-    answers = _answers(flag, known)
-    standing = known.records.get(flag.flagger, Standing())
-    guess = 0.5 if flag.probability is None else 1.0 - flag.probability
-    return Evidence(
-        flag_id=flag.id,
-        flagged_at=flag.flagged_at,
-        uncertainty=guess if found is None or found.uncertainty is None else found.uncertainty,
-        disagreement=disagreement(list(answers.values())),
-        label_issue=(found.suspicion if found else None) or 0.0,
-        rarity=rarity(known.accepted[label]) if label and known.accepted else 0.0,
-        outlier_score=(found.novelty if found else None) or 0.0,
-        held="trust" if standing.level == "low" else "cap" if flag.id in known.beyond else "",
-    )
+def _items(
+    session: Session, flags: Sequence[Flag], known: Known, names: Mapping[str, str], cap: int
+) -> list[Item]:
+    groups = _groups(session, flags)
+    return [_item(flag, groups[flag.id], known, names, cap) for flag in flags]
 
 
-def _item(flag: Flag, evidence: Evidence, group: tuple[str, ...], known: _Known) -> Item:
+def _item(flag: Flag, group: tuple[str, ...], known: Known, names: Mapping[str, str], cap: int) -> Item:
+    evidence = known.evidence(flag)
     found, row = known.signals.get(flag.id), known.latest.get(flag.id)
     label = label_of(flag)
     standing = known.records.get(flag.flagger, Standing())
@@ -208,42 +233,32 @@ def _item(flag: Flag, evidence: Evidence, group: tuple[str, ...], known: _Known)
     else:
         top = ((flag.predicted, flag.probability or 0.0),) if flag.predicted else ()
     why = reasons(
-        evidence, signals=found, top=top, label=label, answers=_answers(flag, known),
-        accepted=known.accepted[label], standing=standing, cap=known.cap,
-        name=lambda breed: gettext("not a pet") if breed == NO_PET else breed_name(breed, known.new),
+        evidence, signals=found, top=top, label=label, answers=known.answers(flag),
+        accepted=known.accepted[label], standing=standing, cap=cap,
+        name=lambda breed: gettext("not a pet") if breed == NO_PET else breed_name(breed, names),
     )  # fmt: skip
     decided = row.label if row is not None and row.decision != "undo" else label
     return Item(
-        flag, outcome(row), row, decided, breed_name(label, known.new), top, usefulness(evidence), why,
+        flag, outcome(row), row, decided, breed_name(label, names), top, usefulness(evidence), why,
         evidence.held, group, standing,
     )  # fmt: skip
 
 
-def _answers(flag: Flag, known: _Known) -> dict[str, int]:
-    """What people said of a flag's pet → how many; a person counts once, with what they said last."""
-    by_person: dict[str, str] = {}
-    for other in sorted(known.said[flag.sample_id], key=lambda other: (other.flagged_at, other.id)):
-        answer = answer_of(other)
-        record = known.records.get(other.flagger, Standing())
-        if answer and same_pet(flag, other) and other.id not in known.beyond and record.level != "low":
-            by_person[other.flagger] = answer
-    return dict(Counter(by_person.values()))
-
-
 def _groups(session: Session, flags: Sequence[Flag]) -> dict[str, tuple[str, ...]]:
-    wanted = {flag.id for flag in flags}
-    rows = session.execute(sa.select(Signals.flag_id, Signals.model, Signals.embedding, Signals.phash))
-    pictures = {
-        flag_id: Picture(flag_id, model, unpack(vector), phash)
-        for flag_id, model, vector, phash in rows
-        if flag_id in wanted
-    }
+    pictures: dict[str, Picture] = {}
+    columns = (Signals.flag_id, Signals.model, Signals.embedding, Signals.phash)
+    for some in batches(flag.id for flag in flags):
+        for flag_id, model, vector, phash in session.execute(
+            sa.select(*columns).where(Signals.flag_id.in_(some))
+        ):
+            pictures[flag_id] = Picture(flag_id, model, unpack(vector), phash)
     return near_duplicates([pictures.get(flag.id, Picture(flag.id, "")) for flag in flags])
 
 
-def _in_state(state: str, decision: Decision | None) -> bool:
-    found = outcome(decision)
-    return state in ("all", found) or (state == "decided" and found != "open")
+def _states(wanted: str) -> tuple[str, ...]:
+    """The states of a flag that a filter lets pass."""
+    every = STATES[: STATES.index("decided")]
+    return {"all": every, "decided": every[1:]}.get(wanted, (wanted,))
 
 
 def _breeds_of(flag: Flag, decision: Decision | None) -> set[str | None]:

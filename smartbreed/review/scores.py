@@ -16,11 +16,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image
 
+from smartbreed.core.errors import BundleError
 from smartbreed.imaging.photo import Box, Photo
 from smartbreed.inference.boxes import with_margin
 from smartbreed.inference.bundle import Bundle
 from smartbreed.inference.pipeline import Identifier
 from smartbreed.inference.results import Pet
+from smartbreed.inference.stored_embeddings import REPLAY, read_embeddings
 
 #: Breeds kept of an answer.
 TOP = 5
@@ -72,17 +74,15 @@ class SampleScores:
 
 
 def load_memory(bundle: Bundle) -> Memory:
-    """The replay memory of a bundle; empty where it has none."""
+    """The replay memory of a bundle; empty where it has none that can be read."""
     nothing = Memory(np.zeros((0, 0), np.float32), np.array([], dtype=object))
-    if "replay.npz" not in bundle.config.files:
+    if REPLAY not in bundle.config.files:
         return nothing
     try:
-        with np.load(bundle.path("replay.npz"), allow_pickle=False) as stored:
-            vectors = stored["embeddings"].astype(np.float32) * stored["scales"].astype(np.float32)
-            labels = stored["names"][stored["labels"]].astype(object)
-    except (OSError, KeyError, ValueError, IndexError):
+        stored = read_embeddings(bundle.path(REPLAY))
+    except BundleError:
         return nothing
-    return Memory(_unit(vectors), labels)
+    return Memory(_unit(stored.embeddings), np.array(stored.names)[stored.labels].astype(object))
 
 
 def pet_at(identifier: Identifier, photo: Photo, box: Box | None, top: int = TOP) -> Pet:

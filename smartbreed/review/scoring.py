@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 _BATCH = 16
 #: Flags looked at before the background looks whether there is anything else to do.
 _ROUND = 128
+#: Transactions in which flags are put in order before that.
+_TURNS = 8
 #: Accepted samples the model has seen that labels are compared with, at most; newest first.
 _MOST_ACCEPTED = 4000
 #: A photo that could not be read is tried again after this time.
@@ -77,7 +79,7 @@ def score_flags(
 
 
 class Background(PeriodicTask):
-    """Keeps signals and the decisions that need no maintainer up to date while the app runs.
+    """Keeps signals, the queue's order and decisions that need no maintainer up to date while the app runs.
 
     Args:
         review: whose flags.
@@ -99,11 +101,12 @@ class Background(PeriodicTask):
             made = score_flags(self._review.flags, self._identifier(), _ROUND, lambda: self.stopping)
             if made < _ROUND and not self.stopping:
                 self._review.decide_by_consensus()
+            ranked = self._review.catch_up(lambda: self.stopping, _TURNS)
         except SmartBreedError as error:
             log.warning("the review waits: %s", error.message)
             return None
         # Visitors come first: as long at rest as at work.
-        return time.monotonic() - started if made == _ROUND else None
+        return time.monotonic() - started if made == _ROUND or not ranked else None
 
 
 def _missing(session: Session, model: str, limit: int) -> list[Flag]:

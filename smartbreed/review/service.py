@@ -7,12 +7,15 @@ flag is open, under the write lock, so of two who decide the same flag the secon
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from smartbreed.admin.audit import note
+from smartbreed.breeds.catalogue import Breed
 from smartbreed.core.database import read, write
-from smartbreed.core.errors import ReviewError
+from smartbreed.core.errors import ReviewError, StorageError
 from smartbreed.core.settings import Settings
 from smartbreed.feedback.flags import FlagRequest, FlagService
 from smartbreed.review import decisions as rows
@@ -31,9 +34,15 @@ from smartbreed.review.decisions import (
     unknown,
 )
 from smartbreed.review.gold import mark, unmark
-from smartbreed.review.queue import Filters, Item, build, items
-from smartbreed.review.stats import Stats, count
+from smartbreed.review.queue import Filters, Item, build, head, single
+from smartbreed.review.ranking import catch_up, waiting
+from smartbreed.review.stats import Progress, Stats, count, progress
 from smartbreed.review.tables import GOLD, Decision, Gold
+
+log = logging.getLogger(__name__)
+
+#: Flags that may be put in their places while someone waits for the queue, and turns that may take.
+_FEW, _TURNS = 500, 4
 
 
 @dataclass(frozen=True)
@@ -56,16 +65,22 @@ class ReviewService:
         flags: where they are.
         settings: caps and agreements.
         clock: the time; tests bring their own.
+        named: what the model that answers names, also what no catalogue has; asked anew each time.
     """
 
     def __init__(
-        self, flags: FlagService, settings: Settings, clock: Callable[[], dt.datetime] | None = None
+        self,
+        flags: FlagService,
+        settings: Settings,
+        clock: Callable[[], dt.datetime] | None = None,
+        named: Callable[[], Iterable[Breed]] = tuple,
     ) -> None:
         self.flags = flags
         self.sessions = flags.sessions
         self.cap = settings.daily_flags
         self.agreements = settings.agreements
         self._clock = clock or (lambda: dt.datetime.now(dt.UTC))
+        self._named = named
 
     def queue(self, filters: Filters | None = None) -> list[Item]:
         """The flags that pass, most useful first.
@@ -74,17 +89,21 @@ class ReviewService:
             ReviewError: a filter makes no sense.
             StorageError: the database refused.
         """
+        names = self.names()
         with read(self.sessions) as session:
-            return build(session, filters or Filters(), rows.introduced(session), self.cap)[0]
+            return build(session, filters or Filters(), names, self.cap)
 
     def top(self, filters: Filters, limit: int) -> tuple[list[Item], int]:
-        """The most useful flags that pass, at most ``limit``, and how many pass; quicker than all of them.
+        """The most useful flags that pass, at most ``limit``, and how many pass.
+
+        What that takes does not grow with the flags, unless thousands have changed just now.
 
         Raises:
             ReviewError: a filter makes no sense.
         """
+        ranked, names = self._ranked(), self.names()
         with read(self.sessions) as session:
-            return build(session, filters, rows.introduced(session), self.cap, limit)
+            return head(session, filters, names, self.cap, limit, ranked=ranked)
 
     def item(self, flag_id: str) -> Item:
         """One flag with everything about it.
@@ -92,12 +111,46 @@ class ReviewService:
         Raises:
             ReviewError: ``unknown_flag``, also for a withdrawn one.
         """
+        ranked, names = self._ranked(), self.names()
         with read(self.sessions) as session:
             flag = rows.flags_by_id(session, [flag_id]).get(flag_id)
             if flag is None or flag.state == "withdrawn":
                 raise unknown(flag_id)
-            latest = rows.latest_decisions(session)
-            return items(session, [flag], latest, rows.introduced(session), self.cap)[0]
+            return single(session, flag, names, self.cap, ranked=ranked)
+
+    def catch_up(self, stopping: Callable[[], bool] = lambda: False, turns: int | None = None) -> bool:
+        """Put flags that have changed in their places in the queue's order.
+
+        Args:
+            stopping: asked between some flags and the next; once it says so, the rest is left.
+            turns: transactions after which the rest is left; None: none is.
+
+        Returns:
+            False when some are left.
+
+        Raises:
+            StorageError: the database refused; calling again goes on.
+        """
+        with read(self.sessions) as session:
+            done = not waiting(session, self.cap, 0)
+        for _ in itertools.count() if turns is None else range(turns):
+            if done or stopping():
+                break
+            with write(self.sessions) as session:
+                done = catch_up(session, self.cap)
+        return done
+
+    def _ranked(self) -> bool:
+        """Whether the order that is kept is right; a few flags are put in their places first."""
+        try:
+            with read(self.sessions) as session:
+                left = waiting(session, self.cap, _FEW)
+            if left > _FEW:
+                return False
+            return self.catch_up(turns=_TURNS)
+        except StorageError as error:  # busy or read-only: to read the queue, nothing need be written
+            log.warning("the queue is put in order as a whole: %s", error.message)
+            return False
 
     def current(self, flag_ids: Sequence[str]) -> dict[str, str]:
         """State of those of these flags that exist and were not taken back."""
@@ -119,6 +172,15 @@ class ReviewService:
         """Breeds that decisions introduced, by id."""
         with read(self.sessions) as session:
             return rows.introduced(session)
+
+    def names(self, new: Mapping[str, NewBreed] | None = None) -> dict[str, str]:
+        """Names of breeds that decisions introduced or the model knows, by id; the model's own counts.
+
+        Args:
+            new: what `new_breeds` gave, for a caller who has it; None: it is asked for.
+        """
+        named = {breed.id: breed.name for breed in self._named()}
+        return rows.names_of(self.new_breeds() if new is None else new) | named
 
     def decide(
         self, flag_ids: Sequence[str], new_decision: NewDecision, reviewer: str, *, together: bool = False
@@ -246,9 +308,15 @@ class ReviewService:
             return session.get(Gold, flag_id) is not None
 
     def stats(self) -> Stats:
-        """Where the review stands."""
+        """Where the review stands, counted anew."""
         with read(self.sessions) as session:
             return count(session, self.cap)
+
+    def progress(self) -> Progress:
+        """How much of the review is done; as `stats`, but what it takes does not grow with the flags."""
+        ranked = self._ranked()
+        with read(self.sessions) as session:
+            return progress(session) if ranked else count(session, self.cap)
 
 
 def _in_words(made: Sequence[Decision]) -> str:

@@ -11,28 +11,20 @@ from sqlalchemy.orm import Session
 
 from smartbreed.feedback.tables import Flag
 from smartbreed.review.decisions import latest_decisions, outcome
-from smartbreed.review.tables import AGREEMENT, GOLD, Gold, Signals, Trust
+from smartbreed.review.tables import AGREEMENT, GOLD, Gold, RankCount, Signals, Trust
 from smartbreed.review.trust import Standing, over_cap
 
 
 @dataclass(frozen=True)
-class Stats:
-    """Where the review stands.
+class Progress:
+    """How much is done.
 
     Attributes:
         states: state of a flag → how many; withdrawn flags are left out.
-        by_reviewer: ``maintainers``, ``agreement`` or ``gold`` → decisions that count.
-        held: ``cap`` or ``trust`` → open flags that do not count by themselves.
-        flaggers: level of trust → flaggers with a record.
-        gold: pets whose answer is known.
         unseen: open flags the model has not looked at yet.
     """
 
     states: Mapping[str, int]
-    by_reviewer: Mapping[str, int]
-    held: Mapping[str, int]
-    flaggers: Mapping[str, int]
-    gold: int
     unseen: int
 
     @property
@@ -46,8 +38,37 @@ class Stats:
         return self.states.get("open", 0)
 
 
+@dataclass(frozen=True)
+class Stats(Progress):
+    """Where the review stands.
+
+    Attributes:
+        by_reviewer: ``maintainers``, ``agreement`` or ``gold`` → decisions that count.
+        held: ``cap`` or ``trust`` → open flags that do not count by themselves.
+        flaggers: level of trust → flaggers with a record.
+        gold: pets whose answer is known.
+    """
+
+    by_reviewer: Mapping[str, int]
+    held: Mapping[str, int]
+    flaggers: Mapping[str, int]
+    gold: int
+
+
+def progress(session: Session) -> Progress:
+    """How much is done, from the numbers that are kept (see `smartbreed.review.ranking`)."""
+    number = sa.func.sum(RankCount.number)
+    states: Counter[str] = Counter()
+    unseen = 0
+    columns = (RankCount.state, RankCount.seen)
+    for state, seen, flags in session.execute(sa.select(*columns, number).group_by(*columns)):
+        states[state] += flags
+        unseen += flags if state == "open" and not seen else 0
+    return Progress(dict(states), unseen)
+
+
 def count(session: Session, cap: int) -> Stats:
-    """Count everything now.
+    """Count everything now, by looking at every flag and decision.
 
     Args:
         cap: flags of one person a UTC day that count by themselves.

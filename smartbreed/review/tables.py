@@ -28,6 +28,7 @@ class Decision(Base):
         # Two decisions on one flag are never of one moment, or their order would be lost.
         sa.UniqueConstraint("flag_id", "decided_at"),
         sa.Index(None, "state", "decision_id"),
+        sa.Index(None, "decision", "decided_at"),
     )
 
     decision_id: Mapped[str] = mapped_column(sa.String(26), primary_key=True, default=new_id)
@@ -118,3 +119,82 @@ class Trust(Base):
     right: Mapped[int]
     wrong: Mapped[int]
     updated_at: Mapped[dt.datetime] = mapped_column(UtcDateTime)
+
+
+class Rank(Base):
+    """Where a flag stands in the queue: all that its place depends on but how rare its breed is.
+
+    Made by `smartbreed.review.ranking`. Triggers note which flags have to be ranked anew, and count the rows.
+    """
+
+    __tablename__ = "review_ranks"
+    __table_args__ = (
+        # The order within a list: to read its first rows is to read no others.
+        sa.Index(
+            "ix_review_ranks_order", "state", "verdict", "label", "place", "rank", "flagged_at", "flag_id"
+        ),
+        sa.Index(None, "flagger", "place"),
+        sa.Index(None, "flagger", "flagged_at"),
+        sa.Index(None, "predicted"),
+        sa.Index(None, "decided"),
+    )
+
+    flag_id: Mapped[str] = mapped_column(
+        sa.String(26), sa.ForeignKey("flags.id", ondelete="CASCADE"), primary_key=True
+    )
+    #: ``open`` or what was decided; see `smartbreed.review.decisions.OUTCOMES`.
+    state: Mapped[str] = mapped_column(sa.String(16))
+    verdict: Mapped[str] = mapped_column(sa.String(16))
+    #: Breed id that the person gives; empty for none.
+    label: Mapped[str] = mapped_column(sa.String(80))
+    #: One of `smartbreed.review.ordering.PLACES`.
+    place: Mapped[int]
+    #: Less `smartbreed.review.ordering.own_points`, so that the most useful comes first.
+    rank: Mapped[int]
+    flagged_at: Mapped[dt.datetime] = mapped_column(UtcDateTime)
+    flagger: Mapped[str] = mapped_column(sa.String(64))
+    #: Beyond its flagger's first flags of the day.
+    beyond: Mapped[bool]
+    #: The model has looked at it.
+    seen: Mapped[bool]
+    #: Breed ids that the model gave, and that was decided on.
+    predicted: Mapped[str | None] = mapped_column(sa.String(80))
+    decided: Mapped[str | None] = mapped_column(sa.String(80))
+
+
+class Unranked(Base):
+    """A flag to be ranked anew, and with it all flags of its photo; triggers add rows."""
+
+    __tablename__ = "review_unranked"
+
+    flag_id: Mapped[str] = mapped_column(sa.String(26), primary_key=True)
+
+
+class RankCount(Base):
+    """How many rows of `Rank` have these values in common; triggers keep it."""
+
+    __tablename__ = "review_rank_counts"
+
+    state: Mapped[str] = mapped_column(sa.String(16), primary_key=True)
+    verdict: Mapped[str] = mapped_column(sa.String(16), primary_key=True)
+    label: Mapped[str] = mapped_column(sa.String(80), primary_key=True)
+    place: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    seen: Mapped[bool] = mapped_column(primary_key=True)
+    number: Mapped[int]
+
+
+class AcceptedCount(Base):
+    """How many flags were accepted as a breed (its id; empty for none); triggers keep it."""
+
+    __tablename__ = "review_accepted_counts"
+
+    label: Mapped[str] = mapped_column(sa.String(80), primary_key=True)
+    number: Mapped[int]
+
+
+class RankRule(Base):
+    """By which rule the rows of `Rank` were made, in one row; see `smartbreed.review.ranking`."""
+
+    __tablename__ = "review_rank_rule"
+
+    rule: Mapped[str] = mapped_column(sa.String(200), primary_key=True)

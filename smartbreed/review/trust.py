@@ -12,14 +12,15 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from smartbreed.core.database import UtcDateTime, batches
 from smartbreed.feedback.tables import Flag
 from smartbreed.review.claims import answer_of
-from smartbreed.review.decisions import newest
+from smartbreed.review.decisions import is_latest
 from smartbreed.review.tables import AGREEMENT, Decision, Trust
 
 #: Share of right answers that is good enough.
@@ -29,9 +30,6 @@ GOOD = 0.7
 LOW, HIGH = 0.9, 0.85
 #: Known answers below which no person is distrusted.
 _FEWEST = 3
-
-#: Flaggers in one query.
-_BATCH = 500
 
 Level = Literal["new", "low", "trusted"]
 
@@ -68,21 +66,20 @@ def beta_below(x: float, a: int, b: int) -> float:
 
 def standings(session: Session, flaggers: Iterable[str]) -> dict[str, Standing]:
     """Records of those who have one."""
-    rows = session.scalars(sa.select(Trust).where(Trust.flagger.in_(set(flaggers))))
-    return {row.flagger: Standing(row.right, row.wrong) for row in rows}
+    found: dict[str, Standing] = {}
+    for some in batches(flaggers):
+        rows = session.scalars(sa.select(Trust).where(Trust.flagger.in_(some)))
+        found |= {row.flagger: Standing(row.right, row.wrong) for row in rows}
+    return found
 
 
 def refresh(session: Session, flaggers: Iterable[str], now: dt.datetime) -> None:
     """Count the records of these flaggers anew, from all that is decided about their flags."""
-    last = newest()
-    people = sorted(set(flaggers))
-    for start in range(0, len(people), _BATCH):
-        some = people[start : start + _BATCH]
+    for some in batches(flaggers):
         decided = session.execute(
             sa.select(Flag, Decision)
-            .join(last, last.c.flag_id == Flag.id)
-            .join(Decision, sa.and_(Decision.flag_id == Flag.id, Decision.decided_at == last.c.moment))
-            .where(Flag.flagger.in_(some))
+            .join(Decision, Decision.flag_id == Flag.id)
+            .where(Flag.flagger.in_(some), is_latest())
         )
         counted = Counter((flag.flagger, was_right(flag, decision)) for flag, decision in decided)
         for person in some:
@@ -108,6 +105,43 @@ def was_right(flag: Flag, decision: Decision) -> bool | None:
     if answer_of(flag) is None and not (flag.label_text and decision.decision == "reject"):
         return None  # unsure, a missed pet without a name, own words made a breed of the catalogue
     return False
+
+
+def over_cap_on(session: Session, cap: int, days: Iterable[tuple[str, dt.date]]) -> set[str]:
+    """As `over_cap`, of some flaggers' days alone.
+
+    Args:
+        days: ``(flagger, UTC day)``.
+    """
+    beyond: set[str] = set()
+    for flagger, day in set(days):
+        beyond.update(session.scalars(_LATER, {**on_day(flagger, day), "cap": cap}))
+    return beyond
+
+
+def own_day(flagger: Any, moment: Any) -> tuple[sa.ColumnElement[bool], ...]:
+    """That a row is of one person and of one UTC day, as an index can look it up; for values see `on_day`.
+
+    Args:
+        flagger, moment: columns.
+    """
+    start, end = (sa.bindparam(name, type_=UtcDateTime()) for name in ("start", "end"))
+    return flagger == sa.bindparam("flagger"), moment >= start, moment < end
+
+
+def on_day(flagger: str, day: dt.date) -> dict[str, Any]:
+    """The values of `own_day`."""
+    start = dt.datetime.combine(day, dt.time(), dt.UTC)
+    return {"flagger": flagger, "start": start, "end": start + dt.timedelta(days=1)}
+
+
+#: A person's flags of a day beyond the first.
+_LATER = (
+    sa.select(Flag.id)
+    .where(*own_day(Flag.flagger, Flag.flagged_at))
+    .order_by(Flag.flagged_at, Flag.id)
+    .offset(sa.bindparam("cap", type_=sa.Integer()))
+)
 
 
 def over_cap(session: Session, cap: int) -> set[str]:

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
+from smartbreed.core.archives import BROKEN_ZIP
 from smartbreed.core.errors import PhotoError, RequestError
+from smartbreed.core.text import read_yaml
 from smartbreed.imaging.photo import Photo
 from smartbreed.sources.files import is_picture
-from smartbreed.sources.items import BROKEN_ZIP, no_source, open_zip
+from smartbreed.sources.items import no_source, open_zip
 
 #: Largest files of annotations that are read, in bytes, and most boxes.
 MOST_JSON, MOST_TEXT, MOST_BOXES = 32_000_000, 1_000_000, 200_000
@@ -130,11 +132,12 @@ class _Finder:
 
 
 def _coco(content: dict[str, Any], finder: _Finder, name: str) -> Iterator[Boxed]:
-    labels = {one.get("id"): str(one.get("name") or "") for one in _rows(content["categories"])}
-    images = {one.get("id"): one for one in _rows(content["images"])}
+    labels = {_id(one.get("id")): _text(one.get("name")) for one in _rows(content["categories"])}
+    images = {_id(one.get("id")): one for one in _rows(content["images"])}
     for row in _rows(content["annotations"]):
-        image, label = images.get(row.get("image_id"), {}), labels.get(row.get("category_id"), "")
-        picture = finder.find(str(image.get("file_name") or "-"), name)
+        image = images.get(_id(row.get("image_id")), {})
+        label = labels.get(_id(row.get("category_id")), "")
+        picture = finder.find(_text(image.get("file_name")) or "-", name)
         box, size = _numbers(row.get("bbox"), 4), _numbers([image.get("width"), image.get("height")], 2)
         if row.get("iscrowd"):
             continue
@@ -180,11 +183,9 @@ def _yolo_names(name: str, data: bytes) -> list[str]:
     text = data.decode("utf-8", "replace")
     if name.endswith((".txt", ".names")):
         return [line.strip() for line in text.splitlines()]
-    import yaml
-
     try:
-        found = yaml.safe_load(text)
-    except yaml.YAMLError:
+        found = read_yaml(text)
+    except ValueError:
         raise _bad(f"{PurePosixPath(name).name} cannot be read.") from None
     names = found.get("names") if isinstance(found, dict) else None
     if isinstance(names, dict):
@@ -193,7 +194,7 @@ def _yolo_names(name: str, data: bytes) -> list[str]:
     if not isinstance(names, list) or not names:
         raise _bad(f"{PurePosixPath(name).name} names no classes.")
     # Nothing but plain values: lists in lists of aliases would become a text of any length.
-    return [str(one) if isinstance(one, str | int | float) else "" for one in names]
+    return [_text(one) for one in names]
 
 
 def _json(data: bytes) -> Any:
@@ -205,6 +206,18 @@ def _json(data: bytes) -> Any:
 
 def _rows(value: Any) -> list[dict[str, Any]]:
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _id(value: Any) -> str | float | None:
+    """An id, which a list or an object is not."""
+    return value if isinstance(value, str | int | float) else None
+
+
+def _text(value: Any) -> str:
+    """A plain value as text; empty for anything else."""
+    if isinstance(value, int) and abs(value) >= 10**18:  # Python refuses to write out very long ones
+        return ""
+    return str(value) if isinstance(value, str | int | float) else ""
 
 
 def _numbers(values: Any, count: int) -> list[float] | None:

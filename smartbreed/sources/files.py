@@ -7,7 +7,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from smartbreed.sources.items import BROKEN_ZIP, SUFFIXES, Item, Member, Remote, no_source, open_zip
+from smartbreed.core.archives import BROKEN_ZIP
+from smartbreed.sources.items import SUFFIXES, Item, Member, Remote, no_source, open_zip
 
 
 def is_picture(name: str) -> bool:

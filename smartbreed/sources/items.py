@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from smartbreed.core.archives import BROKEN_ZIP
 from smartbreed.core.errors import PhotoError, RequestError
 from smartbreed.imaging.photo import check_bytes, read_file
 
@@ -34,16 +34,6 @@ SUFFIXES = frozenset(
         ".avif",
         ".mpo",
     ]
-)
-#: What `zipfile` raises of a damaged or encrypted zip.
-BROKEN_ZIP = (
-    zipfile.BadZipFile,
-    zlib.error,
-    RuntimeError,
-    NotImplementedError,
-    EOFError,
-    ValueError,
-    OSError,
 )
 
 

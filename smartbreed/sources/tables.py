@@ -12,8 +12,8 @@ from typing import Any
 import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
-import yaml
 
+from smartbreed.core.text import read_yaml
 from smartbreed.sources.items import Item, no_source
 
 LABELS = ("breed", "label", "labels", "class")
@@ -106,7 +106,7 @@ def _configs(fs: fsspec.AbstractFileSystem, root: str) -> dict[str, dict[str, li
     """``configs`` of the README's front matter: patterns of each split of each configuration."""
     try:
         text = fs.cat_file(f"{root}/README.md").decode("utf-8", "replace")
-        head = yaml.safe_load((_FRONT_MATTER.search(text) or [""] * 2)[1]) or {}
+        head = read_yaml((_FRONT_MATTER.search(text) or [""] * 2)[1]) or {}
         return {
             str(one["config_name"]): {
                 str(part["split"]): [part["path"]] if isinstance(part["path"], str) else list(part["path"])
@@ -114,7 +114,7 @@ def _configs(fs: fsspec.AbstractFileSystem, root: str) -> dict[str, dict[str, li
             }
             for one in head.get("configs", [])
         }
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
 
 

@@ -16,8 +16,10 @@ from typing import Literal
 
 import numpy as np
 
+from smartbreed.core.errors import BundleError
 from smartbreed.inference.bundle import Bundle
 from smartbreed.inference.evaluation import evaluation_of
+from smartbreed.inference.stored_embeddings import GATE, read_embeddings
 from smartbreed.review.scores import load_memory
 from smartbreed.statistics.usage import CONFIDENCES, LIKENESSES, bin_of
 
@@ -123,12 +125,11 @@ def _smoothed(counts: Sequence[int]) -> list[float]:
 
 
 def _held_back(bundle: Bundle, otherwise: np.ndarray) -> np.ndarray:
-    if "gate.npz" not in bundle.config.files:
+    if GATE not in bundle.config.files:
         return otherwise
     try:
-        with np.load(bundle.path("gate.npz"), allow_pickle=False) as stored:
-            vectors = stored["embeddings"].astype(np.float32) * stored["scales"].astype(np.float32)
-    except (OSError, KeyError, ValueError):
+        vectors = read_embeddings(bundle.path(GATE)).embeddings
+    except BundleError:
         return otherwise
     return vectors if len(vectors) else otherwise
 

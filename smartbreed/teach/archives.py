@@ -9,10 +9,10 @@ from itertools import groupby
 from pathlib import PurePosixPath
 from typing import IO, NamedTuple
 
+from smartbreed.core.archives import BROKEN_ZIP
 from smartbreed.core.errors import RequestError
 from smartbreed.sources.annotations import Area, boxes_of
 from smartbreed.sources.files import is_picture
-from smartbreed.sources.items import BROKEN_ZIP
 
 #: Most entries that a zip may have, pictures or not.
 _ENTRIES = 20_000

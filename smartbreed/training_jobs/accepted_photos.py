@@ -15,7 +15,7 @@ from smartbreed.inference.bundle import Bundle
 from smartbreed.registry.model_source import read_source
 from smartbreed.registry.release_history import Releases
 from smartbreed.registry.state import StateFile
-from smartbreed.review.decisions import NewBreed, breed_name
+from smartbreed.review.decisions import NewBreed, breed_name, names_of
 from smartbreed.training_jobs.jobs import MODES
 
 
@@ -74,8 +74,9 @@ class AcceptedPhotos:
         Raises:
             StorageError: the database refused.
         """
-        found, new = waiting_for(accepted_pets(self._sessions), self._learnt()), self._new_breeds()
-        return Counter(pet.name or breed_name(pet.label, new) for pet in found)
+        found = waiting_for(accepted_pets(self._sessions), self._learnt())
+        names = names_of(self._new_breeds())
+        return Counter(pet.name or breed_name(pet.label, names) for pet in found)
 
     def needs(self) -> dict[str, Need]:
         """Whether they are enough for a retraining, by mode; new breeds by their names.
@@ -84,10 +85,10 @@ class AcceptedPhotos:
             StorageError: the database refused.
         """
         model = replace(self._served(), learnt=self._learnt())
-        pets, new = accepted_pets(self._sessions), self._new_breeds()
+        pets, names = accepted_pets(self._sessions), names_of(self._new_breeds())
         found = {mode: need(mode, pets, model) for mode in MODES}
         return {
-            mode: replace(one, new_breeds=tuple((breed_name(id_, new), n) for id_, n in one.new_breeds))
+            mode: replace(one, new_breeds=tuple((breed_name(id_, names), n) for id_, n in one.new_breeds))
             for mode, one in found.items()
         }
 
@@ -99,16 +100,17 @@ class AcceptedPhotos:
         """
         model, new, pets = self._served(), self._new_breeds(), accepted_pets(self._sessions)
         kept = {pet.key for pet in capped(pets)}
-        names = {label.id: label for label in self._bundle().config.classifier.labels}
+        labels = {label.id: label for label in self._bundle().config.classifier.labels}
+        names = names_of(new)
         found = []
         for breed in (set(new) | (model.known - model.base)) - set(BREEDS):
             learnt = {key for key, label in model.learnt.items() if label == breed}
             given = {pet.key: pet.flagger for pet in pets if pet.label == breed}
-            label, introduced = names.get(breed), new.get(breed)
+            label, introduced = labels.get(breed), new.get(breed)
             found.append(
                 VisitorsBreed(
                     breed,
-                    (label and label.name) or breed_name(breed, new),
+                    (label and label.name) or breed_name(breed, names),
                     label.species if label else introduced.species if introduced else "",
                     len(learnt | set(given)),
                     len(learnt | (set(given) & kept)),

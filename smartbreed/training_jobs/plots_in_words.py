@@ -1,6 +1,7 @@
 """What the pictures of a report show, in words, for those who cannot see them.
 
-From ``report.json``, which the trainer draws them from too.
+From ``report.json``, which the trainer draws them from too. The trainer draws each picture once, before it is
+known who looks at it, so the letters in it are English; these words are in the language of the page.
 """
 
 from __future__ import annotations
@@ -9,13 +10,15 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
+from smartbreed.i18n import gettext, mark
+
 #: Versions, and groups that changed, which are named; a longer list is not listened to.
 _MOST = 12
 #: What was found of a group → how that is said; what is not worse is counted.
 _STATES = {
-    "worse": "got worse",
-    "open": "lost more than is allowed, which chance may explain",
-    "allowed": "lost no more than is allowed",
+    "worse": mark("%(number)s got worse: %(named)s."),
+    "open": mark("%(number)s lost more than is allowed, which chance may explain: %(named)s."),
+    "allowed": mark("%(number)s lost no more than is allowed: %(named)s."),
 }
 
 
@@ -46,15 +49,19 @@ def _versions(values: dict[str, Any]) -> Iterator[str]:
         if entry.get("gate_top1") is not None
     ]
     if known:
-        yield f"Named right on the gate set, by version: {', '.join(known)}."
+        yield gettext("Named right on the gate set, by version: %(versions)s.", versions=", ".join(known))
     flagged = [
-        f"{entry['version']} {entry.get('flagged_top1_before') or 0:.1%} before and "
-        f"{entry['flagged_top1']:.1%} after"
+        gettext(
+            "%(version)s %(before)s before and %(after)s after",
+            version=entry["version"],
+            before=f"{entry.get('flagged_top1_before') or 0:.1%}",
+            after=f"{entry['flagged_top1']:.1%}",
+        )
         for entry in history
         if entry.get("flagged_top1") is not None
     ]
     if flagged:
-        yield f"Of newly accepted photos, unseen: {', '.join(flagged)}."
+        yield gettext("Of newly accepted photos, unseen: %(versions)s.", versions=", ".join(flagged))
 
 
 def _groups(values: dict[str, Any]) -> Iterator[str]:
@@ -62,22 +69,38 @@ def _groups(values: dict[str, Any]) -> Iterator[str]:
     for state, said in _STATES.items():
         mine = sorted((one for one in groups if one["state"] == state), key=lambda one: float(one["mean"]))
         if mine:
-            named = ", ".join(f"{one['name']} by {-100 * one['mean']:.0f} points" for one in mine[:_MOST])
-            more = f" and {len(mine) - _MOST} more" if len(mine) > _MOST else ""
-            yield f"{len(mine)} {said}: {named}{more}."
+            named = ", ".join(
+                gettext(
+                    "%(name)s by %(points)s points",
+                    name=gettext(one["name"]),
+                    points=f"{-100 * one['mean']:.0f}",
+                )
+                for one in mine[:_MOST]
+            )
+            if len(mine) > _MOST:
+                named = gettext("%(named)s and %(number)s more", named=named, number=len(mine) - _MOST)
+            yield gettext(said, number=len(mine), named=named)
     held = sum(one["state"] == "held" for one in groups)
-    yield f"{held} of {len(groups)} are not worse."
+    yield gettext("%(held)s of %(all)s are not worse.", held=held, all=len(groups))
 
 
 def _before_and_after(values: dict[str, Any]) -> Iterator[str]:
     gate, flagged = values["figures"]["gate"], values["figures"]["flagged"]
-    yield f"Gate set: {_both(gate['top1'])}."
+    yield gettext("Gate set: %(both)s.", both=_both(gate["top1"]))
     if "top1" in flagged:
-        yield f"Flagged, unseen, {flagged['samples']} samples: {_both(flagged['top1'])}."
+        yield gettext(
+            "Flagged, unseen, %(samples)s samples: %(both)s.",
+            samples=flagged["samples"],
+            both=_both(flagged["top1"]),
+        )
 
 
 def _both(top1: dict[str, float]) -> str:
-    return f"the champion names {top1['champion']:.1%} right, the challenger {top1['challenger']:.1%}"
+    return gettext(
+        "the champion names %(champion)s right, the challenger %(challenger)s",
+        champion=f"{top1['champion']:.1%}",
+        challenger=f"{top1['challenger']:.1%}",
+    )
 
 
 _PICTURES: dict[str, Callable[[dict[str, Any]], Iterator[str]]] = {

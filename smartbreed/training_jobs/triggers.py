@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 from smartbreed.core.errors import HubCallError, SmartBreedError, StorageError
 from smartbreed.core.periodic import PeriodicTask
-from smartbreed.dataset.accepted import ACCEPTING
 from smartbreed.dataset.schema import has_schema, shard_config
+from smartbreed.review.decisions import ACCEPTING
 from smartbreed.training_jobs.job import Job
 from smartbreed.training_jobs.jobs import Jobs
 from smartbreed.training_jobs.report import read_report

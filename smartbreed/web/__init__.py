@@ -1,0 +1,5 @@
+"""The server, its interfaces and pages."""
+
+from smartbreed.web.gradio_import import write_no_stubs
+
+write_no_stubs()

@@ -14,14 +14,14 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from smartbreed.accounts.origin import public_origin
 from smartbreed.accounts.secret import check_secret
@@ -99,8 +99,7 @@ def serve(services: Services, address: Address, **options: Any) -> None:
     from smartbreed.web.api.tracing import start_tracing
     from smartbreed.web.api.upload_folder import EVERY_S
 
-    stop = threading.Event()
-    with _uploads_folder():
+    with _uploads_folder(), _Signals() as signals:
         started = time.perf_counter()
         services.maintainers.listening_on(address.host)
         services.members.site = below_root(public_origin(services.settings.public_url) or address.url)
@@ -111,20 +110,47 @@ def serve(services: Services, address: Address, **options: Any) -> None:
         sweep = upload_folder(blocks, services.settings).sweep
         uploads = PeriodicTask("uploads", sweep, EVERY_S, at_once=False)
         uploads.start()
-        for number in _SIGNALS:
-            signal.signal(number, lambda *_: stop.set())
-        if _early:
-            stop.set()
+        signals.listen()
         log.info(
             "serving on %s (MCP: %sgradio_api/mcp/, REST: %sapi/docs), started in %.1f s",
             url, url, url, time.perf_counter() - started,
         )  # fmt: skip
         services.start()
-        stop.wait()
+        signals.wait()
         log.info("stopping")
         services.stop(uploads.stop, lambda: blocks.close(verbose=False))
         if tracing:
             tracing.stop()
+
+
+class _Signals:
+    """Waits for SIGTERM or SIGINT.
+
+    Not with a lock, such as an event or a queue has. A signal that interrupts the handler of another would
+    find the lock taken; one that comes just before the main thread goes to sleep would not wake it. The
+    interpreter itself writes the number to a socket, at once and from whatever thread it interrupts.
+    """
+
+    def __enter__(self) -> Self:
+        self._read, self._written = socket.socketpair()
+        self._written.setblocking(False)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.set_wakeup_fd(-1)
+        self._read.close()
+        self._written.close()
+
+    def listen(self) -> None:
+        """From now on they end the wait, and nothing before it."""
+        signal.set_wakeup_fd(self._written.fileno(), warn_on_full_buffer=False)
+        for number in _SIGNALS:
+            signal.signal(number, lambda *_: None)
+
+    def wait(self) -> None:
+        """Until one comes, or has come since the start."""
+        while not _early and self._read.recv(1)[0] not in _SIGNALS:
+            pass
 
 
 def build_server(services: Services) -> gr.Blocks:

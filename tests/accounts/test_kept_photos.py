@@ -29,7 +29,7 @@ def jpeg(number: int) -> bytes:
 
 def member(world: MembersWorld, email: str = EMAIL, *, agrees: bool = True) -> str:
     world.joined(email)
-    found = world.members.find(email).id
+    found = world.roster.find(email).id
     if agrees:
         world.kept.agree(found, NOW)
     return found

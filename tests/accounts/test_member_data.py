@@ -28,7 +28,7 @@ NOW = dt.datetime.now(dt.UTC)
 
 def member_id(world: MembersWorld, email: str = EMAIL) -> str:
     world.joined(email, name="Rosa" if email == EMAIL else "Otto")
-    return world.members.find(email).id
+    return world.roster.find(email).id
 
 
 def flag(world: MembersWorld, owner: str = "", number: int = 0, **changes: Any) -> str:

@@ -156,7 +156,7 @@ def test_a_used_link_stays_used_in_every_spelling(world: MembersWorld) -> None:
     cookie = world.joined()
     who = world.who(cookie)
     assert who is not None
-    token = world.members._tokens.make("reset", who.id, world.members._mark(world.members.find(EMAIL)))
+    token = world.members._tokens.make("reset", who.id, world.members._mark(world.roster.find(EMAIL)))
     last = alphabet.index(token[-1])
     spellings = [token[:-1] + alphabet[(last & ~3) | bits] for bits in range(4)]
     ids = {world.members._tokens.read("reset", one).id for one in spellings}
@@ -347,7 +347,7 @@ def test_bad_passwords(world: MembersWorld, password: str) -> None:
     with refused("bad_password"):
         world.members.sign_up(EMAIL, password, "", "x")
     world.members.settle()
-    assert world.members.list() == []
+    assert world.roster.list() == []
 
 
 @pytest.mark.parametrize(
@@ -412,7 +412,7 @@ def test_sign_ups_that_were_never_confirmed_are_forgotten(world: MembersWorld) -
     world.members.settle()
     world.clock.forward(module.UNCONFIRMED_S + 1)
     world.joined()
-    assert [one.email for one in world.members.list()] == [EMAIL]
+    assert [one.email for one in world.roster.list()] == [EMAIL]
 
 
 def test_used_links_are_forgotten_when_they_have_expired(world: MembersWorld) -> None:
@@ -427,7 +427,7 @@ def test_closing_an_account_ends_its_sessions_and_links(world: MembersWorld) -> 
     cookie = world.joined()
     world.members.forgot(EMAIL, "x")
     token = world.letter().token
-    world.members.disable(EMAIL)
+    world.roster.disable(EMAIL)
     assert world.who(cookie) is None
     with refused("disabled"):
         world.members.log_in(EMAIL, PASSWORD, "x")
@@ -435,12 +435,12 @@ def test_closing_an_account_ends_its_sessions_and_links(world: MembersWorld) -> 
         world.members.log_in(EMAIL, "not it at all", "x")
     with refused("disabled"):
         world.members.reset(token, NEW)
-    world.members.disable(EMAIL, disabled=False)
+    world.roster.disable(EMAIL, disabled=False)
     assert world.members.log_in(EMAIL, PASSWORD, "x")
 
 
 def test_an_account_made_by_an_administrator(world: MembersWorld) -> None:
-    member, link = world.members.create(" Boss@Example.org ", "admin")
+    member, link = world.roster.create(" Boss@Example.org ", "admin")
     assert member.email == "boss@example.org"
     token = link.partition("token=")[2]
     with refused("wrong_password"):
@@ -449,13 +449,13 @@ def test_an_account_made_by_an_administrator(world: MembersWorld) -> None:
     assert who is not None
     assert (who.role, who.maintains) == ("admin", True)
     with refused("known_email"):
-        world.members.create("boss@example.org")
+        world.roster.create("boss@example.org")
     with refused("unknown_role"):
-        world.members.set_role("boss@example.org", "owner")
-    world.members.set_role(member.id, "member")
-    assert world.members.find(member.id).role == "member"
+        world.roster.set_role("boss@example.org", "owner")
+    world.roster.set_role(member.id, "member")
+    assert world.roster.find(member.id).role == "member"
     with refused("no_such_member"):
-        world.members.find("missing@example.org")
+        world.roster.find("missing@example.org")
 
 
 def test_maintainers_by_role_have_what_the_password_gives(
@@ -472,7 +472,7 @@ def test_maintainers_by_role_have_what_the_password_gives(
 
     assert gate.session(asked()).state == "closed", "a member is no maintainer"
     for role in ("maintainer", "admin"):
-        world.members.set_role(EMAIL, role)
+        world.roster.set_role(EMAIL, role)
         assert gate.reachable
         auth = gate.session(asked())
         assert auth.state == "in"
@@ -538,7 +538,7 @@ def test_without_a_password_a_fresh_sign_in_confirms(world: MembersWorld) -> Non
 
 def test_a_closed_account_stays_closed_to_providers(world: MembersWorld) -> None:
     world.members.enter_with(claim())
-    world.members.disable(EMAIL)
+    world.roster.disable(EMAIL)
     with refused("disabled"):
         world.members.enter_with(claim())
     with read(world.flags.sessions) as session:
@@ -549,15 +549,15 @@ def test_a_closed_account_stays_closed_to_providers(world: MembersWorld) -> None
 @pytest.mark.parametrize("text", ["\0", "a\0b@example.org", "\ud800", "é" * 300, "'; DROP TABLE members; --"])
 def test_text_that_a_database_may_not_store(world: MembersWorld, text: str) -> None:
     world.joined(name=text)
-    mine = world.members.find(EMAIL).id
+    mine = world.roster.find(EMAIL).id
     with pytest.raises(AccountError):
         world.members.log_in(text, "a wrong password", "x", agent=text)
     with pytest.raises(AccountError):
-        world.members.find(text)
+        world.roster.find(text)
     with pytest.raises(AccountError):
         world.kept.get(mine, text)
     world.kept.agree(mine, dt.datetime.now(dt.UTC))
     assert world.kept.keep(mine, b"a photo", text, {"image": text, "pets": []}, dt.datetime.now(dt.UTC))
     assert json.loads(world.kept.list(mine)[0].answer)["image"] == text
     assert world.members.of({"cookie": f"smartbreed_member={text}"}) is None
-    assert world.members.find(EMAIL).email == EMAIL
+    assert world.roster.find(EMAIL).email == EMAIL

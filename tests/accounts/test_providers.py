@@ -88,18 +88,18 @@ def test_with_a_real_provider(honest: str, tmp_path: Path) -> None:
         done = through(browser, "rosa", next="/tour")
         assert (done.status_code, done.headers["location"]) == (303, "/tour")
         assert signed_in(browser) == "Rosa"
-        [member] = services.members.list()
+        [member] = services.roster.list()
         assert (member.email, member.password_hash) == (EMAIL, None)
         assert member.verified_at is not None
         browser.cookies.clear()
         through(browser, "rosa")
         assert signed_in(browser) == "Rosa"
-        assert len(services.members.list()) == 1
+        assert len(services.roster.list()) == 1
 
 
 def test_an_address_that_the_provider_has_not_verified_joins_nothing(honest: str, tmp_path: Path) -> None:
     with app_with(tmp_path, honest) as (browser, services):
-        member, link = services.members.create(EMAIL, "admin")
+        member, link = services.roster.create(EMAIL, "admin")
         services.members.reset(link.partition("token=")[2], "a long enough password")
         answer = through(browser, "mallory")
         assert answer.status_code == 403
@@ -107,13 +107,13 @@ def test_an_address_that_the_provider_has_not_verified_joins_nothing(honest: str
         assert signed_in(browser) == ""
         through(browser, "rosa")
         assert signed_in(browser)
-        assert [one.id for one in services.members.list()] == [member.id]
+        assert [one.id for one in services.roster.list()] == [member.id]
 
 
 def test_a_person_without_an_address_and_with_a_script_for_a_name(honest: str, tmp_path: Path) -> None:
     with app_with(tmp_path, honest) as (browser, services):
         through(browser, "shy")
-        assert services.members.list()[0].email is None
+        assert services.roster.list()[0].email is None
         page = browser.get("/account").text
         assert "<script>" not in page
         assert "&lt;script&gt;alert(1)" in page
@@ -300,7 +300,7 @@ def test_lies_end_in_a_sentence(
         assert "sb-problem" in answer.text
         assert "<script>" not in answer.text
         assert signed_in(browser) == ""
-        assert services.members.list() == []
+        assert services.roster.list() == []
         assert "Traceback" not in caplog.text
         assert EMAIL not in caplog.text
 
@@ -317,11 +317,11 @@ def test_a_provider_that_is_broken_and_then_mended(liar: Any, tmp_path: Path, li
 @pytest.mark.parametrize("lie", ["verified is a word", "address is a list"])
 def test_half_a_claim_joins_nothing(liar: Any, tmp_path: Path, lie: str) -> None:
     with app_with(tmp_path, f"http://127.0.0.1:{liar.server_port}") as (browser, services):
-        member, link = services.members.create(EMAIL, "admin")
+        member, link = services.roster.create(EMAIL, "admin")
         services.members.reset(link.partition("token=")[2], "a long enough password")
         liar.lie = lie
         from_liar(browser, liar)
-        for one in services.members.list():
+        for one in services.roster.list():
             assert one.id == member.id or one.email is None
 
 
@@ -363,7 +363,7 @@ def test_github(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mails: Any, ema
         assert asked["scope"] == "read:user user:email"
         answer = browser.get(f"/account/with/github/back?code=c&state={asked['state']}")
         assert answer.status_code == 303, answer.text
-        assert [(one.email, one.name) for one in services.members.list()] == [(email, "rosa-v")]
+        assert [(one.email, one.name) for one in services.roster.list()] == [(email, "rosa-v")]
     server.shutdown()
     server.server_close()
 

@@ -51,13 +51,13 @@ def by_password(services: Services) -> Who:
 
 
 def by_account(services: Services) -> Who:
-    member, link = services.members.create("rosa@example.org", "maintainer")
+    member, link = services.roster.create("rosa@example.org", "maintainer")
     cookie = services.members.reset(link.partition("token=")[2], "my two cats sing")
     return asks(services, f"{members.COOKIE}={cookie}"), member.id
 
 
 def as_admin(services: Services) -> Who:
-    member, link = services.members.create("boss@example.org", "admin")
+    member, link = services.roster.create("boss@example.org", "admin")
     cookie = services.members.reset(link.partition("token=")[2], "my two cats sing")
     return asks(services, f"{members.COOKIE}={cookie}"), member.id
 
@@ -126,7 +126,7 @@ def test_retraining_and_what_answers(
 
 def test_who_is_no_maintainer_is_noted_nowhere(services: Services) -> None:
     flag(services.flags)
-    member, link = services.members.create("tim@example.org", "member")
+    member, link = services.roster.create("tim@example.org", "member")
     cookie = services.members.reset(link.partition("token=")[2], "my two cats sing")
     request = asks(services, f"{members.COOKIE}={cookie}")
     page, session = page_of(services, ReviewPage, "review"), ReviewSession()

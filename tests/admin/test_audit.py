@@ -22,7 +22,7 @@ NOW = dt.datetime(2026, 5, 1, tzinfo=dt.UTC)
 
 
 def admin(world: MembersWorld, email: str) -> str:
-    member, link = world.members.create(email, "admin")
+    member, link = world.roster.create(email, "admin")
     world.members.reset(link.partition("token=")[2], "my two cats sing")
     return member.id
 
@@ -30,8 +30,8 @@ def admin(world: MembersWorld, email: str) -> str:
 def test_who_did_what_is_noted_with_it(world: MembersWorld) -> None:
     one, other = admin(world, "one@example.org"), admin(world, "other@example.org")
     with acting(Actor("member", one)):
-        world.members.set_role(other, "maintainer", one)
-        world.members.disable(other, by=one)
+        world.roster.set_role(other, "maintainer", one)
+        world.roster.disable(other, by=one)
     found = audit.entries(world.flags.sessions, member=one)
     noted = [(entry.actor, entry.member_id, entry.action, entry.words, entry.about_id) for entry in found]
     assert noted[:2] == [
@@ -60,8 +60,8 @@ def test_rows_can_only_be_added(world: MembersWorld) -> None:
 def test_the_ids_of_a_deleted_account_leave(world: MembersWorld) -> None:
     one, other = admin(world, "one@example.org"), admin(world, "other@example.org")
     with acting(Actor("member", other)):
-        world.members.set_role(one, "maintainer", other)
-        world.members.set_role(one, "admin", other)
+        world.roster.set_role(one, "maintainer", other)
+        world.roster.set_role(one, "admin", other)
     with acting(Actor("member", one)):
         member_data.delete(world.flags, world.kept, world.taught, other, NOW, one)
     entries = audit.entries(world.flags.sessions)
@@ -73,19 +73,19 @@ def test_the_ids_of_a_deleted_account_leave(world: MembersWorld) -> None:
 @pytest.mark.parametrize("how", ["role", "close", "delete"])
 def test_the_last_admin_stays(world: MembersWorld, how: str) -> None:
     only = admin(world, "only@example.org")
-    world.members.create("never@confirmed.example", "admin")  # cannot sign in, so does not count
+    world.roster.create("never@confirmed.example", "admin")  # cannot sign in, so does not count
 
     def go(who: str, by: str) -> None:
         if how == "role":
-            world.members.set_role(who, "member", by)
+            world.roster.set_role(who, "member", by)
         elif how == "close":
-            world.members.disable(who, by=by)
+            world.roster.disable(who, by=by)
         else:
             member_data.delete(world.flags, world.kept, world.taught, who, NOW, by)
 
     with pytest.raises(AccountError, match="last admin"):
         go(only, only)
-    assert world.members.find(only).role == "admin"
+    assert world.roster.find(only).role == "admin"
     second = admin(world, "second@example.org")
     go(only, only)
     with pytest.raises(AccountError, match="none any more"):
@@ -102,7 +102,7 @@ def test_of_two_admins_who_demote_each_other_at_once_entryis_left(world: Members
     def demote(who: str, by: str) -> None:
         barrier.wait()
         try:
-            world.members.set_role(who, "member", by)
+            world.roster.set_role(who, "member", by)
         except AccountError as error:
             said.append(error.code)
 
@@ -112,4 +112,4 @@ def test_of_two_admins_who_demote_each_other_at_once_entryis_left(world: Members
     for thread in threads:
         thread.join()
     assert said == ["not_admin"]
-    assert sorted(member.role for member in world.members.list()) == ["admin", "member"]
+    assert sorted(member.role for member in world.roster.list()) == ["admin", "member"]

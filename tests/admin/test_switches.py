@@ -100,5 +100,5 @@ def test_without_new_accounts_those_that_are_there_work(world: MembersWorld) -> 
         assert caught.value.code == "no_new_accounts"
     own = Claim("Google", claim.issuer, "2", world.letters.sent[0].address, True)
     assert closed.enter_with(own)
-    assert len(closed.list()) == 1
+    assert len(world.roster.list()) == 1
     closed.close()

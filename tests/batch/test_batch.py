@@ -33,8 +33,9 @@ from smartbreed.sources.opening import open_source
 
 Row = dict[str, Any]
 OPTIONS = Options(top_k=3, max_bytes=1_000_000, max_pixels=64_000_000)
-#: The command with parts of eight photos, so that a test need not wait for the usual ones.
-SMALL_PARTS = "import smartbreed.batch.run as r; r._PHOTOS = 8; from smartbreed.cli.main import main; main()"
+#: The command with parts of four photos, so that a test need not wait for the usual ones, and three of them
+#: leave enough to be killed over.
+SMALL_PARTS = "import smartbreed.batch.run as r; r._PHOTOS = 4; from smartbreed.cli.main import main; main()"
 
 
 @pytest.fixture(scope="module")

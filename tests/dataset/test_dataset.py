@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,6 +19,7 @@ from support.publishing import PublishingWorld
 
 from localhub.embedded import environment, serving
 from localhub.repo_card import front_matter
+from smartbreed.breeds.catalogue import Breed
 from smartbreed.dataset.dataset_card import BEGIN, write_card
 from smartbreed.dataset.repo_state import DatasetState, read_manifest
 from smartbreed.dataset.schema import COLUMNS, arrow_schema, features, has_schema, shard_config, shard_path
@@ -198,6 +201,53 @@ def test_a_manifest_is_only_believed_as_far_as_it_makes_sense() -> None:
     assert reported(good) == {path: {"rows": 3, "sha256": "ab", "labels": {"pug": 3}}}
     for bad in ({**good, "rows": True}, {**good, "rows": -1}, {**good, "labels": {"pug": "many"}}, 7):
         assert reported(bad) == {}
+
+
+#: What is only said of pets.
+OF_PETS = re.compile(r"(?<![\w-])(breeds?|pets?|cats?|dogs?)(?![\w-])", re.IGNORECASE)
+
+
+def of_flowers(**changes: Any) -> dict[str, Any]:
+    """A flag about a flower, with what the test wants different."""
+    known = [Breed(name, name.capitalize(), (), "", "") for name in ("daisy", "tulip")]
+    return {"predicted": "daisy", "label": "tulip", "species": None, "more_breeds": tuple(known), **changes}
+
+
+def test_the_card_of_flowers_names_no_cat_and_no_dog(world: PublishingWorld) -> None:
+    world.flag(2, **of_flowers())
+    world.flag(1, **of_flowers(verdict="not_a_pet", label=None))
+    world.publisher.run()
+    card = world.card()
+    # Two columns are there whatever the rows are about; their meaning says that nothing is in them.
+    lines = [line for line in card.splitlines() if "neither cats nor dogs" not in line]
+    assert [line for line in lines if OF_PETS.search(line)] == []
+    assert "Photographs, what a classifier said that each shows" in card
+    metadata = front_matter(card)
+    assert (metadata["tags"], metadata["task_categories"]) == (["human-feedback"], ["image-classification"])
+    assert metadata["license_name"] == "shared-for-recognition"
+    assert world.manifest()["shards"].popitem()[1]["species"] == {"none": 3}
+    world.flag()
+    world.publisher.run()
+    again = front_matter(world.card())
+    assert "breeds" in again["tags"], "there are pets in it now"
+    assert "## Breeds" in world.card()
+
+
+def test_a_dataset_speaks_of_pets_until_its_rows_say_otherwise(world: PublishingWorld) -> None:
+    path = shard_path("flags", "20260101T000000Z", "a" * 12)
+
+    def about(**facts: dict[str, int]) -> bool:
+        return "dogs and cats" in write_card("a/b", DatasetState({path: {"rows": 1, **facts}}))
+
+    assert about()
+    assert about(labels={"pug": 1})
+    assert about(labels={"mudi": 1}, species={"dog": 1})
+    assert not about(labels={"tulip": 1})
+    assert not about(species={"none": 1})
+    before = write_card("a/b", DatasetState())
+    assert "dogs" in front_matter(before)["tags"]
+    now = front_matter(write_card("a/b", DatasetState({path: {"rows": 1, "species": {"none": 1}}}), before))
+    assert now["tags"] == ["human-feedback"], "what the card said by itself is no person's word"
 
 
 def test_a_label_cannot_write_markdown_of_its_own() -> None:

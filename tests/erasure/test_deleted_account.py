@@ -33,7 +33,7 @@ def mentions(folder: Path, *words: str) -> list[str]:
 def join(home: Path) -> str:
     """Sign up; the member's id."""
     services = Services(load_settings(home=home, hub="embedded"))
-    member, link = services.members.create(EMAIL)
+    member, link = services.roster.create(EMAIL)
     services.members.reset(link.partition("token=")[2], PASSWORD)
     with services.flags.sessions() as session:
         session.merge(member).name = NAME

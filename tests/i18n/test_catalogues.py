@@ -15,7 +15,9 @@ from smartbreed.core.errors import FlagError, PhotoError
 from smartbreed.i18n import ENGLISH, LANGUAGES, gettext, language, negotiated, ngettext, speaking, translated
 from smartbreed.i18n.sentences import catalogue
 from smartbreed.imaging.photo import read_photo
+from smartbreed.statistics.usage import INTERFACES
 from smartbreed.web.components.templates import environment
+from smartbreed.web.pages.statistics.view import UNITS
 
 OTHERS = [code for code in LANGUAGES if code != ENGLISH]
 #: Documents for programmers, parts without words, and examples of what to type.
@@ -88,6 +90,19 @@ def test_no_component_says_anything_untranslated() -> None:
                 if isinstance(one, ast.Constant) and isinstance(one.value, str) and one.value
             ]
     assert not found
+
+
+def test_the_units_of_measured_troubles_are_translated() -> None:
+    """The page of statistics shows them as the trainer wrote them; it does not import the trainer."""
+    text = (ROOT / "training/evaluation/robustness.py").read_text(encoding="utf-8")
+    assert set(re.findall(r'Corruption\("\w+", "([^"]+)"', text)) == set(UNITS)
+    with speaking("es"):
+        assert {gettext(unit) for unit in UNITS}.isdisjoint(UNITS)
+        assert [gettext(name) for name in INTERFACES.values()] == [
+            "página web",
+            "REST",
+            "cliente de Python y MCP",
+        ]
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from support.bundles import edit_config
 from smartbreed.core.errors import BundleError
 from smartbreed.inference.bundle import load_bundle, sha256_of, write_config
 from smartbreed.inference.pipeline import Identifier
+from smartbreed.inference.stored_embeddings import read_embeddings
 
 FILES = ["classifier.tflite", "classifier.weights.h5", "detector.tflite", "detector.weights.h5"]
 
@@ -174,7 +175,5 @@ def test_nothing_is_unpickled(bundle_copy: Path, monkeypatch: pytest.MonkeyPatch
     for name in ("load", "loads", "Unpickler"):
         monkeypatch.setattr(pickle, name, trap)
     refused(bundle_copy, "replay.npz", "pickled")
-    from training.export.replay import load_replay
-
-    with pytest.raises((ValueError, KeyError)):
-        load_replay(bundle_copy / "replay.npz")
+    with pytest.raises(BundleError, match=r"replay\.npz cannot be read"):
+        read_embeddings(bundle_copy / "replay.npz")

@@ -18,7 +18,7 @@ from localhub.embedded import environment, serving
 from localhub.server import HubApp
 from localhub.store import HubStore
 from smartbreed.hub import session
-from smartbreed.hub.embedded import mount_in_process
+from smartbreed.hub.embedded import mount_in_process, unmount_in_process
 
 SERVE = """
 import sys
@@ -58,7 +58,7 @@ def hub(request: pytest.FixtureRequest, store: HubStore) -> Iterator[Hub]:
     with session.make_client() as http:
         http.base_url = endpoint
         yield Hub(store, endpoint, HfApi(endpoint=endpoint, token=False), http)
-    session.unmount("test.hub.smartbreed.invalid")
+    unmount_in_process("test.hub.smartbreed.invalid")
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import shutil
+import threading
 import time
 from email.utils import format_datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.clock import until
 from support.processes import run as run_python
 
 from smartbreed.core.errors import HubCallError, SettingError
@@ -30,6 +32,7 @@ from smartbreed.hub.client import (
     repo_state,
     tag,
 )
+from smartbreed.hub.connection import disconnect
 from smartbreed.hub.retry import LONGEST_S, _retry_after, pause_s
 
 
@@ -59,6 +62,25 @@ def test_one_client_for_everybody_and_one_hub_a_home(settings: Settings, tmp_pat
     assert failure.value.kind == "no_repo"
     assert embedded_store(settings) is not embedded_store(other)
     assert embedded_store(settings.model_copy(update={"hub": "http://127.0.0.1:9"})) is None
+
+
+def test_a_hub_that_is_left_gives_back_what_it_took(settings: Settings) -> None:
+    def taken() -> tuple[int, int]:
+        """Its open files, and the threads of all Hubs."""
+        links = [os.path.realpath(link) for link in Path("/proc/self/fd").iterdir()]
+        threads = [thread.name for thread in threading.enumerate()]
+        return sum(str(settings.home_dir) in link for link in links), threads.count("hub-in-process")
+
+    others = taken()[1]
+    for _ in range(3):
+        first = connect(settings)
+        ensure_repo(first, "a/b", "dataset")
+        assert min(taken()) > 0
+        disconnect()
+        until(lambda: taken() <= (0, others))
+        assert connect(settings) is not first
+        repo_state(connect(settings), "a/b", "dataset")  # what was made is there
+        disconnect()
 
 
 @pytest.mark.parametrize("hub", ["somewhere", "ftp://x", "http://", "http:// x"])

@@ -112,6 +112,8 @@ def test_other_web_pages_are_kept_out(hub: Hub) -> None:
     rebound = hub.http.get("/api/models", headers={"Host": "evil.example"})
     assert rebound.status_code == 403
     assert "error" in rebound.json()
+    for odd in ({"Host": "[bad"}, {"Origin": "http://[bad"}):
+        assert hub.http.post("/api/repos/create", headers=odd, **create).status_code == 403, odd
     own = hub.http.post("/api/repos/create", headers={"Origin": hub.endpoint}, **create)
     assert own.status_code == 200
 

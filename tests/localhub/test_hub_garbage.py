@@ -226,8 +226,12 @@ BOMB = "---\na: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
         "---\n? [a, b]\n: c\n---\n",
         "---\na: .nan\nb: !!python/object:os.system x\n---\n",
         "---\n!!binary aGk=\n---\n",
+        "---\na: !!bool x\n---\n",
+        "---\na: !!int ''\n---\n",
+        "---\na: !!timestamp x\n---\n",
+        "---\na: 0001-01-01T00:00:00+23:59\n---\n",
     ],
-    ids=range(8),
+    ids=range(12),
 )
 def test_metadata_that_wants_to_hurt(fuzzed: tuple[HubStore, httpx2.Client], head: str) -> None:
     sane(fuzzed[1].post("/api/validate-yaml", json={"content": head}))

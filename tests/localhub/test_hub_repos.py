@@ -348,8 +348,33 @@ def test_what_is_not_there_has_its_own_error(hub: Hub, repo: str) -> None:
         list(hub.api.list_repo_tree(REPO, "none"))
     assert not hub.api.file_exists(REPO, "none.txt")
     assert not hub.api.revision_exists(REPO, "none")
-    with pytest.raises(HfHubHTTPError, match="no pull requests"):
-        add(hub, "a", b"a", create_pr=True)
+
+
+def test_pull_requests_discussions_and_webhooks_are_refused_with_what_to_do(hub: Hub, repo: str) -> None:
+    api = hub.api
+    for ask in (
+        lambda: add(hub, "a", b"a", create_pr=True),
+        lambda: list(api.get_repo_discussions(REPO)),
+        lambda: api.get_discussion_details(REPO, 1),
+        lambda: api.create_discussion(REPO, "A question"),
+        lambda: api.create_pull_request(REPO, "A change"),
+        lambda: api.merge_pull_request(REPO, 1),
+        lambda: api.comment_discussion(REPO, 1, "Yes"),
+        lambda: api.change_discussion_status(REPO, 1, "closed"),
+    ):
+        with pytest.raises(BadRequestError, match="no pull requests and no discussions; commit to a branch"):
+            ask()
+    for ask in (
+        lambda: api.list_webhooks(),
+        lambda: api.create_webhook(url="http://127.0.0.1:9/hook", watched=[{"type": "model", "name": REPO}]),
+        lambda: api.get_webhook("one"),
+        lambda: api.delete_webhook("one"),
+    ):
+        with pytest.raises(BadRequestError, match="takes webhooks when it is started"):
+            ask()
+    assert api.repo_info(REPO).sha == repo, "nothing was committed on the way"
+    other = hub.http.get("/api/settings/webhooksome")
+    assert (other.status_code, other.json()["error"]) == (404, "The embedded Hub has nothing at this address")
 
 
 def test_history_and_folders_come_in_pages(hub: Hub, repo: str) -> None:

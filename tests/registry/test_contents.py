@@ -49,6 +49,18 @@ def archive(**members: bytes) -> bytes:
     return buffer.getvalue()
 
 
+def spoilt(name: str, content: bytes, kind: int) -> bytes:
+    """An archive with one compressed member whose data were overwritten."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", kind) as made:
+        made.writestr(name, content)
+    found = bytearray(buffer.getvalue())
+    start = 30 + len(name)
+    found[start : start + 16] = b"\xff" * 16
+    return bytes(found)
+
+
+COMPRESSED = (zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 LAYERS = json.dumps(
     {"config": {"layers": [{"class_name": "Lambda", "config": {"function": "os.system"}}]}}
 ).encode()
@@ -108,6 +120,24 @@ def test_refused(tmp_path: Path, name: str, content: bytes, word: str) -> None:
 def test_taken(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
     check_folder(tmp_path)
+
+
+@pytest.mark.parametrize("kind", COMPRESSED)
+@pytest.mark.parametrize(
+    ("name", "member", "word"),
+    [
+        ("replay.npz", "names.npy", "damaged"),
+        ("classifier.tflite", "labels.txt", "cannot be read"),
+        ("classifier.keras", "config.json", "whole model"),
+    ],
+)
+def test_damaged_compressed_data_is_refused_in_words(
+    tmp_path: Path, name: str, member: str, word: str, kind: int
+) -> None:
+    before = b"\x1c\0\0\0TFL3" if name.endswith(".tflite") else b""  # a network's texts stand behind it
+    (tmp_path / name).write_bytes(before + spoilt(member, b"pug boxer " * 1000, kind))
+    with pytest.raises(BundleError, match=word):
+        check_contents(tmp_path / name, name)
 
 
 def test_the_model_that_ships_is_taken() -> None:

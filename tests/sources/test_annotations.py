@@ -102,10 +102,24 @@ def test_what_cannot_be_read_is_refused() -> None:
     for text, why in (("names: [", "cannot be read"), ("names: 3", "no classes"), ("", "no classes")):
         with pytest.raises(RequestError, match=why):
             read({**yolo, "data.yaml": text.encode()})
+    for text in ("[" * 20_000, "2001-99-99", "!!bool x", "!!int ''", "!!timestamp x", "9" * 5000):
+        with pytest.raises(RequestError, match="cannot be read"):
+            read({**yolo, "data.yaml": f"names: {text}".encode()})
+    [found] = read({**yolo, "data.yaml": f"names: [0x{'f' * 5000}]".encode()}) or []
+    assert found.problem == NO_CLASS
     with pytest.raises(RequestError, match="no box"):
         read({"a.jpg": b"", "x.json": coco([])})
     [found] = read({**yolo, "data.yaml": f"{bomb}names: [*v]".encode()}) or []
     assert found.problem == NO_CLASS
+
+
+@pytest.mark.parametrize("odd", [[], {}, [[1]], None, float("nan"), float("inf")])
+def test_ids_and_names_of_any_type_are_no_box_at_worst(odd: Any) -> None:
+    picture, category = {"id": odd, "file_name": odd}, {"id": odd, "name": odd}
+    for changes in ({}, {"images": [picture]}, {"categories": [category]}):
+        found = read({"a.jpg": b"", "x.json": coco([one(odd), one(1, odd), one()], **changes)}) or []
+        assert len(found) == 3
+        assert all(box.problem for box in found[:1])
 
 
 NUMBER = st.one_of(st.floats(), st.integers(-(10**400), 10**400), st.text(max_size=3), st.none())

@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import sqlalchemy as sa
 from counting import answer, pet
 from support.processes import smartbreed
 from test_counting import new_flag
 
 from smartbreed import feedback_loop
-from smartbreed.core.database import write
+from smartbreed.core.database import read, write
 from smartbreed.core.settings import EMBEDDED_BUNDLE, load_settings
 from smartbreed.inference.bundle import load_bundle
 from smartbreed.inference.evaluation import evaluation_of
@@ -233,3 +234,16 @@ def test_a_guess_is_counted_once_for_each_interface_that_says_so(services: Servi
     assert {one.key: one.number for one in own.interfaces} == {"rest": 1, "client": 1}
     assert [one.number for one in own.failures] == [1]
     assert feedback_loop.statistics(services).use.photos == 2
+
+
+def test_what_people_said_is_summed_without_sorting_all_days(services: Services, bundle: Any) -> None:
+    engine, asked = services.flags.sessions().get_bind(), []
+    sa.event.listen(engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
+    report(services.flags.sessions, bundle, [], None, dt.date(2026, 11, 29))
+    sums = [statement for statement in asked if "flag_counts.verdict" in statement]
+    assert sums
+    with read(services.flags.sessions) as session:
+        for statement in sums:
+            plan = str(session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}").all())
+            assert "COVERING INDEX" in plan
+            assert "TEMP B-TREE" not in plan

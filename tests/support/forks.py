@@ -34,6 +34,7 @@ _PROGRAMS = (
     ("app.py",),
     ("-m", "smartbreed"),
     (str(ROOT / "tests" / "support" / "run_with_fake_trainer.py"),),
+    (str(ROOT / "tests" / "support" / "run_elsewhere.py"),),
 )
 #: Variables that are read when they are needed and not when something is imported, by how their names begin.
 _READ_LATE = (
@@ -141,7 +142,9 @@ class Fork(subprocess.Popen[Any]):
         return open(descriptor, f"{mode}b")
 
     def _has_ended(self, timeout: float | None) -> bool:
-        return bool(select.select([self._ended], [], [], timeout)[0])
+        waiting = select.poll()  # select itself knows no descriptor past 1024
+        waiting.register(self._ended, select.POLLIN)
+        return bool(waiting.poll(None if timeout is None else 1000 * timeout))
 
     def _take_status(self) -> None:
         with self._waitpid_lock:

@@ -9,6 +9,7 @@ from pathlib import Path
 from smartbreed.accounts.kept_photos import KeptPhotos
 from smartbreed.accounts.mail import Kind, Mail
 from smartbreed.accounts.members import COOKIE, Members, SignedIn
+from smartbreed.accounts.roster import Roster
 from smartbreed.core.settings import Settings, load_settings
 from smartbreed.feedback.flags import FlagService, open_feedback
 from smartbreed.teach.store import ModelStore
@@ -55,6 +56,7 @@ class MembersWorld:
         self.taught = ModelStore(self.flags.sessions, self.settings)
         self.letters = Letters(self.settings)
         self.members = self.another()
+        self.roster = Roster(lambda: self.flags.sessions, self.members.password_link, self.clock.seconds)
 
     def another(self, **settings: str) -> Members:
         """The members of another process on the same home."""

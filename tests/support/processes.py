@@ -19,6 +19,8 @@ ROOT = Path(__file__).parents[2]
 SUPPORT = Path(__file__).parent
 #: `fake_trainer` in a process of its own; one more word says what it does.
 FAKE_TRAINER = [sys.executable, str(SUPPORT / "fake_trainer.py")]
+#: The server, started in another folder than the checkout.
+ELSEWHERE = [sys.executable, str(SUPPORT / "run_elsewhere.py")]
 #: ``smartbreed`` with the fake trainer; what it does stands in a file of the home.
 WITH_FAKE_TRAINER = [sys.executable, str(SUPPORT / "run_with_fake_trainer.py")]
 #: Small, so that a photo over the limit is quickly made and sent.
@@ -170,7 +172,9 @@ class Server:
 
     def files(self) -> set[str]:
         """Every file under its home."""
-        return {str(path.relative_to(self.home)) for path in self.home.rglob("*") if path.is_file()}
+        # Unlike rglob, os.walk goes on when a folder is removed while it looks.
+        found = (Path(folder, name) for folder, _, names in os.walk(self.home) for name in names)
+        return {str(path.relative_to(self.home)) for path in found if path.is_file()}
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Ask it to stop, by a signal; returns its exit status."""

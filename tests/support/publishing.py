@@ -22,6 +22,7 @@ from smartbreed.dataset.status import PublishingStatus
 from smartbreed.feedback.flags import FlagService, Receipt, open_feedback
 from smartbreed.hub import session
 from smartbreed.hub.connection import chosen_hub, connect, embedded_store
+from smartbreed.hub.embedded import unmount_in_process
 from support.clock import Clock
 from support.faults import Faults
 from support.flags import flag_request
@@ -58,7 +59,7 @@ class PublishingWorld:
 
     def close(self) -> None:
         self.flags.close()
-        session.unmount(self.host)
+        unmount_in_process(self.host)
 
     def flag(self, count: int = 1, flagger: str = "ann", **changes: Any) -> list[Receipt]:
         """Save flags of new photos."""

@@ -58,7 +58,7 @@ class Teacher:
     def __init__(self, home: Path, **settings: object) -> None:
         self.services = Services(load_settings(home=home, hub="embedded", **settings))
         self.rosa, self.tom = (
-            self.services.members.create(f"{name}@example.org")[0].id for name in ("rosa", "tom")
+            self.services.roster.create(f"{name}@example.org")[0].id for name in ("rosa", "tom")
         )
 
     @property

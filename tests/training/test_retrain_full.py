@@ -15,6 +15,7 @@ from support.tiny_bundle import BREEDS, write_bundle
 from support.tiny_data import pets_dataset
 
 from smartbreed.hub.client import commit_files, connect, ensure_repo
+from smartbreed.inference.stored_embeddings import REPLAY, read_embeddings
 from smartbreed.registry.releases import download
 from training.common.errors import DataError
 from training.continual import full
@@ -24,7 +25,6 @@ from training.data import load_scenes
 from training.data.crops import load_crops
 from training.data.rows import files_of
 from training.export.gate_set import load_gate
-from training.export.replay import load_origins, load_replay
 
 #: What makes the recipe tiny.
 TINY = ("model.input_size=64", "model.alpha=0.35", "model.freeze_till=", "train.epochs=1", "train.batch=8",
@@ -89,16 +89,15 @@ def test_a_new_breed_in_everything(
     home = world.settings.home_dir
     assert not [path for kind in ("*.parquet", "*.npy") for path in (home / "retraining").rglob(kind)]
     # What a later version leaves out when it was erased: everything of an accepted sample is marked.
-    remembered = load_origins(bundle.folder / "replay.npz")
+    remembered = read_embeddings(bundle.folder / REPLAY)
     gate = load_gate(bundle)
     assert gate is not None
     assert bool(len(gate.out_of_distribution)) == (what != "breeds alone"), (
         "what shows no breed goes on being known"
     )
     assert config["root"]["pictures"] == gate.base.sum()
-    assert {*remembered, *gate.origins} - {""} <= {*learnt["samples"]}
-    labels = load_replay(bundle.folder / "replay.npz")[1]
-    assert set(labels[remembered != ""]) == {len(BREEDS)}, "the new breed is known by accepted samples alone"
+    assert {*remembered.origins, *gate.origins} - {""} <= {*learnt["samples"]}
+    assert set(remembered.labels[remembered.origins != ""]) == {len(BREEDS)}, "of accepted samples alone"
 
 
 def each_stage_moves(output: str) -> None:

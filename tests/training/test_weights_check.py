@@ -61,7 +61,7 @@ def bundle_of(folder: Path, network: Any, file: Path, *, final: bool) -> Path:
 def bundles(
     network: Any, files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str, bool], Bundle]:
-    """``bundles(form, final)``: made once; not to be changed."""
+    """``bundles(form, final)``: made once; copy one to change it."""
     folder = tmp_path_factory.mktemp("bundles")
 
     @cache
@@ -127,9 +127,9 @@ def test_weights_of_another_network_are_refused(
 
 @pytest.mark.parametrize("embedding", [[], "x", [1, "x"], None, [[1.0]], {"a": 1}])
 def test_an_embedding_that_cannot_be_read_counts_as_none(
-    tmp_path: Path, network: Any, files: dict[str, Path], embedding: object
+    tmp_path: Path, bundles: Callable[[str, bool], Bundle], embedding: object
 ) -> None:
-    folder = bundle_of(tmp_path / "bundle", network, files["float16"], final=True)
+    folder = Path(shutil.copytree(bundles("float16", True).folder, tmp_path / "bundle"))
     config = json.loads((folder / "config.json").read_text())
     config["self_test"]["weights"] = {"embedding": embedding}
     (folder / "config.json").write_text(json.dumps(config))
@@ -144,9 +144,9 @@ def test_an_embedding_that_cannot_be_read_counts_as_none(
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_new_head_keeps_what_is_stored_of_the_body(
-    tmp_path: Path, network: Any, files: dict[str, Path], form: str
+    tmp_path: Path, network: Any, bundles: Callable[[str, bool], Bundle], form: str
 ) -> None:
-    parent = load_bundle(bundle_of(tmp_path / "parent", network, files[form], final=True))
+    parent = bundles(form, True)
     old = head_of(parent)
     new = halved(old.with_row(np.full(old.kernel.shape[0], 0.05, np.float32), 0.5))
     folder = tmp_path / "child"
@@ -164,9 +164,9 @@ def test_a_new_head_keeps_what_is_stored_of_the_body(
 
 
 def test_a_new_head_keeps_the_parents_figures_which_say_whose_they_are(
-    tmp_path: Path, network: Any, files: dict[str, Path]
+    tmp_path: Path, bundles: Callable[[str, bool], Bundle]
 ) -> None:
-    folder = bundle_of(tmp_path / "parent", network, files["float16"], final=True)
+    folder = Path(shutil.copytree(bundles("float16", True).folder, tmp_path / "parent"))
     measured = Evaluation(version=load_bundle(folder).config.version, labels={})
     (folder / FILE).write_text(measured.model_dump_json())
     write_config(folder, json.loads((folder / "config.json").read_text()))

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import pytest
 
+from smartbreed.i18n import gettext, speaking
 from smartbreed.training_jobs.job import Job
 from smartbreed.training_jobs.plots_in_words import in_words
 from smartbreed.web.pages.train import cards
@@ -56,6 +57,39 @@ def test_each_picture_says_the_figures_it_is_drawn_from() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("de", "2 wurden schlechter: Hounds um 20 Punkte, Terriers um 10 Punkte."),
+        ("es", "2 empeoraron: Hounds en 20 puntos, Terriers en 10 puntos."),
+    ],
+)
+def test_they_are_said_in_the_language_of_the_page(tmp_path: Path, code: str, said: str) -> None:
+    drawn = gate_of(tmp_path, "breed_groups")
+    with speaking(code):
+        for name in ("accuracy_per_version", "before_and_after", "breed_groups"):
+            assert not re.search(r"[a-z]{3,} (right|before|better|worse)\b", in_words(name, REPORT))
+        assert in_words("breed_groups", REPORT).startswith(said)
+        spoken = gate_of(tmp_path, "breed_groups")
+        title, note = gettext("Breed groups"), gettext("The letters in the pictures are English.")
+    assert f'<img alt="{title}. {said}' in spoken
+    assert f"<figcaption>{title}</figcaption>" in spoken
+    assert note in spoken
+    assert "The letters in the pictures" not in drawn
+
+
+def gate_of(home: Path, *pictures: str) -> str:
+    """What the page shows of a report with these pictures."""
+    folder = home / "retraining" / "20261121T120000Z"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "report.json").write_text(json.dumps(REPORT))
+    for name in pictures:
+        (folder / f"{name}.png").write_bytes(PNG)
+    result = SimpleNamespace(report=str(folder))
+    job = cast(Job, SimpleNamespace(running=False, progress=SimpleNamespace(result=result)))
+    return cards.gate(home, job)
+
+
 def test_every_picture_the_trainer_draws_is_known() -> None:
     drawn = re.findall(r'"(\w+)\.png"', (ROOT / "training/continual/plots.py").read_text(encoding="utf-8"))
     assert len(drawn) == 3
@@ -71,14 +105,7 @@ def test_a_report_that_lacks_something_leaves_the_title(values: dict[str, Any]) 
 
 
 def test_the_page_puts_it_beside_the_picture(tmp_path: Path) -> None:
-    folder = tmp_path / "retraining" / "20261121T120000Z"
-    folder.mkdir(parents=True)
-    (folder / "report.json").write_text(json.dumps(REPORT))
-    for name in ("accuracy_per_version", "another"):
-        (folder / f"{name}.png").write_bytes(PNG)
-    result = SimpleNamespace(report=str(folder))
-    job = cast(Job, SimpleNamespace(running=False, progress=SimpleNamespace(result=result)))
-    drawn = cards.gate(tmp_path, job)
+    drawn = gate_of(tmp_path, "accuracy_per_version", "another")
     assert re.findall(r'<img alt="([^"]*)"', drawn) == [
         f"Accuracy per version. {in_words('accuracy_per_version', REPORT)}",
         "Another",

@@ -19,6 +19,7 @@ from smartbreed.dataset.needs import HELD_OUT
 from smartbreed.inference.bundle import load_bundle, write_config
 from smartbreed.inference.classifier import Classifier, Outputs
 from smartbreed.inference.evaluation import FILE as EVALUATION
+from smartbreed.inference.stored_embeddings import GATE
 from training.continual.base_dataset import (
     base_folder,
     check_base,
@@ -49,7 +50,7 @@ from training.continual.run import (
 from training.continual.work import Progress, Work
 from training.continual.writing import history_of
 from training.data.accepted_scenes import scenes_of
-from training.export.gate_set import FILE, GateSet, build_gate, load_gate
+from training.export.gate_set import GateSet, build_gate, load_gate
 from training.export.replay import origins_of
 
 #: Share of the accepted samples that is only evaluated on: no second training is affordable here.
@@ -191,7 +192,7 @@ def _finish(
         }  # fmt: skip
         _keep_box_verification(config, before, compared)
         build_gate(
-            folder / FILE,
+            folder / GATE,
             embeddings,
             labels,
             plan.names,

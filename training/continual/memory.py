@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from smartbreed.inference.stored_embeddings import read_embeddings
 from training.continual.fit_head import LabelledViews
-from training.export.replay import load_origins, load_replay, save_replay
+from training.export.replay import save_replay
 from training.models.linear_head import Examples
 
 #: Embeddings a breed; of a breed the base dataset has, at most this many are of accepted samples.
@@ -31,11 +32,15 @@ class Memory:
 
 
 def load_memory(path: Path, names: list[str]) -> Memory:
-    """Read ``replay.npz`` of a model with the labels ``names``; rows of other labels are left out."""
-    embeddings, labels, own = load_replay(path)
-    place = np.array([names.index(name) if name in names else -1 for name in own])[labels]
+    """Read ``replay.npz`` of a model with the labels ``names``; rows of other labels are left out.
+
+    Raises:
+        BundleError: it is damaged.
+    """
+    stored = read_embeddings(path)
+    place = np.array([names.index(name) if name in names else -1 for name in stored.names])[stored.labels]
     kept = place >= 0
-    return Memory(embeddings[kept], place[kept], load_origins(path)[kept])
+    return Memory(stored.embeddings[kept], place[kept], stored.origins[kept])
 
 
 def refresh(

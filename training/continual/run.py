@@ -12,6 +12,7 @@ from smartbreed.dataset.needs import HELD_OUT
 from smartbreed.hub.client import list_tags
 from smartbreed.inference.bundle import Bundle
 from smartbreed.inference.classifier import Classifier
+from smartbreed.inference.stored_embeddings import REPLAY
 from training.continual.baseline import baseline_of
 from training.continual.calibrate import calibrated
 from training.continual.challenger import halved, head_of, raw_config
@@ -137,8 +138,8 @@ def plan_of(bundle: Bundle, samples: list[Sample], share: float = HELD_OUT["head
     """What a bundle can learn from accepted samples; ``share`` of them is held out."""
     labels = raw_config(bundle)["classifier"]["labels"]
     known = len(labels)
-    if "replay.npz" in bundle.config.files:
-        memory = load_memory(bundle.path("replay.npz"), [label["id"] for label in labels])
+    if REPLAY in bundle.config.files:
+        memory = load_memory(bundle.path(REPLAY), [label["id"] for label in labels])
         known = int(memory.base.labels.max(initial=-1)) + 1
     return make_plan(labels, known, samples, read_record(bundle), share)
 
@@ -192,11 +193,11 @@ def memory_of(bundle: Bundle, names: list[str]) -> Memory:
     Raises:
         BundleError: it has none: its head cannot be retrained without forgetting.
     """
-    if "replay.npz" not in bundle.config.files:
+    if REPLAY not in bundle.config.files:
         raise BundleError(
             "This model bundle has no replay.npz, so its head cannot be retrained; use --mode full."
         )
-    return load_memory(bundle.path("replay.npz"), names)
+    return load_memory(bundle.path(REPLAY), names)
 
 
 def parent_of(work: Work, champion: Champion) -> Released | None:

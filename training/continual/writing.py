@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from smartbreed.inference.head import Head
+from smartbreed.inference.stored_embeddings import GATE, REPLAY
 from training.continual.challenger import finish, raw_config, write_networks
 from training.continual.champion import Champion
 from training.continual.gate import GateResult
@@ -15,7 +16,7 @@ from training.continual.memory import Memory, refresh
 from training.continual.plan import Plan, write_record
 from training.continual.retrained_card import add_to_changelog, differences, license_of, render_card
 from training.continual.work import Work
-from training.export.gate_set import FILE, GateSet, build_gate
+from training.export.gate_set import GateSet, build_gate
 
 
 def history_of(
@@ -91,7 +92,7 @@ def write_version(
     old, new = heads
     write_networks(champion.bundle, new, folder)
     keys = plan.keys(~plan.held_out)
-    refresh(folder / "replay.npz", memory, plan.labelled_views(views, ~plan.held_out), keys, plan.names)
+    refresh(folder / REPLAY, memory, plan.labelled_views(views, ~plan.held_out), keys, plan.names)
     _write_gate(folder, gate, plan, views)
     write_record(folder, plan.record(), work.choices.dataset, work.facts["dataset_revision"])
     before = raw_config(champion.bundle)
@@ -154,7 +155,7 @@ def _write_gate(folder: Path, gate: GateSet, plan: Plan, views: np.ndarray) -> N
         return
     held_out, base = plan.labelled_views(views, plan.held_out), gate.base
     build_gate(
-        folder / FILE,
+        folder / GATE,
         np.concatenate([gate.embeddings[base], held_out.views[:, 0]]),
         np.concatenate([gate.labels[base], held_out.labels]),
         plan.names,

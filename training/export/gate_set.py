@@ -13,11 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
+from smartbreed.core.errors import BundleError
 from smartbreed.inference.bundle import Bundle
+from smartbreed.inference.stored_embeddings import GATE, read_embeddings
 from training.export.replay import to_int8
 from training.models.linear_head import Examples
 
-FILE = "gate.npz"
 #: Share of the replay memory that stands in where a bundle has no gate set.
 STAND_IN = 0.2
 
@@ -88,17 +89,23 @@ def build_gate(
 
 
 def load_gate(bundle: Bundle) -> GateSet | None:
-    """A bundle's gate set; None where it has none."""
-    if FILE not in bundle.config.files:
+    """A bundle's gate set; None where it has none.
+
+    Raises:
+        BundleError: its ``gate.npz`` is damaged.
+    """
+    if GATE not in bundle.config.files:
         return None
-    with np.load(bundle.path(FILE), allow_pickle=False) as archive:
-        return GateSet(
-            archive["embeddings"].astype(np.float32) * archive["scales"],
-            archive["labels"].astype(np.int64),
-            [str(name) for name in archive["names"]],
-            archive["origins"].astype(str),
-            archive["strangers"].astype(np.float32) * archive["stranger_scales"],
-        )
+    stored = read_embeddings(bundle.path(GATE))
+    if stored.out_of_distribution is None:
+        raise BundleError(f"The model bundle is damaged: {GATE} does not say which pictures show no breed.")
+    return GateSet(
+        stored.embeddings,
+        stored.labels,
+        stored.names,
+        stored.origins,
+        stored.out_of_distribution,
+    )
 
 
 def stand_in(memory: Examples, names: list[str]) -> tuple[GateSet, Examples]:

@@ -59,18 +59,3 @@ def save_replay(
     if origins is not None and (origins != "").any():
         arrays["origins"] = origins.astype("<U16")
     np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
-
-
-def load_replay(path: Path) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """``(embeddings float32 (n, d), labels (n,), names)``; nothing is unpickled."""
-    with np.load(path, allow_pickle=False) as archive:
-        embeddings = archive["embeddings"].astype(np.float32) * archive["scales"]
-        return embeddings, archive["labels"].astype(np.int64), [str(name) for name in archive["names"]]
-
-
-def load_origins(path: Path) -> np.ndarray:
-    """Key of the accepted sample each row is of, or ``""``; ``(n,)``."""
-    with np.load(path, allow_pickle=False) as archive:
-        if "origins" in archive.files:
-            return np.asarray(archive["origins"].astype(str))
-        return np.full(len(archive["labels"]), "", "<U16")

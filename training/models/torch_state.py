@@ -11,6 +11,7 @@ import io
 import pickle
 import struct
 import zipfile
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -101,7 +102,7 @@ def read_state_dict(path: str | Path) -> dict[str, np.ndarray]:
             )  # fmt: skip
         return {str(name): tensor.array() for name, tensor in found.items()}
     except (pickle.UnpicklingError, KeyError, EOFError, ValueError, TypeError, AttributeError, IndexError,
-            struct.error, zipfile.BadZipFile) as error:  # fmt: skip
+            struct.error, zipfile.BadZipFile, zlib.error) as error:  # fmt: skip
         raise ValueError(f"No state dict of tensors: {error}. Received: {path}") from None
 
 

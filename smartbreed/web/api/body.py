@@ -8,7 +8,6 @@ is read at all, and what was compressed, is the matter of `smartbreed.web.api.bo
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 from dataclasses import dataclass, field, replace
@@ -168,9 +167,10 @@ class _Form:
 def _file_name(disposition: bytes, options: dict[bytes, bytes]) -> str | None:
     """The name a part says its file has; None: it is no file."""
     found = _ENCODED_NAME.search(disposition)
-    if found:
-        with contextlib.suppress(LookupError):
-            return unquote_to_bytes(found[2]).decode(found[1].decode() or "utf-8", "replace")
+    charset = found[1].decode().lower() or "utf-8" if found else ""
+    # RFC 8187 knows these two; Python has others, which raise, or make half a character.
+    if found and charset in ("utf-8", "iso-8859-1"):
+        return unquote_to_bytes(found[2]).decode(charset, "replace")
     return options[b"filename"].decode("utf-8", "replace") if b"filename" in options else None
 
 

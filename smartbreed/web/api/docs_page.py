@@ -7,7 +7,12 @@ from typing import Any
 from markupsafe import Markup
 
 from smartbreed.web.components import nav, templates
-from smartbreed.web.components.plain import page_style
+from smartbreed.web.components.plain import file_address, page_style
+
+_ABOUT = (
+    "How programs ask: every address with its fields, answers and examples, from one photo to a batch, "
+    "corrections and versions."
+)
 
 
 def docs_page(api: dict[str, Any], base: str) -> str:
@@ -20,5 +25,6 @@ def docs_page(api: dict[str, Any], base: str) -> str:
     header = Markup(nav.header("docs", maintainers=False))
     return templates.render(
         "docs.html", api=api, base=base, header=header, footer=Markup(nav.footer()),
-        style=Markup(page_style("docs.css")),
+        style=Markup(page_style("docs.css")), title=api["info"]["title"], about=_ABOUT, site="SmartBreed",
+        url=f"{base}/api/docs", image=f"{base}/{file_address('icon-512.png')}",
     )  # fmt: skip

@@ -15,6 +15,7 @@ from functools import wraps
 from typing import Any
 
 import gradio as gr
+from gradio.utils import get_type_hints
 
 from smartbreed.services import explain_failure
 
@@ -64,6 +65,32 @@ def guard(blocks: gr.Blocks, own: set[int]) -> None:
             ) from None
 
     blocks.preprocess_data = guarded  # type: ignore[method-assign]
+    call = blocks.call_function
+
+    async def called(
+        block_fn: Any, inputs: Any, iterator: Any = None, requests: Any = None, event_id: Any = None,
+        event_data: gr.EventData | None = None, *args: Any, **kwargs: Any,
+    ) -> Any:  # fmt: skip
+        if not _fits(block_fn.fn, event_data):
+            raise CallerError("What happened on the page is missing from this call.", "bad_arguments")
+        return await call(block_fn, inputs, iterator, requests, event_id, event_data, *args, **kwargs)
+
+    blocks.call_function = called  # type: ignore[method-assign]
+
+
+def _fits(function: Callable[..., Any], event: gr.EventData | None) -> bool:
+    """Whether the browser sent what the handler of an event reads, such as the index of a choice."""
+    kinds = [kind for kind in get_type_hints(function).values() if isinstance(kind, type)]
+    wanted = next((kind for kind in kinds if issubclass(kind, gr.EventData)), None)
+    if wanted is None:
+        return True
+    sent = event._data if event is not None else None
+    if not isinstance(sent, dict):
+        return False
+    if not issubclass(wanted, gr.SelectData):
+        return True
+    index = sent.get("index")
+    return "value" in sent and isinstance(index, int) and not isinstance(index, bool)
 
 
 def _plain(value: Any) -> Any:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
@@ -70,6 +70,8 @@ class OwnSiteMiddleware:
         if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
             await _empty(send, 204 if shared else 403, _PREFLIGHT if shared else ())
             return
+        if scope["path"].strip("/") == "":
+            scope = {**scope, "query_string": _without_page(scope["query_string"])}
         if scope["method"] == "HEAD" and "HEAD" in route.methods.split():
             scope = {**scope, "method": "GET"}  # the server drops the body of the answer
         sending = _own_cors(send, route, headers.get("host", ""))
@@ -94,6 +96,16 @@ class OwnSiteMiddleware:
             scheme, _, host = public.partition("://")
             raw += [(b"x-forwarded-host", host.encode()), (b"x-forwarded-proto", scheme.encode())]
         return {**scope, "headers": raw}
+
+
+def _without_page(query: bytes) -> bytes:
+    """The query of the front page without ``page``.
+
+    gradio would show the page that it names in place of the front page, one that is switched off too, and
+    raises where there is none.
+    """
+    parts = query.split(b"&")
+    return b"&".join(part for part in parts if unquote_to_bytes(part.partition(b"=")[0]) != b"page")
 
 
 def _opens_page(scope: Scope, headers: Headers) -> bool:

@@ -101,7 +101,10 @@ def _earlier_upload(url: str, uploads: Path) -> Path | None:
     Gradio's MCP upload helper answers with such an address. It is read from the
     disk: fetching it would mean asking ourselves, which `fetch` refuses.
     """
-    _, route, tail = urlsplit(url).path.partition(_UPLOAD_ROUTE)
+    try:
+        _, route, tail = urlsplit(url).path.partition(_UPLOAD_ROUTE)
+    except ValueError:  # no web address; `fetch` says so
+        return None
     return _inside(unquote(tail), uploads) if route else None
 
 

@@ -44,7 +44,7 @@ def page_style(*more: str) -> str:
 @cache
 def _files() -> dict[str, tuple[bytes, str]]:
     styles = ("admin.css", "breeds.css", "info.css", "quiz.css", "statistics.css", "teach.css")
-    scripts = ("breeds.js", "quiz.js", "teach.js")
+    scripts = ("breeds.js", "forms.js", "quiz.js", "teach.js")
     return {
         **{name: (page_style(name).encode(), "text/css") for name in styles},
         **{name: ((STATIC / name).read_bytes(), "text/javascript") for name in scripts},

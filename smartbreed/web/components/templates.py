@@ -15,7 +15,16 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2.ext import Extension
 from markupsafe import Markup, escape
 
-from smartbreed.i18n import each_translated, gettext, language, mark, plural, script_sentences, translated
+from smartbreed.i18n import (
+    each_translated,
+    gettext,
+    language,
+    mark,
+    of_things,
+    plural,
+    script_sentences,
+    translated,
+)
 from smartbreed.web.address import prefixed_links
 from smartbreed.web.components import sentences
 
@@ -63,6 +72,7 @@ _ENVIRONMENT.globals |= {
     "ngettext": _trans_number,
     "_": gettext,
     "language": language,
+    "of_things": of_things,
     "script_sentences": lambda: script_sentences(language()),
 }
 _ENVIRONMENT.filters |= {

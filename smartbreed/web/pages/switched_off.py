@@ -1,4 +1,7 @@
-"""Pages of features that an admin has switched off: a sentence instead, at once and without a restart."""
+"""Pages that have nothing to say, answered with a sentence, at once and without a restart.
+
+Their feature is switched off by an admin, or they are about pets and the model that answers is not.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,12 @@ from smartbreed.core.errors import SmartBreedError
 from smartbreed.i18n import gettext
 from smartbreed.services import Services
 from smartbreed.web.api.access import feature_of
+from smartbreed.web.components import nav
 from smartbreed.web.pages.account.visit import Visit, visit_of
 
 
 class SwitchedOff:
-    """Answers 404 for the addresses of a feature that is off.
+    """Answers 404 for the addresses of a feature that is off, or that this model has nothing to say on.
 
     Args:
         app: what answers the rest.
@@ -28,15 +32,26 @@ class SwitchedOff:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         feature = feature_of(scope["path"]) if scope["type"] == "http" else ""
-        if feature and not await run_in_threadpool(self._services.switches.is_on, feature):
-            answer = await run_in_threadpool(self._closed, Request(scope, receive), feature)
+        why = await run_in_threadpool(self._why_not, feature) if feature else None
+        if why:
+            answer = await run_in_threadpool(self._closed, Request(scope, receive), *why)
             await answer(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
-    def _closed(self, request: Request, feature: str) -> Response:
+    def _why_not(self, feature: str) -> tuple[str, str] | None:
+        """Title and sentence of the page in place of one that is not there."""
+        if not self._services.switches.is_on(feature):
+            return gettext("Switched off"), FEATURES[feature].closed
+        if feature in nav.OF_PETS and self._services.of_things:
+            return gettext("Not for this model"), gettext(
+                "This page is about cats and dogs, and the model that answers here names other things."
+            )
+        return None
+
+    def _closed(self, request: Request, title: str, said: str) -> Response:
         try:
             visit = visit_of(self._services, request)
         except SmartBreedError:
             visit = Visit(self._services, request, None, "")
-        return visit.message(gettext("Switched off"), FEATURES[feature].closed, 404)
+        return visit.message(title, said, 404)

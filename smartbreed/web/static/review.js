@@ -63,7 +63,11 @@
       sync();
     },
     focus(id) {
-      setTimeout(() => byId(id)?.querySelector("input, textarea")?.focus(), 60);
+      setTimeout(() => {
+        const field = byId(id)?.querySelector("input, textarea");
+        if (field?.closest(".sb-form")?.contains(document.activeElement)) return; // someone is faster than the server
+        field?.focus();
+      }, 60);
     },
     // After a decision the keys are free again, and the next flag is looked at from its top.
     settle() {

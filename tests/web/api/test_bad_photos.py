@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
+import httpx
 import pytest
 from gradio_client import handle_file
 from support.processes import MAX_BYTES
@@ -136,6 +138,16 @@ def test_addresses_of_this_machine_are_not_fetched(client, server, curl, mcp) ->
         assert code_of(json.loads(mcp("identify", photo=url).content[0].text)) == "not_found"
         status, answer = curl("api/identify", "--json", json.dumps({"image": url}))
         assert (status, code_of(answer)) == (404, "not_found")
+
+
+def test_an_address_that_is_none_spoils_no_other_photo(server, photo) -> None:
+    data = "data:image/jpeg;base64," + base64.b64encode(photo.read_bytes()).decode()
+    for url in ("http://[", "http://[::1", "http://\u2100.com/", "https://[bad]/gradio_api/file=x"):
+        answer = httpx.post(server.url + "api/identify", json={"image": url}, timeout=60)
+        assert (answer.status_code, code_of(answer.json())) == (404, "not_found"), url
+        found = httpx.post(server.url + "api/identify", json={"images": [url, data]}, timeout=60).json()
+        assert code_of(found["results"][0]) == "not_found"
+        assert "pets" in found["results"][1]
 
 
 def test_an_earlier_upload_may_be_named_by_its_address(client, server, mcp, photo) -> None:

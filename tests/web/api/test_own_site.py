@@ -135,6 +135,16 @@ def test_a_made_up_host_reaches_no_page(app: httpx.Client) -> None:
         assert "evil.example" not in app.get(path, headers={"X-Forwarded-Host": "evil.example"}).text
 
 
+def test_the_query_opens_no_other_page_at_the_front_page(app: httpx.Client) -> None:
+    """gradio reads ``page`` from it, past the switches, and raises where there is no such page."""
+    front = app.get("/").text.partition("<title>")[2].partition("<")[0]
+    for query in ("page=x", "page=ask", "pag%65=train", "a=1&page=review&page=ask", "page", "page=%00"):
+        answer = app.get(f"/?{query}")
+        assert answer.status_code == 200, query
+        assert answer.text.partition("<title>")[2].partition("<")[0] == front, query
+        assert '"current_page":""' in answer.text.replace(" ", ""), query
+
+
 def test_websockets_are_closed(app: httpx.Client) -> None:
     answer = app.get(
         "/gradio_api/queue/join",

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import httpx
@@ -146,6 +147,40 @@ def test_ctrl_c_while_starting(tmp_path: Path) -> None:
     running.process.send_signal(signal.SIGINT)
     assert running.process.wait(60) == 130
     assert "Traceback" not in running.log()
+
+
+def test_signals_in_quick_succession(tmp_path: Path) -> None:
+    """Ctrl-C pressed twice; `timeout` and others signal a process and then its whole group."""
+    running = Server(tmp_path)
+    running.wait_until_ready()
+    begun = time.monotonic()
+    while "stopping" not in running.log() and time.monotonic() - begun < 60:
+        for _ in range(500):
+            running.process.send_signal(signal.SIGTERM)
+            running.process.send_signal(signal.SIGINT)
+    assert running.process.wait(60) == 0
+    assert "Traceback" not in running.log()
+
+
+#: Gets a signal in another thread than the one that waits for it, which nothing wakes.
+IN_ANOTHER_THREAD = """
+import logging, signal, sys, threading
+from smartbreed.web import server
+def end():
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+class Serving(logging.Handler):
+    def emit(self, record):
+        if record.getMessage().startswith("serving on"):
+            threading.Timer(2, end).start()
+server.log.addHandler(Serving())
+sys.exit(server.main())
+"""
+
+
+def test_a_signal_that_interrupts_nothing(tmp_path: Path) -> None:
+    running = Server(tmp_path, command=[sys.executable, "-c", IN_ANOTHER_THREAD])
+    assert running.process.wait(120) == 0
+    assert "stopping" in running.log()
 
 
 #: Ends itself where Python ignores what a signal's handler raises.

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import html
-import json
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,6 +12,7 @@ from typing import Any, get_args
 import httpx
 import pytest
 from starlette.testclient import TestClient
+from support.events import completed
 from support.processes import ROOT, free_port
 
 from smartbreed.accounts.members import COOKIE
@@ -53,15 +52,7 @@ class App:
     def call(self, client: httpx.Client, fn_id: int, **headers: str) -> str:
         """What an event of the page answers, as text."""
         inputs = self.blocks.fns[fn_id].inputs
-        session = os.urandom(8).hex()
-        body = {"data": [None] * len(inputs), "fn_index": fn_id, "session_hash": session}
-        joined = client.post("/gradio_api/queue/join", json=body, headers=headers)
-        assert joined.status_code == 200, joined.text
-        with client.stream("GET", "/gradio_api/queue/data", params={"session_hash": session}) as answer:
-            for line in answer.iter_lines():
-                if line.startswith("data:") and json.loads(line[5:])["msg"] == "process_completed":
-                    return line
-        raise AssertionError("no answer")
+        return completed(client, {"data": [None] * len(inputs), "fn_index": fn_id}, **headers)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +73,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
             made = App(blocks, one, two, services, {"X-SmartBreed-Token": token})
             for role in ROLES:
                 made.by_role[role] = httpx.Client(base_url=url, timeout=60)
-                _, link = services.members.create(f"{role}@example.org", role)
+                _, link = services.roster.create(f"{role}@example.org", role)
                 cookie = services.members.reset(link.partition("token=")[2], PASSWORD)
                 made.by_role[role].cookies.set(COOKIE, cookie, domain="127.0.0.1")
                 assert made.by_role[role].get("/account/name").json()["name"] == role

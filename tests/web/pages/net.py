@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from net_stage import Stage
+from support.browser import FAINT
 
 LIST_CONTROLS = (Path(__file__).parent / "controls.js").read_text(encoding="utf-8")
 COUNT_EVENTS = (Path(__file__).parent / "pending.js").read_text(encoding="utf-8")
@@ -35,6 +36,8 @@ STATE = """() => ({
   toasts: document.querySelectorAll(".toast-body").length,
   refusals: document.querySelectorAll(".sb-problem, .sb-failed").length,
 })"""
+#: Texts may change their colours for so long before they are called faint, in milliseconds.
+CHANGING = 600
 #: A page is at rest when nothing has been under way for so long, in milliseconds.
 CALM = 150
 
@@ -149,7 +152,15 @@ class Walk:
             faults += [f"the page says {text!r}" for text in said if text.strip()]
         if state["wide"] > self.width:
             faults.append(f"the page is {state['wide']} px wide in a window of {self.width} px")
+        faults += [f"faint: {text}" for text in self._faint()]
         assert not faults, f"after {after}: " + "\n".join(faults)
+
+    def _faint(self) -> list[str]:
+        """Texts that hardly stand out, once colours have changed over."""
+        if not self.page.evaluate(FAINT):
+            return []
+        self.page.wait_for_timeout(CHANGING)
+        return list(self.page.evaluate(FAINT))
 
     def controls(self) -> dict[str, bool]:
         """Every control that is shown, and whether it is enabled."""

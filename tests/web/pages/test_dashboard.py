@@ -58,7 +58,9 @@ def test_an_answer_in_a_line() -> None:
         {"verdict": "group", "species": "dog", "breeds": [guess],
          "group": {"name": "Schnauzers", "probability": 0.9}},
     ]  # fmt: skip
-    assert _said_of({"pets": pets}) == "Pug, 97%; a cat; Schnauzers, 90%"
+    assert _said_of({"pets": pets}) == "Pug, 97 %; a cat; Schnauzers, 90 %"
+    with speaking("de"):
+        assert _said_of({"pets": pets}) == "Pug, 97 %; eine Katze; Schnauzer, 90 %"
     assert _said_of({"pets": []}) == "No cat or dog found"
 
 

@@ -19,6 +19,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]
 
 Browse = Callable[..., Walk]
 SIZES = {1280: {"width": 1280, "height": 900}, 390: {"width": 390, "height": 844}}
+#: What else a window of a width is: so each control that is operated in both is in either colour scheme, too.
+SCHEMES = {1280: "light", 390: "dark"}
 #: The wide window is walked through with the slow tests, where both walks are alike.
 BOTH = [390, pytest.param(1280, marks=pytest.mark.slow)]
 #: Accepted photographs of a breed the model lacks: enough for a retraining that is released.
@@ -38,7 +40,7 @@ def browse(chromium: Any) -> Iterator[Browse]:
     contexts = []
 
     def begin(stage: Stage, width: int, *, slow: bool = False) -> Walk:
-        context = chromium.new_context(viewport=SIZES[width])
+        context = chromium.new_context(viewport=SIZES[width], color_scheme=SCHEMES[width])
         contexts.append(context)
         context.grant_permissions(["camera", "clipboard-read", "clipboard-write"], origin=stage.url)
         context.set_default_timeout(30_000)
@@ -69,8 +71,9 @@ def test_the_page_of_statistics(browse: Browse, stage: Stage, width: int) -> Non
     statistics.walk_statistics(browse(stage, width))
 
 
-def test_the_pages_at_the_foot(browse: Browse, stage: Stage) -> None:
-    visitors.walk_info(browse(stage, 390))
+@pytest.mark.parametrize("width", BOTH)
+def test_the_pages_at_the_foot(browse: Browse, stage: Stage, width: int) -> None:
+    visitors.walk_info(browse(stage, width))
 
 
 @pytest.mark.slow
@@ -104,6 +107,10 @@ def test_what_goes_wrong_is_found(browse: Browse, stage: Stage) -> None:
         (
             "document.body.insertAdjacentHTML('beforeend', '<p class=toast-body>Error</p>')",
             "a toast says",
+        ),
+        (
+            "document.body.insertAdjacentHTML('beforeend', '<p style=\"color:#888;background:#777\">Grey')",
+            "faint: P Grey",
         ),
     ):
         walk.page.evaluate(f"() => {{ {wrong} }}")

@@ -32,7 +32,7 @@ class Site:
     def text(self, page: str) -> str:
         answer = self.info.get(page)
         assert answer.status_code == 200
-        assert "<script" not in answer.text
+        assert "<script>" not in answer.text
         return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", answer.text)).split())
 
     def send(self, browser: TestClient | None = None, **fields: str) -> Any:

@@ -100,7 +100,7 @@ def no_sideways_scroll(page: Any) -> bool:
 
 @pytest.mark.slow
 def test_the_whole_feedback_loop(app: App, browse: Callable[..., Any], two_pets: Path) -> None:
-    app.trainer("release")
+    app.trainer("release:0.3")  # long enough to be watched
     page = browse(f"{app.url}tour")
     page.wait_for_selector('#story h3:has-text("Walk it once")')
     assert page.locator("#story img").count() == 0

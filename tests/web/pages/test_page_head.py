@@ -12,8 +12,9 @@ from support.processes import Server
 pytestmark = pytest.mark.browser  # for its server, which the tests of the pages share
 
 
-#: What search engines are asked to leave out, what programs read, and what is there once it was set up.
-UNSEEN = ("account", "api/", "m/", "offline")
+#: What is there once it was set up, and what a link that was sent leads to.
+UNSEEN = ("account/receipt/", "account/reset", "account/verify", "m/", "offline")
+SEEN = [path for path in FOR_VISITORS if not path.startswith(UNSEEN)]
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def metas(page: str) -> dict[str, str]:
     return dict(found)
 
 
-@pytest.mark.parametrize("path", [path for path in FOR_VISITORS if not path.startswith(UNSEEN)])
+@pytest.mark.parametrize("path", SEEN)
 def test_every_page_introduces_itself(client: httpx.Client, server: Server, path: str) -> None:
     answer = client.get(path)
     assert answer.status_code == 200
@@ -44,6 +45,16 @@ def test_every_page_introduces_itself(client: httpx.Client, server: Server, path
     assert said["og:url"].partition("?")[0] == str(answer.url).partition("?")[0]
     image = client.get(said["og:image"])
     assert (image.status_code, image.headers["content-type"]) == (200, "image/png")
+
+
+def test_no_two_pages_introduce_themselves_alike(client: httpx.Client) -> None:
+    said: dict[str, list[str]] = {}
+    for path in SEEN:
+        head = client.get(path).text.partition("</head>")[0].partition("<script")[0]
+        (title,) = re.findall(r"<title>([^<]+)</title>", head)
+        for text in (title, metas(head)["description"]):
+            said.setdefault(text, []).append(path)
+    assert {text: paths for text, paths in said.items() if len(paths) > 1} == {}
 
 
 def test_a_wrong_address_gets_a_page_and_programs_get_json(client: httpx.Client) -> None:

@@ -69,6 +69,35 @@ def test_on_a_phone_the_name_is_on_the_first_screen(open_page: OpenPage, one_pet
     assert page.locator("#ways .sb-choose").inner_text() == "Another photo"
 
 
+def test_on_a_phone_the_other_photos_are_chosen_above_the_answer(
+    open_page: OpenPage, one_pet: Path, no_pet: Path
+) -> None:
+    page = open_page(**PHONE)
+    page.set_input_files(UPLOAD, [one_pet, no_pet])
+    page.wait_for_selector("#pet-1 h3")
+    strip = page.locator("#strip")
+    strip.wait_for()
+    box, photo = strip.bounding_box(), page.locator("#photo").bounding_box()
+    assert box["y"] + box["height"] <= page.locator("#status").bounding_box()["y"]
+    assert page.locator("#pet-1").bounding_box()["y"] < photo["y"], "the answer still stands above the photo"
+    strip.locator(".thumbnail-item").nth(1).tap()
+    answer = page.locator('#status h2:has-text("No pet found")')
+    answer.wait_for()
+    assert 0 < answer.bounding_box()["y"] < 844, "what it says of that photo is in sight"
+
+
+@pytest.mark.parametrize("path", ["statistics", "tour", "account/sign-in", "breeds"])
+def test_on_a_phone_the_navigation_shows_where_one_is(open_page: OpenPage, path: str) -> None:
+    page = open_page(**PHONE)
+    page.goto(page.url + path)
+    here = page.locator(".sb-nav [aria-current]")
+    here.wait_for()
+    box = here.bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 390
+    assert page.evaluate("scrollY") == 0
+
+
 def test_photos_come_from_anywhere_on_the_page(open_page: OpenPage) -> None:
     page = open_page()
     for kind, where in (("drop", ".sb-header h1"), ("paste", "body"), ("drop", "#photo-input")):

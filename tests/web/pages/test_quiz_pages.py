@@ -142,6 +142,9 @@ def test_a_game_in_the_language_of_its_player(site: Site, code: str) -> None:
     ]
     for page in pages:
         assert english_in(text_of(page.text), code) == [], page.url
+    card = f"/quiz/card/{address.rpartition('/')[2]}.png"
+    drawn = {browser.get(card, headers={"accept-language": spoken}).content for spoken in ("en", "de", "es")}
+    assert len(drawn) == 3, "the card's words are those of its reader"
 
 
 def test_the_answer_is_nowhere_to_be_seen(photo_site: Site) -> None:
@@ -217,6 +220,8 @@ def test_a_bot_that_forges_replays_and_hurries_wins_nothing(site: Site) -> None:
     browser.fill(address, "next", number="7")
     browser.fill(address, "next", number="-1")
     browser.fill(address, "next", number=SCRIPT)
+    for number in ("9" * 5000, "٣", "²"):
+        assert browser.fill(address, "next", number=number).status_code == 303, number[:9]
     assert site.game(address).stage == "shown"
     assert (site.game(address).points, site.game(address).rounds) == (points, 1)
 

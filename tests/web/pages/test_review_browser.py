@@ -216,6 +216,11 @@ def test_on_a_phone(chromium: Any, guarded: str) -> None:
     while "Mudi" not in page.inner_text(".sb-claim"):
         press_button(page, "#review-previous")
     page.tap("#review-new")
+    page.locator("#review-new-id").get_by_role("textbox").focus()
+    page.wait_for_timeout(500)
+    assert page.evaluate("document.activeElement.closest('#review-new-id') !== null"), (
+        "who is faster stays there"
+    )
     page.fill("#review-new-name input, #review-new-name textarea", "Šarplaninac (Illyrian)")
     page.fill("#review-new-id input, #review-new-id textarea", "illyrian_dog")
     page.get_by_label("Dog", exact=True).check()

@@ -27,7 +27,7 @@ class Browser(TestClient):
     def __init__(self, site: Teacher, app: Any, email: str = "") -> None:
         super().__init__(app(site.services), base_url="http://pets.test", follow_redirects=False)
         if email:
-            link = site.services.members._link("reset", site.services.members.find(email))
+            link = site.services.members._link("reset", site.services.roster.find(email))
             cookie = site.services.members.reset(link.partition("token=")[2], PASSWORD)
             self.cookies.set(COOKIE, cookie)
 
@@ -118,6 +118,15 @@ def test_photos_that_cannot_be_used(site: Teacher, rosa: Browser) -> None:
         assert problem(answer)
         answer = rosa.submit(site.at, photos, {"photos": ("a.zip", content)}, {"Accept": "application/json"})
         assert answer.json()["problem"]
+    token = re.findall(r'name="token" value="([^"]*)"', rosa.get(site.at).text)[0]
+    for charset in ("undefined", "punycode", "utf-7", "unicode_escape", "no-such"):
+        for value in (token, "+2AA-", "\\ud800"):
+            answer = rosa.post(
+                photos,
+                content=f'--b\r\nContent-Disposition: form-data; name="token"\r\n\r\n{value}\r\n--b--\r\n',
+                headers={"Content-Type": f"multipart/form-data; boundary=b; charset={charset}"},
+            )
+            assert (answer.status_code, problem(answer)) == (400, "This is not a form of ours.")
     many = {f"Class {number}": [pattern(number)] for number in range(8)}
     answer = rosa.submit(site.at, photos, {"photos": ("a.zip", as_zip(many).getvalue())})
     assert "5 classes at most" in problem(answer)
@@ -175,6 +184,10 @@ def test_a_published_model_answers_everyone_until_its_files_are_gone(site: Teach
     assert "No photo" in problem(visitor.submit("/m/my_pets", "/m/my_pets"))
     said = visitor.post("/m/my_pets/identify", content=photo, headers={"Content-Type": "image/jpeg"}).json()
     assert said["pets"][0]["breeds"][0]["name"] == "Pet 2"
+    for sent in ({"images": []}, {"images": ["data:,", "data:,"]}):
+        answer = visitor.post("/m/my_pets/identify", json=sent)
+        assert answer.status_code == 422, sent
+        assert answer.json()["error"]["code"] in ("one_photo", "too_many_photos")
     answer = visitor.post(
         "/m/my_pets/identify", content=b"no picture", headers={"Content-Type": "image/jpeg"}
     )

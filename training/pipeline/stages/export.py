@@ -11,6 +11,7 @@ import numpy as np
 
 from smartbreed.core.files import disk_errors
 from smartbreed.inference.pipeline import Identifier
+from smartbreed.inference.stored_embeddings import GATE, REPLAY
 from training.data import load_scenes, split_scenes
 from training.data.outliers import outlier_crops
 from training.data.prepared import Prepared, load_prepared
@@ -28,7 +29,6 @@ from training.export.bundle import (
     trained_network,
     write_network,
 )
-from training.export.gate_set import FILE as GATE
 from training.export.gate_set import build_gate
 from training.export.replay import choose, origins_of, save_replay
 from training.models.from_bundle import other_bundle
@@ -101,7 +101,7 @@ def _memories(context: Context, prepared: Prepared, served: Identifier, folder: 
     some = choose(np.zeros((len(train), 0)), crops.labels[train], recipe.export.replay)
     kept = crops.take(train[some])
     save_replay(
-        folder / "replay.npz",
+        folder / REPLAY,
         _embeddings(served, kept.images, context),
         kept.labels,
         crops.names,
@@ -142,7 +142,7 @@ def _detect(context: Context, folder: Path) -> dict[str, Any]:
     bundle = other_bundle(context.recipe.export.classifier, "export.classifier")
     classifier = section_of(bundle, "classifier")
     copy_network(bundle, classifier, folder)
-    for memory in (bundle.folder / "replay.npz", bundle.folder / GATE):
+    for memory in (bundle.folder / REPLAY, bundle.folder / GATE):
         if memory.is_file():
             shutil.copyfile(memory, folder / memory.name)
     return {"classifier": classifier, "detector": {**detector_section(), **calibration["detector"]}}

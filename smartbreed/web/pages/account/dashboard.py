@@ -11,11 +11,13 @@ import numpy as np
 
 from smartbreed.accounts.member_data import OwnFlag, own_flag, own_flags
 from smartbreed.breeds.catalogue import get_breed
-from smartbreed.dataset.accepted import ACCEPTING, sample_key
+from smartbreed.dataset.accepted import sample_key
 from smartbreed.i18n import gettext, mark
 from smartbreed.imaging.photo import encode_jpeg, read_photo
 from smartbreed.review.claims import label_of, said
+from smartbreed.review.decisions import ACCEPTING
 from smartbreed.review.pictures import stored_photo, surroundings
+from smartbreed.web.components.sentences import percent
 from smartbreed.web.pages.tour.versions import Known, known_versions
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ def rows(services: Services, member_id: str) -> list[Row]:
     known = Known()
     if any(one.decision is not None and one.decision.decision in ACCEPTING for one in found):
         known = known_versions(services, services.identifier.bundle)
-    names = {id_: breed.name for id_, breed in services.review.new_breeds().items()} if found else {}
+    names = services.review.names() if found else {}
     return [_row(one, known, names) for one in found]
 
 
@@ -65,7 +67,7 @@ def _row(own: OwnFlag, known: Known, names: dict[str, str]) -> Row:
     flag = own.flag
     model = gettext("nothing there")
     if flag.predicted:
-        share = "" if flag.probability is None else f", {flag.probability:.0%}"
+        share = "" if flag.probability is None else f", {percent(flag.probability)}"
         model = f"{names.get(flag.predicted) or get_breed(flag.predicted).name}{share}"
     words = said(flag, names.get(label_of(flag) or ""))
     return Row(flag.id, flag.flagged_at, model, words, became(own, known), flag.state != "withdrawn")
@@ -123,11 +125,12 @@ def kept(services: Services, member_id: str) -> list[Kept]:
 
 
 def _said_of(answer: dict[str, Any]) -> str:
-    """An answer in a line: "Pug, 97%; a dog"."""
+    """An answer in a line: "Pug, 97 %; a dog"."""
     found = []
     for pet in answer["pets"]:
         guess = pet["group"] if pet["verdict"] == "group" else pet["breeds"][0]
-        sure = f"{guess['name']}, {guess['probability']:.0%}"
+        name = gettext(guess["name"]) if pet["verdict"] == "group" else guess["name"]
+        sure = f"{name}, {percent(guess['probability'])}"
         found.append(gettext(_UNNAMED.get(pet["species"], "a pet")) if pet["verdict"] == "unknown" else sure)
     return "; ".join(found) or gettext("No cat or dog found")
 

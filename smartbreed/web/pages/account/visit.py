@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from hmac import compare_digest
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -22,7 +22,7 @@ from smartbreed.accounts.maintainer_sessions import DEVICE_COOKIE, device_header
 from smartbreed.accounts.members import COOKIE, LASTS_S, SignedIn
 from smartbreed.accounts.origin import over_https, public_origin
 from smartbreed.core.errors import AccountError, RequestError, SmartBreedError
-from smartbreed.i18n import translated
+from smartbreed.i18n import gettext, mark, translated
 from smartbreed.services import Services, explain_failure
 from smartbreed.web.address import below_root
 from smartbreed.web.api.access import route_for
@@ -38,6 +38,30 @@ _BROWSER = re.compile(r"[A-Za-z0-9_-]{43}")
 #: Longest body of a form, in bytes, and most fields in it.
 _LONGEST, _MOST_FIELDS = 20_000, 20
 HOME = "/account"
+#: Views that are a page with an empty form.
+_FORMS = ("sign-in", "sign-up", "forgot", "delete")
+#: Title and description by view of ``templates/account.html``.
+_SAID = {
+    "sign-in": (mark("Sign in"), mark("Sign in to see your flags, and what became of them.")),
+    "sign-up": (
+        mark("Make an account"),
+        mark("An account keeps together what you flag, and shows what became of it."),
+    ),
+    "sent": (mark("Look for the link"), mark("A link in a mail is the next step.")),
+    "verify": (mark("Confirm your address"), mark("Confirm that the mail address of an account is yours.")),
+    "forgot": (mark("Forgot your password?"), mark("Ask for a link with which you choose a new password.")),
+    "reset": (mark("Choose a new password"), mark("Choose the new password of your account.")),
+    "dashboard": (
+        mark("My account"),
+        mark("Your flags, your photos, where you are signed in, and your data."),
+    ),
+    "delete": (mark("Delete my account"), mark("What is deleted with your account, and what stays.")),
+    "receipt": (
+        mark("Receipt of a deletion"),
+        mark("How far the deletion of an account is; it names no person."),
+    ),
+    "message": (mark("That did not work"), mark("Why this did not work, and what to do instead.")),
+}
 
 
 def safe_next(text: str) -> str:
@@ -152,12 +176,30 @@ class Visit:
 
     # -- answers
 
+    @property
+    def _site(self) -> str:
+        return self.services.introduction[0] or "SmartBreed"
+
+    @property
+    def _base(self) -> str:
+        """Where visitors reach the site, without a slash at the end."""
+        public = public_origin(self.services.settings.public_url)
+        return below_root(public or str(self.request.base_url).rstrip("/"))
+
     def page(self, view: str, status: int = 200, **values: Any) -> Response:
-        """One view of ``templates/account.html``."""
+        """One view of ``templates/account.html``; its address is named without what a link brought along."""
+        title, about = map(gettext, _SAID[view])
+        path = self.request.scope["path"].removeprefix(self.request.scope.get("root_path", "")).strip("/")
         maintainers, off = self.services.maintainers.reachable, self.services.switches.off
         html = templates.render(
             "account.html",
             view=view,
+            status=status,
+            title=title,
+            about=about,
+            site=self._site,
+            url=f"{self._base}/{path}",
+            image=f"{self._base}/{file_address('icon-512.png')}",
             token=self.token,
             who=self.who,
             header=Markup(
@@ -168,12 +210,20 @@ class Visit:
                     off=off,
                 )
             ),
-            footer=Markup(nav.footer(off=off, here=f"{nav.root()}account")),
+            footer=Markup(nav.footer(off=off, here=nav.root() + self._again(view, path, status))),
             off=off,
             style=Markup(page_style("account.css")),
+            script=nav.root() + file_address("forms.js"),
             **{"next": HOME, "problem": "", "note": "", **values},
         )
         return self.kept(HTMLResponse(html, status))
+
+    def _again(self, view: str, path: str, status: int) -> str:
+        """Address of this page, for its other languages; an answer to a form, or to a provider, has none."""
+        if self.request.method == "GET" and status < 400:
+            query = [(key, value) for key, value in self.request.query_params.multi_items() if key != "lang"]
+            return f"{path}?{urlencode(query)}" if query else path
+        return f"account/{view}" if view in _FORMS else "account"
 
     def plain(
         self, template: str, status: int = 200, *, key: str, title: str, about: str, path: str,
@@ -188,10 +238,9 @@ class Visit:
         """
         services, account = self.services, self.who.shown if self.who else ""
         off, maintainers = services.switches.off, services.maintainers.reachable
-        origin = public_origin(services.settings.public_url) or str(self.request.base_url).rstrip("/")
         html = templates.render(
             template, key=style or key, title=title, about=about, status=status,
-            url=f"{below_root(origin)}/{path}", site=services.introduction[0] or "SmartBreed",
+            url=f"{self._base}/{path}", site=self._site,
             root=nav.root(), file=file_address, address=nav.breed, token=self.token, who=self.who,
             header=Markup(nav.header(key, maintainers=maintainers, account=account, off=off)),
             footer=Markup(nav.footer(key, off, nav.root() + path)), off=off,
@@ -211,7 +260,7 @@ class Visit:
             key=key,
             style="info",
             title=title,
-            about="",
+            about=translated(said),
             path=path,
             problem=translated(said),
         )

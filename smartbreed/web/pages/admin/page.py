@@ -31,6 +31,15 @@ _VIEWS = (
     ("", mark("Overview")), ("members", mark("Members")), ("messages", mark("Messages")),
     ("switches", mark("Switches and caps")), ("audit", mark("Audit log")),
 )  # fmt: skip
+#: Title and description by view.
+_SAID = {
+    "": (mark("Administration"), mark("What wants attention: failed sign-ins, messages, jobs and storage.")),
+    "members": (mark("Members"), mark("Who has an account here, and with which role.")),
+    "delete": (mark("Delete an account"), mark("What is deleted with a member's account.")),
+    "messages": (mark("Messages"), mark("What visitors wrote with the contact form.")),
+    "switches": (mark("Switches and caps"), mark("Features that are on or off, and how much is allowed.")),
+    "audit": (mark("Audit log"), mark("Who did what here, and when.")),
+}
 #: What the log calls those who are no member.
 _WHO = {
     "member": mark("an account that was deleted"), "password": mark("a maintainer with the password"),
@@ -70,8 +79,9 @@ def _admin(visit: Visit) -> SignedIn:
 
 
 def _page(visit: Visit, view: str, status: int = 200, **values: Any) -> Response:
+    title, about = map(gettext, _SAID[view])
     return visit.plain(
-        f"admin/{view or 'overview'}.html", status, key="admin", title=gettext("Administration"), about="",
+        f"admin/{view or 'overview'}.html", status, key="admin", title=title, about=about,
         path=f"admin/{view}".rstrip("/"), view=view, views=_VIEWS,
         **{"note": _DONE.get(visit.request.query_params.get("done", ""), ""), **values},
     )  # fmt: skip
@@ -94,14 +104,14 @@ def _did(visit: Visit, work: Callable[[], object]) -> None:
 
 def _add_members(app: FastAPI, services: Services) -> None:
     asked, formed = dependencies(services)
-    members = services.members
+    members, roster = services.members, services.roster
 
     @app.get("/admin")
     def overview(visit: Visit = asked) -> Response:
         _admin(visit)
-        everyone, off = members.list(), services.switches.off
+        everyone, off = roster.list(), services.switches.off
         return _page(
-            visit, "", waiting=services.review.stats().states.get("open", 0),
+            visit, "", waiting=services.review.progress().open,
             flags=services.flags.count(), actions=audit.ACTIONS, messages=services.messages.count(),
             roles={role: sum(one.role == role for one in everyone) for role in ROLES},
             closed=sum(one.disabled_at is not None for one in everyone),
@@ -112,7 +122,7 @@ def _add_members(app: FastAPI, services: Services) -> None:
     def show(visit: Visit, status: int = 200, problem: str = "") -> Response:
         who, query = _admin(visit), visit.request.query_params
         text, role = query.get("q", "").strip()[:200], query.get("role", "")
-        found = [one for one in members.list() if _fits(one, members.log_name(one.id), text.casefold(), role)]
+        found = [one for one in roster.list() if _fits(one, members.log_name(one.id), text.casefold(), role)]
         page = _number(query.get("page", ""), max(1, -(-len(found) // _SHOWN)))
         return _page(
             visit, "members", status, problem=problem, q=text, role=role, roles=ROLES, total=len(found),
@@ -129,9 +139,9 @@ def _add_members(app: FastAPI, services: Services) -> None:
         who, do = _admin(visit), form.get("do", "")
         try:
             if do == "role":
-                _did(visit, lambda: members.set_role(_id(member), form.get("role", ""), who.id))
+                _did(visit, lambda: roster.set_role(_id(member), form.get("role", ""), who.id))
             elif do in ("close", "open"):
-                _did(visit, lambda: members.disable(_id(member), disabled=do == "close", by=who.id))
+                _did(visit, lambda: roster.disable(_id(member), disabled=do == "close", by=who.id))
             else:
                 raise AccountError("bad_form", "This is not a form of ours.", status=400)
         except AccountError as error:
@@ -146,12 +156,12 @@ def _add_members(app: FastAPI, services: Services) -> None:
     @app.get("/admin/members/{member}/delete")
     def ask_delete(member: str, visit: Visit = asked) -> Response:
         who = _admin(visit)
-        return _page(visit, "delete", member=members.find(_id(member)), me=who.id)
+        return _page(visit, "delete", member=roster.find(_id(member)), me=who.id)
 
     @app.post("/admin/members/{member}/delete")
     def delete(member: str, visit: Visit = asked, form: dict[str, str] = formed) -> Response:
         who = _admin(visit)
-        found = members.find(_id(member))
+        found = roster.find(_id(member))
         if form.get("sure") != "yes":
             said = mark("Tick the box to say that you are sure; nothing was deleted.")
             return _page(visit, "delete", 422, member=found, me=who.id, problem=said)
@@ -270,7 +280,7 @@ def _entries(services: Services, **wanted: Any) -> list[tuple[AuditEntry, str, s
 
 def _names(services: Services, ids: set[str]) -> dict[str, str]:
     """What the pages call these accounts."""
-    return {id_: _shown(one) for id_, one in services.members.some(ids).items()}
+    return {id_: _shown(one) for id_, one in services.roster.some(ids).items()}
 
 
 def _shown(member: Member) -> str:

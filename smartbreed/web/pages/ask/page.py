@@ -58,7 +58,7 @@ class AskPage:
             elem_id="ask-question",
             show_label=False,
             label=gettext("Your question"),
-            placeholder=gettext("Ask about a breed, or add a photo"),
+            placeholder=gettext("Ask about a breed"),
             sources=["upload"],
             file_types=["image"],
             file_count="single",

@@ -121,6 +121,13 @@ class BreedPages:
             title=gettext("%(first)s and %(second)s compared", first=names[0], second=names[1])
             if both else gettext("Compare two breeds"),
             about=gettext(
+                "%(first)s and %(second)s side by side: size, coat, character and needs, "
+                "and how to tell them apart.",
+                first=names[0],
+                second=names[1],
+            )
+            if both
+            else gettext(
                 "Two breeds side by side: size, coat, character and needs, and how to tell them apart."
             ),
             pair=pair if both else [], chosen=[breed.id if breed else "" for breed in found],

@@ -229,8 +229,8 @@ class IdentifyPage:
 
     def _show(self, session: Session, index: int, method: str, photo: Photo | None = None) -> Updates:
         """Everything on the page for one view of a session."""
-        if photo is None and isinstance(session.views[index].answer, Identification):
-            photo = read_view(self.services, session.views[index])
+        if photo is None and isinstance(session.at(index).view.answer, Identification):
+            photo = read_view(self.services, session.at(index).view)
         session = at_view(self.services, session, index, photo)
         answer = session.view.answer
         updates: Updates = {

@@ -7,7 +7,6 @@ from typing import Any
 import gradio as gr
 
 from smartbreed.breeds.facts import facts_of
-from smartbreed.core.errors import RequestError
 from smartbreed.core.telemetry import stage
 from smartbreed.i18n import gettext, translated
 from smartbreed.inference.deep_explanations import METHODS
@@ -19,7 +18,7 @@ from smartbreed.web.components import nav
 from smartbreed.web.components.breed_list import breed_choices, breed_dropdown
 from smartbreed.web.components.templates import html
 from smartbreed.web.pages.identify.flag_form import FlagForm, Updates
-from smartbreed.web.pages.identify.session import Session, network_input
+from smartbreed.web.pages.identify.session import Session, network_input, out_of_date
 
 #: The instant method; the others of `METHODS` run on demand, in a process of their own.
 GRAD_CAM = "gradcam"
@@ -115,8 +114,10 @@ class PetCard:
     def offer(self, method: str) -> Any:
         """The button of the slow explanation, shown only when one is chosen."""
         return gr.update(
-            visible=method != GRAD_CAM,
-            value=gettext("Explain with %(method)s (takes a while)", method=METHODS[method]),
+            visible=method in METHODS and method != GRAD_CAM,
+            value=gettext(
+                "Explain with %(method)s (takes a while)", method=METHODS.get(method, METHODS[GRAD_CAM])
+            ),
         )
 
     def wire(self, method: gr.Radio) -> None:
@@ -163,6 +164,8 @@ class PetCard:
         try:
             number = self.number(session)
             labels, answer = session.labels, session.answer
+            if method not in METHODS:
+                raise out_of_date()
             assert answer is not None  # it has labels
             model = self.services.model.loaded_for(answer.model)
             index = labels.index(breed)
@@ -183,7 +186,7 @@ class PetCard:
     def _shown(self, session: Session, number: int, breed: str) -> tuple[Any, Any]:
         pet = session.pet(number)
         if number > len(session.crops):
-            raise RequestError("no_such_pet", "This page is no longer up to date; add your photo again.")
+            raise out_of_date()
         crop = session.crops[number - 1]
         # From the answer's own class maps and labels: the model may have been replaced since.
         return crop, overlay(crop, session.labels.heat(pet.class_maps, breed))

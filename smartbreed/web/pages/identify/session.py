@@ -30,6 +30,11 @@ from smartbreed.web.pages.identify.photo_input import Upload
 CROP_SIZE = 440
 
 
+def out_of_date() -> RequestError:
+    """For a page that is older than the server, or asks for what it does not show."""
+    return RequestError("no_such_pet", "This page is no longer up to date; add your photo again.")
+
+
 @dataclass(frozen=True)
 class Options:
     """What the visitor chose under "Settings"."""
@@ -97,7 +102,24 @@ class Session:
 
     @property
     def view(self) -> View:
+        """What is shown.
+
+        Raises:
+            RequestError: nothing is, as when the page is older than the server.
+        """
+        if not self.views:
+            raise out_of_date()
         return self.views[self.index]
+
+    def at(self, index: int) -> Session:
+        """Turned to another view, without its crops.
+
+        Raises:
+            RequestError: there is none, as when the page is older than the server.
+        """
+        if not 0 <= index < len(self.views):
+            raise out_of_date()
+        return replace(self, index=index, first=0, crops=())
 
     @property
     def answer(self) -> Identification | None:
@@ -114,7 +136,7 @@ class Session:
             RequestError: nothing is shown.
         """
         if self.answer is None or self.answer.labels is None:
-            raise RequestError("no_such_pet", "This page is no longer up to date; add your photo again.")
+            raise out_of_date()
         return self.answer.labels
 
     def pet(self, number: int) -> Pet:
@@ -125,7 +147,7 @@ class Session:
         """
         answer = self.answer
         if answer is None or not 1 <= number <= len(answer.pets):
-            raise RequestError("no_such_pet", "This page is no longer up to date; add your photo again.")
+            raise out_of_date()
         return answer.pets[number - 1]
 
 
@@ -218,8 +240,12 @@ def read_view(services: Services, view: View) -> Photo:
 
 
 def at_view(services: Services, session: Session, index: int, photo: Photo | None = None) -> Session:
-    """The session turned to another view, with the crops of its pets."""
-    session = replace(session, index=min(max(index, 0), len(session.views) - 1), first=0, crops=())
+    """The session turned to another view, with the crops of its pets.
+
+    Raises:
+        RequestError: as of `Session.at`.
+    """
+    session = session.at(index)
     if session.answer is None or not session.answer.pets:
         return session
     photo = photo or read_view(services, session.view)

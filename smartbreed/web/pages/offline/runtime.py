@@ -18,6 +18,7 @@ from pathlib import Path
 from smartbreed.core.errors import SmartBreedError
 from smartbreed.core.files import replace_durably, write_tmp
 
+REGISTRY = "https://registry.npmjs.org"
 FOLDER = Path(__file__).parents[2] / "static" / "offline" / "vendor"
 #: Package on the npm registry: its sha512, and what is taken of it under which name.
 _PACKAGES = {
@@ -45,7 +46,7 @@ def is_there(folder: Path = FOLDER) -> bool:
     return all((folder / name).is_file() for name in FILES)
 
 
-def fetch(folder: Path = FOLDER, registry: str = "https://registry.npmjs.org") -> None:
+def fetch(folder: Path = FOLDER, registry: str = REGISTRY) -> None:
     """Fetch what is missing.
 
     Raises:
@@ -55,17 +56,7 @@ def fetch(folder: Path = FOLDER, registry: str = "https://registry.npmjs.org") -
         return
     folder.mkdir(parents=True, exist_ok=True)
     for package, (sha512, taken) in _PACKAGES.items():
-        name, _, version = package.rpartition("@")
-        address = f"{registry}/{name}/-/{name.rpartition('/')[2]}-{version}.tgz"
-        try:
-            with urllib.request.urlopen(address, timeout=60) as answer:
-                content = answer.read()
-        except (OSError, urllib.error.URLError):
-            raise SmartBreedError(
-                "no_runtime", f"{address} cannot be fetched; /offline needs it. Try again with a connection."
-            ) from None
-        if base64.b64encode(hashlib.sha512(content).digest()).decode() != sha512:
-            raise SmartBreedError("no_runtime", f"{address} is not the file it was; nothing was kept of it.")
+        content = fetch_package(package, sha512, registry, "/offline")
         with tarfile.open(fileobj=io.BytesIO(content)) as packed:
             for inside, kept in taken.items():
                 member = packed.extractfile(f"package/{inside}")
@@ -73,6 +64,31 @@ def fetch(folder: Path = FOLDER, registry: str = "https://registry.npmjs.org") -
                 # Without a bundler the one package has to name the file of the other.
                 text = member.read().replace(b'"@litertjs/wasm-utils"', b'"./wasm-utils.js"')
                 replace_durably(write_tmp(folder, kept, text), folder / kept)
+
+
+def fetch_package(package: str, sha512: str, registry: str, needed_by: str) -> bytes:
+    """The archive of a package of the npm registry.
+
+    Args:
+        package: ``NAME@VERSION``.
+        sha512: of the archive, in base64.
+        needed_by: what it is for, such as ``/offline``; named where it cannot be fetched.
+
+    Raises:
+        SmartBreedError: the registry cannot be reached, or sends something else.
+    """
+    name, _, version = package.rpartition("@")
+    address = f"{registry}/{name}/-/{name.rpartition('/')[2]}-{version}.tgz"
+    try:
+        with urllib.request.urlopen(address, timeout=60) as answer:
+            content = bytes(answer.read())
+    except (OSError, urllib.error.URLError):
+        raise SmartBreedError(
+            "no_runtime", f"{address} cannot be fetched; {needed_by} needs it. Try again with a connection."
+        ) from None
+    if base64.b64encode(hashlib.sha512(content).digest()).decode() != sha512:
+        raise SmartBreedError("no_runtime", f"{address} is not the file it was; nothing was kept of it.")
+    return content
 
 
 if __name__ == "__main__":

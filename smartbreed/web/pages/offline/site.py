@@ -144,7 +144,9 @@ def build(bundle: Bundle, folder: Path) -> list[str]:
             else:
                 target.write_bytes(content or b"")
         (folder / "index.html").write_text(alone(bundle), "utf-8")
-        (folder / "README.md").write_text(_CARD.format(title=bundle.config.name), "utf-8")
+        of_pets = Labels(bundle.config.classifier).of_pets
+        about = "the breeds of cats and dogs" if of_pets else "what a picture shows"
+        (folder / "README.md").write_text(_CARD.format(title=bundle.config.name, about=about), "utf-8")
     return ["index.html", "README.md", *files]
 
 
@@ -184,5 +186,5 @@ sdk: static
 pinned: false
 ---
 
-Names the breeds of cats and dogs in the browser: no photo is uploaded.
+Names {about} in the browser: no photo is uploaded.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from fastapi import FastAPI
@@ -22,6 +23,11 @@ _TITLE, _ABOUT = (
     mark("Quiz"),
     mark("Guess the breed, against the model: five rounds against the clock, or until three mistakes."),
 )
+#: Of views that are no start.
+_TITLES = {
+    "round": mark("A round of the quiz"), "result": mark("A round of the quiz"),
+    "over": mark("The end of a game"),
+}  # fmt: skip
 
 
 def quiz_app(services: Services) -> FastAPI:
@@ -78,10 +84,9 @@ def _add_routes(app: FastAPI, services: Services) -> None:
 
     @app.post("/quiz/play/{game}/next")
     def go_on(game: str, visit: Visit = asked, form: dict[str, str] = formed) -> Response:
-        number = form.get("number", "")
-        return tried(
-            visit, game, lambda: quiz.go_on(_player(visit), game, int(number) if number.isdecimal() else 0)
-        )
+        text = form.get("number", "")
+        number = int(text) if re.fullmatch(r"[0-9]{1,9}", text) else 0
+        return tried(visit, game, lambda: quiz.go_on(_player(visit), game, number))
 
     @app.get("/quiz/picture/{game}/{number}/{kind}")
     def picture(game: str, number: int, kind: str, visit: Visit = asked) -> Response:
@@ -148,7 +153,8 @@ def _play(game: QuizGame) -> str:
 
 
 def _page(visit: Visit, view: str, status: int = 200, **values: Any) -> Response:
+    title = gettext(_TITLES.get(view, _TITLE))
     return visit.plain(
-        f"quiz/{view}.html", status, key="quiz", title=gettext(_TITLE), about=gettext(_ABOUT), path="quiz",
+        f"quiz/{view}.html", status, key="quiz", title=title, about=gettext(_ABOUT), path="quiz",
         rounds=ROUNDS, most_lives=LIVES, seconds=round(SECONDS), **values,
     )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from smartbreed.breeds.catalogue import GROUPS
-from smartbreed.i18n import gettext, mark
+from smartbreed.i18n import gettext, mark, of_things
 from smartbreed.web.components.breed_list import breed_dropdown
 from smartbreed.web.components.page_language import each_language
 from smartbreed.web.components.templates import html
@@ -29,7 +29,7 @@ class Acts:
             with gr.Column(scale=5, min_width=320, elem_classes=["sb-right", "sb-card"]):
                 self.words = gr.HTML(elem_id="review-words", elem_classes="sb-live")
                 self.missed_species = gr.Radio(
-                    _SPECIES, label=gettext("The missed pet is a"), visible=False,
+                    _species(), label=gettext("The missed pet is a"), visible=False,
                     elem_id="review-species",
                 )  # fmt: skip
                 self.together = gr.Checkbox(visible=False, value=True, label="", elem_id="review-together")
@@ -57,6 +57,7 @@ class Acts:
             self.cancel_relabel = gr.Button(gettext("Cancel"), size="sm", elem_id="review-relabel-cancel")
         with gr.Column(visible=False, elem_classes="sb-form", elem_id="review-new-form") as self.breed_form:
             gr.HTML(each_language(lambda: html.heading(gettext("A breed the catalogue lacks"))))
+            # A thing is neither a cat nor a dog, and of no family.
             with gr.Row():
                 name = gr.Textbox(
                     label=gettext("Name people use"), max_length=80, elem_id="review-new-name", min_width=180
@@ -66,10 +67,18 @@ class Acts:
                     min_width=150, elem_id="review-new-id",
                 )  # fmt: skip
                 species = gr.Radio(
-                    _SPECIES, label=gettext("Species"), elem_id="review-new-species", min_width=140
+                    _species(),
+                    label=gettext("Species"),
+                    elem_id="review-new-species",
+                    min_width=140,
+                    visible=not of_things(),
                 )
                 group = gr.Dropdown(
-                    [], label=gettext("Group (if one fits)"), elem_id="review-new-group", min_width=200
+                    [],
+                    label=gettext("Group (if one fits)"),
+                    elem_id="review-new-group",
+                    min_width=200,
+                    visible=not of_things(),
                 )
             self.new_breed = [name, key, species, group]
             with gr.Row(elem_classes="sb-actions"):
@@ -142,7 +151,7 @@ class Acts:
             self.next: gr.update(interactive=desk.place + 1 < len(desk.items)),
             name: item.flag.label_text or "",
             key: "",
-            species: known,
+            species: gr.update(value=known, visible=not of_things()),
             group: groups_of(known),
         }
 
@@ -154,4 +163,9 @@ def _open(relabel: bool, new: bool) -> tuple[Any, Any]:
 def groups_of(species: str | None) -> Any:
     """The groups a new breed of a species can belong to."""
     found = sorted((gettext(group.name), group.id) for group in GROUPS.values() if group.species == species)
-    return gr.update(choices=[(gettext("None of these"), ""), *found], value="")
+    choices = [(gettext("None of these"), ""), *found]
+    return gr.update(choices=choices, value="", visible=not of_things())
+
+
+def _species() -> list[tuple[str, str]]:
+    return [(gettext(text), species) for text, species in _SPECIES]

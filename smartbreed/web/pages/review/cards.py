@@ -10,10 +10,10 @@ from babel.dates import format_skeleton
 
 from smartbreed.i18n import ENGLISH, gettext, language, mark, translated
 from smartbreed.review.claims import said
-from smartbreed.review.decisions import OUTCOMES, NewBreed, breed_name
+from smartbreed.review.decisions import OUTCOMES, breed_name
 from smartbreed.review.queue import Item
 from smartbreed.review.service import Outcome
-from smartbreed.review.stats import Stats
+from smartbreed.review.stats import Progress
 from smartbreed.web.components.sentences import percent
 from smartbreed.web.components.templates import Macros
 from smartbreed.web.pages.review.pictures import Views
@@ -40,7 +40,7 @@ _MANY = {
 _SPECIES = {"cat": mark("cat"), "dog": mark("dog")}
 
 
-def progress(stats: Stats, place: int, count: int, here: int) -> str:
+def progress(done: Progress, place: int, count: int, here: int) -> str:
     """How much is left, and where in the list one is.
 
     Args:
@@ -48,18 +48,16 @@ def progress(stats: Stats, place: int, count: int, here: int) -> str:
         count: flags in the list.
         here: decided since the page was opened.
     """
-    total = stats.open + stats.decided
+    total = done.open + done.decided
     left = (
-        gettext("%(number)s left to review", number=stats.open)
-        if stats.open
-        else gettext("Nothing to review")
+        gettext("%(number)s left to review", number=done.open) if done.open else gettext("Nothing to review")
     )
-    notes = [gettext("%(decided)s of %(total)s decided", decided=stats.decided, total=total)] if total else []
+    notes = [gettext("%(decided)s of %(total)s decided", decided=done.decided, total=total)] if total else []
     if here:
         notes.append(gettext("%(number)s by you just now", number=here))
-    if stats.unseen:
-        notes.append(gettext("the model has still to look at %(number)s", number=stats.unseen))
-    return str(MACROS.progress(left, notes, place, count, stats.decided / total if total else 1.0))
+    if done.unseen:
+        notes.append(gettext("the model has still to look at %(number)s", number=done.unseen))
+    return str(MACROS.progress(left, notes, place, count, done.decided / total if total else 1.0))
 
 
 def pictures(item: Item, shown: Views, name: Name, alike: Any) -> str:
@@ -150,11 +148,11 @@ def accept_text(item: Item) -> str:
     return gettext("Accept %(breed)s", breed=item.label_name) if item.label_name else gettext("Accept")
 
 
-def outcome_text(outcome: Outcome, new: Mapping[str, NewBreed]) -> str:
+def outcome_text(outcome: Outcome, names: Mapping[str, str]) -> str:
     """What was just decided, and what was not."""
     rows = outcome.decisions
     row = rows[0]
-    breed = row.name or breed_name(row.label, new) if row.label else ""
+    breed = row.name or breed_name(row.label, names) if row.label else ""
     if len({other.label for other in rows}) > 1:
         text = gettext("%(number)s flags decided.", number=len(rows))
     elif len({other.decision for other in rows}) > 1:

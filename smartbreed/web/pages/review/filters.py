@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from smartbreed.breeds.catalogue import Breed
 from smartbreed.i18n import gettext, mark
 from smartbreed.web.components.breed_list import breed_choices, breed_dropdown, catalogue
 
@@ -22,28 +23,36 @@ _VERDICTS = [
 _VIEWS = [(mark("One by one"), "one"), (mark("List"), "list")]
 
 
-class FilterBar:
-    """Must be made inside the page; `inputs` are the fields of `queue.Filters`, in order."""
+def _said(choices: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(gettext(text), value) for text, value in choices]
 
-    def __init__(self) -> None:
+
+class FilterBar:
+    """Must be made inside the page; `inputs` are the fields of `queue.Filters`, in order.
+
+    Args:
+        known: what the model names.
+    """
+
+    def __init__(self, known: tuple[Breed, ...]) -> None:
         plain: dict[str, Any] = {"filterable": False, "min_width": 140}
         with gr.Row(elem_classes="sb-filters", elem_id="review-filters"):
             self.state = gr.Dropdown(
-                _STATES, value="open", label=gettext("Show"), elem_id="review-state", **plain
+                _said(_STATES), value="open", label=gettext("Show"), elem_id="review-state", **plain
             )
             self.verdict = gr.Dropdown(
-                _VERDICTS, value="", label=gettext("Answer"), elem_id="review-verdict", **plain
+                _said(_VERDICTS), value="", label=gettext("Answer"), elem_id="review-verdict", **plain
             )
             self.breed = breed_dropdown(
-                [(gettext("Every breed"), ""), *breed_choices(catalogue())], value="", label=gettext("Breed"),
-                min_width=140, elem_id="review-breed-filter",
+                [(gettext("Every breed"), ""), *breed_choices(catalogue(known))], value="",
+                label=gettext("Breed"), min_width=140, elem_id="review-breed-filter",
             )  # fmt: skip
             self.flagger = gr.Dropdown(
                 [(gettext("Everybody"), "")], value="", label=gettext("Person"), allow_custom_value=True,
                 min_width=140, elem_id="review-flagger",
             )  # fmt: skip
             self.view = gr.Radio(
-                _VIEWS, value="one", label=gettext("View"), min_width=170, elem_id="review-view"
+                _said(_VIEWS), value="one", label=gettext("View"), min_width=170, elem_id="review-view"
             )
         self.inputs = [self.state, self.verdict, self.breed, self.flagger]
         self.changes = [control.input for control in self.inputs]

@@ -63,7 +63,7 @@ class ReviewPage:
         self.where = gr.Textbox(visible=False)
         with gr.Column(visible=False, elem_id="review") as self.main:
             self.progress = gr.HTML(elem_id="review-progress", elem_classes="sb-live")
-            self.filters = FilterBar()
+            self.filters = FilterBar(services.identifier.known.breeds)
             self.message = gr.HTML(elem_id="review-message", elem_classes="sb-live")
             with gr.Column(elem_id="review-one") as self.one:
                 self.acts = Acts()
@@ -84,8 +84,8 @@ class ReviewPage:
             )
             self.bulk_reject = gr.Button(gettext("Reject"), size="sm", elem_id="review-bulk-reject")
             self.bulk_breed = breed_dropdown(
-                [_NO_BREED], value="", show_label=False, label=gettext("Relabel as"), container=False,
-                min_width=200, elem_id="review-bulk-breed",
+                [(gettext(_NO_BREED[0]), _NO_BREED[1])], value="", show_label=False,
+                label=gettext("Relabel as"), container=False, min_width=200, elem_id="review-bulk-breed",
             )  # fmt: skip
             self.bulk_relabel = gr.Button(gettext("Relabel"), size="sm", elem_id="review-bulk-relabel")
             self.bulk_undo = gr.Button(gettext("Undo"), size="sm", elem_id="review-bulk-undo")
@@ -240,15 +240,21 @@ class ReviewPage:
     def _relabel(
         self, desk: Desk, reviewer: str, where: str, breed: str, together: bool, reason: str
     ) -> tuple[Desk, str]:
-        new_decision = decisions.relabel(breed, self.services.review.new_breeds(), reason)
+        new_decision = self._another(breed, reason)
         return self._carry_out(desk, new_decision, reviewer, together, where)
+
+    def _another(self, breed: str, reason: str = "") -> NewDecision:
+        new = self.services.review.new_breeds()
+        return decisions.relabel(breed, new, reason, lambda: self.services.identifier.known.breeds)
 
     def _new_breed(
         self, desk: Desk, reviewer: str, where: str, name: str, key: str, species: str, group: str | None,
         together: bool, reason: str,
     ) -> tuple[Desk, str]:  # fmt: skip
         known = self.services.review.new_breeds()
-        new_decision = decisions.new_breed(name, species or "", group or "", known, key, reason)
+        new_decision = decisions.new_breed(
+            name, species or "", group or "", known, key, reason, things=self.services.of_things
+        )
         return self._carry_out(desk, new_decision, reviewer, together, where)
 
     def _carry_out(
@@ -261,7 +267,7 @@ class ReviewPage:
         ids = [desk.item.id, *(item.id for item in desk.alike if together)]
         review = self.services.review
         outcome = review.decide(ids, new_decision, reviewer, together=len(ids) > 1)
-        return after(review, desk, outcome), cards.outcome_text(outcome, review.new_breeds())
+        return after(review, desk, outcome), cards.outcome_text(outcome, review.names())
 
     def _undo(self, desk: Desk, reviewer: str) -> tuple[Desk, str]:
         """Take back what was done last here or, where a decided flag is shown, what was decided about it."""
@@ -314,7 +320,7 @@ class ReviewPage:
     def _bulk_relabel(self, desk: Desk, reviewer: str, chosen: str, breed: str) -> tuple[Desk, str]:
         if not breed:
             raise ReviewError("none_chosen", "Choose the breed first.")
-        new_decision = decisions.relabel(breed, self.services.review.new_breeds())
+        new_decision = self._another(breed)
         return self._carry_out_all(desk, new_decision, reviewer, chosen)
 
     def _carry_out_all(
@@ -322,7 +328,7 @@ class ReviewPage:
     ) -> tuple[Desk, str]:
         review = self.services.review
         outcome = review.decide(chosen_ids(desk, chosen), new_decision, reviewer)
-        return after(review, desk, outcome), cards.outcome_text(outcome, review.new_breeds())
+        return after(review, desk, outcome), cards.outcome_text(outcome, review.names())
 
     def _bulk_undo(self, desk: Desk, reviewer: str, chosen: str) -> tuple[Desk, str]:
         """Take back what was decided about the chosen flags or, where none are, what was done last here."""

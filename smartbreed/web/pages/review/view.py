@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from smartbreed.breeds.catalogue import Breed
+from smartbreed.breeds.catalogue import AnySpecies, Breed, breed_of_label
 from smartbreed.review.claims import label_of
 from smartbreed.review.decisions import NewBreed, breed_name
 from smartbreed.review.queue import Item
@@ -54,27 +54,28 @@ def show(services: Services, desk: Desk, as_list: bool) -> Shown:
     """
     review = services.review
     new = review.new_breeds()
+    names = review.names(new)
 
     def name(breed: str | None) -> str:
-        return breed_name(breed, new)
+        return breed_name(breed, names)
 
-    item, stats = desk.item, review.stats()
+    item, progress = desk.item, review.progress()
     seen = Views() if item is None or as_list else views(services, item)
     few = [] if as_list else desk.alike[:ALIKE]
     alike = cards.strip(few, _thumbnails(services, few), len(desk.alike) - len(few))
     people = Counter(item.flag.flagger for item in desk.items).most_common(30)
     return Shown(
-        progress=cards.progress(stats, desk.place, 0 if as_list else len(desk.items), desk.here),
+        progress=cards.progress(progress, desk.place, 0 if as_list else len(desk.items), desk.here),
         pictures="" if item is None or as_list else cards.pictures(item, seen, name, alike),
         words="" if item is None or as_list else cards.words(item, seen, name),
         listed=_list(services, desk, name) if as_list else "",
-        breeds=_breeds(new, seen),
+        breeds=_breeds(services.identifier.known.breeds, new, seen),
         flaggers=[(f"{person[:8]} ({count})", person) for person, count in people],
         acceptable=item is not None
         and (label_of(item.flag) is not None or item.flag.verdict in ("not_a_pet", "missed")),
         gold=item is not None and item.state != "open" and review.is_gold(item.id),
         species=seen.pet.species if seen.pet else "",
-        ever=stats.open + stats.decided > 0,
+        ever=progress.open + progress.decided > 0,
     )
 
 
@@ -90,9 +91,10 @@ def _thumbnails(services: Services, items: Sequence[Item]) -> dict[str, str]:
     return {item.id: thumb for item, thumb in zip(items, thumbs, strict=True)}
 
 
-def _breeds(new: Mapping[str, NewBreed], seen: Views) -> list[tuple[str, str]]:
-    introduced = [
-        Breed(breed.id, breed.name, (), "cat" if breed.species == "cat" else "dog", breed.group)
-        for breed in new.values()
-    ]
-    return breed_choices(catalogue(), seen.pet.breeds if seen.pet else (), introduced)
+def _breeds(known: tuple[Breed, ...], new: Mapping[str, NewBreed], seen: Views) -> list[tuple[str, str]]:
+    introduced = [breed_of_label(one.id, one.name, _species(one.species), one.group) for one in new.values()]
+    return breed_choices(catalogue(known), seen.pet.breeds if seen.pet else (), introduced)
+
+
+def _species(text: str) -> AnySpecies:
+    return "cat" if text == "cat" else "dog" if text == "dog" else ""

@@ -48,6 +48,19 @@ TROUBLES = {
     "night_camera": mark("Night camera"),
     "box_jitter": mark("Cropped inexactly"),
 }
+#: What the strength of a trouble is, as `training.evaluation.robustness` writes it into ``evaluation.json``.
+UNITS = (
+    mark("Gaussian blur, σ in pixels of 224"),
+    mark("Gaussian noise, σ of 255"),
+    mark("JPEG quality"),
+    mark("brightness, share of the original"),
+    mark("rotation, degrees to either side"),
+    mark("side of the pet, pixels of 224"),
+    mark("colour taken away, share"),
+    mark("brightness, with noise of σ 12"),
+    mark("brightness before the gain"),
+    mark("move of each box side, share of it"),
+)
 
 
 @dataclass(frozen=True)

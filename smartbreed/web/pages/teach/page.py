@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from fastapi import Depends, FastAPI
 from PIL import Image
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -43,7 +44,7 @@ _FILES, _FIELDS, _FIELD_BYTES = 500, 20, 20_000
 #: Photos of a class that are shown before one asks for the others.
 _SHOWN = 18
 #: The curve: width, height and margins of its drawing.
-_WIDE, _HIGH, _LEFT, _FOOT = 560, 220, 44, 26
+_WIDE, _HIGH, _LEFT, _FOOT = 560, 220, 66, 30
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,9 @@ def _sent_with(services: Services, *, members: bool) -> Any:
             return
         if members:
             visit.member()
+        _, said = parse_options_header(request.headers["content-type"])
+        if said.get(b"charset", b"utf-8").lower() != b"utf-8":  # some raise, some make half a character
+            raise RequestError("bad_form", "This is not a form of ours.", status=400)
         try:
             form = await request.form(max_files=_FILES, max_fields=_FIELDS, max_part_size=_FIELD_BYTES)
         except HTTPException:
@@ -126,7 +130,11 @@ def _add_lists(app: FastAPI, services: Services) -> None:
 
     def show(visit: Visit, status: int = 200, **values: Any) -> Response:
         models = teach.models(visit.who.id) if visit.who else []
-        return _page(visit, "start", status, models=models, most=services.settings.teach_models, **values)
+        finds_pets = services.identifier.detector is not None
+        return _page(
+            visit, "start", status, models=models, most=services.settings.teach_models,
+            finds_pets=finds_pets, **values,
+        )  # fmt: skip
 
     @app.get("/teach")
     def start(visit: Visit = asked) -> Response:
@@ -328,6 +336,8 @@ def served_app(services: Services) -> FastAPI:
         body = await read_body(
             request, max_bytes=settings.max_bytes, max_photos=1, uploads=Path("/nonexistent")
         )
+        if len(body.photos) != 1:
+            raise RequestError("one_photo", f"Send one photo. Received: {len(body.photos)}.")
         item = body.photos[0]
         if item.error:
             raise item.error
