@@ -49,6 +49,7 @@ STEPS = 2
 IS_DARK = (
     "getComputedStyle(document.body).backgroundColor.match(/[\\d.]+/g).slice(0, 3).every((one) => one < 90)"
 )
+CHANGING = "document.getAnimations().some((one) => one instanceof CSSTransition)"
 #: Rules of axe whose answer can change with the colours; the others are asked once.
 OF_COLORS = ("color-contrast", "link-in-text-block")
 #: Gradio's pages fill themselves, and their connection is never idle.
@@ -122,7 +123,7 @@ def in_both_schemes(page: Any) -> list[str]:
         page.emulate_media(color_scheme=scheme)
         # Colours change over with the next frame that is drawn. Asked from here: a page that runs nothing
         # lets no condition be evaluated in it later.
-        until(lambda dark=scheme == "dark": page.evaluate(IS_DARK) is dark)
+        until(lambda dark=scheme == "dark": page.evaluate(IS_DARK) is dark and not page.evaluate(CHANGING))
         page.wait_for_timeout(100)
         faults += [f"{scheme}: {fault}" for fault in serious(page, rules)]
         faults += [f"{scheme}: faint: {one}" for one in page.evaluate(FAINT)]

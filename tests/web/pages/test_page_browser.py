@@ -265,6 +265,28 @@ def test_everything_by_keyboard(open_page: OpenPage, server: Server, two_pets: P
     assert rows(server)[-1]["verdict"] == "unsure"
 
 
+_CHANGE_OF_COLORS = """() => new Promise((done) => {
+  const states = [];
+  const note = () => {
+    const running = document.getAnimations().filter((one) => one instanceof CSSTransition).length;
+    states.push([getComputedStyle(document.querySelector("h1")).color, running]);
+    if (states.length < 40) requestAnimationFrame(note); else done(states);
+  };
+  const wanted = matchMedia("(prefers-color-scheme: dark)");
+  wanted.addEventListener("change", () => requestAnimationFrame(note));
+})"""
+
+
+def test_colors_change_at_once_where_motion_is_unwanted(open_page: OpenPage) -> None:
+    page = open_page(reduced_motion="reduce", color_scheme="dark")
+    page.wait_for_selector("body.dark")
+    page.evaluate("(watch) => { window.changes = eval(watch)(); }", _CHANGE_OF_COLORS)
+    page.emulate_media(color_scheme="light")
+    states = page.evaluate("window.changes")
+    assert [running for _, running in states] == [0] * len(states)
+    assert len({color for color, _ in states}) == 1
+
+
 def test_the_pages_own_events_stay_out_of_the_api(server: Server) -> None:
     with urllib.request.urlopen(f"{server.url}gradio_api/info", timeout=10) as answer:
         api = json.load(answer)
