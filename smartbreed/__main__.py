@@ -1,4 +1,4 @@
-"""``python -m smartbreed``."""
+"""Entry point of ``python -m smartbreed``."""
 
 from smartbreed.cli.main import main
 

@@ -1,6 +1,7 @@
-"""An installation, examined: what works, what does not, and what to do about it.
+"""Diagnose an installation: what works, what does not, and how to fix it.
 
-Nothing is changed but for what a start would make anyway, such as the embedded Hub's folder.
+Nothing is changed, except that files may be created which a start creates anyway, such as the embedded Hub's
+folder.
 """
 
 from __future__ import annotations
@@ -31,20 +32,20 @@ from smartbreed.hub.connection import chosen_hub
 from smartbreed.registry.live import LiveModel
 
 State = Literal["ok", "warning", "failed"]
-#: Free bytes on the disk of the home below which there is a warning, and a failure.
+#: Free bytes on the disk of the home below which the check warns, and below which it fails.
 _LOW, _LEAST = 2_000_000_000, 200_000_000
-#: Seconds for a connection.
+#: Timeout for a connection to a proxy, in seconds.
 _PATIENCE_S = 8.0
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one look has found.
+    """The result of one check.
 
     Attributes:
-        part: what was looked at.
-        said: what was found, in a sentence without a secret in it.
-        do: what to do about it; empty when all is well.
+        part: what was checked.
+        said: what was found, in a sentence that contains no secret.
+        do: what to do about it; empty if all is well.
     """
 
     part: str
@@ -54,7 +55,7 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """Look at every part, in the order in which a start needs them."""
+    """Check every part, in the order in which a start needs them; only the settings if they are invalid."""
     try:
         settings = load_settings()
     except SmartBreedError as error:
@@ -89,7 +90,7 @@ _ADVICE = {
 
 
 def disk(settings: Settings) -> Iterator[Finding]:
-    """Whether the home can be written, is closed to others, and has space."""
+    """Check that the home is writable, has free space and is not open to other users."""
     home = settings.home_dir
     there = next(folder for folder in (home, *home.parents) if folder.exists())
     if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
@@ -113,7 +114,7 @@ def disk(settings: Settings) -> Iterator[Finding]:
 
 
 def database(settings: Settings) -> Iterator[Finding]:
-    """Whether it answers, and whether its tables are those of this version."""
+    """Check that the database answers and that its schema is that of this version."""
     url = sa.make_url(settings.resolved_database_url) if settings.database_url else None
     kind = url.get_backend_name() if url else "sqlite"
     if kind == "sqlite" and not (settings.home_dir / "smartbreed.db").exists() and not settings.database_url:
@@ -140,7 +141,7 @@ def database(settings: Settings) -> Iterator[Finding]:
 
 
 def model(settings: Settings) -> Iterator[Finding]:
-    """Whether the model that a start would take loads and passes its self-test."""
+    """Check that the model that a start would use loads and passes its self-test."""
     live = LiveModel(settings)
     version = live.current.version
     where = version.repo or settings.model or "the program"
@@ -154,7 +155,7 @@ def model(settings: Settings) -> Iterator[Finding]:
 
 
 def hub(settings: Settings) -> Iterator[Finding]:
-    """Whether the Hub answers."""
+    """Check that the Hub answers, and that there is a token for any Hub but the embedded one."""
     check_hub(settings)
     chosen = chosen_hub(settings)
     yield Finding("hub", "ok", "The embedded Hub answers." if chosen.embedded else f"{chosen.name} answers.")
@@ -164,7 +165,7 @@ def hub(settings: Settings) -> Iterator[Finding]:
 
 
 def mail(settings: Settings) -> Iterator[Finding]:
-    """Whether the mail server takes a connection, and a sign-in where one is set."""
+    """Check that the mail server accepts a connection, and the sign-in if one is configured."""
     if not Mail(settings).configured:
         do = "Set SMARTBREED_SMTP_URL, SMARTBREED_MAIL_FROM and SMARTBREED_PUBLIC_URL where people sign up."
         state: State = "warning" if settings.public_url else "ok"
@@ -180,7 +181,7 @@ def mail(settings: Settings) -> Iterator[Finding]:
 
 
 def secrets(settings: Settings) -> Iterator[Finding]:
-    """Whether secrets are there where others can reach the app, and are not those of an example."""
+    """Check that the secrets are set where others can reach the app, and that none is weak or an example."""
     host = os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"
     check_secret(settings, host)
     reachable = not is_loopback(host) or bool(public_origin(settings.public_url))
@@ -227,7 +228,7 @@ _DEFAULTS = {"password", "passwort", "smartbreed", "changeme", "change me", "123
 
 
 def proxies(settings: Settings) -> Iterator[Finding]:
-    """Whether proxies that the environment names are there, and whether the one in front is believed."""
+    """Check that the proxies in the environment are reachable, and that the reverse proxy is trusted."""
     found = False
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         value = os.environ.get(name) or os.environ.get(name.lower()) or ""

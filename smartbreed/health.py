@@ -1,4 +1,4 @@
-"""Whether everything is there that answering and learning need: database, model and Hub."""
+"""Readiness checks of the parts that answering and learning need: database, model and Hub."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from smartbreed.core.settings import Settings
     from smartbreed.services import Services
 
-#: Parts that `Readiness` looks at.
+#: Parts that `Readiness` checks.
 PARTS = ("database", "model", "hub")
-#: However often it is asked, each part is looked at no more often, in seconds.
+#: Seconds for which a result is cached.
 FRESH_S = 5.0
 
 
 def check_hub(settings: Settings) -> None:
-    """Ask the Hub of the settings for the model repo, which need not be there yet.
+    """Check that the Hub of the settings answers a request for the model repo, which need not exist yet.
 
     Raises:
-        SmartBreedError: it cannot be reached, has trouble of its own, or does not take the token.
+        SmartBreedError: the Hub cannot be reached, has an internal error, or refuses the token.
     """
     try:
         repo_state(connect(settings), settings.model_repo, "model")
@@ -35,7 +35,7 @@ def check_hub(settings: Settings) -> None:
 
 
 class Readiness:
-    """Looks at the parts of a running app; safe to use from many threads.
+    """Checks the parts of a running app. Thread-safe.
 
     Args:
         services: of the app.
@@ -52,8 +52,11 @@ class Readiness:
         self._at = -float("inf")
 
     def missing(self) -> dict[str, str]:
-        """Why a part is not there, by its name; at most `FRESH_S` old, and never raises."""
-        # A Hub that hangs keeps one caller waiting; the others get what was known before.
+        """Return why parts are not ready, by part; empty if all are. Never raises a `SmartBreedError`.
+
+        The result is cached for `FRESH_S`.
+        """
+        # If the Hub hangs, only one caller waits; the others get the previous result.
         if time.monotonic() - self._at >= FRESH_S and self._looking.acquire(blocking=self._at < 0):
             try:
                 if time.monotonic() - self._at >= FRESH_S:

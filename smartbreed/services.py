@@ -1,7 +1,7 @@
-"""Everything the interfaces (page, API, MCP, command line) share: settings → loaded services.
+"""The services that all interfaces (web pages, API, MCP, command line) share, created from the settings.
 
-An interface turns its own arguments into calls of this module and its answers into
-what the caller expects; no interface identifies anything itself.
+An interface turns its arguments into calls of this module, and the results into what its caller expects. No
+interface identifies photos itself.
 """
 
 from __future__ import annotations
@@ -73,29 +73,33 @@ from smartbreed.training_jobs.workspace import remove_leftovers
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two looks at what is left to do of deleted accounts.
+#: Seconds between two runs of the task that completes account deletions.
 _DELETIONS_S = 60.0
-#: How long a retraining waits for another process that is publishing, in seconds.
+#: Seconds that a retraining waits while another process is publishing.
 _PATIENCE_S = 30.0
 
 
 class Services:
-    """The loaded model and the feedback, each opened on first use.
+    """The services of an app, each opened on first use.
 
     Args:
-        settings: as `smartbreed.core.settings.load_settings` returns them.
+        settings: from `smartbreed.core.settings.load_settings`.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        #: Counts the answers of all interfaces.
+        #: Records usage statistics of the answers of all interfaces.
         self.recorder = Recorder(lambda: self.flags.sessions, self._likeness)
         self._ends: list[Callable[[], object]] = []
         self._book: BreedBook | None = None
         self._baseline: tuple[str, Baseline] | None = None
 
     def start(self) -> None:
-        """Begin what goes on beside requests: publishing, scoring, and watching for releases and triggers."""
+        """Start the background tasks.
+
+        They publish, score flags, watch for releases and retraining triggers, complete account deletions,
+        write statistics and keep the gallery up to date.
+        """
         settings = self.settings
         tasks = (
             Watcher(self.model),
@@ -113,13 +117,13 @@ class Services:
         garbage.resume()
 
     def stop(self, *beside: Callable[[], object]) -> None:
-        """End what `start` began, and close what was opened.
+        """Stop the background tasks, and close the services that were opened.
 
-        All ends come at once, each in a thread of its own: Docker kills after ten seconds what has
-        not ended, so the last publish begins at once, and a retraining ends beside it.
+        All tasks are stopped in parallel, each in its own thread. Docker kills the process after ten seconds,
+        so the last publish must not wait for a retraining to end.
 
         Args:
-            beside: what else ends at the same time.
+            beside: further functions to call in parallel.
         """
         with ExitStack() as stack:
             stack.callback(decoders.shared.close)
@@ -136,12 +140,12 @@ class Services:
 
     @cached_property
     def assistant(self) -> Assistant:
-        """Answers questions about breeds."""
+        """The assistant, which answers questions about breeds."""
         return Assistant(self.settings, lambda: self.identifier.bundle)
 
     @cached_property
     def admission(self) -> Admission:
-        """What every interface passes before it decodes a photo."""
+        """The memory limit that every interface waits for before it decodes a photo."""
         return Admission(ORDINARY, most_memory(self.settings.max_pixels))
 
     @cached_property
@@ -150,12 +154,12 @@ class Services:
 
     @property
     def identifier(self) -> Identifier:
-        """What answers now. Another may take its place at any time: take it once a request."""
+        """The serving model. It may be swapped at any time, so read it once per request."""
         return self.model.current.identifier
 
     @property
     def breed_book(self) -> BreedBook:
-        """What is known of the breeds of the model that answers now; made once for each version."""
+        """Information about the breeds of the serving model; built once per version."""
         bundle, book = self.identifier.bundle, self._book
         if book is None or book.revision != bundle.version.revision:
             book = self._book = BreedBook(bundle)
@@ -163,7 +167,7 @@ class Services:
 
     @property
     def baseline(self) -> Baseline:
-        """What the model that answers now was measured on; made once for each version."""
+        """The statistics that the serving model's drift is measured against; built once per version."""
         bundle, known = self.identifier.bundle, self._baseline
         if known is None or known[0] != bundle.version.revision:
             known = self._baseline = (bundle.version.revision, baseline_of(bundle))
@@ -182,7 +186,7 @@ class Services:
         return open_publisher(self.settings, self.flags)
 
     def publishing(self) -> PublishingStatus:
-        """Where the flags are on their way into the dataset; asks the database only.
+        """Return the state of publishing flags to the dataset; reads the database only.
 
         Raises:
             StorageError: the database refused.
@@ -201,7 +205,7 @@ class Services:
 
     @cached_property
     def switches(self) -> Switches:
-        """Which features are on, and caps."""
+        """The switches that turn features on or off, and their limits."""
         return Switches(self.settings, lambda: self.flags.sessions)
 
     @cached_property
@@ -213,10 +217,10 @@ class Services:
         return KeptPhotos(self.flags.sessions, self.settings.home_dir, self.settings.quota)
 
     def keep_photo(self, member_id: str, path: Path, answer: Identification) -> None:
-        """Keep a photo that a member identified, if they agreed to that; behind the answer, and never raises.
+        """Keep a photo that a member identified, if they consented. Runs in the background; never raises.
 
         Args:
-            path: of the upload.
+            path: of the uploaded file.
         """
 
         def work() -> None:
@@ -227,16 +231,16 @@ class Services:
             self.members.later(work)
 
     def delete_member(self, member_id: str, by: str = "") -> str:
-        """Delete an account and everything of it; what is published leaves with the next publishing.
+        """Delete an account and all its data; the next publishing removes what was published.
 
         Args:
-            by: as `smartbreed.accounts.member_data.delete` has it.
+            by: as in `smartbreed.accounts.member_data.delete`.
 
         Returns:
             The id of the receipt.
 
         Raises:
-            AccountError, StorageError: as `smartbreed.accounts.member_data.delete` has them.
+            AccountError, StorageError: as in `smartbreed.accounts.member_data.delete`.
         """
         remove_leftovers(self.settings.home_dir)
         return member_data.delete(
@@ -244,7 +248,7 @@ class Services:
         )
 
     def deletion(self, receipt_id: str) -> DeletionReceipt | None:
-        """How far the deletion of an account is; None: there is no such receipt.
+        """Continue the deletion of an account and return its receipt; None if there is no such receipt.
 
         Raises:
             StorageError: disk or database refused.
@@ -254,7 +258,7 @@ class Services:
         )
 
     def rate(self, name: str, most: int, clock: Callable[[], float] = time.time) -> Rate:
-        """A limit that all replicas share; arguments as of `smartbreed.throttle.rate.Rate`."""
+        """Return a rate limit that all replicas share; arguments as for `smartbreed.throttle.rate.Rate`."""
         return Rate(name, most, lambda: self.flags.sessions, lambda: self._salt, clock)
 
     @cached_property
@@ -263,7 +267,7 @@ class Services:
 
     @cached_property
     def messages(self) -> Messages:
-        """What people write to those who run this site."""
+        """Messages from the contact form to the operators of this site."""
         return Messages(lambda: self.flags.sessions, self.settings.keep_messages, self._mail_message)
 
     def _mail_message(self, message: ContactMessage) -> None:
@@ -279,14 +283,14 @@ class Services:
 
     @cached_property
     def gallery(self) -> Gallery:
-        """Photographs that answers are explained by."""
+        """The gallery of photos that explain answers."""
         return Gallery(
             self.settings, lambda: self.flags.sessions, lambda: self.identifier, lambda: self.flags.blobs
         )
 
     @cached_property
     def quiz(self) -> Quiz:
-        """Games about the gallery and the breed texts."""
+        """The quiz about the gallery's photos and the breed texts."""
         return Quiz(
             lambda: self.flags.sessions, self.gallery, lambda: self.identifier,
             lambda: load_secret(self.settings),
@@ -294,7 +298,7 @@ class Services:
 
     @cached_property
     def teach(self) -> Teach:
-        """Models that members make."""
+        """Custom models of members."""
         return Teach(self.settings, lambda: self.flags.sessions, lambda: self.identifier, self.read)
 
     @cached_property
@@ -303,12 +307,12 @@ class Services:
 
     @property
     def of_things(self) -> bool:
-        """Whether the model that answers tells apart something else than cats and dogs."""
+        """True if the serving model classifies something other than cats and dogs."""
         return not self.identifier.known.of_pets
 
     @property
     def introduction(self) -> tuple[str, str]:
-        """Title and line of a model that introduces itself; two empty texts for ours."""
+        """Name and description of a serving model that has a description; two empty strings otherwise."""
         config = self.identifier.bundle.config
         return (config.name, config.about) if config.about else ("", "")
 
@@ -334,7 +338,7 @@ class Services:
         )
 
     def accepted(self) -> Counter[str]:
-        """Accepted photos that the newest version has not learnt from, by the name of the breed.
+        """Return the number of accepted photos that the newest version was not trained on, by breed name.
 
         Raises:
             StorageError: the database refused.
@@ -342,9 +346,9 @@ class Services:
         return self._accepted_photos.waiting()
 
     def needs(self) -> dict[str, Need]:
-        """Whether enough was accepted here to retrain the model that answers, by mode.
+        """Return for each mode whether enough photos were accepted here to retrain the serving model.
 
-        Photos that another app accepted for the same dataset are known to the trainer alone.
+        Photos that another app accepted for the same dataset are not counted; only the trainer sees them.
 
         Raises:
             StorageError: the database refused.
@@ -352,7 +356,7 @@ class Services:
         return self._accepted_photos.needs()
 
     def visitors_breeds(self) -> tuple[VisitorsBreed, ...]:
-        """Breeds that visitors added or are adding. See `AcceptedPhotos.visitors_breeds`.
+        """Return the breeds that visitors added or are adding; see `AcceptedPhotos.visitors_breeds`.
 
         Raises:
             StorageError: the database refused.
@@ -367,26 +371,27 @@ class Services:
         )  # fmt: skip
 
     def retrain(self, mode: str = "head", *, publish: bool = True, trigger: str = "hand") -> Job:
-        """Start a retraining on all that has been accepted until now.
+        """Start a retraining on all photos accepted so far.
 
         Raises:
-            RequestError: ``takes_no_releases``: the model that answers comes from where no release
-                can go, and one is wanted.
-            RequestError, UnavailableError, StorageError: as `Jobs.start` has them.
+            RequestError: ``takes_no_releases`` if ``publish`` is set but the source of the serving model
+                takes no releases.
+            RequestError, UnavailableError, StorageError: as in `Jobs.start`.
         """
         if publish and (why := why_no_releases(self.settings)):
             raise RequestError("takes_no_releases", why)
         self.retraining.check_free()
         accepted = self.accepted().total()
-        # It learns from the dataset. What a Hub refuses now, the next retraining finds.
+        # The trainer reads the dataset, so flags are published first. Those that the Hub refuses now go into
+        # the next retraining.
         self.publisher.run(by_hand=True, patience_s=_PATIENCE_S)
         job = self.retraining.start(mode, publish=publish, trigger=trigger, accepted=accepted)
         self.note("retrain", f"{mode}, started by {trigger}, {accepted} new photos")
         return job
 
     def note(self, action: str, words: str) -> None:
-        """Note in the audit log what was done outside of the database; never raises."""
-        with suppress(StorageError):  # it is done, and the database's fault is logged
+        """Record an action outside the database in the audit log; never raises."""
+        with suppress(StorageError):  # the action is done, and the database error is logged
             audit.note_alone(self.flags.sessions, action, words)
 
     def _after_retraining(self, job: Job) -> None:
@@ -396,7 +401,10 @@ class Services:
                 self.model.poke()
 
     def read(self, source: PhotoInput | None, name: str = "") -> Photo:
-        """A photo within the limits of the settings.
+        """Read a photo within the limits of the settings.
+
+        Args:
+            name: name of the photo for messages and answers; empty for that of the source.
 
         Raises:
             PhotoError: with a code of `smartbreed.core.errors.PHOTO_CODES`.
@@ -423,10 +431,11 @@ class Services:
         score: float | None = None,
         interface: str = "",
     ) -> Identification | Failure:
-        """One photo to its answer; what cannot be read becomes a `Failure`, never an exception.
+        """Identify the pets in a photo. A photo that cannot be read gives a `Failure`, not an exception.
 
         Args:
-            interface: counts the answer, as one of `smartbreed.statistics.usage.INTERFACES`.
+            interface: one of `smartbreed.statistics.usage.INTERFACES`, to count the answer in the usage
+                statistics; empty to leave it out.
         """
         options: dict[str, Any] = {"whole": whole, "top_k": top_k, "score": score}
         return self._identify(self.identifier, source, name, interface, options)
@@ -440,10 +449,14 @@ class Services:
         score: float | None = None,
         interface: str = "",
     ) -> list[Identification | Failure]:
-        """Many ``(source, name)``, answers in order; one bad photo does not spoil the others.
+        """Identify the pets in many photos; an unreadable one does not affect the others.
 
         Args:
-            interface: as of `identify`.
+            sources: source and name of each photo.
+            interface: as in `identify`.
+
+        Returns:
+            The answers, in the order of ``sources``.
 
         Raises:
             RequestError: more photos than the settings allow.
@@ -459,9 +472,9 @@ class Services:
         def one(item: tuple[PhotoInput, str]) -> Identification | Failure:
             return self._identify(identifier, *item, interface, options)
 
-        # Each thread lets go of its photo before it takes the next: a batch of decoded photos would hold all.
+        # Each thread decodes one photo at a time; decoding the whole batch first would hold all in memory.
         with ThreadPoolExecutor(min(identifier.threads, len(sources)) or 1) as pool:
-            # Each in the context of the request, of which logs and traces know its id.
+            # Each call runs in the context of the request, so that logs and traces contain the request's id.
             return list(
                 pool.map(lambda run, item: run(one, item), [copy_context().run for _ in sources], sources)
             )
@@ -502,17 +515,18 @@ class Services:
         species: str = "",
         member: str = "",
     ) -> Receipt:
-        """Save what a person says about pet ``number`` (from 1; None: the photo as a whole), durably.
+        """Save a flag durably: a person's verdict on a pet of an answer, or on the whole photo.
 
         Args:
-            client: where the request comes from; the flags of one are counted.
-            box: where a missed pet is, ``x0, y0, x1, y1`` in pixels of the upright photo.
-            species: ``cat`` or ``dog``, of a missed pet.
-            member: id of the member who says so; empty: a visitor.
+            number: of the pet, from 1; None for the photo as a whole.
+            client: where the request comes from, such as a network address; flags are limited per client.
+            box: of a missed pet, ``x0, y0, x1, y1`` in pixels of the upright photo.
+            species: of a missed pet, ``cat`` or ``dog``.
+            member: id of the member who flags; empty for a visitor.
 
         Raises:
-            FlagError, RequestError: the answer makes no sense, or consent is missing.
-            StorageError: the disk or the database refused; nothing was saved.
+            FlagError, RequestError: the flag is invalid, consent is missing, or there are too many flags.
+            StorageError: disk or database refused; nothing was saved.
         """
         pet = None if number is None else answer.pet(number)
         request = request_of(
@@ -526,7 +540,7 @@ class Services:
 def _quietly(end: Callable[[], object]) -> None:
     try:
         end()
-    except Exception:  # keeps no other back
+    except Exception:  # the other functions must still be called
         log.exception("something did not stop as it should")
 
 
@@ -535,7 +549,10 @@ def _base_name(source: Any) -> str:
 
 
 def explain_failure(error: Exception) -> SmartBreedError:
-    """Any exception as one with a code and a sentence; unexpected ones are logged with their type alone."""
+    """Return any exception as a `SmartBreedError`.
+
+    An unexpected one is logged with its traceback and becomes a generic error with the code ``internal``.
+    """
     failed(error.code if isinstance(error, SmartBreedError) else "internal")
     if isinstance(error, SmartBreedError):
         return error

@@ -1,5 +1,5 @@
 """Train, calibrate, export and evaluate the networks that ``smartbreed`` serves.
 
-The only home of Keras and tensorflow. Networks and training steps are
+Only this package imports Keras and tensorflow. Networks and training steps are
 backend-neutral Keras 3; only `training.export.litert` needs tensorflow itself.
 """

@@ -23,9 +23,9 @@ from training.evaluation.bundle_scores import rounded, write_scores
 from training.evaluation.check import agreement, difference
 from training.reporting.model_card import put_card, put_files, write_card
 
-#: Where the plots of the default model stand in the repository.
+#: Folder in the repository that holds the plots of the default model.
 PLOTS = Path("docs/plots")
-#: Pictures the robustness curves are measured on, and those of --quick.
+#: Pictures for the robustness curves, the same with --quick, and crops evaluated with --quick.
 ROBUSTNESS, QUICK_ROBUSTNESS, QUICK = 600, 60, 300
 
 
@@ -53,7 +53,10 @@ def main(
         bool, typer.Option(help="Write nothing; exit with 1 if the bundle's stored figures differ.")
     ] = False,
 ) -> None:
-    """Print every figure as JSON; with --write also the card, its plots and the bundle's figures."""
+    """Evaluate a bundle and print its scores as JSON.
+
+    With --write, also write the model card, its plots and the bundle's figures.
+    """
     write = write and not quick and not check
     try:
         require("train", "Training needs")
@@ -76,7 +79,7 @@ def main(
         raise typer.Exit(1) from None
     print(json.dumps(scores, indent=1, ensure_ascii=False))
     config = json.loads((bundle / CONFIG).read_text())
-    # Figures of one file beside another's in the same bundle must be of the same networks.
+    # --crops-only replaces evaluation.json alone, so it must agree with the figures in config.json.
     if (check or crops_only) and (sentence := difference(config.get("metrics", {}), scores)):
         print(sentence, file=sys.stderr)
         raise typer.Exit(1)
@@ -96,11 +99,18 @@ def main(
 def read(
     data: str, quick: bool, crops_only: bool = False
 ) -> tuple[Crops, list[Scene], list[Scene], list[str]]:
-    """What a bundle is evaluated on; of photographs none with ``crops_only``.
+    """Load what a bundle is evaluated on.
 
-    Test crops, test scenes, held-back pet-less photographs, and the original files of the training crops.
+    Rows that cannot be read are left out and named on stderr.
 
-    What cannot be read is left out, and named on stderr.
+    Args:
+        data: dataset repo or folder.
+        quick: keep at most `QUICK` crops and 20 photographs of each kind.
+        crops_only: load no photographs.
+
+    Returns:
+        Test crops, test photographs with pets, held-back photographs without pets, and the names of the
+        original files of the training crops.
 
     Raises:
         DataError: the dataset cannot be loaded or lacks a column.
@@ -124,7 +134,7 @@ def read(
 
 
 def read_others(bundle: Path, data: str) -> Others | None:
-    """Other animals and pets of no breed, as the bundle's recipe held them back; None where it knows none."""
+    """Load other animals and pets of no breed as the bundle's recipe names them; None if it names none."""
     config, chosen = _recipe_data(bundle)
     if not chosen.get("others"):
         return None
@@ -132,7 +142,7 @@ def read_others(bundle: Path, data: str) -> Others | None:
 
 
 def read_other_scenes(bundle: Path, data: str) -> list[Scene]:
-    """Held-back photographs of other animals and of several pets; none where the recipe knows none."""
+    """Load the held-back and test photographs of the recipe's ``data.others``; empty if it names none."""
     _, chosen = _recipe_data(bundle)
     return unseen_scenes(data, chosen["others"], chosen["held_classes"]) if chosen.get("others") else []
 
@@ -143,7 +153,7 @@ def _recipe_data(bundle: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def measure_forms(bundle: Path, data: str, crops: Crops, scenes: list[Scene], ship: bool) -> dict[str, Any]:
-    """The table of forms; with ``ship`` the chosen ones go into the bundle."""
+    """Measure every number format of the bundle's networks; with ``ship``, install the chosen ones."""
     from training.evaluation.forms import Calibration, exported_forms, form_scores
     from training.evaluation.forms import ship as put
     from training.export.activation_ranges import photographs, spread
@@ -160,7 +170,7 @@ def measure_forms(bundle: Path, data: str, crops: Crops, scenes: list[Scene], sh
 
 
 def draw_forms(scores: dict[str, Any], folder: Path) -> None:
-    """``forms.png``."""
+    """Plot the number formats as ``forms.png`` in ``folder``."""
     from training.reporting.plots import forms
 
     tables: dict[str, Any] = {name: scores[name] for name in ("classifier", "detector") if name in scores}

@@ -1,4 +1,4 @@
-"""Make a run's bundle, or its detector, ship: ``python -m training.install runs/breeds/bundle``."""
+"""Install a run's bundle, or only its detector, as the shipped one: ``python -m training.install BUNDLE``."""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ from training.pipeline.stages.export import bundle_config
 
 
 def install(bundle: Path, target: Path = EMBEDDED_BUNDLE) -> None:
-    """Copy a bundle over another, ``config.json`` last: until then the old one fails its check sums.
+    """Copy a bundle over another one.
+
+    ``config.json`` is replaced last: a half-installed bundle fails its checksums instead of loading.
 
     Args:
-        bundle: loaded first as the app would; nothing is changed when it does not.
-        target: the folder it goes to.
+        bundle: source folder. It is loaded as the app would load it before anything is changed.
+        target: destination folder.
 
     Raises:
-        BundleError: it does not load.
+        BundleError: the bundle does not load.
         StorageError: the disk refused.
     """
     Identifier.load(bundle)
@@ -44,18 +46,18 @@ def install(bundle: Path, target: Path = EMBEDDED_BUNDLE) -> None:
 
 
 def install_detector(bundle: Path, version: str, target: Path = EMBEDDED_BUNDLE) -> None:
-    """Put the detector of a bundle in the place of another bundle's; the classifier there stays.
+    """Replace the detector of a bundle with that of another; the classifier stays.
 
-    What its training said and its recipe are kept as ``training.detector``. The figures of the whole are
-    those of before until `training.evaluate` measures them.
+    The detector's training log and recipe are kept under ``training.detector``. The bundle's overall figures
+    stay the old ones until `training.evaluate` measures them again.
 
     Args:
-        bundle: whose detector, and how it decides with the classifier, is taken.
-        version: the target gets, ``1.2.3``.
-        target: changed as `install` changes it.
+        bundle: source of the detector, including its box verification.
+        version: new version of the target, ``1.2.3``.
+        target: bundle to change, written as by `install`.
 
     Raises:
-        BundleError, StorageError: as `install` has them.
+        BundleError, StorageError: as for `install`.
     """
     Identifier.load(bundle)
     theirs, config = bundle_config(bundle), bundle_config(target)

@@ -1,7 +1,7 @@
 """Cross-validation: ``python -m training.kfold RECIPE --folds 5``.
 
-Each fold holds back another part of the pictures, near-duplicates together; ``kfold.json`` and
-``plots/kfold.png`` give mean and spread of the held-back figures.
+Each fold holds back another part of the pictures and keeps near-duplicates together. ``kfold.json`` and
+``plots/kfold.png`` give the mean and spread of the held-back figures.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from training.reporting.plots.style import ACCENT, INK, figure
 
 
 def cross_validate(recipe: Recipe, run: RunDirectory, folds: int) -> dict[str, Any]:
-    """Train once for each fold; a killed one goes on where it was.
+    """Train once per fold; a killed run resumes where it stopped.
 
     Returns:
-        ``folds``: the held-back figures of each; ``mean`` and ``deviation`` of every figure.
+        ``folds``: the held-back figures of each fold; ``mean`` and ``deviation`` of every figure.
 
     Raises:
-        RecipeError: fewer than two folds, or a detector.
+        RecipeError: fewer than two folds, or the recipe trains a detector.
     """
     if folds < 2 or recipe.task != "classify":
         raise RecipeError(
@@ -55,7 +55,7 @@ def cross_validate(recipe: Recipe, run: RunDirectory, folds: int) -> dict[str, A
 
 
 def plot(result: dict[str, Any], path: Path) -> None:
-    """Top-1 of each fold and their mean, as PNG."""
+    """Plot the top-1 of each fold and their mean as PNG."""
     values = [100 * one["top1"] for one in result["folds"]]
     mean, deviation = 100 * result["mean"]["top1"], 100 * result["deviation"]["top1"]
     with figure(path, 5, 3.5) as drawn:

@@ -1,4 +1,4 @@
-"""Choose again what a bundle says, and leave its networks: ``python -m training.recalibrate --data …``."""
+"""Recalibrate a bundle without retraining its networks: ``python -m training.recalibrate --data …``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def main(
     bundle: Annotated[Path, typer.Option(help="The bundle.")] = EMBEDDED_BUNDLE,
     recipe: Annotated[str, typer.Option(help="Recipe that says by what.")] = "breeds",
 ) -> None:
-    """Choose by how much faults of a crop raise the temperature, and what tells other animals."""
+    """Refit how far faults of a crop raise the temperature, and what is taken for another animal."""
     with sentences():
         chosen, served = load_recipe(recipe), Identifier.load(bundle)
         config = json.loads((bundle / CONFIG).read_text())

@@ -1,4 +1,4 @@
-"""Learn from accepted flags: ``python -m training.retrain``; see docs/retraining.md."""
+"""Retrain from accepted flags: ``python -m training.retrain``; see docs/retraining.md."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from training.continual.work import ProgressReporter
 
 
 class Stopped(BaseException):
-    """SIGTERM or Ctrl-C; no ``except Exception`` may swallow it."""
+    """SIGTERM or Ctrl-C. A BaseException, so that no ``except Exception`` swallows it."""
 
 
 def main(
@@ -42,7 +42,7 @@ def main(
     ] = [],  # noqa: B006 - typer wants a list
     progress: Annotated[str, typer.Option(help="text or json: one JSON object a line.")] = "text",
 ) -> None:
-    """Retrain from accepted flags, compare with the present model, and publish what is better."""
+    """Retrain from accepted flags, compare with the current model, and publish the result if it is better."""
     if progress not in ("text", "json") or mode not in ("head", "full"):
         raise typer.BadParameter("--mode is head or full, --progress is text or json.")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -54,7 +54,7 @@ def main(
         settings = load_settings(**{key: value for key, value in chosen.items() if value})
         work_privately(settings.home_dir)
         if model and not Path(settings.model).expanduser().is_dir():
-            settings = settings.model_copy(update={"model": ""})  # the repo is named, and so is its model
+            settings = settings.model_copy(update={"model": ""})  # --model says which model
         repo = model or _release_repo(settings, publish)
         result = _retrain(settings, repo, mode, publish, by_count, tuple(overrides), reporter, stopping)
     except SmartBreedError as error:
@@ -67,10 +67,10 @@ def main(
 
 
 def _release_repo(settings: Any, publish: bool) -> str:
-    """Where the model that answers comes from; empty when that takes no releases and none are wanted.
+    """Return the repo of the model that answers; "" if it takes no releases and none is to be published.
 
     Raises:
-        RequestError: it takes none, and a release is wanted.
+        RequestError: it takes no releases, but one is to be published.
     """
     from smartbreed.core.errors import RequestError
     from smartbreed.registry.model_source import read_source, why_no_releases
@@ -110,10 +110,10 @@ def _retrain(
 
 
 def _stop_on_signals() -> Any:
-    """Turn SIGTERM and Ctrl-C into `Stopped`; returns what shields the moment of publishing.
+    """Turn SIGTERM and Ctrl-C into `Stopped`; return a function that makes the process ignore both.
 
-    A commit on its way cannot be called back: once it begins, signals are left until the end,
-    so that "nothing was published" is never said of something that was.
+    A commit that has been sent cannot be recalled. Call the returned function before publishing, so that
+    "nothing was published" is never reported of a version that was.
     """
 
     def shield() -> None:
@@ -121,7 +121,7 @@ def _stop_on_signals() -> Any:
             signal.signal(number, signal.SIG_IGN)
 
     def stop(number: int, frame: object) -> None:
-        shield()  # a second one must not interrupt the clearing up
+        shield()  # a second signal must not interrupt the cleanup
         raise Stopped
 
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,6 +1,6 @@
-"""How many layers to freeze: ``python -m training.sweep RECIPE --freeze block_6_add --freeze backbone``.
+"""Sweep over frozen layers: ``python -m training.sweep RECIPE --freeze block_6_add --freeze backbone``.
 
-The same recipe is trained once for each choice; ``sweep.json`` and ``plots/freeze_till.png`` show accuracy
+The same recipe is trained once per choice. ``sweep.json`` and ``plots/freeze_till.png`` show accuracy
 and loss against the number of frozen layers.
 """
 
@@ -21,10 +21,10 @@ from training.reporting.plots import sweep as draw
 
 
 def sweep(recipe: Recipe, run: RunDirectory, choices: list[str | int]) -> list[dict[str, Any]]:
-    """Train once for each ``freeze_till``; a killed sweep goes on where it was.
+    """Train once per ``freeze_till`` value; a killed sweep resumes where it stopped.
 
     Returns:
-        One entry a choice, fewest frozen layers first.
+        One entry per choice, fewest frozen layers first.
 
     Raises:
         RecipeError: fewer than two choices, or the recipe has nothing to fine-tune.
@@ -62,7 +62,7 @@ def main(
     run: Annotated[Path | None, typer.Option("--run", help="Default runs/NAME-freeze.")] = None,
     overrides: Overrides = [],  # noqa: B006 - typer wants a list
 ) -> None:
-    """Sweep over freeze_till."""
+    """Compare values of freeze_till: train the recipe once with each."""
     with sentences():
         choices = load_recipe(recipe, overrides)
         directory = RunDirectory(run or RUNS / f"{choices.name}-freeze")

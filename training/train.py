@@ -1,7 +1,7 @@
 """Run a recipe: ``python -m training.train RECIPE [--run DIR] [--set train.epochs=3]``.
 
-RECIPE is the name of a file in ``training/recipes`` or the path of one. Run the same command again after a
-kill: complete stages are skipped and training goes on from its last epoch.
+RECIPE is the name of a file in ``training/recipes`` or a path. After a kill, run the same command again:
+complete stages are skipped and training resumes after its last finished epoch.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def main(
     ] = False,
     show_keys: Annotated[bool, typer.Option("--keys", help="List every key of a recipe and stop.")] = False,
 ) -> None:
-    """Train, calibrate, export, evaluate and describe a model, as a recipe says."""
+    """Run the stages of a recipe: prepare, train, calibrate, export, evaluate, write the card, publish."""
     if show_keys or not recipe:
         for key, (description, default) in keys().items():
             print(f"{key:<26} {description} [{default!r}]" if default != "" else f"{key:<26} {description}")

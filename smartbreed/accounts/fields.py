@@ -1,4 +1,4 @@
-"""What people type into the forms of accounts: checked, and brought into one form."""
+"""Validation and normalisation of the fields of account forms: e-mail address and password."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from contextlib import suppress
 
 from smartbreed.core.errors import AccountError
 
-#: Fewest and most characters of a password; argon2 takes any length, a request should not.
+#: Minimum and maximum length of a password, in characters. Argon2 has no maximum, but requests need one.
 SHORTEST, LONGEST = 10, 200
 
-#: Parts without blanks, quotes or brackets, with dots between them; the domain in ASCII. A library would be
-#: imported by FastAPI at each start, because it is installed.
+#: Dot-separated parts without blanks, quotes or brackets, and an ASCII domain. No validation library is used,
+#: because FastAPI would import it at every start once it is installed.
 _ADDRESS = re.compile(
     r"(?=.{1,64}@)[^\s@<>()\[\],;:\\\"\ud800-\udfff.]+(\.[^\s@<>()\[\],;:\\\"\ud800-\udfff.]+)*"
     r"@([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]"
@@ -20,7 +20,7 @@ _ADDRESS = re.compile(
 
 
 def normalise(email: str) -> str:
-    """An address as it is kept: lower case, the domain as DNS has it.
+    """Return an address in the form in which it is stored: case-folded, with the domain in IDNA ASCII.
 
     Raises:
         AccountError: ``bad_email``.
@@ -35,7 +35,10 @@ def normalise(email: str) -> str:
 
 
 def check_password(password: str, address: str) -> None:
-    """Refuse a password that is guessed at once.
+    """Refuse a password that is too short, too long or easy to guess.
+
+    Args:
+        address: the normalised address of the account; empty if it has none.
 
     Raises:
         AccountError: ``bad_password``.

@@ -1,8 +1,8 @@
-"""Photos that members identified, with their answers: for that member alone, and only if they asked for it.
+"""Photos that members identified, kept with their answers for that member only, and only on request.
 
-They are no flags: they are not published, reviewed or learnt from. They lie in ``SMARTBREED_HOME/members``,
-named by the sha256 of their bytes. A row is written before its file and goes after it: a crash leaves a row
-without a file, which its owner can delete, and never a file that is not in the database.
+They are not flags: they are never published, reviewed or trained on. The files are in
+``SMARTBREED_HOME/members``, named by the sha256 of their bytes. A row is written before its file and deleted
+after it, so a crash can leave a row without a file, which its owner can delete, but never an untracked file.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from smartbreed.core.errors import AccountError
 from smartbreed.core.text import one_line
 from smartbreed.feedback.blobs import BlobStore
 
-#: Photos kept of one member; the oldest make room.
+#: Most photos kept per member; a further one replaces the oldest.
 MOST = 200
 
 
 class KeptPhotos:
-    """Safe for any number of threads and processes.
+    """The kept photos of all members. Safe for any number of threads and processes.
 
     Args:
         sessions: a migrated database.
         home: SMARTBREED_HOME.
-        quota: bytes that all of them may fill; 0: any number.
+        quota: most bytes that the photos of all members may take together; 0 for no limit.
     """
 
     def __init__(self, sessions: Sessions, home: Path, quota: int = 0) -> None:
@@ -43,23 +43,26 @@ class KeptPhotos:
         self._quota = quota
 
     def agree(self, member_id: str, now: dt.datetime | None) -> None:
-        """Keep photos from now on, as they agreed; None: stop. What is there stays."""
+        """Record a member's consent to keep photos from now on; ``now=None`` withdraws it.
+
+        Photos that are already kept stay in either case.
+        """
         with write(self._sessions) as session:
             session.execute(sa.update(Member).where(Member.id == member_id).values(keeps_photos_at=now))
 
     def keep(self, member_id: str, data: bytes, name: str, answer: dict[str, Any], now: dt.datetime) -> bool:
-        """Keep a photo and its answer; one that is there already gets the new answer.
+        """Keep a photo and its answer; a photo that is already kept gets the new answer.
 
         Args:
-            data: as `smartbreed.imaging.photo.sample_encoding` makes it.
-            name: of the file.
-            answer: the JSON of the contract.
+            data: encoded by `smartbreed.imaging.photo.sample_encoding`.
+            name: of the member's file.
+            answer: the answer in the JSON of the public API.
 
         Returns:
-            False without the member's consent, or when the space is used up.
+            False if the member has not consented or the quota is used up.
 
         Raises:
-            StorageError: disk or database refused; nothing is kept.
+            StorageError: disk or database refused.
         """
         sample_id = hashlib.sha256(data).hexdigest()
         with write(self._sessions) as session:
@@ -77,19 +80,19 @@ class KeptPhotos:
                 row = MemberPhoto(member_id=member_id, sample_id=sample_id, size=len(data))
                 session.add(row)
             row.name, row.answer, row.kept_at = one_line(name, 200), json.dumps(answer), now
-        with write(self._sessions) as session:  # they may have deleted it or themselves meanwhile
+        with write(self._sessions) as session:  # the photo or the member may have been deleted meanwhile
             if session.scalar(query.where(MemberPhoto.sample_id == sample_id)) is not None:
                 self.store.put(data)
         return True
 
     def list(self, member_id: str) -> list[MemberPhoto]:
-        """A member's photos, the newest first."""
+        """Return a member's photos, newest first."""
         query = sa.select(MemberPhoto).where(MemberPhoto.member_id == member_id)
         with read(self._sessions) as session:
             return list(session.scalars(query.order_by(MemberPhoto.kept_at.desc(), MemberPhoto.id.desc())))
 
     def get(self, member_id: str, photo_id: str) -> bytes:
-        """One of a member's photos.
+        """Return the bytes of one of a member's photos.
 
         Raises:
             AccountError: ``no_such_photo`` (404).
@@ -101,7 +104,7 @@ class KeptPhotos:
         return self.store.get(found.sample_id)
 
     def forget(self, member_id: str, photo_id: str = "") -> None:
-        """Delete one of a member's photos, or all of them."""
+        """Delete one of a member's photos, or all of them if ``photo_id`` is empty."""
         query = sa.select(MemberPhoto).where(MemberPhoto.member_id == member_id)
         with write(self._sessions) as session:
             found = session.scalars(query.where(MemberPhoto.id == photo_id) if photo_id else query).all()
@@ -121,18 +124,22 @@ class KeptPhotos:
 
     @staticmethod
     def erase_rows(session: Session, member_id: str) -> set[str]:
-        """Delete a member's rows in the caller's transaction; the names of the files, for `drop` after it."""
+        """Delete a member's rows in the caller's transaction.
+
+        Returns:
+            Names of the files, to pass to `drop` after the commit.
+        """
         found = session.scalars(sa.select(MemberPhoto).where(MemberPhoto.member_id == member_id)).all()
         for row in found:
             session.delete(row)
         return {row.sample_id for row in found}
 
     def drop(self, names: Iterable[str]) -> None:
-        """Delete files that no row needs any more.
+        """Delete those files that no row refers to any more.
 
         Raises:
-            StorageError: disk or database refused; calling again goes on.
+            StorageError: disk or database refused; a further call continues.
         """
         for name in names:
-            with write(self._sessions) as session:  # no other process adds such a row meanwhile
+            with write(self._sessions) as session:  # the write lock keeps others from adding such a row
                 self._delete_unused(session, name)

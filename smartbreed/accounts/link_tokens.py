@@ -1,4 +1,4 @@
-"""Signed links that expire, and stop to work when what they are about has changed."""
+"""Signed tokens for mailed links: they expire, and they become invalid when the account has changed."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ from smartbreed.core.errors import AccountError
 
 Purpose = Literal["verify", "reset"]
 
-#: How long a link works, in seconds.
+#: How long a link is valid, in seconds.
 LASTS_S: dict[Purpose, int] = {"verify": 48 * 3600, "reset": 2 * 3600}
 
 
 @dataclass(frozen=True)
 class Link:
-    """What a token says.
+    """The content of a token.
 
     Attributes:
-        id: random; used links are remembered by it. Not a hash of the text, since base64 has several
-            spellings of one signature.
-        member: whom it is for.
-        mark: of the password at the time; another one ends the link.
-        browser: mark of the browser that asked; empty: any.
+        id: random; used links are recorded by it. A hash of the token would not do, because base64 can
+            spell the same signature in several ways.
+        member: id of the account.
+        mark: state of the account when the link was made, from `Members`; the link is invalid once that
+            has changed.
+        browser: mark of the browser that asked for the link; empty if unknown, which matches no browser.
     """
 
     id: str
@@ -38,7 +39,7 @@ class Link:
 
 
 def no_such_link() -> AccountError:
-    """One answer, whether a link is forged, expired, used or out of date."""
+    """Return the one error for every link that is forged, expired, used or outdated."""
     return AccountError(
         "bad_link",
         "This link no longer works: it was used already, it is too old, or part of it is missing. "
@@ -48,11 +49,11 @@ def no_such_link() -> AccountError:
 
 
 class LinkTokens:
-    """Makes and reads tokens; one of one purpose never serves another.
+    """Makes and reads tokens; a token made for one purpose is refused for another.
 
     Args:
         secret: of the installation.
-        clock: the time in seconds.
+        clock: returns the time in seconds.
     """
 
     def __init__(self, secret: bytes, clock: Callable[[], float]) -> None:
@@ -62,17 +63,19 @@ class LinkTokens:
         }
 
     def make(self, purpose: Purpose, member: str, mark: str, browser: str = "") -> str:
-        """A token, to be put into a link.
+        """Return a token to put into a link.
 
-        A signature hides nothing, and without a mail server links are in the log, which outlasts the account:
-        there the member is only readable with the secret.
+        A signature hides nothing, and without a mail server links go to the log, which outlives the account.
+        The member's id is therefore encrypted, and readable only with the secret.
         """
         number = secrets.token_hex(16)
         veiled = self._veil(number, member.encode("ascii")).hex()
         return self._by_purpose[purpose].sign([number, veiled, mark, browser])
 
     def read(self, purpose: Purpose, token: str) -> Link:
-        """What a token says; whether it was used, and whether the mark still fits, the caller looks up.
+        """Return the content of a token with a valid signature.
+
+        The caller checks whether the token was used before and whether its mark still matches.
 
         Raises:
             AccountError: ``bad_link``.
@@ -85,6 +88,6 @@ class LinkTokens:
         return Link(str(number), member, str(mark), str(browser))
 
     def _veil(self, number: str, text: bytes) -> bytes:
-        """A member's id with a key that no other token has; twice: the id again."""
+        """XOR a member's id with a key derived for this token; applying it twice restores the id."""
         key = hmac.digest(self._secret, f"member of a link {number}".encode(), "sha256")
         return bytes(one ^ other for one, other in zip(text, key, strict=False))

@@ -1,4 +1,4 @@
-"""Mail by SMTP where that is configured: links, which else go to the administrator's log, and messages."""
+"""Outgoing mail by SMTP: links (written to the log if no server is configured) and messages to operators."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 Kind = Literal["verify", "known", "reset"]
 
-#: Seconds that a mail server has for each answer; a stop waits for the mail that is under way.
+#: Timeout in seconds for each answer of the mail server; a shutdown waits for the mail in progress.
 _PATIENCE_S = 8.0
 _TEXTS: dict[Kind, tuple[str, str]] = {
     "verify": (
@@ -43,14 +43,14 @@ _TEXTS: dict[Kind, tuple[str, str]] = {
 
 
 class Mail:
-    """Sends links.
+    """Sends links and messages through the mail server of the settings.
 
     Args:
-        settings: the mail server and who mails come from.
+        settings: the mail server, the sender's address and the app's public URL.
 
     Raises:
-        SettingError: no address of a mail server, one without a sender, or without the address that links
-            lead to. That one is never taken from a request, whose Host header its sender may have made up.
+        SettingError: the mail server's URL is malformed, or a server is set without a sender or without the
+            public URL. The URL for links never comes from a request, whose Host header can be forged.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -64,14 +64,14 @@ class Mail:
 
     @property
     def configured(self) -> bool:
-        """Whether mails are sent; else links are in the log."""
+        """Whether mail can be sent; if not, links go to the log."""
         return bool(self._server.hostname)
 
     def send(self, kind: Kind, who: str, address: str, link: str, hours: int) -> None:
-        """Send a link, or log it; never raises.
+        """Send a link, or log it if no mail server is configured. Never raises.
 
         Args:
-            who: what the log calls the account, see `Members.log_name`; addresses stay out of it.
+            who: the account's pseudonym from `Members.log_name`, so that no address appears in the log.
         """
         if not self.configured:
             log.warning("no mail server is set; %s link for account %s: %s", kind, who, link)
@@ -82,15 +82,15 @@ class Mail:
         message.set_content(text.format(link=link, hours=hours))
         try:
             self._deliver(message)
-        except Exception as error:  # what a server answers may repeat the address
+        except Exception as error:  # only its type is logged: a server's answer may repeat the address
             log.error("a mail to account %s was not sent: %s", who, type(error).__name__)
 
     def forward(self, to: str, subject: str, text: str, reply_to: str = "") -> None:
-        """Send a text to the people who run this site, if there is a mail server. Never raises.
+        """Send a text to the operators of this site, if a mail server is configured. Never raises.
 
         Args:
-            to: their address; empty: nothing is sent.
-            reply_to: address of the person who wrote it, normalised; empty: none.
+            to: their address; if empty, nothing is sent.
+            reply_to: normalised address of the person who wrote the text; empty if unknown.
         """
         if not (self.configured and to):
             return
@@ -105,10 +105,10 @@ class Mail:
             log.error("a mail to the people who run this site was not sent: %s", type(error).__name__)
 
     def connect(self) -> smtplib.SMTP:
-        """A connection to the mail server, signed in; close it.
+        """Return an authenticated connection to the mail server. The caller closes it.
 
         Raises:
-            OSError, smtplib.SMTPException: the server cannot be reached or refuses us.
+            OSError, smtplib.SMTPException: the server is unreachable or refuses the connection.
         """
         import smtplib
         import ssl

@@ -1,8 +1,8 @@
-"""Who is signed in as a maintainer: two cookies in a browser, and rows of the database.
+"""Sessions of maintainers: two cookies in the browser and rows in the database.
 
-The browser holds a random value, the database only its hash: with a copy of the database one cannot sign
-in. Replicas share the rows, a restart keeps them, and a sign-out is one everywhere. The second cookie
-says that a browser signed in before.
+The browser holds a random value and the database only its hash, so a copy of the database is not enough to
+sign in. The rows are shared by replicas and survive a restart; a sign-out takes effect everywhere. The second
+cookie marks a browser that signed in before.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from sqlalchemy.orm import Mapped, mapped_column
 from smartbreed.core.database import Base, Sessions, UtcDateTime, read, write
 
 COOKIE = "smartbreed_maintainer"
-#: Names a browser that signed in before, so that others' wrong passwords cannot delay it.
+#: Identifies a browser that signed in before, so that wrong passwords from elsewhere cannot delay it.
 DEVICE_COOKIE = "smartbreed_device"
-#: How long a sign-in lasts, in seconds.
+#: Lifetime of a session, in seconds.
 LASTS_S = 12 * 3600
-#: How long a browser is remembered for `DEVICE_COOKIE`, in seconds.
+#: Lifetime of `DEVICE_COOKIE`, in seconds.
 DEVICE_LASTS_S = 180 * 86_400
 
 
 def cookie_header(value: str, *, secure: bool) -> str:
-    """``Set-Cookie`` that keeps a sign-in, or ends it when ``value`` is empty.
+    """Return the ``Set-Cookie`` header that starts a session, or ends it if ``value`` is empty.
 
     Args:
         value: from `Maintainers.log_in`.
@@ -40,7 +40,7 @@ def cookie_header(value: str, *, secure: bool) -> str:
 
 
 def device_header(value: str, *, secure: bool) -> str:
-    """``Set-Cookie`` that lets this browser be known at its next sign-in.
+    """Return the ``Set-Cookie`` header by which this browser is recognised at its next sign-in.
 
     Args:
         value: from `Maintainers.new_device`.
@@ -50,22 +50,23 @@ def device_header(value: str, *, secure: bool) -> str:
 
 
 def set_cookie(name: str, value: str, age: int, *, secure: bool, same_site: str = "Strict") -> str:
-    """``Set-Cookie`` for a cookie that no script can read.
+    """Return the ``Set-Cookie`` header of a cookie that scripts cannot read.
 
     Args:
-        age: seconds that it lasts; 0 ends it.
+        age: lifetime in seconds; 0 deletes the cookie.
         secure: whether the page came over HTTPS.
-        same_site: ``Lax``: sent along too when a link of another website is followed.
+        same_site: ``Strict``, or ``Lax`` to send the cookie also when a link on another website is followed.
+            Ignored on a Space.
     """
-    # A Space is shown inside a page of huggingface.co, where a strict cookie is never sent;
-    # `from_other_site` refuses what other websites ask for either way.
+    # A Space is shown in a frame on huggingface.co, where a strict cookie is never sent. `from_other_site`
+    # refuses requests from other websites in either case.
     framed = "SameSite=None; Secure; Partitioned" if os.environ.get("SPACE_ID") else f"SameSite={same_site}"
     ends = "; Secure" if secure and "Secure" not in framed else ""
     return f"{name}={value}; Path=/; Max-Age={age}; HttpOnly; {framed}{ends}"
 
 
 def read_cookie(headers: Mapping[str, str], name: str) -> str:
-    """The value of a cookie; empty when it is missing or nonsense."""
+    """Return the value of a cookie; empty if it is missing or malformed."""
     try:
         found = SimpleCookie(headers.get("cookie", "")).get(name)
     except CookieError:
@@ -77,25 +78,25 @@ _VALUE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 class MaintainerSession(Base):
-    """One sign-in that has not ended."""
+    """A session of a signed-in maintainer."""
 
     __tablename__ = "maintainer_sessions"
 
     #: sha256 of the value in the cookie, 64 hex digits.
     id: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
-    #: Keyed hash of the password it was made with; another password ends it.
+    #: Keyed hash of the password at sign-in; a changed password ends the session.
     password_mark: Mapped[str] = mapped_column(sa.String(64))
     expires_at: Mapped[dt.datetime] = mapped_column(UtcDateTime, index=True)
 
 
 def open_session(sessions: Sessions, password_mark: str, now: dt.datetime, lasts: dt.timedelta) -> str:
-    """Start a session, and delete those that have ended.
+    """Start a session, and delete those that have expired or were opened with another password.
 
     Args:
-        password_mark: of the password that opened it.
+        password_mark: keyed hash of the password that opened it.
 
     Returns:
-        The value for the cookie: 43 characters, known to the browser alone.
+        The value for the cookie: 43 characters, known to the browser only.
 
     Raises:
         StorageError: the database refused.
@@ -112,7 +113,7 @@ def open_session(sessions: Sessions, password_mark: str, now: dt.datetime, lasts
 
 
 def find_session(sessions: Sessions, value: str, password_mark: str, now: dt.datetime) -> str:
-    """The id of the session that a cookie's value belongs to; empty when there is none (any more).
+    """Return the id of the session that a cookie's value belongs to; empty if there is none or it has ended.
 
     Raises:
         StorageError: the database refused.
@@ -126,7 +127,7 @@ def find_session(sessions: Sessions, value: str, password_mark: str, now: dt.dat
 
 
 def end_session(sessions: Sessions, session_id: str) -> None:
-    """Sign a session out, in every window and on every replica.
+    """End a session, in every window and on every replica.
 
     Raises:
         StorageError: the database refused.

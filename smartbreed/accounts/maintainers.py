@@ -1,11 +1,11 @@
-"""Who may do what only maintainers do: review, retrain, go back to an earlier model.
+"""Access control for maintainers, who may review, retrain and go back to an earlier model.
 
-With ``SMARTBREED_MAINTAINER_PASSWORD`` a form asks for it once; the database keeps the sign-in for
-twelve hours (`smartbreed.accounts.maintainer_sessions`) and a cookie names it. Without a password the
-person at this machine is the maintainer: everything is open while the app listens on a loopback
-address, is reached under its name and through no proxy; on a Space and on any other address it is
-closed. Every handler of a maintainers' page and every route for them asks `Maintainers.require`
-before it does or shows anything: for the session, and for the token that only our own pages get.
+With ``SMARTBREED_MAINTAINER_PASSWORD`` set, a form asks for the password. The sign-in lasts twelve hours: a
+cookie names a session in the database (`smartbreed.accounts.maintainer_sessions`). Without a password, the
+person at this machine is the maintainer: access is open while the app listens on a loopback address and is
+reached under a loopback name, not through a proxy. On a Space and on any other address it is closed. Every
+handler and route for maintainers calls `Maintainers.require` before it does or shows anything, which checks
+the session and the token that only our own pages get.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ from smartbreed.throttle.login_throttle import LoginThrottle
 
 #: The header in which our pages send the token of their session.
 TOKEN_HEADER = "x-smartbreed-token"
-#: What a request of another website is answered.
+#: The message for a request that comes from another website.
 OTHER_SITE = "This request came from another website and was not carried out."
-#: Shortest password accepted.
+#: Minimum length of the password, in characters.
 SHORTEST = 8
-#: Before the id of a member's session.
+#: Prefix that marks the session id of a signed-in member.
 _MEMBER = "member "
 _SET_ONE = "Set SMARTBREED_MAINTAINER_PASSWORD to open it for those who know the password."
 
 
 class Asking(Protocol):
-    """What a request has to have: gr.Request and Starlette's own fit."""
+    """The part of a request that is needed; ``gr.Request`` and Starlette's ``Request`` both have it."""
 
     @property
     def headers(self) -> Any: ...
@@ -56,12 +56,13 @@ class Asking(Protocol):
 
 @dataclass(frozen=True)
 class AuthResult:
-    """The answer to a request that wants to do what maintainers do.
+    """Whether a request may act as a maintainer.
 
     Attributes:
-        state: ``in``; ``login``: with the password; ``closed``: not here, `why` says it.
-        why: a sentence for the person; empty when they are in.
-        session: what a reviewer's hash is made of; empty unless they are in.
+        state: ``in`` if it may; ``login`` if a sign-in is needed; ``closed`` if access is refused for the
+            reason in `why`.
+        why: a sentence for the person; empty if ``in``.
+        session: the session, from which `Maintainers.reviewer` makes its hash; empty unless ``in``.
     """
 
     state: Literal["in", "login", "closed"]
@@ -70,17 +71,17 @@ class AuthResult:
 
 
 class Maintainers:
-    """Authentication of all maintainers' pages and interfaces.
+    """Authentication for all maintainer pages and interfaces.
 
     Args:
         settings: the password and, for signatures, the salt.
-        clock: the time in seconds; tests bring their own.
-        pause: waits some seconds; tests bring their own.
-        sessions: opens the database, on first use; None: that of the settings.
-        members: accounts, of which those with the role of a maintainer get in, too.
+        clock: returns the time in seconds; replaceable in tests.
+        pause: sleeps for a number of seconds; replaceable in tests.
+        sessions: opens the database, on first use; None for the database of the settings.
+        members: member accounts; maintainers and admins among them get access too. None if there are none.
 
     Raises:
-        SettingError: the password is too short to be one.
+        SettingError: the password is shorter than `SHORTEST`.
     """
 
     def __init__(
@@ -108,12 +109,12 @@ class Maintainers:
         )
 
     def listening_on(self, host: str) -> None:
-        """Tell on which address the app is served; until then nothing is open without a password."""
+        """Set the address that the app listens on; until then nothing is open without a password."""
         self._host = host
 
     @property
     def reachable(self) -> bool:
-        """Whether it is possible to sign in at all, so that links to maintainers' pages lead somewhere."""
+        """Whether anyone can get access at all, so that links to maintainer pages are worth showing."""
         if self._password or not self._closed():
             return True
         with suppress(StorageError):
@@ -121,7 +122,7 @@ class Maintainers:
         return False
 
     def authenticate(self, request: Asking | None) -> AuthResult:
-        """Whether this request may do what maintainers do; never raises."""
+        """Check that a request has a maintainer's session and its token; never raises."""
         auth = self.session(request)
         if auth.state != "in" or request is None:
             return auth
@@ -131,9 +132,9 @@ class Maintainers:
         return AuthResult("closed", "This page does not belong to the present sign-in; load it again.")
 
     def session(self, request: Asking | None) -> AuthResult:
-        """Whether this request comes from a maintainer's browser, whatever page it shows; never raises.
+        """Check that a request has a maintainer's session, without checking the token; never raises.
 
-        Enough to hand the token to our own page, and for nothing else.
+        This is enough to hand the token to one of our own pages, and for nothing else.
         """
         headers: Mapping[str, str] = {} if request is None else request.headers
         if from_other_site(headers, self._public):
@@ -152,7 +153,7 @@ class Maintainers:
         return AuthResult("closed", why) if why else AuthResult("in", session="this machine")
 
     def require(self, request: Asking | None) -> str:
-        """The session of a maintainer, for `reviewer`.
+        """Return the session of a maintainer, for `reviewer` and `actor`.
 
         Raises:
             MaintainerError: ``sign_in`` (401) or ``closed`` (403); the message says what to do.
@@ -165,24 +166,26 @@ class Maintainers:
         return auth.session
 
     def token(self, session: str) -> str:
-        """What a page has to send along with everything it does in a session: 64 hex digits."""
+        """Return the CSRF token that a page sends with every action in a session: 64 hex digits."""
         return hmac.digest(self._salt, f"maintainer token {session}".encode(), "sha256").hex()
 
     def log_in(self, password: str, caller: str, device: str = "") -> str:
-        """Check a password; blocks for a moment, for a second where wrong ones came from lately.
+        """Check a password and open a session.
+
+        Blocks for a moment, and for at least a second after recent failures from the same caller.
 
         Args:
             password: as typed.
-            caller: address it came from, which others may share: what they get wrong slows the
-                right one down, and never keeps it out (`smartbreed.throttle.login_throttle`).
-            device: from `device_of`, when this browser signed in before.
+            caller: network address of the request. Others may share it: their failures slow down the right
+                password, but never lock it out (`smartbreed.throttle.login_throttle`).
+            device: from `device_of`, if this browser signed in before; else empty.
 
         Returns:
             The value of the cookie `COOKIE`.
 
         Raises:
-            MaintainerError: ``wrong_password`` (403), ``too_many_tries`` (429, too many are being
-                compared) or ``closed`` (no password is set).
+            MaintainerError: ``wrong_password`` (403), ``too_many_tries`` (429, too many comparisons are
+                waiting) or ``closed`` (no password is set).
             StorageError: the database refused.
         """
         if not self._password:
@@ -196,10 +199,10 @@ class Maintainers:
         )
 
     def log_out(self, request: Asking) -> None:
-        """End the session of a request on the server; without one there is nothing to end.
+        """End the session of a request on the server; do nothing if it has none.
 
         Raises:
-            MaintainerError: it came from another website, or without the session's token.
+            MaintainerError: the request came from another website or lacks the session's token.
             StorageError: the database refused.
         """
         auth = self.authenticate(request)
@@ -211,17 +214,17 @@ class Maintainers:
             maintainer_sessions.end_session(self._sessions, auth.session)
 
     def new_device(self) -> str:
-        """Value of `DEVICE_COOKIE` for a browser that has just signed in."""
+        """Return a value of `DEVICE_COOKIE` for a browser that has just signed in."""
         return self._devices.sign(secrets.token_hex(16)).decode()
 
     def device_of(self, request: Asking) -> str:
-        """The name we gave this browser when it signed in before; empty when we gave it none."""
+        """Return the device id that this browser got at an earlier sign-in; empty if it has none."""
         with suppress(BadSignature):
             return self._devices.unsign(read_cookie(request.headers, DEVICE_COOKIE)).decode()
         return ""
 
     def actor(self, session: str) -> Actor:
-        """Who does what is done in a maintainer's session, for the audit log.
+        """Return who acts in a maintainer's session, for the audit log.
 
         Raises:
             StorageError: the database refused.
@@ -231,16 +234,16 @@ class Maintainers:
         return Actor("password" if self._password else "machine")
 
     def reviewer(self, session: str) -> str:
-        """Salted hash that stands for a maintainer's session: 64 hex digits."""
+        """Return the salted hash that identifies a maintainer's session in reviews: 64 hex digits."""
         return hash_token(self._salt, f"maintainer {session}")
 
     def _member(self, headers: Mapping[str, str]) -> str:
-        """The session of a member with the role of a maintainer, marked as one; else empty."""
+        """Return the session of a signed-in maintainer or admin with the prefix `_MEMBER`; else empty."""
         who = self._members.of(headers) if self._members is not None else None
         return f"{_MEMBER}{who.session}" if who is not None and who.maintains else ""
 
     def _closed(self) -> str:
-        """Why a password is needed here; empty when none is."""
+        """Return why a password is needed here; empty if none is."""
         if os.environ.get("SPACE_ID"):
             return f"This page is closed, because this Space has no maintainers' password. {_SET_ONE}"
         if not is_loopback(self._host):
@@ -248,7 +251,7 @@ class Maintainers:
         return ""
 
     def _stretched(self, password: str) -> bytes:
-        """Takes some 50 ms: all that a guess from a new address costs."""
+        """Derive a key with scrypt, which takes about 50 ms: the only cost of a guess from a new address."""
         text = password.encode("utf-8", "surrogatepass")
         return hashlib.scrypt(text, salt=self._salt, n=2**14, r=8, p=1)
 
@@ -262,7 +265,7 @@ class Maintainers:
 
     @cached_property
     def _mark(self) -> str:
-        """Stands for the password in the database; made of its stretched form, so no easier to guess."""
+        """Identifies the password in the database; derived from the scrypt key, so as hard to guess."""
         return hmac.digest(self._wanted, b"maintainer session", "sha256").hex()
 
     @cached_property
@@ -280,7 +283,7 @@ class Maintainers:
         return dt.datetime.fromtimestamp(self._clock(), dt.UTC)
 
     def _read(self, headers: Mapping[str, str]) -> str:
-        """The session that the cookie names, else empty."""
+        """Return the id of the session that the cookie names; empty if there is none."""
         value = read_cookie(headers, COOKIE)
         return (
             maintainer_sessions.find_session(self._sessions, value, self._mark, self._now()) if value else ""
@@ -288,8 +291,8 @@ class Maintainers:
 
 
 def _through_others(headers: Mapping[str, str]) -> str:
-    """Why a request to a loopback address may come from another machine; empty when it does not."""
-    # Another name is a web page that has had itself resolved to this machine (DNS rebinding).
+    """Return why a request to a loopback address may come from another machine; empty if it does not."""
+    # Any other host name may be a web page whose name resolves to this machine (DNS rebinding).
     if passed_on(headers) or not is_loopback(host_name(headers.get("host", ""))):
         return f"This page is closed, because it is reached through another machine. {_SET_ONE}"
     return ""

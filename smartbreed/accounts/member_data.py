@@ -1,4 +1,4 @@
-"""What is kept of a member, to be shown, to be taken along, and to be deleted with a receipt."""
+"""The data kept about a member: list it, export it, and delete it with a receipt."""
 
 from __future__ import annotations
 
@@ -32,20 +32,23 @@ from smartbreed.teach.store import ModelStore
 
 log = logging.getLogger(__name__)
 
-#: Ids in one query; databases take only so many.
+#: Ids per query; databases limit the number of parameters.
 _BATCH = 500
 
 
 @dataclass(frozen=True)
 class OwnFlag:
-    """A flag of a member's, and what was decided about it last."""
+    """A member's flag, and the latest decision about it; None if there is none."""
 
     flag: Flag
     decision: Decision | None
 
 
 def own_flags(sessions: Sessions, member_id: str, most: int = 500) -> list[OwnFlag]:
-    """The flags that a member saved while signed in, the newest first.
+    """Return the flags that a member saved while signed in, newest first.
+
+    Args:
+        most: maximum number of flags.
 
     Raises:
         StorageError: the database refused.
@@ -63,15 +66,15 @@ def own_flags(sessions: Sessions, member_id: str, most: int = 500) -> list[OwnFl
 
 
 def own_flag(flags: FlagService, member_id: str, flag_id: str) -> Flag:
-    """A flag of a member's own that still has its photo.
+    """Return one of a member's flags that still has its photo.
 
     Raises:
-        AccountError: ``no_such_photo`` (404): no flag of theirs, or its photo is gone.
+        AccountError: ``no_such_photo`` (404) if it is not theirs, was withdrawn, or has lost its photo.
         StorageError: the database refused.
     """
     query = sa.select(Flag).join(MemberFlag, MemberFlag.flag_id == Flag.id)
     flag = None
-    if flag_id.isascii() and flag_id.isalnum():  # else a driver may choke on it
+    if flag_id.isascii() and flag_id.isalnum():  # other characters can make a database driver fail
         with read(flags.sessions) as session:
             flag = session.scalar(query.where(MemberFlag.member_id == member_id, Flag.id == flag_id))
     if flag is None or flag.state == "withdrawn" or not flags.blobs.exists(flag.sample_id):
@@ -80,7 +83,7 @@ def own_flag(flags: FlagService, member_id: str, flag_id: str) -> Flag:
 
 
 def export(flags: FlagService, kept: KeptPhotos, taught: ModelStore, member_id: str, out: IO[bytes]) -> None:
-    """Write a zip of everything kept of a member: JSON, and their photos.
+    """Write a zip of all data kept about a member: JSON files and photos. Unreadable photos are left out.
 
     Raises:
         StorageError: the database refused.
@@ -131,13 +134,13 @@ def export(flags: FlagService, kept: KeptPhotos, taught: ModelStore, member_id: 
 def delete(
     flags: FlagService, kept: KeptPhotos, taught: ModelStore, member_id: str, now: dt.datetime, by: str = ""
 ) -> str:
-    """Delete an account: its rows at once, then the photos; the next publishing takes out what is published.
+    """Delete an account: first its rows, then its photos. The next publishing removes what was published.
 
-    All rows go in one transaction with the receipt, so that a crash leaves all or nothing; what is left
-    then, `go_on` does.
+    All rows are deleted in the transaction that adds the receipt, so a crash leaves all or nothing. `go_on`
+    does what remains after that.
 
     Args:
-        by: id of the admin who does it, or of an admin whose own account it is; empty: anyone else.
+        by: id of the admin who deletes the account, also if it is their own; empty for everyone else.
 
     Returns:
         The id of the receipt.
@@ -157,7 +160,7 @@ def delete(
             note(session, "account", "deleted")
         own_ids = sa.select(MemberFlag.flag_id).where(MemberFlag.member_id == member_id)
         mine = session.scalars(sa.select(Flag).where(Flag.id.in_(own_ids))).all()
-        # A shard of the dataset that has a row of theirs, or a decision about one, is made anew.
+        # The publisher rewrites every dataset shard that contains one of their rows or a decision about one.
         decided = sa.select(Decision.decision_id).where(Decision.flag_id.in_(own_ids))
         in_shards = sa.select(Shard.path, ShardRow.row_id).join(ShardRow, ShardRow.shard_id == Shard.id)
         sealed = session.execute(
@@ -179,7 +182,7 @@ def delete(
         session.add(receipt)
     try:
         go_on(flags, kept, taught, receipt.id, now)
-    except StorageError as error:  # the rows are gone; the next start goes on
+    except StorageError as error:  # the rows are gone; a periodic task retries the rest
         log.warning("photos of a deleted account are still to be deleted: %s", error.message)
     return receipt.id
 
@@ -187,7 +190,10 @@ def delete(
 def go_on(
     flags: FlagService, kept: KeptPhotos, taught: ModelStore, receipt_id: str, now: dt.datetime
 ) -> DeletionReceipt | None:
-    """Do what is left of a deletion, and note what was done meanwhile; None: there is no such receipt.
+    """Continue a deletion and record its progress in the receipt. Idempotent.
+
+    Returns:
+        The receipt; None if there is none with this id.
 
     Raises:
         StorageError: disk or database refused.
@@ -202,7 +208,7 @@ def go_on(
         flags.drop_photos(left["photos"])
         try:
             taught.drop(left.get("models", []), left.get("repos", []))
-        except HubCallError as error:  # the next call tries again
+        except HubCallError as error:  # the next call retries
             log.warning("a repo of a deleted account is still to be deleted: %s", error.message)
             return receipt
     with write(flags.sessions) as session:
@@ -215,12 +221,12 @@ def go_on(
             erased = [row.done_at for row in _erasures(session, left["paths"], receipt.rows_at)]
             if None not in erased:
                 receipt.dataset_at, receipt.pending = max(filter(None, erased), default=now), None
-    forget_deleted(flags.sessions)  # the names of the photos stood in the receipt until now
+    forget_deleted(flags.sessions)  # the receipt held the names of the photos until now
     return receipt
 
 
 def go_on_with_all(flags: FlagService, kept: KeptPhotos, taught: ModelStore, now: dt.datetime) -> None:
-    """`go_on` with every deletion that is not complete.
+    """Call `go_on` for every deletion that is not complete.
 
     Raises:
         StorageError: disk or database refused.
@@ -239,12 +245,12 @@ def _has_left_the_dataset(session: Session, rows: list[str]) -> bool:
 
 
 def _erasures(session: Session, paths: list[str], since: dt.datetime) -> Iterable[Erasure]:
-    """What the repo's history has lost, or has still to lose, since a moment."""
+    """Return the erasures of these paths from the repo's history that were requested since a moment."""
     return session.scalars(sa.select(Erasure).where(Erasure.path.in_(paths), Erasure.asked_at >= since))
 
 
 def _values(row: Any, *without: str) -> dict[str, Any]:
-    """The columns of a row, for JSON."""
+    """Return the columns of a row as a dict for JSON; empty if ``row`` is None."""
     if row is None:
         return {}
     return {name: getattr(row, name) for name in row.__mapper__.columns.keys() if name not in without}  # noqa: SIM118

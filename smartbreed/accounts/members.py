@@ -1,8 +1,8 @@
-"""Accounts of people who are no maintainers by password: sign up, sign in, sessions, roles.
+"""Member accounts: sign-up, sign-in, sessions and roles.
 
-What an address does not give away: signing up, asking for a new password and a wrong password are answered in
-the same words after the same work, whether or not there is an account. A password is compared with a hash
-either way; what depends on the account (rows, mails) is done afterwards, in a thread of its own.
+The answers do not reveal whether an address has an account: sign-up, password reset and a wrong password give
+the same text after the same amount of work either way. A password is always compared with a hash, a dummy one
+if need be. Work that depends on the account (rows, mails) runs afterwards, in a background thread.
 """
 
 from __future__ import annotations
@@ -55,28 +55,29 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 COOKIE = "smartbreed_member"
-#: How long a sign-in lasts, in seconds, and how long it counts as fresh for what cannot be undone.
+#: Lifetime of a session, and how long it counts as fresh enough for irreversible actions; both in seconds.
 LASTS_S, FRESH_S = 30 * 86_400, 15 * 60
-#: Sign-ins one member can have open; the oldest ends when another begins.
+#: Most open sessions of one member; a further sign-in ends the oldest.
 _MOST_SESSIONS = 50
-#: Mails to one address an hour; further ones are not sent. Requests for mails from one network an hour.
+#: Most mails to one address per hour (further ones are not sent), and most requests for mails from one
+#: network per hour.
 _MAILS, _ASKED = 4, 30
-#: Work that may wait for the thread behind the answers.
+#: Most jobs that may be queued or running in the background thread.
 _MOST_WAITING = 200
-#: Passwords hashed at once; each takes 64 MB meanwhile.
+#: Passwords hashed at the same time; each needs 64 MB while it is hashed.
 _HASHED_AT_ONCE = 2
-#: A sign-up that was never confirmed is forgotten after so many seconds.
+#: Age in seconds after which an unconfirmed sign-up is deleted.
 UNCONFIRMED_S = 7 * 86_400
 _WRONG = "This address and this password do not go together. Try again, or choose a new password."
 
 
 @dataclass(frozen=True)
 class SignedIn:
-    """A member as a request has them.
+    """The signed-in member of a request.
 
     Attributes:
-        session: id of the session; not what is in the cookie.
-        fresh: they signed in so lately that what cannot be undone needs no password.
+        session: id of the session, which is not the value of the cookie.
+        fresh: True if they signed in recently enough to do irreversible things without a password.
         keeps_photos: whether photos that they identify are kept for them.
     """
 
@@ -91,23 +92,23 @@ class SignedIn:
 
     @property
     def shown(self) -> str:
-        """What the pages call them."""
+        """The name that pages show: their own, else the local part of the address, else ``My account``."""
         return self.name or self.email.partition("@")[0] or "My account"
 
     @property
     def maintains(self) -> bool:
-        """Whether they may do what maintainers do."""
+        """True for maintainers and admins."""
         return self.role in ("maintainer", "admin")
 
 
 @dataclass(frozen=True)
 class Claim:
-    """What a provider says of a person who signed in there.
+    """What an identity provider says about a person who signed in there.
 
     Attributes:
-        provider: its name, for sentences.
-        email: as the provider has it; empty: it gives none.
-        verified: whether the provider says that the address is theirs.
+        provider: its name, for messages.
+        email: the address that the provider has; empty if it gives none.
+        verified: whether the provider says that the address belongs to the person.
     """
 
     provider: str
@@ -119,18 +120,18 @@ class Claim:
 
 
 class Members:
-    """The accounts of an installation; safe for any number of threads.
+    """The member accounts of an installation. Thread-safe.
 
     Args:
         settings: the secret and the mail server.
         sessions: opens the database, on first use.
-        clock: the time in seconds; tests bring their own.
-        pause: waits some seconds; tests bring their own.
-        mail: sends links; None: as the settings say.
-        takes_new: whether people can make accounts now.
+        clock: returns the time in seconds; replaceable in tests.
+        pause: sleeps for a number of seconds; replaceable in tests.
+        mail: sends the links; None to use the mail server of the settings.
+        takes_new: returns whether new accounts are allowed at the moment.
 
     Attributes:
-        site: address of the app that links begin with, such as ``https://pets.example.org``.
+        site: the app's base URL, which links begin with, such as ``https://pets.example.org``.
     """
 
     def __init__(
@@ -155,38 +156,39 @@ class Members:
         self.site = "http://127.0.0.1:7860"
 
     def close(self) -> None:
-        """Finish what waits behind answers."""
+        """Finish the queued background work and stop its thread."""
         self._behind.shutdown()
 
     def settle(self) -> None:
-        """Wait until what was begun behind earlier answers is done."""
+        """Wait until all background work queued so far is done."""
         self._behind.submit(int).result()
 
     @property
     def mails(self) -> bool:
-        """Whether links are mailed; else the administrator finds them in the log."""
+        """Whether links are mailed; without a mail server they are written to the log."""
         return self._mail.configured
 
     def write_to_operator(self, subject: str, text: str, reply_to: str) -> None:
-        """Mail a text to the people who run this site, where that is configured; behind the answer."""
+        """Mail a text to the operators of this site, in the background, if a mail server is configured."""
         if self.mails:
-            with suppress(AccountError):  # too much waits; the text is in the database
+            with suppress(AccountError):  # the queue is full; the text is in the database anyway
                 self.later(lambda: self._mail.forward(self._settings.operator_email, subject, text, reply_to))
 
     # -- signing up and in
 
     def sign_up(self, email: str, password: str, name: str, caller: str, browser: str = "") -> None:
-        """Ask for an account; a link confirms the address.
+        """Request an account; a mailed link confirms the address.
 
-        An address with an account already gets a mail that says so. The answer is the same.
+        If the address already has an account, the mail says so. The answer to the caller is the same.
 
         Args:
             caller: network address of the request.
-            browser: mark of the browser; in it the link alone confirms, elsewhere the password is asked for.
-                So who signs up with another person's address gains nothing when that person follows the link.
+            browser: mark of the browser, from `browser_mark`. In this browser the link alone confirms the
+                address; any other one has to give the password as well. Signing up with another person's
+                address therefore gains nothing when that person follows the link.
 
         Raises:
-            AccountError: ``bad_email``, ``bad_password``, ``too_many``, ``no_new_accounts``.
+            AccountError: ``bad_email``, ``bad_password``, ``too_many``, ``no_new_accounts`` or ``busy``.
         """
         self._check_takes_new()
         address = normalise(email)
@@ -209,7 +211,7 @@ class Members:
                 member = Member(email=address, created_at=now)
                 session.add(member)
             if member.verified_at is None:
-                member.password_hash, member.name = hashed, name  # the latest link alone confirms
+                member.password_hash, member.name = hashed, name  # only the link of the latest sign-up works
             session.flush()
         if member.verified_at is None:
             self._send("verify", member, browser)
@@ -225,7 +227,9 @@ class Members:
             The value for the cookie.
 
         Raises:
-            AccountError: ``bad_link``; ``password_needed``: another browser signed up.
+            AccountError: ``bad_link``, ``disabled`` or ``wrong_password``; ``password_needed`` if another
+                browser signed up and no password was given.
+            MaintainerError: ``too_many_tries``.
         """
         link = self._tokens.read("verify", token)
         with read(self._sessions) as session:
@@ -243,10 +247,10 @@ class Members:
             return self._open_session(session, member, agent)
 
     def needs_password(self, token: str, browser: str) -> bool:
-        """Whether `verify` will ask for the password in this browser.
+        """True when `verify` will ask for the password in this browser.
 
         Raises:
-            AccountError: ``bad_link``.
+            AccountError: ``bad_link`` or ``disabled``.
         """
         link = self._tokens.read("verify", token)
         with read(self._sessions) as session:
@@ -266,25 +270,25 @@ class Members:
         """Sign in with a password.
 
         Args:
-            caller, device: as `smartbreed.throttle.login_throttle.LoginThrottle.compare` has them.
-            agent: the browser's name for itself.
-            before: value of the cookie that the request had; that session ends.
-            browser: as `sign_up` has it, for a link to confirm the address that is sent once more.
+            caller, device: as in `smartbreed.throttle.login_throttle.LoginThrottle.compare`.
+            agent: the ``User-Agent`` of the browser.
+            before: value of the cookie that came with the request; that session ends.
+            browser: as in `sign_up`, for the confirmation link that is sent again if the address is
+                unverified.
 
         Returns:
             The value for the cookie: always a new one.
 
         Raises:
-            AccountError: ``wrong_password``, ``unverified`` or ``disabled``; the latter two only to who knows
-                the password.
+            AccountError: ``wrong_password``; with the right one ``unverified``, ``disabled`` or ``busy``.
             MaintainerError: ``too_many_tries``.
         """
-        address = ""  # of no account
+        address = ""  # belongs to no account
         with suppress(AccountError):
             address = normalise(email)
         with read(self._sessions) as session:
             member = member_by_email(session, address)
-        dummy = self._dummy  # made before it is known whether it is needed
+        dummy = self._dummy  # made in either case, so that the time taken reveals nothing
         hashed = member.password_hash if member else None
         self._compare(password, hashed or dummy, caller, device)
         assert member is not None, "no password has the hash of the dummy"
@@ -301,7 +305,12 @@ class Members:
             return self._open_session(session, current, agent)
 
     def _compare(self, password: str, hashed: str, caller: str, device: str) -> None:
-        """One comparison, as slow as the caller has deserved."""
+        """Compare a password with a hash, throttled by the caller's earlier failures.
+
+        Raises:
+            AccountError: ``wrong_password``.
+            MaintainerError: ``too_many_tries``.
+        """
         if not self._throttle.compare(caller, lambda: self._matches(password, hashed), device):
             raise AccountError("wrong_password", _WRONG, status=403)
 
@@ -316,10 +325,10 @@ class Members:
             return self._passwords.hash(password.encode("utf-8", "surrogatepass"))
 
     def enter_with(self, claim: Claim, agent: str = "", before: str = "") -> str:
-        """Sign in a person whom a provider vouches for; the first time they get an account.
+        """Sign in a person through an identity provider; the first time, create an account.
 
-        An account that is there already is joined by its address only if the provider says that the address
-        was verified. A password that was set before the address was confirmed does not survive that.
+        The identity is linked to an existing account with the same address only if the provider has verified
+        that address. If the account was still unconfirmed, its password is removed.
 
         Returns:
             The value for the cookie.
@@ -360,10 +369,10 @@ class Members:
     # -- passwords
 
     def forgot(self, email: str, caller: str) -> None:
-        """Send a link to choose a new password, if there is such an account; the answer is the same.
+        """Send a link to choose a new password if the account exists; the answer is the same either way.
 
         Raises:
-            AccountError: ``bad_email``, ``too_many``.
+            AccountError: ``bad_email``, ``too_many`` or ``busy``.
         """
         address = normalise(email)
         self._asked.check(caller)
@@ -376,17 +385,17 @@ class Members:
             self._send("reset", member)
 
     def check_reset(self, token: str) -> None:
-        """Whether a link to choose a new password works.
+        """Check that a link to choose a new password still works.
 
         Raises:
-            AccountError: ``bad_link``.
+            AccountError: ``bad_link`` or ``disabled``.
         """
         link = self._tokens.read("reset", token)
         with read(self._sessions) as session:
             self._linked(session, link)
 
     def reset(self, token: str, password: str, agent: str = "") -> str:
-        """Choose a new password by a link; all sessions end, and one begins.
+        """Set a new password by a link, end all sessions and open a new one.
 
         Returns:
             The value for the cookie.
@@ -407,13 +416,15 @@ class Members:
             return self._open_session(session, member, agent)
 
     def change_password(self, who: SignedIn, old: str, new: str, caller: str) -> None:
-        """Another password; every other session ends.
+        """Set another password and end every other session.
 
         Args:
-            old: the present one; not asked for where there is none and the sign-in is fresh.
+            old: the current password; ignored if the account has none, in which case the sign-in must be
+                fresh.
 
         Raises:
-            AccountError: ``wrong_password``, ``bad_password`` or ``sign_in_again``.
+            AccountError: ``wrong_password``, ``bad_password``, ``sign_in_again`` or ``disabled``.
+            MaintainerError: ``too_many_tries``.
         """
         self.confirm(who, old, caller)
         check_password(new, who.email)
@@ -427,10 +438,11 @@ class Members:
             )
 
     def confirm(self, who: SignedIn, password: str, caller: str) -> None:
-        """That it is really them: by their password, or without one by a sign-in a moment ago.
+        """Re-authenticate a member: by password, or by a fresh sign-in if the account has no password.
 
         Raises:
-            AccountError: ``wrong_password`` or ``sign_in_again``.
+            AccountError: ``wrong_password``, ``sign_in_again`` or ``disabled``.
+            MaintainerError: ``too_many_tries``.
         """
         with read(self._sessions) as session:
             hashed = self._usable(session, who.id).password_hash
@@ -442,7 +454,7 @@ class Members:
     # -- sessions
 
     def of(self, headers: Mapping[str, str]) -> SignedIn | None:
-        """The member whose cookie a request has; None for visitors.
+        """Return the member whose session cookie a request carries; None for visitors.
 
         Raises:
             StorageError: the database refused.
@@ -473,7 +485,7 @@ class Members:
         )
 
     def sessions_of(self, member_id: str) -> list[MemberSession]:
-        """Where a member is signed in, the latest first."""
+        """Return a member's open sessions, newest first."""
         query = (
             sa.select(MemberSession)
             .where(MemberSession.member_id == member_id, MemberSession.expires_at > self._now())
@@ -483,19 +495,19 @@ class Members:
             return list(session.scalars(query))
 
     def end_sessions(self, who: SignedIn, which: str = "") -> None:
-        """Sign out: one session of the member's own by its id, or all of them."""
+        """End one session of the member, given its id, or all of them."""
         query = sa.delete(MemberSession).where(MemberSession.member_id == who.id)
         with write(self._sessions) as session:
             session.execute(query.where(MemberSession.id == which) if which else query)
 
     def end_session(self, session_id: str) -> None:
-        """Sign out one session, in every window."""
+        """End one session, in every window."""
         with write(self._sessions) as session:
             session.execute(sa.delete(MemberSession).where(MemberSession.id == session_id))
 
     @property
     def has_maintainers(self) -> bool:
-        """Whether a member may do what maintainers do.
+        """True if at least one enabled account is a maintainer's or an admin's.
 
         Raises:
             StorageError: the database refused.
@@ -505,26 +517,26 @@ class Members:
             return session.scalar(query) is not None
 
     def form_token(self, browser: str, session: str = "") -> str:
-        """What a form has to send along: bound to the browser and to the sign-in."""
+        """Return the CSRF token of a form, bound to the browser and to the session."""
         return hmac.digest(self._secret, f"form {browser} {session}".encode(), "sha256").hex()
 
     def browser_mark(self, browser: str) -> str:
-        """Stands for a browser in a link."""
+        """Return a keyed hash that identifies a browser in a link: 32 hex digits."""
         return hmac.digest(self._secret, f"browser {browser}".encode(), "sha256").hex()[:32]
 
     def log_name(self, member_id: str) -> str:
-        """What the log calls an account: admins find it by this, and nothing once the account is deleted."""
+        """Return an account's pseudonym in the log; admins can search by it until the account is deleted."""
         return hmac.digest(self._secret, f"in the log {member_id}".encode(), "sha256").hex()[:12]
 
     # -- flags
 
     def own_flag(self, session: Session, flag_id: str, member_id: str) -> None:
-        """Note in the transaction that saves a flag whose it is; a flag that has an owner keeps them."""
+        """Record a flag's owner in the transaction that saves it; a flag with an owner keeps that one."""
         if session.get(MemberFlag, flag_id) is None and session.get(Member, member_id) is not None:
             session.add(MemberFlag(flag_id=flag_id, member_id=member_id))
 
     def member_of(self, session_id: str) -> str:
-        """The id of the account that a session is of; empty when it has ended.
+        """Return the id of the member that a session belongs to; empty if it has ended.
 
         Raises:
             StorageError: the database refused.
@@ -541,7 +553,7 @@ class Members:
 
     @property
     def where_links_are(self) -> str:
-        """Part of a sentence."""
+        """A clause for messages that says where the member finds the link."""
         return "we have mailed you a link" if self.mails else "the administrator finds your link in the log"
 
     def _send(self, kind: Kind, member: Member, browser: str = "") -> None:
@@ -555,7 +567,7 @@ class Members:
         self._mail.send(kind, self.log_name(member.id), address, link, hours)
 
     def password_link(self, member: Member) -> str:
-        """A link with which a person chooses a password; it works once."""
+        """Return a link for choosing a password; it works once."""
         return self._link("reset", member)
 
     def _link(self, purpose: Purpose, member: Member, browser: str = "") -> str:
@@ -563,12 +575,19 @@ class Members:
         return f"{self.site}/account/{purpose}?token={token}"
 
     def _mark(self, member: Member) -> str:
-        """Changes with the password and when the address is confirmed, so that older links end."""
+        """Return a hash that changes with the password and on confirmation, which invalidates older links."""
         text = f"mark {member.id} {member.password_hash} {member.verified_at is not None}"
         return hmac.digest(self._secret, text.encode(), "sha256").hex()[:32]
 
     def _linked(self, session: Session, link: Link, use: Purpose | None = None) -> Member:
-        """The member of a link that still works; ``use`` it up in the same transaction."""
+        """Return the member of a link that still works.
+
+        Args:
+            use: the link's purpose, to mark it as used in this transaction; None to check it only.
+
+        Raises:
+            AccountError: ``bad_link`` or ``disabled``.
+        """
         member = session.get(Member, link.member)
         if member is None or not hmac.compare_digest(self._mark(member), link.mark):
             raise no_such_link()
@@ -613,10 +632,10 @@ class Members:
         return ""
 
     def later(self, work: Callable[[], object]) -> None:
-        """Do it behind the answer, so that its time tells nothing.
+        """Run work in the background, so that the time an answer takes reveals nothing.
 
         Raises:
-            AccountError: ``busy``: too much waits already.
+            AccountError: ``busy`` if the queue is full.
         """
         if not self._waiting.acquire(blocking=False):
             raise AccountError(
@@ -626,7 +645,7 @@ class Members:
         def run() -> None:
             try:
                 work()
-            except Exception as error:  # the answer has gone; values of the request stay out of the log
+            except Exception as error:  # the answer was sent; values of the request stay out of the log
                 log.error("behind an answer about accounts: %s", type(error).__name__)
             finally:
                 self._waiting.release()
@@ -664,12 +683,12 @@ class Members:
 
     @cached_property
     def _dummy(self) -> str:
-        """A hash that no password has, to compare with where there is no account."""
+        """The hash of a random password, to compare with when there is no account."""
         return self._hash_of(secrets.token_hex(32))
 
 
 def browser_name(agent: str) -> str:
-    """Browser and system from a ``User-Agent``, in a few words."""
+    """Return browser and operating system of a ``User-Agent``, such as ``Firefox on Linux``."""
     browsers = (
         ("Edg", "Edge"),
         ("OPR", "Opera"),

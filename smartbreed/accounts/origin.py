@@ -1,8 +1,8 @@
-"""Where a request came from, by headers that a browser cannot be made to forge.
+"""Where a request came from, judged only by headers that a web page cannot forge.
 
-A web page can set any ``X-Forwarded-…`` header of a request it makes, so none of them says which
-site is ours: `Origin` is compared with ``Host`` and with the configured public address alone, and
-``Sec-Fetch-Site``, which no page can set, has to agree.
+A web page can set any ``X-Forwarded-…`` header on its requests, so none of them decides which site is
+ours. ``Origin`` is compared with ``Host`` and the configured public address only, and ``Sec-Fetch-Site``,
+which no page can set, has to agree.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-#: Headers by which a proxy says that it passes a request on, besides those that begin with `_PREFIX`.
+#: Headers that proxies add to a forwarded request, besides those that begin with `_PREFIX`.
 _FORWARDING = (
     "forwarded", "via", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "x-original-host",
     "x-original-forwarded-for", "x-host", "x-proxyuser-ip", "x-envoy-external-address",
@@ -27,10 +27,10 @@ Headers = Mapping[str, str]
 
 
 def passed_on(headers: Any) -> bool:
-    """True when a proxy says that it passed this request on.
+    """True when a header shows that a proxy forwarded this request.
 
     Args:
-        headers: a mapping with lower-case names, or Starlette's, which knows no case.
+        headers: a mapping with lower-case names, or Starlette's case-insensitive one.
     """
     return any(headers.get(name) is not None for name in _FORWARDING) or any(
         name.lower().startswith(_PREFIX)
@@ -39,10 +39,10 @@ def passed_on(headers: Any) -> bool:
 
 
 def public_origin(configured: str) -> str:
-    """The origin that browsers know this app by; empty when nothing says so.
+    """Return the origin under which browsers reach this app; empty if unknown.
 
     Args:
-        configured: ``SMARTBREED_PUBLIC_URL``. Without it a Space's own address is taken from
+        configured: ``SMARTBREED_PUBLIC_URL``. If it is empty, a Space's own address is taken from
             ``SPACE_HOST``, which the platform sets.
     """
     if configured:
@@ -52,10 +52,10 @@ def public_origin(configured: str) -> str:
 
 
 def from_other_site(headers: Headers, public: str = "") -> bool:
-    """True when a browser sent this request on behalf of a page that is not ours.
+    """True when a browser sent this request on behalf of a page of another site.
 
-    A sibling subdomain is another site, and so are a sandboxed frame and a file. Programs that
-    are no browser send neither header and do not act for another website.
+    A sibling subdomain, a sandboxed frame and a local file count as other sites. Clients that are not
+    browsers send neither header, and they do not act for another website.
 
     Args:
         headers: of the request.
@@ -68,9 +68,9 @@ def from_other_site(headers: Headers, public: str = "") -> bool:
 
 
 def over_https(scheme: str, headers: Headers, public: str = "") -> bool:
-    """True when the browser speaks HTTPS, as far as is known.
+    """True when the browser appears to use HTTPS.
 
-    ``X-Forwarded-Proto`` is believed here: it decides only what the sender's own answer carries.
+    ``X-Forwarded-Proto`` is trusted here, because a forged value only affects the sender's own answer.
     """
     if scheme == "https":
         return True
@@ -79,7 +79,7 @@ def over_https(scheme: str, headers: Headers, public: str = "") -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """True for a name or address that only this machine can reach."""
+    """True for ``localhost`` and loopback addresses, which only this machine can reach."""
     name = host.strip("[]").casefold()
     if name == "localhost":
         return True
@@ -90,7 +90,7 @@ def is_loopback(host: str) -> bool:
 
 
 def host_name(host: str) -> str:
-    """The name or address in a Host header; empty for nonsense."""
+    """Return the host name or address of a Host header; empty if it is malformed."""
     try:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:
@@ -101,7 +101,7 @@ def _ours(origin: str, host: str, public: str) -> bool:
     known = _origin(origin)
     if not known:
         return False
-    # A page that came over plain HTTP is not the site that answers over HTTPS.
+    # With the same host and port as the public origin, the scheme has to match too: HTTP is not HTTPS.
     if public and _split(public)[1:] == _split(known)[1:]:
         return known == public
     scheme = known.partition(":")[0]
@@ -109,7 +109,7 @@ def _ours(origin: str, host: str, public: str) -> bool:
 
 
 def _origin(url: str) -> str:
-    """``scheme://host[:port]`` in lower case without the usual port; empty for anything else."""
+    """Return ``scheme://host[:port]`` in lower case, without a default port; empty if it is not HTTP(S)."""
     scheme, host, port = _split(url)
     if scheme not in _PORTS or not host:
         return ""

@@ -1,7 +1,7 @@
-"""Signing in with Google, GitHub or any OpenID provider, as far as the settings name them.
+"""Sign-in with Google, GitHub or another OpenID provider, for those configured in the settings.
 
-Authlib keeps state, nonce and PKCE verifier in what it takes for the session: a signed cookie that lasts for
-one sign-in. It checks the id token's signature, issuer, audience, expiry and nonce.
+Authlib keeps state, nonce and PKCE verifier in the session it is given, here a signed cookie that lasts for
+one sign-in. It checks the ID token's signature, issuer, audience, expiry and nonce.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ log = logging.getLogger(__name__)
 GITHUB, GITHUB_API = "https://github.com", "https://api.github.com/"
 HUGGING_FACE = "https://huggingface.co"
 _METADATA = "/.well-known/openid-configuration"
-#: Seconds that a provider has for each answer.
+#: Timeout for each answer of a provider, in seconds.
 _PATIENCE_S = 15.0
 
 
 @dataclass(frozen=True)
 class Provider:
-    """Who vouches for people.
+    """An identity provider and our credentials there.
 
     Attributes:
-        key: its part of our addresses.
-        name: what the button says.
-        issuer: its web address.
+        key: its name in our URLs.
+        name: its name on the button.
+        issuer: its base URL.
     """
 
     key: str
@@ -48,7 +48,7 @@ class Provider:
 
 
 def configured(settings: Settings) -> list[Provider]:
-    """Those with a client id in the settings."""
+    """Return the providers that have a client id and an issuer in the settings."""
     found = (
         Provider(
             "google", "Google", "https://accounts.google.com",
@@ -64,13 +64,13 @@ def configured(settings: Settings) -> list[Provider]:
 
 
 def on_space() -> bool:
-    """Whether gradio signs people in with Hugging Face; elsewhere it would only pretend to (its mock)."""
+    """True when Gradio can sign people in with Hugging Face; outside a Space it only offers a mock."""
     needed = ("SPACE_ID", "OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "OAUTH_SCOPES", "OPENID_PROVIDER_URL")
     return os.environ.get("SYSTEM") == "spaces" and all(os.environ.get(name) for name in needed)
 
 
 class SignIn:
-    """Signs people in with one provider.
+    """The OAuth client of one provider.
 
     Args:
         provider: from `configured`.
@@ -101,8 +101,8 @@ class SignIn:
         """Send the browser to the provider.
 
         Args:
-            request: with a ``session`` that is kept until `finish`.
-            back: our address that the provider sends the browser back to.
+            request: has a ``session`` that is kept until `finish`.
+            back: our URL that the provider redirects the browser to.
 
         Raises:
             AccountError: ``provider_down`` or ``provider_answer``.
@@ -114,7 +114,7 @@ class SignIn:
         return answer
 
     async def finish(self, request: Request) -> Claim:
-        """Who came back.
+        """Complete the sign-in when the browser returns, and return the provider's claim.
 
         Raises:
             AccountError: ``provider_refused``, ``provider_down`` or ``provider_answer``.
@@ -123,19 +123,19 @@ class SignIn:
             token = await self._client.authorize_access_token(request)
             if self.provider.issuer == GITHUB:
                 return await self._of_github(token)
-            if "id_token" not in token:  # "userinfo" beside the others would be the provider's unsigned word
+            if "id_token" not in token:  # without it, "userinfo" is an unsigned statement
                 raise ValueError("no id token")
             return claim_of(self.provider.name, self.provider.issuer, token["userinfo"])
         except Exception as error:
             raise self._explained(error) from error
 
     async def _of_github(self, token: Any) -> Claim:
-        """GitHub is no OpenID provider: it says who a person is in its API."""
+        """Return the claim from GitHub's API, because GitHub is not an OpenID provider."""
         user, mails = [
             (await self._client.get(path, token=token)).raise_for_status().json()
             for path in ("user", "user/emails")
         ]
-        # Only an address that GitHub has verified counts, whatever the profile shows.
+        # Only the primary address counts, and only if GitHub has verified it, whatever the profile shows.
         mail = next((one for one in mails if one["primary"] is True and one["verified"] is True), None)
         name = str(user.get("name") or user.get("login") or "")
         return Claim("GitHub", GITHUB, str(user["id"]), str(mail["email"]) if mail else "", bool(mail), name)
@@ -144,7 +144,7 @@ class SignIn:
         from authlib.integrations.base_client.errors import MismatchingStateError, OAuthError
 
         name = self.provider.name
-        # What a provider wrote may hold names and addresses, so the log has the type alone.
+        # A provider's answer may hold names and addresses, so only the type is logged.
         log.warning("sign-in with %s failed: %s", self.provider.key, type(error).__name__)
         if isinstance(error, MismatchingStateError):
             text = "This sign-in was not begun in this browser, or too long ago; begin again."
@@ -160,10 +160,15 @@ class SignIn:
 
 
 def claim_of(name: str, issuer: str, userinfo: Mapping[str, Any]) -> Claim:
-    """OpenID's claims about a person.
+    """Convert OpenID claims to a `Claim`.
+
+    Args:
+        name: of the provider.
+        issuer: its base URL.
+        userinfo: the claims of the ID token.
 
     Raises:
-        KeyError: there is no subject.
+        KeyError: the claims have no subject.
     """
     email, shown = userinfo.get("email"), userinfo.get("name") or userinfo.get("preferred_username")
     return Claim(

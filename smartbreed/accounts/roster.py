@@ -1,6 +1,6 @@
-"""Accounts as administrators and the command line manage them: list, find, make, give a role, close.
+"""Account management for administrators and the command line: list, find, create, change roles, close.
 
-Whatever is done is in the history (`smartbreed.admin.audit`), in the same transaction.
+Every change is written to the audit log (`smartbreed.admin.audit`) in the same transaction.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from smartbreed.core.errors import AccountError
 
 
 class Roster:
-    """All accounts of an installation; safe for any number of threads.
+    """All accounts of an installation. Thread-safe.
 
     Args:
         sessions: opens the database.
-        invite: makes the link with which a person chooses a password.
-        clock: the time in seconds; tests bring their own.
+        invite: makes the link by which a person chooses a password.
+        clock: returns the time in seconds; replaceable in tests.
     """
 
     def __init__(
@@ -39,18 +39,18 @@ class Roster:
         self._sessions, self._invite, self._clock = sessions, invite, clock
 
     def list(self) -> list[Member]:
-        """Every account, the oldest first."""
+        """Return every account, oldest first."""
         with read(self._sessions()) as session:
             return list(session.scalars(sa.select(Member).order_by(Member.id)))
 
     def some(self, ids: Collection[str]) -> dict[str, Member]:
-        """The accounts of some ids, by id; those that are gone are missing."""
+        """Return accounts by id; ids without an account are left out."""
         with read(self._sessions()) as session:
             found = session.scalars(sa.select(Member).where(Member.id.in_(ids)))
             return {one.id: one for one in found}
 
     def find(self, email_or_id: str) -> Member:
-        """An account by its address or id.
+        """Return the account with an address or id.
 
         Raises:
             AccountError: ``no_such_member``.
@@ -65,10 +65,10 @@ class Roster:
         return member
 
     def create(self, email: str, role: str = "member") -> tuple[Member, str]:
-        """Make an account for a person, who chooses the password by a link.
+        """Create an account; its owner chooses the password through a link.
 
         Returns:
-            The account, and the link.
+            The account and the link.
 
         Raises:
             AccountError: ``bad_email``, ``unknown_role`` or ``known_email``.
@@ -87,7 +87,7 @@ class Roster:
         """Give an account another role.
 
         Args:
-            by: id of the admin who does it; empty: the command line, where no admin is needed.
+            by: id of the admin who does it; empty for the command line, which needs no admin.
 
         Raises:
             AccountError: ``no_such_member``, ``unknown_role``, ``not_admin`` or ``last_admin``.
@@ -98,10 +98,10 @@ class Roster:
                 note(session, "role", role, member.id)
 
     def disable(self, email_or_id: str, *, disabled: bool = True, by: str = "") -> None:
-        """Close an account, which ends its sessions, or open it again.
+        """Close an account and end its sessions, or open it again.
 
         Args:
-            by: as of `set_role`.
+            by: as in `set_role`.
 
         Raises:
             AccountError: ``no_such_member``, ``not_admin`` or ``last_admin``.
@@ -114,7 +114,7 @@ class Roster:
 
     @contextmanager
     def _changing(self, email_or_id: str, by: str, *, keeps: bool) -> Iterator[tuple[Session, Member]]:
-        """A transaction that changes an account; of two at once, the second sees what the first did."""
+        """Open a transaction that changes an account; concurrent changes run one after the other."""
         found = self.find(email_or_id).id
         with write(self._sessions()) as session:
             member = session.get(Member, found)
@@ -129,15 +129,15 @@ class Roster:
 
 
 def check_admin(session: Session, by: str, about: str, *, keeps: bool) -> None:
-    """Whether an admin may change an account, as the transaction sees it.
+    """Check within a transaction that an admin may change an account.
 
     Args:
         by: id of the admin.
         about: id of the account.
-        keeps: it stays an admin's, if it is one.
+        keeps: True if the change leaves an admin's account one that can be used.
 
     Raises:
-        AccountError: ``not_admin``: they are none any more; ``last_admin``: there would be none left.
+        AccountError: ``not_admin`` if ``by`` is no longer an admin; ``last_admin`` if no admin would be left.
     """
     usable = sa.select(Member.id).where(
         Member.role == "admin", Member.disabled_at.is_(None), Member.verified_at.is_not(None)

@@ -1,4 +1,4 @@
-"""What signs sessions, forms and mailed links: ``SMARTBREED_SECRET``, or a secret made for this home."""
+"""The secret that signs sessions, forms and links: ``SMARTBREED_SECRET``, else one generated per home."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from smartbreed.core.errors import SettingError
 from smartbreed.core.salt import load_random
 from smartbreed.core.settings import Settings
 
-#: Shortest secret accepted outside development, and fewest different characters in it.
+#: Outside development: the minimum length of a secret, and of the set of its different characters.
 SHORTEST, FEWEST = 32, 8
-#: What examples and templates put where a secret belongs.
+#: Words that examples and templates use as placeholders for a secret.
 _PLACEHOLDERS = ("change", "example", "default", "placeholder", "insecure", "your-secret", "your_secret")
 
 
 def load_secret(settings: Settings) -> bytes:
-    """The secret of this installation, made on first use and kept in ``home/secret`` (mode 0600).
+    """Return the secret of the settings, else the one in ``home/secret``, created on first use (mode 0600).
 
     Raises:
         StorageError: the file cannot be written or read, or is damaged.
@@ -27,13 +27,14 @@ def load_secret(settings: Settings) -> bytes:
 
 
 def check_secret(settings: Settings, host: str) -> None:
-    """Refuse a secret that others can guess, unless only this machine can reach the app (development).
+    """Refuse a weak secret, unless only this machine can reach the app (development).
 
     Args:
-        host: address the app listens on.
+        host: address that the app listens on.
 
     Raises:
-        SettingError: the sentence for the administrator; it does not repeat the secret.
+        SettingError: the secret is too short, has too few different characters, or is a placeholder. The
+            message does not repeat it.
     """
     secret = settings.secret
     weak = len(secret) < SHORTEST or len(set(secret)) < FEWEST

@@ -1,4 +1,4 @@
-"""Values that leave the machine signed and come back: in links, in cookies."""
+"""Signed values that travel through the client and back, in links and cookies."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Any
 
 from itsdangerous import SignatureExpired, TimestampSigner, URLSafeTimedSerializer
 
-#: How far the clocks of two machines, or of one before and after it was set, may lie apart, in seconds.
+#: Tolerated clock difference in seconds, between two machines or before and after a clock was set.
 CLOCKS_DIFFER_S = 300
-#: Longest text that is looked at, in characters.
+#: Characters of a signed text that are read; a longer one is cut off and so fails the check.
 _LONGEST = 16_384
 
 
 class SignedValues:
-    """Turns values into signed text and back.
+    """Serialises values as signed text and reads them back.
 
     Args:
         secret: of the installation.
-        purpose: text signed for one purpose never serves another.
-        lasts_s: how long a text works, in seconds.
-        clock: the time in seconds.
+        purpose: what the texts are for; a text signed for one purpose is refused for any other.
+        lasts_s: how long a text is valid, in seconds.
+        clock: returns the time in seconds.
 
     Example:
         >>> values = SignedValues(b"a secret", "greetings", 60)
@@ -46,18 +46,18 @@ class SignedValues:
         )
 
     def sign(self, value: Any) -> str:
-        """A value of JSON's kinds as text that fits into an address."""
+        """Return a JSON-serialisable value as signed, URL-safe text."""
         text = self._serializer.dumps(value)
         return text if isinstance(text, str) else text.decode()
 
     def read(self, text: str) -> Any:
-        """The value of a text that `sign` made.
+        """Return the value of a text made by `sign`.
 
         Raises:
-            itsdangerous.BadData: it is forged, damaged or too old.
+            itsdangerous.BadData: the text is forged, damaged or too old.
         """
         value, signed = self._serializer.loads(text[:_LONGEST], return_timestamp=True)
-        # Not by max_age: that refuses what a machine signed whose clock is a second ahead of ours.
+        # max_age is not used: it refuses a text from a machine whose clock is a second ahead of ours.
         if not -CLOCKS_DIFFER_S <= self._clock() - signed.timestamp() <= self._lasts_s:
             raise SignatureExpired("The signature is too old.", payload=value, date_signed=signed)
         return value

@@ -1,4 +1,4 @@
-"""Tables of the people who have an account here, and of what belongs to them."""
+"""Database tables of member accounts and of the data that belongs to them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from smartbreed.core.database import Base, UtcDateTime
 from smartbreed.feedback.tables import new_id
 
-#: What an account may be; a visitor has none.
+#: The roles of accounts, from the fewest rights to the most. Visitors have no account.
 ROLES = ("member", "maintainer", "admin")
 
 
@@ -21,32 +21,32 @@ class Member(Base):
     __table_args__ = (sa.CheckConstraint(sa.column("role").in_(ROLES), "role"), sa.UniqueConstraint("email"))
 
     id: Mapped[str] = mapped_column(sa.String(26), primary_key=True, default=new_id)
-    #: Normalised; None: the provider that they sign in with gives none.
+    #: Normalised; None if the provider that they sign in with gives none.
     email: Mapped[str | None] = mapped_column(sa.String(254))
     name: Mapped[str] = mapped_column(sa.String(60), default="")
-    #: Of argon2, with its parameters; None: they sign in with a provider, or have not chosen one yet.
+    #: An argon2 hash with its parameters; None if they use a provider or have not chosen a password yet.
     password_hash: Mapped[str | None] = mapped_column(sa.String(200))
     role: Mapped[str] = mapped_column(sa.String(16), default="member")
     created_at: Mapped[dt.datetime] = mapped_column(UtcDateTime)
-    #: When the address was shown to be theirs; nothing is open to them before.
+    #: When the address was confirmed; until then they cannot sign in.
     verified_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
     #: When an administrator closed the account.
     disabled_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
-    #: When they agreed that photos they identify are kept for them; None: they are not.
+    #: When they agreed that photos they identify are kept for them; None if they have not.
     keeps_photos_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
 
 
 def _member() -> Mapped[str]:
-    """A column that names the member a row belongs to, and goes with them."""
+    """Return a foreign key to the member that a row belongs to; the row is deleted with the member."""
     return mapped_column(sa.String(26), sa.ForeignKey("members.id", ondelete="CASCADE"), index=True)
 
 
 class MemberIdentity(Base):
-    """One account at a provider that a member signs in with."""
+    """An account at an identity provider that a member signs in with."""
 
     __tablename__ = "member_identities"
 
-    #: Who vouches, such as ``https://accounts.google.com``, and what they call the person.
+    #: The provider's base URL, such as ``https://accounts.google.com``, and its id of the person.
     issuer: Mapped[str] = mapped_column(sa.String(200), primary_key=True)
     subject: Mapped[str] = mapped_column(sa.String(200), primary_key=True)
     member_id: Mapped[str] = _member()
@@ -54,7 +54,7 @@ class MemberIdentity(Base):
 
 
 class MemberSession(Base):
-    """One sign-in that has not ended."""
+    """A session of a signed-in member."""
 
     __tablename__ = "member_sessions"
 
@@ -63,12 +63,12 @@ class MemberSession(Base):
     member_id: Mapped[str] = _member()
     opened_at: Mapped[dt.datetime] = mapped_column(UtcDateTime)
     expires_at: Mapped[dt.datetime] = mapped_column(UtcDateTime, index=True)
-    #: Browser and system, as far as they say so; for the list of one's own sessions.
+    #: Browser and operating system from the ``User-Agent``, for the member's list of sessions.
     browser: Mapped[str] = mapped_column(sa.String(80))
 
 
 class UsedToken(Base):
-    """A mailed link that has done its work, until it would have expired."""
+    """A mailed link that was used; the row is kept until the link would have expired."""
 
     __tablename__ = "used_tokens"
 
@@ -77,7 +77,7 @@ class UsedToken(Base):
 
 
 class MemberFlag(Base):
-    """That a flag is a member's; it never leaves this database."""
+    """The owner of a flag. This relation never leaves the database."""
 
     __tablename__ = "member_flags"
 
@@ -88,43 +88,44 @@ class MemberFlag(Base):
 
 
 class MemberPhoto(Base):
-    """A photo that a member identified and wanted to be kept, with the answer; for them alone."""
+    """A photo that a member identified and chose to keep, with its answer; visible to them only."""
 
     __tablename__ = "member_photos"
     __table_args__ = (sa.UniqueConstraint("member_id", "sample_id"),)
 
     id: Mapped[str] = mapped_column(sa.String(26), primary_key=True, default=new_id)
     member_id: Mapped[str] = _member()
-    #: sha256 of the stored file, which is its name.
+    #: sha256 of the stored file, which is also its name.
     sample_id: Mapped[str] = mapped_column(sa.String(64), index=True)
-    #: Of the member's file.
+    #: Name of the member's file.
     name: Mapped[str] = mapped_column(sa.String(200))
-    #: In bytes.
+    #: Size of the stored file, in bytes.
     size: Mapped[int]
-    #: JSON of the contract.
+    #: The answer in the JSON of the public API.
     answer: Mapped[str] = mapped_column(sa.Text)
     kept_at: Mapped[dt.datetime] = mapped_column(UtcDateTime)
 
 
 class DeletionReceipt(Base):
-    """What was done to delete an account, and when; names no person."""
+    """The progress of an account's deletion; it identifies no person."""
 
     __tablename__ = "deletion_receipts"
 
-    #: Random; who has it may look at the receipt.
+    #: Random; knowing it is enough to read the receipt.
     id: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
-    #: When account, sessions, identities and flags were deleted from the database, in one transaction.
+    #: When all rows of the account were deleted from the database, in one transaction.
     rows_at: Mapped[dt.datetime] = mapped_column(UtcDateTime)
     flags: Mapped[int]
     published: Mapped[int]
-    #: When the photos had left the disk, and the published flags the dataset and its history.
+    #: When the photos were deleted from disk, and when the published flags were gone from the dataset and its
+    #: history; None if that is still to be done.
     photos_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
     dataset_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
-    #: JSON of what is left to do: ``photos`` of flags and ``kept`` ones, ``rows`` and ``paths`` of the
-    #: dataset; None when all is done.
+    #: JSON of what is left to delete: ``photos`` of flags, ``kept`` photos, ``models`` and their ``repos``,
+    #: and ``rows`` and ``paths`` of the dataset; None when all is done.
     pending: Mapped[str | None] = mapped_column(sa.Text)
 
 
 def member_by_email(session: Session, address: str) -> Member | None:
-    """The account of an address; it must be `normalise`d."""
+    """Return the account with an address, which must be normalised; None if there is none."""
     return session.scalar(sa.select(Member).where(Member.email == address))

@@ -1,1 +1,1 @@
-"""What admins decide: which features are on, caps, and the log of what was done."""
+"""Administration: feature switches, caps, and the audit log."""

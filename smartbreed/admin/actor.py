@@ -1,4 +1,4 @@
-"""Who acts: said once by an interface, and known to everything that it calls in the same thread."""
+"""The current actor: an interface sets it once, and everything it calls in the same context can read it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Actor:
-    """Who does something.
+    """Who performs an action.
 
     Attributes:
         kind: one of `smartbreed.admin.tables.ACTORS`.
-        member: id of the account.
+        member: id of the account; empty if it is no account.
     """
 
     kind: str = "app"
@@ -26,7 +26,7 @@ _ACTOR: ContextVar[Actor] = ContextVar("actor", default=Actor())  # noqa: B039 -
 
 @contextmanager
 def acting(actor: Actor) -> Iterator[None]:
-    """What is noted inside was done by this one."""
+    """Attribute everything that is noted inside the block to this actor."""
     before = _ACTOR.set(actor)
     try:
         yield
@@ -35,5 +35,5 @@ def acting(actor: Actor) -> Iterator[None]:
 
 
 def acts() -> Actor:
-    """Who acts here."""
+    """Return the current actor."""
     return _ACTOR.get()

@@ -1,7 +1,7 @@
-"""The audit log: who did what when, of what maintainers and admins do.
+"""The audit log of maintainers and admins: who did what, and when.
 
-Who acts is said once, by the interface (`acting`); what is done notes itself (`note`), where it can in the
-transaction that does it. A member is known by the id of the account alone, and by no id once it is deleted.
+The interface sets the actor once (`acting`). Each action records itself (`note`), if possible in the same
+transaction. A member is identified by account id only, and by none once the account is deleted.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from smartbreed.admin.actor import acts
 from smartbreed.admin.tables import ACTORS, AuditEntry
 from smartbreed.core.database import Sessions, read, write
 
-#: What is noted, and what the page calls it.
+#: Kind of action → its name on the page.
 ACTIONS: Mapping[str, str] = {
     "review": "Review",
     "retrain": "Retraining",
@@ -31,12 +31,12 @@ ACTIONS: Mapping[str, str] = {
 
 
 def note(session: Session, action: str, words: str, about: str = "") -> None:
-    """Note in a transaction what it does.
+    """Add an audit entry to the transaction that performs the action.
 
     Args:
         action: a key of `ACTIONS`.
         words: a few words that name no person.
-        about: id of the account that it is done to.
+        about: id of the account that is acted on.
     """
     assert action in ACTIONS, action
     actor = acts()
@@ -49,7 +49,7 @@ def note(session: Session, action: str, words: str, about: str = "") -> None:
 
 
 def note_alone(sessions: Sessions, action: str, words: str) -> None:
-    """`note` in a transaction of its own, for what is done outside of the database.
+    """Add an audit entry in a transaction of its own, for actions outside of the database.
 
     Raises:
         StorageError: the database refused.
@@ -61,12 +61,12 @@ def note_alone(sessions: Sessions, action: str, words: str) -> None:
 def entries(
     sessions: Sessions, action: str = "", actor: str = "", member: str = "", before: int = 0, most: int = 100
 ) -> list[AuditEntry]:
-    """What was done, the latest first.
+    """Return audit entries, newest first.
 
     Args:
-        action, actor: only that of `ACTIONS` and `ACTORS`; anything else: all.
-        member: only what this account did, or what was done to it.
-        before: only entries with a smaller id; 0: from the latest.
+        action, actor: one of `ACTIONS` or `ACTORS` to filter by; anything else: all.
+        member: only entries by or about this account; empty: all.
+        before: only entries with a smaller id; 0: from the newest.
 
     Raises:
         StorageError: the database refused.
@@ -85,13 +85,13 @@ def entries(
 
 
 def forget_member(session: Session, member_id: str) -> None:
-    """Take the id of a deleted account out of the log; what was done stays."""
+    """Remove the id of a deleted account from the log; the entries stay."""
     for column in (AuditEntry.member_id, AuditEntry.about_id):
         session.execute(sa.update(AuditEntry).where(column == member_id).values({column.key: None}))
 
 
 def as_csv(rows: Iterable[AuditEntry]) -> str:
-    """The entries as CSV, with a line of names."""
+    """Return the entries as CSV with a header row."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(("id", "at", "actor", "member", "action", "words", "about"))

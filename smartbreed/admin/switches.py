@@ -1,7 +1,7 @@
-"""Which features are on and how much is collected, as admins set it: it holds at once, without a restart.
+"""Feature switches and caps that admins set; they take effect without a restart.
 
-What is set here, in the database, counts before the settings of the environment. Every process on the
-database follows within a second.
+A value in the database overrides the settings of the environment. Every process on the database follows
+within a second.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from smartbreed.admin.tables import SiteSwitch
 from smartbreed.core.database import Sessions, read, write
 from smartbreed.core.errors import RequestError, StorageError
 
-if TYPE_CHECKING:  # pydantic costs 0.3 s, and only the type is needed
+if TYPE_CHECKING:  # importing pydantic takes 0.3 s, and only the type is needed
     from smartbreed.core.settings import Settings
 
-#: How old what is known may be, in seconds.
+#: Maximum age of cached values, in seconds.
 _FRESH_S = 1.0
 
 
 @dataclass(frozen=True)
 class Feature:
-    """What can be switched off.
+    """A feature that can be switched off.
 
     Attributes:
-        name: what the page for admins calls it.
-        closed: what people read who ask for it while it is off.
+        name: its name on the page for admins.
+        closed: the sentence shown to people who ask for it while it is off.
     """
 
     name: str
@@ -52,7 +52,7 @@ FEATURES: Mapping[str, Feature] = {
     ),
     "contact": Feature("Contact form", "The contact form is switched off at the moment."),
 }
-#: Caps on what is collected: name of the setting → what the page calls it. 0: no cap.
+#: Caps on what is collected: name of the setting → its name on the page. 0 means no cap.
 CAPS: Mapping[str, str] = {
     "client_flags": "Flags a day from one person or network",
     "total_flags": "Flags a day from all together",
@@ -62,10 +62,10 @@ _MOST = 10**15
 
 
 class Switches:
-    """Safe for any number of threads and processes.
+    """The current switches and caps; safe for any number of threads and processes.
 
     Args:
-        settings: what counts where nothing is set.
+        settings: apply where no admin has set anything.
         sessions: opens the database, on first use.
     """
 
@@ -74,11 +74,14 @@ class Switches:
         self._known: tuple[float, dict[str, int]] = (-_FRESH_S, {})
 
     def is_on(self, feature: str) -> bool:
-        """Whether a feature is on; never raises: while the database refuses, as it was."""
+        """Return whether a feature is on; never raises.
+
+        If the database refuses, the last known value is kept.
+        """
         return feature not in self.off
 
     def require(self, feature: str) -> None:
-        """Refuse what is switched off.
+        """Raise if a feature is switched off.
 
         Raises:
             RequestError: ``switched_off`` (404), with the feature's sentence.
@@ -92,18 +95,18 @@ class Switches:
         return frozenset(name for name in FEATURES if not self.value(name))
 
     def value(self, name: str) -> int:
-        """What counts now: of a feature 1 or 0, of a cap its number."""
+        """Return the current value: 1 or 0 for a feature, the number for a cap."""
         made, known = self._known
         if time.monotonic() - made >= _FRESH_S:
             try:
                 known = _rows(self._open)
-            except StorageError:  # as it was
+            except StorageError:  # keep the last known values
                 return known.get(name, default_of(self._settings, name))
             self._known = (time.monotonic(), known)
         return known.get(name, default_of(self._settings, name))
 
     def set_by_hand(self) -> dict[str, int]:
-        """What admins have set.
+        """Return the values that admins have set, by name.
 
         Raises:
             StorageError: the database refused.
@@ -111,10 +114,10 @@ class Switches:
         return _rows(self._open)
 
     def set(self, name: str, value: int | None) -> None:
-        """Switch a feature, or set a cap; the audit log has it in the same transaction.
+        """Switch a feature or set a cap, and record it in the audit log in the same transaction.
 
         Args:
-            value: of a feature 1 or 0; None: as the settings say.
+            value: 1 or 0 for a feature, the number for a cap; None: back to the settings.
 
         Raises:
             RequestError: ``unknown_switch`` or ``bad_value``.
@@ -142,7 +145,7 @@ class Switches:
 
 
 def default_of(settings: Settings, name: str) -> int:
-    """What counts where no admin has set anything."""
+    """Return the value that applies if no admin has set one."""
     if name in CAPS:
         return int(getattr(settings, name))
     off = {part.strip() for part in settings.off.split(",")}
@@ -150,7 +153,7 @@ def default_of(settings: Settings, name: str) -> int:
 
 
 def current(session: Session, settings: Settings, *names: str) -> list[int]:
-    """What counts now, as a transaction sees it."""
+    """Return the current values of some switches or caps, as a transaction sees them."""
     found = {row.name: row.value for row in session.scalars(sa.select(SiteSwitch))}
     return [found.get(name, default_of(settings, name)) for name in names]
 

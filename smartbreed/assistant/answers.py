@@ -1,4 +1,4 @@
-"""Answers questions about breeds from our own texts, with citations; admits what the texts do not hold."""
+"""Answer questions about breeds from our own texts, with citations; say so if the texts hold no answer."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ from smartbreed.breeds.catalogue import get_breed
 
 log = logging.getLogger(__name__)
 
-#: Longest question, in characters; what comes after is not read.
+#: Characters of a question that are read; the rest is ignored.
 MOST = 500
 UNKNOWN = (
     "I do not know. I answer from the breed pages: size, character, coat, grooming, exercise, history, "
     "and how to tell breeds apart."
 )
-#: Puts what was retrieved into words: (question, texts) → answer. If it raises, the texts themselves answer.
+#: Phrases an answer from retrieved texts: (question, texts) → answer. If it raises or the answer is empty,
+#: the texts are quoted.
 Phrase = Callable[[str, Sequence[str]], str]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer and where it comes from.
+    """An answer and its sources.
 
     Attributes:
-        text: sentences, as they stand in the breed texts or phrased from them.
-        citations: the passages; empty when nothing was found.
-        phrased: True when a language model put it into words.
+        text: sentences quoted from the breed texts, or phrased from them.
+        citations: the passages used; empty if none was found.
+        phrased: True if a language model phrased the answer.
     """
 
     text: str
@@ -38,11 +39,12 @@ class Answer:
 
 
 def answer(question: str, retriever: Retriever, phrase: Phrase | None = None) -> Answer:
-    """Answer a question from the passages of a retriever, and from nothing else.
+    """Answer a question from the passages of a retriever only.
 
     Args:
-        question: any text; the first `MOST` characters count.
-        phrase: puts the passages into words; None: they are quoted.
+        question: any text; only the first `MOST` characters are read.
+        retriever: finds the passages.
+        phrase: phrases the answer; None to quote the passages.
 
     Example:
         >>> answer("How much exercise does a whippet need?", Retriever(passages())).citations[0].title
@@ -56,13 +58,13 @@ def answer(question: str, retriever: Retriever, phrase: Phrase | None = None) ->
         try:
             if text := phrase(question, [f"{passage.title}. {passage.text}" for passage in found]).strip():
                 return Answer(text, found, phrased=True)
-        except Exception as error:  # a service of others: whatever goes wrong there, the texts are here
+        except Exception as error:  # an external service may fail in any way; the texts can still be quoted
             log.warning("the language model did not answer: %s", type(error).__name__)
     return Answer(_quoted(found), found)
 
 
 def _quoted(found: Sequence[Passage]) -> str:
-    """The texts as they stand; of several breeds one each, under its name."""
+    """Quote the best passage; if several breeds are found, the best one of each, after its name."""
     first = {passage.breed: passage for passage in reversed(found) if not passage.other}
     if found[0].other or len(first) < 2:
         return found[0].text

@@ -1,4 +1,4 @@
-"""What can be cited: the breed texts cut into passages, and what was measured of the model."""
+"""The passages that can be cited: parts of the breed texts, and the model's measured accuracy per breed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from smartbreed.breeds.catalogue import BREEDS, Breed, get_breed
 from smartbreed.breeds.facts import BreedFacts, facts_of
 from smartbreed.inference.evaluation import Evaluation
 
-#: Words of questions that a passage of each kind answers, beside the words that it holds.
+#: Words in questions that a passage of each kind answers, in addition to the words of its text.
 _ASKED = {
     "character": "character temperament personality nature friendly family children kids pets gentle bark",
     "size": "size big large small tall high height heavy weigh weight kilograms kg cm old long life span "
@@ -27,14 +27,14 @@ _ASKED = {
 
 @dataclass(frozen=True)
 class Passage:
-    """A few sentences of one breed's page that can answer a question.
+    """A few sentences of a breed's page that can answer a question.
 
     Attributes:
-        breed: its id.
-        kind: the part of the page, a key such as ``grooming``.
-        title: what a citation shows: ``Beagle: grooming``.
+        breed: id of the breed.
+        kind: the part of the page, a key of `_ASKED` such as ``grooming``.
+        title: the text of a citation, such as ``Beagle: grooming``.
         text: the sentences.
-        other: id of the other breed of a comparison; empty for the rest.
+        other: id of the other breed in a comparison; empty for all other kinds.
     """
 
     breed: str
@@ -45,22 +45,22 @@ class Passage:
 
     @property
     def names(self) -> str:
-        """Of the breeds that it is about."""
+        """Names, aliases and species of the breeds that the passage is about, joined by spaces."""
         breeds = map(get_breed, filter(None, (self.breed, self.other)))
         return " ".join(" ".join((breed.name, *breed.aliases, breed.species)) for breed in breeds)
 
     @property
     def said(self) -> str:
-        """Its words, and those of the questions that it answers."""
+        """The text, and typical words of the questions that it answers."""
         return f"{self.text} {_ASKED[self.kind]}"
 
 
 def passages(labels: Iterable[str] = tuple(BREEDS), evaluation: Evaluation | None = None) -> list[Passage]:
-    """Every passage about some breeds.
+    """Return all passages about the given breeds.
 
     Args:
-        labels: ids of the breeds that the running model knows.
-        evaluation: what was measured of that model; None: nothing is said about it.
+        labels: ids of the breeds that the serving model knows.
+        evaluation: the model's evaluation; None for no passages about its accuracy.
     """
     found: list[Passage] = []
     for label in labels:

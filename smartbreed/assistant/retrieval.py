@@ -1,4 +1,4 @@
-"""Finds the passages that answer a question: BM25 (Robertson and Zaragoza 2009) over names, texts, topics."""
+"""Find passages that answer a question: BM25 (Robertson and Zaragoza 2009) over names, texts and topics."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from smartbreed.assistant.passages import Passage
 from smartbreed.breeds.catalogue import get_breed, named_in, words_of
 
-#: Words that say nothing of what is asked.
+#: Stop words.
 _STOP = frozenset(
     re.findall(
         r"\w+",
@@ -21,13 +21,13 @@ _STOP = frozenset(
         those to too us want was we were what when which who why will with would""",
     )
 )
-#: A passage answers when it holds at least this share of what the question asks, breed names aside: of a
-#: question that names a breed, and of one that names none.
+#: Smallest share of a question's terms, without breed names, that a passage must contain to answer it: for
+#: questions that name a breed, and for those that name none.
 _COVERED_NAMED, _COVERED = 0.5, 0.75
 
 
 def terms_of(text: str) -> list[str]:
-    """The words of a text without stop words and endings of the plural."""
+    """Return the words of a text in singular form, without stop words."""
     return [_singular(word) for word in words_of(text) if word not in _STOP]
 
 
@@ -36,7 +36,7 @@ def _singular(word: str) -> str:
 
 
 class Retriever:
-    """An index over passages, made once for a model.
+    """A BM25 index over the passages for one model.
 
     Args:
         passages: at least one.
@@ -44,21 +44,26 @@ class Retriever:
 
     def __init__(self, passages: Sequence[Passage]) -> None:
         self.passages = tuple(passages)
-        # Without names: a flat is no Flat-Coated Retriever.
+        # Names are left out, or a question about a flat would match the Flat-Coated Retriever.
         self._words = [frozenset(terms_of(passage.said)) for passage in passages]
-        import bm25s  # with what it brings, a tenth of a second that a start can do without
+        import bm25s  # imported here: with its dependencies it would delay the start by 0.1 s
 
-        logging.getLogger("bm25s").setLevel(logging.WARNING)  # by itself it reports every index
+        logging.getLogger("bm25s").setLevel(logging.WARNING)  # by default it logs every index
         self._index = bm25s.BM25()
         self._index.index(
             [terms_of(f"{passage.names} {passage.said}") for passage in passages], show_progress=False
         )
 
     def find(self, question: str, limit: int = 3) -> list[Passage]:
-        """The passages that answer a question, best first; empty when none does.
+        """Return the passages that answer a question, best first; empty if none does.
 
-        Breeds that the question names must be what a passage is about, and a passage must hold most of
-        everything else that it asks. A question that only names a breed gets what the breed is like.
+        If the question names breeds, a passage must be about one of them, and those about most of them are
+        taken. It must also contain most of the question's other terms, unless it compares exactly the named
+        breeds. A question with nothing but a breed's name gets the passage about its character. If no breed
+        but one species is named, only passages about that species count.
+
+        Args:
+            limit: maximum number of passages.
         """
         breeds, rest = named_in(question)
         named = {breed.id for breed in breeds}
@@ -85,7 +90,7 @@ class Retriever:
             return False
         if named == {passage.breed, passage.other}:
             return True
-        if not asked:  # only a name: what it is like
+        if not asked:  # the question only names a breed
             return passage.kind == "character"
         share = _COVERED_NAMED if named else _COVERED
         return sum(word in self._words[number] for word in asked) >= share * len(asked)

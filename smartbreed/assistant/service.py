@@ -1,4 +1,4 @@
-"""The assistant of a running app: the index of the model that answers, and what phrases the answers."""
+"""The assistant of a running app: a passage index for the serving model, and an optional language model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from smartbreed.core.settings import Settings
 from smartbreed.inference.bundle import Bundle
 from smartbreed.inference.evaluation import evaluation_of
 
-#: How long the language model may take, in seconds.
+#: Timeout of the language model, in seconds.
 _PATIENCE = 20
 _INSTRUCTION = (
     "You answer questions about dog and cat breeds in at most four plain sentences. Use only the numbered "
@@ -23,11 +23,11 @@ _INSTRUCTION = (
 
 
 class Assistant:
-    """Answers for whichever model is loaded; its index is made on the first question and after a swap.
+    """The assistant for the serving model. Its index is built on the first question and after a model swap.
 
     Args:
-        settings: `assistant_model` names the language model; empty: the texts are quoted.
-        bundle: gives the bundle that answers now.
+        settings: `assistant_model` names the language model; if it is empty, the texts are quoted.
+        bundle: returns the bundle of the serving model.
     """
 
     def __init__(self, settings: Settings, bundle: Callable[[], Bundle]) -> None:
@@ -48,7 +48,7 @@ class Assistant:
 
 
 def phrase_with(settings: Settings) -> Phrase:
-    """What asks the language model of the settings, at huggingface.co or where the Hub client is sent."""
+    """Return a function that asks the language model of the settings through the client of the Hub."""
 
     def phrase(question: str, texts: Sequence[str]) -> str:
         from huggingface_hub import InferenceClient

@@ -1,9 +1,9 @@
-"""The catalogue: every breed the model knows, what people call it, and its family.
+"""The catalogue: every breed the model knows, its names, and its family.
 
-The rows live in ``breeds.csv`` beside this file; ids are the model's labels and
-never change, names are those in use today, old and everyday names are aliases.
-A `Group` is a family of breeds that are confused by eye: what can still be said
-of a pet when no single breed is likely enough.
+The rows are in ``breeds.csv`` beside this file. Ids are the model's labels and
+never change; names are those in use today; older and everyday names are aliases.
+A `Group` is a family of breeds that look alike: it can still be named when no
+single breed is likely enough.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from types import MappingProxyType
 from typing import Literal, cast
 
 Species = Literal["cat", "dog"]
-#: Of what a model may name; empty for what is neither.
+#: Species of a model's label; empty if it is neither.
 AnySpecies = Literal["cat", "dog", ""]
 
 _TABLE = Path(__file__).with_name("breeds.csv")
-#: Common breeds that the catalogue lacks, which people look for and may show us.
+#: Common breeds that the catalogue lacks, but that people look for and may photograph.
 _UNKNOWN = Path(__file__).with_name("unknown.csv")
-#: Longest text that is compared; the longest name has 30 characters.
+#: Longest query that is compared, in characters; the longest name has 30.
 _MAX_QUERY = 80
-#: How alike (0 to 1, `difflib.SequenceMatcher.ratio`) a misspelt name must be.
+#: Minimum similarity (0 to 1, `difflib.SequenceMatcher.ratio`) of a misspelt name.
 _CLOSE = 0.75
 
 
@@ -40,7 +40,7 @@ class Breed:
         id: the model's label in snake_case, such as ``boston_bull``.
         name: the name in use today, such as ``Boston Terrier``.
         aliases: older and everyday names; no two breeds share one.
-        species: ``cat`` or ``dog``; empty only for a label of a model that names other things.
+        species: ``cat`` or ``dog``; empty only for a label that is neither, from another model.
         group: a key of `GROUPS`, or ``""`` for a breed outside the catalogue.
     """
 
@@ -53,14 +53,14 @@ class Breed:
 
 @dataclass(frozen=True)
 class Group:
-    """A family of at least two breeds of one species that are confused by eye.
+    """A family of at least two breeds of one species that look alike.
 
     Attributes:
         id: snake_case, never the id of a breed.
         name: the family's name in the plural, such as ``Schnauzers``.
         species: ``cat`` or ``dog``.
-        phrase: noun phrase with its article that can open a sentence: ``A schnauzer``.
-        unclear: clause that says what is left open: ``the size is unclear``.
+        phrase: noun phrase with its article that can begin a sentence: ``A schnauzer``.
+        unclear: clause that says what remains uncertain: ``the size is unclear``.
     """
 
     id: str
@@ -126,15 +126,15 @@ UNKNOWN: Mapping[str, Breed] = MappingProxyType(_load(_UNKNOWN))
 
 
 def get_breed(breed_id: str, *, species: AnySpecies = "dog") -> Breed:
-    """The breed of an id, whatever model it comes from.
+    """Return the breed with this id, whichever model the id comes from.
 
     Args:
         breed_id: an id of the catalogue, or a label of some other model.
         species: used only for an id outside the catalogue.
 
     Returns:
-        The catalogue's breed; else one with the id made readable as its name,
-        no aliases, and group ``""``.
+        The catalogue's breed; otherwise one whose name is the id made readable,
+        without aliases and with group ``""``.
     """
     known = BREEDS.get(breed_id)
     if known is not None:
@@ -144,24 +144,24 @@ def get_breed(breed_id: str, *, species: AnySpecies = "dog") -> Breed:
 
 
 def breed_of_label(label: str, name: str = "", species: AnySpecies = "", group: str = "") -> Breed:
-    """The breed behind a model's label.
+    """Return the breed that a model's label stands for.
 
-    What the label says goes before the catalogue, which adds aliases and what the label leaves
-    out; a model may have learnt breeds that the catalogue lacks.
+    The label's own details take precedence over the catalogue, which adds aliases and whatever the
+    label leaves out. A model may have learnt breeds that the catalogue lacks.
     """
     known = get_breed(label, species=species)
     return Breed(label, name or known.name, known.aliases, species or known.species, group or known.group)
 
 
 def resolve(text: str, others: Iterable[Breed] = ()) -> Breed | None:
-    """The one breed that a text names, by id, name or alias; ``None`` if there is none.
+    """Return the one breed that a text names, by id, name or alias; ``None`` if there is none.
 
     Case, accents, spaces, hyphens and other punctuation make no difference, and
     "cat" or "dog" may follow: ``"siamese cat"``, ``"SHIH-TZU"``, ``"xolo"``.
 
     Args:
         text: anything a person typed.
-        others: breeds that a model knows; those the catalogue knows too add nothing.
+        others: breeds that a model knows; those also in the catalogue make no difference.
     """
     words = words_of(text)
     index: Mapping[str, Breed] = _index()
@@ -176,18 +176,18 @@ def resolve(text: str, others: Iterable[Breed] = ()) -> Breed | None:
 
 
 def search(text: str, limit: int = 10, others: Iterable[Breed] = (), *, close: bool = True) -> list[Breed]:
-    """Breeds that a text may mean, likeliest first.
+    """Return breeds that a text may mean, likeliest first.
 
     Exact matches come first, then names that begin with the text, then those with
     words that begin with its words, then those that contain it, then those that
-    are close to it, which catches typing errors. Within a rank, a match in the
-    name goes before one in an alias, and then the alphabet decides.
+    are similar to it, which catches typing errors. Within a rank, a match in the
+    name precedes one in an alias, then names are in alphabetical order.
 
     Args:
         text: anything a person typed; only its first 80 characters count.
-        limit: most breeds to return; below 1 gives none.
+        limit: maximum number of breeds; below 1 gives none.
         others: breeds that a model knows and the catalogue may lack.
-        close: also those that only come close.
+        close: whether to include breeds that are only similar.
 
     Returns:
         At most ``limit`` breeds, none twice; empty for a text without letters or digits.
@@ -213,9 +213,9 @@ def search(text: str, limit: int = 10, others: Iterable[Breed] = (), *, close: b
 
 
 def named_in(text: str) -> tuple[list[Breed], str]:
-    """The breeds that a sentence names, and the words that are left of it.
+    """Return the breeds that a sentence names, and the words that remain.
 
-    The longest name wins, so that "Boston Terrier" is one breed; a plural counts.
+    The longest name wins, so that "Boston Terrier" is one breed. Plurals are recognised.
 
     Example:
         >>> breeds, rest = named_in("Do beagles bark?")
@@ -240,7 +240,7 @@ def named_in(text: str) -> tuple[list[Breed], str]:
 
 
 def words_of(text: str) -> tuple[str, ...]:
-    """Lower-case words without accents; an apostrophe joins, any other punctuation parts."""
+    """Split text into lower-case words without accents; an apostrophe joins, other punctuation separates."""
     plain = unicodedata.normalize("NFKD", text.casefold()).replace("&", " and ").replace("'", "")
     kept = (c for c in plain.replace("\u2019", "").casefold() if not unicodedata.combining(c))
     return tuple("".join(c if c.isalnum() else " " for c in kept).split())
@@ -248,7 +248,7 @@ def words_of(text: str) -> tuple[str, ...]:
 
 @cache
 def _terms() -> dict[Breed, tuple[tuple[str, ...], ...]]:
-    """For each breed the words of its name, then of its id, then of each alias."""
+    """Return, for each breed, the words of its name, then of its id, then of each alias."""
     return {breed: _terms_of(breed) for breed in BREEDS.values()}
 
 
@@ -263,7 +263,7 @@ def _index() -> dict[str, Breed]:
 
 @cache
 def _spellings() -> dict[str, tuple[str, ...]]:
-    """Ids of the breeds by each whole name, and by each single word long enough to be misspelt."""
+    """Map each whole name, and each single word long enough to be misspelt, to ids of breeds."""
     spellings: dict[str, dict[str, None]] = {}
     for breed, terms in _terms().items():
         for term in terms:

@@ -1,1 +1,1 @@
-"""Messages to the people who run this site."""
+"""The contact form: messages to the operators of this site."""

@@ -1,4 +1,4 @@
-"""Messages to the people who run this site: sent, listed, marked, deleted, and forgotten after a while."""
+"""Messages of the contact form: send, list, mark and delete them, and delete old ones automatically."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from smartbreed.contact.tables import STATES, TOPICS, ContactMessage
 from smartbreed.core.database import Sessions, forget_deleted, read, write
 from smartbreed.core.errors import RequestError
 
-#: Most characters of a message.
+#: Maximum length of a message, in characters.
 LONGEST = 4000
 _ID = re.compile(r"[0-9A-Z]{26}")
 
 
 class Messages:
-    """The messages of an installation; safe for any number of threads.
+    """The contact messages of an installation; safe for any number of threads.
 
     Args:
         sessions: opens the database, on first use.
-        keep_days: after so many days a message is deleted; 0: never.
-        sent: gets each message once it is saved; for mail.
-        clock: the time; tests bring their own.
+        keep_days: number of days after which a message is deleted; 0: never.
+        sent: called with each message once it is saved; used to mail it.
+        clock: returns the current time; replaced in tests.
     """
 
     def __init__(
@@ -38,14 +38,14 @@ class Messages:
         self._open, self._keep_days, self._sent, self._clock = sessions, keep_days, sent, clock
 
     def send(self, text: str, topic: str, email: str = "", member_id: str = "") -> ContactMessage:
-        """Keep a message.
+        """Save a message.
 
         Args:
-            email: where an answer is wanted, as `smartbreed.accounts.fields.normalise` has it; may be empty.
+            email: address for an answer, normalised by `smartbreed.accounts.fields.normalise`; may be empty.
 
         Raises:
             RequestError: ``empty_message``, ``too_long`` or ``unknown_topic``.
-            StorageError: the database refused; nothing was kept.
+            StorageError: the database refused; nothing was saved.
         """
         clean = clean_text(text)
         if not clean:
@@ -67,7 +67,7 @@ class Messages:
         return message
 
     def list(self, state: str = "", most: int = 200) -> list[ContactMessage]:
-        """The newest messages, of all states or of one."""
+        """Return the newest messages, of one state or of all."""
         query = sa.select(ContactMessage).order_by(ContactMessage.id.desc()).limit(most)
         with read(self._open()) as session:
             return list(
@@ -75,13 +75,13 @@ class Messages:
             )
 
     def count(self) -> dict[str, int]:
-        """How many there are, by state."""
+        """Return the number of messages in each state."""
         query = sa.select(ContactMessage.state, sa.func.count()).group_by(ContactMessage.state)
         with read(self._open()) as session:
             return dict.fromkeys(STATES, 0) | {row[0]: row[1] for row in session.execute(query)}
 
     def mark(self, message_id: str, state: str) -> None:
-        """Say how far the work with a message is.
+        """Set the state of a message.
 
         Raises:
             RequestError: ``no_such_message`` (404), ``unknown_state``.
@@ -112,11 +112,11 @@ class Messages:
             note(session, "message", words)
 
     def forget_old(self) -> int:
-        """Delete what is older than the days of the settings; how many that were."""
+        """Delete messages that are older than ``keep_days``; return how many were deleted."""
         if not self._keep_days:
             return 0
         old = ContactMessage.sent_at < self._clock() - dt.timedelta(days=self._keep_days)
-        with read(self._open()) as session:  # a look alone keeps no writer waiting
+        with read(self._open()) as session:  # reading first keeps no writer waiting
             number = session.scalar(sa.select(sa.func.count()).select_from(ContactMessage).where(old)) or 0
         if number:
             with write(self._open()) as session:
@@ -126,6 +126,6 @@ class Messages:
 
 
 def clean_text(text: str) -> str:
-    """A text of several lines without what is no character: control characters, halves of surrogates."""
+    """Normalise line breaks, and remove control characters and lone surrogates from a text."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n")
     return "".join(c for c in lines if c in "\n\t" or c.isprintable() or c == "\u200d").strip()

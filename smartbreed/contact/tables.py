@@ -1,4 +1,4 @@
-"""The table of messages that people send to those who run this site."""
+"""The table of messages sent through the contact form."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STATES = ("new", "read", "answered")
 
 
 class ContactMessage(Base):
-    """One message."""
+    """A message sent through the contact form."""
 
     __tablename__ = "contact_messages"
     __table_args__ = (
@@ -25,11 +25,11 @@ class ContactMessage(Base):
 
     id: Mapped[str] = mapped_column(sa.String(26), primary_key=True, default=new_id)
     sent_at: Mapped[dt.datetime] = mapped_column(UtcDateTime, index=True)
-    #: None: sent by a visitor.
+    #: None if sent by a visitor who was not signed in.
     member_id: Mapped[str | None] = mapped_column(
         sa.String(26), sa.ForeignKey("members.id", ondelete="CASCADE"), index=True
     )
-    #: Where an answer is wanted; empty: none is.
+    #: Address for an answer; empty if none is wanted.
     email: Mapped[str] = mapped_column(sa.String(254), default="")
     topic: Mapped[str] = mapped_column(sa.String(16))
     text: Mapped[str] = mapped_column(sa.Text)

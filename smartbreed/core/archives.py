@@ -1,4 +1,4 @@
-"""Zip archives that others made."""
+"""Exceptions to catch when reading an untrusted zip archive."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import lzma
 import zipfile
 import zlib
 
-#: What `zipfile`, and what reads by it, raises of a damaged or encrypted archive.
+#: What `zipfile`, and libraries that use it, raise for a damaged or encrypted archive.
 BROKEN_ZIP = (
     zipfile.BadZipFile,
     zlib.error,

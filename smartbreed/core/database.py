@@ -1,7 +1,7 @@
-"""The one database of the app: engine, transactions, and what all its tables share.
+"""The app's one database: engine, transactions, and what all its tables share.
 
 SQLite by default, tuned so that a committed row survives a power cut (WAL with
-``synchronous=FULL``); a PostgreSQL URL works as it is. Packages with tables of
+``synchronous=FULL``); a PostgreSQL URL works too. Packages with tables of
 their own derive them from `Base`, open transactions with `read` and `write`, and add a migration
 (see `smartbreed.core.migrations`).
 """
@@ -35,20 +35,20 @@ _REASONS = (
 
 
 def reason(text: str) -> str:
-    """What a person can do about a database error with this lower-case text."""
+    """Return what a person can do about a database error, given its text in lower case."""
     return next((said for sign, said in _REASONS if sign in text), "for a reason it has logged")
 
 
 def enter_wal(connection: sqlite3.Connection, patience_s: float) -> None:
     """Switch to write-ahead logging.
 
-    Two processes that switch a new file to WAL at once get "locked" without the usual wait.
+    When two processes switch a new file to WAL at the same time, one gets "locked" without the usual wait.
 
     Args:
         patience_s: seconds to keep trying.
 
     Raises:
-        sqlite3.OperationalError: it is locked for longer, or the file is unusable.
+        sqlite3.OperationalError: the file stayed locked for longer, or is unusable.
     """
     give_up = time.monotonic() + patience_s
     while True:
@@ -63,13 +63,13 @@ def enter_wal(connection: sqlite3.Connection, patience_s: float) -> None:
 
 log = logging.getLogger(__name__)
 
-#: How long a writer waits for the others, in milliseconds.
+#: How long a writer waits for other writers, in milliseconds.
 BUSY_TIMEOUT_MS = 15_000
 #: How long emptying the write-ahead log waits for readers, in milliseconds.
 _CHECKPOINT_MS = 2_000
-#: ``user_version`` of a file in which nothing deleted is left.
+#: ``user_version`` of a file that contains no remains of deleted rows.
 _OVERWRITES = 1
-#: Any number no other program uses as an advisory lock in the same PostgreSQL database.
+#: Key of the advisory lock: any number that no other program uses in the same PostgreSQL database.
 _ADVISORY_LOCK = 0x5B_1AB
 #: Execution option that makes a transaction take SQLite's write lock when it begins.
 _BEGIN = "smartbreed_begin"
@@ -92,7 +92,7 @@ class Base(DeclarativeBase):
 
 
 class UtcDateTime(sa.TypeDecorator[dt.datetime]):
-    """An aware moment, kept in UTC. SQLite forgets time zones, so both directions restore it."""
+    """A timezone-aware datetime, stored in UTC. SQLite drops time zones, so reading restores UTC."""
 
     impl = sa.DateTime(timezone=True)
     cache_ok = True
@@ -111,19 +111,19 @@ class UtcDateTime(sa.TypeDecorator[dt.datetime]):
 
 
 def make_engine(url: str, *, foreign_keys: bool = True) -> sa.Engine:
-    """An engine for a SQLAlchemy URL; nothing is opened yet.
+    """Create an engine for a SQLAlchemy URL; nothing is opened yet.
 
     Args:
         url: ``sqlite:////path/to/file`` or ``postgresql://user@host/name``.
-        foreign_keys: whether SQLite enforces them (only migrations need them off).
+        foreign_keys: whether SQLite enforces foreign keys (only migrations turn this off).
 
     Raises:
-        SettingError: not a URL, a driver that is not installed, or a database in
-            memory, which would lose every flag.
+        SettingError: not a URL, a driver that is not installed, or an in-memory
+            database, which would lose every flag.
     """
     try:
         parsed = sa.make_url(url)
-        if parsed.drivername in ("postgresql", "postgres"):  # SQLAlchemy means psycopg2, or nothing
+        if parsed.drivername in ("postgresql", "postgres"):  # SQLAlchemy would take psycopg2, or fail
             parsed = parsed.set(drivername="postgresql+psycopg")
         file = parsed.database or ":memory:"
         in_memory = ":memory:" in file or parsed.query.get("mode") == "memory"
@@ -131,7 +131,7 @@ def make_engine(url: str, *, foreign_keys: bool = True) -> sa.Engine:
             raise SettingError(
                 f"SMARTBREED_DATABASE_URL: a database in memory would lose every flag. Received: {parsed!s}"
             )
-        # What people wrote must not turn up in a log when a statement fails.
+        # Parameters contain what people wrote, which must not be logged when a statement fails.
         remote = parsed.get_backend_name() != "sqlite"
         engine = sa.create_engine(parsed, hide_parameters=True, pool_pre_ping=remote)
     except ModuleNotFoundError as error:
@@ -139,7 +139,7 @@ def make_engine(url: str, *, foreign_keys: bool = True) -> sa.Engine:
             f"SMARTBREED_DATABASE_URL: the database driver {error.name!r} is not installed."
         ) from error
     except exc.ArgumentError:
-        # The text may hold a password, so it is not repeated.
+        # The URL may contain a password, so the message does not repeat it.
         raise SettingError(
             "SMARTBREED_DATABASE_URL: not a database URL like sqlite:////home/me/sb.db."
         ) from None
@@ -151,13 +151,13 @@ def make_engine(url: str, *, foreign_keys: bool = True) -> sa.Engine:
 
 
 def make_sessions(engine: sa.Engine) -> Sessions:
-    """Sessions whose objects stay readable after the commit; use them through `read` and `write`."""
+    """Create a session factory for `read` and `write`; its objects stay readable after the commit."""
     return sessionmaker(engine, expire_on_commit=False)
 
 
 @contextmanager
 def read(sessions: Sessions) -> Iterator[Session]:
-    """A session that sees one moment of the database and waits for no writer.
+    """Open a session that sees one snapshot of the database and waits for no writer.
 
     Raises:
         StorageError: the database refused.
@@ -168,10 +168,10 @@ def read(sessions: Sessions) -> Iterator[Session]:
 
 @contextmanager
 def write(sessions: Sessions) -> Iterator[Session]:
-    """A session that is the only writer, in any process, from its first line to its commit.
+    """Open a session that is the only writer, in any process, from its first statement to its commit.
 
-    Waiting at the start is what makes read-then-write safe: a SQLite transaction that
-    begins with a read and then writes fails at once when another writer was faster.
+    Waiting at the start makes read-then-write safe: a SQLite transaction that begins with
+    a read and then writes fails at once if another writer was faster.
     Commits when the block ends, rolls back when it raises.
 
     Raises:
@@ -194,11 +194,11 @@ def write_connection(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 
 def forget_deleted(sessions: Sessions) -> bool:
-    """Empty SQLite's write-ahead log, which still holds the pages as they were before a deletion.
+    """Empty SQLite's write-ahead log, which still contains pages from before a deletion.
 
     Returns:
-        False when a reader is in the way; the next call, at the latest the next day's, does it.
-        True for other databases, which clean up by themselves (PostgreSQL: ``VACUUM``).
+        False if a reader is in the way or the log cannot be emptied; a later call, at the latest the next
+        day's, does it. True for other databases, which clean up by themselves (PostgreSQL: ``VACUUM``).
 
     Raises:
         StorageError: the database refused.
@@ -221,9 +221,9 @@ def forget_deleted(sessions: Sessions) -> bool:
 
 
 def forget_earlier_deleted(engine: sa.Engine) -> None:
-    """Once for each SQLite file: write it anew, without what was deleted before we overwrote it.
+    """Rewrite a SQLite file once, to remove rows deleted before `secure_delete` was switched on.
 
-    Never raises: a file that cannot be opened is the next caller's to report.
+    Never raises: if the file cannot be opened, the next caller reports it.
     """
     if engine.dialect.name != "sqlite":
         return
@@ -236,46 +236,46 @@ def forget_earlier_deleted(engine: sa.Engine) -> None:
                 driver.execute(f"PRAGMA user_version={_OVERWRITES}")
         finally:
             driver.close()
-    except sqlite3.Error as error:  # a full disk, or another process at work: the next start tries again
+    except sqlite3.Error as error:  # the disk is full, or another process is busy: the next start tries again
         log.warning("what was deleted earlier is still in the database file: %s", error)
 
 
 def take_write_lock(connection: sa.Connection) -> None:
-    """Keep other writers out until the transaction ends (SQLite has done so at its beginning)."""
+    """Keep other writers out until the transaction ends (SQLite already did so when it began)."""
     if connection.dialect.name == "postgresql":
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
 
 
 @contextmanager
 def database_errors() -> Iterator[None]:
-    """Translate what SQLAlchemy and its drivers raise inside the block.
+    """Translate errors of SQLAlchemy and its drivers inside the block.
 
     Raises:
-        StorageError: with a sentence that holds no SQL and no values.
+        StorageError: with a sentence that contains no SQL and no values.
     """
     try:
         yield
     except exc.SQLAlchemyError as error:
         text = str(error.orig if isinstance(error, exc.DBAPIError) else error)
-        log.error("%s: %s", type(error).__name__, text.partition("\n")[0])  # the next lines hold values
+        log.error("%s: %s", type(error).__name__, text.partition("\n")[0])  # further lines contain values
         raise StorageError(f"The database refused: {reason(text.lower())}.") from error
 
 
 def _tune_sqlite(engine: sa.Engine, foreign_keys: bool) -> None:
     @event.listens_for(engine, "connect")
     def on_connect(connection: sqlite3.Connection, record: Any) -> None:
-        # The driver begins no transaction before SELECT or DDL; `on_begin` does.
+        # Autocommit: the driver would begin no transaction before SELECT or DDL, so `on_begin` begins all.
         connection.isolation_level = None
         connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
         enter_wal(connection, BUSY_TIMEOUT_MS / 1000)
         connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA secure_delete=ON")  # what is erased is overwritten, not only unlinked
+        connection.execute("PRAGMA secure_delete=ON")  # overwrite what is deleted, not only unlink it
         connection.execute(f"PRAGMA foreign_keys={'ON' if foreign_keys else 'OFF'}")
 
     @event.listens_for(engine, "reset")
     def on_reset(connection: sqlite3.Connection, record: Any, state: Any) -> None:
-        # A COMMIT refused for a full or busy disk leaves the transaction open, and SQLAlchemy
-        # (2.1.9) takes it for closed: pooled like that, it would lock out every writer.
+        # A COMMIT refused because the disk is full or busy leaves the transaction open, but SQLAlchemy
+        # (2.1.9) considers it closed. Pooled in that state, the connection would lock out every writer.
         if connection.in_transaction:
             connection.rollback()
 
@@ -285,7 +285,7 @@ def _tune_sqlite(engine: sa.Engine, foreign_keys: bool) -> None:
 
 
 def _tune_postgresql(engine: sa.Engine) -> None:
-    # Before SQLAlchemy's own listener, which fails on the bytes that psycopg makes of texts in SQL_ASCII.
+    # Runs before SQLAlchemy's own listener, which fails on the bytes that psycopg returns for SQL_ASCII text.
     @event.listens_for(engine, "connect", insert=True)
     def on_connect(connection: Any, record: Any) -> None:
         with connection.cursor() as cursor:
@@ -295,7 +295,7 @@ def _tune_postgresql(engine: sa.Engine) -> None:
                     "SMARTBREED_DATABASE_URL: the encoding of this database is SQL_ASCII; make it anew with "
                     "createdb --encoding UTF8 --template template0."
                 )
-            # Days are days in UTC, whatever the server's time zone is.
+            # Days are UTC days, whatever the server's time zone.
             cursor.execute("SET TIME ZONE 'UTC'")
         connection.commit()
 
@@ -303,7 +303,7 @@ def _tune_postgresql(engine: sa.Engine) -> None:
     def without_nul(
         connection: sa.Connection, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
     ) -> tuple[str, Any]:
-        # It stores no NUL in text: an id with one is no id, and a text is kept without.
+        # PostgreSQL stores no NUL in text. With U+FFFD instead, an id matches nothing, and a text is kept.
         return statement, _storable(parameters)
 
 
@@ -315,12 +315,12 @@ def _storable(value: Any) -> Any:
     return [_storable(one) for one in value] if isinstance(value, list) else value
 
 
-#: Ids in one query; SQLite takes 32,766 variables.
+#: Ids per query; SQLite allows 32,766 variables.
 _IDS = 500
 
 
 def batches(values: Iterable[str]) -> Iterator[list[str]]:
-    """The different ones of some values, in order, as many at a time as go in one query."""
+    """Yield the distinct values, sorted, in lists small enough for one query."""
     different = sorted(set(values))
     for start in range(0, len(different), _IDS):
         yield different[start : start + _IDS]

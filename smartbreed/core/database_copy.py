@@ -1,7 +1,7 @@
-"""All rows of a home's SQLite database → an empty PostgreSQL database, in one transaction.
+"""Copy all rows of a home's SQLite database into an empty PostgreSQL database, in one transaction.
 
-The tables are read off the SQLite file, so that a new one needs no line here. Triggers are off meanwhile: the
-counts that they keep are rows as well, and are copied like all others.
+The tables are reflected from the SQLite file, so a new table needs no change here. Triggers are disabled
+meanwhile: the counts that they maintain are rows as well, and are copied like all others.
 """
 
 from __future__ import annotations
@@ -18,35 +18,35 @@ from smartbreed.core.database import Base, UtcDateTime, database_errors, make_en
 from smartbreed.core.errors import SettingError, StorageError
 from smartbreed.core.migrate import head, migrate
 
-#: Rows that are in memory at once; embeddings make a row some kilobytes large.
+#: Rows held in memory at once; embeddings make a row some kilobytes large.
 _BATCH = 1_000
-#: How long a command that is about to end may still have the file open, in milliseconds.
+#: How long to wait for a command that is about to end and still has the file open, in milliseconds.
 _PATIENCE_MS = 1_000
 _REVISION = "alembic_version"
 
-#: Called with a table, how many of its rows are copied, and how many it has.
+#: Called with a table's name, the number of its rows copied so far, and their total.
 Progress = Callable[[str, int, int], None]
 
 
 def copy_database(
     source: Path, url: str, progress: Progress = lambda table, done, total: None
 ) -> dict[str, int]:
-    """Copy every table, those first that others refer to; the SQLite file stays as it is.
+    """Copy every table, referenced tables first; the SQLite file is not changed.
 
-    Nothing is copied unless everything is: a copy that is stopped leaves the other database without a row.
-    Meanwhile apps cannot open the file, and those that use the other database wait with what they write.
+    The copy is all or nothing: if it is interrupted, the target stays without rows. Meanwhile apps cannot
+    open the file, and apps on the target database wait with their writes.
 
     Args:
-        source: the SQLite file, of the schema that this version expects.
-        url: of a PostgreSQL database without rows; its tables are made where they are missing.
+        source: the SQLite file, with the schema that this version expects.
+        url: of a PostgreSQL database without rows; missing tables are created.
 
     Returns:
-        Rows of each table, in the order in which they were copied.
+        Number of rows of each table, in the order in which they were copied.
 
     Raises:
-        SettingError: `url` names no PostgreSQL database, or its driver is not installed.
-        StorageError: the file is missing, in use or of another schema; the other database cannot be reached,
-            has rows or refuses one. The message says which.
+        SettingError: `url` is empty or names no PostgreSQL database, or its driver is not installed.
+        StorageError: the file is missing, in use or of another schema; or the target cannot be reached,
+            has rows or refuses a row. The message says which.
     """
     target = _target(url)
     try:
@@ -54,7 +54,7 @@ def copy_database(
             tables = _tables(old)
             _check_reachable(target)
             with target.connect() as looking, database_errors():
-                _check_empty(looking)  # before it gets our tables, too
+                _check_empty(looking)  # also before `migrate` creates tables in it
             migrate(url)
             with write_connection(target) as new:
                 _check_empty(new)
@@ -66,7 +66,7 @@ def copy_database(
 
 
 def _target(url: str) -> sa.Engine:
-    # The text may hold a password, so it is not repeated.
+    # The URL may contain a password, so no message repeats it.
     if not url:
         raise SettingError("SMARTBREED_DATABASE_URL: it is empty; name the PostgreSQL database to copy into.")
     engine = make_engine(url)
@@ -79,7 +79,7 @@ def _target(url: str) -> sa.Engine:
 
 @contextmanager
 def _opened(file: Path) -> Iterator[sa.Connection]:
-    """The SQLite file, closed to all others. A running app is found by its connection, even an idle one."""
+    """Open the SQLite file exclusively. An app with an open connection, even an idle one, makes this fail."""
     if not file.is_file():
         raise StorageError(f"There is no SQLite database to copy at {file}.")
     engine = sa.create_engine(
@@ -90,7 +90,7 @@ def _opened(file: Path) -> Iterator[sa.Connection]:
     def on_connect(connection: Any, record: Any) -> None:
         connection.isolation_level = None
         connection.execute(f"PRAGMA busy_timeout={_PATIENCE_MS}")
-        # Set before anything is read, it wants the file for itself, not only to be the one who writes.
+        # Set before the first read, this claims the whole file, not only the write lock.
         connection.execute("PRAGMA locking_mode=EXCLUSIVE")
 
     @event.listens_for(engine, "begin")
@@ -134,7 +134,7 @@ def _check_schema(connection: sa.Connection) -> None:
 
 
 def _tables(connection: sa.Connection) -> Sequence[sa.Table]:
-    """The tables of a database with types that both databases know, each after those it refers to."""
+    """Reflect the tables with types that both databases know, each after the tables it refers to."""
     metadata = sa.MetaData(naming_convention=Base.metadata.naming_convention)
 
     @event.listens_for(metadata, "column_reflect")
@@ -149,13 +149,13 @@ def _tables(connection: sa.Connection) -> Sequence[sa.Table]:
 def _check_reachable(engine: sa.Engine) -> None:
     try:
         engine.connect().close()
-    except exc.OperationalError as error:  # its first line names host and user, never the password
+    except exc.OperationalError as error:  # the first line names host and user, never the password
         why = str(error.orig).partition("\n")[0]
         raise StorageError(f"The database of SMARTBREED_DATABASE_URL cannot be reached: {why}") from None
 
 
 def _check_empty(connection: sa.Connection) -> None:
-    """Rows of other programs count as well: the database is to be SmartBreed's own."""
+    """Refuse a database with rows, even those of other programs: it must be SmartBreed's own."""
     names = [name for name in sa.inspect(connection).get_table_names() if name != _REVISION]
     counts = sorted(((_count(connection, sa.table(name)), name) for name in names), reverse=True)
     found = [f"{name} ({count})" for count, name in counts if count]
@@ -192,7 +192,7 @@ def _copy(table: sa.Table, old: sa.Connection, new: sa.Connection, progress: Pro
 
 
 def _why(table: sa.Table, batch: Sequence[dict[str, Any]], error: exc.DBAPIError) -> str:
-    """What is wrong with a row, without its values: SQLite checks neither lengths nor the size of numbers."""
+    """Describe the fault of a row without its values: SQLite checks neither text lengths nor number sizes."""
     for column in table.columns:
         longest = getattr(column.type, "length", None)
         if longest and any(isinstance(it := row[column.name], str) and len(it) > longest for row in batch):
@@ -202,7 +202,7 @@ def _why(table: sa.Table, batch: Sequence[dict[str, Any]], error: exc.DBAPIError
 
 
 def _go_on_counting(table: sa.Table, name: str, connection: sa.Connection) -> None:
-    """Numbers that PostgreSQL gives begin after those that were copied."""
+    """Make the sequences of PostgreSQL continue after the highest copied number."""
     for column in table.columns:
         if not isinstance(column.type, sa.Integer):
             continue

@@ -1,8 +1,8 @@
 """Every exception SmartBreed raises on purpose.
 
 Each carries a stable ``code`` (for programs), a ``message`` (one sentence a
-person can act on) and the HTTP ``status`` it maps to. Nothing in a message may
-hold a path of an upload or other private data.
+person can act on) and the HTTP ``status`` it maps to. A message must not contain
+the path of an upload or other private data.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ class SmartBreedError(Exception):
             self.status = status
 
     def as_dict(self) -> dict[str, str]:
-        """The ``error`` object of the contract: ``{"code": …, "message": …}``."""
+        """Return the ``error`` object of the public contract: ``{"code": …, "message": …}``."""
         return {"code": self.code, "message": self.message}
 
 
-#: Every code a photo can be refused with, and the HTTP status of each.
+#: Every code that a photo can be refused with → its HTTP status.
 PHOTO_CODES: dict[str, int] = {
     "no_photo": 400,  # nothing was sent
     "empty": 400,  # zero bytes
-    "bad_base64": 400,  # text that is no base64 or data URL
+    "bad_base64": 400,  # text that is neither base64 nor a data URL
     "not_found": 404,  # the path does not exist
     "unreadable": 400,  # a directory, or no permission
     "too_many_bytes": 413,  # over the limit on bytes
     "too_many_pixels": 413,  # over the limit on pixels, decompression bombs
     "too_small": 422,  # a side of under 8 pixels
-    "unsupported_format": 415,  # not a picture, or a kind we do not read
+    "unsupported_format": 415,  # not a picture, or of an unsupported format
     "truncated": 422,  # the file ends too early
     "damaged": 422,  # a picture that cannot be decoded
-    "too_slow": 422,  # a picture that takes longer to decode than its pixels explain
+    "too_slow": 422,  # decoding takes too long for the number of pixels
     "busy": 503,  # too many photos at once
 }
 
@@ -57,13 +57,13 @@ class PhotoError(SmartBreedError):
 
 
 class RequestError(SmartBreedError):
-    """An argument other than the photo makes no sense (unknown breed, pet 7 of 2)."""
+    """An invalid argument other than the photo (unknown breed, pet 7 of 2)."""
 
     status = 422
 
 
 class SettingError(SmartBreedError):
-    """A setting that stops the start; the message names the variable and what was received."""
+    """An invalid setting that prevents the start; the message names the variable and what was received."""
 
     def __init__(self, message: str) -> None:
         super().__init__("bad_setting", message)
@@ -77,31 +77,31 @@ class BundleError(SmartBreedError):
 
 
 class FlagError(SmartBreedError):
-    """A flag that was not saved, and why."""
+    """A flag was not saved; the message says why."""
 
     status = 422
 
 
 class MaintainerError(SmartBreedError):
-    """Only maintainers may do this, and the request is not known to be from one."""
+    """Only maintainers may do this, and the request could not be attributed to one."""
 
     status = 403
 
 
 class AccountError(SmartBreedError):
-    """Something of an account that is refused, in words that help the person and no attacker."""
+    """A refused account operation; the message helps the person, but not an attacker."""
 
     status = 422
 
 
 class ReviewError(SmartBreedError):
-    """A decision that was not taken, and why."""
+    """A review decision was not recorded; the message says why."""
 
     status = 422
 
 
 class StorageError(SmartBreedError):
-    """The disk or the database refused; nothing was half-written."""
+    """The disk or the database failed; nothing was half-written."""
 
     status = 503
 
@@ -110,20 +110,20 @@ class StorageError(SmartBreedError):
 
 
 class UnavailableError(SmartBreedError):
-    """A feature that needs something not installed or not reachable here."""
+    """A feature needs something that is not installed or not reachable here."""
 
     status = 503
 
 
 class HubCallError(SmartBreedError):
-    """A call to a Hub that failed, and what that means.
+    """A failed call to a Hub, classified by what to do next.
 
     Attributes:
-        kind: ``retry`` (later, the same again; the outcome may be unknown), ``stale`` (look
-            again: another writer was faster), ``no_repo``, ``no_entry`` (revision or file) or
-            ``refused`` (a person has to do something first).
-        answered: HTTP status the Hub gave; 0 when it gave none.
-        retry_after_s: seconds the Hub asked to wait, if it did.
+        kind: ``retry`` (send the same call again later; the outcome of this one may be unknown),
+            ``stale`` (read the repo again: another writer was faster), ``no_repo``, ``no_entry`` (no such
+            revision or file) or ``refused`` (a person has to do something first).
+        answered: HTTP status of the Hub's response; 0 if there was none.
+        retry_after_s: seconds the Hub asked to wait; None if it did not ask.
     """
 
     status = 503

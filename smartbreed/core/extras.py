@@ -1,4 +1,4 @@
-"""What the extras of ``pyproject.toml`` bring: serving needs none of them."""
+"""The optional extras of ``pyproject.toml`` and their packages; serving needs none of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from smartbreed.core.errors import UnavailableError
 
-#: Packages of each extra, with the module each is imported by.
+#: Extra → package → the module that it is imported as.
 EXTRAS = MappingProxyType(
     {
         "explain": {
@@ -25,11 +25,11 @@ EXTRAS = MappingProxyType(
 
 
 def require(extra: str, what: str) -> None:
-    """Check that an extra is installed, without importing anything of it.
+    """Check that an extra is installed, without importing any of it.
 
     Args:
         extra: a key of `EXTRAS`.
-        what: how the sentence begins, such as ``"Training needs"``.
+        what: start of the sentence, such as ``"Training needs"``.
 
     Raises:
         UnavailableError: ``not_installed``; the sentence says what is missing and how to install it.

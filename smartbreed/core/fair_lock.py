@@ -1,4 +1,4 @@
-"""A queue of threads: first come, first served, and each knows how many are before it."""
+"""A lock with a queue of threads: first come, first served, and each knows how many are ahead of it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from smartbreed.core.errors import UnavailableError
 
 
 class FairLock:
-    """Lets one thread in at a time.
+    """A lock that admits one thread at a time, in order of arrival.
 
     Args:
-        most_waiting: threads that may wait; a waiting one is lost for everything else.
+        most_waiting: maximum number of waiting threads; a waiting thread can do nothing else.
     """
 
     def __init__(self, most_waiting: int) -> None:
@@ -23,13 +23,13 @@ class FairLock:
 
     @contextmanager
     def take(self, progress: Callable[[int], None]) -> Iterator[None]:
-        """Wait for a turn and hold it.
+        """Wait for a turn, and hold it during the block.
 
         Args:
-            progress: called with the number of threads before this one, whenever that changes and is not 0.
+            progress: called with the number of threads ahead, whenever that changes and is not 0.
 
         Raises:
-            UnavailableError: ``busy``, too many wait already.
+            UnavailableError: ``busy``: too many threads are waiting already.
         """
         ticket = object()
         with self._changed:
@@ -43,7 +43,7 @@ class FairLock:
             while before != 0:
                 before = self._next_place(ticket, before)
                 if before:
-                    progress(before)  # outside the lock: it may take its time
+                    progress(before)  # outside the condition's lock: it may be slow
             yield
         finally:
             with self._changed:

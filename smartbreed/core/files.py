@@ -1,7 +1,7 @@
-"""Files that survive a crash: written whole, flushed to the disk, or not there at all.
+"""Files that survive a crash: written completely and flushed to disk, or not there at all.
 
-Every failure of the disk becomes a `StorageError` with a sentence that holds no
-path, because a path may hold the name of a person.
+Every disk failure becomes a `StorageError` with a sentence that contains no path,
+because a path may contain a person's name.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from smartbreed.core.errors import SettingError, StorageError
 
-#: Photos and the salt concern the people who sent them, not other users of the machine.
+#: Modes of files and folders: photos and the salt must not be readable by other users of the machine.
 PRIVATE_FILE = 0o600
 PRIVATE_DIR = 0o700
 
@@ -32,16 +32,16 @@ _REASONS = {
     errno.EMFILE: "too many files are open; try again",
     errno.EIO: "the disk reported a fault",
 }
-#: What numpy says, without a number, of a write that the disk took in part.
+#: numpy's message, without an errno, when the disk accepted only part of a write.
 _SHORT_WRITE = re.compile(r"^\d+ requested and \d+ written$")
 
 
 @contextmanager
 def disk_errors(what: str) -> Iterator[None]:
-    """Translate an `OSError` inside the block.
+    """Translate an `OSError` raised inside the block.
 
     Args:
-        what: how the sentence begins, such as ``"The photo was not saved"``.
+        what: start of the sentence, such as ``"The photo was not saved"``.
 
     Raises:
         StorageError: ``"{what}: {reason}."``
@@ -53,7 +53,7 @@ def disk_errors(what: str) -> Iterator[None]:
 
 
 def fault_number(error: OSError) -> int | None:
-    """The number in `errno` of what the system says; that of a full disk for a write it took in part."""
+    """Return an error's `errno`, or ENOSPC if numpy reports a partial write without one; None if unknown."""
     if error.errno is None and _SHORT_WRITE.search(str(error)):
         return errno.ENOSPC
     return error.errno
@@ -65,10 +65,10 @@ def _reason(error: OSError) -> str:
 
 
 def expanded(path: str | Path) -> Path:
-    """A path with ``~`` replaced by the user's home directory.
+    """Return a path with ``~`` replaced by the user's home directory.
 
     Raises:
-        SettingError: it begins with ``~`` and this user has none.
+        SettingError: the path begins with ``~``, and this user has no home directory.
     """
     try:
         return Path(path).expanduser()
@@ -80,23 +80,23 @@ def expanded(path: str | Path) -> Path:
 
 
 def shortened(text: str, most_bytes: int) -> str:
-    """As much of a text as fits into so many bytes of UTF-8: file systems count bytes, not characters."""
+    """Cut a text to ``most_bytes`` of UTF-8: file systems limit bytes, not characters."""
     return text.encode("utf-8", "replace")[:most_bytes].decode("utf-8", "ignore")
 
 
 @contextmanager
 def only_holder(path: Path, patience_s: float = 0.0) -> Iterator[bool]:
-    """Hold a lock file while the block runs; yields whether it was got.
+    """Hold a lock file during the block; yield whether the lock was acquired.
 
-    The operating system lets go of it when its holder dies, so no clock is involved. Where a
-    file system knows no locks, every caller gets it.
+    The operating system releases the lock when its holder dies, so no time-out is involved. On a
+    file system without locks, every caller gets it.
 
     Args:
         path: of the lock file, in a folder that exists.
         patience_s: seconds to wait for another holder; negative: for ever.
 
     Raises:
-        OSError: the file cannot be made.
+        OSError: the lock file cannot be created.
     """
     lock = FileLock(path, timeout=patience_s, mode=PRIVATE_FILE, fallback_to_soft=False)
     got = True
@@ -114,7 +114,7 @@ def only_holder(path: Path, patience_s: float = 0.0) -> Iterator[bool]:
 
 
 def sync_dir(folder: Path) -> None:
-    """Flush the entries of `folder`: before that, a renamed file may vanish in a power cut."""
+    """Flush the entries of `folder` to disk; until then, a renamed file may vanish in a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -123,7 +123,7 @@ def sync_dir(folder: Path) -> None:
 
 
 def make_dirs(folder: Path) -> None:
-    """Create `folder` and its parents (mode 0700), each new entry flushed to the disk."""
+    """Create `folder` and its missing parents (mode 0700), and flush each new entry to disk."""
     if folder.is_dir():
         return
     make_dirs(folder.parent)
@@ -132,11 +132,11 @@ def make_dirs(folder: Path) -> None:
 
 
 def write_tmp(folder: Path, name: str, data: bytes) -> Path:
-    """Write `data` to a new file of `folder` and flush it; on any failure nothing is left behind.
+    """Write `data` to a new file in `folder` and flush it; on failure nothing is left behind.
 
     Args:
-        folder: must exist and lie on the filesystem the file will be renamed within.
-        name: start of the file's name; a random end keeps writers apart.
+        folder: must exist, on the file system within which the file will be renamed.
+        name: start of the file name; a random suffix keeps writers apart.
 
     Raises:
         OSError: the disk refused.
@@ -171,10 +171,10 @@ def replace_durably(tmp: Path, target: Path) -> None:
 
 
 def sweep_tmp(folder: Path, older_than_s: float, pattern: str = "*.tmp") -> int:
-    """Delete what a crash left half-written in `folder`; how many files went.
+    """Delete temporary files that a crash left in `folder`; return how many were deleted.
 
     Args:
-        older_than_s: age in seconds below which a file may still have its writer.
+        older_than_s: minimum age in seconds; a younger file may still be in use by its writer.
 
     Raises:
         OSError: the disk refused.

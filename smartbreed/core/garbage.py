@@ -1,8 +1,8 @@
-"""Python's cyclic garbage collector, which rests while the app starts.
+"""Pause Python's cyclic garbage collector while the app starts.
 
-A start makes half a million objects that stay. Looking through all of them again and again took a quarter of
-its CPU time. One look at the end finds the same, and what is left is set aside for good: visitors do not wait
-while it is looked through once more.
+A start creates half a million objects that stay. Repeated collections of them took a quarter of its CPU time;
+a single one at the end finds the same garbage. The surviving objects are then frozen: later collections,
+which visitors have to wait for, skip them.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ _paused = False
 
 
 def pause() -> None:
-    """Collect no cycles until `resume`."""
+    """Disable cyclic collection until `resume`."""
     global _paused
     _paused = True
     gc.disable()
 
 
 def resume() -> None:
-    """Collect now, and later only what is made from now on; without a `pause` before, nothing changes."""
+    """Collect once, freeze the survivors and enable collection; does nothing without a prior `pause`."""
     global _paused
     if _paused:
         _paused = False

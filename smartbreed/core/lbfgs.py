@@ -1,4 +1,4 @@
-"""Limited-memory BFGS (Nocedal 1980) in float32: scipy's takes longer to import than this to run."""
+"""Limited-memory BFGS (Nocedal 1980) in float32; importing scipy's takes longer than running this one."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def minimise(
     remembered: int = 10,
     each: Callable[[np.ndarray, float], object] | None = None,
 ) -> np.ndarray:
-    """A minimum of a smooth convex function.
+    """Find a minimum of a smooth convex function.
 
     Args:
-        objective: value and gradient at a float32 vector.
+        objective: returns value and gradient at a float32 vector.
         start: float32 ``(n,)``.
-        iterations: most steps.
-        tolerance: it ends when a step gains less than this share of the value.
-        remembered: pairs of steps and changes of the gradient that stand for the curvature.
+        iterations: maximum number of steps.
+        tolerance: stop when a step gains less than this share of the value.
+        remembered: number of latest (step, change of gradient) pairs that approximate the curvature.
         each: called with the vector and its value after each step.
 
     Returns:
@@ -39,7 +39,7 @@ def minimise(
     for _ in range(iterations):
         direction = -_inverse_hessian(pairs, gradient)
         slope = float(gradient @ direction)
-        if slope >= 0:  # lost to rounding: begin anew downhill
+        if slope >= 0:  # rounding errors: restart along the steepest descent
             pairs.clear()
             direction, slope = -gradient, -float(gradient @ gradient)
         length = 1.0 if pairs else 1.0 / max(float(np.linalg.norm(gradient)), 1e-12)
@@ -65,7 +65,7 @@ def minimise(
 
 
 def _inverse_hessian(pairs: deque[tuple[np.ndarray, np.ndarray, float]], gradient: np.ndarray) -> np.ndarray:
-    """The two loops: the inverse Hessian the pairs stand for, times the gradient."""
+    """Two-loop recursion: multiply the gradient by the inverse Hessian that the pairs approximate."""
     result = gradient.copy()
     shares = []
     for step, change, curvature in reversed(pairs):

@@ -1,6 +1,6 @@
-"""The log of a process: lines of text, or one JSON object a line, each with the id of its request.
+"""Set up the log: lines of text, or one JSON object per line, each with the id of its request.
 
-What is logged names no person: no address of mail or network, no name of a file, no path of a request.
+The log identifies no person: it contains no email or network address, no file name and no request path.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from typing import Literal
 
 Format = Literal["text", "json"]
 
-#: Id of the request that this task or thread answers.
+#: Id of the request that the current task or thread handles.
 request_id: ContextVar[str] = ContextVar("request_id", default="")
-#: Asked before `request_id`: work that a request has queued runs in the context of another.
+#: Sources asked before `request_id`, since work that a request queues runs in another request's context.
 request_ids: list[Callable[[], str]] = []
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-#: Attribute of a record with what its line says besides the message.
+#: Attribute of a record that holds additional fields for its JSON line.
 FIELDS = "fields"
 
 
 def valid_request_id(text: str) -> bool:
-    """Whether an id that came with a request may stand in the log."""
+    """Return whether an id that a client sent may be written to the log."""
     return bool(_ID.fullmatch(text))
 
 
 def current_request_id() -> str:
-    """Id of the request that this task or thread answers; empty: of none."""
+    """Return the id of the request that the current task or thread handles; empty if there is none."""
     return next(filter(None, (find() for find in request_ids)), "") or request_id.get()
 
 
 def set_up(form: Format, level: str) -> None:
-    """Log to stderr, what libraries say from WARNING on and ours from ``level`` on.
+    """Log to stderr: libraries from WARNING on, SmartBreed from ``level`` on.
 
-    Libraries log addresses and arguments at INFO; only ours says what it means to say.
+    Libraries log addresses and arguments at INFO, which may identify people.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json() if form == "json" else _Text("%(levelname)s %(name)s: %(message)s"))

@@ -1,4 +1,4 @@
-"""What is done once a day on one disk, by whichever process comes first."""
+"""A daily job for one disk, run by whichever process gets to it first."""
 
 from __future__ import annotations
 
@@ -16,25 +16,24 @@ from smartbreed.core.files import disk_errors, make_dirs, only_holder, replace_d
 log = logging.getLogger(__name__)
 
 DAY_S = 24 * 3600.0
-#: Seconds after which a job that failed is tried again.
+#: Seconds until a failed job is retried.
 _AGAIN_S = 3600.0
 _STATE, _LOCK = "daily.json", "daily.lock"
 
-#: Gets what it noted last time, and may change it; returns what is wrong, in sentences.
+#: Called with the notes of its last run, which it may change; returns problems, one sentence each.
 Work = Callable[[dict[str, Any]], list[str]]
 
 
 class Maintenance:
-    """One job; safe in any number of threads and processes.
+    """One periodic job, safe in any number of threads and processes.
 
-    The operating system frees the lock when its holder dies, and a job that was cut short is
-    simply not noted as done.
+    The operating system frees the lock when its holder dies, and an interrupted job is not recorded as done.
 
     Args:
-        folder: where lock and notes lie, on the disk that the job is about.
+        folder: holds the lock and the notes; on the disk that the job is about.
         work: the job.
-        every_s: seconds between two times.
-        clock: seconds since 1970.
+        every_s: seconds between two runs.
+        clock: returns the seconds since 1970.
     """
 
     def __init__(
@@ -51,29 +50,30 @@ class Maintenance:
         self._clock = clock
 
     def run(self) -> bool:
-        """Do it when its time has come; False when it has not, or another process is at it.
+        """Run the job if it is due; return whether it ran.
 
-        Whatever goes wrong is one of `problems` afterwards, and tried again in an hour.
+        It does not run while another process runs it, or if its lock or notes cannot be written (which is
+        logged). A failed job is listed in `problems` and retried after an hour.
         """
         if not self._due():
             return False
         try:
             with disk_errors("The daily maintenance was not done"):
                 make_dirs(self._folder)
-                with only_holder(self._folder / _LOCK) as alone:  # without locks, twice costs time alone
+                with only_holder(self._folder / _LOCK) as alone:  # without locks it may run twice: harmless
                     return alone and self._due() and self._do()
         except SmartBreedError as error:
             log.warning("%s", error.message)
             return False
 
     def problems(self) -> list[str]:
-        """What was wrong the last time, in sentences."""
+        """Return the problems found by the last run, one sentence each."""
         return [str(problem) for problem in self._notes().get("problems", [])]
 
     def _due(self) -> bool:
         at = self._notes().get("next", 0.0)
         now = self._clock()
-        # A moment farther away than any was written by a clock that has been set back since.
+        # A time more than one period ahead means that the clock has been set back since.
         return not isinstance(at, int | float) or not now < at <= now + self._every_s
 
     def _do(self) -> bool:

@@ -1,7 +1,7 @@
 """Bring a database to the schema this version of the code expects.
 
-The newest revision is read off the file names (``versions/0007_what.py``), so a
-start that has nothing to do costs one query and never imports alembic.
+The newest revision is taken from the file names (``versions/0007_what.py``), so a
+start with nothing to migrate costs one query and never imports alembic.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def head() -> str:
-    """The newest revision, such as ``"0001"``."""
+    """Return the newest revision, such as ``"0001"``."""
     return max(path.name.split("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*_*.py"))
 
 
@@ -32,23 +32,23 @@ def migrate(url: str) -> None:
     All pending revisions are one transaction: a crash leaves the schema as it was.
 
     Raises:
-        SettingError: `url` is of no use.
+        SettingError: `url` is invalid.
         StorageError: the database refused, or was made by a newer version of SmartBreed.
     """
-    # SQLite alters a table by copying it, and dropping the old one would cascade.
+    # SQLite alters a table by copying it; with foreign keys on, dropping the old table would cascade.
     engine = make_engine(url, foreign_keys=False)
     try:
         if _is_current_now(engine):
             return
         with write_connection(engine) as connection:
-            _upgrade(connection)  # does nothing when another process was faster
+            _upgrade(connection)  # does nothing if another process was faster
     finally:
         engine.dispose()
 
 
 def alembic_config(connection: sa.Connection | None = None) -> Config:
-    """Alembic's settings, made here so that no ``alembic.ini`` has to be shipped and found."""
-    from alembic.config import Config  # 0.2 s, and most starts need none of it
+    """Build Alembic's configuration in code, so that no ``alembic.ini`` has to be shipped and found."""
+    from alembic.config import Config  # takes 0.2 s, and most starts do not need it
 
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
@@ -61,7 +61,7 @@ def _is_current_now(engine: sa.Engine) -> bool:
     try:
         with engine.connect() as connection:
             return _is_current(connection)
-    except exc.DBAPIError:  # a blank database; anything worse shows again under the lock
+    except exc.DBAPIError:  # an empty database; anything worse is raised again under the lock
         return False
 
 

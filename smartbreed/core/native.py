@@ -1,4 +1,4 @@
-"""What native libraries do unasked: they talk on stderr, and glibc keeps freed memory of photos."""
+"""Curb native libraries: their messages on stderr, and the memory that glibc keeps after it is freed."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def native_silence() -> Iterator[None]:
-    """Drop what native code writes to stderr meanwhile; LiteRT announces its delegate there.
+    """Discard what native code writes to stderr inside the block, such as LiteRT's notice about its delegate.
 
-    Python's own exceptions pass. Does nothing where stderr has no file descriptor.
+    Python exceptions propagate. Does nothing if stderr has no file descriptor.
     """
     try:
         kept = os.dup(2)
@@ -31,19 +31,20 @@ def native_silence() -> Iterator[None]:
         os.close(kept)
 
 
-#: glibc's numbers of the options, and the size in bytes from which an allocation is the system's own.
+#: glibc's option numbers, and the size in bytes from which an allocation gets its own memory mapping.
 _M_MMAP_THRESHOLD, _M_ARENA_MAX, _SIZE = -3, -8, 4 << 20
 
 
 def return_freed_memory() -> None:
-    """Tell glibc's allocator to; without glibc nothing happens.
+    """Make glibc return the freed memory of photos to the system; does nothing without glibc.
 
-    It learns from what is freed: after the first 20 MB it takes such sizes from the heaps of its
-    threads, which keep them. Photos decoded by a dozen threads then stay in memory a dozen times over.
+    By default glibc adapts to what is freed: after the first 20 MB, allocations of that size come from the
+    heaps of its threads, which keep them. Photos decoded by a dozen threads then stay in memory a dozen
+    times over.
     """
     if not sys.platform.startswith("linux"):
         return
     with contextlib.suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
-        mallopt(_M_MMAP_THRESHOLD, _SIZE)  # also stops the learning
+        mallopt(_M_MMAP_THRESHOLD, _SIZE)  # also disables the adaptation
         mallopt(_M_ARENA_MAX, 4)

@@ -1,4 +1,4 @@
-"""Work that is done now and then while the app runs, in a thread of its own."""
+"""Periodic work while the app runs, in a thread of its own."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ log = logging.getLogger(__name__)
 
 
 class PeriodicTask:
-    """A daemon thread that does a work now and then, and soon when it is woken.
+    """A daemon thread that calls a function at intervals, and soon after `wake`.
 
     Args:
         name: of the thread.
-        work: what is done. It may answer the seconds to rest, instead of ``every_s``. What it
-            raises is logged, and it is done again when its time comes.
-        every_s: seconds to rest between two times.
-        at_once: whether the first time comes at the start, or after a rest.
-        patience_s: seconds that `stop` waits for the end.
-        last: done once at the end.
+        work: the function. It may return the seconds until its next call, as a float, instead of
+            ``every_s``. An exception is logged, and the next call comes as usual.
+        every_s: seconds to rest between two calls.
+        at_once: True: the first call comes at the start; False: after one rest.
+        patience_s: seconds that `stop` waits for the thread to end.
+        last: called once at the end.
     """
 
     def __init__(
@@ -44,22 +44,22 @@ class PeriodicTask:
 
     @property
     def stopping(self) -> bool:
-        """Whether the work should come to an end."""
+        """Whether `stop` was called, so that the work should come to an end."""
         return self._stopped.is_set()
 
     def start(self) -> None:
-        """Begin; more than once does nothing."""
+        """Start the thread; further calls do nothing."""
         with self._guard:
             if self._thread is None and not self.stopping:
                 self._thread = threading.Thread(target=self._live, name=self._name, daemon=True)
                 self._thread.start()
 
     def wake(self) -> None:
-        """Do it soon; never waits."""
+        """Make the next call come soon; returns at once."""
         self._woken.set()
 
     def stop(self, patience_s: float | None = None) -> None:
-        """End; what takes longer than ``patience_s`` seconds is left to itself."""
+        """Stop the thread, and wait for it at most ``patience_s`` seconds; None: the default."""
         self._stopped.set()
         self.wake()
         if self._thread is not None:

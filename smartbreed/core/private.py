@@ -1,7 +1,7 @@
-"""SMARTBREED_HOME is closed to the other users of the machine: files 0600, folders 0700.
+"""Keep SMARTBREED_HOME closed to other users of the machine: files 0600, folders 0700.
 
-It holds visitors' photos, their answers, the salt and the Hub with everything ever published privately. Each
-process that works in it (`app.py`, the commands, the trainer) calls `work_privately` first.
+It contains visitors' photos and answers, the salt, and the embedded Hub with everything ever published
+privately. Each process that works in it (`app.py`, the commands, the trainer) calls `work_privately` first.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 _OTHERS = 0o077
-#: What lies in a home. Other files in that folder keep the modes they have.
+#: Files and folders that the app keeps in its home. Other files in that folder keep their modes.
 _OURS = (
     "blobs",
     "examples",
@@ -34,9 +34,10 @@ _OURS = (
 
 
 def work_privately(home: Path) -> None:
-    """From now on this process makes files that only its user can read; an open home is closed.
+    """Make new files of this process readable by its user only, and close a home that is open to others.
 
-    Earlier versions left the databases readable by every user. A home that is closed already costs one look.
+    Earlier versions left the databases readable by every user. If the home is closed already, this costs one
+    `stat` call.
 
     Args:
         home: SMARTBREED_HOME; it need not exist yet.
@@ -48,7 +49,7 @@ def work_privately(home: Path) -> None:
         return
     if not found.st_mode & _OTHERS:
         return
-    if not found.st_mode & stat.S_ISVTX:  # /tmp and its like belong to all users
+    if not found.st_mode & stat.S_ISVTX:  # shared folders such as /tmp stay open
         try:
             home.chmod(stat.S_IMODE(found.st_mode) & ~_OTHERS)
         except OSError as error:
@@ -59,12 +60,12 @@ def work_privately(home: Path) -> None:
 
 
 def private_file(path: Path) -> None:
-    """Make an empty file that only this user can read, or close the one that is there.
+    """Create an empty file that only this user can read, or close the existing one.
 
-    SQLite makes its file as the umask says, and ``-wal`` and ``-shm`` like it.
+    SQLite creates its file with the mode that the umask allows, and ``-wal`` and ``-shm`` with the same mode.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: the file cannot be created.
     """
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
@@ -73,7 +74,7 @@ def private_file(path: Path) -> None:
 
 
 def _close(path: Path) -> None:
-    """``path`` and all beneath it; links are not followed."""
+    """Close ``path`` and everything beneath it to other users; symbolic links are not followed."""
     _close_one(path)
     if path.is_symlink() or not path.is_dir():
         return
@@ -83,7 +84,7 @@ def _close(path: Path) -> None:
 
 
 def _close_one(path: Path) -> None:
-    # Gone meanwhile, or owned by another user: the closed home above it protects it all the same.
+    # The file may be gone, or owned by another user; the closed home above it protects it anyway.
     with suppress(OSError):
         mode = path.lstat().st_mode
         if not stat.S_ISLNK(mode) and mode & _OTHERS:

@@ -1,4 +1,4 @@
-"""Random bytes that a home keeps; the salt turns a flagger's token into a hash that cannot be turned back."""
+"""Random secrets kept in SMARTBREED_HOME, and the salted hash that stands for a flagger's token."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from typing import TYPE_CHECKING
 from smartbreed.core.errors import StorageError
 from smartbreed.core.files import disk_errors, make_dirs, sweep_tmp, sync_dir, write_tmp
 
-if TYPE_CHECKING:  # pydantic costs 0.3 s, and only the type is needed
+if TYPE_CHECKING:  # importing pydantic takes 0.3 s, and only the type is needed
     from smartbreed.core.settings import Settings
 
 SALT_BYTES = 32
 
 
 def load_salt(settings: Settings) -> bytes:
-    """The salt of this installation: ``SMARTBREED_SALT``, or 32 random bytes kept in ``home/salt``.
+    """Return the salt of this installation: ``SMARTBREED_SALT``, or 32 random bytes kept in ``home/salt``.
 
-    The file (mode 0600) is made once; of several processes that start together one
+    The file (mode 0600) is created once. When several processes start together, one
     wins and all use its salt.
 
     Raises:
-        StorageError: the file cannot be written or read, or has lost bytes. A new
-            salt is never put in its place: earlier flags could not be withdrawn any more.
+        StorageError: the file cannot be written or read, or has lost bytes. A damaged salt
+            is never replaced by a new one: earlier flags could no longer be withdrawn.
     """
     if settings.salt:
         return settings.salt.encode()
@@ -35,10 +35,10 @@ def load_salt(settings: Settings) -> bytes:
 
 
 def load_random(path: Path, problem: str) -> bytes:
-    """`SALT_BYTES` random bytes kept in a file of the home, made once.
+    """Return the `SALT_BYTES` random bytes kept in a file of the home; create the file if it is missing.
 
     Args:
-        problem: what cannot be done without them, for the message.
+        problem: start of the message of a disk error, such as ``"The salt … cannot be used"``.
 
     Raises:
         StorageError: the file cannot be written or read, or has lost bytes.
@@ -57,7 +57,7 @@ def load_random(path: Path, problem: str) -> bytes:
 
 
 def hash_token(salt: bytes, token: str) -> str:
-    """HMAC-SHA256 of a flagger's token: 64 hex digits, the only trace of the person that is kept."""
+    """Return the HMAC-SHA256 of a token as 64 hex digits: the only trace of a flagger that is stored."""
     return hmac.new(salt, token.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
 
 
@@ -65,7 +65,7 @@ def _create(path: Path) -> None:
     make_dirs(path.parent)
     tmp = write_tmp(path.parent, path.name, secrets.token_bytes(SALT_BYTES))
     try:
-        # A link, unlike a rename, fails when another process was first.
+        # A link, unlike a rename, fails if another process has created the file meanwhile.
         with suppress(FileExistsError):
             os.link(tmp, path)
     finally:

@@ -21,10 +21,10 @@ from smartbreed.core.files import PRIVATE_DIR, disk_errors, make_dirs
 
 @contextmanager
 def scratch_folder(parent: Path, prefix: str) -> Iterator[Path]:
-    """A private folder under `parent` that is gone after the block.
+    """Create a private folder under `parent` that is deleted after the block.
 
     Args:
-        parent: made when it is missing.
+        parent: created if it is missing.
         prefix: start of the folder's name, by which `sweep` finds it.
 
     Raises:
@@ -41,7 +41,7 @@ def scratch_folder(parent: Path, prefix: str) -> Iterator[Path]:
 
 
 def sweep(parent: Path, prefix: str) -> int:
-    """Remove the folders of processes that are gone; how many went. Never raises.
+    """Remove the folders of processes that have ended; return how many were removed. Never raises.
 
     Only folders of this user are removed. A folder in use is left alone, and so is every
     folder on a file system without locks.
@@ -63,7 +63,7 @@ def _make(parent: Path, prefix: str) -> tuple[Path, int]:
             try:
                 with _without_locks():
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if folder.is_dir():  # a sweep may have come between making and locking
+                if folder.is_dir():  # else a sweep removed it before it was locked
                     return folder, descriptor
             except BaseException:
                 os.close(descriptor)
@@ -73,7 +73,7 @@ def _make(parent: Path, prefix: str) -> tuple[Path, int]:
 
 @contextmanager
 def _without_locks() -> Iterator[None]:
-    """Pass over the error of a file system without locks, not that of a lock that is held."""
+    """Ignore the error of a file system without locks, but not that of a lock that is held."""
     try:
         yield
     except BlockingIOError:

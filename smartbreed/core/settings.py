@@ -1,6 +1,6 @@
-"""One settings object, read once from the environment (``SMARTBREED_…``).
+"""The settings, read once from the environment (``SMARTBREED_…``).
 
-Every variable has a default; an unusable value stops the start with a sentence
+Every variable has a default. An invalid value stops the start with a sentence
 that names the variable and what was received.
 """
 
@@ -18,9 +18,9 @@ from smartbreed.core.errors import SettingError
 from smartbreed.core.files import expanded
 
 PREFIX = "SMARTBREED_"
-#: A Space is reached through proxies in this network, and in no other way.
+#: Network of a Space's proxies; a Space cannot be reached in any other way.
 _SPACE_PROXIES = "10.0.0.0/8"
-#: What a repo of a Hub may be called. In ASCII: any letter of Unicode, repeated, took 38 MB at each start.
+#: Valid repo ids of a Hub. ASCII only: a repeated class of all Unicode letters took 38 MB at each start.
 REPO_ID = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9][A-Za-z0-9_.-]{0,95}$"
 #: The model that ships with the package.
 EMBEDDED_BUNDLE = Path(__file__).parents[1] / "assets"
@@ -314,12 +314,12 @@ class Settings(BaseSettings):
 
     @property
     def proxies(self) -> str:
-        """Networks whose forwarded addresses are believed, with commas between them."""
+        """Networks of proxies whose forwarded addresses are trusted, separated by commas."""
         return self.trusted_proxies or (_SPACE_PROXIES if os.environ.get("SPACE_ID") else "")
 
     @property
     def publishing(self) -> str:
-        """``reviewed``, ``all`` or ``off``."""
+        """Which flags are published: ``reviewed``, ``all`` or ``off``."""
         return self.publish or ("reviewed" if os.environ.get("SPACE_ID") else "all")
 
     @property
@@ -328,10 +328,10 @@ class Settings(BaseSettings):
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """Read the environment.
+    """Read the settings from the environment.
 
     Raises:
-        SettingError: a variable holds something unusable; the message names it
+        SettingError: a variable has an invalid value; the message names it
             and what was received.
     """
     try:

@@ -1,7 +1,7 @@
-"""What the parts of the app say of their work, for those who listen: metrics and traces.
+"""Hooks for metrics and traces: stages of work report their duration, and errors their code.
 
-Nothing listens until the server starts, so that a command imports neither `prometheus_client` nor
-OpenTelemetry; a stage then costs two looks at the clock.
+No listener is registered until the server starts, so commands import neither `prometheus_client` nor
+OpenTelemetry. Without listeners a stage costs two readings of the clock.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from types import TracebackType
 from typing import Any, Literal, get_args
 
 Stage = Literal["decode", "detect", "classify", "explain", "explain_deeper", "total"]
-#: ``decode``: bytes to pixels, with the wait for memory; ``detect``, ``explain``: of a photo, of a pet;
-#: ``classify``: of one crop; ``explain_deeper``: in tensorflow's process; ``total``: bytes to answer.
+#: ``decode``: bytes to pixels, including the wait for memory. ``detect``: one photo. ``classify``: one
+#: crop. ``explain``: one pet. ``explain_deeper``: in TensorFlow's process. ``total``: bytes to answer.
 STAGES: tuple[Stage, ...] = get_args(Stage)
 
-#: Called with a stage and the seconds it took.
+#: Called with each finished stage and its duration in seconds.
 on_stage: list[Callable[[Stage, float], None]] = []
-#: Called with the code of what a caller was answered instead of what they asked for.
+#: Called with the code of each error that a caller receives.
 on_error: list[Callable[[str], None]] = []
-#: Opens a span of a trace around a stage; each in the list is entered.
+#: Factories of context managers, each of which opens a trace span around a stage; all are entered.
 spans: list[Callable[[str], AbstractContextManager[Any]]] = []
 
 
 class stage:
-    """``with stage("decode"): …`` says how long that took; what it raises passes."""
+    """Context manager that times a stage: ``with stage("decode"): …``. Exceptions propagate."""
 
     __slots__ = ("_name", "_spans", "_started")
 
@@ -53,6 +53,6 @@ class stage:
 
 
 def failed(code: str) -> None:
-    """Say that a caller was answered with an error of this code."""
+    """Report that a caller received an error with this code."""
     for listener in on_error:
         listener(code)

@@ -1,4 +1,4 @@
-"""Text that people type, as it is kept and shown."""
+"""Clean text that people type, and parse their YAML."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def one_line(text: str, most: int = 60) -> str:
-    """A name in one line without control or formatting characters, at most so long.
+    """Return a name on one line, without control or formatting characters, cut to ``most`` characters.
 
     Example:
         >>> one_line("  Rex\\n the dog ")
@@ -17,13 +17,13 @@ def one_line(text: str, most: int = 60) -> str:
 
 
 def read_yaml(text: str) -> Any:
-    """What YAML of other people holds.
+    """Parse YAML from an untrusted source.
 
-    PyYAML raises many errors: a tag that does not fit its value, a bad date and brackets that never end have
-    one each.
+    PyYAML raises many kinds of errors: a tag that does not fit its value, a bad date and brackets nested
+    without end each have their own.
 
     Raises:
-        ValueError: it cannot be read.
+        ValueError: the text cannot be parsed.
     """
     import yaml
 

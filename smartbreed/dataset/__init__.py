@@ -1,6 +1,7 @@
-"""From the outbox to the dataset repo: exactly once, whatever dies in between.
+"""Publish rows from the outbox to the dataset repo, each exactly once, even if a process dies midway.
 
-A row is claimed by one shard in one transaction, a shard is a file on this disk before it is
-a row, it always goes to the same path of the repo, and it counts as published when the Hub
-lists that path with our sha256. So every step can be repeated, by any process, at any time.
+One transaction assigns a row to one shard. A shard's file is on this disk before the shard is
+in the database, it always goes to the same path of the repo, and it counts as published once the
+Hub lists that path with the shard's sha256. Every step is therefore idempotent: any process may
+repeat it at any time.
 """

@@ -1,7 +1,7 @@
-"""How many accepted photos wait for the next version, from the decisions in the app's own database.
+"""Accepted photos that wait for the next version, read from the decisions in the app's own database.
 
-The trainer reads the *dataset*, which follows the database by minutes; a retraining
-started here publishes first, so both then know the same.
+The trainer reads the *dataset*, which lags minutes behind the database. A retraining that the app
+starts publishes first, so that both then agree.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from smartbreed.inference.stored_embeddings import REPLAY, read_embeddings
 from smartbreed.review.decisions import ACCEPTING, flags_by_id, latest_decisions
 from smartbreed.review.tables import Decision
 
-#: File of a bundle that says from which samples it has learnt.
+#: File of a bundle that lists the samples it has learnt from or was evaluated on.
 LEARNT = "learnt.json"
 
 
 def accepted_pets(sessions: Sessions) -> list[Pet]:
-    """Everything accepted, each pet of a photo once.
+    """Return all accepted pets, each pet of a photo once.
 
-    Of several flags of one pet, the one decided last gives the label.
+    If a pet has several flags, the one decided last gives the label.
 
     Raises:
         StorageError: the database refused.
@@ -46,7 +46,7 @@ def accepted_pets(sessions: Sessions) -> list[Pet]:
             if flag is None or not label:
                 continue
             box = decision.box or flag.box
-            # The whole photo is no crop of a missed pet: others are in it too.
+            # Without a box, a missed pet cannot be cropped: other pets are in the photo too.
             if box is not None or flag.verdict != "missed":
                 key = sample_key(flag.sample_id, box)
                 found[key] = Pet(key, label, decision.name or "", flag.flagger)
@@ -54,15 +54,21 @@ def accepted_pets(sessions: Sessions) -> list[Pet]:
 
 
 def waiting_for(accepted: Sequence[Pet], learnt: Mapping[str, str]) -> list[Pet]:
-    """What of `accepted` a version has not learnt, or learnt as something else; see `parse_learnt`."""
+    """Return the accepted pets that a version has not learnt, or has learnt with another label.
+
+    Args:
+        accepted: from `accepted_pets`.
+        learnt: from `parse_learnt`.
+    """
     return [pet for pet in accepted if learnt.get(pet.key) != pet.label]
 
 
 def parse_learnt(text: bytes | None, which: Sequence[str] = ("samples", "held_out")) -> dict[str, str]:
-    """Breed id by `sample_key` of all a version knows, from its `LEARNT`; empty where that is of no use.
+    """Return breed id by `sample_key` from the `LEARNT` file of a version; empty if it cannot be parsed.
 
     Args:
-        which: ``samples`` it has learnt from, those ``held_out`` to evaluate it on, or both.
+        text: content of the file; None if there is none.
+        which: ``samples`` that it has learnt from, those ``held_out`` to evaluate it, or both.
     """
     try:
         values = json.loads(text or b"{}")
@@ -73,7 +79,7 @@ def parse_learnt(text: bytes | None, which: Sequence[str] = ("samples", "held_ou
 
 
 def read_model(bundle: Bundle) -> Model:
-    """What of a bundle decides how many photos its retraining needs."""
+    """Read from a bundle what determines how many photos its retraining needs."""
     known = frozenset(label.id for label in bundle.config.classifier.labels)
     text = bundle.path(LEARNT).read_bytes() if LEARNT in bundle.config.files else None
     return Model(
@@ -82,19 +88,19 @@ def read_model(bundle: Bundle) -> Model:
 
 
 def _base_breeds(bundle: Bundle, otherwise: frozenset[str]) -> frozenset[str]:
-    """Breeds of ``replay.npz`` with pictures of the base dataset."""
+    """Return the breeds with base-dataset pictures in ``replay.npz``; `otherwise` if it cannot be read."""
     if REPLAY not in bundle.config.files:
         return otherwise
     try:
         stored = read_embeddings(bundle.path(REPLAY))
-    except BundleError:  # pages only count by it; the retraining itself says that it is damaged
+    except BundleError:  # only a count depends on it; the retraining itself reports the damage
         return otherwise
     return frozenset(stored.names[label] for label in np.unique(stored.labels[stored.origins == ""]))
 
 
 def sample_key(sample_id: str, box: Sequence[float] | None) -> str:
-    """16 hex digits that stand for one pet of one photo, as `training.data.accepted_samples` makes them."""
-    # The dataset keeps corners as float32.
+    """Return the key of one pet in one photo, 16 hex digits, as `training.data.accepted_samples` makes it."""
+    # Rounded to float32, as the dataset stores corners.
     corners = ",".join(f"{struct.unpack('f', struct.pack('f', value))[0]:.1f}" for value in box or ())
     return hashlib.sha256(f"{sample_id} {corners}".encode()).hexdigest()[:16]
 

@@ -1,7 +1,7 @@
-"""The corrected photos that the public may see: flagged with consent, accepted, not taken back.
+"""The corrected photos that the public may see: flagged with consent, accepted and not withdrawn.
 
-The tour is a public page. A pet whose answer is known for judging flaggers (gold) is left out:
-the page would give the answer away.
+The tour, a public page, shows them. Gold items, whose known answer measures the flaggers, are left out,
+because the page would give the answer away.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ from smartbreed.review.claims import label_of, said
 from smartbreed.review.decisions import ACCEPTING
 from smartbreed.review.tables import AGREEMENT, Decision, Gold
 
-#: Rows looked at for each photo wanted: several people may have flagged the same pet.
+#: Rows read per photo wanted, since several people may have flagged the same pet.
 _SPARE = 4
 
 
 @dataclass(frozen=True)
 class Correction:
-    """One pet that was corrected.
+    """An accepted flag of one pet, with the model's answer.
 
     Attributes:
-        key: stands for this pet of this photo, as `sample_key` makes it.
+        key: `sample_key` of the pet.
         sample_id: name of the photo's blob.
-        box: of the pet in pixels; None: the whole photo.
-        said: what the person said, in their place.
-        label, name: the breed that was accepted.
-        agreed: several people agreed, instead of a maintainer deciding.
-        flagged_at, decided_at: when.
-        published_at: when it joined the dataset; None: not yet.
-        predicted, predicted_name: the breed that the model gave.
-        probability: of that answer, 0…1.
-        revision: of the model that gave it.
+        box: box of the pet in pixels; None for the whole photo.
+        said: the person's statement as a sentence, such as "It is a Siamese".
+        label, name: id and name of the accepted breed.
+        agreed: True if a consensus accepted it instead of a maintainer.
+        flagged_at, decided_at: when it was flagged, and when it was accepted.
+        published_at: when it was published in the dataset; None if it is not published yet.
+        predicted, predicted_name: id and name of the breed that the model gave.
+        probability: probability of that breed, 0…1; None if unknown.
+        revision: revision of the model that gave it.
     """
 
     key: str
@@ -62,12 +62,12 @@ class Correction:
 
     @property
     def was_right(self) -> bool:
-        """Whether the model had named it right."""
+        """True if the model named the accepted breed."""
         return self.predicted == self.label
 
 
 def corrections(sessions: Sessions, limit: int) -> list[Correction]:
-    """The pets accepted last, each once; at most ``limit``.
+    """Return the pets accepted last, each once; at most ``limit``.
 
     Raises:
         StorageError: the database refused.
@@ -85,10 +85,12 @@ def corrections(sessions: Sessions, limit: int) -> list[Correction]:
 def accepted_rows(
     session: Session, limit: int, flag_ids: Sequence[str] | None = None
 ) -> list[tuple[Flag, Decision]]:
-    """The flags whose photos the public may see, each with its decision, the latest first.
+    """Return the flags whose photos the public may see, each with its decision, the latest first.
 
     Args:
-        flag_ids: only of these; None: of all.
+        session: a session of the database.
+        limit: the most rows to return.
+        flag_ids: flags to choose from; None for all.
     """
     query = (
         sa.select(Flag, Decision)
@@ -98,7 +100,7 @@ def accepted_rows(
             Decision.decision.in_(ACCEPTING),
             Flag.consent.is_(True),
             Flag.state != "withdrawn",
-            # Without an answer there is nothing to compare with.
+            # Without a predicted breed there is nothing to compare the label with.
             Flag.predicted.is_not(None),
             Flag.sample_id.not_in(sa.select(Gold.sample_id)),
             *([] if flag_ids is None else [Flag.id.in_(flag_ids)]),
@@ -111,7 +113,7 @@ def accepted_rows(
 
 def _correction(flag: Flag, decision: Decision, names: dict[str, str]) -> Correction | None:
     label = decision.label or (label_of(flag) if decision.decision == "accept" else None)
-    if not label or flag.predicted is None:  # accepted that there is no pet
+    if not label or flag.predicted is None:  # what was accepted is that there is no pet
         return None
     predicted = get_breed(flag.predicted)
     return Correction(

@@ -1,12 +1,12 @@
-"""The dataset card: what ``datasets`` needs to load the repo, and what people want to know.
+"""The dataset card: what ``datasets`` needs to load the repo, and what readers want to know.
 
-Written anew with each commit, from the state of the repo alone, so the same repo gives the same
-card. It speaks of pets, or of other things where no row is about a cat or a dog. What a person adds
-stays: the part between the markers, and metadata of other names.
+Each commit rewrites the card from the state of the repo alone, so the same repo gives the same card.
+The text is about pets, or about other things if no row is about a cat or a dog. Two things that a person
+adds are kept: the notes between the markers, and metadata under other names.
 
-``data_files`` names what ``datasets`` is to load: our shards, and no foreign file with such a name. One
-pattern does while every name like ours is ours; else a list, and where that would outgrow the card, patterns
-that leave the foreign files out.
+``data_files`` lists what ``datasets`` loads: the valid shards, but no foreign file that is named like one.
+A single pattern per schema version is enough while no foreign file has such a name. Otherwise the card lists
+the shards one by one or, if that would make it too large, patterns that exclude the foreign files.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ _MEANING = {
     "found_boxes": "of a missed pet with a box: the pets that the model found in the same photograph",
     "found_species": "cat, dog or empty, one for each of `found_boxes`",
 }
-#: What a column means where the rows are about other things than pets.
+#: Column descriptions that differ if the rows are not about pets.
 _THINGS_MEANING = {
     "box": "x0, y0, x1, y1 in pixels of what it is about; empty: the whole photograph",
     "predicted": "id of the label the model gave",
@@ -73,7 +73,7 @@ _THINGS_MEANING = {
     "found_boxes": "of something missed with a box: what else the model found in the same photograph",
     "found_species": "empty, one for each of `found_boxes`",
 }
-#: Where a column of the reviews means something else than the flags' of that name.
+#: Descriptions of review columns that differ from those of the flag columns of the same name.
 _REVIEW_MEANING = {
     "label": "breed id the photograph has from then on; null: none",
     "species": "cat or dog, of a new breed or a missed pet",
@@ -83,7 +83,7 @@ _THINGS_REVIEW_MEANING = {
     "label": "id of the label the photograph has from then on; null: none",
     "species": "null: these are neither cats nor dogs",
 }
-#: The card's metadata about pets, and what of it is other about things.
+#: The card's metadata for pets, and the variant for other things.
 _ABOUT_PETS: dict[str, Any] = {
     "pretty_name": "SmartBreed flags",
     "license": "other",
@@ -100,12 +100,12 @@ _ABOUT_THINGS: dict[str, Any] = {
 
 
 def write_card(repo: str, dataset_state: DatasetState, old: str = "") -> str:
-    """The README of a dataset repo.
+    """Return the README of a dataset repo.
 
     Args:
         repo: ``owner/name``.
-        dataset_state: what is in it.
-        old: the card it has now.
+        dataset_state: the shards and foreign files of the repo.
+        old: the card that the repo has now; its notes and extra metadata are kept.
     """
     import yaml  # type: ignore[import-untyped]
 
@@ -142,7 +142,8 @@ def _metadata(dataset_state: DatasetState, kept: Mapping[str, Any]) -> dict[str,
     fixed: dict[str, Any] = {"size_categories": [_size(rows)], "schema_version": SCHEMA_VERSION}
     if configs:
         fixed |= {"configs": configs, "dataset_info": info}
-    # What an earlier card said before it was known what the rows are about is no person's word.
+    # Before any row is published, a card has the defaults for pets. No person wrote those, so they are not
+    # kept once the rows turn out to be about other things (or the reverse).
     theirs = {
         key: value
         for key, value in kept.items()
@@ -152,10 +153,10 @@ def _metadata(dataset_state: DatasetState, kept: Mapping[str, Any]) -> dict[str,
 
 
 def _of_pets(dataset_state: DatasetState) -> bool:
-    """Whether any row is about a cat or a dog, or none says what it is about."""
+    """Return whether any row is about a cat or a dog; also true if no row says what it is about."""
     facts = list(dataset_state.of("flags").values())
     species, labels = _total(facts, "species"), _total(facts, "labels")
-    # Shards of before this was counted have their labels alone.
+    # Facts of older shards have no count of species, only of labels.
     return (
         not (species or labels)
         or bool(species["cat"] + species["dog"])
@@ -168,7 +169,7 @@ def _feature(name: str, kind: str) -> dict[str, Any]:
 
 
 def _kind(kind: str) -> dict[str, Any]:
-    """As the card's metadata spells a type: ``{"dtype": "string"}``, ``{"list": "float32"}``."""
+    """Return a type as the card's metadata spells it: ``{"dtype": "string"}``, ``{"list": "float32"}``."""
     if not kind.startswith("list<"):
         return {"dtype": kind}
     inner = _kind(kind[len("list<") : -1])
@@ -224,7 +225,7 @@ def _total(facts: list[dict[str, Any]], name: str) -> Counter[str]:
 
 
 def _histogram(breeds: list[tuple[str, int]]) -> list[tuple[str, str, int, str]]:
-    """The most frequent ones, each with its name and a bar."""
+    """Return a table row for each of the most frequent labels: name, id, count and bar."""
     rows = []
     for label, number in breeds[:_MOST_LABELS]:
         breed, bar = resolve(label), "█" * max(1, round(_BAR * number / breeds[0][1]))
@@ -246,22 +247,22 @@ def _plain(text: str) -> str:
     return re.sub(r"[^\w .-]", "", text)
 
 
-#: Beyond this many paths the metadata would outgrow what a Hub reads.
+#: Most paths or patterns in ``data_files``; more would exceed the metadata size that a Hub accepts.
 MOST_PATHS = 900
 
 
 def data_files(config: str, ours: Sequence[str], foreign: Collection[str]) -> str | list[str]:
-    """Patterns that match all of our shards and none of the others.
+    """Return patterns that match all valid shards and no foreign file.
 
     Args:
         config: configuration of the dataset.
-        ours: paths of its shards, at least one.
-        foreign: paths with names like a shard's that are no good shards.
+        ours: paths of its valid shards, at least one.
+        foreign: paths that are named like shards but are not valid ones.
 
     Returns:
-        One pattern, or a list of at most `MOST_PATHS` patterns or paths; one pattern for each version
-        of the schema. When even those do not suffice, the newest shards: a dataset that lacks some rows
-        still loads.
+        Without foreign files, one pattern per schema version: a string for a single version, else a
+        list. Otherwise a list of at most `MOST_PATHS` paths or patterns. If even the patterns exceed
+        that limit, only the newest shards are listed: a dataset that lacks some rows still loads.
     """
     versions = sorted({shard_version(path) for path in ours})
     if not foreign:
@@ -271,7 +272,7 @@ def data_files(config: str, ours: Sequence[str], foreign: Collection[str]) -> st
         return list(ours)
     found: list[str] = []
     for version in versions:
-        # All these names have one length and no character that means something in a pattern.
+        # All these paths have the same length and contain no wildcard characters.
         mine, theirs = (
             sorted(path for path in paths if shard_version(path) == version) for paths in (ours, foreign)
         )
@@ -280,7 +281,7 @@ def data_files(config: str, ours: Sequence[str], foreign: Collection[str]) -> st
 
 
 def _around(ours: list[str], foreign: list[str], known: int) -> Iterator[str]:
-    """Patterns for paths that are alike in their first `known` characters."""
+    """Yield patterns that match `ours` but not `foreign`; all share their first `known` characters."""
     if not foreign:
         rest = "".join("?" if character not in "TZ-." else character for character in ours[0][known:-8])
         yield ours[0][:known] + rest + ours[0][-8:]

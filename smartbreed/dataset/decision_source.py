@@ -1,4 +1,4 @@
-"""Decisions of reviewers on their way into the dataset."""
+"""The row source for the decisions of reviewers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from smartbreed.dataset.tables import ShardRow
 from smartbreed.feedback.tables import ERASED
 
 _CORNERS = ("x0", "y0", "x1", "y1")
-#: The review's table by its contract.
+#: The review's table, which may not exist; only the columns that publishing relies on.
 _decisions = sa.table(
     "decisions",
     *(
@@ -32,10 +32,10 @@ _decisions = sa.table(
 
 
 class DecisionSource:
-    """Decisions of reviewers; without the review's table there are none.
+    """Source of reviewers' decisions; empty if the table ``decisions`` does not exist.
 
     Args:
-        which: ``off``: none are published.
+        which: ``off`` publishes none; any other value publishes all.
     """
 
     config = "reviews"
@@ -100,7 +100,7 @@ class DecisionSource:
         return []
 
     def to_remove(self, session: Session) -> list[str]:
-        """Those about erased flags; others are taken back by another decision, "undo"."""
+        """Return published decisions about erased flags; any other is taken back by a decision "undo"."""
         if not _has_decisions(session):
             return []
         columns = _decisions.c
@@ -121,7 +121,7 @@ class DecisionSource:
 
 
 def is_accepted(flag_id: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
-    """That the latest decision on a flag accepts it."""
+    """Return the SQL condition that the latest decision on a flag accepts it."""
     later = _decisions.alias()
     return sa.exists().where(
         _decisions.c.flag_id == flag_id,
@@ -133,12 +133,12 @@ def is_accepted(flag_id: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
 
 
 def _has_decisions(session: Session) -> bool:
-    # Asked each time: the answer is a query of the catalogue, and a migration may run meanwhile.
+    # Not cached: it only queries the database's catalogue, and a migration may create the table meanwhile.
     return sa.inspect(session.connection()).has_table("decisions")
 
 
 def count_decisions(session: Session, flag_id: str) -> int:
-    """How many decisions there are on a flag."""
+    """Return the number of decisions on a flag."""
     if not _has_decisions(session):
         return 0
     query = sa.select(sa.func.count()).select_from(_decisions).where(_decisions.c.flag_id == flag_id)

@@ -1,4 +1,4 @@
-"""Flags on their way into the dataset, each with its photo."""
+"""The row source for flags: each flag is published together with its photo."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from smartbreed.feedback.tables import Flag
 
 
 class FlagSource:
-    """Flags with their photos.
+    """Source of flags with their photos.
 
     Args:
-        blobs: where the photos are.
-        which: ``all``, ``reviewed`` (accepted ones alone) or ``off``.
-        daily: flags of one person a day that are published without review; 0: any number.
+        blobs: store of the photos.
+        which: ``all``, ``reviewed`` (only accepted flags) or ``off``.
+        daily: flags per person and UTC day that are published without review; 0 means no limit.
     """
 
     config = "flags"
@@ -103,7 +103,7 @@ class FlagSource:
             return False
 
     def mark_published(self, session: Session, ids: Sequence[str], moment: dt.datetime) -> None:
-        # A withdrawn one gets the time only: it is in the dataset now and has to leave it.
+        # A withdrawn flag only gets the time: the dataset has it now, and it must be taken out again.
         session.execute(sa.update(Flag).where(Flag.id.in_(ids)).values(published_at=moment))
         session.execute(
             sa.update(Flag).where(Flag.id.in_(ids), Flag.state == "pending").values(state="published")

@@ -1,7 +1,7 @@
 """How many accepted photos a retraining needs.
 
-These are the rules of the trainer's plan (`training.continual.plan` takes them from here), so that a page
-can say before the start what the trainer would say after it.
+The trainer's plan (`training.continual.plan`) uses these same rules, so that a page can say before the start
+what the trainer would say after it.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol, TypeVar
 
-#: Fewer pictures do not make a breed that the model lacks.
+#: Fewest pictures from which a new breed is learnt.
 LEAST_PICTURES = 5
-#: Fewer new samples do not show whether a new version is better on what was flagged.
+#: Fewest new samples that can show whether a new version is better on flagged photos.
 LEAST_SAMPLES = 5
-#: Share of accepted samples never trained on, by mode. Full mode judges on nothing else.
+#: Share of the accepted samples that is never trained on, by mode. Full mode evaluates no other samples.
 HELD_OUT = MappingProxyType({"head": 0.1, "full": 0.2})
-#: A new breed gives samples away only beyond this many.
+#: Samples of a new breed are held out only if it has at least this many.
 ENOUGH_TO_SHARE = 20
-#: Largest share of all accepted samples that one flagger may have, and how many always count.
+#: Largest share of the kept samples that one flagger may give, and the number that is always allowed.
 FLAGGER_SHARE, FLAGGER_FLOOR = 0.2, 25
-#: With fewer people there is no crowd to protect: a single user may give all samples.
+#: Fewest flaggers for which that cap applies; with fewer, one person may give all samples.
 CROWD = 3
 
 
 class Flagged(Protocol):
-    """A sample: a lasting key, and the salted hash of its flagger."""
+    """A sample with a stable key and the salted hash of its flagger."""
 
     @property
     def key(self) -> str: ...
@@ -44,10 +44,10 @@ class Pet:
     """One accepted pet.
 
     Attributes:
-        key: 16 hex digits of photo and box.
-        label: breed id; the model may lack it.
-        name: of a breed that this very decision introduced; else "".
-        flagger: salted hash.
+        key: 16 hex digits, a hash of photo and box.
+        label: breed id, which the model may not know.
+        name: name of the breed if this decision introduced it; else "".
+        flagger: salted hash of the person who flagged it.
     """
 
     key: str
@@ -58,13 +58,13 @@ class Pet:
 
 @dataclass(frozen=True)
 class Model:
-    """What of a model decides how much it needs.
+    """The properties of a model that determine how many photos its retraining needs.
 
     Attributes:
         known: ids of its breeds.
-        base: those with pictures of the base dataset.
-        learnt: label of each sample it has learnt from or was evaluated on, by key.
-        trained_on: keys of those it has learnt from.
+        base: ids of the breeds with pictures in the base dataset.
+        learnt: label by key of each sample that it has learnt from or was evaluated on.
+        trained_on: keys of the samples that it has learnt from.
     """
 
     known: frozenset[str]
@@ -75,13 +75,14 @@ class Model:
 
 @dataclass(frozen=True)
 class Need:
-    """What one mode of retraining has and needs.
+    """The samples that one mode of retraining has and needs.
 
     Attributes:
         mode: ``head`` or ``full``.
-        have: new samples that count: all that can be learnt; in full mode those it would be evaluated on.
-        wanted: how many of them it needs.
-        new_breeds: id of each new breed with too few pictures to be learnt, and how many it has.
+        have: number of new samples that count: in head mode all that can be learnt, in full mode only
+            those that would be held out for evaluation.
+        wanted: number of such samples that it needs.
+        new_breeds: id and number of pictures of each new breed that has too few to be learnt.
     """
 
     mode: str
@@ -95,18 +96,18 @@ class Need:
 
     @property
     def more(self) -> int:
-        """Accepted photos that are missing; in full mode an estimate, as only a share is held out."""
+        """Accepted photos that are missing; in full mode an estimate, since only a share is held out."""
         missing = max(0, self.wanted - self.have)
         return round(missing / HELD_OUT["full"]) if self.mode == "full" else missing
 
 
 def need(mode: str, pets: Sequence[Pet], model: Model) -> Need:
-    """Whether enough was accepted for a retraining.
+    """Compute what a retraining has and needs.
 
     Args:
         mode: ``head`` or ``full``.
-        pets: all accepted ones.
-        model: that would be retrained.
+        pets: all accepted pets.
+        model: the model that would be retrained.
     """
     kept = capped(list(pets))
     short = too_few((pet.label for pet in kept), model.known)
@@ -120,11 +121,11 @@ def need(mode: str, pets: Sequence[Pet], model: Model) -> Need:
 
 
 def too_few(labels: Iterable[str], known: Container[str]) -> dict[str, int]:
-    """New breeds with fewer than `LEAST_PICTURES` samples, and how many they have.
+    """Return the new breeds with fewer than `LEAST_PICTURES` samples, and how many each has.
 
     Args:
-        labels: one a sample.
-        known: breeds the model has.
+        labels: breed id of each sample.
+        known: ids of the breeds that the model knows.
     """
     counts = Counter(label for label in labels if label not in known)
     return {label: count for label, count in counts.items() if count < LEAST_PICTURES}
@@ -133,14 +134,14 @@ def too_few(labels: Iterable[str], known: Container[str]) -> dict[str, int]:
 def held_out(
     keys: Sequence[str], labels: Sequence[str], base: Container[str], trained_on: Container[str], share: float
 ) -> list[bool]:
-    """Which samples are never trained on, by their key (a hash of the content).
+    """Return for each sample whether it is held out, that is, never trained on; its key decides.
 
     Args:
-        keys, labels: one a sample.
-        base: breeds with enough pictures in the base dataset; others give none away below
-            `ENOUGH_TO_SHARE`.
-        trained_on: keys that an earlier version has learnt from: too late to hold them out.
-        share: of the samples, 0…1.
+        keys, labels: key (a hash of the content) and breed id of each sample.
+        base: breeds with enough pictures in the base dataset; samples of any other breed are held out
+            only if it has at least `ENOUGH_TO_SHARE`.
+        trained_on: keys that an earlier version has learnt from, which cannot be held out any more.
+        share: share of the samples to hold out, 0…1.
     """
     counts = Counter(labels)
     return [
@@ -152,17 +153,16 @@ def held_out(
 
 
 def capped(samples: list[S], *, share: float = FLAGGER_SHARE, floor: int = FLAGGER_FLOOR) -> list[S]:
-    """No person gives more than ``floor`` samples, or ``share`` of all that are kept if that is more.
+    """Limit each flagger to ``floor`` samples, or to ``share`` of all kept samples if that is more.
 
-    With fewer than `CROWD` people all samples count.
-    Which samples of a person stay is decided by their keys, so that the order of flags and a second
-    run change nothing.
+    With fewer than `CROWD` flaggers, all samples are kept. A hash of their keys decides which samples of a
+    person are kept, so that the result is independent of their order and the same in every run.
     """
     counts = Counter(sample.flagger for sample in samples)
     if len(counts) < CROWD:
         return samples
     allowed = floor
-    while True:  # the most that fits: raising one person's allowance raises the whole
+    while True:  # find the largest allowance that fits: raising it also raises the total
         total = sum(min(count, allowed + 1) for count in counts.values())
         if allowed >= max(counts.values(), default=0) or allowed + 1 > share * total:
             break

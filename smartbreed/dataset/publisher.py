@@ -1,7 +1,7 @@
-"""One run of publishing: look at the Hub, take out, seal, commit, confirm, erase.
+"""One publishing run: read the repo, remove withdrawn rows, seal, commit, confirm and erase.
 
-Any step may be the last of this process. What the next run finds is always one of: a row
-that waits, a sealed shard the Hub has not, or one it has; and each leads on from there.
+The process may die after any step. The next run then finds waiting rows, sealed shards that the
+Hub lacks or sealed shards that it already has, and continues from there.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Called after each shard: rows published so far in this run, and rows still to go.
+#: Called after each shard with the rows published so far in this run and the rows left.
 Progress = Callable[[int, int], None]
 
 
 @dataclass
 class Report:
-    """What a run did.
+    """The outcome of one publishing run.
 
     Attributes:
-        published: rows the Hub has now and had not before.
+        published: rows that this run added to the Hub.
         removed: rows taken out of the dataset.
         waiting: rows still waiting.
-        problem: why some are, as a sentence; None when all went well.
+        problem: what went wrong, as a sentence; None if nothing did.
         busy: another process is publishing from this disk; nothing was done.
         early: the next attempt is not due yet; nothing was done.
     """
@@ -60,7 +60,7 @@ class Report:
 
 
 def utc_now() -> dt.datetime:
-    """The time."""
+    """Return the current time in UTC."""
     return dt.datetime.now(dt.UTC)
 
 
@@ -68,15 +68,15 @@ class Publisher:
     """Publishes from one disk into one dataset repo; safe in any number of threads and processes.
 
     Args:
-        sessions: a migrated database.
-        folder: where shards wait, on the disk that has the photos.
-        connect: gives the Hub's client.
+        sessions: sessions of a migrated database.
+        folder: where sealed shards wait, on the disk that has the photos.
+        connect: returns the Hub's client.
         hub: name of the Hub, such as ``embedded``.
-        repo: the dataset repo.
-        sources: what is published; the order in which it is.
-        clock: the time.
-        sleep: waits between attempts that others were faster at.
-        maintenance: what `BackgroundPublisher` also does; their problems are in `status`.
+        repo: the dataset repo, ``owner/name``.
+        sources: the tables to publish, in this order.
+        clock: returns the current time.
+        sleep: waits, in seconds, before a commit is retried because another writer was faster.
+        maintenance: jobs that `BackgroundPublisher` also runs; `status` reports their problems.
     """
 
     def __init__(
@@ -103,16 +103,16 @@ class Publisher:
         self.maintenance = list(maintenance)
 
     def shard_store(self, disk: str) -> ShardStore:
-        """The books of a disk."""
+        """Return the publishing records of a disk."""
         return ShardStore(self._sessions, disk, self.target, self._sources, self._clock)
 
     def waiting(self) -> int:
-        """Rows no shard has yet, without parked ones; a cheap look at the database."""
+        """Count the rows that are in no shard yet, parked ones excluded; a cheap query."""
         with read(self._sessions) as session:
             return sum(source.count_waiting(session) for source in self._sources.values())
 
     def status(self) -> PublishingStatus:
-        """Where publishing stands; the Hub is not asked.
+        """Return where publishing stands, without asking the Hub.
 
         Raises:
             StorageError: the database refused.
@@ -128,19 +128,19 @@ class Publisher:
         """Publish what is waiting.
 
         Args:
-            by_hand: also when the next attempt is not due, or a person was asked to act first.
+            by_hand: a person asked for this run: ignore the backoff, and retry what the Hub refused.
             patience_s: seconds to wait for another process that is publishing.
             progress: called after each shard.
 
         Returns:
-            What was done; problems of the Hub and the disk are in it and in the database.
+            What was done. Problems with the Hub or the disk are reported there and in the database.
 
         Raises:
-            StorageError: the database cannot even note what went wrong.
+            StorageError: the database refused even to record what went wrong.
         """
         try:
             return self._run(by_hand, patience_s, progress)
-        except StorageError as error:  # not even the lock or the mark of the disk could be written
+        except StorageError as error:  # neither lock nor disk mark could be written
             self.shard_store(read_mark(self.folder)).failed(HubCallError("retry", error.message))
             return Report(waiting=self.waiting(), problem=error.message)
 
@@ -210,7 +210,7 @@ class Publisher:
         )
 
     def _find_repo(self, shard_store: ShardStore) -> None:
-        """See whether the Hub is there and the repo is the one we know; make it when there is none."""
+        """Check that the Hub answers and that the repo is still the same one; create a missing repo."""
         known = shard_store.state()
         try:
             state = self._remote.state()
@@ -229,7 +229,7 @@ class Publisher:
     def _publish(
         self, shard_store: ShardStore, pusher: Pusher, report: Report, progress: Progress | None
     ) -> None:
-        """Push what is sealed, then seal and push what waits, until nothing is left."""
+        """Push the sealed shards, then seal and push waiting rows until none are left."""
         tried: set[str] = set()
         while True:
             shard = next((shard for shard in shard_store.sealed() if shard.id not in tried), None)
@@ -246,7 +246,7 @@ class Publisher:
                 progress(report.published, self.waiting() + sum(one.rows for one in shard_store.sealed()))
 
     def _push(self, shard: Shard, shard_store: ShardStore, pusher: Pusher, report: Report) -> str | None:
-        """Push one shard; the sentence when the Hub refuses this one for good."""
+        """Push one shard; park it and return the reason if the Hub refuses its content."""
         new = shard.published_at is None
         try:
             commit = pusher.push(shard)

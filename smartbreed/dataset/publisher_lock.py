@@ -1,4 +1,4 @@
-"""One publisher at a time on one disk, and the mark that distinguishes disks."""
+"""The lock that allows one publisher at a time on a disk, and the mark that identifies the disk."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _MARK, _LOCK = "disk", "lock"
 
 
 def read_mark(folder: Path) -> str:
-    """The disk's mark, 32 hex digits; empty before anything was published from it."""
+    """Return the disk's mark, 32 hex digits; empty before the first publishing run."""
     with suppress(OSError):
         return (folder / _MARK).read_text("ascii", "replace").strip()[:32]
     return ""
 
 
 def make_mark(folder: Path) -> str:
-    """The disk's mark, made when there is none. Call it with the lock held.
+    """Return the disk's mark; create it if there is none. Call it with the lock held.
 
     Raises:
         StorageError: the disk refused.
@@ -38,9 +38,9 @@ def make_mark(folder: Path) -> str:
 
 @contextmanager
 def only_publisher(folder: Path, patience_s: float = 0.0) -> Iterator[bool]:
-    """Hold the disk's lock while the block runs; yields whether it was got.
+    """Hold the disk's lock while the block runs; yield whether it was acquired.
 
-    Where a file system knows no locks, two publishers at once cost time, not rows.
+    On a file system without locks, two publishers may run at once; that wastes time but loses no rows.
 
     Args:
         patience_s: seconds to wait for another publisher.

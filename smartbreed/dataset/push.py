@@ -1,4 +1,4 @@
-"""Pushing one shard: commit with the card, look again when others were faster, and confirm."""
+"""Push one shard: commit it with the card, retry when another writer was faster, and verify it."""
 
 from __future__ import annotations
 
@@ -16,25 +16,27 @@ from smartbreed.dataset.shard_store import ShardStore
 from smartbreed.dataset.tables import Shard
 from smartbreed.feedback.blobs import BlobStore
 
-#: Attempts to commit shard and card together before the shard goes alone.
+#: Attempts to commit shard and card together before the shard is committed alone.
 _TOGETHER = 6
+#: Attempts to commit the shard alone.
 _ALONE = 4
+#: Seconds before the second attempt, with jitter; doubled each time.
 _PAUSE_S = 0.2
 _MOST_NOTES = 200
-#: What a Hub answers when it dislikes what is sent rather than who sends it.
+#: HTTP statuses with which a Hub refuses the content of a request rather than its sender.
 REFUSED_CONTENT = (400, 413, 422)
-#: Another writer was faster; also when they have rewritten the history we were looking at.
+#: Kinds of errors after which the repo is read again: another writer was faster, or rewrote the history.
 _LOOK_AGAIN = ("stale", "no_entry")
 
 
 class Pusher:
-    """Pushes shards into a repo, keeping in mind what it has seen there.
+    """Pushes shards into a repo; caches its view of the repo between commits.
 
     Args:
         remote: the repo.
-        shard_store: the books.
-        store: files of the shards.
-        sleep: waits.
+        shard_store: the publishing records.
+        store: store of the shards' files.
+        sleep: waits for a number of seconds.
     """
 
     def __init__(
@@ -48,22 +50,23 @@ class Pusher:
 
     @property
     def view(self) -> View:
-        """The repo as last seen."""
+        """The repo as last read; read now if there is no view."""
         if self._view is None:
             self._view = self._remote.read_view()
         return self._view
 
     def push(self, shard: Shard) -> str | None:
-        """Make the Hub have a shard as it is to be.
+        """Add, replace or delete a shard's file on the Hub, so that it matches the shard.
 
         Returns:
-            A commit in which it is so; None when the shard was changed meanwhile.
+            A commit at which the Hub's file matches; None if the shard's lost local file had to be
+            recreated first, so that the shard must be pushed again.
 
         Raises:
-            HubCallError: it may or may not have it.
+            HubCallError: the push failed; the Hub may have applied it all the same.
         """
         if self._is_there(shard):
-            self._shard_store.change(card_stale=True)  # it came without our knowing, so perhaps without card
+            self._shard_store.change(card_stale=True)  # an earlier, unconfirmed commit, perhaps without card
             return self.view.sha
         file = self._file(shard)
         if shard.rows and file is None:
@@ -80,10 +83,10 @@ class Pusher:
         return commit
 
     def finish_card(self) -> str | None:
-        """Bring card and manifest up to date where a shard came without them, and note what is foreign.
+        """Bring card and manifest up to date if they lag behind the shards, and record foreign files.
 
         Returns:
-            A sentence, when the Hub does not accept the card; the shards do not depend on it.
+            A sentence if the Hub refuses the card, which does not affect the shards; else None.
         """
         dataset_state = self._remote.dataset_state(self.view, self._shard_store)
         self._note_foreign(dataset_state)
@@ -103,7 +106,7 @@ class Pusher:
         return None
 
     def _note_foreign(self, dataset_state: DatasetState) -> None:
-        """Files that are not ours or not as we left them, for the maintainer."""
+        """Record, for the maintainer, foreign files and shards that other writers deleted or changed."""
         notes = dict(list(dataset_state.foreign.items())[:_MOST_NOTES])
         for shard in self._shard_store.published():
             found = self.view.files.get(shard.path)
@@ -130,7 +133,7 @@ class Pusher:
         return self._store.path(shard.sha256) if stored(self._store, shard) is not None else None
 
     def _make_again(self, shard: Shard) -> None:
-        """A shard whose file is lost: from the photos, else from what the Hub has at its path."""
+        """Recreate a shard's lost file from the photos, or else from the file at its path on the Hub."""
         if shard.path in self.view.files and not self._shard_store.has_photos(shard):
             data = self._remote.fetch(shard.path, self.view.sha)
             if restore(shard, self._shard_store, self._store, data):
@@ -138,7 +141,7 @@ class Pusher:
         rebuild(shard, self._shard_store, self._store)
 
     def _together(self, shard: Shard, file: Path | None) -> str | None:
-        """Shard, manifest and card in one commit; None when others are always faster."""
+        """Commit shard, manifest and card together; return None if the shard has to be committed alone."""
         for attempt in range(_TOGETHER):
             try:
                 dataset_state = self._remote.dataset_state(self.view, self._shard_store, shard)
@@ -146,7 +149,7 @@ class Pusher:
             except HubCallError as error:
                 if error.kind == "refused" and error.answered == 400:
                     self._shard_store.change(card_stale=True)
-                    return None  # perhaps only the card is what it does not like
+                    return None  # perhaps the Hub refuses only the card
                 if error.kind not in _LOOK_AGAIN:
                     raise
                 self._wait(attempt)
@@ -156,7 +159,7 @@ class Pusher:
         return None
 
     def _alone(self, shard: Shard, file: Path | None) -> str:
-        """The shard by itself, with which no other commit can conflict."""
+        """Commit only the shard, with no parent commit to check, so that no other commit conflicts."""
         self._shard_store.change(card_stale=True)
         for attempt in range(_ALONE):
             try:

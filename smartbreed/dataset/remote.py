@@ -1,4 +1,4 @@
-"""The dataset repo as the publisher sees and changes it."""
+"""The publisher's access to the dataset repo: read it, commit to it, erase from its history."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class View:
-    """The repo at one commit."""
+    """The files, manifest and card of the repo at one commit."""
 
     sha: str
     files: dict[str, RemoteFile]
@@ -30,12 +30,12 @@ class View:
     card: str
 
 
-#: A shard and its file; no file: it is to be deleted.
+#: A shard and its local file; None deletes the shard from the repo.
 Change = tuple[Shard, Path | None]
 
 
 def facts_of(shard: Shard) -> Facts:
-    """What the state of the repo says of one of our shards."""
+    """Return the facts of a shard in the database, as `DatasetState` lists them."""
     facts: Facts = json.loads(shard.facts)
     return {**facts, "sha256": shard.sha256, "size": shard.size}
 
@@ -52,14 +52,14 @@ class DatasetRepo:
     """One dataset repo of one Hub.
 
     Args:
-        connect: gives the client; called late, as importing it takes a while.
+        connect: returns the client; called late, because importing it takes a while.
         repo: ``owner/name``.
     """
 
     def __init__(self, connect: Callable[[], HfApi], repo: str) -> None:
         self._connect = connect
         self.repo = repo
-        #: Facts of shards of others, by content, so that each is looked into once.
+        #: Facts of unknown shards, or what is wrong with them, by path and hash: each is inspected once.
         self._looked: dict[tuple[str, str], Facts | str] = {}
 
     @property
@@ -67,20 +67,20 @@ class DatasetRepo:
         return self._connect()
 
     def state(self) -> RepoState:
-        """Where ``main`` stands.
+        """Return the newest commit of ``main`` and when the repo was created.
 
         Raises:
-            HubCallError: ``no_repo`` and all the others.
+            HubCallError: of any kind; ``no_repo`` if there is no such repo.
         """
         return client.repo_state(self.api, self.repo, "dataset")
 
     def create(self) -> RepoState:
-        """Make the repo unless it is there."""
+        """Create the repo unless it exists."""
         client.ensure_repo(self.api, self.repo, "dataset")
         return self.state()
 
     def read_view(self) -> View:
-        """Everything at the newest commit."""
+        """Read file list, manifest and card at the newest commit."""
         api, sha = self.api, self.state().sha
         files = client.list_files(api, self.repo, "dataset", sha)
         manifest = card = None
@@ -91,7 +91,7 @@ class DatasetRepo:
         return View(sha, files, manifest, (card or b"").decode("utf-8", "replace"))
 
     def dataset_state(self, view: View, shard_store: ShardStore, change: Shard | None = None) -> DatasetState:
-        """What the repo holds at a view, or will hold once one shard is added, replaced or deleted."""
+        """Return the state of the repo at a view, or after one shard is added, replaced or deleted."""
         ours = {shard.path: facts_of(shard) for shard in shard_store.published()}
         files = dict(view.files)
         if change is not None:
@@ -127,17 +127,20 @@ class DatasetRepo:
         return found
 
     def commit(self, view: View, change: Change | None, dataset_state: DatasetState | None) -> View:
-        """One commit: a shard added, replaced or deleted, and the card and manifest that go with it.
+        """Make one commit that adds, replaces or deletes a shard and updates card and manifest.
 
         Args:
-            change: the shard and its file; None: the card alone.
-            dataset_state: the repo after the commit; None: the shard alone, wherever the branch stands.
+            view: the repo before the commit.
+            change: the shard and its file; None updates only card and manifest.
+            dataset_state: the repo after the commit; None commits only the shard, whatever the branch's
+                newest commit is.
 
         Returns:
-            The repo after it; only its `sha` is certain before its state is read.
+            The view after the commit. It lacks the entry of a written shard; until the repo is read
+            again, only `sha` is certain.
 
         Raises:
-            HubCallError: after ``retry`` it may have been applied.
+            HubCallError: the commit failed; after ``retry`` it may have been applied all the same.
         """
         files: dict[str, bytes | Path] = {}
         delete = []
@@ -163,19 +166,19 @@ class DatasetRepo:
         return after
 
     def find(self, path: str, revision: str) -> RemoteFile | None:
-        """A file of a revision."""
+        """Return a file's entry at a revision; None if it is not there."""
         return client.file_at(self.api, self.repo, "dataset", path, revision)
 
     def fetch(self, path: str, revision: str) -> bytes:
-        """A file's content.
+        """Download a file and return its content.
 
         Raises:
-            HubCallError: it cannot be had.
-            StorageError: the disk refused to hold it for a moment.
+            HubCallError: the file cannot be downloaded.
+            StorageError: the disk refused the temporary copy.
         """
         with client.scratch_folder() as folder:
             return client.download_file(self.api, self.repo, "dataset", path, revision, folder).read_bytes()
 
     def erase(self, contents: list[str]) -> None:
-        """Take contents out of the whole history."""
+        """Erase contents from the whole history, by their sha256."""
         client.erase_contents(self.api, self.repo, "dataset", contents)

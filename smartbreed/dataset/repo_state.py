@@ -1,8 +1,8 @@
-"""What lies in the dataset repo: shards that count, and files that are not ours.
+"""The content of the dataset repo: valid shards, and foreign files.
 
-``data/manifest.json`` says what each shard holds, so that counting them needs no download.
-It is only believed where path and content agree with the repo; other shards are looked into
-once, by downloading them. What is not ours is named for the maintainer and never touched.
+``data/manifest.json`` lists what each shard holds, so that counting rows needs no download.
+An entry is trusted only if its path and content hash match the repo; any other shard is downloaded
+once and inspected. Foreign files are reported to the maintainer and never touched.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from smartbreed.hub.client import RemoteFile
 
 MANIFEST = "data/manifest.json"
 CARD = "README.md"
-#: Files of that kind are data wherever they lie, and ``datasets`` might take them for ours.
+#: Suffixes of data files: ``datasets`` might load such a file from any folder of the repo.
 _DATA = (".parquet", ".csv", ".tsv", ".json", ".jsonl", ".arrow", ".txt", ".zip", ".tar", ".py")
+#: Largest unknown shard that is downloaded for inspection, in bytes.
 _TOO_LARGE = 300_000_000
-#: Shards of others that are downloaded for one reading; those looked into before cost nothing.
+#: Unknown shards downloaded per reading of the repo; those inspected before are free.
 _MOST_READ = 20
 _COUNTERS = ("labels", "verdicts", "decisions", "species")
 
@@ -30,23 +31,23 @@ Facts = dict[str, Any]
 
 @dataclass
 class DatasetState:
-    """The repo at one commit.
+    """The data files of the repo at one commit.
 
     Attributes:
-        shards: facts by path, of every shard with the pinned schema.
-        foreign: what is wrong, by path, with every other data file.
+        shards: facts by path, for every shard with the pinned schema.
+        foreign: what is wrong with every other data file, by path.
     """
 
     shards: dict[str, Facts] = field(default_factory=dict)
     foreign: dict[str, str] = field(default_factory=dict)
 
     def manifest(self) -> bytes:
-        """The file for the repo; the same shards give the same bytes."""
+        """Return the content of ``manifest.json``; the same shards always give the same bytes."""
         content = {"schema_version": SCHEMA_VERSION, "shards": dict(sorted(self.shards.items()))}
         return (json.dumps(content, indent=1, ensure_ascii=True) + "\n").encode()
 
     def of(self, config: str) -> dict[str, Facts]:
-        """The shards of one configuration."""
+        """Return the facts of one configuration's shards, by path."""
         return {path: facts for path, facts in sorted(self.shards.items()) if shard_config(path) == config}
 
 
@@ -58,14 +59,15 @@ def read_dataset_state(
     *,
     seen: Callable[[str], bool] = lambda path: False,
 ) -> DatasetState:
-    """Sort the files of a repo.
+    """Sort the files of a repo into shards and foreign data files.
 
     Args:
-        files: all of them, by path.
-        manifest: the repo's own, if it has one.
-        ours: facts, with ``sha256`` and ``oid``, of shards this installation knows.
-        read_facts: configuration and path → facts, or ValueError with what is wrong.
-        seen: whether `read_facts` knows a path's content already and downloads nothing.
+        files: all files of the repo, by path.
+        manifest: content of the repo's manifest; None if it has none.
+        ours: facts of the shards that this installation published, by path, with ``sha256`` or ``oid``.
+        read_facts: returns the facts of a shard, given configuration and path; raises ValueError with
+            what is wrong.
+        seen: true if `read_facts` has inspected the content at a path before and downloads nothing.
     """
     found = DatasetState()
     listed = read_manifest(manifest)
@@ -84,7 +86,7 @@ def read_dataset_state(
             unknown.append((config, path))
             continue
         found.shards[path] = _listed(file, facts)
-    # In any order, or the same few bad ones would keep a process that starts anew from the good ones.
+    # Shuffled: otherwise the same few bad shards could use up the downloads after every restart.
     random.shuffle(unknown)
     read = 0
     for config, path in unknown:
@@ -105,19 +107,19 @@ def _listed(file: RemoteFile, facts: Facts) -> Facts:
 
 
 def same(file: RemoteFile | None, facts: Mapping[str, Any] | None) -> bool:
-    """Whether a file of the repo has the content that facts are about."""
+    """Return whether a file of the repo has the content that the facts describe."""
     if file is None or not facts:
         return False
     if file.sha256 is not None:
         return bool(facts.get("sha256") == file.sha256)
-    return bool(facts.get("oid") == file.oid)  # small enough for the Hub to keep it in git itself
+    return bool(facts.get("oid") == file.oid)  # a small file, which the Hub keeps in git itself
 
 
 def read_manifest(data: bytes | None) -> dict[str, Facts]:
-    """Facts by path; whatever is not as we write it is left out, since other writers may edit the file."""
+    """Return facts by path; skip malformed entries, since other writers may edit the file."""
     try:
         content = json.loads(data or b"{}")
-        # What an older version noted stays true: it names paths and contents.
+        # Entries from an older schema version stay valid: they are keyed by path and content hash.
         shards = content["shards"] if content.get("schema_version") in range(1, SCHEMA_VERSION + 1) else {}
         items = list(shards.items())
     except (ValueError, KeyError, AttributeError, RecursionError):

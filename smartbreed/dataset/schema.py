@@ -1,15 +1,14 @@
-"""What the dataset repo holds: the pinned columns of its shards, and where they lie.
+"""The pinned schemas of the dataset's shards, and their paths in the repo.
 
-One shard with another schema breaks ``load_dataset`` for all users, so both schemas are
-fixed here and written with ``huggingface`` metadata, from which ``datasets`` takes that
-``image`` holds pictures. Only pyarrow is used; ``datasets`` is never imported by the app.
+A single shard with another schema breaks ``load_dataset`` for all users, so both schemas are
+fixed here. They are written with ``huggingface`` metadata, which tells ``datasets`` that
+``image`` holds pictures. Only pyarrow is used; the app never imports ``datasets``.
 
-Version 2 adds columns at the end: to flags the pets that the model found (`found_boxes`,
-`found_species`) beside one it missed, to reviews the box that a maintainer corrected (`box`).
-Shards of version 1 stay where they are and stay valid. Another column or type is another
-version, with folders of its own, so that a card written before it does not match its shards;
-a card names the columns of the newest version, and ``datasets`` fills those that an older
-shard lacks with nulls.
+Version 2 adds columns at the end. Flags get the pets that the model found beside one it missed
+(`found_boxes`, `found_species`); reviews get the box that a maintainer corrected (`box`).
+Shards of version 1 keep their paths and stay valid. Any change of columns or types makes a new
+version with its own folders, so that the patterns of an older card do not match its shards. A card
+lists the columns of the newest version; ``datasets`` fills columns that an older shard lacks with nulls.
 """
 
 from __future__ import annotations
@@ -24,13 +23,13 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 2
 SPLIT = "train"
 
-#: Column → type, in the order of the file. ``image`` is a struct of ``bytes`` and ``path``.
+#: Column → type, in file order. ``image`` is a struct of ``bytes`` and ``path``.
 FLAG_COLUMNS = {
     "image": "image",
     "sample_id": "string",
     "flag_id": "string",
     "box": "list<float32>",  # x0, y0, x1, y1 in pixels; empty: the whole photo
-    "predicted": "string",  # breed id, null when the model named none
+    "predicted": "string",  # breed id; null if the model named none
     "probability": "float32",
     "label": "string",  # breed id
     "label_text": "string",  # the person's own words for a breed the catalogue lacks
@@ -41,9 +40,9 @@ FLAG_COLUMNS = {
     "reviews": "int32",  # decisions known when published
     "consent": "bool",
     "flagger": "string",  # salted hash
-    # Since version 2: of a missed pet with a box, what the model found in the same photo.
-    "found_boxes": "list<list<float32>>",  # one box a pet, as in `box`
-    "found_species": "list<string>",  # one a box: cat, dog or empty
+    # Since version 2, for a missed pet with a box: what the model found in the same photo.
+    "found_boxes": "list<list<float32>>",  # one box per pet, as in `box`
+    "found_species": "list<string>",  # one per box: cat, dog or empty
 }
 REVIEW_COLUMNS = {
     "decision_id": "string",
@@ -57,14 +56,14 @@ REVIEW_COLUMNS = {
     "reviewer": "string",  # salted hash, or agreement, or gold
     "reason": "string",
     "decided_at": "timestamp[us, tz=UTC]",
-    # Since version 2: x0, y0, x1, y1 where the reviewer corrected the flag's box; else null or empty.
+    # Since version 2: x0, y0, x1, y1 if the reviewer corrected the flag's box; else null or empty.
     "box": "list<float32>",
 }
-#: Columns that a version added, all at the end.
+#: Version → configuration → columns that it added, all at the end.
 _ADDED = {2: {"flags": ("found_boxes", "found_species"), "reviews": ("box",)}}
-#: Configuration → columns; the first is the default one.
+#: Configuration → columns; the first configuration is the default.
 COLUMNS: dict[str, dict[str, str]] = {"flags": FLAG_COLUMNS, "reviews": REVIEW_COLUMNS}
-#: The column that tells rows apart.
+#: Configuration → column that identifies a row.
 KEYS = {"flags": "flag_id", "reviews": "decision_id"}
 
 _SHARD = re.compile(
@@ -73,11 +72,13 @@ _SHARD = re.compile(
 
 
 def shard_path(config: str, moment: str, mark: str, version: int = SCHEMA_VERSION) -> str:
-    """``data/v<version>/<config>/<UTC time>-<sha12>.parquet``; version 1 has no folder of its version.
+    """Return ``data/v<version>/<config>/<moment>-<mark>.parquet``; version 1 has no version folder.
 
     Args:
-        moment: such as ``20261121T044750Z``.
-        mark: 12 hex digits that no other shard of that second has.
+        config: configuration of the dataset.
+        moment: UTC time such as ``20261121T044750Z``.
+        mark: 12 hex digits that distinguish the shard from others of the same second.
+        version: version of the schema.
     """
     path = f"{_folder(config, version)}/{moment}-{mark}.parquet"
     assert _SHARD.fullmatch(path), path
@@ -85,22 +86,22 @@ def shard_path(config: str, moment: str, mark: str, version: int = SCHEMA_VERSIO
 
 
 def shard_config(path: str) -> str | None:
-    """The configuration a path of the repo belongs to as a shard; None for any other file.
+    """Return the configuration of a shard's path; None if the path is not a shard's.
 
-    A shard of a version that this program does not know yet is another file.
+    The path of a schema version newer than this program is not a shard's either.
     """
     found = _SHARD.fullmatch(path)
     return found["config"] if found and int(found["version"] or 1) <= SCHEMA_VERSION else None
 
 
 def shard_version(path: str) -> int:
-    """The version of the schema that a shard's path stands for."""
+    """Return the schema version in a shard's path."""
     found = _SHARD.fullmatch(path)
     return int(found["version"] or 1) if found else SCHEMA_VERSION
 
 
 def shard_glob(config: str, version: int = SCHEMA_VERSION) -> str:
-    """A pattern that matches a version's shards and hardly anything else."""
+    """Return a glob pattern that matches the shards of a version and hardly anything else."""
     return f"{_folder(config, version)}/{'?' * 8}T{'?' * 6}Z-{'?' * 12}.parquet"
 
 
@@ -109,7 +110,7 @@ def _folder(config: str, version: int) -> str:
 
 
 def columns(config: str, version: int = SCHEMA_VERSION) -> dict[str, str]:
-    """Column → type of a version, in the order of the file."""
+    """Return column → type for a version, in file order."""
     later = {
         name for added, by_config in _ADDED.items() if added > version for name in by_config.get(config, ())
     }
@@ -117,7 +118,7 @@ def columns(config: str, version: int = SCHEMA_VERSION) -> dict[str, str]:
 
 
 def arrow_schema(config: str, version: int = SCHEMA_VERSION) -> pa.Schema:
-    """The columns of a configuration's shards, with the metadata ``datasets`` reads."""
+    """Return the arrow schema of a configuration's shards, with the metadata that ``datasets`` reads."""
     import pyarrow as pa
 
     kinds = {
@@ -137,7 +138,7 @@ def arrow_schema(config: str, version: int = SCHEMA_VERSION) -> pa.Schema:
 
 
 def features(config: str, version: int = SCHEMA_VERSION) -> dict[str, Any]:
-    """The same columns as ``datasets`` spells its features in JSON."""
+    """Return the columns as ``datasets`` features in their JSON form."""
     return {name: _feature(kind) for name, kind in columns(config, version).items()}
 
 
@@ -145,18 +146,18 @@ def _feature(kind: str) -> dict[str, Any]:
     if kind == "image":
         return {"_type": "Image"}
     if kind.startswith("list<"):
-        # "Sequence" is read by every version of datasets, "List" since 4.0 only.
+        # Every version of datasets reads "Sequence"; "List" needs 4.0.
         return {"feature": _feature(kind[len("list<") : -1]), "_type": "Sequence"}
     return {"dtype": kind, "_type": "Value"}
 
 
 def has_schema(found: pa.Schema, config: str) -> bool:
-    """Whether a file's columns are exactly those of a version (names, types, order)."""
+    """Return whether a file's columns (names, types, order) are exactly those of a known version."""
     return version_of(found, config) is not None
 
 
 def version_of(found: pa.Schema, config: str) -> int | None:
-    """The version whose columns a file has; None when it is no shard of ours."""
+    """Return the version whose columns a file has; None if no version matches."""
     plain = found.remove_metadata()
     for version in range(SCHEMA_VERSION, 0, -1):
         if plain.equals(arrow_schema(config, version).remove_metadata()):

@@ -1,4 +1,4 @@
-"""The publisher of an installation, what is done once a day, and publishing while the app serves."""
+"""The publisher of an installation, its daily maintenance, and publishing in the background of the app."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ log = logging.getLogger(__name__)
 
 
 def maintenance_tasks(settings: Settings, flags: FlagService) -> list[Maintenance]:
-    """The maintenance of an installation; nothing is opened before their first run.
+    """Return the maintenance jobs of an installation; nothing is opened before their first run.
 
     Args:
+        settings: the installation's settings.
         flags: the opened outbox.
     """
     from smartbreed.hub.connection import chosen_hub
@@ -41,10 +42,11 @@ def maintenance_tasks(settings: Settings, flags: FlagService) -> list[Maintenanc
 
 
 def photo_maintenance(settings: Settings, flags: FlagService) -> Any:
-    """Photos of withdrawn flags and photos a crash has left without one, as the work of a `Maintenance`.
+    """Return the `Maintenance` work that deletes photos no flag needs.
 
-    A photo the database does not know is only deleted when it was written since this database is
-    the one in use: those before may belong to another, which may be used again.
+    These are photos of withdrawn flags, and photos that a crash left without a flag. A photo that
+    the database does not know is deleted only if it was written after this database came into use:
+    an older photo may belong to another database, which may be used again.
     """
     from smartbreed.hub.client import SCRATCH
 
@@ -64,10 +66,11 @@ def photo_maintenance(settings: Settings, flags: FlagService) -> Any:
 
 
 def open_publisher(settings: Settings, flags: FlagService) -> Publisher:
-    """The publisher of an installation; nothing is imported or sent before its first run.
+    """Return the publisher of an installation; it imports and sends nothing before its first run.
 
     Args:
-        flags: the opened outbox, whose database it shares.
+        settings: the installation's settings.
+        flags: the opened outbox, whose database the publisher shares.
     """
     from smartbreed.hub.connection import chosen_hub, connect
 
@@ -85,19 +88,19 @@ def open_publisher(settings: Settings, flags: FlagService) -> Publisher:
     )
 
 
-#: Seconds between looks at how much waits.
+#: Seconds between checks of how many rows wait.
 _LOOK_S = 5.0
-#: Seconds between looks at whether maintenance is due.
+#: Seconds between checks whether maintenance is due.
 _MAINTENANCE_S = 60.0
 
 
 class BackgroundPublisher(PeriodicTask):
-    """Runs a publisher; the first run comes at once, the last one at the end.
+    """Runs a publisher in the background: at the start, then periodically, and once more at the end.
 
     Args:
-        publisher: what to run.
-        every_s: seconds between runs; 0: it never publishes, and only does maintenance.
-        size: rows waiting that start a run at once.
+        publisher: the publisher to run.
+        every_s: seconds between runs; 0 means that it never publishes and only runs maintenance.
+        size: number of waiting rows that starts a run at once.
     """
 
     def __init__(self, publisher: Publisher, *, every_s: float, size: int) -> None:
@@ -133,7 +136,7 @@ class BackgroundPublisher(PeriodicTask):
         try:
             report: Report = self._publisher.run()
         except Exception as error:
-            # Whatever it is, the app goes on, the flags are safe, and the next run tries again.
+            # Publishing must never stop the app: the flags are saved, and the next run tries again.
             log.warning("publishing failed: %s", error, exc_info=log.isEnabledFor(logging.DEBUG))
             return
         if report.problem:

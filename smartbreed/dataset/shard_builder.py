@@ -1,7 +1,8 @@
-"""Shards: rows as parquet, sealed from what waits (the file first, then the claim), rebuilt and replaced.
+"""Build shards: seal waiting rows into a parquet file, rebuild a lost file, replace a shard's content.
 
-Written by pyarrow with the pinned schema; whatever is read was perhaps written by others,
-so nothing of it is trusted beyond what pyarrow itself checks.
+When rows are sealed, the file is written first and the rows are claimed after it. Files are written
+by pyarrow with the pinned schema. A file that is read may come from another writer, so nothing in it
+is trusted beyond what pyarrow itself checks.
 """
 
 from __future__ import annotations
@@ -34,19 +35,19 @@ from smartbreed.dataset.sources import Row, RowSource, Unusable
 from smartbreed.dataset.tables import Erasure, ParkedRow, Shard, ShardRow
 from smartbreed.feedback.blobs import BlobStore
 
-#: Rows of one row group: what a streaming reader holds at once.
+#: Rows per row group, which is what a streaming reader holds in memory at once.
 _GROUP = 64
 
 
 class Packed(NamedTuple):
-    """A shard's content and what the dataset card says of it."""
+    """A shard's content, and the facts about it that the dataset card shows."""
 
     data: bytes
     facts: dict[str, Any]
 
 
 def pack(config: str, rows: Sequence[Row], version: int = SCHEMA_VERSION) -> Packed:
-    """Rows as one parquet file of a version of the schema; columns that it lacks are left out."""
+    """Write rows as one parquet file of a schema version; columns that the version lacks are left out."""
     import pyarrow as pa
 
     schema = arrow_schema(config, version)
@@ -54,10 +55,10 @@ def pack(config: str, rows: Sequence[Row], version: int = SCHEMA_VERSION) -> Pac
 
 
 def only(config: str, data: bytes, kept: Iterable[str]) -> Packed | None:
-    """The same file with these rows alone, as far as it has them; None when it has none.
+    """Return a shard's file reduced to the rows with the ids `kept`; None if it has none of them.
 
     Raises:
-        ValueError: it is no shard of this schema (another writer changed it).
+        ValueError: the file is not a shard of a known schema; another writer has changed it.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -76,10 +77,10 @@ def only(config: str, data: bytes, kept: Iterable[str]) -> Packed | None:
 
 
 def inspect(config: str, file: Path) -> dict[str, Any]:
-    """What the card says of a shard that another writer made.
+    """Read the facts that the card shows from a shard that another writer made.
 
     Raises:
-        ValueError: it is no shard of this schema; the text says how it differs.
+        ValueError: the file is not a shard of a known schema; the message says how it differs.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -101,12 +102,12 @@ def inspect(config: str, file: Path) -> dict[str, Any]:
 
 
 def new_path(config: str, ids: Iterable[str], moment: dt.datetime) -> str:
-    """Where a shard of these rows goes; two shards of one second differ as their rows do."""
+    """Return the path of a shard with these rows; a hash of their ids tells shards of one second apart."""
     mark = hashlib.sha256("\n".join(sorted(ids)).encode()).hexdigest()[:12]
     return shard_path(config, moment.astimezone(dt.UTC).strftime("%Y%m%dT%H%M%SZ"), mark)
 
 
-#: Columns that facts are counted from.
+#: Columns from which facts are counted.
 _COUNTED = ("label", "verdict", "decision", "species", "predicted")
 
 
@@ -115,7 +116,7 @@ def _packed(config: str, table: Any) -> Packed:
     import pyarrow.parquet as pq
 
     sink = pa.BufferOutputStream()
-    # Photos do not shrink a second time; zstd is for the columns of words.
+    # Photos are compressed already; zstd is for the text columns.
     compression = {name: "zstd" for name in table.schema.names if name != "image"}
     compression |= {"image.bytes": "none", "image.path": "zstd"} if "image" in table.schema.names else {}
     pq.write_table(table, sink, row_group_size=_GROUP, compression=compression)
@@ -135,23 +136,24 @@ def _facts(config: str, table: Any) -> dict[str, Any]:
 
 
 def _species(row: Mapping[str, str | None]) -> str:
-    """What a flag is about: ``cat``, ``dog``, ``none`` for another thing; empty where it names nothing."""
+    """Return what a flag is about: ``cat``, ``dog``, ``none`` for other things, or "" if it names nothing."""
     named = [name for name in (row["label"], row["predicted"]) if name]
     found = [breed.species for breed in map(resolve, named) if breed]
     return row["species"] or next(iter(found), "") or ("none" if named else "")
 
 
-#: Largest shard: rows, and bytes of their photos (one larger photo is alone in its shard).
+#: Largest shard: rows, and bytes of their photos (a single larger photo gets a shard of its own).
 MOST_ROWS = 500
 MOST_BYTES = 64_000_000
+#: Parked rows that are checked again per run.
 _AGAIN = 1000
 
 
 def build_next(source: RowSource, shard_store: ShardStore, store: BlobStore) -> Shard | None:
-    """Seal the oldest waiting rows; None when there are none that can be published.
+    """Seal the oldest waiting rows of a source; return None if no row can be published.
 
     Raises:
-        StorageError: disk or database refused; nothing is claimed.
+        StorageError: disk or database refused; no row is claimed.
     """
     while True:
         with read(shard_store.sessions) as session:
@@ -165,23 +167,23 @@ def build_next(source: RowSource, shard_store: ShardStore, store: BlobStore) -> 
         made = _claim(source, shard_store, rows, unusable, packed)
         if made is not None:
             return made
-        if packed:  # another process was faster, or a row was taken back
+        if packed:  # another process was faster, or a row was withdrawn
             store.delete(hashlib.sha256(packed.data).hexdigest())
 
 
 def rebuild(shard: Shard, shard_store: ShardStore, store: BlobStore) -> bool:
-    """Make a sealed shard's lost file again from its rows; rows whose photo is gone are parked.
+    """Rebuild a sealed shard's lost file from its rows; park rows whose photo is gone.
 
-    The path stays, so that whatever became of an earlier attempt, each row is in one file only.
+    The path stays the same, so that each row is in one file only, whatever an earlier attempt did.
 
     Returns:
-        False when the shard was changed meanwhile.
+        False if the shard was changed meanwhile.
 
     Raises:
         StorageError: disk or database refused.
     """
     source, ids = shard_store.sources[shard.config], shard_store.rows(shard)
-    shard_store.reopen([shard])  # rows that count as published would not be gathered
+    shard_store.reopen([shard])  # rows marked as published would not be gathered
     rows, unusable = _gather(source, shard_store, ids, capped=False)
     with read(shard_store.sessions) as session:
         leaving = set(source.to_remove(session))
@@ -191,7 +193,7 @@ def rebuild(shard: Shard, shard_store: ShardStore, store: BlobStore) -> bool:
     if packed:
         store.put(packed.data)
     gone = sorted(set(ids) - set(rows))
-    # Its old content may have been uploaded, and even committed without our knowing.
+    # The old content may have been uploaded, or even committed without a confirmation.
     if not replace(shard_store, shard, packed, gone, erase=[shard.sha256] if gone else ()):
         return False
     if unusable:
@@ -201,13 +203,16 @@ def rebuild(shard: Shard, shard_store: ShardStore, store: BlobStore) -> bool:
 
 
 def restore(shard: Shard, shard_store: ShardStore, store: BlobStore, data: bytes) -> bool:
-    """Make a shard's lost file again from what the Hub has at its path, without photos.
+    """Recreate a shard's lost file from the file at its path on the Hub, without the photos.
 
     Args:
-        data: the file there; it may hold rows that were taken out since.
+        shard: the shard whose file is lost.
+        shard_store: the publishing records.
+        store: store of the shards' files.
+        data: the file on the Hub; it may hold rows that were taken out since.
 
     Returns:
-        False when that is not possible: another writer has changed the file, or it lacks rows.
+        False if another writer has changed the Hub's file, it lacks rows, or the shard was changed meanwhile.
 
     Raises:
         StorageError: disk or database refused.
@@ -226,7 +231,11 @@ def restore(shard: Shard, shard_store: ShardStore, store: BlobStore, data: bytes
 def _gather(
     source: RowSource, shard_store: ShardStore, ids: list[str], *, capped: bool = True
 ) -> tuple[dict[str, Row], dict[str, str]]:
-    """Rows by id, as many as one shard takes, and what is wrong with others."""
+    """Return rows by id, as many as fit in one shard, and by id what is wrong with unusable ones.
+
+    Args:
+        capped: whether to stop at `MOST_BYTES` of photos.
+    """
     rows: dict[str, Row] = {}
     unusable: dict[str, str] = {}
     size = 0
@@ -291,7 +300,7 @@ def _park(session: Session, config: str, unusable: dict[str, str], shard_store: 
 
 
 def free_parked(source: RowSource, shard_store: ShardStore) -> None:
-    """Rows whose photo has come back (a restored backup) wait again; notes on rows that went go too."""
+    """Unpark rows whose photo is back, as after a restored backup, and rows that no longer wait."""
     with read(shard_store.sessions) as session:
         parked = list(
             session.scalars(
@@ -308,7 +317,17 @@ def free_parked(source: RowSource, shard_store: ShardStore) -> None:
 
 
 def sweep(shard_store: ShardStore, store: BlobStore, older_than_s: float = 3600.0) -> int:
-    """Delete files no shard needs any more, and unfinished ones; how many went.
+    """Delete shard files that are not needed any more, and unfinished ones.
+
+    A file is needed while a shard with its content is not published.
+
+    Args:
+        shard_store: the publishing records.
+        store: store of the shards' files.
+        older_than_s: smallest age in seconds of the files to delete.
+
+    Returns:
+        Number of deleted files, without unfinished ones.
 
     Raises:
         StorageError: the disk refused.
@@ -326,7 +345,7 @@ def sweep(shard_store: ShardStore, store: BlobStore, older_than_s: float = 3600.
 
 
 def stored(store: BlobStore, shard: Shard) -> bytes | None:
-    """A shard's file, if it is here and intact."""
+    """Return the content of a shard's file; None if it is missing or damaged."""
     try:
         return store.get(shard.sha256) if shard.sha256 else None
     except StorageError:
@@ -341,17 +360,19 @@ def replace(
     *,
     erase: Collection[str | None] = (),
 ) -> bool:
-    """Give a shard another content: rows taken out, or rebuilt from what is left.
+    """Give a shard new content, after rows were taken out of it or its file was rebuilt.
 
-    It belongs to this disk from now on, which has the new content.
+    The shard belongs to this disk from now on, because this disk has the new content.
 
     Args:
-        packed: the new content; None: no row is left.
+        shard_store: the publishing records.
+        shard: the shard as it was read.
+        packed: the new content; None if no row is left.
         removed: ids of rows that are not in it any more.
-        erase: sha256 of contents that must leave the repo's history.
+        erase: sha256 of contents to erase from the repo's history; None and "" are ignored.
 
     Returns:
-        False when the shard was changed meanwhile.
+        False if the shard was changed meanwhile.
     """
     with write(shard_store.sessions) as session:
         current = session.get(Shard, shard.id)
@@ -360,7 +381,7 @@ def replace(
         _drop_rows(session, shard, removed)
         new = hashlib.sha256(packed.data).hexdigest() if packed else ""
         _note_erasures(shard_store, session, shard.path, set(erase) - {new})
-        # Wanted again, whatever was asked before: erasing it would take the live file.
+        # This content is wanted now: an erasure requested earlier would delete the live file.
         session.execute(sa.delete(Erasure).where(Erasure.sha256 == new, Erasure.target == shard_store.target))
         current.disk, current.sha256 = shard_store.disk, new
         current.size, current.rows = (len(packed.data), packed.facts["rows"]) if packed else (0, 0)
@@ -370,7 +391,7 @@ def replace(
 
 
 def forget_rows(shard_store: ShardStore, shard: Shard, removed: Sequence[str]) -> None:
-    """Withdrawn rows of a shard that is not on the Hub any more: only its history is left to erase."""
+    """Drop withdrawn rows of a shard whose file was deleted on the Hub; only its history is left to erase."""
     with write(shard_store.sessions) as session:
         _drop_rows(session, shard, removed)
         _note_erasures(shard_store, session, shard.path, [shard.sha256])
@@ -384,7 +405,7 @@ def _note_erasures(
     shard_store: ShardStore, session: Session, path: str, contents: Collection[str | None]
 ) -> None:
     for sha256 in set(contents) - {None, ""}:
-        # Merged: a content that was erased before and has come back has to go again.
+        # Merged: content that was erased before and has come back must be erased again.
         session.merge(
             Erasure(
                 sha256=sha256,

@@ -1,4 +1,4 @@
-"""What the database knows of publishing, and every change of it, each one transaction."""
+"""The publishing records in the database: queries, and changes in one transaction each."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ from smartbreed.dataset.tables import Erasure, PublishingState, Shard, ShardRow
 from smartbreed.hub.retry import LONGEST_S, pause_s
 
 Clock = Callable[[], dt.datetime]
-#: Age of a sealed shard at which another disk that has its photos takes it over.
+#: Age in seconds at which a sealed shard is taken over by another disk that has its photos.
 _ADOPT_S = 24 * 3600.0
-#: Age at which any disk finishes what another one began: the Hub has all that this needs.
+#: Age in seconds at which any disk finishes a removal that another one began; it needs only the Hub's file.
 _FINISH_S = 600.0
 
 
 class ShardStore:
-    """The books of one disk and one dataset repo.
+    """The publishing records of one disk and one dataset repo.
 
     Args:
-        sessions: a migrated database.
+        sessions: sessions of a migrated database.
         disk: mark of the disk.
-        target: Hub and repo.
-        sources: by configuration.
-        clock: the time; only for what people read and for pauses, never for what is right.
+        target: Hub and repo, such as ``embedded smartbreed/flags``.
+        sources: row sources by configuration.
+        clock: returns the current time. It decides only displayed times and waits; correctness never
+            depends on it.
     """
 
     def __init__(
@@ -42,13 +43,13 @@ class ShardStore:
         self.clock = clock
 
     def state(self) -> PublishingState:
-        """Where publishing from this disk stands."""
+        """Return the state of publishing from this disk."""
         with read(self.sessions) as session:
             found = session.get(PublishingState, self.disk)
         return found or PublishingState(disk=self.disk, attempts=0, refused=False, card_stale=False)
 
     def change(self, **values: object) -> None:
-        """Note something in the state."""
+        """Set fields of the state."""
         with write(self.sessions) as session:
             state = session.get(PublishingState, self.disk)
             if state is None:
@@ -58,7 +59,7 @@ class ShardStore:
                 setattr(state, name, value)
 
     def failed(self, error: HubCallError) -> None:
-        """Note a failure and when to try again."""
+        """Record a failure and when to try again."""
         now, attempts = self.clock(), self.state().attempts + 1
         pause = dt.timedelta(seconds=pause_s(attempts, error.retry_after_s))
         self.change(
@@ -70,24 +71,27 @@ class ShardStore:
         )
 
     def succeeded(self) -> None:
-        """Note that nothing is wrong any more."""
+        """Record a success and clear the last failure."""
         self.change(
             attempts=0, next_attempt_at=None, refused=False, problem=None, problem_at=None,
             success_at=self.clock(),
         )  # fmt: skip
 
     def due(self) -> bool:
-        """Whether it may be tried again by itself."""
+        """Return whether an automatic attempt may run now."""
         state = self.state()
         if state.refused:
             return False
         wait = state.next_attempt_at
         now = self.clock()
-        # A moment farther away than any pause was written by a clock that has been set back since.
+        # A time farther ahead than any pause means that the clock has been set back since.
         return wait is None or wait <= now or wait > now + dt.timedelta(seconds=LONGEST_S + 60)
 
     def move_to_target(self) -> None:
-        """Shards the Hub has never confirmed go where the settings point now."""
+        """Redirect shards that were never published to the repo that the settings name now.
+
+        Also mark as published the rows that were withdrawn and flagged again before their removal.
+        """
         with write(self.sessions) as session:
             session.execute(
                 sa.update(Shard)
@@ -96,19 +100,22 @@ class ShardStore:
                 .values(target=self.target)
             )
             for source in self.sources.values():
-                # Withdrawn and said again before it had left the dataset: there it is still.
+                # Such rows have never left the dataset.
                 if ids := source.said_again(session):
                     source.mark_published(session, ids, self.clock())
 
     def unpark(self) -> None:
-        """Try what the Hub refused once more."""
+        """Seal parked shards again, so that what the Hub refused is pushed once more."""
         with write(self.sessions) as session:
             session.execute(sa.update(Shard).where(self._mine("parked")).values(state="sealed", problem=None))
 
     def adopt(self, *, at_once: bool) -> None:
-        """Take over shards whose disk seems to be gone, when all their photos are here.
+        """Take over shards whose disk seems to be gone, if this disk has all their photos.
 
-        Photos of rows that were taken back are not needed.
+        Photos of rows that must leave the dataset are not needed.
+
+        Args:
+            at_once: take over shards of any age, not only those older than a day.
         """
         oldest = self.clock() - dt.timedelta(seconds=0 if at_once else _ADOPT_S)
         with read(self.sessions) as session:
@@ -125,7 +132,7 @@ class ShardStore:
                 )
 
     def has_photos(self, shard: Shard) -> bool:
-        """Whether all that a shard can be made of again is here."""
+        """Return whether this disk has all photos that are needed to rebuild a shard."""
         with read(self.sessions) as session:
             return self._usable(session, shard)
 
@@ -135,7 +142,11 @@ class ShardStore:
         return all(row in leaving or source.usable(row, session) for row in rows_of(session, shard.id))
 
     def left_unfinished(self, *, at_once: bool) -> list[Shard]:
-        """Shards another disk has taken rows out of, and has not brought to the Hub since."""
+        """Return shards from which another disk has removed rows without publishing the result since.
+
+        Args:
+            at_once: include removals of any age, not only those older than ten minutes.
+        """
         oldest = self.clock() - dt.timedelta(seconds=0 if at_once else _FINISH_S)
         replaced = sa.exists().where(
             Erasure.path == Shard.path,
@@ -148,7 +159,7 @@ class ShardStore:
             return list(session.scalars(query.where(Shard.disk != self.disk, replaced)))
 
     def take(self, shard: Shard) -> None:
-        """A shard that another disk has left is this one's from now on."""
+        """Assign a sealed shard of another disk to this one, unless it was changed meanwhile."""
         with write(self.sessions) as session:
             session.execute(
                 sa.update(Shard)
@@ -157,21 +168,21 @@ class ShardStore:
             )
 
     def sealed(self) -> list[Shard]:
-        """Shards to be made so on the Hub, oldest first."""
+        """Return this disk's shards whose content the Hub does not have yet, oldest first."""
         with read(self.sessions) as session:
             return list(session.scalars(sa.select(Shard).where(self._mine("sealed")).order_by(Shard.id)))
 
     def published(self) -> list[Shard]:
-        """Shards of this repo that the Hub had, whatever disk they came from."""
+        """Return the published shards of this repo, whichever disk they came from."""
         with read(self.sessions) as session:
             query = sa.select(Shard).where(Shard.state == "published", Shard.target == self.target)
             return list(session.scalars(query))
 
     def confirm(self, shard: Shard, commit: str) -> bool:
-        """The Hub has exactly this content at the shard's path (or no file, when it has no rows).
+        """Record that the Hub has exactly this content at the shard's path (no file if it has no rows).
 
         Returns:
-            False when the shard was changed meanwhile, and has to be looked at again.
+            False if the shard was changed meanwhile and must be pushed again.
         """
         now = self.clock()
         with write(self.sessions) as session:
@@ -188,7 +199,7 @@ class ShardStore:
         return True
 
     def park(self, shard: Shard, problem: str) -> None:
-        """The Hub refuses this shard; the others go on."""
+        """Record that the Hub refuses this shard; other shards are still published."""
         with write(self.sessions) as session:
             session.execute(
                 sa.update(Shard)
@@ -197,7 +208,7 @@ class ShardStore:
             )
 
     def forget_published(self) -> None:
-        """The repo vanished: what this disk published into it has to go there again."""
+        """Mark all that this disk published as unpublished, because the repo is gone or was replaced."""
         with write(self.sessions) as session:
             for shard in session.scalars(sa.select(Shard).where(self._mine("published"))):
                 self._reopen(session, shard)
@@ -205,7 +216,10 @@ class ShardStore:
             session.execute(sa.delete(Erasure).where(Erasure.target == self.target))
 
     def reopen(self, shards: Sequence[Shard]) -> None:
-        """The Hub has an older content of these shards again: publish ours once more."""
+        """Mark shards as sealed and their rows as waiting, so that they are published again.
+
+        A shard that was changed meanwhile is skipped.
+        """
         with write(self.sessions) as session:
             for shard in shards:
                 current = session.get(Shard, shard.id)
@@ -217,7 +231,7 @@ class ShardStore:
         self.sources[shard.config].mark_waiting(session, rows_of(session, shard.id))
 
     def rows(self, shard: Shard) -> list[str]:
-        """Ids of the rows a shard has."""
+        """Return the ids of a shard's rows."""
         with read(self.sessions) as session:
             return rows_of(session, shard.id)
 
@@ -226,5 +240,5 @@ class ShardStore:
 
 
 def rows_of(session: Session, shard_id: str) -> list[str]:
-    """Ids of a shard's rows."""
+    """Return the ids of a shard's rows."""
     return list(session.scalars(sa.select(ShardRow.row_id).where(ShardRow.shard_id == shard_id)))

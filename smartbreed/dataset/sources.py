@@ -1,7 +1,7 @@
-"""What is published: tables whose rows wait for their place in the dataset.
+"""The interface between the publisher and the tables that it publishes.
 
-The machinery around knows nothing of flags or decisions; a source says which rows wait,
-what a row looks like in the dataset, and which rows must leave it again.
+The publisher itself is independent of flags and decisions. A source tells it which rows wait,
+what a row looks like in the dataset, and which rows must be removed from it.
 """
 
 from __future__ import annotations
@@ -19,51 +19,51 @@ Row = dict[str, Any]
 
 
 class Unusable(Exception):
-    """This row cannot be published now; the text says why, for the maintainer."""
+    """A row cannot be published now; the message tells the maintainer why."""
 
 
 class RowSource(Protocol):
-    """One table on its way into one configuration of the dataset."""
+    """A table whose rows are published in one configuration of the dataset."""
 
     config: str
 
     def waiting(self, session: Session, limit: int) -> list[str]:
-        """Ids of rows no shard has, oldest first, without parked ones."""
+        """Return ids of rows in no shard, oldest first, without parked rows."""
 
     def count_waiting(self, session: Session) -> int:
-        """How many rows no shard has, without parked ones."""
+        """Count the rows in no shard, without parked rows."""
 
     def row(self, session: Session, row_id: str) -> Row | None:
-        """The row as the dataset has it; None when it is not waiting any more.
+        """Return a row as the dataset stores it; None if it no longer waits.
 
         Raises:
-            Unusable: it cannot be published now.
+            Unusable: the row cannot be published now.
         """
 
     def still_waiting(self, session: Session, ids: Sequence[str]) -> set[str]:
-        """Which of these may enter the dataset."""
+        """Return those of these rows that still wait to enter the dataset."""
 
     def usable(self, row_id: str, session: Session) -> bool:
-        """Whether all that a row needs is here and intact."""
+        """Return whether everything that a row needs, such as its photo, is here and intact."""
 
     def mark_published(self, session: Session, ids: Sequence[str], moment: dt.datetime) -> None:
-        """Say in the table that the Hub has these rows."""
+        """Mark rows as published: the Hub has them."""
 
     def mark_waiting(self, session: Session, ids: Sequence[str]) -> None:
-        """Undo that: the Hub has lost them."""
+        """Mark published rows as waiting again: the Hub has lost them."""
 
     def said_again(self, session: Session) -> list[str]:
-        """Ids of rows that count as waiting though a published shard has them."""
+        """Return ids of rows that are marked as waiting although a published shard has them."""
 
     def to_remove(self, session: Session) -> list[str]:
-        """Ids of rows some shard has that must leave the dataset."""
+        """Return ids of rows that are in a shard but must leave the dataset."""
 
 
 def unclaimed(config: str, key: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
-    """That no shard has a row."""
+    """Return the SQL condition that a row is in no shard."""
     return ~sa.exists().where(ShardRow.config == config, ShardRow.row_id == key)
 
 
 def unparked(config: str, key: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
-    """That a row is not parked."""
+    """Return the SQL condition that a row is not parked."""
     return ~sa.exists().where(ParkedRow.config == config, ParkedRow.row_id == key)

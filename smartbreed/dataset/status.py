@@ -1,4 +1,4 @@
-"""Where publishing stands, for the page, the command line and maintainers."""
+"""The status of publishing, for the page, the command line and maintainers."""
 
 from __future__ import annotations
 
@@ -20,21 +20,26 @@ _MOST = 20
 
 @dataclass(frozen=True)
 class PublishingStatus:
-    """Counts of flags, and what a maintainer should know.
+    """Counts of flags by publishing state, and problems that a maintainer should know of.
 
     Attributes:
-        waiting: saved here and not in the dataset yet: `pending`, `sealed` and `parked` together.
-        pending: not in a shard yet.
-        sealed: in a shard the Hub does not have yet.
-        parked: of these, not publishable now; `problems` says why.
-        published: in the dataset.
-        to_remove: withdrawn or erased, and still in the dataset or its history.
+        target: Hub and repo, such as ``embedded smartbreed/flags``.
+        waiting: flags saved here and not in the dataset yet: `pending` and `sealed` together.
+        pending: flags in no shard yet, parked ones included.
+        sealed: flags in a shard that the Hub does not have yet.
+        parked: flags of `pending` that cannot be published now; `problems` says why.
+        published: flags in the dataset.
+        to_remove: number of withdrawn or erased flags still in the dataset, or of old contents still in
+            its history, whichever is larger.
         decisions: review decisions not in the dataset yet.
-        problem: what went wrong last; None when all is well.
-        refused: whether a person must do something before it is tried again by itself.
-        attempts: how many attempts have failed in a row.
+        problem: the last error; None if there is none.
+        problem_at: when it occurred.
+        refused: True if a person must act before the next automatic attempt.
+        attempts: number of failed attempts in a row.
+        next_attempt_at: earliest time of the next automatic attempt after a failure; None if it is due.
+        success_at: when an attempt succeeded last; None if none has.
         problems: sentences about single flags and shards.
-        foreign: what is wrong, by path, with files of the repo that are not ours.
+        foreign: what is wrong with foreign or changed files of the repo, by path.
     """
 
     target: str
@@ -55,7 +60,7 @@ class PublishingStatus:
     foreign: dict[str, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON."""
+        """Return the status as plain JSON values."""
         return {
             name: value.isoformat() if isinstance(value, dt.datetime) else value
             for name, value in asdict(self).items()
@@ -63,11 +68,12 @@ class PublishingStatus:
 
 
 def publishing_status(sessions: Sessions, target: str, disk: str) -> PublishingStatus:
-    """Look at the database; the Hub is not asked.
+    """Read the status from the database, without asking the Hub.
 
     Args:
-        target: as `smartbreed.dataset.publisher.Publisher.target` spells it.
-        disk: mark of this disk, or empty.
+        sessions: sessions of a migrated database.
+        target: Hub and repo, spelt as in `smartbreed.dataset.publisher.Publisher.target`.
+        disk: mark of this disk; empty if it has none.
 
     Raises:
         StorageError: the database refused.
@@ -91,7 +97,7 @@ def publishing_status(sessions: Sessions, target: str, disk: str) -> PublishingS
             )
         )
         erasing = sa.select(sa.func.count()).select_from(Erasure).where(Erasure.done_at.is_(None))
-        state = session.get(PublishingState, disk)  # without a mark: why none could be made
+        state = session.get(PublishingState, disk)  # that of an empty mark says why no mark could be made
         problems = [f"{row.config} {row.row_id}: {row.reason}" for row in parked[:_MOST]]
         refused = session.scalars(sa.select(Shard).where(Shard.state == "parked").limit(_MOST))
         problems += [f"{shard.path} ({shard.rows} rows): {shard.problem}" for shard in refused]
@@ -120,7 +126,7 @@ def publishing_status(sessions: Sessions, target: str, disk: str) -> PublishingS
 
 
 def _stranded(session: Session, leaving: sa.Select[Any], target: str) -> list[str]:
-    """Rows to be removed from a repo the settings do not name any more."""
+    """Return a sentence for each repo, no longer in the settings, that still has rows to be removed."""
     query = (
         leaving.join(Shard, Shard.id == ShardRow.shard_id)
         .where(Shard.target != target)

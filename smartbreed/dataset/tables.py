@@ -1,4 +1,4 @@
-"""Tables of the publisher: shards, whose rows they are, and where publishing stands."""
+"""Database tables of the publisher: shards, the rows assigned to them, and the state of publishing."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 from smartbreed.core.database import Base, UtcDateTime
 from smartbreed.feedback.tables import new_id
 
-#: ``sealed``: to be made so on the Hub; ``published``: the Hub has it; ``parked``: refused by the Hub.
+#: ``sealed``: the Hub does not have this content yet; ``published``: it has; ``parked``: it refused it.
 SHARD_STATES = ("sealed", "published", "parked")
 
 
 class Shard(Base):
-    """One parquet file of the dataset repo, as it is or is to be."""
+    """One parquet file of the dataset repo, published or still to be published."""
 
     __tablename__ = "shards"
     __table_args__ = (
@@ -29,28 +29,28 @@ class Shard(Base):
     config: Mapped[str] = mapped_column(sa.String(16))
     #: Hub and repo it belongs to, such as ``embedded smartbreed/flags``.
     target: Mapped[str] = mapped_column(sa.String(400))
-    #: Mark of the disk its file and its photos lie on; other disks leave it alone.
+    #: Mark of the disk that holds its file and photos; publishers on other disks leave it alone.
     disk: Mapped[str] = mapped_column(sa.String(32))
-    #: Where it lies in the repo; never changes, also when a withdrawn row is taken out.
+    #: Path in the repo; it never changes, even if a withdrawn row is taken out.
     path: Mapped[str] = mapped_column(sa.String(120))
-    #: Content it is to have; the name of its file under ``SMARTBREED_HOME/shards``.
+    #: sha256 of its current content, which names its file in ``SMARTBREED_HOME/shards``; empty without rows.
     sha256: Mapped[str] = mapped_column(sa.String(64))
     size: Mapped[int]
-    #: Rows in it; 0: the file is to be deleted.
+    #: Number of rows; 0 means that the file has to be deleted from the repo.
     rows: Mapped[int]
-    #: JSON: what the dataset card counts.
+    #: JSON: the counts that the dataset card shows.
     facts: Mapped[str] = mapped_column(sa.Text)
     state: Mapped[str] = mapped_column(sa.String(16), default="sealed")
     sealed_at: Mapped[dt.datetime] = mapped_column(UtcDateTime)
     published_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
-    #: Commit in which the Hub was seen to have it.
+    #: Commit at which the Hub was seen to have this content.
     commit: Mapped[str | None] = mapped_column(sa.String(64))
     #: Why it is parked.
     problem: Mapped[str | None] = mapped_column(sa.String(1000))
 
 
 class ShardRow(Base):
-    """That a row belongs to a shard; the key is what makes it impossible to be in two."""
+    """The assignment of a row to its shard; the primary key keeps a row from being in two shards."""
 
     __tablename__ = "shard_rows"
     __table_args__ = (sa.Index(None, "shard_id"),)
@@ -61,7 +61,7 @@ class ShardRow(Base):
 
 
 class ParkedRow(Base):
-    """A row that cannot be published now, and why; looked at again in every run."""
+    """A row that cannot be published now, and why; every run checks it again."""
 
     __tablename__ = "parked_rows"
 
@@ -72,7 +72,7 @@ class ParkedRow(Base):
 
 
 class Erasure(Base):
-    """A content that held a withdrawn row and must leave the repo's history too."""
+    """An old shard content that must be erased from the repo's history too."""
 
     __tablename__ = "erasures"
 
@@ -84,23 +84,23 @@ class Erasure(Base):
 
 
 class PublishingState(Base):
-    """Where publishing from one disk stands: what failed last, and when to try again."""
+    """The state of publishing from one disk: the last failure, and when to try again."""
 
     __tablename__ = "publishing"
 
     disk: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
     target: Mapped[str | None] = mapped_column(sa.String(400))
-    #: When the Hub says the repo was made; another answer means that it vanished meanwhile.
+    #: When the repo was created, according to the Hub; a different time means that it is another repo.
     repo_created: Mapped[str | None] = mapped_column(sa.String(64))
-    #: Attempts that failed in a row.
+    #: Number of failed attempts in a row.
     attempts: Mapped[int] = mapped_column(default=0)
     next_attempt_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
-    #: Whether a person has to do something before it is tried again.
+    #: True if a person has to act before the next attempt.
     refused: Mapped[bool] = mapped_column(default=False)
     problem: Mapped[str | None] = mapped_column(sa.String(1000))
     problem_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
     success_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
-    #: Whether the dataset card lags behind the shards.
+    #: True if the dataset card lags behind the shards.
     card_stale: Mapped[bool] = mapped_column(default=False)
-    #: JSON: path → what is wrong with a file of the repo that is not ours.
+    #: JSON: path → what is wrong with that foreign or changed file of the repo.
     foreign: Mapped[str | None] = mapped_column(sa.Text)

@@ -1,7 +1,7 @@
-"""Taking withdrawn and erased rows out of what is sealed or published, and out of its history.
+"""Remove withdrawn and erased rows from sealed and published shards, and from the repo's history.
 
-A shard keeps its path and gets another content; the old content is noted in the same
-transaction, published over like any other shard, and then erased from the repo's history.
+The shard keeps its path and gets new content. The same transaction records the old content for
+erasure. The new content is published like any other shard; then the old one is erased from history.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from smartbreed.feedback.blobs import BlobStore
 
 
 def to_remove(shard_store: ShardStore) -> list[tuple[Shard, list[str]]]:
-    """Shards of this repo with rows that must leave the dataset, and which.
+    """Return the shards of this repo with rows that must leave the dataset, and the ids of those rows.
 
-    From whatever disk they came: that one may be gone, and the Hub has what is published.
+    Shards of other disks are included: such a disk may be gone, and the Hub has what is published.
     """
     found: list[tuple[Shard, list[str]]] = []
     with read(shard_store.sessions) as session:
@@ -45,14 +45,14 @@ def to_remove(shard_store: ShardStore) -> list[tuple[Shard, list[str]]]:
 
 
 def pending_erasures(shard_store: ShardStore) -> list[Erasure]:
-    """Contents that the repo's history must lose, and has not yet."""
+    """Return the contents that still have to be erased from the repo's history."""
     with read(shard_store.sessions) as session:
         query = sa.select(Erasure).where(Erasure.target == shard_store.target, Erasure.done_at.is_(None))
         return list(session.scalars(query))
 
 
 def ready_to_erase(shard_store: ShardStore) -> list[str]:
-    """Those whose path has its new content on the Hub already."""
+    """Return the sha256 of each pending erasure whose replacement is on the Hub already."""
     with read(shard_store.sessions) as session:
         query = sa.select(Shard.path).where(Shard.target == shard_store.target, Shard.state != "published")
         unfinished = set(session.scalars(query))
@@ -60,14 +60,14 @@ def ready_to_erase(shard_store: ShardStore) -> list[str]:
 
 
 def replaced_contents(shard_store: ShardStore) -> dict[str, str]:
-    """Path by sha256 of every content that was ever replaced in this repo."""
+    """Return path by sha256 of every content that was ever replaced in this repo."""
     with read(shard_store.sessions) as session:
         query = sa.select(Erasure.sha256, Erasure.path).where(Erasure.target == shard_store.target)
         return {row.sha256: row.path for row in session.execute(query)}
 
 
 def note_erased(shard_store: ShardStore, contents: Sequence[str]) -> None:
-    """The repo's history has lost these."""
+    """Record that contents are erased from the repo's history."""
     with write(shard_store.sessions) as session:
         session.execute(
             sa.update(Erasure)
@@ -77,7 +77,7 @@ def note_erased(shard_store: ShardStore, contents: Sequence[str]) -> None:
 
 
 def compare(shard_store: ShardStore, pusher: Pusher) -> None:
-    """Undo an old content that a delayed request of a process long dead has put back."""
+    """Reopen shards whose old content is back on the Hub: a dead process's delayed request put it there."""
     old = replaced_contents(shard_store)
     if not old:
         return
@@ -94,18 +94,18 @@ def compare(shard_store: ShardStore, pusher: Pusher) -> None:
 
 
 def finish(shard_store: ShardStore, pusher: Pusher, *, at_once: bool) -> None:
-    """Take over what other disks have begun to take out and left: the Hub has what it is made of."""
+    """Take over removals that other disks began and left, if they need only what the Hub has."""
     for shard in shard_store.left_unfinished(at_once=at_once):
         if not shard.rows or shard.path in pusher.view.files:
             shard_store.take(shard)
 
 
 def take_out(remote: DatasetRepo, shard_store: ShardStore, pusher: Pusher, store: BlobStore) -> int:
-    """Replace shards that hold withdrawn rows by ones that do not; how many rows go.
+    """Replace shards that hold withdrawn rows by ones without them; return the number of removed rows.
 
     Raises:
-        HubCallError: the file is only on the Hub, and that cannot be reached.
-        StorageError: disk or database refused.
+        HubCallError: a shard's file is only on the Hub, which cannot be reached.
+        StorageError: disk or database refused, or another writer has changed the shard's file.
     """
     taken = 0
     for shard, removed in to_remove(shard_store):
@@ -114,16 +114,15 @@ def take_out(remote: DatasetRepo, shard_store: ShardStore, pusher: Pusher, store
         if data is None and file is not None:
             data = remote.fetch(shard.path, pusher.view.sha)
         if data is None and shard.state == "published":
-            forget_rows(shard_store, shard, removed)  # the file was deleted
+            forget_rows(shard_store, shard, removed)  # another writer deleted the file
         elif data is None and shard.disk != shard_store.disk:
-            continue  # it is not public yet: its own disk does it, or the one that adopts it
+            continue  # not public yet: left to its own disk, or to the disk that adopts it
         elif data is None:
-            rebuild(
-                shard, shard_store, store
-            )  # never seen on the Hub: made again from the rows that are left
+            # The Hub never had it: rebuild it from the rows that are left.
+            rebuild(shard, shard_store, store)
         else:
             try:
-                # Not all but those: the Hub may still have rows that another disk has taken out.
+                # Select the rows to keep: the Hub's file may still have rows that another disk took out.
                 packed = only(shard.config, data, set(shard_store.rows(shard)) - set(removed))
             except ValueError as error:
                 raise StorageError(
@@ -142,7 +141,7 @@ def take_out(remote: DatasetRepo, shard_store: ShardStore, pusher: Pusher, store
 
 
 def erase(remote: DatasetRepo, shard_store: ShardStore) -> None:
-    """Take replaced contents out of the repo's history, once their successor is there."""
+    """Erase replaced contents from the repo's history, once the Hub has their replacements."""
     contents = ready_to_erase(shard_store)
     if contents:
         remote.erase(contents)

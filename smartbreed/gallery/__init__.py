@@ -1,1 +1,1 @@
-"""Photographs to explain by: which of them the model finds most like a pet. See docs/gallery.md."""
+"""The gallery: photos of known breeds, to explain an answer by the most similar ones. See docs/gallery.md."""

@@ -1,4 +1,4 @@
-"""Fill a gallery from a source; what was done stays done when the process is stopped or killed."""
+"""Fill a gallery from a source; a build that was stopped or killed can be resumed."""
 
 from __future__ import annotations
 
@@ -25,21 +25,22 @@ from smartbreed.inference.pipeline import Identifier
 from smartbreed.review.near_duplicates import ALIKE, BITS, BOTH
 from smartbreed.sources.items import Item, Source
 
-#: Photos between two commits: what a killed process has to do again.
+#: Photos per commit; a killed process repeats at most so many.
 _BATCH = 16
-#: ``test/pug/1.jpg``, ``breeds/train-00000-of-00002.parquet``
+#: The split in a path such as ``test/pug/1.jpg`` or ``breeds/train-00000-of-00002.parquet``.
 _PART = re.compile(r"(?:^|[/_-])(train|test|validation|val)(?=[/._-])")
 
 
 @dataclass
 class Progress:
-    """How far a build is.
+    """The progress of a build.
 
     Attributes:
-        total: photos of the source; None: not known.
-        kept, known, duplicates: photos that joined now, that were there before, and that are near-duplicates.
-        problems: sentences about those that cannot be used, and how many they are.
-        seconds: since the start.
+        total: number of photos in the source; None if unknown.
+        kept, known, duplicates: photos that were added, that were processed before, or that are
+            near-duplicates.
+        problems: number of unusable photos, by the reason in a sentence.
+        seconds: time since the start.
     """
 
     total: int | None = None
@@ -59,7 +60,7 @@ class Progress:
 
     @property
     def rate(self) -> float:
-        """New photos a second."""
+        """Photos processed per second, without those known before."""
         return (self.seen - self.known) / self.seconds if self.seconds else 0.0
 
     def __str__(self) -> str:
@@ -73,15 +74,15 @@ class Progress:
 def build(
     gallery: Gallery, identifier: Identifier, source: Source, progress: Callable[[Progress], object]
 ) -> Progress:
-    """Add a source's photos to a gallery.
+    """Add a source's photos to a gallery, and update the index.
 
     Args:
-        identifier: the model that answers.
-        progress: called after each few photos.
+        identifier: the serving model.
+        progress: called after each batch of photos.
 
     Raises:
-        RequestError: ``busy``: another process builds; ``full``: more photos than `most_photos` says.
-        StorageError: disk or database refused; what was done before is kept.
+        RequestError: ``busy`` if another process builds the gallery; ``full`` if it holds `most_photos`.
+        StorageError: disk or database refused; photos committed before are kept.
     """
     with gallery.adding() as alone:
         if not alone:
@@ -130,12 +131,12 @@ class _Builder:
         return report
 
     def _add(self, row: GalleryPhoto, jpeg: bytes, report: Progress) -> GalleryPhoto:
-        """Count a new photo, and keep its picture."""
+        """Count a new photo, and store its picture unless it is a near-duplicate or unusable."""
         self._known.add(row.origin)
         if row.state == "kept" and self._is_duplicate(row):
             row.state, row.embedding = "duplicate", None
         if row.state == "kept":
-            # The picture is on the disk before its row is in the database.
+            # The picture is stored before its row is committed, so that no row lacks its picture.
             row.picture = self._gallery.pictures.put(jpeg)
             report.kept += 1
             self._kept += 1
@@ -146,7 +147,11 @@ class _Builder:
         return row
 
     def _look(self, found: Item) -> tuple[GalleryPhoto, bytes] | str | None:
-        """A new row and its picture, None for a photo that is known, or why it cannot even be read."""
+        """Process a photo.
+
+        Returns:
+            A new row and its picture; None if the photo is known; a sentence if its file cannot be read.
+        """
         settings = self._gallery.settings
         try:
             data = found.read(settings.max_bytes)
@@ -180,7 +185,7 @@ class _Builder:
         return self._ids[text]
 
     def _is_duplicate(self, row: GalleryPhoto) -> bool:
-        """Whether it is like one that is there; else it is remembered."""
+        """True for a near-duplicate of a kept photo; any other photo is added to those to compare with."""
         vector = np.frombuffer(row.embedding or b"", np.float16).astype(np.float32)
         phash = int(row.phash or "0", 16)
         if self._vectors:
@@ -193,7 +198,7 @@ class _Builder:
         return False
 
     def _matrix(self) -> np.ndarray:
-        """All vectors, in room that doubles as it fills."""
+        """Return all vectors as an array ``(n, d)``, in a buffer that doubles when it is full."""
         count, width = len(self._vectors), len(self._vectors[0])
         if len(self._room) < count:
             self._room, self._filled = np.zeros((max(1024, 2 * count), width), np.float32), 0
@@ -204,13 +209,13 @@ class _Builder:
 
 
 def _part(name: str) -> str | None:
-    """The split that the path of a photo or of its table names."""
+    """Return the split named in a path: ``train``, or ``test`` (also for validation); else None."""
     named = _PART.search(name)
     return {"train": "train"}.get(named[1], "test") if named else None
 
 
 def shown_problems(report: Progress) -> Iterator[str]:
-    """A line for each kind of photo that could not be used, most frequent first."""
+    """Yield a line for each reason why photos were unusable, most frequent first, at most 20."""
     for sentence, number in report.problems.most_common(20):
         yield f"{number} unusable: {sentence}"
 

@@ -1,8 +1,8 @@
-"""The gallery of an installation: photographs with known breeds, searched by embedding.
+"""The gallery of an installation: photos of known breeds, searched by embedding.
 
-The database says what there is; pictures are blobs under ``home/gallery/pictures``; ``embeddings.npy``
-beside them is made from the database whenever that has changed, for the model that answers now. Embeddings
-of another model are never searched: the photos are embedded anew in the background.
+The database is the source of truth, and pictures are blobs under ``home/gallery/pictures``. The index
+``home/gallery/embeddings.npy`` is rebuilt from the database for the serving model whenever the photos change.
+Embeddings of another model are never searched; those photos are embedded again in the background.
 """
 
 from __future__ import annotations
@@ -39,28 +39,28 @@ from smartbreed.review.tables import Signals
 
 log = logging.getLogger(__name__)
 
-#: Alike photos shown under an answer.
+#: Similar photos shown under an answer.
 SHOWN = 6
-#: Cosine similarities: from the first on it is the same photo; below the last nothing is alike.
-#: Measured: see docs/gallery.md.
+#: Cosine similarities: from `SAME` on, two pictures count as the same photo; below the last threshold of
+#: `ALIKE`, no photo is shown. docs/gallery.md says how they were measured.
 SAME = 0.985
 ALIKE = ((0.80, "very much alike"), (0.68, "much alike"), (0.55, "alike"), (0.40, "a little alike"))
-#: Longest side of a picture that is kept, and side of a thumbnail, pixels.
+#: Longest side of a kept picture, and side of a square thumbnail, in pixels.
 KEPT_SIDE, THUMBNAIL = 640, 240
-#: Photos embedded anew between two looks at whether the app stops.
+#: Photos embedded per call of `Gallery.refresh`; the app can stop between two calls.
 _AT_ONCE = 16
-#: Seconds to rest when all is done, and between two batches.
+#: Seconds to wait when everything is up to date, and between two batches.
 EVERY_S, _BETWEEN_S = 20.0, 0.2
-#: Consented photos that are looked at.
+#: Most consented photos of flags that are searched, the latest first.
 _CONSENTED = 5_000
 
 
 @dataclass(frozen=True)
 class Similar:
-    """A photograph that the model finds like a pet.
+    """A photo that is similar to a pet.
 
     Attributes:
-        name: in the address of its thumbnail.
+        name: its name in thumbnail URLs: ``g`` and the id of a gallery photo, or ``f`` and the id of a flag.
         label: id of its breed.
         similarity: cosine of the two embeddings.
     """
@@ -71,20 +71,20 @@ class Similar:
 
     @property
     def words(self) -> str:
-        """How near it is."""
+        """The similarity in words, from `ALIKE`."""
         return next(words for least, words in ALIKE if self.similarity >= least)
 
 
 @dataclass(frozen=True)
 class Answered:
-    """A photograph, and what the model that answers now said of it.
+    """A gallery photo with the serving model's guess.
 
     Attributes:
-        name: in the address of its thumbnail.
+        name: its name in thumbnail URLs.
         label: id of its breed.
         said: id of the breed that was the first guess.
         probability: of that guess, 0…1.
-        part: ``train``, ``test`` or empty: of its source.
+        part: split of its source, ``train`` or ``test``; empty if unknown.
     """
 
     name: str
@@ -96,14 +96,14 @@ class Answered:
 
 @dataclass(frozen=True)
 class Status:
-    """What there is.
+    """The state of the gallery, in numbers of photos.
 
     Attributes:
-        kept, duplicates, bad: photographs of sources.
-        embedded: of those kept, how many have an embedding of the model that answers now.
-        breeds: of those kept.
-        searched: photographs in the index now, consented ones included.
-        model: version that answers now.
+        kept, duplicates, bad: photos from sources that are kept, near-duplicates or unusable.
+        embedded: kept photos with an embedding of the serving model.
+        breeds: number of breeds among the kept photos.
+        searched: photos in the current index, including consented photos of flags.
+        model: version of the serving model.
     """
 
     kept: int
@@ -116,7 +116,7 @@ class Status:
 
     @property
     def sentence(self) -> str:
-        """What a person should know."""
+        """The state in a sentence, with the next step if there is one."""
         if not self.kept:
             return "There is no gallery yet; make one with: smartbreed gallery build SOURCE"
         if self.embedded < self.kept:
@@ -128,13 +128,13 @@ class Status:
 
 
 class Gallery:
-    """Safe for any number of threads; one process at a time adds to it.
+    """The gallery of an installation. Thread-safe; only one process at a time may add to it.
 
     Args:
-        settings: where it lies.
+        settings: the home.
         sessions: opens the database.
-        identifier: what answers now.
-        blobs: photos of flags.
+        identifier: returns the serving model.
+        blobs: returns the store of flagged photos.
     """
 
     def __init__(
@@ -160,11 +160,12 @@ class Gallery:
     # -- asking
 
     def similar(self, pet: Pet, model: str, sha256: str = "", most: int = SHOWN) -> list[Similar]:
-        """Photographs that the model finds most like a pet, the nearest first; the photo itself is left out.
+        """Return the photos most similar to a pet, nearest first, without the pet's own photo.
 
         Args:
-            model: revision that answered; embeddings of another are not compared.
-            sha256: of the photo.
+            model: revision of the model that answered; empty result if the index is of another revision.
+            sha256: of the pet's photo.
+            most: maximum number of photos.
 
         Raises:
             StorageError: the database refused.
@@ -177,13 +178,13 @@ class Gallery:
             for name, similarity in index.nearest(pet.embedding, 4 * most)
             if name and ALIKE[-1][0] <= similarity < SAME
         ]
-        # What was deleted or taken back since the index was made is found here.
+        # Photos that were deleted or withdrawn since the index was made are dropped here.
         with read(self.sessions) as session:
             labels = self._labels(session, [name for name, _ in near], sha256)
         return [Similar(name, labels[name], similarity) for name, similarity in near if name in labels][:most]
 
     def of_breed(self, label: str, most: int) -> list[str]:
-        """Names of photographs of a breed.
+        """Return names of gallery photos of a breed, at most ``most``.
 
         Raises:
             StorageError: the database refused.
@@ -193,15 +194,15 @@ class Gallery:
             return [f"g{one}" for one in session.scalars(query.order_by(GalleryPhoto.id).limit(most))]
 
     def answered(self, most: int, *, label: str = "", said: str = "", right: bool = False) -> list[Answered]:
-        """Photographs that the model names right, or wrong ones, the surest first.
+        """Return photos that the serving model gets right or wrong, most confident first.
 
-        What another model said is left out until the photograph is looked at anew.
+        Photos are left out until the serving model has processed them.
 
         Args:
-            most: photographs.
-            label: only of this breed.
-            said: only those whose first guess is this breed.
-            right: those named right; else those named wrong.
+            most: maximum number of photos.
+            label: only photos of this breed; empty for all.
+            said: only photos whose first guess is this breed; empty for all.
+            right: True for photos guessed right, False for those guessed wrong.
 
         Raises:
             StorageError: the database refused.
@@ -216,10 +217,14 @@ class Gallery:
         return [Answered(f"g{one.id}", one.label, one.said, one.probability, one.part or "") for one in found]
 
     def thumbnail(self, name: str) -> bytes:
-        """A small JPEG without metadata, square.
+        """Return a small square JPEG of a photo, without metadata.
+
+        Args:
+            name: as in `Similar.name`.
 
         Raises:
-            RequestError: ``no_such_picture``: there is none of that name, or it was taken back.
+            RequestError: ``no_such_picture`` (404) if there is none of that name, it was withdrawn, or it is
+                damaged.
             StorageError: disk or database refused.
         """
         with read(self.sessions) as session:
@@ -232,10 +237,10 @@ class Gallery:
             raise RequestError("no_such_picture", "There is no such picture.", status=404) from None
 
     def photo(self, row: GalleryPhoto) -> bytes:
-        """The picture of a photograph that is kept.
+        """Return the picture of a kept photo, as JPEG.
 
         Raises:
-            StorageError: it is gone or damaged.
+            StorageError: the file is missing or damaged.
         """
         return self.pictures.get(row.picture or "0" * 64)
 
@@ -251,7 +256,7 @@ class Gallery:
         return {name: label for name, label in found.items() if label}
 
     def _picture_of(self, session: Session, name: str) -> tuple[str, str, Box | None] | None:
-        """Kind, name of the blob, and box."""
+        """Return kind (``g`` or ``f``), blob name and box of a photo; None if it is not available."""
         if name[:1] == "g":
             row = session.get(GalleryPhoto, name[1:])
             return ("g", row.picture, row.box) if row is not None and row.picture else None
@@ -274,10 +279,10 @@ class Gallery:
     # -- keeping up
 
     def refresh(self, stopping: Callable[[], bool] = lambda: False) -> float:
-        """Embed anew what an earlier model embedded, and bring the index up to date; for a periodic task.
+        """Embed a batch of photos again if the model has changed, and update the index; for a periodic task.
 
         Returns:
-            Seconds to rest.
+            Seconds to wait until the next call.
 
         Raises:
             StorageError: disk or database refused.
@@ -292,7 +297,7 @@ class Gallery:
                 return _BETWEEN_S if left else EVERY_S
             if self._index is None or self._index.stamp != stamp:
                 found = read_index(self._file)
-                # While photos are embedded anew, an index that lacks the last few is good enough.
+                # The index is not rebuilt after every batch, but once all photos are embedded again.
                 if (found is None or found.stamp != stamp) and not left:
                     rows = self._embeddings(model)
                     write_index(self._file, stamp, rows, count, width)
@@ -303,7 +308,7 @@ class Gallery:
             return _BETWEEN_S if left else EVERY_S
 
     def _graph(self, index: Index) -> Any:
-        """The graph of an index, made where it is not there; None: there are few photographs."""
+        """Return the graph of an index, built if missing; None for few photos or without usearch."""
         if len(index.names) <= graph.EXACT or not graph.available():
             return None
         path = graph.graph_file(self._file, index.stamp)
@@ -314,12 +319,12 @@ class Gallery:
         return found
 
     def refresh_all(self) -> None:
-        """`refresh` until nothing is left to do."""
+        """Call `refresh` until nothing is left to do."""
         while self.refresh() < EVERY_S:
             pass
 
     def _stamp(self, model: str) -> tuple[str, int, int]:
-        """What the index of a model should be made of, how many rows that is, and how wide they are."""
+        """Return the stamp that an up-to-date index of a model has, its number of rows, and their width."""
         kept = sa.select(sa.func.count(), sa.func.max(GalleryPhoto.id)).where(
             GalleryPhoto.model == model, GalleryPhoto.state == "kept"
         )
@@ -340,7 +345,7 @@ class Gallery:
 
     @staticmethod
     def _consented(session: Session, model: str) -> list[str]:
-        """Flags whose photos may be shown, and of which there is an embedding."""
+        """Return ids of the flags whose photos may be shown and that have an embedding of this model."""
         query = sa.select(Signals.flag_id).where(Signals.model == model, Signals.embedding.is_not(None))
         known = set(session.scalars(query))
         return [flag.id for flag, _ in accepted_rows(session, _CONSENTED) if flag.id in known]
@@ -360,7 +365,10 @@ class Gallery:
                     yield f"g{row}", embedding
 
     def _embed_some(self, identifier: Identifier, model: str) -> bool:
-        """Embed a few photos that another model embedded; whether more are left."""
+        """Embed a batch of photos that the current model has not processed; return False if none was.
+
+        Nothing is embedded if all photos are up to date, or while another process builds the gallery.
+        """
         stale = (
             sa.select(GalleryPhoto)
             .where(
@@ -375,7 +383,7 @@ class Gallery:
             return False
         with self.adding() as alone:
             if not alone:
-                return False  # a build goes on
+                return False  # another process builds the gallery
             for row in rows:
                 try:
                     photo = read_photo(self.photo(row), max_bytes=2**31, max_pixels=2**31)
@@ -389,7 +397,7 @@ class Gallery:
         return True
 
     def adding(self) -> Any:
-        """Keeps other processes from adding; yields whether that was possible.
+        """Return a context manager that locks the gallery; it yields False if another process has the lock.
 
         Raises:
             StorageError: the disk refused.
@@ -401,7 +409,7 @@ class Gallery:
     # -- as a whole
 
     def status(self) -> Status:
-        """What there is.
+        """Return the state of the gallery.
 
         Raises:
             StorageError: the database refused.
@@ -424,13 +432,13 @@ class Gallery:
         )  # fmt: skip
 
     def clear(self) -> int:
-        """Delete it all; consented photos of visitors stay where they are.
+        """Delete the whole gallery; consented photos of flags are not part of it and stay.
 
         Returns:
-            How many photographs that were.
+            The number of kept photos that were deleted.
 
         Raises:
-            RequestError: ``busy``: it is being built.
+            RequestError: ``busy`` if another process builds the gallery.
             StorageError: disk or database refused.
         """
         with self.adding() as alone:
@@ -453,10 +461,10 @@ class Gallery:
 
 
 def embedded(identifier: Identifier, photo: Photo) -> dict[str, Any]:
-    """Columns that a model fills in for a photo.
+    """Return the columns of `GalleryPhoto` that a model fills in for a photo.
 
     Raises:
-        PhotoError: ``damaged``: it sees no pet in it.
+        PhotoError: ``damaged`` if the model finds no pet.
     """
     answer = identifier.identify(photo)
     if not answer.pets:

@@ -1,7 +1,7 @@
-"""Which embeddings are nearest among very many: a graph (HNSW) of usearch, beside the file of exact vectors.
+"""Approximate nearest-neighbour search for large galleries, with an HNSW graph of usearch.
 
-The graph says who may be near; the exact vectors say how near. It lies in one file that is mapped into
-memory, named after the stamp of the index it was made of.
+The graph proposes candidates, which are then ranked by their exact vectors. It is a memory-mapped file beside
+the index, named after the stamp of the index that it was built from.
 """
 
 from __future__ import annotations
@@ -17,36 +17,36 @@ import numpy as np
 
 from smartbreed.core.files import disk_errors, replace_durably
 
-#: Most photographs that are searched exactly, and most that are searched at all.
+#: Most photos that are searched exhaustively, and most that are searched with a graph.
 EXACT, MOST = 100_000, 1_000_000
-#: Vectors added at once.
+#: Vectors added to the graph per call.
 _AT_ONCE = 10_000
-#: Neighbours of the graph that are compared exactly, for each one wanted; at least so many.
+#: Candidates taken from the graph for each result wanted, and the minimum number of candidates.
 _CANDIDATES, _LEAST = 8, 64
 
 
 @cache
 def available() -> bool:
-    """Whether usearch is installed (the extra ``gallery``)."""
+    """True when usearch is installed (the extra ``gallery``)."""
     return find_spec("usearch") is not None
 
 
 def most_photos() -> int:
-    """Most photographs that a gallery holds here."""
+    """Return the most photos that a gallery can hold in this installation."""
     return MOST if available() else EXACT
 
 
 def graph_file(index: Path, stamp: str) -> Path:
-    """Where the graph of an index with this stamp lies, beside ``index``."""
+    """Return the path of the graph for an index file with this stamp, in the same folder."""
     return index.with_name(f"{index.stem}-{hashlib.sha256(stamp.encode()).hexdigest()[:16]}.usearch")
 
 
 def write_graph(path: Path, vectors: np.ndarray) -> None:
-    """Make the graph, and delete those of earlier indexes.
+    """Build and save the graph, and delete those of earlier indexes.
 
     Args:
-        path: as `graph_file` says.
-        vectors: float32 ``(n, d)``; the number of a row is its key.
+        path: from `graph_file`.
+        vectors: float32 ``(n, d)``; the row number becomes the key.
 
     Raises:
         StorageError: the disk refused.
@@ -71,7 +71,12 @@ def write_graph(path: Path, vectors: np.ndarray) -> None:
 
 
 def read_graph(path: Path, count: int, width: int) -> Any:
-    """The graph, mapped into memory; None: there is none, or it is not of so many vectors of this width."""
+    """Return the memory-mapped graph; None if it is missing, unreadable or of another size.
+
+    Args:
+        count: number of vectors that it must have.
+        width: number of dimensions that they must have.
+    """
     from usearch.index import Index
 
     if not path.is_file():
@@ -84,6 +89,6 @@ def read_graph(path: Path, count: int, width: int) -> Any:
 
 
 def candidates(graph: Any, vector: np.ndarray, most: int) -> np.ndarray:
-    """Rows that may be among the ``most`` nearest: int64 ``(m,)``, more than ``most`` if there are more."""
+    """Return rows that may be among the ``most`` nearest: int64 ``(m,)``, usually more than ``most``."""
     found = graph.search(np.asarray(vector, np.float32), max(_CANDIDATES * most, _LEAST))
     return np.asarray(found.keys, np.int64)

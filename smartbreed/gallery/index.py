@@ -1,4 +1,4 @@
-"""Which embeddings are nearest: exact search over one memory-mapped file, or over what a graph proposes."""
+"""Nearest-neighbour search in a memory-mapped file of embeddings, exhaustive or over a graph's candidates."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ _FORMAT = np.lib.format
 
 
 class Index:
-    """Embeddings of one model.
+    """The embeddings of one model, ready to be searched.
 
     Attributes:
-        stamp: says which rows of the database the file was made of.
-        names: ``(n,)``, one a vector.
+        stamp: identifies the database rows that the file was made from.
+        names: ``(n,)``, the name of each vector.
         vectors: float32 ``(n, d)`` of unit length, mapped from the file.
-        graph: of these vectors, as `smartbreed.gallery.graph` has it; None: every vector is compared.
+        graph: graph of these vectors from `smartbreed.gallery.graph`; None to compare every vector.
     """
 
     def __init__(self, stamp: str, names: np.ndarray, vectors: np.ndarray, graph: Any = None) -> None:
         self.stamp, self.names, self.vectors, self.graph = stamp, names, vectors, graph
 
     def nearest(self, vector: np.ndarray, most: int) -> list[tuple[str, float]]:
-        """Names and cosine similarities of the ``most`` nearest, the nearest first."""
+        """Return names and cosine similarities of the ``most`` nearest vectors, nearest first."""
         if self.vectors.ndim != 2 or not len(self.names) or self.vectors.shape[1] != len(vector):
             return []
         unit = np.asarray(vector, np.float32) / max(float(np.linalg.norm(vector)), 1e-9)
@@ -45,11 +45,12 @@ class Index:
 
 
 def write_index(path: Path, stamp: str, rows: Iterable[tuple[str, bytes]], count: int, width: int) -> None:
-    """Replace the file, whole or not at all.
+    """Replace the index file atomically.
 
     Args:
-        rows: name and float16 embedding of each; at most ``count``.
-        width: of an embedding.
+        rows: name and float16 embedding of each photo; those beyond ``count`` are left out.
+        count: number of vectors in the file; missing rows become zeros with an empty name.
+        width: dimensions of an embedding.
 
     Raises:
         StorageError: the disk refused.
@@ -59,7 +60,7 @@ def write_index(path: Path, stamp: str, rows: Iterable[tuple[str, bytes]], count
         make_dirs(path.parent)
         tmp = path.with_name(f"{path.name}.{os.getpid()}.tmp")
         try:
-            # The vectors come first: they are written as they are read, and the names are known at the end.
+            # The vectors come first: they are written as they are read, and the names are known only then.
             with open(tmp, "wb", opener=lambda name, flags: os.open(name, flags, PRIVATE_FILE)) as file:
                 _FORMAT.write_array_header_1_0(
                     file, {"descr": "<f4", "fortran_order": False, "shape": (count, width)}
@@ -71,7 +72,7 @@ def write_index(path: Path, stamp: str, rows: Iterable[tuple[str, bytes]], count
                     written += 1
                     if written == count:
                         break
-                file.write(bytes(4 * width * (count - written)))  # rows went meanwhile
+                file.write(bytes(4 * width * (count - written)))  # some rows were deleted meanwhile
                 np.save(file, names, allow_pickle=False)
                 np.save(file, np.array(stamp), allow_pickle=False)
                 file.flush()
@@ -83,7 +84,7 @@ def write_index(path: Path, stamp: str, rows: Iterable[tuple[str, bytes]], count
 
 
 def read_index(path: Path) -> Index | None:
-    """The file, mapped into memory; None: there is none, or it is of no use."""
+    """Return the memory-mapped index; None if the file is missing or damaged."""
     try:
         with path.open("rb") as file:
             _FORMAT.read_magic(file)

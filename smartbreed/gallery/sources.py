@@ -1,4 +1,4 @@
-"""Where a gallery's photographs come from: a source that says what each of them shows."""
+"""Open labelled photo sources for the gallery and for training."""
 
 from __future__ import annotations
 
@@ -11,18 +11,22 @@ from smartbreed.sources.items import Item, Source, no_source
 from smartbreed.sources.opening import open_source as open_any
 from smartbreed.sources.tables import LABELS
 
-#: ``n02085620-Chihuahua``: how folders of ImageNet's relatives are named.
+#: Prefix of the folder names in datasets derived from ImageNet, such as ``n02085620-Chihuahua``.
 _SYNSET = re.compile(r"^n\d{8}-")
 
 
 def open_source(where: str, config: str = "", split: str = "", *, settings: Settings | None = None) -> Source:
-    """Open a source whose photos have labels: folders of a breed each, or a dataset with a column of breeds.
+    """Open a source with labelled photos: a folder per breed, or a dataset with a column of breeds.
+
+    Photos without a label are skipped.
 
     Args:
-        where, config, split, settings: as `smartbreed.sources.open_source` takes them.
+        where, config, split, settings: as in `smartbreed.sources.opening.open_source`.
 
     Raises:
-        RequestError: ``no_source``: there is nothing like that, or no photo has a label.
+        RequestError: ``no_source`` if the source does not exist or has no labelled photo; ``not_installed``
+            if a package is missing.
+        HubCallError: the Hub refused.
     """
     opened = open_any(where, config, split, settings=settings)
 

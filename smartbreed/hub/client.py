@@ -1,8 +1,8 @@
-"""The only place that talks to a Hub, always through ``huggingface_hub``.
+"""All calls to a Hub, always through ``huggingface_hub``.
 
-`connect` gives the client of the Hub that the settings name; the functions here do with it
+`connect` returns the client of the Hub that the settings name; the functions here use it for
 what the packages need. Each raises a `smartbreed.core.errors.HubCallError` whose ``kind`` says what
-the failure means, and none retries by itself: the caller knows what may wait.
+the failure means. None of them retries: the caller knows what may wait.
 """
 
 from __future__ import annotations
@@ -53,20 +53,20 @@ __all__ = [
 ]
 
 RepoType = Literal["model", "dataset", "space"]
-#: Path → size, sha256 (of large files only) and git's id.
+#: Path → size, sha256 (None unless a large file) and git's blob id.
 Listing = dict[str, tuple[int, str | None, str]]
-#: How the names of our folders for downloads begin, in the system's folder for temporary files.
+#: Prefix of the folders for downloads, in the system's folder for temporary files.
 SCRATCH = "smartbreed-hub-"
 _REPO = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
 _SHA = re.compile(r"[0-9a-f]{40}")
 
 
 class RepoState(NamedTuple):
-    """Where a branch stands.
+    """The current state of a branch.
 
     Attributes:
         sha: full id of its newest commit.
-        created: when the repo was made; another value later means another repo of that name.
+        created: when the repo was created; a different value later means a new repo of the same name.
     """
 
     sha: str
@@ -74,7 +74,7 @@ class RepoState(NamedTuple):
 
 
 class RemoteFile(NamedTuple):
-    """A file of a repo; `sha256` is known of large files only, `oid` is git's id of what git stores."""
+    """A file of a repo; `sha256` is None unless it is large, `oid` is git's id of what git itself stores."""
 
     path: str
     size: int
@@ -83,22 +83,22 @@ class RemoteFile(NamedTuple):
 
 
 def parse_repo(source: str) -> tuple[str, str] | None:
-    """``owner/name[@revision]`` → ``(repo, revision)``, ``main`` unless given; None if it is no repo id."""
+    """Split ``owner/name[@revision]`` into repo and revision (default ``main``); None if it is no repo id."""
     found = _REPO.fullmatch(source)
     return (found["repo"], found["revision"] or "main") if found else None
 
 
 def ensure_repo(api: HfApi, repo: str, repo_type: RepoType, *, private: bool = False) -> None:
-    """Make a repo unless it is there."""
+    """Create a repo unless it exists."""
     with hub_errors(repo):
         api.create_repo(repo, repo_type=repo_type, private=private, exist_ok=True)
 
 
 def repo_state(api: HfApi, repo: str, repo_type: RepoType, revision: str = "main") -> RepoState:
-    """Where a revision stands now.
+    """Return the current state of a revision.
 
     Raises:
-        HubCallError: ``no_repo``, ``no_entry`` for a revision that is not there, and the others.
+        HubCallError: ``no_repo``, ``no_entry`` if the revision does not exist, or another kind.
     """
     with hub_errors(repo):
         info = api.repo_info(repo, repo_type=repo_type, revision=revision)
@@ -108,7 +108,7 @@ def repo_state(api: HfApi, repo: str, repo_type: RepoType, revision: str = "main
 def list_files(
     api: HfApi, repo: str, repo_type: RepoType, revision: str, folder: str | None = None
 ) -> dict[str, RemoteFile]:
-    """Every file of a revision, by path; nothing when the folder is not there."""
+    """Return every file of a revision, or of a folder in it, by path; empty if the folder does not exist."""
     from huggingface_hub.hf_api import RepoFile
 
     found: dict[str, RemoteFile] = {}
@@ -127,7 +127,7 @@ def list_files(
 
 
 def file_at(api: HfApi, repo: str, repo_type: RepoType, path: str, revision: str) -> RemoteFile | None:
-    """One file of a revision; None when it is not there."""
+    """Return one file of a revision; None if it does not exist."""
     from huggingface_hub.hf_api import RepoFile
 
     with hub_errors(repo):
@@ -148,19 +148,19 @@ def commit_files(
     parent: str | None = None,
     delete: Iterable[str] = (),
 ) -> str:
-    """One commit to ``main``; files that are there already with the same content add nothing.
+    """Make one commit to ``main``; files whose content is there already add nothing.
 
     Args:
         files: content by path in the repo.
-        parent: full sha the branch must stand at; None: wherever it stands.
+        parent: full sha that the branch must be at; None: any.
         delete: paths of files to delete.
 
     Returns:
         The full sha of the commit.
 
     Raises:
-        HubCallError: ``stale`` when the branch stands elsewhere. After ``retry`` the commit may
-            have been applied: look, or send the same again.
+        HubCallError: ``stale`` if the branch is not at ``parent``. After ``retry`` the commit may
+            have been applied: check, or send the same commit again.
     """
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
@@ -183,7 +183,7 @@ def commit_files(
 
 
 def tag(api: HfApi, repo: str, repo_type: RepoType, name: str, revision: str, message: str = "") -> None:
-    """Tag a revision; a tag of that name stays where it is."""
+    """Tag a revision; an existing tag of that name is not moved."""
     with hub_errors(repo):
         api.create_tag(
             repo, tag=name, revision=revision, tag_message=message, repo_type=repo_type, exist_ok=True
@@ -191,37 +191,37 @@ def tag(api: HfApi, repo: str, repo_type: RepoType, name: str, revision: str, me
 
 
 def list_tags(api: HfApi, repo: str, repo_type: RepoType) -> dict[str, str]:
-    """Full sha by tag."""
+    """Return the full sha of each tag."""
     with hub_errors(repo):
         refs = api.list_repo_refs(repo, repo_type=repo_type)
     return {ref.name: str(ref.target_commit) for ref in refs.tags}
 
 
 def list_commits(api: HfApi, repo: str, repo_type: RepoType, revision: str = "main") -> list[tuple[str, str]]:
-    """Full sha and title of every commit of a revision, newest first."""
+    """Return full sha and title of every commit of a revision, newest first."""
     with hub_errors(repo):
         commits = api.list_repo_commits(repo, repo_type=repo_type, revision=revision)
     return [(commit.commit_id, commit.title) for commit in commits]
 
 
 def commit_dates(api: HfApi, repo: str, repo_type: RepoType) -> dict[str, dt.datetime]:
-    """When each commit of ``main`` was made, by its full sha."""
+    """Return when each commit of ``main`` was made, by its full sha."""
     with hub_errors(repo):
         commits = api.list_repo_commits(repo, repo_type=repo_type)
     return {commit.commit_id: commit.created_at for commit in commits}
 
 
 def download_file(api: HfApi, repo: str, repo_type: RepoType, path: str, revision: str, folder: Path) -> Path:
-    """One file of a revision into a folder; nothing goes into the user's cache."""
+    """Download one file of a revision into a folder; the user's cache is not used."""
     with hub_errors(repo):
         return Path(api.hf_hub_download(repo, path, repo_type=repo_type, revision=revision, local_dir=folder))
 
 
 def download_snapshot(api: HfApi, repo: str, repo_type: RepoType, revision: str, cache_dir: Path) -> Path:
-    """Every file of one commit, from the Hub or from what was downloaded before.
+    """Return a folder with every file of one commit, from the Hub or from an earlier download.
 
-    The library returns an incomplete folder without a word when its cache is partial and the Hub
-    is down. So the list of files is kept once it is known, and each download is compared with it,
+    If its cache is partial and the Hub is down, the library silently returns an incomplete folder.
+    So the list of files is saved once it is known, and each download is compared with it,
     contents included.
 
     Args:
@@ -229,10 +229,10 @@ def download_snapshot(api: HfApi, repo: str, repo_type: RepoType, revision: str,
         cache_dir: where downloads are kept.
 
     Returns:
-        A folder that holds exactly the files of the commit.
+        A folder that contains exactly the files of the commit.
 
     Raises:
-        HubCallError: also when a file is missing or is not what the Hub lists.
+        HubCallError: also if a file is missing or differs from the Hub's listing.
         StorageError: the disk refused.
     """
     if not _SHA.fullmatch(revision):
@@ -263,7 +263,7 @@ def _known_listing(file: Path) -> Listing | None:
 
 
 def _listing(api: HfApi, repo: str, repo_type: RepoType, revision: str) -> Listing:
-    # Listing retries for half a minute when there is no answer; this one asks once.
+    # Without an answer, listing would retry for half a minute; this call fails at once.
     repo_state(api, repo, repo_type, revision)
     return {
         file.path: (file.size, file.sha256, file.oid)
@@ -272,7 +272,7 @@ def _listing(api: HfApi, repo: str, repo_type: RepoType, revision: str) -> Listi
 
 
 def _check(repo: str, file: Path, path: str, size: int, sha256: str | None, oid: str) -> None:
-    """Compare a downloaded file with the Hub's listing; a wrong one is removed so that it is fetched anew."""
+    """Compare a downloaded file with the Hub's listing; delete a wrong one so that it is fetched again."""
     right = file.is_file() and file.stat().st_size == size
     if right:
         if sha256 is not None:
@@ -296,7 +296,7 @@ def _check(repo: str, file: Path, path: str, size: int, sha256: str | None, oid:
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """A folder that is gone after the block.
+    """Create a folder that is deleted after the block.
 
     Raises:
         StorageError: the disk refused, also inside the block.
@@ -309,10 +309,10 @@ def scratch_folder() -> Iterator[Path]:
 
 
 def read_file(api: HfApi, repo: str, repo_type: RepoType, path: str, revision: str) -> bytes | None:
-    """The bytes of a small file; None when it is not there.
+    """Return the bytes of a small file; None if it does not exist.
 
     Raises:
-        StorageError: the disk refused to hold it for a moment.
+        StorageError: the disk refused the temporary copy.
     """
     try:
         with scratch_folder() as folder:
@@ -324,11 +324,11 @@ def read_file(api: HfApi, repo: str, repo_type: RepoType, path: str, revision: s
 
 
 def erase_contents(api: HfApi, repo: str, repo_type: RepoType, contents: Iterable[str]) -> int:
-    """Take large files out of every commit of a repo, by their sha256; how many were there.
+    """Remove large files, given by sha256, from every commit of a repo; return how many were found.
 
-    Commits after them get new ids. The embedded Hub removes the bytes at once, also of an upload
-    whose commit never came when it runs in this process (a served one with its next garbage
-    collection), huggingface.co in its own time; copies that others have downloaded are not reached.
+    Later commits get new ids. The embedded Hub removes the bytes at once. Bytes of an upload that was never
+    committed go at once too if the Hub runs in this process, else with its next garbage collection.
+    huggingface.co removes bytes in its own time. Copies that others have downloaded are not reached.
     """
     from localhub.maintenance import discard
 
@@ -343,7 +343,7 @@ def erase_contents(api: HfApi, repo: str, repo_type: RepoType, contents: Iterabl
 
 
 def delete_repo(api: HfApi, repo: str, repo_type: RepoType) -> None:
-    """Delete a repo with all its history, if it is there; the embedded Hub removes the bytes at once."""
+    """Delete a repo with all its history, if it exists; the embedded Hub removes the bytes at once."""
     from localhub.maintenance import forget_unreachable
 
     with hub_errors(repo):

@@ -1,8 +1,8 @@
-"""Which Hub this installation uses, and the client that reaches it.
+"""Choose the Hub of this installation, and create the client that reaches it.
 
-``SMARTBREED_HUB`` decides; empty, it is the Hub of ``HF_ENDPOINT`` or ``HF_TOKEN`` when
+``SMARTBREED_HUB`` decides. If it is empty, the Hub is that of ``HF_ENDPOINT`` or ``HF_TOKEN`` if
 either is set, else the embedded one, mounted in this process on ``SMARTBREED_HOME/hub``.
-Everything here is safe to call at any time and from any thread; nothing is sent.
+Everything here is safe to call at any time and from any thread; no request is sent.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from smartbreed.core.settings import Settings
 
 HUGGING_FACE = "https://huggingface.co"
-#: How the embedded Hub is called where people and tables name a Hub.
+#: Name of the embedded Hub in messages and tables.
 EMBEDDED = "embedded"
 
 _guard = threading.Lock()
@@ -31,11 +31,11 @@ _stores: dict[str, HubStore] = {}
 
 
 class Hub(NamedTuple):
-    """One Hub.
+    """A Hub.
 
     Attributes:
-        name: ``embedded`` or its address; what is published is remembered under it.
-        endpoint: address for clients; of the embedded one a made-up one of this process.
+        name: ``embedded`` or the address; publications are recorded under it.
+        endpoint: address for clients; for the embedded Hub, a made-up one that is valid in this process only.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Hub(NamedTuple):
 
 
 def chosen_hub(settings: Settings) -> Hub:
-    """The Hub the settings ask for; nothing is imported or opened."""
+    """Return the Hub that the settings ask for; nothing is imported or opened."""
     asked = settings.hub
     if not asked:
         endpoint, token = os.environ.get("HF_ENDPOINT", ""), os.environ.get("HF_TOKEN", "")
@@ -59,14 +59,14 @@ def chosen_hub(settings: Settings) -> Hub:
 
 
 def connect(settings: Settings) -> HfApi:
-    """The client of the Hub that the settings ask for; the same one every time.
+    """Return the client of the Hub that the settings ask for; the same one every time.
 
-    Time-outs are set for every request of ``huggingface_hub`` in this process, and uploads by
-    xet are switched off unless the Hub is huggingface.co: the client does not ask whether a
-    Hub knows it. A Hub that cannot be reached is noticed by the first call, not here.
+    Time-outs are set for every request of ``huggingface_hub`` in this process, and xet uploads
+    are switched off unless the Hub is huggingface.co, because the client does not check whether a
+    Hub supports them. An unreachable Hub is noticed by the first call, not here.
 
     ``datasets``, ``ModelCard`` and keras read ``HF_ENDPOINT`` instead of this client: use the
-    functions of `smartbreed.hub.client`, or a process of their own with that variable.
+    functions of `smartbreed.hub.client`, or a separate process with that variable.
     """
     hub = chosen_hub(settings)
     token = os.environ.get("HF_TOKEN", "")
@@ -79,7 +79,7 @@ def connect(settings: Settings) -> HfApi:
             from huggingface_hub import HfApi
             from huggingface_hub.utils.tqdm import disable_progress_bars
 
-            disable_progress_bars()  # stdout and stderr are for what we say ourselves
+            disable_progress_bars()  # stdout and stderr are for the app's own messages
             session.install()
             # A token stored for huggingface.co is not sent to other Hubs.
             known = token or (None if _is_hugging_face(hub.endpoint) else False)
@@ -91,7 +91,7 @@ def connect(settings: Settings) -> HfApi:
 
 
 def embedded_store(settings: Settings) -> HubStore | None:
-    """The store behind `connect` when that is the embedded Hub, for listeners and garbage collection."""
+    """Return the embedded Hub's store, for listeners and garbage collection; None if another Hub is used."""
     hub = chosen_hub(settings)
     if not hub.embedded:
         return None
@@ -100,12 +100,12 @@ def embedded_store(settings: Settings) -> HubStore | None:
 
 
 def mounted_store(endpoint: str) -> HubStore | None:
-    """The store behind an endpoint that `connect` has mounted in this process."""
+    """Return the store behind an endpoint that `connect` has mounted in this process, or None."""
     return _stores.get(endpoint)
 
 
 def disconnect() -> None:
-    """Close the embedded Hubs of this process and forget all clients; the next `connect` begins anew."""
+    """Close the embedded Hubs of this process and drop all clients; the next `connect` starts afresh."""
     from smartbreed.hub.embedded import unmount_in_process
 
     with _guard:
@@ -133,12 +133,12 @@ def _is_hugging_face(endpoint: str) -> bool:
 
 
 def _import_whole() -> None:
-    """Import what the client imports at its first call: two threads that meet there can miss names."""
+    """Import now what the client imports at its first call: two threads that race there can miss names."""
     import huggingface_hub.hf_api  # noqa: F401
 
 
 def _forget() -> None:
-    """In a forked child the parent's threads and database connections are of no use."""
+    """Reset this module in a forked child, where inherited threads and database connections are unusable."""
     global _guard
     _guard = threading.Lock()
     _made.clear()

@@ -1,6 +1,6 @@
-"""Putting this program on a Hugging Face Space: what goes there, and how it is set up.
+"""Deploy this program to a Hugging Face Space: what is sent, and how the Space is set up.
 
-`plan` looks and decides, `carry_out` does; nothing is changed at the Hub before that.
+`plan` checks and decides, `carry_out` acts; before that, nothing is changed at the Hub.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from smartbreed.hub.deployment_files import collect_files
 
 #: The folder that holds ``app.py``, ``smartbreed`` and ``training``.
 ROOT = Path(__file__).resolve().parents[2]
-#: Where a bucket is mounted; SMARTBREED_HOME on the Space.
+#: Where a bucket is mounted; it is then SMARTBREED_HOME on the Space.
 DATA = "/data"
 _TRIES = 3
 T = TypeVar("T")
@@ -28,12 +28,12 @@ _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 @dataclass(frozen=True)
 class Plan:
-    """What a deployment does.
+    """What a deployment will do.
 
     Attributes:
         files: of the Space, by path; a `Path` is read when it is sent.
-        secrets: their values never appear in a text.
-        bucket: mounted at `DATA`; empty: the disk of the Space, which is empty after each restart.
+        secrets: by name; their values never appear in any text.
+        bucket: mounted at `DATA`; empty: the Space's own disk is used, which is empty after each restart.
         warnings: what a person should know, in sentences.
     """
 
@@ -63,15 +63,15 @@ def plan(
     """Decide what to send and set.
 
     Args:
-        settings: name the model and dataset repo, unless they are still the default; then they go
-            beside the Space.
+        settings: name the model and dataset repos; those that still have the default name go
+            under the Space's owner instead.
         space: ``owner/name``.
         variables, secrets: of the Space's environment.
-        bucket: ``owner/name`` of a bucket that exists.
+        bucket: ``owner/name`` of an existing bucket; empty: none.
         root: a checkout of this program.
 
     Raises:
-        RequestError: a name makes no sense, or this is no checkout.
+        RequestError: a name is invalid, or ``root`` is no checkout.
     """
     for what, name in (("A Space", space), ("A bucket", bucket)):
         if (name or what == "A Space") and not re.fullmatch(REPO_ID, name):
@@ -91,7 +91,7 @@ def plan(
         f"{PREFIX}DATASET": dataset,
         # Without a token the Space would otherwise use an embedded Hub on its own disk.
         f"{PREFIX}HUB": "https://huggingface.co" if hub.embedded else hub.endpoint,
-        # The disk may be gone at any moment: what waits there should be little.
+        # The disk may be lost at any moment, so little should wait there.
         f"{PREFIX}PUBLISH_EVERY": "30",
         f"{PREFIX}PUBLISH_SIZE": "1",
         **({f"{PREFIX}HOME": DATA} if bucket else {}),
@@ -113,16 +113,16 @@ def plan(
 
 
 def carry_out(settings: Settings, made: Plan, say: Callable[[str], None]) -> str:
-    """Make or update the three repos; what is as it should be is left alone.
+    """Create or update the three repos; what is already as planned is left alone.
 
     Args:
-        say: called with each step, in a sentence.
+        say: called with a few words about each step.
 
     Returns:
         The Space's commit.
 
     Raises:
-        HubCallError: the Hub refused or cannot be reached; doing it again goes on where it ended.
+        HubCallError: the Hub refused or cannot be reached; a repeated call continues where this one stopped.
     """
     from smartbreed.hub.client import commit_files, connect, ensure_repo, list_files, repo_state
     from smartbreed.hub.space import check_card, create_space, mount_bucket, set_environment, set_hardware
@@ -158,7 +158,7 @@ def carry_out(settings: Settings, made: Plan, say: Callable[[str], None]) -> str
 
 
 def _insistently(send: Callable[[], T]) -> T:
-    """What a lost answer was about may have been done: sending the same again does not do it twice."""
+    """Call ``send`` up to three times; repeating a call whose answer was lost does not apply it twice."""
     for attempt in range(1, _TRIES):
         try:
             return send()
@@ -170,7 +170,11 @@ def _insistently(send: Callable[[], T]) -> T:
 
 
 def _first_release(api: Any, repo: str) -> str:
-    """Publish the embedded model where nothing is; what was done, for the sentence."""
+    """Publish the embedded model if the repo has none, or add the tag that an earlier deployment missed.
+
+    Returns:
+        What was done, as the end of a sentence; empty if nothing.
+    """
     from smartbreed.hub.client import commit_files, list_files, list_tags, tag
     from smartbreed.inference.bundle import CONFIG, load_bundle
 
@@ -191,7 +195,7 @@ def _first_release(api: Any, repo: str) -> str:
 
 
 def _untagged(api: Any, repo: str, title: str, path: str, content: bytes) -> str:
-    """The commit of an earlier deployment that ended before its tag; empty when there is none."""
+    """Return the commit of an earlier deployment that stopped before its tag; empty if there is none."""
     from smartbreed.hub.client import list_commits, read_file
 
     for sha, message in list_commits(api, repo, "model"):

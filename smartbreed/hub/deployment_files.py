@@ -1,4 +1,4 @@
-"""Which files a Space needs, and the head of its README.md."""
+"""Collect the files that a Space needs, and write the front matter of its README.md."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from smartbreed.core.errors import RequestError
 
-#: The pages are there for the links of README.md, which the Hub shows.
+#: Pages that README.md links to, which the Hub shows.
 _PAGES = (
     "CHANGELOG.md",
     "CITATION.cff",
@@ -23,20 +23,20 @@ _FOLDERS = ("smartbreed", "localhub", "training", "docs")
 _LEFT_OUT = ("__pycache__", ".pyc", ".DS_Store")
 _HEAD = re.compile(r"\A---\n(.*?)^---\n", re.DOTALL | re.MULTILINE)
 _PSYCOPG = "psycopg[binary]==3.3.9"
-#: Drivers that a database's address may need and a usual installation has not.
+#: Start of a database URL → the driver that it needs and that requirements.txt lacks.
 _DRIVERS = {"postgresql+psycopg:": _PSYCOPG, "postgresql:": _PSYCOPG, "postgres:": _PSYCOPG}
 
 
 def collect_files(root: Path, database: str, links: dict[str, Any]) -> dict[str, bytes | Path]:
-    """Every file by its path in the Space; a `Path` is read when it is sent.
+    """Return every file by its path in the Space; a `Path` is read when it is sent.
 
     Args:
         root: a checkout of this program.
-        database: its address, which may need a driver.
-        links: ``models`` and ``datasets`` that the README's head names.
+        database: URL of the database, which may need a driver.
+        links: ``models`` and ``datasets`` for the README's front matter.
 
     Raises:
-        RequestError: this is no checkout, or its README has no head.
+        RequestError: ``root`` is no checkout, or its README has no front matter.
     """
     if not (root / "app.py").is_file() or not (root / "training").is_dir():
         raise RequestError(
@@ -57,14 +57,14 @@ def collect_files(root: Path, database: str, links: dict[str, Any]) -> dict[str,
 
 
 def space_card(readme: str, links: Mapping[str, Any]) -> str:
-    """README.md with the head of a Space.
+    """Return README.md with the front matter of a Space.
 
     Args:
-        readme: with a head.
-        links: ``models`` and ``datasets`` it names.
+        readme: text with front matter.
+        links: ``models`` and ``datasets`` to add to it.
 
     Raises:
-        RequestError: it has no head.
+        RequestError: it has no front matter, or one that cannot be read.
     """
     import yaml  # type: ignore[import-untyped]
 

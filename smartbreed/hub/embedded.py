@@ -1,4 +1,4 @@
-"""The embedded Hub in this process: mounted for the client, kept in order, its errors as ours."""
+"""The embedded Hub in this process: mount it for the client, maintain it, and translate its errors."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from smartbreed.core.maintenance import Maintenance
 from smartbreed.hub import session
 
 log = logging.getLogger(__name__)
-#: Most problems that are kept for people to read.
+#: Maximum number of problems that are kept for people to read.
 _MOST = 20
 
 
 @contextmanager
 def embedded_errors() -> Iterator[None]:
-    """Raise what the embedded Hub raises as a `SmartBreedError` with the same sentence."""
+    """Translate errors of the embedded Hub into a `SmartBreedError` with the same sentence."""
     try:
         yield
     except hub.SettingError as error:
@@ -38,11 +38,11 @@ def embedded_errors() -> Iterator[None]:
 def mount_in_process(app: HubApp, host: str) -> str:
     """Let ``huggingface_hub`` reach `app` in this process under a made-up host name.
 
-    Pass ``HfApi(endpoint=…)`` what this returns. ``datasets`` and keras read ``HF_ENDPOINT`` instead,
-    which has to be set before they are imported. Uploads by xet are off in this process from now on.
+    Pass the result to ``HfApi(endpoint=…)``. ``datasets`` and keras read ``HF_ENDPOINT`` instead,
+    which has to be set before they are imported. This switches xet uploads off in this process.
 
     Args:
-        host: a made-up name of `session.DOMAIN`, such as ``pets.hub.smartbreed.invalid``.
+        host: a made-up name in `session.DOMAIN`, such as ``pets.hub.smartbreed.invalid``.
 
     Returns:
         The endpoint.
@@ -61,9 +61,10 @@ def unmount_in_process(host: str) -> None:
 
 
 def hub_maintenance(root: Path) -> Maintenance:
-    """Garbage collection and a look for what is missing, once a day; nothing where no Hub is yet.
+    """Return the daily job that collects garbage and checks for missing files.
 
-    Contents are not read: ``smartbreed hub check --contents`` does that.
+    It does nothing where no Hub exists yet. File contents are not read: ``smartbreed hub check --contents``
+    does that.
 
     Args:
         root: folder of the store.

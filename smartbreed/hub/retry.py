@@ -1,8 +1,8 @@
-"""What a failed call to a Hub means: try again later, look again, or ask a person.
+"""Classify failed calls to a Hub: try again later, read again, or ask a person.
 
 The client of ``huggingface_hub`` 2.4 retries no commit and no creation of a repo, whatever
-the server says. Anything that may have reached the Hub (5xx, time-outs) is of unknown
-outcome: sending identical bytes again is harmless, so that is what "retry" means here.
+the server says. A call that may have reached the Hub (5xx, time-outs) has an unknown
+outcome. Sending identical bytes again is harmless, so that is what "retry" means here.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LONGEST_S = 3600.0
 _FIRST_S = 5.0
 
 Kind = Literal["retry", "stale", "no_repo", "no_entry", "refused"]
-#: The library raises these as they are, wherever it keeps a file.
+#: Error numbers of a full disk, which the library raises unchanged wherever it writes a file.
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _LATER = frozenset({408, 425, 429})
 _SENTENCES = {
@@ -38,12 +38,12 @@ _SENTENCES = {
 
 
 def pause_s(attempts: int, retry_after_s: float | None = None, *, luck: float | None = None) -> float:
-    """Seconds until the next attempt: exponential with jitter, at most an hour.
+    """Return the seconds until the next attempt: exponential backoff with jitter, at most an hour.
 
     Args:
-        attempts: how many have failed in a row, from 1.
-        retry_after_s: what the Hub asked for; never shortened, but held to the hour.
-        luck: in [0, 1) instead of a random number.
+        attempts: number of consecutive failures, from 1.
+        retry_after_s: what the Hub asked for; never shortened, except to an hour.
+        luck: number in [0, 1) to use instead of a random one.
     """
     share = random.random() if luck is None else luck
     backoff = _FIRST_S * 2.0 ** min(max(attempts, 1) - 1, 16) * (0.5 + share)
@@ -55,7 +55,7 @@ def hub_errors(what: str) -> Iterator[None]:
     """Translate whatever ``huggingface_hub`` raises inside the block.
 
     Args:
-        what: the repo, named at the end of the sentence.
+        what: the repo, named at the end of the message.
 
     Raises:
         HubCallError: see its ``kind``.
@@ -69,7 +69,7 @@ def hub_errors(what: str) -> Iterator[None]:
 
 
 def explain(error: BaseException, what: str) -> HubCallError:
-    """The meaning of an exception of ``huggingface_hub``, its transport or the network."""
+    """Return the `HubCallError` for an exception of ``huggingface_hub``, its transport or the network."""
     import httpx2
     from huggingface_hub import errors as hf
 
@@ -97,7 +97,7 @@ def explain(error: BaseException, what: str) -> HubCallError:
         if isinstance(one, ValueError) and "LFS batch API returned errors" in str(one):
             said = " ".join(str(one).split())[:300]
             return _call("refused", f"The Hub does not take a file ({said})", what, status=413)
-    # Whatever else goes wrong on the way (xet's own errors among it) may pass.
+    # Any other failure on the way, such as xet's own errors, may be temporary.
     return _call("retry", f"Talking to the Hub failed ({type(error).__name__})", what)
 
 
@@ -116,7 +116,7 @@ def _of_status(error: Exception, status: int, headers: Mapping[str, str], what: 
     reason = _SENTENCES.get(status, f"The Hub answered with an error ({status})")
     reason += f" (it says: {said})" if said else ""
     if status in (404, 401) and isinstance(error, hf.RepositoryNotFoundError):
-        if status == 401:  # on huggingface.co also for a missing repo without a token
+        if status == 401:  # huggingface.co also answers 401 for a missing repo if no token is sent
             return _call("refused", _SENTENCES[401], what, status=401)
         return _call("no_repo", "There is no such repo, or this token may not see it", what)
     if isinstance(error, hf.RevisionNotFoundError):
@@ -145,7 +145,10 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds: a number or a date in ``Retry-After``, or the window of huggingface.co's ``RateLimit``."""
+    """Return the seconds to wait, from ``Retry-After`` or huggingface.co's ``RateLimit``; None if not given.
+
+    ``Retry-After`` is a number of seconds or a date.
+    """
     from huggingface_hub.utils._http import parse_ratelimit_headers
 
     text = headers.get("retry-after", "").strip()

@@ -1,4 +1,4 @@
-"""The HTTP client ``huggingface_hub`` uses in this process: time-outs, and Hubs mounted in it."""
+"""The HTTP client that ``huggingface_hub`` uses in this process, with time-outs and in-process Hubs."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Seconds any single request may take to connect or to send its next bytes: the library's
-#: default is none, so a server that accepts and never answers would hang it for ever.
+#: Seconds that any request may take to connect, or to send or receive its next bytes. The library sets no
+#: limit, so a server that accepts a connection and never answers would hang it for ever.
 TIMEOUT = 20.0
 
-#: Hubs mounted in this process have hosts of this domain. A client finds them at each request: mounting one
-#: closes no client that another thread is reading with.
+#: Domain of the hosts of Hubs mounted in this process. A client looks them up at each request, so mounting
+#: one closes no client that another thread is reading with.
 DOMAIN = "hub.smartbreed.invalid"
 
 _guard = threading.Lock()
@@ -27,7 +27,7 @@ _installed = False
 
 
 def install() -> None:
-    """Make ``huggingface_hub`` use `make_client`; once, further calls change nothing."""
+    """Make ``huggingface_hub`` use `make_client`; further calls change nothing."""
     global _installed
     from huggingface_hub import set_client_factory
 
@@ -41,7 +41,7 @@ def mount(host: str, transport: httpx2.BaseTransport) -> None:
     """Send requests for `host` through `transport` instead of the network.
 
     Raises:
-        ValueError: `host` is not one of `DOMAIN`.
+        ValueError: `host` is not in `DOMAIN`.
     """
     if not host.endswith(f".{DOMAIN}"):
         raise ValueError(f"A mounted Hub's host ends with .{DOMAIN}. Received: {host}.")
@@ -50,20 +50,20 @@ def mount(host: str, transport: httpx2.BaseTransport) -> None:
 
 
 def unmount(host: str) -> httpx2.BaseTransport | None:
-    """Undo `mount`; what requests for `host` went through, None where nothing was mounted."""
+    """Undo `mount`; return the transport of `host`, or None if nothing was mounted."""
     return _mounted.pop(host, None)
 
 
 def switch_xet_off() -> None:
-    """Uploads by xet are off in this process: the client does not ask whether a Hub knows it."""
+    """Switch xet uploads off in this process: the client does not check whether a Hub supports them."""
     os.environ["HF_HUB_DISABLE_XET"] = "1"
     constants = sys.modules.get("huggingface_hub.constants")
-    if constants is not None:  # it has been imported already; it reads this attribute at each use
+    if constants is not None:  # already imported; it reads this attribute at each use
         constants.HF_HUB_DISABLE_XET = True  # type: ignore[attr-defined]
 
 
 def make_client() -> httpx2.Client:
-    """A client as the library's own, with time-outs and the mounted Hubs."""
+    """Create a client like the library's own, with time-outs and the mounted Hubs."""
     import httpx2
     from huggingface_hub.utils._http import hf_request_event_hook
 
@@ -75,7 +75,7 @@ def make_client() -> httpx2.Client:
             return transport.handle_request(request)
 
     def check(request: Any) -> None:
-        # HF_HUB_OFFLINE is about the network, which a Hub mounted in this process does not need.
+        # HF_HUB_OFFLINE concerns the network, which a Hub mounted in this process does not need.
         if request.url.host not in _mounted:
             hf_request_event_hook(request)
 
@@ -86,7 +86,7 @@ def make_client() -> httpx2.Client:
         }
 
     class Unreachable(httpx2.BaseTransport):
-        """In place of the network, when what the environment says of it cannot be used."""
+        """Replaces the network when the environment's proxy or certificates cannot be used."""
 
         def __init__(self, reason: str) -> None:
             self._reason = reason

@@ -1,4 +1,4 @@
-"""Settings of a Space, through the client; `smartbreed.hub.client` has what concerns its files."""
+"""Settings of a Space, through the client; `smartbreed.hub.client` handles its files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def create_space(api: HfApi, space: str, *, private: bool) -> None:
-    """Make a Gradio Space unless it is there; ``private`` is set on one that is there, too."""
+    """Create a Gradio Space unless it exists; ``private`` is applied to an existing one, too."""
     with hub_errors(space):
         api.create_repo(space, repo_type="space", space_sdk="gradio", private=private, exist_ok=True)
         if private:
@@ -23,7 +23,7 @@ def create_space(api: HfApi, space: str, *, private: bool) -> None:
 def set_environment(
     api: HfApi, space: str, *, variables: Mapping[str, str], secrets: Mapping[str, str]
 ) -> list[str]:
-    """Set what is not so already; secrets always, since they cannot be read. Returns the names set."""
+    """Set variables that differ, and all secrets, since those cannot be read back; return the names set."""
     with hub_errors(space):
         there = {key: variable.value for key, variable in api.get_space_variables(space).items()}
         changed = [key for key, value in variables.items() if there.get(key) != value]
@@ -35,7 +35,7 @@ def set_environment(
 
 
 def set_hardware(api: HfApi, space: str, hardware: str) -> bool:
-    """Ask for a hardware; False when the Space has it or has asked for it already."""
+    """Request hardware; return False if the Space has it or has requested it already."""
     with hub_errors(space):
         runtime = api.get_space_runtime(space)
         if hardware in (runtime.requested_hardware, runtime.hardware):
@@ -45,7 +45,7 @@ def set_hardware(api: HfApi, space: str, hardware: str) -> bool:
 
 
 def mount_bucket(api: HfApi, space: str, bucket: str, path: str) -> bool:
-    """Mount a bucket, beside what is mounted elsewhere; False when it is there already."""
+    """Mount a bucket and keep the mounts at other paths; return False if it is mounted already."""
     from huggingface_hub import Volume
 
     with hub_errors(space):
@@ -58,16 +58,16 @@ def mount_bucket(api: HfApi, space: str, bucket: str, path: str) -> bool:
 
 
 def check_card(api: HfApi, text: str) -> None:
-    """Let the Hub check the head of a Space's README.md.
+    """Let the Hub validate the front matter of a Space's README.md.
 
     Raises:
-        HubCallError: ``refused`` with what it says; the others as usual.
+        HubCallError: ``refused`` with the Hub's complaint; other kinds as usual.
     """
     try:
         with hub_errors("README.md"):
             api._validate_yaml(text, repo_type="space")
     except HubCallError as error:
-        if isinstance(error.__cause__, ValueError):  # what the client makes of the Hub's complaints
+        if isinstance(error.__cause__, ValueError):  # how the client raises the Hub's complaints
             said = " ".join(str(error.__cause__).split())[:500]
             raise HubCallError("refused", f"The head of README.md is not valid: {said}") from None
         raise

@@ -1,4 +1,4 @@
-"""The languages of the pages: which one a visitor reads, and the sentences of each by the English one."""
+"""The languages of the pages: which one a visitor reads, and the translations of English sentences."""
 
 from smartbreed.i18n.languages import ENGLISH, LANGUAGES, language, negotiated, speaking
 from smartbreed.i18n.sentences import (

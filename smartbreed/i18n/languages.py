@@ -1,4 +1,4 @@
-"""Which language a visitor reads: what was chosen here, else what the browser asks for, else English."""
+"""Choose the language of a page: the visitor's choice here, else what the browser asks for, else English."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from contextvars import ContextVar
 from babel.core import negotiate_locale
 
 ENGLISH = "en"
-#: By code, each in its own words.
+#: Code → the language's own name.
 LANGUAGES = {ENGLISH: "English", "de": "Deutsch", "es": "Español"}
 
 _spoken: ContextVar[str] = ContextVar("language", default=ENGLISH)
-#: Asked first; they answer an empty text where they do not know.
+#: Asked before the context variable; each returns an empty text if it does not know.
 _SOURCES: list[Callable[[], str]] = []
 
 
 def language() -> str:
-    """The language of the page that is being made; English outside of pages."""
+    """Return the language of the page being rendered; English outside of pages."""
     return next(filter(None, (source() for source in _SOURCES)), "") or _spoken.get()
 
 
 def ask_first(source: Callable[[], str]) -> None:
-    """Ask ``source`` for the language before the context: gradio's events run outside of their request's."""
+    """Ask ``source`` before the context variable: Gradio's events run outside of their request's context."""
     if source not in _SOURCES:
         _SOURCES.append(source)
 
 
 @contextmanager
 def speaking(code: str) -> Iterator[None]:
-    """Within it, pages are made in this language."""
+    """Render pages in this language inside the block."""
     token = _spoken.set(code)
     try:
         yield
@@ -39,10 +39,10 @@ def speaking(code: str) -> Iterator[None]:
 
 
 def negotiated(chosen: str, accepted: str) -> str:
-    """The language of a request.
+    """Return the language for a request.
 
     Args:
-        chosen: what the visitor chose here, if anything.
+        chosen: what the visitor chose on this site; may be empty.
         accepted: the header ``Accept-Language``.
     """
     if chosen in LANGUAGES:
@@ -57,7 +57,7 @@ def _parts(header: str) -> list[tuple[str, str, str]]:
 
 
 def _weight(quality: str) -> float:
-    """Of ``q=0.8``; one where it is missing, none where it is no number."""
+    """Parse a weight such as ``q=0.8``: 1 if it is missing, 0 if it is not a number."""
     name, _, value = quality.strip().partition("=")
     try:
         return float(value) if name else 1.0

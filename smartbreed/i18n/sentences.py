@@ -1,4 +1,4 @@
-"""Sentences in the language of the page that is being made.
+"""Translate sentences into the language of the page being rendered.
 
 The catalogues are gettext's (``locales/<language>/LC_MESSAGES/messages.po``); a sentence without a
 translation stays English. Placeholders are named: ``gettext("%(count)s photos", count=3)``.
@@ -21,37 +21,37 @@ from smartbreed.i18n.languages import ENGLISH, language
 from smartbreed.i18n.things import SCRIPT_TWINS, fitting, fitting_number, of_things
 
 LOCALES = Path(__file__).with_name("locales")
-#: Comments by which ``make messages`` says where a sentence is used.
+#: Comments that ``make messages`` writes into the catalogues to say where a sentence is used.
 SCRIPT, ERROR, REPORTED = "script", "error", "reported"
 _SENTENCE_END = re.compile(r"(?<=[.?!]) (?=[A-Z])")
-#: Between two phrases of a list, each of which ends with figures in brackets.
+#: Separates the phrases of a list in which each phrase ends with figures in brackets.
 _LISTED = re.compile(r"(?<=\)), ")
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s")
 
 
 def gettext(sentence: str, /, **values: Any) -> str:
-    """The sentence, with its values put in."""
+    """Translate a sentence and fill in its values."""
     said = _translations(language()).gettext(fitting(sentence)) if sentence else ""
     return said % values if values else said
 
 
 def ngettext(one: str, many: str, number: int, /, **values: Any) -> str:
-    """The sentence that fits a number."""
+    """Translate the singular or plural that fits a number, and fill in the values."""
     return plural(one, many, number) % {"number": number, **values}
 
 
 def plural(one: str, many: str, number: int) -> str:
-    """As `ngettext`, with its placeholders still in it."""
+    """Like `ngettext`, but with the placeholders left in."""
     return _translations(language()).ngettext(*fitting_number(one, many), number)
 
 
 def mark(sentence: str) -> str:
-    """The sentence as it is; ``make messages`` finds it, and `gettext` translates it where it is shown."""
+    """Return the sentence unchanged: ``make messages`` finds it, and `gettext` translates it where shown."""
     return sentence
 
 
 def translated(message: str) -> str:
-    """A sentence that was made in English, such as an error's, with its values in it."""
+    """Translate an English sentence whose values are already filled in, such as an error message."""
     code, message = language(), fitting(message)
     if code == ENGLISH or not message:
         return message
@@ -65,7 +65,7 @@ def translated(message: str) -> str:
 
 
 def each_translated(text: str) -> str:
-    """Sentences that a retraining reported in English, one by one, with the phrases in them."""
+    """Translate the English sentences that a retraining reported, one by one, with the phrases in them."""
     if language() == ENGLISH or not text:
         return text
     return " ".join(_reported(sentence) for sentence in _SENTENCE_END.split(text))
@@ -77,7 +77,7 @@ def _reported(text: str) -> str:
     if said != text:
         return said
     for pattern, sentence in _patterns(code, REPORTED):
-        whole = sentence.endswith(".") is text.endswith(".")  # a phrase may match a sentence that it ends
+        whole = sentence.endswith(".") is text.endswith(".")  # else a phrase could match a whole sentence
         if whole and (found := pattern.fullmatch(text)):
             values = {name: _phrases(value) for name, value in found.groupdict().items()}
             return _translations(code).gettext(sentence) % values
@@ -85,7 +85,7 @@ def _reported(text: str) -> str:
 
 
 def _phrases(text: str) -> str:
-    """A value of a sentence: a figure as it is, phrases and names in the language of the page."""
+    """Translate a value inside a sentence: keep figures, translate phrases and names."""
     before = ": " if text.startswith(": ") else ""
     return before + ", ".join(_phrase(one) for one in _LISTED.split(text.removeprefix(before)))
 
@@ -98,7 +98,7 @@ def _phrase(text: str) -> str:
 
 
 def script_sentences(code: str) -> dict[str, str]:
-    """What scripts of pages say, by the English sentence; nothing where that is said as it stands."""
+    """Return translations for page scripts, keyed by English sentence; empty if all stay as they are."""
     return _script_sentences(code, of_things())
 
 
@@ -111,13 +111,13 @@ def _script_sentences(code: str, things: bool) -> dict[str, str]:
     }
     if not things:
         return said
-    # A twin is put into the page under the sentence that it stands for.
+    # The translation of a twin is keyed by the sentence that it replaces.
     return said | {one: _translations(code).gettext(twin) for one, twin in SCRIPT_TWINS.items()}
 
 
 @cache
 def catalogue(code: str) -> Catalog:
-    """All sentences of a language."""
+    """Load all sentences of a language."""
     with (LOCALES / code / "LC_MESSAGES" / "messages.po").open("rb") as file:
         return read_po(file, locale=code)
 
@@ -134,7 +134,7 @@ def _translations(code: str) -> NullTranslations:
 
 @cache
 def _patterns(code: str, kind: str) -> list[tuple[re.Pattern[str], str]]:
-    """A pattern for each sentence of a kind with values, the most definite first."""
+    """Return a pattern for each sentence of a kind with placeholders, the longest fixed text first."""
     sentences = [
         str(one.id)
         for one in catalogue(code)

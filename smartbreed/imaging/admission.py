@@ -1,9 +1,9 @@
 """Admission control: how much memory photos may take at once, whichever interface they come through.
 
 A PNG of 300 kB can unpack to 100 megapixels, and a handful of those at once to more memory than the
-machine has. Every photo is therefore admitted with the bytes it will take, before they are taken,
-and holds them until its pixels are gone. Large photos come one after another in a lane of their
-own, so that ordinary ones never wait behind them.
+machine has. So every photo is admitted with the bytes it will take, before it takes them, and holds
+them until its pixels are freed. Large photos are decoded one after another in a lane of their own, so
+that ordinary ones never wait behind them.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from contextlib import contextmanager
 
 from smartbreed.core.errors import PhotoError
 
-#: Memory of all ordinary photos together, in bytes.
+#: Memory that all ordinary photos together may take, in bytes.
 ORDINARY = 192_000_000
 #: Seconds that a photo waits for its memory.
 PATIENCE_S = 20.0
-#: Most photos that wait for memory in a lane, and most bytes that their files may have together: each of
-#: them holds a thread and its file. Further ones are refused at once.
+#: Maximum number of photos that wait in a lane, and maximum bytes of their files together: each of them
+#: holds a thread and its file. Further photos are refused at once.
 MOST_WAITING, MOST_CARRIED = 4, 96_000_000
-#: Processes in which costly files are decoded (`smartbreed.imaging.decoders`).
+#: Number of processes that decode costly files (`smartbreed.imaging.decoders`).
 WORKERS = max(2, min(4, os.cpu_count() or 1))
 
 
 class Lane:
-    """Memory that is given out in the order of asking.
+    """A limited amount of memory (or workers), granted in the order of the requests.
 
     Args:
-        size: bytes in all. A photo that needs more gets all of it, alone.
+        size: total amount, in bytes or workers. A request for more gets all of it, alone.
         most_waiting, most_carried: as `MOST_WAITING` and `MOST_CARRIED`.
     """
 
@@ -45,15 +45,15 @@ class Lane:
         self._most_waiting, self._most_carried = most_waiting, most_carried
 
     def acquire(self, amount: int, patience_s: float, carried: int = 0) -> int | None:
-        """Wait for ``amount`` bytes.
+        """Wait until ``amount`` is free, and take it.
 
         Args:
-            amount: bytes wanted.
-            patience_s: seconds to wait at most.
-            carried: bytes that are held while waiting.
+            amount: bytes (or workers) wanted.
+            patience_s: maximum seconds to wait.
+            carried: bytes that the caller holds while waiting.
 
         Returns:
-            What to `release`; None when the lane is too full.
+            The amount to `release`; None if the lane was too full, or nothing was free in time.
         """
         amount, ticket = min(amount, self.size), (object(), carried)
         deadline = time.monotonic() + patience_s
@@ -78,30 +78,31 @@ class Lane:
                 self._changed.notify_all()
 
     def release(self, amount: int) -> None:
-        """Give back what `acquire` answered."""
+        """Give back the amount that `acquire` returned."""
         with self._changed:
             self._free += amount
             self._changed.notify_all()
 
     @property
     def waiting(self) -> int:
-        """Photos that wait."""
+        """Number of waiting requests."""
         return len(self._waiting)
 
     @property
     def held(self) -> int:
-        """Bytes given out."""
+        """Amount that is granted now."""
         return self.size - self._free
 
 
 class Admission:
-    """The one gate of all interfaces; safe to use from many threads at once.
+    """The admission control of all interfaces; safe to use from many threads at once.
 
     Args:
-        ordinary: bytes that ordinary photos may take together; what takes over two thirds of it is large.
+        ordinary: bytes that ordinary photos may take together; a photo that needs over two thirds is large.
         large: bytes that large photos may take together: as much as the largest one needs.
         patience_s: seconds that a photo waits.
-        most_waiting: large photos that wait at most, or for a worker, and an eighth of ordinary ones.
+        most_waiting: maximum number of large photos that wait for memory, and of photos that wait for a
+            worker; eight times as many ordinary photos may wait for memory.
     """
 
     def __init__(
@@ -114,13 +115,13 @@ class Admission:
 
     @contextmanager
     def turn(self, carried: int = 0) -> Iterator[None]:
-        """Wait until a worker is free, which is held inside.
+        """Wait for a free worker, and hold it during the block.
 
         Args:
             carried: bytes of the photo's file.
 
         Raises:
-            PhotoError: ``busy``: none was in time, or too many photos wait already.
+            PhotoError: ``busy``: no worker was free in time, or too many photos wait already.
         """
         held = self.workers.acquire(1, self._patience_s, carried)
         if held is None:
@@ -131,14 +132,14 @@ class Admission:
             self.workers.release(held)
 
     def admit(self, amount: int, *, carried: int = 0) -> Reservation:
-        """Wait until ``amount`` bytes are free.
+        """Wait until ``amount`` bytes are free, and reserve them.
 
         Args:
             amount: bytes that the photo will take.
             carried: bytes of its file, which it holds while it waits.
 
         Raises:
-            PhotoError: ``busy``: they were not free in time, or too many wait already.
+            PhotoError: ``busy``: the bytes were not free in time, or too many photos wait already.
         """
         lane = self.ordinary if amount <= self.ordinary.size * 2 // 3 else self.large
         held = lane.acquire(amount, self._patience_s, carried)
@@ -153,24 +154,24 @@ class Admission:
 
 
 def busy() -> PhotoError:
-    """What a photo is refused with when there is no room for it now."""
+    """Return the error for a photo that cannot be admitted now."""
     return PhotoError("busy", "Too many photos are being looked at. Try again in a minute.")
 
 
 class Reservation:
-    """Memory that was admitted, until `release` or until what it is `bound` to is gone."""
+    """Memory that stays reserved until `release`, or until the object given to `bind` is gone."""
 
     def __init__(self, lane: Lane, amount: int) -> None:
         self._lane, self._amount = lane, amount
         self._lock = threading.Lock()
 
     def release(self) -> None:
-        """Give it back; once."""
+        """Give the memory back; further calls do nothing."""
         with self._lock:
             amount, self._amount = self._amount, 0
         if amount:
             self._lane.release(amount)
 
     def bind(self, owner: object) -> None:
-        """Give it back when ``owner`` is gone."""
+        """Give the memory back when ``owner`` is garbage-collected."""
         weakref.finalize(owner, self.release).atexit = False

@@ -1,8 +1,8 @@
-"""Any Pillow image or array of numbers → upright 8-bit sRGB pixels.
+"""Turn any Pillow image or array of numbers into upright 8-bit sRGB pixels.
 
-Turns by EXIF orientation, lays transparency on white, scales deep pixels down
-instead of clipping them, and converts by the embedded ICC profile where there is
-a usable one. Bad metadata is ignored: it never costs a person the photo.
+Applies the EXIF orientation, puts transparent pictures on white, scales deep pixels down
+instead of clipping them, and converts by the embedded ICC profile if it is
+usable. Bad metadata is ignored: it never makes a photo unusable.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-#: A view of turned pixels in which they lie as they were stored.
+#: Turn → a view of turned pixels in their stored order.
 _UNTURN: dict[Image.Transpose, Callable[[Pixels], Pixels]] = {
     Image.Transpose.FLIP_LEFT_RIGHT: lambda pixels: pixels[:, ::-1],
     Image.Transpose.ROTATE_180: lambda pixels: pixels[::-1, ::-1],
@@ -46,31 +46,31 @@ _UNTURN: dict[Image.Transpose, Callable[[Pixels], Pixels]] = {
     Image.Transpose.TRANSVERSE: lambda pixels: pixels.transpose(1, 0, 2)[::-1, ::-1],
     Image.Transpose.ROTATE_90: lambda pixels: np.rot90(pixels, -1),
 }
-#: Pixels of a picture that are converted at a time. Few, so that the copies made on the way lie in memory
-#: that the process has already: the system hands out and takes back tens of megabytes page by page, which
-#: took longer at 4 megapixels than decoding.
+#: Number of pixels converted at a time. It is small, so that intermediate copies reuse memory that the
+#: process has already: the system hands out and takes back tens of megabytes page by page, which took
+#: longer than decoding at 4 megapixels.
 _BAND = 500_000
 _ORIENTATION_SOURCES = {"exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"}
-#: Modes with an alpha channel, and the opaque mode of the same colours.
+#: Modes that may be transparent → the opaque mode of the same colours; RGB for all others.
 _OPAQUE = {"LA": "L", "La": "L", "L": "L", "1": "L"}
 #: ICC colour space → the Pillow mode it can be applied to.
 _PROFILE_MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
-#: Larger profiles are ignored; those of printing presses are about 2 MB.
+#: Longest ICC profile that is used, in bytes; those of printing presses have about 2 MB.
 _MAX_PROFILE = 4_000_000
-#: A profile that moves no channel by more than this, in levels of 255, is taken as sRGB.
+#: A profile that changes no channel by more than this many of 255 levels is treated as sRGB.
 _SAME = 2
 
 
 def upright_rgb(image: Image.Image) -> Pixels:
-    """The pixels of a loaded image as a person should see them.
+    """Return the pixels of a loaded image as a person should see them.
 
     Returns:
-        uint8 (height, width, 3), C-contiguous, read-only, sRGB, and no view of the image's memory.
+        uint8 (height, width, 3), C-contiguous, read-only, sRGB, and not a view of the image's memory.
     """
     turn = _TURNS.get(_orientation(image))
     profile = image.info.get("icc_profile")
     rows = max(1, _BAND // image.width)
-    # The numbers of a deep picture are scaled by the range of all of them.
+    # A deep picture cannot be converted in bands: its values are scaled by their overall range.
     if image.height > rows and not image.mode.startswith("I") and image.mode != "F":
         pixels = _in_bands(image, profile, turn, rows)
     else:
@@ -85,7 +85,7 @@ def upright_rgb(image: Image.Image) -> Pixels:
 def _in_bands(
     image: Image.Image, profile: object, turn: Image.Transpose | None, rows: int
 ) -> npt.NDArray[np.uint8]:
-    """The same pixels, a few rows at a time: a large picture is not in memory several times over."""
+    """Convert a few rows at a time, so that a large picture is not in memory several times over."""
     width, height = image.size
     turned = turn in (
         Image.Transpose.TRANSPOSE,
@@ -102,13 +102,13 @@ def _in_bands(
 
 
 def array_rgb(array: npt.NDArray[Any]) -> Pixels:
-    """The same for an array of shape (height, width), (height, width, 1), (…, 3) or (…, 4 with alpha).
+    """Like `upright_rgb`, for an array of shape (height, width[, 1]), (…, 3) or (…, 4 with alpha).
 
     Returns:
-        uint8 (height, width, 3) as `upright_rgb` gives; never a view of the argument.
+        uint8 (height, width, 3) as from `upright_rgb`; never a view of the argument.
 
     Raises:
-        ValueError: a shape or dtype that is no picture; the message ends with what was received.
+        ValueError: the shape or dtype is not that of a picture; the message ends with what was received.
     """
     planes = 1 if array.ndim == 2 else array.shape[-1] if array.ndim == 3 else 0
     if planes not in (1, 3, 4) or array.dtype.kind not in "buif":
@@ -131,7 +131,7 @@ def to_levels(values: npt.NDArray[Any]) -> Pixels:
     uint8 stays, booleans become 0 and 255, and uint16 uses its full range. For any
     other type the range follows from the values: fractions up to 1, bytes up to
     255, 16-bit numbers up to 65535; anything else (negative, larger) is stretched
-    from its least to its greatest value. What is not finite counts as 0.
+    from its minimum to its maximum. Values that are not finite count as 0.
 
     Returns:
         uint8 of the same shape; the argument itself if it was uint8.
@@ -160,7 +160,7 @@ def to_levels(values: npt.NDArray[Any]) -> Pixels:
 
 
 def _bands(values: npt.NDArray[Any]) -> Iterator[tuple[slice, npt.NDArray[np.float64]]]:
-    """Rows as finite numbers, a few at a time: as floats the whole of a big picture takes gigabytes."""
+    """Yield rows as finite float64 numbers, a few at a time: a whole big picture would take gigabytes."""
     height = max(1, 1_000_000 * len(values) // values.size)
     for top in range(0, len(values), height):
         rows = slice(top, top + height)
@@ -170,7 +170,7 @@ def _bands(values: npt.NDArray[Any]) -> Iterator[tuple[slice, npt.NDArray[np.flo
 
 
 def _flatten(image: Image.Image) -> Image.Image:
-    """To mode L, RGB or CMYK: 8 bits a channel and opaque."""
+    """Convert to mode L, RGB or CMYK: 8 bits per channel and opaque."""
     if image.mode.startswith("I") or image.mode == "F":
         values = np.asarray(image)
         levels = to_levels(values)
@@ -180,7 +180,7 @@ def _flatten(image: Image.Image) -> Image.Image:
         return Image.fromarray(levels, "L")
     if image.has_transparency_data:
         opaque = _OPAQUE.get(image.mode, "RGB")
-        if image.mode == "La":  # premultiplied gray converts to nothing but LA
+        if image.mode == "La":  # Pillow converts premultiplied gray to LA only
             image = image.convert("LA")
         blended = image.convert("LA" if opaque == "L" else "RGBA")
         page = Image.new(opaque, image.size, "white")
@@ -195,15 +195,15 @@ def _to_srgb(image: Image.Image, profile: object) -> Image.Image:
             transform = _transform(profile, image.mode)
             if transform is not None:
                 return transform.apply(image)
-        except Exception as error:  # plain conversion is the best guess left
+        except Exception as error:  # plain conversion is the best remaining guess
             logger.debug("ICC profile ignored: %s", error)
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
 @lru_cache(maxsize=8)
 def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """The way from a profile to sRGB; ``None`` where it would change nothing or does not fit the mode."""
-    from PIL import ImageCms  # 20 ms, and most photos are sRGB without saying so
+    """Return the transform from a profile to sRGB; None if it changes nothing or does not fit ``mode``."""
+    from PIL import ImageCms  # takes 20 ms, and most photos are sRGB without a profile
 
     source = ImageCms.ImageCmsProfile(BytesIO(without_pipelines(profile)))
     if _PROFILE_MODES.get(source.profile.xcolor_space.strip()) != mode:
@@ -217,7 +217,7 @@ def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
 
 
 def _probe(mode: str) -> Image.Image:
-    """Colours spread over the whole cube, or all the grays, to see what a profile does."""
+    """Return colours from the whole RGB cube, or all grays, to measure what a profile changes."""
     if mode == "L":
         return Image.fromarray(np.arange(256, dtype=np.uint8)[None], "L")
     steps = np.linspace(0, 255, 9).astype(np.uint8)
@@ -225,22 +225,22 @@ def _probe(mode: str) -> Image.Image:
 
 
 def _orientation(image: Image.Image) -> int:
-    """EXIF orientation 1 to 8; 1 if there is none or it cannot be read."""
+    """Return the EXIF orientation, 1 to 8; 1 if there is none or it cannot be read."""
     if not _ORIENTATION_SOURCES & image.info.keys():
         return 1
     try:
-        raw = image.info.get("Raw profile type exif", "")  # PNG's older way, as hexadecimal digits
+        raw = image.info.get("Raw profile type exif", "")  # PNG's older form: hex digits
         if is_costly_exif(image.info.get("exif") or bytes.fromhex("".join(raw.split("\n")[3:]))):
             return 1
         if image.format in ("AVIF", "HEIF"):
-            # The container's own turn is the only one that counts: the decoder has applied it (HEIF)
-            # or put it into the EXIF (AVIF). Image.getexif would also believe the XMP.
+            # Only the container's own rotation counts: the decoder has applied it (HEIF) or put it
+            # into the EXIF (AVIF). Image.getexif would also use the XMP.
             exif = Image.Exif()
             exif.load(image.info.get("exif", b""))
         else:
             exif = image.getexif()
         value = exif.get(_ORIENTATION_TAG, 1)
         return value if value in _TURNS else 1
-    except Exception as error:  # broken metadata must not cost the photo
+    except Exception as error:  # broken metadata must not make the photo unusable
         logger.debug("EXIF ignored: %s", error)
         return 1

@@ -1,7 +1,7 @@
-"""The container around a picture: what may be left out of a file that its side data would cost.
+"""Check what a picture's container would cost to decode, and strip side data that makes decoding fail.
 
-Metadata that is broken, or larger than a decoder accepts, is no reason to refuse a photo. Whatever can cost
-more time than its bytes suggest is counted here before anything is decoded.
+Metadata that is broken, or larger than a decoder accepts, is no reason to refuse a photo. Anything that can
+take more time than its bytes suggest is counted here before the file is decoded.
 """
 
 from __future__ import annotations
@@ -14,38 +14,39 @@ from collections.abc import Iterator
 from smartbreed.core.errors import PhotoError
 from smartbreed.imaging.isobmff import excess
 
-#: Most scans of a JPEG. Encoders write up to about 10; each costs a pass over all of its pixels.
+#: Maximum number of scans of a JPEG. Encoders write up to about 10; each costs a pass over all pixels.
 MOST_SCANS = 100
-#: Most chunks of a PNG, or of a WebP, where each frame is one. Encoders write 8 kB and more a chunk of a PNG.
+#: Maximum number of chunks of a PNG, or of a WebP, where each frame is one. Encoders write 8 kB and more
+#: per chunk of a PNG.
 MOST_CHUNKS = 20_000
-#: Most segments and fill bytes of a JPEG before its first scan. Its decoder is a loop in Python up to there.
+#: Maximum number of segments and fill bytes before a JPEG's first scan. Pillow reads these in a Python loop.
 MOST_SEGMENTS = 10_000
-#: Most blocks of a GIF before its first picture: 4,000 comments of 255 bytes are a megabyte.
+#: Maximum number of blocks before a GIF's first picture: 4,000 comments of 255 bytes are a megabyte.
 MOST_BLOCKS = 4_000
-#: Most entries of a TIFF directory (EXIF is one), and most strips or tiles of a TIFF.
+#: Maximum number of entries in a TIFF directory (EXIF is one), and of strips or tiles in a TIFF.
 MOST_ENTRIES, MOST_STRIPS = 5_000, 100_000
-#: Most places in a HEIC or AVIF that look like EXIF.
+#: Maximum number of places in a HEIC or AVIF that look like EXIF.
 MOST_DIRECTORIES = 100
-#: Bytes that the values of a directory may take beyond twice its file: values do not share bytes, so they are
-#: less than the file, but a hostile directory names the same megabyte 5,000 times.
+#: Bytes that the values of a directory may take beyond twice the file size. Real values do not share bytes,
+#: so they take less than the file; a hostile directory refers to the same megabyte 5,000 times.
 _SPARE = 1_000_000
-#: TIFF's size of a value of each type, from type 1 on.
+#: Size in bytes of one value of each TIFF type, from type 1 on.
 _VALUE_SIZES = (1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8)
 _STRIP_OFFSETS, _TILE_OFFSETS = 273, 324
 _TIFF_HEADERS = re.compile(rb"II\*\0|MM\0\*")
-#: Longest ancillary chunk of a PNG that is kept, and most bytes that its colour profile may unpack to;
-#: Pillow refuses a file with more.
+#: Longest ancillary chunk of a PNG that is kept, and longest unpacked colour profile, in bytes; Pillow
+#: refuses a file with more.
 _MOST_SIDE_DATA = 1_000_000
-#: Ancillary chunks that change how pixels look or which side is up, with their length where it is fixed.
+#: Ancillary PNG chunks that affect colours or orientation → length of their body; None if it varies.
 _LOOKS = {b"tRNS": None, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"iCCP": None, b"eXIf": None, b"iTXt": None}
 _PNG_HEAD = 8
-#: Header of a colour profile, and the 100 tags at most that are read.
+#: Bytes of a colour profile's header and tag table, of which at most 100 tags are read.
 _PROFILE_TABLE = 132 + 12 * 100
 _SOS, _APP1 = 0xDA, 0xE1
 
 
 def check_work(kind: str, data: bytes) -> None:
-    """Refuse a file whose decoding would take far longer than one of its size should.
+    """Refuse a file that would take far longer to decode than its size suggests.
 
     Raises:
         PhotoError: ``damaged``.
@@ -75,7 +76,7 @@ def check_work(kind: str, data: bytes) -> None:
     elif kind in ("HEIC", "AVIF"):
         if found := excess(data):
             raise _made_of(kind, found[1], found[0])
-        # Their decoders read EXIF as they open a file, wherever it lies.
+        # Their decoders read EXIF when they open a file, wherever it is.
         for number, header in enumerate(_TIFF_HEADERS.finditer(data)):
             if number == MOST_DIRECTORIES:
                 raise _made_of(kind, MOST_DIRECTORIES, "directories")
@@ -102,9 +103,10 @@ def _check_directory(kind: str, tiff: bytes | memoryview) -> None:
 
 
 def directory_work(tiff: bytes | memoryview) -> tuple[int, int, int]:
-    """What reading a TIFF's (or EXIF's) first directory costs: entries, bytes of values, strips or tiles.
+    """Return the cost of reading the first directory of a TIFF (or EXIF).
 
-    Zeros for what is none.
+    Returns:
+        Number of entries, bytes of their values, and number of strips or tiles; zeros if it is not a TIFF.
     """
     order = {b"II": "<", b"MM": ">"}.get(bytes(tiff[:2]))
     if order is None:
@@ -129,22 +131,23 @@ def directory_work(tiff: bytes | memoryview) -> tuple[int, int, int]:
 
 
 def without_pipelines(profile: bytes) -> bytes:
-    """A colour profile whose pipelines have names that nothing looks for; what else it says of colours stays.
+    """Rename the pipelines (``D2B…`` tags) of a colour profile so that they are ignored; all else stays.
 
-    A pipeline may have any number of steps, and 20,000 take minutes. It comes beside a table or curves.
+    A pipeline may have any number of steps, and 20,000 take minutes. A profile with one also has a table or
+    curves.
     """
     return re.sub(rb"D2B(?=[0-3])", b"xxx", profile[:_PROFILE_TABLE]) + profile[_PROFILE_TABLE:]
 
 
 def is_costly_exif(exif: bytes) -> bool:
-    """Whether reading the EXIF of a picture would take far longer than its length suggests."""
+    """Return whether reading a picture's EXIF would take far longer than its length suggests."""
     tiff = exif.removeprefix(b"Exif\0\0")
     entries, values, _ = directory_work(tiff)
     return entries > MOST_ENTRIES or values > 2 * len(tiff) + _SPARE
 
 
 def _blocks(data: bytes, most: int) -> Iterator[int]:
-    """Where each block and each part of one begins before a GIF's first picture, ``most`` at most."""
+    """Yield the offset of each block and sub-block before a GIF's first picture, at most ``most``."""
     at = 13 + (3 << ((data[10] & 7) + 1) if len(data) > 10 and data[10] & 0x80 else 0)
     inside = False
     for _ in range(most):
@@ -160,7 +163,7 @@ def _blocks(data: bytes, most: int) -> Iterator[int]:
 
 
 def without_side_data(kind: str, data: bytes) -> bytes:
-    """The file without side data that may have cost it, for a second try; the same bytes if there is none."""
+    """Strip side data that may have made decoding fail, for a second try; the same bytes if there is none."""
     if kind == "PNG":
         return _plain_png(data)
     if kind == "JPEG":
@@ -169,7 +172,7 @@ def without_side_data(kind: str, data: bytes) -> bytes:
 
 
 def _chunks(data: bytes, most: int) -> Iterator[tuple[bytes, int, int]]:
-    """Kind, start and end of each chunk of a PNG that is there in full, ``most`` at most."""
+    """Yield kind, start and end of each complete chunk of a PNG, at most ``most``."""
     at = _PNG_HEAD
     for _ in range(most):
         if at + 12 > len(data):
@@ -183,7 +186,7 @@ def _chunks(data: bytes, most: int) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _riff_chunks(data: bytes, most: int) -> Iterator[tuple[bytes, int, int]]:
-    """Kind, start and end of each chunk of a WebP, ``most`` at most."""
+    """Yield kind, start and end of each chunk of a WebP, at most ``most``."""
     at = 12
     for _ in range(most):
         if at + 8 > len(data):
@@ -220,7 +223,7 @@ def _is_sound(kind: bytes, chunk: bytes) -> bool:
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Marker, start and end of each segment of a JPEG before its first scan."""
+    """Yield marker, start and end of each segment before a JPEG's first scan."""
     at = 2
     while at + 4 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
@@ -241,19 +244,19 @@ def _first_scan(data: bytes) -> int:
 
 
 def scans_of(data: bytes) -> int:
-    """Scans of a JPEG's first picture; one that is cut off in its head has none."""
+    """Count the scans of a JPEG's first picture; 0 if the file ends before the first scan."""
     start = _first_scan(data)
     end = data.find(b"\xff\xd9", start)
     return data.count(b"\xff\xda", start, end if end >= 0 else len(data))
 
 
 def is_run_length_coded(bmp: bytes) -> bool:
-    """Whether a BMP's pixels come in runs, which are decoded by a loop in Python."""
+    """Return whether a BMP's pixels are run-length coded, which Pillow decodes in a Python loop."""
     return len(bmp) >= 34 and bmp[30:34] not in (b"\0\0\0\0", b"\3\0\0\0", b"\6\0\0\0")
 
 
 def is_progressive(data: bytes) -> bool:
-    """Whether a JPEG comes in scans over the whole picture."""
+    """Return whether a JPEG is progressive: stored as scans over the whole picture."""
     return any(marker == 0xC2 for marker, _, _ in _segments(data))
 
 
@@ -277,10 +280,10 @@ def _says_how_it_looks(marker: int, body: bytes) -> bool:
 
 
 def ends_without_marker(jpeg: bytes) -> bool:
-    """Whether a JPEG stops before the marker that ends it; its picture may be whole all the same."""
+    """Return whether a JPEG lacks its end marker; its picture may be complete all the same."""
     return not jpeg.rstrip(b"\0").endswith(b"\xff\xd9")
 
 
 def with_end_marker(data: bytes, cut: int = 0) -> bytes:
-    """A JPEG without its last ``cut`` bytes, ended by the marker for it."""
+    """Cut the last ``cut`` bytes off a JPEG and append the end marker."""
     return (data[:-cut] if cut else data).removesuffix(b"\xff") + b"\xff\xd9"

@@ -1,8 +1,8 @@
-"""Decoding with a deadline: costly files go to processes of their own, ordinary ones are decoded at once.
+"""Decode with a deadline: costly files in worker processes, ordinary ones in this process.
 
-No thread can be ended from outside, and some decoders hold the interpreter's lock, so that no other visitor
-would be answered meanwhile. What may take long is therefore decoded by one of a few worker processes, which
-is killed when its time is over. They start when the first such file comes, and stay.
+A thread cannot be stopped from outside, and some decoders hold the interpreter's lock, so that meanwhile
+no other visitor would be answered. So one of a few worker processes decodes what may take long, and is
+killed when its time is up. Workers start when the first such file comes, and stay.
 """
 
 from __future__ import annotations
@@ -36,29 +36,29 @@ from smartbreed.imaging.colour import Pixels
 
 log = logging.getLogger(__name__)
 
-#: Most work that is done in this process, as `decoding.decode` has it: about half a second.
+#: Maximum work done in this process, in the unit of `decoding.decode`: about half a second.
 MOST_WORK = 40_000_000
-#: Seconds until a worker has to answer, and further ones for each byte of memory that its file may take. A
-#: HEIC of 60 megapixels gets 30, and took 11 on two cores that had as much else to do.
+#: Seconds until a worker must answer, and additional seconds per byte of memory that its file may take. A
+#: HEIC of 60 megapixels gets 30 s; it took 11 s on two cores that had as much other work.
 DEADLINE_S, SECONDS_A_BYTE = 10.0, 1 / 27_000_000
-#: Seconds until a worker has to be there.
+#: Seconds until a new worker must be ready.
 _START_S = 120.0
-#: Answers after which a worker is replaced, so that what its decoders leak does not add up.
+#: Number of answers after which a worker is replaced, so that leaks of its decoders do not add up.
 _MOST_ANSWERS = 500
 _COMMAND = (sys.executable, "-m", "smartbreed.imaging.decoding_worker")
 _ROOT = Path(__file__).resolve().parents[2]
-#: Variables that a worker has no business with; among them are secrets.
+#: Prefixes of environment variables that are withheld from workers; some are secrets.
 _PRIVATE = ("HF_", "SMARTBREED_")
 
-#: A context in which a worker may be used; may wait or raise `PhotoError`.
+#: Returns a context in which a worker may be used; entering it may wait or raise `PhotoError`.
 Turn = Callable[[], AbstractContextManager[None]]
 
 
 class _Lost(Exception):
-    """A worker that answers no more.
+    """A worker no longer answers.
 
     Attributes:
-        late: it was killed because its time was over.
+        late: True if it was killed because its time was up.
     """
 
     def __init__(self, *, late: bool = False) -> None:
@@ -67,10 +67,10 @@ class _Lost(Exception):
 
 
 class _Worker:
-    """A worker process, which is there when this returns; used from one thread at a time.
+    """A worker process, ready once the constructor returns; used from one thread at a time.
 
     Raises:
-        OSError: it cannot be started.
+        OSError: the process cannot be started.
     """
 
     def __init__(self, command: Sequence[str]) -> None:
@@ -83,13 +83,13 @@ class _Worker:
                 [*command, str(other.fileno())],
                 cwd=_ROOT,
                 env={**environment, "PYTHONPATH": os.pathsep.join(path)},
-                stdin=subprocess.PIPE,  # never written to: its end ends the worker
+                stdin=subprocess.PIPE,  # never written to; closing it ends the worker
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 pass_fds=[other.fileno()],
             )
         self.pid = self._process.pid
-        # Runs at the latest when the interpreter ends.
+        # Runs at the latest when the interpreter exits.
         self._stop = weakref.finalize(self, _stop, self._process, self._connection)
         try:
             self._receive(_START_S)
@@ -104,7 +104,7 @@ class _Worker:
         """Send a request with the memory it is about, and wait for the answer.
 
         Raises:
-            _Lost: there is none; the worker is gone.
+            _Lost: there was no answer in time, or no valid one; the worker is gone.
         """
         self.answers += 1
         try:
@@ -133,11 +133,11 @@ class _Worker:
         raise _Lost(late=True)
 
     def close(self) -> None:
-        """Kill it, and wait until it is gone."""
+        """Kill the process and wait until it is gone."""
         self._stop()
 
     def forget(self) -> None:
-        """Leave it to the process that started it, of which this one is a copy."""
+        """Leave the process to the one that started it, of which this one is a fork."""
         self._stop.detach()
 
 
@@ -150,12 +150,12 @@ def _stop(process: subprocess.Popen[bytes], connection: Connection) -> None:
 
 
 class Decoders:
-    """A few worker processes; safe to use from many threads, which wait for each other.
+    """A pool of worker processes; safe to use from many threads, which wait for a free worker.
 
     Args:
-        size: processes at most.
+        size: maximum number of processes.
         deadline_s: as `DEADLINE_S`.
-        command: starts a worker, with the number of a descriptor added.
+        command: starts a worker; the number of a file descriptor is appended to it.
     """
 
     def __init__(
@@ -181,14 +181,14 @@ class Decoders:
         self, data: bytes, max_pixels: int, admit: decoding.Admit | None = None, *, reduce: bool = False,
         turn: Turn = nullcontext,
     ) -> tuple[Pixels, tuple[int, int]]:  # fmt: skip
-        """Decode a file as `decoding.decode` does, in a worker.
+        """Decode a file in a worker, as `decoding.decode` does.
 
-        Memory is waited for while no worker is held.
+        No worker is held while waiting for memory.
 
         Raises:
-            PhotoError: as `decoding.decode` has it; ``too_slow``: it took longer than the deadline;
-                ``damaged``: the worker did not survive it; ``busy``: no worker can be started, or `close` was
-                called meanwhile.
+            PhotoError: as from `decoding.decode`; ``too_slow``: it took longer than the deadline;
+                ``damaged``: the worker crashed or gave an invalid answer; ``busy``: no worker can be started,
+                or `close` was called meanwhile.
         """
         closings = self._closings
         kind = decoding.sniff(data) or "file"
@@ -210,7 +210,7 @@ class Decoders:
                 granted = needed
 
     def close(self) -> None:
-        """Kill all workers. What they decode is answered with ``busy``; the next file starts others."""
+        """Kill all workers. Files being decoded fail with ``busy``; the next file starts new workers."""
         with self._lock:
             self._closings += 1
             workers, self._idle = [*self._idle, *self._busy], []
@@ -218,7 +218,7 @@ class Decoders:
             worker.close()
 
     def forget(self) -> None:
-        """Begin anew without the workers, in a process that is a copy of the one that started them."""
+        """Start afresh without the workers, in a fork of the process that started them."""
         for worker in (*self._idle, *self._busy):
             worker.forget()
         self._begin()
@@ -251,7 +251,7 @@ class Decoders:
                         ) from None
                     if again or worker.answers == 1:
                         raise decoding.damaged(kind) from None
-                    again = True  # it had waited, and may have ended before it saw this file
+                    again = True  # it was idle, and may have ended before it got this file
                 except OSError as error:
                     log.error("No worker can be started: %s", error.strerror)
                     raise busy() from None
@@ -268,7 +268,7 @@ class Decoders:
             with self._lock:
                 self._busy.add(worker)
             try:
-                if closings != self._closings:  # while this waited, or the worker started
+                if closings != self._closings:  # during the wait, or while the worker started
                     worker.close()
                     raise busy()
                 yield worker
@@ -284,7 +284,7 @@ class Decoders:
 
 @contextmanager
 def _memory(data: bytes) -> Iterator[int]:
-    """A descriptor of memory that can be shared, with the file in it."""
+    """Yield the descriptor of shareable memory that contains the file."""
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("photo", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     else:
@@ -301,7 +301,7 @@ def _memory(data: bytes) -> Iterator[int]:
 def _pixels(
     kind: str, answer: dict[str, Any], descriptor: int, max_pixels: int
 ) -> tuple[Pixels, tuple[int, int]]:
-    """What a worker answered: pixels that lie in the shared memory, or the error."""
+    """Return the pixels that a worker left in the shared memory, or raise the error that it answered."""
     if "code" in answer:
         if answer["code"] not in PHOTO_CODES:
             raise decoding.damaged(kind)
@@ -312,17 +312,17 @@ def _pixels(
         raise decoding.damaged(kind) from None
     if len(full) != 2 or min(height, width, *full) < 1 or height * width > max_pixels:
         raise decoding.damaged(kind)
-    with contextlib.suppress(OSError, AttributeError):  # a file, or not Linux
-        # Were it cut off later, by a worker that a photo took over, reading a pixel would end this process.
+    with contextlib.suppress(OSError, AttributeError):  # a plain file, or not Linux
+        # If a worker taken over by a photo truncated it later, reading a pixel would kill this process.
         fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)
     try:
         memory = mmap.mmap(descriptor, height * width * 3, prot=mmap.PROT_READ)
-    except (OSError, ValueError):  # it is shorter
+    except (OSError, ValueError):  # the memory is shorter
         raise decoding.damaged(kind) from None
     return np.frombuffer(memory, np.uint8).reshape(height, width, 3), (full[0], full[1])
 
 
-#: Those of this process.
+#: The workers of this process.
 shared = Decoders()
 os.register_at_fork(after_in_child=shared.forget)
 
@@ -331,14 +331,14 @@ def decode(
     data: bytes, max_pixels: int, admit: decoding.Admit | None = None, *, reduce: bool = False,
     turn: Turn = nullcontext,
 ) -> tuple[Pixels, tuple[int, int]]:  # fmt: skip
-    """Decode a file: here where that is quickly done for certain, else in a worker.
+    """Decode a file: in this process if that is certain to be quick, else in a worker.
 
     Args:
-        data, max_pixels, admit, reduce: as of `decoding.decode`.
+        data, max_pixels, admit, reduce: as for `decoding.decode`.
         turn: entered while a worker is used.
 
     Raises:
-        PhotoError: as `decoding.decode` and `Decoders.decode` have it.
+        PhotoError: as from `decoding.decode` and `Decoders.decode`.
     """
     try:
         return decoding.decode(data, max_pixels, admit, reduce=reduce, most_work=MOST_WORK)

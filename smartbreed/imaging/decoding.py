@@ -1,10 +1,10 @@
-"""Untrusted bytes → upright RGB pixels, or a `PhotoError`.
+"""Decode untrusted bytes into upright RGB pixels, or raise a `PhotoError`.
 
-The first bytes say the format, and that one decoder is called directly,
-not through ``PIL.Image.open``: exotic decoders are out of reach whatever else is
+The first bytes determine the format, and its decoder is called directly,
+not through ``PIL.Image.open``. So exotic decoders are out of reach, whatever else is
 registered in the process, and Pillow's own global pixel limit, which the setting
-replaces, neither warns nor refuses first. (Only the TIFF decoder asks for it itself,
-so a TIFF ends at 179 million pixels whatever the setting.)
+replaces, neither warns nor refuses first. (Only the TIFF decoder applies that limit itself,
+so a TIFF is limited to 179 million pixels whatever the setting.)
 """
 
 from __future__ import annotations
@@ -34,23 +34,29 @@ from smartbreed.imaging.containers import (
     without_side_data,
 )
 
-#: Memory a pixel takes while a photo is decoded and worked on, in bytes, by Pillow's name of the format:
-#: the decoder's own buffers, Pillow's 4 bytes and our 3. Measured at 48 megapixels.
+#: Bytes of memory per pixel while a photo is decoded and processed, by Pillow's name of the format (8 for
+#: others): the decoder's own buffers, Pillow's 4 bytes and 3 for the result. Measured at 48 megapixels.
 _BYTES_A_PIXEL = {"WEBP": 17, "AVIF": 11, "HEIF": 9}
 
 
 def most_memory(max_pixels: int) -> int:
-    """Most bytes of memory that one photo may take; decoders of some formats take twice what others do."""
+    """Return the most memory that one photo may take, in bytes.
+
+    A format whose decoder takes twice as much per pixel as others reaches this limit at fewer pixels.
+    """
     return max(128_000_000, 9 * max_pixels)
 
 
 def memory_needed(kind: str, size: tuple[int, int]) -> int:
-    """Bytes of memory that a picture takes at most while it is decoded and worked on."""
+    """Return the most memory that decoding and processing a picture takes, in bytes."""
     return size[0] * size[1] * _BYTES_A_PIXEL.get(kind, 8)
 
 
 def coefficients(image: JpegImageFile) -> int:
-    """Bytes that libjpeg takes for a progressive JPEG, which it holds in full before it shows a pixel."""
+    """Return how many bytes libjpeg needs for the coefficients of a progressive JPEG; 0 for other JPEGs.
+
+    It holds them all before it outputs a pixel.
+    """
     if not image.info.get("progressive"):
         return 0
     full = max(h for _, h, _, _ in image.layer) * max(v for _, _, v, _ in image.layer)
@@ -59,10 +65,10 @@ def coefficients(image: JpegImageFile) -> int:
 
 
 def webp_size(data: bytes) -> tuple[int, int]:
-    """Width and height of the canvas, read from the header.
+    """Read the width and height of the canvas from the header of a WebP.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is no complete header.
     """
     chunk = data[12:16]
     if chunk == b"VP8X" and len(data) >= 30:
@@ -78,29 +84,31 @@ def webp_size(data: bytes) -> tuple[int, int]:
 
 
 SUPPORTED = "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF"
-#: Bytes that tell the kind of a file.
+#: Number of leading bytes that suffice to tell the kind of a file.
 HEAD = 256
 #: Shortest side accepted, in pixels.
 MIN_SIDE = 8
 
-#: A JPEG with more pixels is decoded at a half, a quarter or an eighth of its sides: the networks look
+#: A JPEG with more pixels may be decoded at a half, a quarter or an eighth of its sides: the networks look
 #: at a few hundred pixels, and a reduced JPEG costs a fraction of the time and the memory.
 REDUCE_ABOVE = 24_000_000
-#: Formats whose decoders hold the interpreter's lock, or whose work does not follow from their pixels.
+#: Formats that only workers decode: their decoders hold the interpreter's lock (GIL), or their work
+#: cannot be predicted from the number of pixels.
 _NEVER_HERE = {"HEIC", "AVIF", "TIFF"}
-#: Work a pixel, a JPEG's being 1 (14 ns of a core), by Pillow's name of the format. WebP may hold the lock.
+#: Work per pixel relative to a JPEG (14 ns of one core), by Pillow's name of the format. WebP's decoder may
+#: hold the GIL.
 _WORK_A_PIXEL = {"JPEG": 1, "PNG": 2, "WEBP": 10, "GIF": 1, "BMP": 1}
-#: Scans of a JPEG that take as long as the rest of it does.
+#: Number of scans of a JPEG that take as long as the rest of its decoding.
 _SCANS = 5
-#: Called with the bytes of memory that are needed.
+#: Called with the number of bytes of memory that are needed.
 Admit = Callable[[int], None]
 #: Pixels, and the full width and height.
 _Rendered = tuple[Pixels, tuple[int, int]]
-#: Bytes that are left out at the end of a JPEG to see what they change; fewer may change nothing.
+#: Numbers of bytes cut off the end of a JPEG to see what they change; fewer may change nothing.
 _TAILS = (2, 4, 8)
-#: Pixels of a block, which change together, and how far colour is smoothed beyond it.
+#: Side of a block whose pixels change together, and how far colour is smoothed beyond it, in pixels.
 _BLOCK, _SMOOTHED = 16, 2
-#: Pixels that one bit of a JPEG can stand for at most: each block of 8 × 8 has a code of its own.
+#: Most pixels that one bit of a JPEG can encode: each block of 8 × 8 has a code of its own.
 _LEAST = 64
 _DECODERS = {
     "JPEG": ("PIL.JpegImagePlugin", "JpegImageFile"),  # not jpeg_factory: an MPO's first picture is the photo
@@ -123,7 +131,7 @@ _MAGIC = (
     (b"II+\0", "TIFF"),
     (b"MM\0+", "TIFF"),
 )
-#: Kinds people send by mistake; naming them says more than "unknown".
+#: Files that people send by mistake: naming their kind helps more than "unknown".
 _RAW_FILE = "a camera raw file"
 RAW = "This is a camera raw file. Export it as a JPEG in the camera or in a photo program, and send that."
 _OTHERS = (
@@ -150,14 +158,14 @@ _ANY_BRANDS = {b"mif1", b"msf1"}
 _AVIF_BRANDS = {b"avif", b"avis"}
 _SUBFILE, _DNG = 254, 50706
 _PHOTOMETRIC, _COMPRESSION, _YCBCR = 262, 259, 6  # TIFF tags, and a value of the first
-#: How decoders say that a file is of a kind they do not read.
+#: Matches the messages of decoders for kinds of files that they do not support.
 _UNREAD = re.compile(
     r"unsupported|not (yet )?supported|unknown (pixel mode|compression|data organization)", re.IGNORECASE
 )
 
 
-class TooCostly(BaseException):  # no Exception: those that decoders raise say that a file is broken
-    """Decoding takes more work than was asked for; nothing was decoded, and no memory admitted."""
+class TooCostly(BaseException):  # not an Exception: those mean that a file is broken
+    """Decoding would take more work than allowed; nothing was decoded, and no memory was admitted."""
 
 
 def decode(
@@ -172,21 +180,21 @@ def decode(
 
     Args:
         data: the whole file, at least one byte.
-        max_pixels: most pixels accepted; compared with the size in the header,
-            before any memory for pixels is taken.
+        max_pixels: maximum number of pixels; compared with the size in the header,
+            before any memory for pixels is allocated.
         admit: called with the bytes of memory that decoding will take, before it takes them; may wait
             or raise `PhotoError`.
         reduce: decode a JPEG over `REDUCE_ABOVE` pixels at a half, a quarter or an eighth of its sides.
-        most_work: most work, in pixels of an ordinary JPEG; None: any.
+        most_work: maximum work, in pixels of an ordinary JPEG; None: unlimited.
 
     Returns:
-        uint8 (height, width, 3), as `colour.upright_rgb` gives them; and the full width and height of
-        the upright picture, which differ from theirs where it was reduced.
+        uint8 (height, width, 3), as from `colour.upright_rgb`; and the full width and height of
+        the upright picture, which are larger than the array's if the picture was reduced.
 
     Raises:
         PhotoError: ``unsupported_format``, ``too_many_pixels``, ``too_small``,
             ``truncated`` or ``damaged``. Nothing else, whatever the bytes.
-        TooCostly: it takes more than ``most_work``, or nothing says how much it takes.
+        TooCostly: decoding takes more than ``most_work``, or its work cannot be predicted.
     """
     kind = sniff(data)
     if kind is None:
@@ -199,7 +207,7 @@ def decode(
     check_work(kind, data)
     passes = 1.0
     if kind == "JPEG":
-        # One that lacks its end is rendered five times in all to see whether it is cut off.
+        # Without an end marker it is rendered up to five times, to see whether it is cut off.
         passes = (1 + scans_of(data) / _SCANS) * (5 if ends_without_marker(data) else 1)
     if most_work is not None and (kind in _NEVER_HERE or (kind == "BMP" and is_run_length_coded(data))):
         raise TooCostly
@@ -210,13 +218,13 @@ def decode(
 
     try:
         if kind == "WebP":
-            # The decoder takes memory for the whole canvas as soon as it opens.
+            # The decoder allocates the whole canvas as soon as it opens the file.
             size = webp_size(data)
             check_size(*size, max_pixels)
             check_here("WEBP", size)
             _admit(memory_needed("WEBP", size), size, max_pixels, admit)
             admit = None
-        held: list[int] = []  # a second try takes no memory beside what the first was admitted with
+        held: list[int] = []  # a second try reuses the memory that the first was admitted with
 
         def admit_once(memory: int) -> None:
             if admit is not None and memory > sum(held):
@@ -237,7 +245,7 @@ def decode(
 
 
 def _with_second_try(kind: str, data: bytes, render: Callable[[bytes], _Rendered]) -> _Rendered:
-    """Render a file; where that fails, without its side data, and a JPEG that lacks its end with one."""
+    """Render a file; if that fails, retry without side data, and with an end marker if a JPEG lacks one."""
     try:
         return render(data)
     except PhotoError:
@@ -251,7 +259,7 @@ def _with_second_try(kind: str, data: bytes, render: Callable[[bytes], _Rendered
         found = render(with_end_marker(plain))
         width, height = found[1]
         if len(data) * 8 < width * height // _LEAST:
-            raise  # cut off for certain, so nothing large is rendered three times more to see it
+            raise  # certainly cut off: spare three more renderings of something large
         in_order = not is_progressive(data)
         shorter = (render(with_end_marker(plain, cut))[0] for cut in _TAILS)
         if not any(_reaches_end(found[0], pixels, in_order) for pixels in shorter):
@@ -260,10 +268,16 @@ def _with_second_try(kind: str, data: bytes, render: Callable[[bytes], _Rendered
 
 
 def _reaches_end(pixels: Pixels, shorter: Pixels, in_order: bool) -> bool:
-    """Whether a JPEG reaches its last corner: only then do its last bytes change nothing before that.
+    """Return whether the data of a JPEG without end marker reach its last corner.
 
-    Where it is cut off, the decoder goes on with what it had, so that a shorter file differs from there on.
-    A progressive one ends with a scan that may say much of the last rows in a byte.
+    Only then does removing the last bytes change nothing before that corner. If the file is cut off, the
+    decoder fills the rest with what it has, so a shorter file differs from there on. A progressive JPEG ends
+    with a scan that may describe much of the last rows in one byte.
+
+    Args:
+        pixels: of the file.
+        shorter: pixels of the file without its last few bytes.
+        in_order: whether the JPEG is stored from top to bottom, that is, not progressive.
     """
     rows, columns = np.nonzero((pixels != shorter).any(axis=2))
     if not rows.size:
@@ -276,7 +290,7 @@ def _reaches_end(pixels: Pixels, shorter: Pixels, in_order: bool) -> bool:
 
 
 def decode_image(image: Image.Image, max_pixels: int) -> Pixels:
-    """Like `decode`, for an image that the caller opened; it may not be loaded yet, and is not reduced."""
+    """Like `decode`, for an image that the caller opened; it may not be loaded yet, and is never reduced."""
     _silence_decoders()
     try:
         check_size(*image.size, max_pixels)
@@ -306,7 +320,7 @@ def _render(
         full = image.size
         check_size(*full, max_pixels)  # a GIF's frame or a HEIC's item can differ from the header
     pixels = upright_rgb(image)
-    if (image.size[0] > image.size[1]) != (pixels.shape[1] > pixels.shape[0]):  # lies on its side
+    if (image.size[0] > image.size[1]) != (pixels.shape[1] > pixels.shape[0]):  # was turned by 90°
         full = (full[1], full[0])
     return pixels, full
 
@@ -323,13 +337,13 @@ def _admit(memory: int, size: tuple[int, int], max_pixels: int, admit: Admit | N
 
 
 def stand_in(head: bytes) -> bytes | None:
-    """What is kept instead of a file that is no picture of a kind we read; None for a picture.
+    """Return a placeholder to keep instead of a file that is no supported picture; None for a picture.
 
     Args:
-        head: the first `HEAD` bytes of the file, or all of it where it has fewer.
+        head: the first `HEAD` bytes of the file, or all of it if it is shorter.
 
     Returns:
-        Bytes for which `decode` gives the same reason; nothing of the file is in them.
+        Bytes that `decode` refuses for the same reason; they contain nothing of the file.
     """
     if sniff(head) is not None:
         return None
@@ -339,7 +353,7 @@ def stand_in(head: bytes) -> bytes | None:
 
 
 def check_size(width: int, height: int, max_pixels: int) -> None:
-    """Raise `PhotoError` ``too_many_pixels`` or ``too_small`` for a size in pixels."""
+    """Raise `PhotoError` ``too_many_pixels`` or ``too_small`` if a size in pixels is not acceptable."""
     if width * height > max_pixels:
         raise PhotoError(
             "too_many_pixels",
@@ -354,7 +368,7 @@ def check_size(width: int, height: int, max_pixels: int) -> None:
 
 
 def sniff(data: bytes) -> str | None:
-    """The format that a file's first bytes say: a key of the decoders, or ``None``."""
+    """Return the format that a file's first bytes indicate, a key of `_DECODERS`; ``None`` if unknown."""
     for magic, kind in _MAGIC:
         if data.startswith(magic):
             return kind
@@ -386,13 +400,13 @@ def _open(kind: str, data: bytes) -> Image.Image:
         image = opener(BytesIO(data), "")
     except Exception:
         # AVIF and HEIC decoders parse EXIF on opening and refuse the photo if it is broken.
-        # Renaming the item, which keeps every offset, hides it; orientation does not live there.
+        # Renaming the item, which keeps every offset, hides it; orientation is not stored there.
         if kind not in ("AVIF", "HEIC") or b"Exif" not in data:
             raise
         return opener(BytesIO(data.replace(b"Exif", b"skip", 1)), "")
     tags = getattr(image, "tag_v2", {})
     if tags.get(_PHOTOMETRIC) == _YCBCR and tags.get(_COMPRESSION, 1) == 1:
-        # Pillow would look for four bytes a pixel and call the file truncated.
+        # Pillow would expect four bytes per pixel and call the file truncated.
         raise ValueError("unsupported: uncompressed YCbCr in a TIFF")
     if tags.get(_SUBFILE, 0) & 1 or _DNG in tags:
         raise PhotoError("unsupported_format", RAW)  # its first picture is a small preview
@@ -400,8 +414,8 @@ def _open(kind: str, data: bytes) -> Image.Image:
 
 
 def _silence_decoders() -> None:
-    # Not warnings.catch_warnings: it swaps the process's filters and is unsafe with threads. This
-    # filter touches only what the decoders' own modules say; equal entries are not added twice.
+    # Not warnings.catch_warnings, which swaps the process's filters and is not thread-safe. This filter
+    # affects only warnings of the decoders' own modules; it is added once.
     if not any(action == "ignore" and module == _QUIET for action, _, _, module, _ in warnings.filters):
         warnings.filterwarnings("ignore", module=_QUIET.pattern)
 
@@ -427,7 +441,7 @@ def _failure(error: Exception, kind: str, *, ends_early: bool) -> PhotoError:
 
 
 def damaged(kind: str) -> PhotoError:
-    """What a photo is refused with that no decoder makes sense of."""
+    """Return the error for a photo that no decoder can make sense of."""
     return PhotoError(
         "damaged",
         f"The {kind} is damaged and cannot be decoded. Open it in a picture viewer and save a new copy.",
@@ -435,7 +449,7 @@ def damaged(kind: str) -> PhotoError:
 
 
 def _ends_early(kind: str, data: bytes) -> bool:
-    """Whether the file's own bookkeeping says that bytes are missing; asked only after a failure."""
+    """Return whether a file's lengths and markers say that bytes are missing; called only after a failure."""
     if kind == "JPEG":
         return ends_without_marker(data)
     if kind == "PNG":
@@ -449,12 +463,12 @@ def _ends_early(kind: str, data: bytes) -> bool:
     if kind == "TIFF":
         directory = struct.unpack("<I" if data[:2] == b"II" else ">I", data[4:8].ljust(4, b"\0"))[0]
         return len(data) < 16 or (42 in data[2:4] and directory >= len(data))
-    at = 0  # HEIC and AVIF: a chain of boxes, each opening with its length
+    at = 0  # HEIC and AVIF: a chain of boxes, each of which starts with its length
     while at + 8 <= len(data):
         length = int.from_bytes(data[at : at + 4], "big")
         if length == 1:
             length = int.from_bytes(data[at + 8 : at + 16], "big")
-        if length < 8:  # 0: "up to the end of the file"; else nonsense
+        if length < 8:  # 0: "up to the end of the file"; others are invalid
             return False
         at += length
     return at != len(data)

@@ -1,7 +1,7 @@
-"""The process in which costly files are decoded: ``python -m smartbreed.imaging.decoding_worker DESCRIPTOR``.
+"""The worker process that decodes costly files: ``python -m smartbreed.imaging.decoding_worker DESCRIPTOR``.
 
-It reads requests from a connection and answers each. Files and pixels lie in memory that it shares with
-`smartbreed.imaging.decoders`, which starts it. It writes no file and reads nothing but what it imports.
+It reads requests from a connection and answers each. Files and pixels are in memory that it shares with
+`smartbreed.imaging.decoders`, which starts it. It writes no file and reads none but the modules it imports.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ import numpy as np
 from smartbreed.core.errors import PhotoError
 from smartbreed.imaging.decoding import decode
 
-#: Threads of a decoder; all workers together are as many as there are cores.
+#: Threads of each decoder; few, because several workers share the cores.
 _THREADS = 2
-#: Bytes that a decoder may take beyond those that it was admitted with: stacks of threads, tables, the file.
+#: Bytes that a decoder may take beyond those it was admitted with: thread stacks, tables, the file.
 _SPARE = 256_000_000
-#: A little less priority than the process that answers visitors.
+#: Niceness: slightly lower priority than the process that answers visitors.
 _NICE = 2
 
 
-class _Unadmitted(BaseException):  # no Exception: `decode` would take it for a broken file
+class _Unadmitted(BaseException):  # not an Exception: `decode` would take it for a broken file
     """Decoding needs more memory than it was admitted with."""
 
     def __init__(self, needed: int) -> None:
@@ -44,12 +44,12 @@ def answer(data: bytes, descriptor: int, request: dict[str, Any]) -> dict[str, A
 
     Args:
         data: the file.
-        descriptor: of the memory; its length becomes that of the pixels.
-        request: ``max_pixels`` and ``reduce`` as `decode` has them, and ``granted`` bytes of memory.
+        descriptor: of the shared memory, which is resized to the pixels.
+        request: ``max_pixels`` and ``reduce`` as for `decode`, and ``granted``, the admitted memory in bytes.
 
     Returns:
-        ``height`` and ``width`` of the pixels and ``full``, or ``needs`` for bytes of memory, or ``code`` and
-        ``message`` of a refusal.
+        ``height`` and ``width`` of the pixels and ``full``; or ``needs``, the bytes of memory required; or
+        ``code`` and ``message`` of a refusal.
     """
     needed = 0
 
@@ -76,11 +76,11 @@ def answer(data: bytes, descriptor: int, request: dict[str, Any]) -> dict[str, A
 
 @contextlib.contextmanager
 def _at_most(memory: int) -> Any:
-    """Let no decoder take more than so many bytes, whatever a file makes of it."""
+    """Limit the memory that a decoder can allocate inside the block, whatever the file."""
     try:
         with open("/proc/self/statm") as file:
             held = int(file.read().split()[5]) * mmap.PAGESIZE
-    except OSError:  # not Linux, where other systems' limits mean something else
+    except OSError:  # not Linux: on other systems the limit means something else
         yield
         return
     _, most = resource.getrlimit(resource.RLIMIT_DATA)
@@ -92,19 +92,19 @@ def _at_most(memory: int) -> Any:
 
 
 def _end_with_parent() -> None:
-    """Let the kernel end this process as soon as the other end of standard input is closed.
+    """Make the kernel end this process as soon as the other end of standard input is closed.
 
-    A thread could not: a decoder that hangs may hold the interpreter's lock.
+    A thread could not do that: a decoder that hangs may hold the interpreter's lock.
     """
     signal.signal(signal.SIGIO, signal.SIG_DFL)
     fcntl.fcntl(0, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(0, fcntl.F_SETFL, fcntl.fcntl(0, fcntl.F_GETFL) | os.O_ASYNC)
-    if select.select([0], [], [], 0)[0]:  # it was gone before
+    if select.select([0], [], [], 0)[0]:  # closed already
         sys.exit(1)
 
 
 def _prepare_decoders() -> None:
-    """Load those that most files need, with few threads each."""
+    """Load the decoders that most files need, and limit their threads."""
     import pillow_heif.options
     from PIL import AvifImagePlugin
 
@@ -113,7 +113,7 @@ def _prepare_decoders() -> None:
 
 
 def main(connection: Connection) -> None:
-    """Answer requests until the other side is gone."""
+    """Answer requests until the other end of the connection is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -127,7 +127,7 @@ def main(connection: Connection) -> None:
             descriptor = recv_handle(connection)
         except (EOFError, OSError):
             return
-        # Where the other side cannot end this process, the kernel does, a little later.
+        # If the parent fails to kill this process, the kernel's timer does, a little later.
         signal.setitimer(signal.ITIMER_REAL, 2 * request["seconds"] + 1)
         try:
             with mmap.mmap(descriptor, request["length"], prot=mmap.PROT_READ) as memory:

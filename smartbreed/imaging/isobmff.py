@@ -1,7 +1,8 @@
-"""The boxes of a HEIC or AVIF (ISO BMFF): what decoding them would cost, counted before it begins.
+"""Count what decoding a HEIC or AVIF (ISO BMFF) would cost, before decoding begins.
 
-A picture may be made of others, and those of others: grids of tiles, overlays, alpha channels. 62 kB of that
-can stand for minutes of decoding, and so do 60,000 items for a parser that compares each with all others.
+A picture may be composed of others, and those of others: grids of tiles, overlays, alpha channels. 62 kB
+of such nesting can take minutes to decode, and so can 60,000 items in a parser that compares each with all
+others.
 """
 
 from __future__ import annotations
@@ -11,41 +12,43 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
 
-#: Most boxes, and most that lie in each other. Telephones write about 300, five deep.
+#: Maximum number of boxes, and maximum nesting depth. Phones write about 300, five deep.
 MOST_BOXES, MOST_LEVELS = 6_000, 12
-#: Most items, of which each tile is one. 64 megapixels in tiles of 512 × 512, with a depth map, are under
-#: 600.
+#: Maximum number of items; each tile is one. 64 megapixels in tiles of 512 × 512, with a depth map, need
+#: fewer than 600.
 MOST_ITEMS = 2_000
-#: Most references from one item to another, and most rows of all tables together; a sequence has one a frame.
+#: Maximum number of references between items, and of rows in all tables together; a sequence has one per
+#: frame.
 MOST_REFERENCES, MOST_ROWS = 4_000, 50_000
-#: Most pictures that one is made of, each as often as it is used, and most steps from one to the next.
+#: Maximum number of pictures that one is composed of, each counted as often as it is used, and maximum
+#: depth of that composition.
 MOST_PARTS, MOST_STEPS = 2_000, 6
-#: Pixels of all these together: at most so many times those of the picture, and so many more.
+#: All these pictures together may have this many times the pixels of the primary one, plus `SPARE_PIXELS`.
 MOST_COVERED, SPARE_PIXELS = 8, 8_000_000
-#: Boxes that hold others, and the bytes before the first of those.
+#: Boxes that contain others → number of bytes before the first of those.
 _CONTAINERS = {
     b"moov": 0, b"trak": 0, b"mdia": 0, b"minf": 0, b"stbl": 0, b"dinf": 0, b"edts": 0, b"udta": 0,
     b"moof": 0, b"traf": 0, b"mvex": 0, b"iprp": 0, b"ipco": 0, b"grpl": 0, b"meta": 4, b"iref": 4,
     b"stsd": 8, b"dref": 8,
 }  # fmt: skip
-#: Tables, and the bytes before the number of their rows.
+#: Boxes that are tables → number of bytes before the row count.
 _TABLES = {
     b"stts": 4, b"ctts": 4, b"stsc": 4, b"stco": 4, b"co64": 4, b"stss": 4, b"elst": 4, b"trun": 4,
     b"stsz": 8, b"stz2": 8, b"sbgp": 8,
 }  # fmt: skip
-#: Types of items whose picture is made of others.
+#: Types of items whose picture is composed of others.
 _DERIVED = {b"grid", b"iovl", b"iden", b"tmap"}
 
 
 class Contents:
-    """What a file says that it is made of, without a look at any picture.
+    """What the boxes of a file declare, read without decoding any picture.
 
     Attributes:
-        counts: of boxes, levels, items, references and rows.
-        primary: number of the item that is the picture.
-        sizes: pixels of items, by number.
-        parts: numbers of the items that an item is decoded with.
-        derived: items that are pictures of others only.
+        counts: number of boxes, levels, items, references and rows.
+        primary: id of the item that is the main picture.
+        sizes: number of pixels of each item, by id.
+        parts: ids of the items that must be decoded for an item, by its id.
+        derived: ids of the items that consist of other pictures only.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -60,7 +63,7 @@ class Contents:
         for parent, name, start, end, level in _boxes(data):
             self.counts["boxes"] += 1
             self.counts["levels of boxes"] = max(self.counts["levels of boxes"], level)
-            with suppress(struct.error, IndexError):  # it ends early, which is for the decoder to say
+            with suppress(struct.error, IndexError):  # it ends early, which the decoder will report
                 self._note(data, parent, name, start, end)
             if self.excess:
                 return
@@ -70,7 +73,7 @@ class Contents:
 
     @property
     def excess(self) -> tuple[str, int] | None:
-        """Of what there are more than so many; None: of nothing."""
+        """The first limit that is exceeded, as its name and value; None if none is."""
         return next(((what, most) for what, most in _MOST.items() if self.counts[what] > most), None)
 
     def _note(self, data: bytes, parent: bytes, name: bytes, start: int, end: int) -> None:
@@ -112,7 +115,7 @@ class Contents:
         ][:count]
         if name == b"dimg":
             self.parts[item] += others
-        elif name == b"auxl":  # an alpha channel is decoded with what it belongs to
+        elif name == b"auxl":  # an alpha channel is decoded with its picture
             for other in others:
                 self.parts[other].append(item)
 
@@ -139,9 +142,9 @@ _MOST = {
 
 
 def excess(data: bytes) -> tuple[str, int] | None:
-    """Of what a HEIC or AVIF holds more than so many, which no program writes; None: of nothing.
+    """Return a limit that a HEIC or AVIF exceeds, as its name and value; None if it exceeds none.
 
-    What makes no sense is left to the decoder.
+    No program writes such files. Malformed structures are left to the decoder.
 
     >>> excess(photo)
     ('items', 2000)
@@ -149,7 +152,7 @@ def excess(data: bytes) -> tuple[str, int] | None:
     contents = Contents(data)
     if found := contents.excess:
         return found
-    # Pictures, pixels and steps below each item, from those that are known upwards.
+    # Number of pictures, their pixels, and depth below each item, computed bottom-up.
     known: dict[int, tuple[int, int, int]] = {}
     under_way: set[int] = set()
     waiting = [contents.primary]
@@ -160,7 +163,7 @@ def excess(data: bytes) -> tuple[str, int] | None:
             under_way.add(item)
             if missing := [part for part in dict.fromkeys(parts) if part not in known]:
                 if under_way.intersection(missing):
-                    return "pictures in each other", MOST_STEPS  # round and round
+                    return "pictures in each other", MOST_STEPS  # a cycle
                 waiting += missing
                 continue
         waiting.pop()
@@ -181,7 +184,7 @@ def excess(data: bytes) -> tuple[str, int] | None:
 
 
 def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes, int, int, int]]:
-    """Name of the box around it, name, start and end of the content, and level of each box, in order."""
+    """Yield, for each box in order, its parent's name, its name, start and end of its content, and level."""
     around: list[tuple[bytes, int]] = [(b"", len(data))]
     at = 0
     while around:
@@ -194,7 +197,7 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes, int, int, int]]:
         if length == 1:
             length, start = int.from_bytes(data[at + 8 : at + 16], "big"), at + 16
         stop = end if length == 0 else min(at + length, end)
-        if stop < start:  # nonsense
+        if stop < start:  # invalid length
             around.pop()
             at = end
             continue

@@ -1,8 +1,8 @@
-"""Untrusted input → an upright RGB picture without metadata, or a `PhotoError`.
+"""Turn untrusted input into an upright RGB photo without metadata, or raise a `PhotoError`.
 
-Limits hold before anything is decoded: bytes before the file is read, pixels as
-soon as the header is known. How bytes become an image is in `decoding`, in which
-process that happens in `decoders`, how an image becomes plain RGB in `colour`.
+Limits are checked before anything is decoded: bytes before the file is read, pixels as
+soon as the header is known. `decoding` turns bytes into an image, `decoders` chooses the
+process for that, and `colour` turns an image into plain RGB.
 """
 
 from __future__ import annotations
@@ -33,27 +33,27 @@ PhotoInput = bytes | bytearray | memoryview | str | Path | Image.Image | npt.NDA
 Box = tuple[float, float, float, float]
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
-#: Characters below which text that happens to look like base64 is taken for a path.
+#: Text of fewer characters is taken for a path, even if it looks like base64.
 _MIN_BASE64 = 32
 _URL_SAFE = str.maketrans("-_", "+/")
-#: Most bytes and pixels of a photo unless a call says otherwise.
+#: Default limits of a photo, in bytes and in pixels.
 MAX_BYTES, MAX_PIXELS = 30_000_000, 64_000_000
-#: No path is longer; what is longer is not looked up on the disk.
+#: Longest path, in characters; longer text is not looked up on the disk.
 _MAX_PATH = 4096
-#: JPEG stores a side in 16 bits, and libjpeg stops a little earlier.
+#: Longest side of a JPEG, in pixels: it is stored in 16 bits, and libjpeg stops a little earlier.
 _MAX_JPEG_SIDE = 65_500
 
 
 @dataclass(frozen=True, eq=False)
 class Photo:
-    """An upright picture with nothing in it but pixels.
+    """An upright picture that contains nothing but pixels.
 
     Attributes:
         pixels: uint8 (height, width, 3), sRGB, C-contiguous, read-only.
-        sha256: hex digest of the bytes as received. For a Pillow image or an array,
-            which never were bytes: of ``b"{height}x{width}x3\\n"`` and the upright pixels.
+        sha256: hex digest of the bytes as received. A Pillow image or an array has none; its
+            digest is that of ``b"{height}x{width}x3\\n"`` followed by the upright pixels.
         name: the file's base name, never a path; ``""`` if unknown.
-        full: width and height of the photo as it came, upright; empty: those of ``pixels``.
+        full: width and height of the photo as received, upright; empty: those of ``pixels``.
     """
 
     pixels: Pixels
@@ -63,27 +63,27 @@ class Photo:
 
     @property
     def width(self) -> int:
-        """Pixels from left to right of the full photo; ``pixels`` may hold fewer, see `in_pixels`."""
+        """Width of the full photo in pixels; ``pixels`` may be smaller, see `in_pixels`."""
         return self.full[0] if self.full else int(self.pixels.shape[1])
 
     @property
     def height(self) -> int:
-        """Pixels from top to bottom of the full photo."""
+        """Height of the full photo in pixels."""
         return self.full[1] if self.full else int(self.pixels.shape[0])
 
     def in_pixels(self, box: Box) -> Box:
-        """A box x0, y0, x1, y1 of the full photo as one of ``pixels``."""
+        """Convert a box x0, y0, x1, y1 of the full photo to one of ``pixels``."""
         return self._scaled(box, self.pixels.shape[1] / self.width, self.pixels.shape[0] / self.height)
 
     def in_full(self, box: Box) -> Box:
-        """A box x0, y0, x1, y1 of ``pixels`` as one of the full photo."""
+        """Convert a box x0, y0, x1, y1 of ``pixels`` to one of the full photo."""
         return self._scaled(box, self.width / self.pixels.shape[1], self.height / self.pixels.shape[0])
 
     def _scaled(self, box: Box, x: float, y: float) -> Box:
         return box if x == y == 1 else (box[0] * x, box[1] * y, box[2] * x, box[3] * y)
 
     def to_pil(self) -> Image.Image:
-        """A fresh RGB image without metadata."""
+        """Return a new RGB image without metadata."""
         return Image.fromarray(self.pixels)
 
 
@@ -96,24 +96,24 @@ def read_photo(
     admission: Admission | None = None,
     reduce: bool = False,
 ) -> Photo:
-    """Read one photo, whatever form it comes in.
+    """Read one photo, in whatever form it is given.
 
-    A ``str`` is, in this order: a data URL if it starts with ``data:``; a path if
+    A ``str`` is tried, in this order, as: a data URL if it starts with ``data:``; a path if
     something exists there; base64 if it is at least 32 characters of strict base64.
-    As it may be a path, never pass on untrusted text: use `decode_base64`.
+    Since it may be a path, never pass untrusted text: use `decode_base64`.
 
     Args:
         source: a file's bytes, a path, a data URL or base64, a Pillow image, or an
-            array as `colour.array_rgb` takes it.
-        name: what to call the photo; only the part after the last slash is kept.
-        max_bytes: most bytes of the encoded file.
-        max_pixels: most pixels, width × height.
+            array as accepted by `colour.array_rgb`.
+        name: name of the photo; only the part after the last slash is kept.
+        max_bytes: maximum size of the encoded file, in bytes.
+        max_pixels: maximum number of pixels, width × height.
         admission: waits until there is memory for the pixels, which the photo then holds while it lives.
         reduce: a JPEG over `decoding.REDUCE_ABOVE` pixels may be decoded at a fraction of its sides.
 
     Raises:
         PhotoError: for every photo that cannot be used; ``code`` is a key of
-            `errors.PHOTO_CODES`. No message holds a path or the photo's name.
+            `errors.PHOTO_CODES`. No message contains a path or the photo's name.
     """
     if isinstance(source, Image.Image):
         return _photo_of(decode_image(source, max_pixels), name)
@@ -158,14 +158,14 @@ def read_photo(
 
 
 def decode_base64(text: str, *, max_bytes: int | None = None) -> bytes:
-    """The bytes in a data URL or in base64 text.
+    """Decode a data URL or base64 text.
 
-    White space is skipped, the URL-safe alphabet is understood and missing padding
-    is added; anything else that is no base64 is refused. A data URL may be percent-encoded.
+    White space is skipped, the URL-safe alphabet is accepted and missing padding
+    is added; anything else that is not base64 is refused. A data URL may be percent-encoded.
 
     Raises:
         PhotoError: ``bad_base64``; ``empty`` for no bytes; ``too_many_bytes`` for
-            more than ``max_bytes``, before they are decoded.
+            more than ``max_bytes`` (for base64, before decoding).
     """
     text = text.strip()
     if text[:5].lower() == "data:":
@@ -192,21 +192,21 @@ def decode_base64(text: str, *, max_bytes: int | None = None) -> bytes:
 
 
 def encode_jpeg(pixels: Pixels, quality: int = 92) -> bytes:
-    """A JPEG (4:2:0) of uint8 (height, width, 3) pixels, without metadata; ``quality`` is 1 to 95."""
+    """Encode uint8 (height, width, 3) pixels as a JPEG (4:2:0) without metadata; ``quality`` is 1 to 95."""
     return _save(pixels, "JPEG", quality=quality)
 
 
 def encode_png(pixels: Pixels) -> bytes:
-    """A PNG of uint8 (height, width, 3) pixels, lossless, without metadata."""
+    """Encode uint8 (height, width, 3) pixels as a PNG: lossless, without metadata."""
     return _save(pixels, "PNG")
 
 
 def sample_encoding(pixels: Pixels) -> tuple[bytes, str]:
-    """The form in which a picture is kept as a flag's sample, and the hex SHA-256 of it.
+    """Encode a picture as it is kept as a flag's sample; return the bytes and their hex SHA-256.
 
-    JPEG at quality 95 with full colour resolution: near enough to lossless for
-    training at about a quarter of a PNG's size. The same pixels give the same bytes for one
-    version of libjpeg-turbo. A side beyond what JPEG can store makes it a PNG.
+    JPEG at quality 95 with full colour resolution is near enough to lossless for
+    training, at about a quarter of a PNG's size. The same pixels give the same bytes with the same
+    version of libjpeg-turbo. A picture with a side too long for JPEG becomes a PNG.
     """
     if max(pixels.shape) > _MAX_JPEG_SIDE:
         data = encode_png(pixels)
@@ -260,12 +260,12 @@ def _read_text(text: str, max_bytes: int) -> tuple[bytes, str]:
 
 
 def read_file(path: Path, max_bytes: int) -> bytes:
-    """The bytes of a file, at most one more than ``max_bytes``.
+    """Read a file, but at most one byte more than ``max_bytes``.
 
     Raises:
-        PhotoError: it is not there, is no ordinary file, is empty or too large, or cannot be opened.
+        PhotoError: the file is missing, not an ordinary file, empty or too large, or cannot be opened.
     """
-    # "from None" throughout: the original errors carry the path.
+    # "from None" throughout: the original errors contain the path.
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
@@ -282,7 +282,7 @@ def read_file(path: Path, max_bytes: int) -> bytes:
 
 
 def check_bytes(size: int, max_bytes: int | None) -> None:
-    """Raise `PhotoError` ``empty`` or ``too_many_bytes`` for a file of so many bytes."""
+    """Raise `PhotoError` ``empty`` or ``too_many_bytes`` if a file of ``size`` bytes is not acceptable."""
     if size == 0:
         raise PhotoError("empty", "The photo has zero bytes. Send it again.")
     if max_bytes is not None and size > max_bytes:

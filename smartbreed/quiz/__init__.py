@@ -1,1 +1,1 @@
-"""Guess the breed, against the model; see docs/quiz.md."""
+"""The quiz: players guess breeds in competition with the model. See docs/quiz.md."""

@@ -1,4 +1,4 @@
-"""The pictures of the quiz: the photo of a round, what the model looked at in it, and the card to share."""
+"""The pictures of the quiz: the photo of a round, its Grad-CAM, and the result card to share."""
 
 from __future__ import annotations
 
@@ -14,15 +14,21 @@ from smartbreed.imaging.photo import Box, Photo, encode_jpeg, read_photo
 from smartbreed.inference.grad_cam import overlay
 from smartbreed.inference.pipeline import Identifier
 
-#: Longest side, pixels.
+#: Longest side of a round's photo, in pixels.
 _SIDE = 560
+#: Width and height of the result card, in pixels.
 _CARD = (1200, 630)
 
 
 def round_photo(photo: Photo, box: Box | None, seed: int) -> bytes:
-    """The pet of a photo as a JPEG, cut a little differently each time.
+    """Return the pet of a photo as a JPEG with random margins, size, mirroring and quality.
 
-    So the bytes of a round are in no list that a program made of earlier ones, nor of the gallery's own.
+    The bytes therefore differ in every round and from the gallery's own files, so a program cannot look the
+    answer up in a list of known pictures.
+
+    Args:
+        box: the pet, in pixels; None for the whole photo.
+        seed: of the random changes; the same seed gives the same bytes.
     """
     chance = random.Random(seed)
     picture = photo.to_pil()
@@ -42,7 +48,7 @@ def round_photo(photo: Photo, box: Box | None, seed: int) -> bytes:
 
 @dataclass(frozen=True)
 class Opinion:
-    """What the model says of the very picture that a player saw."""
+    """The model's first guess for the picture that the player saw: breed id, name and probability (0…1)."""
 
     label: str
     name: str
@@ -50,13 +56,13 @@ class Opinion:
 
 
 def opinion(identifier: Identifier, jpeg: bytes) -> Opinion:
-    """The model's own guess."""
+    """Return the model's guess for a round's picture."""
     guess = identifier.identify(read_photo(jpeg), whole=True, top_k=1).pets[0].breeds[0]
     return Opinion(guess.id, guess.name, guess.probability)
 
 
 def heat(identifier: Identifier, jpeg: bytes, label: str) -> bytes:
-    """The picture under its Grad-CAM for a breed.
+    """Return the picture with its Grad-CAM for a breed on top, as JPEG.
 
     Raises:
         RequestError: the model does not know the breed.
@@ -67,7 +73,7 @@ def heat(identifier: Identifier, jpeg: bytes, label: str) -> bytes:
 
 
 def share_card(name: str, points: int, lines: tuple[str, ...]) -> bytes:
-    """A PNG to show around: who, how many points, and a few lines; in the language of the moment."""
+    """Return the result card as PNG, with name, points and up to two lines, in the current language."""
     card = Image.new("RGB", _CARD, "#faf5ee")
     draw = ImageDraw.Draw(card)
     draw.rounded_rectangle((40, 40, 1160, 590), 36, fill="#fffdf9", outline="#e9dccb", width=3)
@@ -89,7 +95,7 @@ def share_card(name: str, points: int, lines: tuple[str, ...]) -> bytes:
 def _write(
     draw: ImageDraw.ImageDraw, at: tuple[float, float], text: str, size: int, fill: str, anchor: str
 ) -> None:
-    """One line, smaller where it would not fit; signs that the font lacks become a question mark."""
+    """Draw a line of text, shrunk to fit; characters that the font lacks become question marks."""
     shown = "".join(c if (c.isprintable() and ord(c) < 0x250) or (c in "…–’“”") else "?" for c in text)
     font = ImageFont.load_default(size)
     while draw.textlength(shown, font=font) > _CARD[0] - 180 and size > 16:

@@ -1,4 +1,4 @@
-"""What is asked: which breed a photo shows, and what the breed texts say, each with its source."""
+"""Quiz questions about photos and about the breed texts, each with its source."""
 
 from __future__ import annotations
 
@@ -11,31 +11,33 @@ from smartbreed.breeds.catalogue import Breed
 from smartbreed.breeds.facts import BreedFacts, facts_of
 from smartbreed.inference.evaluation import Evaluation
 
-#: Hardest level, and the options at each.
+#: The hardest level, and the number of options at each level from 0.
 HARDEST = 3
 _OPTIONS = (4, 4, 4, 6)
 _ASKED = {"cat": "Which cat is it?", "dog": "Which dog is it?"}
-#: Words of names that say nothing of the breed that is hidden.
+#: Words of breed names that are not hidden, because they do not give the breed away.
 _COMMON = {"dog", "cat", "with", "from"}
 
 
 @dataclass(frozen=True)
 class Question:
-    """A question with its answer; never sent as a whole.
+    """A question with its answer. Never sent to the client as a whole.
 
     Attributes:
         text: the question.
-        options: ``(key, text)`` in the order shown.
-        answer: key of the right one.
-        breed: id of the breed that it is about, whose page is its source.
-        quote: what is quoted, names hidden.
-        source: the sentences that the answer stands in, and what they are about.
-        about: ``Beagle: history``.
-        photo: id of a gallery's photograph.
-        seed: of the small changes to the photo.
-        level: how hard it is, from 0.
-        number, nonce, asked_at: of the round; the moment in seconds.
-        hinted: the hint was bought.
+        options: ``(key, text)`` of each, in the order shown.
+        answer: key of the right option.
+        breed: id of the breed that it is about, whose page is the source.
+        quote: text quoted in the question, with the breed's names hidden; empty if none is.
+        source: the sentences that contain the answer; empty for a photo.
+        about: title of the source, such as ``Beagle: history``; empty for a photo.
+        photo: id of the gallery photo; for a question about the texts, its key, such as ``beagle _history``.
+        seed: of the random changes to the photo.
+        level: how hard it is, 0…`HARDEST`.
+        number: of the round, from 1.
+        nonce: random text that makes the round's token unique.
+        asked_at: time of asking, in seconds.
+        hinted: whether the hint was bought.
     """
 
     text: str
@@ -54,18 +56,18 @@ class Question:
     hinted: bool = False
 
     def as_dict(self) -> dict[str, object]:
-        """For JSON."""
+        """Return the question as a dict for JSON."""
         return asdict(self)
 
     @classmethod
     def of(cls, values: dict[str, object]) -> Question:
-        """From `as_dict`."""
+        """Create a question from the dict of `as_dict`."""
         options = tuple((str(key), str(text)) for key, text in values["options"])  # type: ignore[attr-defined]
         return cls(**{**values, "options": options})  # type: ignore[arg-type]
 
     @property
     def right(self) -> str:
-        """The right option as it was shown."""
+        """Text of the right option."""
         return dict(self.options)[self.answer]
 
 
@@ -73,9 +75,9 @@ class Questions:
     """Makes questions for one model.
 
     Args:
-        breeds: of its labels.
-        evaluation: what it takes for what; None: not measured.
-        chance: tests bring their own.
+        breeds: the breeds that the model knows.
+        evaluation: the model's evaluation, for its confusions; None if it was not evaluated.
+        chance: random generator; replaceable in tests.
     """
 
     def __init__(
@@ -87,7 +89,13 @@ class Questions:
         self._known = [breed for breed in self._breeds.values() if facts_of(breed.id)]
 
     def photo(self, label: str, photo: str, level: int) -> Question:
-        """Which breed a photograph shows."""
+        """Return the question which breed a photo shows.
+
+        Args:
+            label: id of the right breed.
+            photo: id of the gallery photo.
+            level: how hard it is, 0…`HARDEST`.
+        """
         species = self._breeds[label].species
         return Question(
             _ASKED.get(species, "Which of these is it?"),
@@ -101,11 +109,16 @@ class Questions:
 
     @property
     def has_facts(self) -> bool:
-        """Whether there are enough texts to ask about."""
+        """Whether enough breeds have texts to ask about."""
         return len(self._known) >= _OPTIONS[0]
 
     def fact(self, asked: Sequence[str], level: int) -> Question | None:
-        """A question from the breed texts that is not among those asked; None: all are asked."""
+        """Return a new question about the breed texts; None if all were asked.
+
+        Args:
+            asked: `Question.photo` of the questions asked so far.
+            level: how hard it is, 0…`HARDEST`.
+        """
         makers = (self._described, self._apart, self._history, self._origin, self._weight, self._exercise)
         breeds = self._chance.sample(self._known, len(self._known))
         for breed in breeds:
@@ -141,7 +154,7 @@ class Questions:
 
     def _origin(self, breed: Breed, facts: BreedFacts, level: int) -> Question | None:
         words = _words(facts.origin)
-        if any(word[:5] in breed.name.casefold() for word in words):  # the name says it
+        if any(word[:5] in breed.name.casefold() for word in words):  # the name gives the answer away
             return None
         others: dict[str, None] = {}
         for one in self._chance.sample(self._known, len(self._known)):
@@ -211,7 +224,13 @@ class Questions:
         return tuple((one, self._breeds[one].name) for one in self._chance.sample(chosen, len(chosen)))
 
     def look_alikes(self, label: str, level: int, without: str = "") -> list[str]:
-        """Wrong options for a breed, best first: the harder, the more like it they are."""
+        """Return wrong options for a breed, best first; at higher levels they resemble it more.
+
+        Args:
+            label: id of the right breed.
+            level: how hard the question is, 0…`HARDEST`.
+            without: id of another breed to leave out; empty for none.
+        """
         breed = self._breeds[label]
         same = [one.id for one in self._breeds.values() if one.species == breed.species]
         group = [one for one in same if self._breeds[one].group == breed.group and breed.group]
@@ -235,7 +254,7 @@ class Questions:
 
 
 def hide_names(text: str, breed: Breed) -> str:
-    """The text without the names of a breed, and without the words that they are made of."""
+    """Return a text in which the names of a breed, and the words of these names, are replaced by ``…``."""
     whole = sorted((breed.name, *breed.aliases), key=len, reverse=True)
     parts = {word for name in whole for word in re.findall(r"[^\W\d_]{4,}", name)} - _COMMON
     for name in (*whole, *sorted(parts, key=len, reverse=True)):

@@ -1,4 +1,4 @@
-"""The quiz of an installation: games, points and leaderboards. The server alone keeps answers and time."""
+"""The quiz of an installation: games, points and leaderboards. Only the server keeps answers and time."""
 
 from __future__ import annotations
 
@@ -26,18 +26,20 @@ from smartbreed.quiz.pictures import heat, opinion, round_photo, share_card
 from smartbreed.quiz.questions import HARDEST, Question, Questions
 from smartbreed.quiz.tables import KINDS, MODES, QuizGame
 
-#: Rounds of a timed game, mistakes that end an endless one, and seconds a timed round.
+#: Rounds of a timed game, mistakes that end an endless game, and seconds per timed round.
 ROUNDS, LIVES, SECONDS = 5, 3, 20.0
-#: Seconds that an answer may be on its way, and below which no person has read the question.
+#: Seconds allowed for an answer to reach the server; and seconds before which an answer is refused, because
+#: a person needs longer to read the question.
 _ON_ITS_WAY, FASTEST = 2.0, 0.7
-#: Points: of a right answer; more a level; more for speed, at most; more where the model was wrong.
+#: Points of a right answer; extra points per level; most for speed; extra if the model was wrong.
 _RIGHT, _LEVEL, _SPEED, _BEATEN = 100, 25, 50, 50
-#: Right answers one after the other that make it one level harder.
+#: Right answers in a row that raise the level by one.
 _STEP = 2
-#: Fewest photographs, and breeds of them, that a game takes; seconds after which they are counted anew.
+#: Fewest photos and fewest breeds that a photo game needs; seconds for which the list of photos is cached.
 _FEWEST, _BREEDS, _COUNTED_S = 8, 4, 30.0
-#: A game that nothing is done in is forgotten after so many seconds.
+#: Seconds after its start when an unfinished game is deleted.
 _FORGOTTEN_S = 86_400
+#: Lines of a leaderboard.
 SHOWN = 10
 _ADJECTIVES = (
     "Bold", "Brave", "Bright", "Calm", "Clever", "Curious", "Fluffy", "Gentle", "Happy", "Jolly",
@@ -51,7 +53,12 @@ _ANIMALS = (
 
 @dataclass(frozen=True)
 class Player:
-    """Who plays: a browser, and the member who is signed in there."""
+    """A player.
+
+    Attributes:
+        mark: identifies the browser, see `QuizGame.mark`.
+        member: id of the member who is signed in there; empty for a visitor.
+    """
 
     mark: str
     member: str = ""
@@ -59,13 +66,15 @@ class Player:
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a round.
+    """The result of a round.
 
     Attributes:
-        chosen: text of the option that was chosen; empty: none.
-        right, late: whether it was the right one, and whether it came too late.
-        points: won with it.
-        model, model_name, model_probability: the model's own guess; empty: of no photo.
+        chosen: text of the chosen option; empty if none was chosen.
+        right: whether the answer was right and in time.
+        late: whether the answer came too late.
+        points: points won.
+        model, model_name, model_probability: breed id, name and probability (0…1) of the model's guess; empty
+            and 0 if no photo was asked about, or if it was deleted meanwhile.
     """
 
     chosen: str
@@ -79,7 +88,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Place:
-    """A line of a leaderboard."""
+    """A line of a leaderboard: one game, and whether it is the player's own."""
 
     name: str
     points: int
@@ -91,7 +100,15 @@ class Place:
 
 @dataclass(frozen=True)
 class Record:
-    """What a player has done so far."""
+    """A player's statistics over all finished games.
+
+    Attributes:
+        games: number of games.
+        best: most points in a game.
+        streak: most right answers in a row.
+        right: right answers.
+        rounds: answered rounds.
+    """
 
     games: int
     best: int
@@ -101,14 +118,16 @@ class Record:
 
 
 class Quiz:
-    """Safe for any number of threads and processes: whether an answer counts, the database decides.
+    """The quiz of an installation.
+
+    Safe for any number of threads and processes: a database transaction decides whether an answer counts.
 
     Args:
         sessions: opens the database.
-        gallery: has the photographs.
-        identifier: what answers now.
-        secret: signs rounds.
-        clock: the time in seconds; tests bring their own.
+        gallery: provides the photos.
+        identifier: returns the serving model.
+        secret: returns the key that signs rounds.
+        clock: returns the time in seconds; replaceable in tests.
     """
 
     def __init__(
@@ -128,7 +147,7 @@ class Quiz:
     # -- playing
 
     def why_not(self, kind: str) -> str:
-        """Why no game of a kind can be played; empty: it can."""
+        """Return why no game of a kind can be played, in a sentence; empty if it can."""
         if kind == "facts":
             return "" if self._questions().has_facts else "There are no texts about this model's breeds."
         photos = self._photos()
@@ -137,10 +156,11 @@ class Quiz:
         return "There are not enough photographs here yet; the quiz about breed facts needs none."
 
     def start(self, player: Player, kind: str, mode: str) -> QuizGame:
-        """Begin a game; one that the player has not ended is given up.
+        """Start a game; an unfinished game of the same browser is deleted.
 
         Raises:
-            RequestError: ``no_such_game``, or ``no_photos``: there is nothing to ask about.
+            RequestError: ``no_such_game`` if kind or mode is unknown; ``no_photos`` if there is nothing to
+                ask about.
             StorageError: the database refused.
         """
         if kind not in KINDS or mode not in MODES:
@@ -165,7 +185,7 @@ class Quiz:
         return game
 
     def game(self, player: Player, game_id: str) -> QuizGame:
-        """A player's own game.
+        """Return one of the player's games.
 
         Raises:
             RequestError: ``no_such_game``.
@@ -175,16 +195,16 @@ class Quiz:
             return self._own(session, player, game_id)
 
     def token(self, game: QuizGame) -> str:
-        """What the form of a round carries: signed, and good for this round alone."""
+        """Return the signed token for the form of the open round; it is valid for this round only."""
         question = question_of(game)
         text = self._signer().dumps([game.id, question.number, question.nonce])
         return text if isinstance(text, str) else text.decode()
 
     def hint(self, player: Player, game_id: str, token: str) -> None:
-        """Buy a look at what the model sees; the round is worth half then.
+        """Unlock the Grad-CAM of the open round, which halves the points it is worth.
 
         Raises:
-            RequestError: as `answer` has them; ``no_hint``: no photo is asked about.
+            RequestError: ``no_such_game``, ``bad_round``; ``no_hint`` if the question is not about a photo.
             StorageError: the database refused.
         """
         with write(self._open()) as session:
@@ -194,14 +214,18 @@ class Quiz:
             game.question = json.dumps(replace(question, hinted=True).as_dict())
 
     def answer(self, player: Player, game_id: str, token: str, choice: str) -> QuizGame:
-        """Answer the open round. The clock of the server decides.
+        """Answer the open round. Only the server's clock counts.
+
+        Args:
+            choice: key of the option; empty for none.
 
         Raises:
-            RequestError: ``no_such_game``; ``bad_round``: it is not the open round, or was answered already;
-                ``too_fast``: no person reads so fast, and nothing was counted; ``no_such_option``.
+            RequestError: ``no_such_game``; ``bad_round`` if it is not the open round or was answered already;
+                ``too_fast`` if no person could have read the question, in which case nothing was counted;
+                ``no_such_option``.
             StorageError: the database refused.
         """
-        with read(self._open()) as session:  # what takes long is done before the write lock is taken
+        with read(self._open()) as session:  # slow work is done before the write lock is taken
             game, question = self._open_round(session, player, game_id, token)
         seconds = self.clock() - question.asked_at
         if seconds < FASTEST:
@@ -218,7 +242,7 @@ class Quiz:
         if game.kind == "photos":
             try:
                 said = opinion(self._identifier(), self._jpeg(question))
-            except SmartBreedError:  # the photo was deleted meanwhile
+            except SmartBreedError:  # such as a photo that was deleted meanwhile
                 said = None
         right = choice == question.answer and not late
         beaten = right and said is not None and said.label != question.answer
@@ -240,10 +264,10 @@ class Quiz:
             return game
 
     def go_on(self, player: Player, game_id: str, number: int) -> QuizGame:
-        """The next round, or the end.
+        """Go on to the next round, or end the game.
 
         Args:
-            number: of the round that was shown; another one changes nothing.
+            number: of the round whose result is shown; any other number changes nothing.
 
         Raises:
             RequestError: ``no_such_game``.
@@ -259,15 +283,17 @@ class Quiz:
             return game
 
     def picture(self, player: Player, game_id: str, number: int, kind: str) -> bytes:
-        """A picture of the current round, as JPEG.
+        """Return a picture of the current round, as JPEG.
 
         Args:
-            kind: ``photo``; ``heat``: what speaks for the right answer, once that is shown or hinted at;
-                ``guess``: what spoke for the model's own guess, once the answer is shown.
+            kind: ``photo``; ``heat`` for the Grad-CAM of the right answer, available once the result is shown
+                or the hint was bought; ``guess`` for the Grad-CAM of the model's guess, available once the
+                result is shown.
 
         Raises:
-            RequestError: ``no_such_picture``: not, or not yet.
-            StorageError: the database refused, or the photo is gone.
+            RequestError: ``no_such_game``; ``no_such_picture`` if it is not available (yet) or the photo was
+                deleted.
+            StorageError: the database refused, or the photo's file is missing or damaged.
         """
         game = self.game(player, game_id)
         nothing = RequestError("no_such_picture", "There is no such picture.", status=404)
@@ -287,10 +313,10 @@ class Quiz:
     # -- what came of it
 
     def board(self, kind: str, mode: str, player: Player, *, week: bool) -> list[Place]:
-        """The best game of each player, best first.
+        """Return the best game of each player, best first, at most `SHOWN`.
 
         Args:
-            week: of this week, which begins on Monday (UTC); else of all time.
+            week: True for games that ended this week, which begins on Monday (UTC); False for all time.
 
         Raises:
             StorageError: the database refused.
@@ -320,7 +346,7 @@ class Quiz:
         ]
 
     def record(self, player: Player) -> Record:
-        """What a player has done so far.
+        """Return a player's statistics over all finished games.
 
         Raises:
             StorageError: the database refused.
@@ -335,7 +361,7 @@ class Quiz:
             return Record(*(value or 0 for value in session.execute(query).one()))
 
     def name(self, game: QuizGame) -> str:
-        """What the leaderboard calls who played a game.
+        """Return the player's name on the leaderboard.
 
         Raises:
             StorageError: the database refused.
@@ -344,7 +370,7 @@ class Quiz:
             return self._names(session, [game])[game.id]
 
     def card(self, game_id: str) -> bytes:
-        """The card of a game that ended; who knows its number may look at it.
+        """Return the result card of a finished game, as PNG; the game's id is enough to see it.
 
         Raises:
             RequestError: ``no_such_game``.
@@ -360,7 +386,7 @@ class Quiz:
     # -- inside
 
     def _ask(self, game: QuizGame) -> bool:
-        """Put the next question into a game; False: there is none left."""
+        """Put the next question into a game; return False if none is left."""
         questions, asked = self._questions(), json.loads(game.asked)
         level = min(game.streak // _STEP, HARDEST)
         question = None
@@ -369,7 +395,7 @@ class Quiz:
         else:
             left = [(photo, label) for photo, label in self._photos() if photo not in asked]
             if left:
-                # A breed first: one with many photographs is not asked about more often.
+                # The breed is drawn first, so that one with many photos is not asked about more often.
                 label = secrets.choice(sorted({label for _, label in left}))
                 photo = secrets.choice([photo for photo, other in left if other == label])
                 question = questions.photo(label, photo, level)
@@ -399,14 +425,14 @@ class Quiz:
 
     @staticmethod
     def _own(session: Session, player: Player, game_id: str) -> QuizGame:
-        # Whatever is no id may choke a driver.
+        # Characters that no id has can make a database driver fail.
         game = session.get(QuizGame, game_id) if game_id.isascii() and game_id.isalnum() else None
         if game is None or not _plays(game, player):
             raise RequestError("no_such_game", "There is no such game of yours; begin a new one.", status=404)
         return game
 
     def _photos(self) -> list[tuple[str, str]]:
-        """Id and label of every photograph of one pet that the model can name."""
+        """Return id and label of every gallery photo with one pet whose breed the model knows; cached."""
         identifier = self._identifier()
         made, revision, found = self._counted
         if time.monotonic() - made < _COUNTED_S and revision == identifier.bundle.version.revision:
@@ -442,7 +468,7 @@ class Quiz:
         members = sa.table("members", sa.column("id", sa.String), sa.column("name", sa.String))
         ids = [game.member_id for game in games if game.member_id]
         rows = session.execute(sa.select(members.c.id, members.c.name).where(members.c.id.in_(ids))).all()
-        # Never a part of an address: the board is public.
+        # No part of an e-mail address is ever used, because the leaderboard is public.
         named = {member: name.strip() for member, name in rows}
         return {game.id: named.get(game.member_id or "") or made_up_name(game.mark) for game in games}
 
@@ -456,24 +482,24 @@ class Quiz:
 
 
 def question_of(game: QuizGame) -> Question:
-    """The current question of a game, with its answer."""
+    """Return the current question of a game, with its answer."""
     return Question.of(json.loads(game.question or "{}"))
 
 
 def result_of(game: QuizGame) -> Result | None:
-    """What came of it; None: it is open."""
+    """Return the result of the current round; None while it is open."""
     return Result(**json.loads(game.result)) if game.result else None
 
 
 def made_up_name(mark: str) -> str:
-    """A name for a visitor, the same as long as the browser is."""
+    """Return a made-up name for a visitor, which is always the same for one browser."""
     number = int(hashlib.sha256(mark.encode()).hexdigest(), 16)
     adjective, animal = _ADJECTIVES[number % len(_ADJECTIVES)], _ANIMALS[number // 32 % len(_ANIMALS)]
     return f"{adjective} {animal} {number // 1024 % 90 + 10}"
 
 
 def summary(game: QuizGame) -> list[str]:
-    """What a game came to, in a line or two."""
+    """Return the result of a game in one or two lines."""
     if game.kind != "photos":
         return [f"{game.right} of {game.rounds} questions right, at most {game.best_streak} in a row"]
     return [

@@ -1,4 +1,4 @@
-"""The table of the quiz: games that are played, and those that ended."""
+"""Database table of quiz games, both running and finished."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from sqlalchemy.orm import Mapped, mapped_column
 from smartbreed.core.database import Base, UtcDateTime
 from smartbreed.feedback.tables import new_id
 
-#: What is asked about, and how a game ends: after five rounds against the clock, or with the third mistake.
+#: What questions are about; and how a game ends: after five timed rounds, or with the third mistake.
 KINDS = ("photos", "facts")
 MODES = ("timed", "endless")
-#: ``asked``: a question is open; ``shown``: its answer is shown; ``over``: the game has ended.
+#: ``asked``: a question awaits its answer; ``shown``: the result is shown; ``over``: the game has ended.
 STAGES = ("asked", "shown", "over")
 
 
 class QuizGame(Base):
-    """One game."""
+    """A quiz game."""
 
     __tablename__ = "quiz_games"
     __table_args__ = (
@@ -29,7 +29,7 @@ class QuizGame(Base):
     )
 
     id: Mapped[str] = mapped_column(sa.String(26), primary_key=True, default=new_id)
-    #: Stands for the browser that plays, 32 hex digits.
+    #: Keyed hash that identifies the player's browser, 32 hex digits.
     mark: Mapped[str] = mapped_column(sa.String(64), index=True)
     member_id: Mapped[str | None] = mapped_column(
         sa.String(26), sa.ForeignKey("members.id", ondelete="CASCADE"), index=True
@@ -39,17 +39,17 @@ class QuizGame(Base):
     stage: Mapped[str] = mapped_column(sa.String(16), default="asked")
     started_at: Mapped[dt.datetime] = mapped_column(UtcDateTime)
     ended_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
-    #: Rounds that were answered, how many of them rightly, and how many by the model.
+    #: Answered rounds, how many of them the player got right, and how many the model got right.
     rounds: Mapped[int] = mapped_column(default=0)
     right: Mapped[int] = mapped_column(default=0)
     model_right: Mapped[int] = mapped_column(default=0)
     points: Mapped[int] = mapped_column(default=0)
     lives: Mapped[int] = mapped_column(default=3)
-    #: Right answers one after the other: now, and at most.
+    #: Right answers in a row: the current run, and the longest one.
     streak: Mapped[int] = mapped_column(default=0)
     best_streak: Mapped[int] = mapped_column(default=0)
-    #: JSON of the question with its answer, and of what came of it.
+    #: JSON of the current question with its answer, and of the round's result; None while it is open.
     question: Mapped[str | None] = mapped_column(sa.Text)
     result: Mapped[str | None] = mapped_column(sa.Text)
-    #: JSON of what was asked already.
+    #: JSON list of what was already asked: `Question.photo` of each question.
     asked: Mapped[str] = mapped_column(sa.Text, default="[]")

@@ -1,13 +1,13 @@
-"""Which model answers, and how a newer one takes its place while the app runs.
+"""Choose the model that the app serves, and swap in newer releases while the app runs.
 
-* `model_source`: what the settings ask for
-* `state`: what is remembered under ``SMARTBREED_HOME/models``: the pin, the last good ones, the bad ones
-* `releases`: what the model repo offers, and downloading it
-* `smoke_test`: a release is tried in a process of its own before this one loads it
-* `initial_model`: the model to begin with, without asking any Hub when one was served before
-* `live`: the model that answers now, and the swap
+* `model_source`: which model or repo the settings name
+* `state`: the state under ``SMARTBREED_HOME/models``: the pin, and the known good and rejected releases
+* `releases`: list and download the releases of the model repo
+* `smoke_test`: try a release in a separate process before the app loads it
+* `initial_model`: the model to start with; if one was served before, no Hub is asked
+* `live`: the model that answers now, and the swap to another one
 * `watcher`: the thread that looks for newer releases
-* `pinning`: what a maintainer decides: use, roll back, back to the latest
+* `pinning`: a maintainer's choices: use a release, roll back, return to the latest
 """
 
 from __future__ import annotations

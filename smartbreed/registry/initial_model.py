@@ -1,4 +1,4 @@
-"""The model to begin with. When one was served here before, no Hub is asked for it."""
+"""Open the model to start with. If one was served here before, the Hub is not asked."""
 
 from __future__ import annotations
 
@@ -15,40 +15,43 @@ from smartbreed.registry.state import KnownGood, SourceState, StateFile
 
 log = logging.getLogger(__name__)
 
-#: Why a model is the one that answers: it came with the program, it is the newest release, a
-#: maintainer has chosen it, or the setting names it and nothing else.
+#: Why a model answers: it came with the program, it is the newest release, a maintainer has pinned it,
+#: or the setting allows no other.
 Chosen = Literal["embedded", "latest", "pinned", "fixed"]
 T = TypeVar("T")
-#: Behind the key of what commands fetched without trying it first; an app takes nothing from there.
+#: Suffix of the state key for releases that commands fetched without a smoke test; the app ignores these.
 _COMMANDS = " (commands)"
 
 
 class Opened(NamedTuple):
-    """A verified bundle and why it is this one."""
+    """A verified bundle and the reason for its choice."""
 
     bundle: Bundle
     chosen: Chosen
 
 
 def open_bundle(settings: Settings) -> Bundle:
-    """The bundle that the settings ask for and that a maintainer has chosen.
+    """Open the bundle that the settings and a maintainer's pin select.
 
     Raises:
-        BundleError: it is not there, cannot be reached or does not verify.
+        BundleError: the bundle does not exist, cannot be reached or does not verify.
     """
     return open_with(settings, lambda opened: opened.bundle, ask_hub=True)
 
 
 def open_with(settings: Settings, load: Callable[[Opened], T], *, ask_hub: bool = False) -> T:
-    """The same; what `load` refuses by a BundleError is passed over as one that does not verify.
+    """Open the selected bundle and return what `load` makes of it; see `open_bundle`.
+
+    If a bundle does not verify, or `load` raises BundleError for it, the next candidate is tried.
 
     Args:
-        load: what to do with the bundle.
-        ask_hub: of a repo, ask for its newest release rather than take the one served last;
-            for programs that end before a `smartbreed.registry.watcher.Watcher` has looked.
+        settings: the installation's settings.
+        load: called with the bundle; its result is returned.
+        ask_hub: for a repo, ask the Hub for the newest release instead of using the one served last;
+            meant for programs that end before a `smartbreed.registry.watcher.Watcher` would ask.
 
     Raises:
-        BundleError: none is left; of an explicit setting the reason.
+        BundleError: no candidate is left; if the setting allows only one, the reason it failed.
     """
     source = read_source(settings)
     if source.kind == "folder":
@@ -78,10 +81,10 @@ def open_with(settings: Settings, load: Callable[[Opened], T], *, ask_hub: bool 
 
 
 def open_release(settings: Settings, release: KnownGood) -> Bundle:
-    """A release that was served before, from this disk.
+    """Open a release that was served before from this disk.
 
     Raises:
-        BundleError: its files are gone or are not what they were.
+        BundleError: its files are gone or have changed.
     """
     if release.repo == EMBEDDED:
         return load_bundle(EMBEDDED_BUNDLE, repo=EMBEDDED)
@@ -90,12 +93,12 @@ def open_release(settings: Settings, release: KnownGood) -> Bundle:
 
 
 def embedded_version() -> str:
-    """Version of the embedded model."""
+    """Return the version of the embedded model."""
     return read_config(EMBEDDED_BUNDLE)[1].version
 
 
 def as_known_good(settings: Settings, bundle: Bundle, at: str) -> KnownGood:
-    """How a bundle is remembered."""
+    """Return the state entry of a bundle that began to serve at the time `at` (ISO 8601, UTC)."""
     version = bundle.version
     if version.repo == EMBEDDED:
         return KnownGood(repo=EMBEDDED, revision=version.revision, version=version.version, at=at)
@@ -106,13 +109,13 @@ def as_known_good(settings: Settings, bundle: Bundle, at: str) -> KnownGood:
 
 
 def _remembered(source: ModelSource, state: SourceState) -> Iterator[tuple[KnownGood, Chosen]]:
-    """What may be served without asking a Hub, the best first."""
+    """Yield the releases that can be served without asking the Hub, in order of preference."""
     if state.pin:
         yield state.pin, "pinned"
     own = embedded_version() if source.kind == "embedded" else ""
     for release in state.known_good:
         if release.repo == EMBEDDED or (own and not newer(release.version, own)):
-            continue  # what comes with the program is no older, and needs no remembering
+            continue  # the program's own model is at least as new, and is always there
         yield release, "fixed" if source.sha else "latest"
 
 
@@ -120,20 +123,23 @@ def _remember(settings: Settings, key: str, bundle: Bundle) -> None:
     known_good = as_known_good(settings, bundle, dt.datetime.now(dt.UTC).isoformat(timespec="seconds"))
     try:
         StateFile(settings.home_dir).change(key, lambda state: state.serving(known_good))
-    except StorageError as error:  # it serves all the same; the next start asks the Hub again
+    except StorageError as error:  # it serves anyway; the next start asks the Hub again
         log.warning("%s", error.message)
 
 
 def _fetch(settings: Settings, source: ModelSource, state: SourceState, *, tried: bool) -> Bundle:
-    """The first start with a repo: the newest release of it that can be served.
+    """Download the newest release of a repo that can be served, as on the first start.
 
     Args:
-        tried: in a process of its own first, as an app needs it and a command does not.
+        settings: the installation's settings.
+        source: the repo.
+        state: its state; if the newest release fails, rejected ones are skipped.
+        tried: whether to run a smoke test first, which the app needs and a command does not.
 
     Raises:
-        BundleError: it cannot be reached, or holds none.
+        BundleError: the repo cannot be reached, or it has no usable release.
     """
-    # The Hub's client takes longer to import than a photo to identify.
+    # Imported here: importing the Hub's client takes longer than identifying a photo.
     from smartbreed.hub.client import connect, list_tags
     from smartbreed.registry.releases import download, read_head, versions
     from smartbreed.registry.smoke_test import try_out

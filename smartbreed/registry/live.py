@@ -1,7 +1,7 @@
-"""The model that answers now, and how another takes its place between two requests.
+"""The model that answers now, and the swap to another one between two requests.
 
-A request takes `LiveModel.current` once and keeps it to its end, so every answer comes from
-one model and names it. What a swap replaces goes away with the last request that holds it.
+A request reads `LiveModel.current` once and keeps it to its end, so every answer comes from a single
+model and names that one. A replaced model is freed with the last request that holds it.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ log = logging.getLogger(__name__)
 
 
 class LoadedModel:
-    """A loaded model and what belongs to it.
+    """A loaded model, the reason for its choice, and its explainer.
 
     Args:
-        identifier: of a verified bundle.
-        chosen: why it is this one.
+        identifier: identifier of a verified bundle.
+        chosen: why this model answers.
     """
 
     def __init__(self, identifier: Identifier, chosen: Chosen) -> None:
@@ -48,28 +48,31 @@ class LoadedModel:
 
     @cached_property
     def deeper(self) -> DeepExplainer:
-        """Made on the first request; its process starts later still."""
+        """The explainer for deep explanations; made on first use, its process starts later still."""
         return DeepExplainer(self.identifier.bundle.folder)
 
     def retire(self) -> None:
-        """Another has taken its place: the process of the deeper explanations ends after the present one."""
+        """Stop the explainer's process, after its running explanations, since another model answers now."""
         if "deeper" in self.__dict__:
             self.deeper.retire()
 
 
 @dataclass(frozen=True)
 class ModelStatus:
-    """What maintainers should know.
+    """The status of the served model, for maintainers.
 
     Attributes:
-        chosen: see `Chosen`.
-        loaded_at: since when it answers.
-        watching: ``owner/name@branch`` whose releases are taken; empty when none are.
-        problem: why it is not the one it should be, in a sentence; empty when all is well.
-        looked_at: when the Hub was asked last; None: not yet.
-        pin, pin_revision: version and revision a maintainer has chosen; empty when none.
-        before: version that `LiveModel.rollback` goes back to; empty when there is none.
-        rejected: releases that cannot be served, the newest first, each with its reason.
+        version: version that answers.
+        revision: its full revision.
+        repo: its repo, or ``embedded``.
+        chosen: why this version answers, see `Chosen`.
+        loaded_at: when it began to answer.
+        watching: ``owner/name@branch`` whose releases are followed; empty if none are.
+        problem: why the wanted version does not answer, as a sentence; empty if there is no problem.
+        looked_at: when the Hub was last asked for releases; None if not yet.
+        pin, pin_revision: version and revision that a maintainer has pinned; empty if none.
+        before: version that `LiveModel.rollback` returns to; empty if there is none.
+        rejected: releases that cannot be served, newest first, each with its reason.
     """
 
     version: str
@@ -86,7 +89,7 @@ class ModelStatus:
     rejected: tuple[Rejected, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON."""
+        """Return the status as plain JSON values."""
         plain = {
             name: value.isoformat() if isinstance(value, dt.datetime) else value
             for name, value in asdict(self).items()
@@ -96,17 +99,19 @@ class ModelStatus:
 
 
 class LiveModel:
-    """Loads the model to begin with; safe to use from many threads.
+    """The served model, which can be swapped while the app runs; safe to use from many threads.
 
     Args:
         settings: as `smartbreed.core.settings.load_settings` returns them.
 
     Attributes:
-        current: what answers; read it once a request.
+        current: the model that answers; read it once per request.
         source: where models come from.
+        problem: why the wanted model does not answer, as a sentence; empty if there is no problem.
+        looked_at: when the Hub was last asked for releases; None if not yet.
 
     Raises:
-        BundleError: there is no model that could be served.
+        BundleError: no model can be served.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -120,7 +125,7 @@ class LiveModel:
         self._poke: Callable[[], None] = lambda: None
 
     def loaded_for(self, version: ModelVersion) -> LoadedModel:
-        """What answered with this version, if it still does.
+        """Return the loaded model of a version, if that version still answers.
 
         Raises:
             UnavailableError: ``model_changed``: another model answers now.
@@ -135,7 +140,7 @@ class LiveModel:
         return current
 
     def status(self) -> ModelStatus:
-        """What answers, why, and what is wrong; no Hub is asked."""
+        """Return which model answers, why, and any problem; the Hub is not asked."""
         current, state = self.current, self.state.read(self.source.key)
         return ModelStatus(
             version=current.version.version,
@@ -154,46 +159,48 @@ class LiveModel:
 
     @property
     def watched(self) -> bool:
-        """Whether newer releases are taken, unless a maintainer has pinned one."""
+        """True if newer releases are followed while no release is pinned."""
         return self.source.kind != "folder" and not self.source.sha and self.current.chosen != "fixed"
 
     def use(self, wanted: str) -> KnownGood | None:
-        """Serve a version, tag or commit from now on; ``latest``: the newest again. See `pinning.use`.
+        """Pin a version, tag or commit; ``latest`` follows the newest release again. See `pinning.use`.
 
         Raises:
-            SmartBreedError: there is none, or it cannot be served; nothing has changed then.
+            SmartBreedError: there is no such release, or it cannot be served; nothing has changed.
         """
         chosen = pinning.use(self.settings, wanted)
         self.poke()
         return chosen
 
     def rollback(self) -> KnownGood:
-        """Go back to the release before this one. See `pinning.rollback`.
+        """Pin the release that was served before this one. See `pinning.rollback`.
 
         Raises:
-            SmartBreedError: there is none; nothing has changed then.
+            SmartBreedError: there is none; nothing has changed.
         """
         chosen = pinning.rollback(self.settings, self.current.version.revision)
         self.poke()
         return chosen
 
     def on_poke(self, wake: Callable[[], None]) -> None:
-        """What `poke` calls: the watcher."""
+        """Set the callback of `poke`, which wakes the watcher."""
         self._poke = wake
 
     def poke(self) -> None:
-        """Something has changed at the Hub or was chosen: look soon."""
+        """Wake the watcher, because the Hub has changed or a maintainer has chosen a release."""
         self._poke()
 
     def swap(self, bundle: Bundle, chosen: Chosen, wanted: Callable[[], bool] = lambda: True) -> None:
-        """Load, warm up and serve another model; the present one answers until then.
+        """Load, warm up and serve another model; the current one answers until then.
 
         Args:
-            wanted: asked when all is ready: whether it shall still be this one. Downloading and trying
-                take long, and a maintainer may have chosen another meanwhile; nothing changes then.
+            bundle: the verified bundle to serve.
+            chosen: why it is served.
+            wanted: called just before the swap; if it returns False, nothing changes. Downloading and
+                trying a release take long, so a maintainer may have chosen another one meanwhile.
 
         Raises:
-            BundleError: it does not load; nothing has changed then.
+            BundleError: the model does not load; nothing has changed.
         """
         with self._swapping:
             if bundle.version.revision == self.current.version.revision:
@@ -214,7 +221,7 @@ class LiveModel:
         )  # fmt: skip
 
     def refuse(self, revision: str, version: str, error: SmartBreedError) -> None:
-        """Remember a release that cannot be served; it is not tried again unless a maintainer asks."""
+        """Reject a release that cannot be served; it is tried again only if a maintainer pins it."""
         log.warning("version %s (%.10s) is refused: %s", version or "?", revision, error.message)
         rejected = Rejected(revision=revision, version=version, reason=error.message, at=_now())
         try:
@@ -224,7 +231,7 @@ class LiveModel:
         self.problem = f"The release {version or revision[:10]} cannot be served: {error.message}"
 
     def miss(self, error: HubCallError) -> None:
-        """The Hub could not be asked; what answers goes on answering."""
+        """Record that the Hub could not be asked; the current model goes on answering."""
         self.problem = error.message
 
     def _load(self, opened: Opened) -> LoadedModel:
@@ -238,7 +245,7 @@ class LiveModel:
 
         try:
             self.state.change(self.source.key, lambda state: state.serving(good, first))
-        except StorageError as error:  # it serves all the same; after a restart an older one may
+        except StorageError as error:  # it serves anyway; a restart may load an older one
             log.warning("%s", error.message)
 
 

@@ -1,4 +1,4 @@
-"""What the settings ask for: the embedded model and its releases, a repo, or a folder."""
+"""The model source that the settings name: the embedded model and its releases, a repo, or a folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from smartbreed.hub.connection import chosen_hub
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-#: What the embedded model is called where others have a repo or a revision.
+#: Stands for the embedded model in place of a repo or revision.
 EMBEDDED = "embedded"
 _SHA = re.compile(r"[0-9a-f]{40}")
 
@@ -26,12 +26,12 @@ class ModelSource:
     """Where models come from.
 
     Attributes:
-        kind: ``embedded``: the model of the program, and releases newer than it; ``repo``: whatever
-            the repo holds; ``folder``: nothing but that.
-        key: what its state is remembered under; names the Hub too.
+        kind: ``embedded`` for the program's own model and releases newer than it; ``repo`` for whatever
+            the repo holds; ``folder`` for a single folder.
+        key: key of its state; includes the name of the Hub.
         repo: ``owner/name``; empty for a folder.
-        asked: branch, tag or full sha.
-        folder: only of a folder.
+        asked: branch, tag or full sha to follow.
+        folder: the folder; only for the kind ``folder``.
     """
 
     kind: Literal["embedded", "repo", "folder"]
@@ -42,17 +42,17 @@ class ModelSource:
 
     @property
     def sha(self) -> str:
-        """The full sha when the setting names one, which is then never left; else empty."""
+        """The full sha if the setting names one, so that only this commit is served; else empty."""
         return self.asked if is_sha(self.asked) else ""
 
 
 def is_sha(text: str) -> bool:
-    """Whether a revision is a full commit id."""
+    """Return whether a revision is a full commit id."""
     return _SHA.fullmatch(text) is not None
 
 
 def read_source(settings: Settings) -> ModelSource:
-    """What ``SMARTBREED_MODEL`` and ``SMARTBREED_MODEL_REPO`` say; nothing is opened.
+    """Return the source that ``SMARTBREED_MODEL`` and ``SMARTBREED_MODEL_REPO`` name, without opening it.
 
     Raises:
         BundleError: SMARTBREED_MODEL is neither a folder nor a repo id.
@@ -71,7 +71,7 @@ def read_source(settings: Settings) -> ModelSource:
 
 
 def why_no_releases(settings: Settings) -> str:
-    """Why a new version would never answer here, in a sentence; empty when releases are taken.
+    """Return why a new version would never be served here, as a sentence; empty if releases are followed.
 
     Raises:
         BundleError: SMARTBREED_MODEL is neither a folder nor a repo id.
@@ -91,13 +91,17 @@ def why_no_releases(settings: Settings) -> str:
 
 
 def another_model(api: HfApi, repo: str, revision: str) -> str:
-    """Why a repo cannot carry on the embedded model, in a sentence; empty when it holds a version of it.
+    """Return why a repo's releases cannot follow the embedded model, as a sentence; empty if they can.
+
+    They can if the repo holds a version of the same model, that is, knows at least half of its breeds.
 
     Args:
         api: from `smartbreed.hub.client.connect`.
-        revision: of the newest release, which is not newer than the embedded model.
+        repo: ``owner/name`` of the model repo.
+        revision: revision of its newest release, which is not newer than the embedded model.
 
     Raises:
+        BundleError: the release's ``config.json`` cannot be used.
         HubCallError: the Hub cannot be asked.
     """
     from smartbreed.hub.client import read_file
@@ -119,15 +123,15 @@ def another_model(api: HfApi, repo: str, revision: str) -> str:
 
 
 def newer(version: str, other: str) -> bool:
-    """Whether ``1.10.0`` is newer than ``1.9``: by its numbers; a pre-release comes before its release."""
+    """Return whether a version is newer than another: ``1.10.0`` is newer than ``1.9`` and ``1.10.0-rc1``."""
     return order(version) > order(other)
 
 
 def order(version: str) -> tuple[tuple[int, ...], bool, str]:
-    """What versions are sorted by."""
+    """Return the sort key of a version: its numbers, with a pre-release before its release."""
     numbers, _, rest = version.strip().removeprefix("v").partition("-")
     found = [int(part) if part.isascii() and part.isdigit() and len(part) < 10 else 0 for part in
              numbers.partition("+")[0].split(".")]  # fmt: skip
-    while found and found[-1] == 0:  # 1.2 is 1.2.0
+    while found and found[-1] == 0:  # 1.2 equals 1.2.0
         found.pop()
     return tuple(found), not rest, rest

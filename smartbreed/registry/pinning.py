@@ -1,6 +1,6 @@
-"""What a maintainer decides: which release answers, from now on and after every restart.
+"""A maintainer's choice of the release that answers, from now on and after every restart.
 
-The choice is written down here and taken up by the running app, which watches the file.
+This module saves the choice in the state file. The running app watches that file and applies it.
 """
 
 from __future__ import annotations
@@ -18,26 +18,28 @@ from smartbreed.registry.state import KnownGood, Rejected, SourceState, StateFil
 log = logging.getLogger(__name__)
 
 LATEST = "latest"
-#: Fewest digits of a commit id that are taken for one.
+#: Fewest leading digits that are recognised as a commit id.
 _FEWEST_DIGITS = 4
 
 
 def use(settings: Settings, wanted: str) -> KnownGood | None:
-    """Choose a release; it is downloaded, verified and tried first.
+    """Pin a release; one that was never served here is first downloaded, verified and tried.
+
+    If an error is raised, the earlier choice stays.
 
     Args:
-        wanted: a version, a tag, the beginning of a commit id, ``embedded``, or ``latest`` for
-            whatever is newest.
+        settings: the installation's settings.
+        wanted: a version, a tag, the beginning of a commit id, ``embedded``, or ``latest`` to remove the
+            pin and follow the newest release.
 
     Returns:
-        What was chosen; None for ``latest``.
+        The pinned release; None for ``latest``.
 
     Raises:
-        RequestError: the setting leaves no choice.
+        RequestError: SMARTBREED_MODEL names a folder or one revision, so there is no choice.
         BundleError: there is no such release, or it cannot be served.
-        HubCallError: the Hub has to be asked and cannot be.
+        HubCallError: the Hub is needed and does not answer.
         StorageError: the disk refused.
-        In all cases the choice is what it was.
     """
     source, file = _open(settings)
     if wanted == LATEST:
@@ -53,14 +55,15 @@ def use(settings: Settings, wanted: str) -> KnownGood | None:
 
 
 def rollback(settings: Settings, current: str = "") -> KnownGood:
-    """Choose the release that was served before the present one.
+    """Pin the release that was served before the current one, and return it.
 
     Args:
-        current: revision that answers now; empty: what the state says.
+        settings: the installation's settings.
+        current: revision that answers now; empty to take it from the state.
 
     Raises:
-        RequestError: the setting leaves no choice, or there is none before it.
-        BundleError: its files are gone.
+        RequestError: SMARTBREED_MODEL leaves no choice, or there is no earlier release.
+        BundleError: the files of the earlier release are gone or damaged.
         StorageError: the disk refused.
     """
     source, file = _open(settings)
@@ -74,7 +77,7 @@ def rollback(settings: Settings, current: str = "") -> KnownGood:
 
 
 def before(source: ModelSource, state: SourceState, current: str) -> KnownGood | None:
-    """The release to go back to from a revision; None when there is none."""
+    """Return the release that a rollback from the revision `current` goes to; None if there is none."""
     place = next((n for n, known_good in enumerate(state.known_good) if known_good.revision == current), None)
     if place is None:
         return None
@@ -112,7 +115,7 @@ def _no_choice(settings: Settings) -> RequestError:
 
 
 def _embedded(settings: Settings, source: ModelSource, wanted: str) -> KnownGood | None:
-    """The bundle that came with the program, by version, by name or, as the page asks for it, by revision."""
+    """Return the bundle shipped with the program if its version, ``embedded`` or its revision is wanted."""
     if source.kind != "embedded":
         return None
     bundle = load_bundle(EMBEDDED_BUNDLE, repo=EMBEDDED)
@@ -122,7 +125,7 @@ def _embedded(settings: Settings, source: ModelSource, wanted: str) -> KnownGood
 
 
 def _here(settings: Settings, state: SourceState, wanted: str) -> KnownGood | None:
-    """A release that was served before and still lies on this disk."""
+    """Return the wanted release if it was served before and is still on this disk; else None."""
     digits = wanted.lower() if len(wanted) >= _FEWEST_DIGITS else "-"
     for known_good in state.known_good:
         named = wanted.removeprefix("v") == known_good.version or known_good.revision.startswith(digits)
@@ -154,7 +157,7 @@ def _fetch(settings: Settings, source: ModelSource, file: StateFile, wanted: str
         bundle = download(api, settings, source.repo, sha)
         try_out(bundle)
     except InconclusiveError:
-        raise  # nothing is known against it
+        raise  # no result, so it is not rejected
     except BundleError as error:
         rejected = Rejected(revision=sha, version=version, reason=error.message, at=_now())
         file.change(source.key, lambda state: state.failing(rejected))

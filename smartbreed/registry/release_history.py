@@ -1,4 +1,4 @@
-"""Every released version and what was measured of it, as plain values, from the model repo's tags."""
+"""The released versions and their metrics, as plain values read from the tags of the model repo."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ class Release:
 
     Attributes:
         version: ``1.2.0``.
-        revision: full commit sha; the embedded model's is its own digest.
-        released_at: None where it is not known.
-        public: share of the public test photos named right, 0…1; None where not measured.
-        gate: the same of the gate's pictures, on which every version is compared with the one before.
+        revision: full commit sha; for the embedded model, its own digest.
+        released_at: when it was released; None if unknown.
+        public: top-1 accuracy on the public test photos, 0…1; None if not measured.
+        gate: top-1 accuracy on the gate set, on which each version is compared with the one before.
         ece: expected calibration error, 0…1.
-        flagged: share of newly accepted photos it had not learnt from that it named right, 0…1.
-        flagged_before: what the version before it made of the same photos.
-        breeds: how many it knows.
-        learnt: what is new against its parent, in words or breed names.
-        served: it answers now.
-        shipped: it came with the program, however late it was published.
-        bad: why it may not be served; empty when it may.
+        flagged: top-1 accuracy on newly accepted photos that it had not learnt from, 0…1.
+        flagged_before: accuracy of the version before it on the same photos.
+        breeds: number of breeds that it knows.
+        learnt: what is new compared with its parent, in words or as breed names.
+        served: True if it answers now.
+        shipped: True if it came with the program, even if it was published only later.
+        bad: why it cannot be served; empty if it can.
     """
 
     version: str
@@ -57,17 +57,21 @@ class Release:
 
 @dataclass(frozen=True)
 class Serving:
-    """What answers now.
+    """The version that answers now.
 
     Attributes:
-        since: since when this process answers with it.
-        chosen: why this one, see `smartbreed.registry.initial_model.Chosen`.
-        problem: why a newer one could not be taken; empty when all is well.
-        no_releases: why a retraining could not release anything here; empty when it can.
-        pin, pin_revision: version and revision a maintainer has chosen; empty when none. It answers
-            as soon as it has been loaded.
-        before: version that a rollback goes back to; empty when there is none.
-        next: version that is newer and will be taken; empty when there is none or none is taken.
+        version: its version.
+        revision: its full revision.
+        repo: its repo, or ``embedded``.
+        breeds: number of breeds that it knows.
+        since: when this process began to answer with it.
+        chosen: why this version answers, see `smartbreed.registry.initial_model.Chosen`.
+        problem: why a newer version could not be loaded; empty if there is no problem.
+        no_releases: why a version that is retrained here would never be served; empty if it would be.
+        pin, pin_revision: version and revision that a maintainer has pinned; empty if none. The pinned
+            version answers as soon as it is loaded.
+        before: version that a rollback returns to; empty if there is none.
+        next: newer version that will replace it; empty if there is none or releases are not followed.
     """
 
     version: str
@@ -85,28 +89,28 @@ class Serving:
 
     @property
     def loading(self) -> str:
-        """The version that is to take its place; empty when there is none."""
+        """The version that is about to replace it; empty if there is none."""
         return (self.pin if self.pin != self.version else "") if self.pin else self.next
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """Photos on their way through the feedback loop.
+    """Counts of photos, flags and decisions on their way through the feedback loop.
 
     Attributes:
         accepted: accepted photos that no version has learnt from yet.
-        since: the version that learnt last; empty before the first.
-        breeds: names of what those photos show, most frequent first, with their number.
-        flags: flags saved in all.
-        published: of them, in the dataset.
+        since: the version whose training photos were subtracted for that; empty if unknown.
+        breeds: name and number of each breed in those photos, most frequent first.
+        flags: all flags saved here.
+        published: flags that are in the dataset.
         reviewed: flags with a decision.
-        undecided: flags without a decision; None where that is not known.
-        pending: flags and decisions not yet in the dataset.
-        parked: those the Hub refused until a person does something.
-        problem: the last error of publishing; empty when all is well.
-        details: sentences about single flags, shards and files that trouble publishing.
-        published_at: when something was published last.
-        needs: what each mode of retraining has and needs; empty where that is not known.
+        undecided: flags without a decision; None if unknown.
+        pending: flags and decisions that are not in the dataset yet.
+        parked: flags that cannot be published now, for example because their photo is missing.
+        problem: the last error of publishing; empty if there is none.
+        details: sentences about single flags, shards and files with publishing problems.
+        published_at: when publishing succeeded last; None if it never has.
+        needs: what each mode of retraining has and needs; empty if unknown.
     """
 
     accepted: int = 0
@@ -125,43 +129,43 @@ class Waiting:
 
 
 CONFIG = "config.json"
-#: The Hub is not asked more often, however many people look at the page.
+#: Seconds for which the list is cached, however many people open the page.
 _FRESH_S = 5.0
-#: Older versions are not listed.
+#: Number of versions listed, the newest ones.
 _MOST = 40
 
 
 class Releases:
-    """The versions of the model repo of the settings; safe to use from many threads.
+    """The releases of the model repo in the settings, cached briefly; safe to use from many threads.
 
     Args:
-        settings: name Hub and repo.
+        settings: settings that name Hub and repo.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._guard = threading.Lock()
-        self._files: dict[tuple[str, str], bytes | None] = {}  # of a commit, which never changes
+        self._files: dict[tuple[str, str], bytes | None] = {}  # by sha and path; a commit never changes
         self._known: list[Release] | None = None
         self._learnt: dict[str, str] = {}
         self._asked_at = float("-inf")
-        #: Why the list may be old; empty when the Hub has answered.
+        #: Why the list may be out of date; empty if the Hub has answered.
         self.problem = ""
 
     def known(self) -> list[Release]:
-        """Every version, the newest first; the last known ones while the Hub does not answer."""
+        """Return the versions, newest first; while the Hub does not answer, those known before."""
         with self._guard:
             self._refresh()
             return [*(self._known or [])]
 
     def learnt(self) -> dict[str, str] | None:
-        """What the newest version has learnt (see `parse_learnt`); None when the Hub never answered."""
+        """Return what the newest version has learnt (see `parse_learnt`); None if the Hub never answered."""
         with self._guard:
             self._refresh()
             return None if self._known is None else self._learnt
 
     def forget(self) -> None:
-        """Ask the Hub the next time: something was released."""
+        """Drop the cache after a release, so that the next call asks the Hub."""
         self._asked_at = float("-inf")
 
     def _refresh(self) -> None:
@@ -170,7 +174,7 @@ class Releases:
         try:
             self._known, self.problem = self._ask(), ""
         except SmartBreedError as error:
-            if error.code == "hub_no_repo":  # there is no release so far
+            if error.code == "hub_no_repo":  # nothing was released yet
                 self._known, self._learnt, self.problem = [], {}, ""
             else:
                 self.problem = error.message
@@ -212,7 +216,7 @@ class Releases:
 
 
 def parse(text: bytes | None) -> dict[str, Any]:
-    """``config.json`` as it is; empty where it is of no use."""
+    """Parse ``config.json`` without validation; return an empty dict if it is not a JSON object."""
     try:
         values = json.loads(text or b"{}")
     except (ValueError, RecursionError):
@@ -221,9 +225,14 @@ def parse(text: bytes | None) -> dict[str, Any]:
 
 
 def history_of(configs: dict[str, dict[str, Any]], version: str) -> dict[str, Any]:
-    """What was measured of a version, by itself and again when it was the champion of the next."""
+    """Merge all measurements of a version: its own, and later ones in which it was the champion.
+
+    Args:
+        configs: ``config.json`` by version, newest first.
+        version: the version whose measurements are merged.
+    """
     merged: dict[str, Any] = {}
-    for config in reversed(configs.values()):  # a later measure is on the pictures of the later gate
+    for config in reversed(configs.values()):  # oldest first, so that the latest gate set counts
         entries = config.get("history")
         for entry in entries if isinstance(entries, list) else []:
             if isinstance(entry, dict) and entry.get("version") == version:
@@ -234,10 +243,13 @@ def history_of(configs: dict[str, dict[str, Any]], version: str) -> dict[str, An
 def release_of(
     config: dict[str, Any], version: str, revision: str, *, history: dict[str, Any] | None = None, **more: Any
 ) -> Release:
-    """A release with the figures of its ``config.json``.
+    """Return a release with the metrics of its ``config.json``.
 
     Args:
-        history: its entry of `history_of`.
+        config: from `parse`; empty if the file cannot be read, which makes the release bad.
+        version: such as ``1.2.0``.
+        revision: full commit sha.
+        history: its measurements from `history_of`.
         more: further fields of the release.
     """
     if not config:

@@ -1,4 +1,4 @@
-"""What a model repo offers, and getting one release of it onto this disk, verified."""
+"""List the releases of a model repo, and download and verify one of them."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Largest release taken, all files together, in bytes.
+#: Largest release that is downloaded, all files together, in bytes.
 MOST_BYTES = 2_000_000_000
 
 
 class Head(NamedTuple):
-    """Where the watched revision stands.
+    """The commit of the watched revision.
 
     Attributes:
-        fixed: the setting names a tag, which is never left.
+        sha: full commit id.
+        fixed: True if the setting names a tag or a full sha, so that no other commit is ever served.
     """
 
     sha: str
@@ -33,15 +34,15 @@ class Head(NamedTuple):
 
 
 def cache_folder(settings: Settings) -> Path:
-    """Where downloads are kept."""
+    """Return the folder of downloaded snapshots."""
     return settings.home_dir / "hub-cache"
 
 
 def read_head(api: HfApi, source: ModelSource) -> Head:
-    """Ask the Hub where the branch, tag or commit of a source stands.
+    """Return the commit of a source's branch, tag or sha; the Hub is asked unless it is a full sha.
 
     Raises:
-        HubCallError: it cannot be asked, or there is no such repo or revision.
+        HubCallError: the Hub cannot be asked, or there is no such repo or revision.
     """
     from smartbreed.hub.client import list_tags, repo_state
 
@@ -52,10 +53,10 @@ def read_head(api: HfApi, source: ModelSource) -> Head:
 
 
 def read_version(api: HfApi, repo: str, sha: str) -> BundleConfig | None:
-    """``config.json`` of a commit; None when it has none, as in a repo that was just made.
+    """Return ``config.json`` of a commit; None if there is none, as in a new repo.
 
     Raises:
-        BundleError: it is malformed, too old or too new.
+        BundleError: the file is malformed, too old or too new.
         HubCallError: the Hub cannot be asked.
     """
     from smartbreed.hub.client import read_file
@@ -68,8 +69,8 @@ def download(api: HfApi, settings: Settings, repo: str, sha: str) -> Bundle:
     """Download one commit and verify every file of it.
 
     Raises:
-        HubCallError: it could not be fetched whole; trying again may help.
-        BundleError: what was fetched is not usable; trying again does not help.
+        HubCallError: the download did not finish; trying again may help.
+        BundleError: the release is too large or not usable; trying again does not help.
         StorageError: the disk refused.
     """
     from smartbreed.hub.client import download_snapshot, list_files, repo_state
@@ -77,7 +78,7 @@ def download(api: HfApi, settings: Settings, repo: str, sha: str) -> Bundle:
     bundle = _already_here(settings, repo, sha)
     if bundle is not None:
         return bundle
-    repo_state(api, repo, "model", sha)  # asks once; listing retries for half a minute when no Hub answers
+    repo_state(api, repo, "model", sha)  # fails at once if no Hub answers; listing files retries for 30 s
     size = sum(file.size for file in list_files(api, repo, "model", sha).values())
     if size > MOST_BYTES:
         raise BundleError(f"The release weighs {size} bytes; at most {MOST_BYTES} are taken.")
@@ -86,10 +87,10 @@ def download(api: HfApi, settings: Settings, repo: str, sha: str) -> Bundle:
 
 
 def verify(folder: Path, repo: str, sha: str) -> Bundle:
-    """Check every file of a snapshot, those it does not list too.
+    """Open a snapshot and check every file of it, including files that its ``config.json`` does not list.
 
     Raises:
-        BundleError: the message says what is wrong.
+        BundleError: a file is missing, damaged or not allowed; the message names it.
     """
     bundle = load_bundle(folder, repo=repo, revision=sha)
     check_folder(folder)
@@ -97,26 +98,26 @@ def verify(folder: Path, repo: str, sha: str) -> Bundle:
 
 
 def _already_here(settings: Settings, repo: str, sha: str) -> Bundle | None:
-    """A snapshot that an earlier download left whole; verified again, and no Hub is asked."""
+    """Return the snapshot of an earlier download, verified again without asking the Hub; else None."""
     folder = cache_folder(settings) / f"models--{repo.replace('/', '--')}" / "snapshots" / sha
     try:
         return verify(folder, repo, sha) if (folder / CONFIG).is_file() else None
     except BundleError:
-        return None  # incomplete, as after a kill: the download mends it, or says what is wrong
+        return None  # incomplete, as after a kill: the download completes it or reports what is wrong
 
 
 def versions(tags: dict[str, str]) -> list[tuple[str, str]]:
-    """``(version, sha)`` of the tags that name one, newest first."""
+    """Return ``(version, sha)`` of the tags that name a version, newest first."""
     found = [(name.removeprefix("v"), sha) for name, sha in tags.items()]
     named = [(version, sha) for version, sha in found if version[:1].isdigit()]
     return sorted(named, key=lambda one: order(one[0]), reverse=True)
 
 
 def resolve(api: HfApi, repo: str, wanted: str) -> tuple[str, str]:
-    """``(sha, version)`` of a version, tag, branch or the beginning of a commit id; version may be empty.
+    """Return ``(sha, version)`` of a version, tag, branch or prefix of a commit id; version may be empty.
 
     Raises:
-        BundleError: the repo has nothing of that name, or several commits begin so.
+        BundleError: the repo has nothing of that name, or the prefix is ambiguous.
         HubCallError: the Hub cannot be asked.
     """
     from smartbreed.hub.client import list_commits, list_tags, repo_state
@@ -148,7 +149,7 @@ def resolve(api: HfApi, repo: str, wanted: str) -> tuple[str, str]:
 
 
 def tidy(settings: Settings, repo: str, drop: set[str]) -> None:
-    """Delete snapshots that are of no use any more, with the files only they need."""
+    """Delete the snapshots `drop` of a repo, with the files that only they need."""
     if not drop:
         return
     from huggingface_hub import scan_cache_dir

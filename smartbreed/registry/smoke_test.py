@@ -1,7 +1,7 @@
-"""Try a release in a process of its own: what crashes or hangs there takes no app down.
+"""Try a release in a separate process, so that a crash or a hang does not take the app down.
 
-A network is a program for LiteRT. A damaged or hostile one may crash the process that
-runs it, which no ``except`` can catch.
+A network is a program that LiteRT runs. A damaged or hostile one may crash its process, which no
+``except`` can catch.
 """
 
 from __future__ import annotations
@@ -16,32 +16,33 @@ from pathlib import Path
 from smartbreed.core.errors import BundleError
 from smartbreed.inference.bundle import Bundle
 
-#: Seconds after which a smoke test is given up.
+#: Longest duration of a smoke test, in seconds.
 TIMEOUT_S = 120.0
-#: Address space of the smoke test, in bytes; the embedded model's takes under a quarter.
+#: Most address space that a smoke test may use, in bytes; the embedded model needs under a quarter of it.
 _MEMORY = 6 << 30
 _ROOT = Path(__file__).resolve().parents[2]
-#: Variables the child has no business with; among them are secrets.
+#: Prefixes of environment variables that the child does not need; some hold secrets.
 _PRIVATE = ("HF_", "SMARTBREED_")
+#: Exit statuses of the child: the model cannot be served, and the disk failed.
 _REFUSED = 3
 _INCONCLUSIVE = 4
-#: What a network cannot do to the process that runs it: the machine or a person ended the smoke test.
+#: Return codes after a signal that the machine or a person sent, not one that a faulty network causes.
 _FROM_OUTSIDE = frozenset(
     -number for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGXCPU)
 )
 
 
 class InconclusiveError(BundleError):
-    """The smoke test did not come to its end, so nothing is known: the release is tried again later."""
+    """The smoke test did not finish, so it has no result; the release is tried again later."""
 
 
 def try_out(bundle: Bundle, timeout: float = TIMEOUT_S) -> None:
-    """Load a bundle and identify a picture with it, elsewhere.
+    """Load a bundle and identify a picture with it, in a separate process.
 
     Raises:
-        InconclusiveError: the smoke test was killed (memory), took too long or could not be started; a good
-            release on a busy machine does that too.
-        BundleError: it does not load, fails its self-test or crashes.
+        InconclusiveError: the smoke test was killed (memory), took too long or could not be started; on a
+            busy machine, this happens to good releases too.
+        BundleError: the bundle does not load, fails its self-test or crashes the process.
     """
     environment = {name: value for name, value in os.environ.items() if not name.startswith(_PRIVATE)}
     environment["PYTHONPATH"] = os.pathsep.join([str(_ROOT), *filter(None, [environment.get("PYTHONPATH")])])
@@ -73,7 +74,7 @@ def try_out(bundle: Bundle, timeout: float = TIMEOUT_S) -> None:
 def _main(folder: str) -> int:
     import resource
 
-    os.nice(5)  # visitors are served meanwhile
+    os.nice(5)  # the app is serving visitors meanwhile
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
@@ -90,7 +91,7 @@ def _main(folder: str) -> int:
         print(json.dumps({"message": "The model needs more memory than a model may."}))
         return _REFUSED
     except OSError:
-        return _INCONCLUSIVE  # the disk, not the model
+        return _INCONCLUSIVE  # a fault of the disk, not of the model
     return 0
 
 

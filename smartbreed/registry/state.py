@@ -1,8 +1,8 @@
-"""What the app remembers of its models: one small file, written whole or not at all.
+"""The persistent state of the served models, in one small file that is replaced atomically.
 
-``SMARTBREED_HOME/models/state.json`` holds, for every source, the pin, the releases that
-were served (newest first) and those that cannot be. The app and the command line both change
-it, so a change takes a lock, reads, and renames a new file into its place.
+For each source, ``SMARTBREED_HOME/models/state.json`` holds the pin, the releases that were
+served (newest first) and those that cannot be served. Both the app and the command line change
+it, so a change takes a lock, reads the file, and renames a new file into its place.
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ class KnownGood(_Record):
     """A release that was verified and served.
 
     Attributes:
-        folder: its snapshot, relative to SMARTBREED_HOME; empty for the embedded model.
+        repo: its repo, or ``embedded``.
+        revision: full commit sha, or digest of the embedded model.
+        version: such as ``1.2.0``.
+        folder: folder of its snapshot, relative to SMARTBREED_HOME; empty for the embedded model.
         at: when it began to serve, ISO 8601 in UTC.
     """
 
@@ -55,12 +58,12 @@ class Rejected(_Record):
 
 
 class SourceState(_Record):
-    """Of one source.
+    """The state of one model source.
 
     Attributes:
-        pin: the release a maintainer has chosen; None: the newest.
-        known_good: newest first; the first one is served unless there is a pin.
-        rejected: newest first.
+        pin: the release that a maintainer has pinned; None to follow the newest.
+        known_good: releases that were served, newest first; the first one is served unless there is a pin.
+        rejected: releases that cannot be served, newest first.
     """
 
     pin: KnownGood | None = None
@@ -68,17 +71,17 @@ class SourceState(_Record):
     rejected: tuple[Rejected, ...] = Field(default=(), validation_alias="bad", serialization_alias="bad")
 
     def why_rejected(self, revision: str) -> str:
-        """The reason a release is rejected; empty when it is not."""
+        """Return the reason why a release is rejected; empty if it is not."""
         return next((rejected.reason for rejected in self.rejected if rejected.revision == revision), "")
 
     def serving(self, release: KnownGood, before: KnownGood | None = None) -> SourceState:
-        """It serves now: first among the known good, no longer rejected.
+        """Return the state after a release began to serve: first among the known good, and not rejected.
 
-        One that a rollback has pinned keeps its place, so that the next rollback goes further back.
+        A release that a rollback pinned keeps its place, so that the next rollback goes further back.
 
         Args:
-            release: what serves.
-            before: what served until now, which is remembered as well.
+            release: the release that serves now.
+            before: the release that served until now; it becomes known good too.
         """
         known = [known_good.revision for known_good in self.known_good]
         known_good = list(self.known_good)
@@ -93,12 +96,15 @@ class SourceState(_Record):
         )
 
     def failing(self, release: Rejected) -> SourceState:
-        """It cannot be served."""
+        """Return the state after a release was rejected."""
         rest = [rejected for rejected in self.rejected if rejected.revision != release.revision]
         return self.model_copy(update={"rejected": (release, *rest)[:_MOST_REJECTED]})
 
     def pinned(self, release: KnownGood | None) -> SourceState:
-        """Chosen by a maintainer, who may ask for a rejected one to be tried again; None: no pin."""
+        """Return the state with another pin (None for no pin); a pinned release is no longer rejected.
+
+        A maintainer may pin a rejected release to have it tried again.
+        """
         revision = release.revision if release else ""
         rejected = tuple(one for one in self.rejected if one.revision != revision)
         return self.model_copy(update={"pin": release, "rejected": rejected})
@@ -110,7 +116,7 @@ class _File(_Record):
 
 
 class StateFile:
-    """The file; made on the first change.
+    """The state file; it is created on the first change.
 
     Args:
         home: SMARTBREED_HOME.
@@ -121,14 +127,18 @@ class StateFile:
         self._path = self._folder / "state.json"
 
     def read(self, key: str) -> SourceState:
-        """The state of a source; empty when nothing is known. Never raises: a damaged file is as none."""
+        """Return the state of a source, or an empty one. Never raises; a damaged file counts as missing."""
         return self._load().sources.get(key, SourceState())
 
     def change(self, key: str, alter: Callable[[SourceState], SourceState]) -> SourceState:
-        """Change the state of a source; returns what it is now.
+        """Change the state of a source and return the new state.
+
+        Args:
+            key: `smartbreed.registry.model_source.ModelSource.key`.
+            alter: returns the new state, given the current one.
 
         Raises:
-            StorageError: the disk refused; the state is what it was.
+            StorageError: the disk refused, or a newer program wrote the file; the state is unchanged.
         """
         with disk_errors("The choice of model was not saved"):
             make_dirs(self._folder)
@@ -144,7 +154,7 @@ class StateFile:
                 return after
 
     def mark(self) -> tuple[int, int]:
-        """Differs after every change, whichever process made it."""
+        """Return a value that differs after every change, whichever process made it."""
         try:
             found = self._path.stat()
         except OSError:

@@ -1,4 +1,4 @@
-"""Every release known here: what the Hub offers, what was served, what cannot be."""
+"""All releases known here: those on the Hub, those that were served and those that were rejected."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ class Row(NamedTuple):
     """One release.
 
     Attributes:
-        serves: an app that starts now serves it.
-        pinned: a maintainer has chosen it.
-        here: it was served before and needs no download.
-        bad: why it cannot be served; empty when nothing is known against it.
+        version: such as ``1.2.0``; ``?`` if unknown.
+        revision: full commit sha, or ``embedded``.
+        repo: its repo, or ``embedded``.
+        serves: True if an app that starts now serves it.
+        pinned: True if a maintainer has pinned it.
+        here: True if it was served before, so that no download is needed.
+        bad: why it cannot be served; empty if it was not rejected.
     """
 
     version: str
@@ -35,7 +38,7 @@ class Row(NamedTuple):
 
 
 def list_releases(settings: Settings) -> tuple[list[Row], str]:
-    """The newest first, and why the Hub's part is missing (empty when it is not).
+    """Return all releases, newest first, and why those on the Hub are missing (empty if they are not).
 
     Raises:
         BundleError: SMARTBREED_MODEL names nothing that could be served.
@@ -55,7 +58,7 @@ def list_releases(settings: Settings) -> tuple[list[Row], str]:
 
 
 def why_not_taken(settings: Settings) -> str:
-    """Why the newest release of SMARTBREED_MODEL_REPO is no candidate; empty when it is one.
+    """Return why the newest release of SMARTBREED_MODEL_REPO cannot be served; empty if it can.
 
     Raises:
         BundleError: SMARTBREED_MODEL names nothing that could be served.
@@ -74,7 +77,7 @@ def why_not_taken(settings: Settings) -> str:
             return ""
         return another_model(api, source.repo, sha)
     except (HubCallError, BundleError):
-        return ""  # what is wrong there is said elsewhere
+        return ""  # such errors are reported elsewhere
 
 
 def _id(repo: str, revision: str) -> str:

@@ -1,4 +1,4 @@
-"""A model's first answers are slow: ask for them before the model serves."""
+"""Warm up a model before it serves, since its first answers are slow."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from smartbreed.core.errors import BundleError
 from smartbreed.imaging.photo import Photo
 from smartbreed.inference.pipeline import Identifier, self_test_picture
 
-#: Width and height of a phone's picture as browsers send it, pixels.
+#: Width and height in pixels of a phone's picture as browsers send it.
 _SIZE = (1600, 1200)
 
 
 def warm_up(identifier: Identifier) -> None:
-    """Identify a picture of usual size in every interpreter, as pets and as a whole.
+    """Identify a picture of usual size with every interpreter, both by its pets and as a whole photo.
 
     Raises:
-        BundleError: the model cannot.
+        BundleError: the model fails on the picture.
     """
     side = max(_SIZE)
     pixels = np.ascontiguousarray(self_test_picture(side)[: _SIZE[1], : _SIZE[0]])

@@ -1,8 +1,8 @@
-"""The thread that takes up newer releases and a maintainer's choice while the app serves.
+"""The thread that loads newer releases, or the one that a maintainer pins, while the app serves.
 
-Every second it looks whether the choice has changed or the embedded Hub's branch has moved,
-which costs a look at a file and at a row; every SMARTBREED_WATCH seconds, and when a webhook
-calls, it asks the Hub. Nothing that goes wrong here reaches a visitor.
+Every second it checks whether the pin has changed or the embedded Hub's branch has moved; that
+costs one look at a file and one at a database row. It asks the Hub every SMARTBREED_WATCH seconds and
+when a webhook calls. Errors here never reach a visitor.
 """
 
 from __future__ import annotations
@@ -27,41 +27,41 @@ from smartbreed.registry.state import KnownGood
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-#: Seconds before the second try; each further one waits twice as long, up to the longest.
+#: Seconds between the first try and the second; the pause doubles with each try, up to the longest.
 FIRST_S, LONGEST_S = 60.0, 6 * 3600.0
 
 
 class Backoff:
-    """Back-off for each revision.
+    """Exponential backoff for each revision.
 
     Args:
-        clock: seconds that only go forward; tests bring their own.
+        clock: returns monotonic seconds; tests pass their own.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._tries: dict[str, tuple[int, float]] = {}  # how many, and when the next may be
+        self._tries: dict[str, tuple[int, float]] = {}  # number of tries, and earliest time of the next
 
     def put_off(self, revision: str) -> None:
-        """It was tried now, without a result."""
+        """Record a try without a result."""
         times, _ = self._tries.get(revision, (0, 0.0))
         pause = min(FIRST_S * 2.0 ** min(times, 20), LONGEST_S)
         self._tries[revision] = (times + 1, self._clock() + pause)
 
     def too_soon(self, revision: str) -> bool:
-        """Whether the next try has to wait."""
+        """Return whether the next try still has to wait."""
         return self._clock() < self._tries.get(revision, (0, 0.0))[1]
 
     def forget(self, revision: str) -> None:
-        """It was tried to the end, or a maintainer asks for it now."""
+        """Reset the backoff of a revision, because a try came to a result."""
         self._tries.pop(revision, None)
 
 
 log = logging.getLogger(__name__)
 
-#: Seconds between looks at what costs nothing.
+#: Seconds between the cheap checks of the pin and of the embedded Hub.
 TICK_S = 1.0
-#: Old releases kept beside those in the history.
+#: Known good releases whose files are kept in the cache, newest first.
 _KEPT = 4
 
 
@@ -69,13 +69,13 @@ class Watcher(PeriodicTask):
     """Keeps a `LiveModel` up to date.
 
     Args:
-        live: what it swaps.
-        tick: seconds between looks at the choice and at the embedded Hub.
-        backoff: when a release is tried again whose smoke test came to no result.
+        live: the model to keep up to date.
+        tick: seconds between checks of the pin and of the embedded Hub.
+        backoff: decides when a release is tried again after an inconclusive smoke test.
     """
 
     def __init__(self, live: LiveModel, *, tick: float = TICK_S, backoff: Backoff | None = None) -> None:
-        # A download under way is left to the next start, which resumes it.
+        # Stopping does not wait for a running download: the next start resumes it.
         super().__init__("model-watcher", self._check_if_due, tick, patience_s=2.0)
         self.live = live
         self._backoff = backoff or Backoff()
@@ -89,7 +89,7 @@ class Watcher(PeriodicTask):
         self._mark: object = None
 
     def start(self) -> None:
-        """Begin, unless the setting leaves nothing to watch."""
+        """Start the thread, unless the setting names a folder or a full sha, which never change."""
         if self.live.source.kind == "folder" or self.live.source.sha:
             return
         self.live.on_poke(self.poke)
@@ -98,14 +98,14 @@ class Watcher(PeriodicTask):
         super().start()
 
     def poke(self) -> None:
-        """Ask the Hub soon; never waits."""
+        """Make the thread ask the Hub soon; never blocks."""
         self._asked = True
         self.wake()
 
     def check(self) -> None:
-        """Once: take up the choice, else the newest release.
+        """Serve the pinned release if there is one, else the newest.
 
-        What a Hub or a release does wrong is not raised: `LiveModel.status` tells it.
+        Errors of the Hub or of a release are not raised; `LiveModel.status` reports them.
         """
         live = self.live
         try:
@@ -113,7 +113,7 @@ class Watcher(PeriodicTask):
             if pin is not None:
                 self._follow(pin)
             elif live.watched:
-                if live.current.chosen == "pinned":  # it no longer is
+                if live.current.chosen == "pinned":  # the pin was removed
                     live.current.chosen = "embedded" if live.current.version.repo == EMBEDDED else "latest"
                 live.looked_at = dt.datetime.now(dt.UTC)
                 self._take_newest()
@@ -149,14 +149,14 @@ class Watcher(PeriodicTask):
         self._attempts += 1
         nothing_yet = live.source.kind == "embedded" and live.current.version.repo == EMBEDDED
         if error.kind == "no_repo" and nothing_yet:
-            live.problem = ""  # there is no release so far
+            live.problem = ""  # nothing was released yet
             return
         if live.problem != error.message:
             log.warning("the model repo could not be asked: %s", error.message)
         live.miss(error)
 
     def _follow(self, pin: KnownGood) -> None:
-        """Serve what a maintainer has pinned."""
+        """Serve the release that a maintainer has pinned."""
         live = self.live
         now = live.current.version
         if pin.revision == now.revision or pin.repo == now.repo == EMBEDDED:
@@ -166,7 +166,7 @@ class Watcher(PeriodicTask):
         if reason := live.state.read(live.source.key).why_rejected(pin.revision):
             live.problem = f"The chosen version {pin.version} cannot be served: {reason}"
             return
-        choice = f"{pin.revision} {pin.at}"  # who chooses it once more need not wait
+        choice = f"{pin.revision} {pin.at}"  # a pin that is set again starts without a backoff
         if self._backoff.too_soon(choice):
             return
         try:
@@ -186,7 +186,7 @@ class Watcher(PeriodicTask):
         log.warning("release %.10s: %s", revision, error.message)
 
     def _open(self, pin: KnownGood) -> Bundle:
-        """From this disk, where it was tried before; else from the Hub again."""
+        """Open a pinned release from this disk, where it was tried before, or download and try it again."""
         from smartbreed.hub.client import connect
         from smartbreed.registry.releases import download
         from smartbreed.registry.smoke_test import try_out
@@ -226,7 +226,7 @@ class Watcher(PeriodicTask):
             if not version:
                 config = read_version(api, source.repo, head.sha)
                 if config is None:
-                    return  # a repo that was made and holds no release yet
+                    return  # the repo exists but has no release yet
                 version = self._known[head.sha] = config.version
             if source.kind == "embedded" and not newer(version, embedded_version()):
                 self._back_to_embedded()
@@ -234,7 +234,7 @@ class Watcher(PeriodicTask):
                 return
             bundle = download(api, live.settings, source.repo, head.sha)
             try_out(bundle)
-            # A maintainer may have chosen another one while this was fetched and tried.
+            # A maintainer may have pinned another release during the download and the smoke test.
             live.swap(bundle, "latest", lambda: self._pin() is None)
             self._backoff.forget(head.sha)
         except InconclusiveError as error:
@@ -247,7 +247,7 @@ class Watcher(PeriodicTask):
         self._tidy()
 
     def _back_to_embedded(self) -> None:
-        """The program brought a model as new as the newest release."""
+        """Serve the embedded model again, because it is at least as new as the newest release."""
         if self.live.current.version.repo != EMBEDDED:
             self.live.swap(load_bundle(EMBEDDED_BUNDLE, repo=EMBEDDED), "embedded")
         self.live.current.chosen = "embedded"
@@ -267,14 +267,14 @@ class Watcher(PeriodicTask):
         tidy(self.live.settings, self.live.source.repo, known - kept)
 
     def _nothing_to_ask(self) -> bool:
-        """The embedded Hub holds nothing at all: no need to load its client."""
+        """Return whether the embedded Hub has no database yet; then its client need not be loaded."""
         settings = self.live.settings
         return chosen_hub(settings).embedded and not (settings.home_dir / "hub" / "hub.db").exists()
 
     def _has_moved(self) -> bool:
-        """Whether the embedded Hub's branch stands elsewhere than at the last look.
+        """Return whether the embedded Hub's branch has moved since the last check.
 
-        Asked of the store itself: its listeners hear only of pushes of this process.
+        This reads the store itself, since its listeners only get the pushes of their own process.
         """
         live = self.live
         if not chosen_hub(live.settings).embedded or self._nothing_to_ask():
@@ -294,6 +294,6 @@ class Watcher(PeriodicTask):
             ):
                 found = opened.commit(live.source.asked).oid
         except SmartBreedError:
-            found = ""  # no such repo yet, or not just now
+            found = ""  # no such repo yet, or the store cannot be read now
         moved, self._peeked = bool(found) and found != self._peeked, found or self._peeked
         return moved

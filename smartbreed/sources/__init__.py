@@ -1,9 +1,9 @@
-"""Photographs of a source, one after the other: files, zips, datasets, and what fsspec reaches.
+"""Read the photographs of a source one by one: files, zips, datasets, and anything that fsspec reaches.
 
-* `items`: one photograph that is not read yet
-* `files`: folders and patterns of this machine
-* `remote`: ``s3://``, ``gs://``, ``hf://`` and other addresses, and dataset repos of the chosen Hub
-* `tables`: parquet, with the configurations, splits and labels of a dataset
-* `annotations`: boxes of COCO's and YOLO's files
-* `opening`: which of these a text stands for
+* `items`: a photograph that has not been read yet, and a source of many
+* `files`: folders, patterns and zips of this machine
+* `tables`: parquet files, with the configurations, splits and labels of a dataset
+* `annotations`: boxes from files of COCO and YOLO
+* `opening`: which of these a text names, including ``s3://``, ``gs://``, ``hf://`` and other addresses,
+  and dataset repos of the chosen Hub
 """

@@ -1,4 +1,4 @@
-"""COCO's JSON and YOLO's text files, of a zip or folder → boxes of pictures, with their classes."""
+"""Read boxes of pictures and their classes from COCO's JSON or YOLO's text files in a zip or folder."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from smartbreed.imaging.photo import Photo
 from smartbreed.sources.files import is_picture
 from smartbreed.sources.items import no_source, open_zip
 
-#: Largest files of annotations that are read, in bytes, and most boxes.
+#: Maximum size of JSON and text files that are read, in bytes, and maximum number of boxes.
 MOST_JSON, MOST_TEXT, MOST_BOXES = 32_000_000, 1_000_000, 200_000
-#: A box is cut with this share of its sides around it; smaller ones than so many pixels show nothing.
+#: Margin around a box, as a share of its sides, and the shortest side of a usable box, in pixels.
 _MARGIN, _LEAST = 0.1, 16
-#: Files in which YOLO's tools name the classes.
+#: Files in which YOLO's tools list the names of the classes.
 _NAMES = ("data.yaml", "data.yml", "dataset.yaml", "classes.txt", "obj.names")
 
 NO_PICTURE = "A box is of a picture that is not there."
@@ -30,7 +30,7 @@ NO_CLASS = "A box is of a class that has no name."
 
 
 class Area(NamedTuple):
-    """A box x0, y0, x1, y1 of a picture that is so wide and high; 0: as the picture itself is."""
+    """A box x0, y0, x1, y1 in a picture of this width and height, or, if these are 0, in its own pixels."""
 
     x0: float = 0
     y0: float = 0
@@ -45,12 +45,12 @@ _NOWHERE = Area()
 
 @dataclass(frozen=True)
 class Boxed:
-    """A box of a picture.
+    """A box of a picture, with its class.
 
     Attributes:
-        picture: name among the files; empty: there is none.
-        label: name of its class.
-        problem: why it is of no use, in a sentence.
+        picture: name of the picture among the files; empty if there is none.
+        label: name of the class.
+        problem: why the box is unusable, in a sentence; empty if it is usable.
     """
 
     picture: str
@@ -60,14 +60,14 @@ class Boxed:
 
 
 def boxes_of(names: Sequence[str], read: Callable[[str, int], bytes]) -> list[Boxed] | None:
-    """All boxes, those of a picture one after the other; None: there are no annotations among the files.
+    """Return all boxes, sorted by picture; None if there are no annotations among the files.
 
     Args:
         names: of all files, with ``/`` between folders; they are compared and never used as paths.
-        read: the content of one, of at most so many bytes.
+        read: returns the content of a file, given its name and the maximum number of bytes.
 
     Raises:
-        RequestError: ``bad_boxes``: the annotations cannot be read, or hold no box.
+        RequestError: ``bad_boxes``: the annotations cannot be read, or contain no box or too many.
     """
     pictures = [name for name in names if is_picture(name)]
     found: list[Boxed] | None = None
@@ -90,10 +90,10 @@ def boxes_of(names: Sequence[str], read: Callable[[str, int], bytes]) -> list[Bo
 
 
 def cut(photo: Photo, area: Area) -> Photo:
-    """What a box shows, with a little around it.
+    """Cut out what a box shows, with a small margin.
 
     Raises:
-        PhotoError: ``damaged``: it is outside of the picture, or too small.
+        PhotoError: ``damaged``: the box is outside of the picture, or too small.
     """
     width, height = area.width or photo.width, area.height or photo.height
     x0, x1 = (value / width * photo.pixels.shape[1] for value in (area.x0, area.x1))
@@ -110,7 +110,7 @@ def cut(photo: Photo, area: Area) -> Photo:
 
 
 class _Finder:
-    """Pictures by what annotations call them: the path, its end, or a name that only one has."""
+    """Finds pictures by what annotations call them: a path, the end of a path, or a unique file name."""
 
     def __init__(self, pictures: Sequence[str]) -> None:
         self._paths = set(pictures)
@@ -119,7 +119,7 @@ class _Finder:
             self._by_name[PurePosixPath(path).name].append(path)
 
     def find(self, said: str, beside: str) -> str:
-        """Empty: there is none."""
+        """Return the path of a picture; empty if there is none."""
         clean = said.replace("\\", "/").removeprefix("./")
         near = (PurePosixPath(beside).parent / clean).as_posix()
         same = self._by_name.get(PurePosixPath(clean).name, [])
@@ -163,7 +163,7 @@ def _yolo(
                 continue
             values = _numbers(words, 5)
             if values is None:
-                if picture:  # a text beside no picture, such as a README, is no annotation
+                if picture:  # without a picture it is no annotation, but a README or the like
                     yield Boxed(picture, "", problem=BAD_BOX)
                 continue
             number, x, y, w, h = values
@@ -193,14 +193,14 @@ def _yolo_names(name: str, data: bytes) -> list[str]:
         names = [keys.get(number, "") for number in range(max(keys, default=-1) + 1)]
     if not isinstance(names, list) or not names:
         raise _bad(f"{PurePosixPath(name).name} names no classes.")
-    # Nothing but plain values: lists in lists of aliases would become a text of any length.
+    # Plain values only: YAML aliases of nested lists could expand to a text of any length.
     return [_text(one) for one in names]
 
 
 def _json(data: bytes) -> Any:
     try:
         return json.loads(data)
-    except (ValueError, RecursionError):  # any other file may lie beside the pictures
+    except (ValueError, RecursionError):  # not annotations: any file may lie beside the pictures
         return None
 
 
@@ -209,19 +209,19 @@ def _rows(value: Any) -> list[dict[str, Any]]:
 
 
 def _id(value: Any) -> str | float | None:
-    """An id, which a list or an object is not."""
+    """Return a value that can be an id; None for others, such as lists and objects."""
     return value if isinstance(value, str | int | float) else None
 
 
 def _text(value: Any) -> str:
-    """A plain value as text; empty for anything else."""
-    if isinstance(value, int) and abs(value) >= 10**18:  # Python refuses to write out very long ones
+    """Return a plain value as text; empty for anything else."""
+    if isinstance(value, int) and abs(value) >= 10**18:  # Python refuses to convert very long integers
         return ""
     return str(value) if isinstance(value, str | int | float) else ""
 
 
 def _numbers(values: Any, count: int) -> list[float] | None:
-    """So many finite numbers, no more and no fewer."""
+    """Return the values as exactly ``count`` finite numbers; None if they are not."""
     if not isinstance(values, list) or len(values) != count:
         return None
     try:
@@ -236,10 +236,12 @@ def _bad(sentence: str) -> RequestError:
 
 
 def zip_files(path: Path) -> tuple[list[str], Callable[[str, int], bytes]]:
-    """The files of a zip for `boxes_of`; nothing is unpacked onto the disk.
+    """Return the names of a zip's files and a function that reads one, for `boxes_of`.
+
+    Nothing is unpacked onto the disk.
 
     Raises:
-        RequestError: ``no_source``: it cannot be read.
+        RequestError: ``no_source``: the zip cannot be read.
     """
     try:
         archive = open_zip(path)
@@ -257,7 +259,7 @@ def zip_files(path: Path) -> tuple[list[str], Callable[[str, int], bytes]]:
 
 
 def folder_files(folder: Path) -> tuple[list[str], Callable[[str, int], bytes]]:
-    """The files of a folder for `boxes_of`; links in it are left out."""
+    """Return the names of a folder's files, links left out, and a function that reads one, for `boxes_of`."""
     names = [
         path.relative_to(folder).as_posix()
         for path in sorted(folder.rglob("*"))

@@ -1,4 +1,4 @@
-"""Folders, patterns and zips of this machine → photographs, in order."""
+"""Find the photographs in folders, patterns and zips of this machine, in order."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from smartbreed.sources.items import SUFFIXES, Item, Member, Remote, no_source, 
 
 
 def is_picture(name: str) -> bool:
-    """Whether a file of a folder or zip counts as a photo."""
+    """Return whether a file in a folder or zip counts as a photo, judging by its name."""
     path = PurePosixPath(name)
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
 def walk(folder: Path) -> Iterator[Item]:
-    """The photos of a folder and of all folders in it, with the innermost folder as label."""
+    """Yield the photos of a folder and its subfolders; the innermost subfolder is the label."""
     for root, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
@@ -32,7 +32,10 @@ def walk(folder: Path) -> Iterator[Item]:
 
 
 def matches(pattern: str) -> Iterator[Item]:
-    """What a pattern matches; folders among it are searched."""
+    """Yield the files that a pattern matches.
+
+    Matched folders are searched, unless the match ends with ``/`` or the pattern contains ``**``.
+    """
     for match in sorted(glob.glob(pattern, recursive=True)):
         if os.path.isdir(match):
             if not match.endswith(("/", os.sep)) and "**" not in pattern:
@@ -42,10 +45,10 @@ def matches(pattern: str) -> Iterator[Item]:
 
 
 def entries(archive: Path | Remote) -> list[Item]:
-    """The pictures of a zip; names are never used as paths.
+    """Return the pictures in a zip; names of entries are never used as paths.
 
     Raises:
-        RequestError: ``no_source``: it cannot be read.
+        RequestError: ``no_source``: the zip cannot be read.
     """
     try:
         with open_zip(archive) as opened:

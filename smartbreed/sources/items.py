@@ -1,4 +1,4 @@
-"""One photograph that is not read yet, and a source of many."""
+"""A photograph that has not been read yet, and a source of many."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from smartbreed.imaging.photo import check_bytes, read_file
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
-#: What counts as a photo in a folder; a file named outright is tried whatever it is called.
+#: Suffixes of photos in a folder; a file named explicitly is tried whatever its suffix.
 SUFFIXES = frozenset(
     [
         ".jpg",
@@ -38,7 +38,7 @@ SUFFIXES = frozenset(
 
 
 class Remote(NamedTuple):
-    """A file that fsspec reads: protocol, path, and the options its file system is made with."""
+    """A file that fsspec reads: protocol, path, and the options for its file system."""
 
     protocol: str
     path: str
@@ -46,8 +46,8 @@ class Remote(NamedTuple):
 
     @property
     def fs(self) -> AbstractFileSystem:
-        """Its file system; fsspec gives the same one every time."""
-        import fsspec  # takes its time, and most photos are files of this machine
+        """The file system; fsspec returns the same one every time."""
+        import fsspec  # slow to import, and most photos are files of this machine
 
         return fsspec.filesystem(self.protocol, **dict(self.options))
 
@@ -61,12 +61,12 @@ class Member(NamedTuple):
 
 @dataclass(frozen=True)
 class Item:
-    """A photograph; it can be sent to another process.
+    """A photograph that has not been read yet; it can be sent to another process.
 
     Attributes:
-        name: what it is called: its path below the source, or the table and number of its row.
-        where: its bytes, or what they are read from.
-        label: what the source says that it shows; empty: nothing.
+        name: its path below the source, or the name of the table and number of the row.
+        where: its bytes, or where to read them.
+        label: what it shows according to the source; empty if the source does not say.
     """
 
     name: str
@@ -74,10 +74,10 @@ class Item:
     label: str = ""
 
     def read(self, max_bytes: int) -> bytes:
-        """Its bytes, at least one and at most ``max_bytes``.
+        """Return the photo's bytes, at least one and at most ``max_bytes``.
 
         Raises:
-            PhotoError: it is not there, is empty or too large, or cannot be read.
+            PhotoError: the file is missing, empty or too large, or cannot be read.
         """
         if isinstance(self.where, Path):
             data = read_file(self.where, max_bytes)
@@ -93,14 +93,14 @@ class Item:
 
 @dataclass(frozen=True)
 class Source:
-    """A source.
+    """A source of photographs.
 
     Attributes:
-        name: what it is called, without the folders above it.
-        total: how many photos, where that is known.
-        stamp: another one when the source changes; empty: that cannot be seen.
-        start_at: photos from a number on, always in the same order.
-        exists: whether it can still be reached.
+        name: its name, without the folders above it.
+        total: number of photos; None if unknown.
+        stamp: changes when the source changes; empty if changes cannot be detected.
+        start_at: yields the photos from a number on, always in the same order.
+        exists: returns whether the source can still be reached.
     """
 
     name: str
@@ -111,30 +111,30 @@ class Source:
 
     @property
     def photos(self) -> Iterator[Item]:
-        """All of them."""
+        """All photos, from the first on."""
         return self.start_at(0)
 
 
 def no_source(sentence: str) -> RequestError:
-    """Why a source cannot be opened."""
+    """Return the error for a source that cannot be opened."""
     return RequestError("no_source", sentence)
 
 
 def _read_remote(where: Remote, max_bytes: int) -> bytes:
-    # "from None": the errors of file systems may carry keys.
+    # "from None": the errors of file systems may contain keys.
     try:
         with where.fs.open(where.path, "rb") as file:
             return bytes(file.read(max_bytes + 1))
     except FileNotFoundError:
         raise PhotoError("not_found", "There is no file at this address.") from None
-    except Exception:  # file systems raise anything
+    except Exception:  # file systems may raise anything
         raise PhotoError("unreadable", "The file at this address cannot be read.") from None
 
 
 def _read_member(where: Member, max_bytes: int) -> bytes:
     try:
         with _archive(where.archive).open(where.entry) as member:
-            return member.read(max_bytes + 1)  # the size in its header may be a lie
+            return member.read(max_bytes + 1)  # the size in its header may be wrong
     except FileNotFoundError:
         raise PhotoError("not_found", "The zip is gone.") from None
     except (*BROKEN_ZIP, KeyError):

@@ -1,4 +1,4 @@
-"""What a text stands for: a folder, pattern, list, zip, parquet, address or dataset repo → a `Source`."""
+"""Open what a text names: a folder, pattern, list, zip, parquet file, address or dataset repo."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from smartbreed.sources.files import entries, is_picture, matches, walk
 from smartbreed.sources.items import Item, Remote, Source, no_source
 from smartbreed.sources.tables import Tables, dataset_files
 
-#: What file systems say of a file that changes with its content.
+#: Fields of a file system's file info that change with the content of a file.
 _MARKS = ("size", "mtime", "ETag", "etag", "LastModified", "updated", "created", "blob_id", "sha256")
 
 
@@ -33,15 +33,16 @@ def open_source(
     """Open a source.
 
     Args:
-        where: a folder of photos or of a dataset (parquet), a pattern, a text file with a path or address
-            a line, a parquet file, a zip, an address of fsspec such as ``s3://bucket/photos``, or the id of
+        where: a folder of photos or of a dataset (parquet), a pattern, a text file with one path or address
+            per line, a parquet file, a zip, an address of fsspec such as ``s3://bucket/photos``, or the id of
             a dataset repo ``owner/name[@revision]``.
-        config, split: of a dataset; empty: its only, default or first configuration; all splits.
-        settings: say which Hub to ask.
-        public: a dataset repo counts only if everyone may read it, whatever the token of this site may.
+        config: configuration of a dataset; empty: its only, default or first one.
+        split: of that configuration; empty: all splits.
+        settings: choose the Hub; None: read from the environment.
+        public: accept a dataset repo only if everyone may read it, whatever the token of this site may read.
 
     Raises:
-        RequestError: ``no_source``: there is nothing like that; ``not_installed``: a package is missing.
+        RequestError: ``no_source``: nothing like that exists; ``not_installed``: a package is missing.
         HubCallError: the Hub refused.
     """
     if "://" in where and not where.startswith("file://"):
@@ -52,7 +53,7 @@ def open_source(
     if local.is_file():
         return _file(local, config, split)
     if glob.has_magic(where):
-        # An address that is a pattern goes to its own file system, above.
+        # Addresses that are patterns were passed to their own file system above.
         found = list(matches(where))
         paths = [item.where for item in found if isinstance(item.where, Path)]
         if paths and all(path.suffix == ".parquet" for path in paths):
@@ -71,7 +72,7 @@ def _folder(folder: Path, config: str, split: str) -> Source:
         return _local_tables(folder.resolve().name, dataset_files(fs, root, tables, config, split), root)
 
     def exists() -> bool:
-        # A disk that is gone may leave the empty folder behind on which it was mounted.
+        # A disk that is gone may leave its mount point behind as an empty folder.
         return folder.is_dir() and any(True for _ in os.scandir(folder))
 
     return _listed(folder.resolve().name, list(walk(folder)), exists)
@@ -111,10 +112,10 @@ def _address(where: str, config: str, split: str, settings: Settings | None) -> 
 def _repo(
     where: str, repo: str, revision: str, config: str, split: str, settings: Settings, public: bool
 ) -> Source:
-    """A dataset repo, at the commit its revision stands at now."""
+    """Open a dataset repo at the commit that its revision points to now."""
     api = connect(settings)
     if public:
-        # The embedded Hub knows no tokens: there, private is what it says is.
+        # The embedded Hub checks no tokens, so the repo's `private` field decides.
         with hub_errors(repo):
             private = api.repo_info(repo, repo_type="dataset", token=False).private
         if private:
@@ -137,7 +138,7 @@ def _remote(
             root, found = path, {path: fs.info(path)}
         else:
             root, found = path, fs.find(path, detail=True)
-    except Exception as error:  # file systems raise anything; what they say may hold a key
+    except Exception as error:  # file systems raise anything; messages may contain a key
         raise no_source(f"This address cannot be read ({type(error).__name__}).") from None
     files = sorted(name for name, info in found.items() if info.get("type") == "file")
     tables = [name for name in files if name.endswith(".parquet")]
@@ -172,7 +173,7 @@ def _remote(
 
 
 def _lines(text: bytes, folder: str) -> list[Item]:
-    """The photos that a list names, a path or an address a line; paths are taken from the list's folder."""
+    """Read a list of photos, one path or address per line; relative paths start at the list's folder."""
     found = []
     for line in text.decode("utf-8-sig", "surrogateescape").splitlines():
         name = line.strip()

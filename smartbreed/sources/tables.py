@@ -1,4 +1,4 @@
-"""Parquet files with a column of pictures, and what a dataset says of them: splits and labels."""
+"""Read parquet files with a column of pictures, and the splits and labels of their dataset."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from smartbreed.core.text import read_yaml
 from smartbreed.sources.items import Item, no_source
 
 LABELS = ("breed", "label", "labels", "class")
-#: Rows that are read at once: pictures, so few.
+#: Rows read at once; few, because they contain pictures.
 _ROWS = 32
 _FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---", re.DOTALL)
 
 
 class Tables:
-    """Parquet files of one dataset, one after the other.
+    """The parquet files of one dataset, read one after another.
 
     Args:
-        fs: where they lie.
+        fs: file system of the files.
         files: their paths.
-        root: what their paths begin with.
+        root: folder that all paths are below, or the path of the only file.
 
     Raises:
-        RequestError: ``no_source``: one cannot be read, or has no pictures.
+        RequestError: ``no_source``: a file cannot be read, or has no column of pictures.
     """
 
     def __init__(self, fs: fsspec.AbstractFileSystem, files: Sequence[str], root: str) -> None:
@@ -44,7 +44,7 @@ class Tables:
         self.total = sum(self._rows)
 
     def start_at(self, first: int) -> Iterator[Item]:
-        """Photos from a number on; what lies before it is not read."""
+        """Yield photos from number ``first`` on; files and row groups before it are not read."""
         for path, rows in zip(self._files, self._rows, strict=True):
             if first < rows:
                 yield from self._photos(path, first)
@@ -73,19 +73,21 @@ class Tables:
     def _opened(self, path: str) -> pq.ParquetFile:
         try:
             return pq.ParquetFile(self._fs.open(path, "rb"))
-        except Exception as error:  # whatever a file system or a foreign file may throw
+        except Exception as error:  # a file system or an untrusted file may raise anything
             raise no_source(f"{posixpath.basename(path)} cannot be read ({type(error).__name__}).") from None
 
 
 def dataset_files(
     fs: fsspec.AbstractFileSystem, root: str, files: Sequence[str], config: str, split: str
 ) -> list[str]:
-    """The parquet files of a configuration and a split, as the dataset's README or their names say it.
+    """Return the parquet files of a configuration and split, found by the dataset's README or by file names.
 
     Args:
-        fs, root: where the dataset lies.
+        fs: file system of the dataset.
+        root: its folder.
         files: its parquet files.
-        config, split: empty: the only, default or first one; all.
+        config: empty: the only, default or first configuration.
+        split: empty: all splits.
 
     Raises:
         RequestError: ``no_source``: there is no such configuration or split.
@@ -103,7 +105,7 @@ def dataset_files(
 
 
 def _configs(fs: fsspec.AbstractFileSystem, root: str) -> dict[str, dict[str, list[str]]]:
-    """``configs`` of the README's front matter: patterns of each split of each configuration."""
+    """Read ``configs`` from the README's front matter: configuration → split → patterns; empty if none."""
     try:
         text = fs.cat_file(f"{root}/README.md").decode("utf-8", "replace")
         head = read_yaml((_FRONT_MATTER.search(text) or [""] * 2)[1]) or {}
@@ -119,7 +121,7 @@ def _configs(fs: fsspec.AbstractFileSystem, root: str) -> dict[str, dict[str, li
 
 
 def _splits(names: dict[str, str]) -> dict[str, list[str]]:
-    """Files by what their names begin with: ``data/train-00000-of-00001.parquet`` is of ``train``."""
+    """Group files by the start of their names: ``data/train-00000-of-00001.parquet`` is of ``train``."""
     found: dict[str, list[str]] = {}
     for name in names:
         start = re.match(r"[^-.]*", posixpath.basename(name))
@@ -128,7 +130,7 @@ def _splits(names: dict[str, str]) -> dict[str, list[str]]:
 
 
 def _columns(schema: pa.Schema) -> tuple[str, str, list[str]]:
-    """The column of pictures, that of labels ("": none), and the names of labels that are numbers."""
+    """Return the column of pictures, that of labels ("" if none), and the names of numeric labels."""
     said = json.loads((schema.metadata or {}).get(b"huggingface", b"{}")).get("info", {}).get("features", {})
     pictures = [
         field.name
@@ -145,7 +147,7 @@ def _columns(schema: pa.Schema) -> tuple[str, str, list[str]]:
 
 
 def _bytes(value: Any) -> bytes:
-    # Never its path: a dataset of others must not name files of this machine.
+    # Never read its path: an untrusted dataset must not name files of this machine.
     return (value.get("bytes") if isinstance(value, dict) else value) or b""
 
 

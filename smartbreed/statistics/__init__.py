@@ -1,1 +1,1 @@
-"""What is counted of the model at work: answers, flags, drift, and the report made of them."""
+"""Statistics of the served model: counts of answers and flags, drift, and the report made from them."""

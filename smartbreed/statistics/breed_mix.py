@@ -1,15 +1,15 @@
-"""Whether other breeds are sent of late than before, when the version that answers was young.
+"""Detect a change in the mix of breeds that people send.
 
-What is compared are the breeds that were said, as shares: those of the last days with those of the first
-days of the version. The test pictures are no measure for it: they show each breed about as often, and
-people do not.
+The shares of the breeds named in recent days are compared with those of the version's first days. The test
+pictures cannot serve as the baseline: they show each breed about equally often, and people do not.
 
-The population stability index of two samples grows with the number of breeds, shrinks with the number of
-pets, and grows when the same pet is sent many times, so no fixed limit fits: on shares that do not change
-at all, 0.25 was passed by 40 to 100 of 100 comparisons of a few hundred to a few thousand pets
-(``python -m benchmarks.breed_mix``). The limit is therefore measured each time: the pieces of `PIECE` days
-are drawn anew into "before" and "lately" a thousand times, which says how large the index becomes by
-chance alone. Pieces, not pets, because the photos of one person come together.
+No fixed limit fits the population stability index of two samples: it grows with the number of breeds, shrinks
+with the number of pets, and grows if the same pet is sent many times. Without any change in the shares, 40 to
+100 of 100 comparisons of a few hundred to a few thousand pets exceeded 0.25
+(``python -m benchmarks.breed_mix``). The limit is therefore estimated each time by a permutation test: blocks
+of `PIECE` days are assigned to "before" and "lately" at random a thousand times, which shows how large the
+index gets by chance alone. The test permutes blocks of days instead of pets, because one person's photos come
+close together.
 """
 
 from __future__ import annotations
@@ -22,31 +22,33 @@ import numpy as np
 
 from smartbreed.statistics.drift import ALARM, LEAST, WATCH, State
 
-#: Days that stay together when chance is measured.
+#: Days in a block, which the permutation test keeps together.
 PIECE = 4
-#: Days of late, and the most and the fewest days that they are compared with.
+#: Number of recent days, and most and fewest days of the baseline.
 RECENT_DAYS, FIRST_DAYS, LEAST_DAYS = 28, 88, 28
-#: Breeds said less often than this, before and lately together, are one.
+#: Breeds named fewer times than this, in both periods together, are merged into `OTHERS`.
 LEAST_SAID = 20
-#: Stands for those.
+#: Stands for all rarely named breeds.
 OTHERS = ""
+#: Number of random draws, and what is added to every bin so that no share is zero.
 _DRAWS, _SMOOTH = 999, 0.5
-#: Shares of the draws that a shift must be above to be watched, or to raise the alarm.
+#: Quantiles of the draws that the index must reach to be watched, or to raise the alarm.
 _RARE, _RAREST = 0.99, 0.999
 
 
 @dataclass(frozen=True)
 class BreedMix:
-    """One comparison.
+    """One comparison of the mix of breeds.
 
     Attributes:
-        state: ``few``: fewer than `LEAST` pets on either side, or fewer than `LEAST_DAYS` days before.
-        index: population stability index; None where not compared.
-        watch_from, alarm_from: what the index must reach; None where not compared.
-        pets, before: named lately, and before.
-        days: before, of those that are compared with.
-        breeds: ids, those that changed most first; `OTHERS`: all that were said rarely.
-        expected, found: number of each before, and lately.
+        state: ``few`` for fewer than `LEAST` pets in either period, or fewer than `LEAST_DAYS` days of
+            baseline; else ``stable``, ``watch`` or ``alarm``.
+        index: population stability index; None if no comparison was made.
+        watch_from, alarm_from: limits of the index for the two states; None if no comparison was made.
+        pets, before: number of pets named in recent days, and in the baseline.
+        days: number of days in the baseline.
+        breeds: breed ids, largest change first; `OTHERS` stands for all rarely named breeds.
+        expected, found: how often each was named in the baseline, and in recent days.
     """
 
     state: State
@@ -62,22 +64,23 @@ class BreedMix:
 
 
 def split(first: dt.date, today: dt.date) -> tuple[dt.date, dt.date, dt.date]:
-    """The day after the days compared with, the first day of late, and the last day of all.
+    """Return the day after the baseline, the first recent day, and the last recent day.
 
     Args:
-        first: on which the version said a breed for the first time.
+        first: day on which the version named a breed for the first time.
+        today: the last recent day.
     """
     recent = today - dt.timedelta(days=RECENT_DAYS - 1)
     return min(first + dt.timedelta(days=FIRST_DAYS), recent), recent, today
 
 
 def compared_mix(counts: Mapping[tuple[dt.date, str], int], first: dt.date, today: dt.date) -> BreedMix:
-    """Which breeds were said of late, against the first days of the version.
+    """Compare the breeds named in recent days with those of the version's first days.
 
     Args:
-        counts: how often each breed was said on each day; days outside of both times do not matter.
-        first: on which the version said a breed for the first time.
-        today: the last day.
+        counts: how often each breed was named on each day; days outside both periods are ignored.
+        first: day on which the version named a breed for the first time.
+        today: the last recent day.
 
     Example:
         ```python
@@ -122,7 +125,7 @@ def compared_mix(counts: Mapping[tuple[dt.date, str], int], first: dt.date, toda
 
 
 def _by_chance(pieces: np.ndarray, lately: int) -> np.ndarray:
-    """The index for each of many draws of which pieces are those of late; the same draws each time."""
+    """Return the index for each random assignment of blocks to "lately"; the seed is fixed."""
     chance, number = np.random.default_rng(0), len(pieces)
     picked = np.argsort(chance.random((_DRAWS, number)), axis=1)[:, :lately]
     drawn = np.zeros((_DRAWS, number))
@@ -132,7 +135,7 @@ def _by_chance(pieces: np.ndarray, lately: int) -> np.ndarray:
 
 
 def _parts(expected: Sequence[float] | np.ndarray, found: Sequence[float] | np.ndarray) -> np.ndarray:
-    """What each bin adds to the population stability index, along the last axis."""
+    """Return the contribution of each bin to the population stability index, along the last axis."""
     p, q = (np.asarray(one, float) + _SMOOTH for one in (expected, found))
     p, q = p / p.sum(axis=-1, keepdims=True), q / q.sum(axis=-1, keepdims=True)
     return np.asarray((p - q) * np.log(p / q))

@@ -1,4 +1,4 @@
-"""The numbers behind every picture of the statistics, as tables and as CSV."""
+"""The numbers behind every plot of the statistics, as tables and as CSV."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from smartbreed.statistics.report import ForMaintainers, Report
 
 Row = Sequence[Any]
 Table = tuple[tuple[str, ...], list[Row]]
-#: What makes a cell a formula for a spreadsheet.
+#: First characters by which a spreadsheet takes a cell for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def csv_text(table: Table) -> str:
-    """A table as CSV; texts that a spreadsheet would take for a formula begin with an apostrophe."""
+    """Return a table as CSV; text that a spreadsheet would run as a formula gets a leading apostrophe."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(table[0])
@@ -147,7 +147,7 @@ def _operation(it: ForMaintainers) -> Table:
     ]
 
 
-#: By name: for everyone, and for maintainers.
+#: The tables by name: for everyone, and for maintainers only.
 PUBLIC: dict[str, Callable[[Report], Table]] = {
     "breeds": _breeds, "confusions": _confusions, "reliability": _reliability, "abstention": _abstention,
     "robustness": _robustness, "versions": _versions, "days": _days, "answers": _answers,

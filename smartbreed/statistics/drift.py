@@ -1,10 +1,10 @@
-"""Whether the photos of late are like those that the model was measured on.
+"""Detect drift: do recent photos resemble the ones that the model was evaluated on?
 
-Two things are compared, each as a histogram: how sure the first guess is (against the test pictures of
-``evaluation.json``), and how alike the embedding is to the nearest breed as the model learnt it (against
-the held-back pictures of ``gate.npz``, else the training pictures of ``replay.npz``). The distance is the
-population stability index, the sum over the bins of ``(p - q) ln(p / q)``; by convention below 0.1 is
-stable and above 0.25 has shifted.
+Two histograms are compared. One is the confidence of the first guess, against the test pictures of
+``evaluation.json``. The other is the similarity of an embedding to the nearest breed as the model learnt it,
+against the held-out pictures of ``gate.npz`` or, without that file, the training pictures of ``replay.npz``.
+The distance is the population stability index (PSI), the sum over the bins of ``(p - q) ln(p / q)``. By
+convention, a value below 0.1 is stable and a value from 0.25 on is a shift.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from smartbreed.inference.stored_embeddings import GATE, read_embeddings
 from smartbreed.review.scores import load_memory
 from smartbreed.statistics.usage import CONFIDENCES, LIKENESSES, bin_of
 
-#: Fewer pets than this say nothing of a shift.
+#: Below this many pets, no comparison is made.
 LEAST = 200
+#: Values of the index from which a shift is watched, and from which it raises the alarm.
 WATCH, ALARM = 0.1, 0.25
-#: Stands for what no picture has fallen into, so that one in an empty bin is not infinitely strange.
+#: Added to the count of every bin, so that an empty one does not make the index infinite.
 _SMOOTH = 0.5
 
 State = Literal["unknown", "few", "stable", "watch", "alarm"]
@@ -34,11 +35,12 @@ State = Literal["unknown", "few", "stable", "watch", "alarm"]
 
 @dataclass(frozen=True)
 class Baseline:
-    """What a bundle was measured on.
+    """The histograms of the pictures that a bundle was evaluated on.
 
     Attributes:
-        confidences, likenesses: pictures in each bin; empty: not known.
-        centres: unit vectors of its breeds, ``(breeds, d)``; None: not known.
+        version: version of the bundle.
+        confidences, likenesses: number of pictures in each bin; empty if unknown.
+        centres: mean embedding of each breed as a unit vector, ``(breeds, d)``; None if unknown.
     """
 
     version: str
@@ -47,7 +49,10 @@ class Baseline:
     centres: np.ndarray | None = field(default=None, repr=False, compare=False)
 
     def likeness(self, embeddings: Sequence[np.ndarray] | np.ndarray) -> list[float] | None:
-        """Cosine of each embedding ``(d,)`` and its nearest centre, held to 0…1; None: not known."""
+        """Return the cosine of each embedding ``(d,)`` to its nearest centre, clipped to 0…1.
+
+        None if the centres are unknown or of another dimension.
+        """
         vectors = np.asarray(embeddings, np.float32)
         if self.centres is None or vectors.ndim != 2 or vectors.shape[1] != self.centres.shape[1]:
             return None
@@ -61,10 +66,11 @@ class Drift:
 
     Attributes:
         what: ``confidence`` or ``likeness``.
-        state: ``unknown``: the bundle has nothing to compare with; ``few``: fewer than `LEAST` pets.
-        index: population stability index; None where not compared.
-        pets, pictures: compared, and compared with.
-        expected, found: share of each bin.
+        state: ``unknown`` if the bundle has nothing to compare with, ``few`` for fewer than `LEAST` pets;
+            else ``stable``, ``watch`` or ``alarm``.
+        index: population stability index; None if no comparison was made.
+        pets, pictures: number of recent pets, and of pictures that they are compared with.
+        expected, found: share of those pictures, and of recent pets, in each bin.
     """
 
     what: Literal["confidence", "likeness"]
@@ -77,7 +83,7 @@ class Drift:
 
 
 def baseline_of(bundle: Bundle) -> Baseline:
-    """What a bundle was measured on; takes some 50 ms."""
+    """Compute the histograms that a bundle was evaluated on; takes about 50 ms."""
     evaluation = evaluation_of(bundle)
     confidences = [0] * CONFIDENCES
     for one in evaluation.reliability if evaluation else ():
@@ -100,7 +106,13 @@ def baseline_of(bundle: Bundle) -> Baseline:
 def compared(
     what: Literal["confidence", "likeness"], expected: Sequence[int], counts: Mapping[str, int]
 ) -> Drift:
-    """Counts of late, by the number of the bin as text, against what was measured."""
+    """Compare recent counts with the baseline.
+
+    Args:
+        what: name of the comparison.
+        expected: number of baseline pictures in each bin; empty if unknown.
+        counts: number of recent pets by index of the bin, as text.
+    """
     found = [counts.get(str(place), 0) for place in range(len(expected))]
     pets, pictures = sum(counts.values()), sum(expected)
     if not expected:
@@ -114,7 +126,7 @@ def compared(
 
 
 def stability_index(expected: Sequence[int], found: Sequence[int]) -> float:
-    """The population stability index of two histograms with the same bins."""
+    """Return the population stability index of two histograms with the same bins."""
     p, q = _smoothed(expected), _smoothed(found)
     return sum((a - b) * math.log(a / b) for a, b in zip(p, q, strict=True))
 

@@ -1,4 +1,4 @@
-"""What people say of the answers, counted by the triggers of revision 0009, or once more from the flags."""
+"""Counts of flags: as the database triggers (migration 0009) keep them, or recounted from all flags."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from smartbreed.statistics.tables import FlagCount
 
 
 class FlagKey(NamedTuple):
-    """What a number of flags have in common."""
+    """The key by which flags are counted."""
 
     day: dt.date
     revision: str
@@ -23,7 +23,7 @@ class FlagKey(NamedTuple):
 
 
 def kept_counts(sessions: Sessions) -> dict[FlagKey, int]:
-    """As the triggers keep them.
+    """Return the counts that the triggers keep.
 
     Raises:
         StorageError: the database refused.
@@ -33,7 +33,7 @@ def kept_counts(sessions: Sessions) -> dict[FlagKey, int]:
 
 
 def counted_anew(sessions: Sessions) -> dict[FlagKey, int]:
-    """The same from every flag; takes seconds for a million.
+    """Count all flags; takes seconds for a million.
 
     Raises:
         StorageError: the database refused.
@@ -43,10 +43,10 @@ def counted_anew(sessions: Sessions) -> dict[FlagKey, int]:
 
 
 def recompute(sessions: Sessions) -> int:
-    """Count every flag anew and keep that.
+    """Recount all flags and replace the kept counts if any is wrong.
 
     Returns:
-        How many of the kept numbers were wrong, which is 0 unless a person changed the tables.
+        How many kept counts were wrong; 0 unless a person has edited the tables.
 
     Raises:
         StorageError: the database refused; nothing has changed.

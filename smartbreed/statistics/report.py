@@ -1,4 +1,4 @@
-"""The statistics of the model that answers, as plain values: what was measured of it, and its life since."""
+"""The statistics of the served model, as plain values: its evaluation, and its use and feedback here."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from smartbreed.statistics.drift import Baseline, Drift, compared
 from smartbreed.statistics.tables import FlagCount, UsageCount
 from smartbreed.statistics.usage import EVER, INTERFACES, LATENCIES, MANY, SLOWER
 
-#: Days of live use that are listed, and those that drift is looked for in.
+#: Number of recent days for which use is listed, and in which drift is looked for.
 DAYS, DRIFT_DAYS = 90, 28
-#: What was seen or said less often of a breed is not listed: it could be a person's only photo.
+#: A breed that was named or flagged fewer times is not listed, since that could reveal one person's photo.
 LEAST_SEEN = 5
-#: Flags that say that an answer is right, and those that say that it is not.
+#: Verdicts of flags that call an answer right, and those that call it wrong.
 RIGHT, WRONG = ("correct",), ("wrong", "not_a_pet")
 
 Rate = float | None
@@ -51,7 +51,7 @@ class BreedFigures(BaseModel):
 
 
 class Confusion(BaseModel):
-    """Pictures of one breed whose first guess was another."""
+    """Pictures of one breed for which the first guess was another breed."""
 
     breed: str
     breed_name: str
@@ -62,7 +62,7 @@ class Confusion(BaseModel):
 
 
 class Point(BaseModel):
-    """How well pictures of one strength of a trouble are named."""
+    """Accuracy on pictures that are degraded with one strength."""
 
     strength: float
     right: Rate = Field(description="Share whose first guess is right.")
@@ -70,7 +70,7 @@ class Point(BaseModel):
 
 
 class Curve(BaseModel):
-    """How a trouble with the picture, made stronger and stronger, costs right answers."""
+    """Accuracy by the strength of one kind of degradation, such as blur."""
 
     trouble: str
     unit: str
@@ -78,7 +78,7 @@ class Curve(BaseModel):
 
 
 class Threshold(BaseModel):
-    """What saying a breed only from a certainty on would mean."""
+    """The effect of a threshold: a breed is named only if its probability reaches it."""
 
     threshold: float
     answered: float
@@ -87,7 +87,7 @@ class Threshold(BaseModel):
 
 
 class Measured(BaseModel):
-    """What was measured on pictures that the model was not trained on."""
+    """The evaluation on pictures that the model was not trained on."""
 
     version: str = Field(description="Whose figures these are: a retrained head keeps its parent's.")
     date: dt.date | None
@@ -116,7 +116,7 @@ class Measured(BaseModel):
 
 
 class VersionFigures(BaseModel):
-    """One version, its figures and its use here."""
+    """One version: its metrics and its use here."""
 
     version: str
     released: dt.date | None
@@ -133,7 +133,7 @@ class VersionFigures(BaseModel):
 
 
 class DayUse(BaseModel):
-    """One day, UTC."""
+    """The use on one day, UTC."""
 
     day: dt.date
     photos: int
@@ -141,7 +141,7 @@ class DayUse(BaseModel):
 
 
 class Named(BaseModel):
-    """How often something was so."""
+    """A count, with its key and its name for people."""
 
     key: str
     name: str
@@ -164,7 +164,7 @@ class Use(BaseModel):
 
 
 class Agreement(BaseModel):
-    """What people said of the answers about one breed."""
+    """How often people called the answers about one breed right and wrong."""
 
     breed: str
     name: str
@@ -177,13 +177,13 @@ class Agreement(BaseModel):
 
 
 class VersionAgreement(Agreement):
-    """The same for one version of the model."""
+    """How often people called one version's answers about one breed right and wrong."""
 
     version: str
 
 
 class Feedback(BaseModel):
-    """What people said of the answers; without what they took back."""
+    """What people said about the answers, without withdrawn flags."""
 
     right: int
     wrong: int
@@ -197,7 +197,7 @@ class Feedback(BaseModel):
 
 
 class Growth(BaseModel):
-    """The dataset at the end of a day on which it grew."""
+    """Totals of saved and published flags at the end of a day on which either grew."""
 
     day: dt.date
     flags: int = Field(description="Answers saved here until then and not taken back.")
@@ -205,7 +205,7 @@ class Growth(BaseModel):
 
 
 class Report(BaseModel):
-    """Everything, with nothing of a photo or a person in it."""
+    """The statistics that everyone may see; they contain nothing from a photo or about a person."""
 
     version: str
     measured: Measured | None
@@ -216,7 +216,7 @@ class Report(BaseModel):
 
 
 class ForMaintainers(BaseModel):
-    """What helps an attacker more than a visitor: whether a change is noticed, and what is refused."""
+    """Statistics for maintainers only: they would tell an attacker what is noticed and what is refused."""
 
     drift: list[Drift]
     mix: BreedMix
@@ -229,12 +229,14 @@ class ForMaintainers(BaseModel):
 def report(
     sessions: Sessions, bundle: Bundle, releases: Sequence[Release], before: Bundle | None, today: dt.date
 ) -> Report:
-    """All that a visitor may see.
+    """Return the statistics that everyone may see.
 
     Args:
-        bundle: what answers.
-        releases: every version known here, the newest first.
-        before: the version before, where its files are here.
+        sessions: sessions of the database.
+        bundle: the bundle that answers.
+        releases: all versions known here, newest first.
+        before: the bundle of the previous version; None if its files are not here.
+        today: the last day to list, UTC.
 
     Raises:
         StorageError: the database refused.
@@ -257,7 +259,7 @@ def report(
 
 
 def for_maintainers(sessions: Sessions, baseline: Baseline, today: dt.date) -> ForMaintainers:
-    """What only maintainers see.
+    """Return the statistics that only maintainers may see.
 
     Raises:
         StorageError: the database refused.
@@ -282,7 +284,7 @@ def for_maintainers(sessions: Sessions, baseline: Baseline, today: dt.date) -> F
 
 
 def measured(bundle: Bundle, before: Bundle | None) -> Measured | None:
-    """What was measured of a bundle or of its ancestor; None where nothing was."""
+    """Return the evaluation of a bundle, or of the ancestor it descends from; None if there is none."""
     evaluation = evaluation_of(bundle)
     if evaluation is None:
         return None
@@ -309,7 +311,7 @@ def measured(bundle: Bundle, before: Bundle | None) -> Measured | None:
         if isinstance(interval, list) and len(interval) == 2
         else None,
         right_in_3=_share(known.get("top3")),
-        # Of five labels one of five guesses is always right.
+        # With five labels or fewer, one of five guesses is always right.
         right_in_5=_share(known.get("top5")) if len(labels) > 5 else None,
         precision=_mean([one.precision for one in labels]),
         recall=_mean([one.recall for one in labels]),
@@ -454,7 +456,7 @@ def _use(session: Session, counts: dict[str, Counter[str]], names: Mapping[str, 
 
 
 def _quantile(latency: Counter[str], share: float) -> float | None:
-    """The bound under which a share of the photos stays; None without any, or where it has no bound."""
+    """Return the smallest latency bound, in ms, that covers a share of the photos; None if none does."""
     wanted, passed = share * latency.total(), 0
     for bound in LATENCIES:
         passed += latency[str(bound)]
@@ -567,7 +569,7 @@ def _part(values: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _valid(model: type[_Model], values: object) -> list[_Model]:
-    """What of a list fits; a bundle of others may hold anything."""
+    """Return the list items that match the model; a bundle from elsewhere may contain anything."""
     found = []
     for value in values if isinstance(values, list) else []:
         with suppress(ValidationError):

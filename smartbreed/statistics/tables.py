@@ -1,4 +1,4 @@
-"""Tables of what is counted. Nothing in them is about a person or holds a photo: only sums by day."""
+"""Database tables of the statistics. They hold only sums per day, no photos and nothing about a person."""
 
 from __future__ import annotations
 
@@ -11,45 +11,45 @@ from smartbreed.core.database import Base, UtcDateTime
 
 
 class UsageCount(Base):
-    """How often something was so, on one day with one version; see `smartbreed.statistics.usage`."""
+    """A count for one day, version, kind and key; see `smartbreed.statistics.usage`."""
 
     __tablename__ = "usage_counts"
 
-    #: UTC.
+    #: In UTC; `smartbreed.statistics.usage.EVER` for the totals of all days.
     day: Mapped[dt.date] = mapped_column(sa.Date, primary_key=True)
     version: Mapped[str] = mapped_column(sa.String(100), primary_key=True)
-    #: What is counted, such as ``breed``, and which one.
+    #: What is counted, such as ``breed``; the key says which one.
     kind: Mapped[str] = mapped_column(sa.String(16), primary_key=True)
     key: Mapped[str] = mapped_column(sa.String(100), primary_key=True)
     number: Mapped[int] = mapped_column(sa.BigInteger)
 
 
 class UsageWriter(Base):
-    """The last batch of counts that a process has written, so that none is added twice."""
+    """The number of the last batch that a process has written, so that no batch is added twice."""
 
     __tablename__ = "usage_writers"
 
-    #: Random, one a process.
+    #: Random, one per process.
     id: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
     batch: Mapped[int] = mapped_column(sa.BigInteger)
     written_at: Mapped[dt.datetime] = mapped_column(UtcDateTime, index=True)
 
 
 class FlagCount(Base):
-    """How many flags that were not taken back say the same of the same, by day.
+    """The number of flags, without withdrawn ones, by day, model revision, predicted breed and verdict.
 
-    Triggers on the table ``flags`` keep it (revision 0009), in the transaction that changes the flag.
+    Triggers on the table ``flags`` (migration 0009) update it in the transaction that changes a flag.
     """
 
     __tablename__ = "flag_counts"
-    #: Sums over all days are read from it in order, without the table and without sorting.
+    #: A covering index: sums over all days need neither the table nor sorting.
     __table_args__ = (sa.Index(None, "revision", "predicted", "verdict", "number"),)
 
-    #: UTC.
+    #: Day on which the pet was flagged, in UTC.
     day: Mapped[dt.date] = mapped_column(sa.Date, primary_key=True)
-    #: Of the model that gave the answer.
+    #: Revision of the model that gave the answer.
     revision: Mapped[str] = mapped_column(sa.String(200), primary_key=True)
-    #: Breed id it gave; empty for none.
+    #: Breed id that the model gave; empty for none.
     predicted: Mapped[str] = mapped_column(sa.String(80), primary_key=True)
     verdict: Mapped[str] = mapped_column(sa.String(16), primary_key=True)
     number: Mapped[int] = mapped_column(sa.BigInteger)

@@ -1,17 +1,17 @@
-"""Counting answers while the app gives them.
+"""Count the app's answers, without slowing them down.
 
-Noting an answer appends to a list in memory. A thread turns that into counts and adds them to the
-database every few seconds, in one transaction a time: a kill loses what was noted since, and nothing is
-counted twice, for each batch has a number and a process remembers in the same transaction which was its
-last. Counts by day, version, kind and key, and under the day `EVER` those of all days together, so
-that a page need not look at each; kinds:
+Noting an answer only appends to a list in memory. Every few seconds a thread turns the list into counts and
+adds them to the database in one transaction. If the process is killed, the answers noted since the last write
+are lost. Nothing is counted twice: batches are numbered, and the same transaction records the number of the
+process's last batch. Counts are kept by day, version, kind and key. The day `EVER` holds the totals of all
+days, so that a page need not add them up. The kinds and their keys:
 
-* ``photo``: the interface; ``failed``: the code of a photo that could not be used
-* ``pets``: how many were found in a photo, from `MANY` on together; ``whole``: of them, taken as a whole
-* ``verdict``, ``species``, ``breed`` (of the verdict ``breed``): once a pet
-* ``confidence``: of the first guess, in `CONFIDENCES` bins; ``likeness``: to the nearest breed as the
-  model learnt it, in `LIKENESSES` bins (`smartbreed.statistics.drift`)
-* ``latency``: of a photo, the first bound of `LATENCIES` that it stays under
+* ``photo``: interface of the photo; ``failed``: error code of a photo that could not be used
+* ``pets``: number of pets in the photo, capped at `MANY`; ``whole``: empty, for a photo taken as a whole
+* ``verdict``, ``species`` and, for the verdict ``breed``, ``breed``: counted once per pet
+* ``confidence``: bin of the first guess's probability, of `CONFIDENCES`; ``likeness``: bin of the similarity
+  to the nearest breed as the model learnt it, of `LIKENESSES` (`smartbreed.statistics.drift`)
+* ``latency``: the first bound of `LATENCIES` that a photo's time does not exceed, or `SLOWER`
 """
 
 from __future__ import annotations
@@ -37,33 +37,34 @@ from smartbreed.statistics.tables import UsageCount, UsageWriter
 
 log = logging.getLogger(__name__)
 
-#: Interfaces, and what people call them.
+#: Interfaces, with their names for people.
 INTERFACES = {"page": "web page", "rest": "REST", "client": "Python client and MCP"}
+#: Photos with at least this many pets are counted together.
 MANY = 5
-#: As many as the reliability of `smartbreed.inference.evaluation` has, to be compared with it.
+#: Number of confidence bins: as many as the reliability of `smartbreed.inference.evaluation` has.
 CONFIDENCES = 15
 LIKENESSES = 20
-#: Milliseconds.
+#: Upper bounds of the latency bins, in milliseconds.
 LATENCIES = (5, 10, 15, 20, 30, 40, 50, 75, 100, 150, 200, 300, 500, 1000, 2000, 5000)
 SLOWER = "more"
-#: Stands for all days together.
+#: Pseudo-day of the totals of all days.
 EVER = dt.date.min
-#: Seconds between two writes: at most so much is lost in a kill.
+#: Seconds between two writes; a kill loses at most the answers of this time.
 EVERY_S = 3.0
-#: Answers noted and not counted yet; more are left out, as when a database hangs under full load.
+#: Most answers held in memory; further ones are dropped, for example if a database hangs under full load.
 MOST_WAITING = 20_000
-#: How long the number of a process's last batch is kept.
+#: How long the last batch number of a process is kept.
 _REMEMBERED = dt.timedelta(days=2)
 
-#: Called with each answer that is counted and its interface.
+#: Listeners, called with each answer and its interface.
 on_answer: list[Callable[[Identification | Failure, str], None]] = []
 
-#: Shares 0…1: how alike each embedding is to what a version has learnt; None where that is not known.
+#: Returns the similarity, 0…1, of each embedding to what a version has learnt; None if unknown.
 Likeness = Callable[[str, Sequence[np.ndarray]], Sequence[float] | None]
 
 
 class Count(NamedTuple):
-    """What a number is the number of."""
+    """The key of a count; see the module's docstring for the kinds."""
 
     day: dt.date
     version: str
@@ -73,7 +74,7 @@ class Count(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SeenPet:
-    """What is counted of one pet."""
+    """The properties of one pet that are counted."""
 
     species: str
     verdict: str
@@ -84,7 +85,7 @@ class SeenPet:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What is counted of one photo; no word of it says whose it was."""
+    """The properties of one photo that are counted; none of them identifies a person."""
 
     day: dt.date
     version: str
@@ -96,10 +97,13 @@ class Seen:
 
 
 def seen(answer: Identification | Failure, interface: str, day: dt.date, version: str = "") -> Seen:
-    """What is counted of an answer.
+    """Extract the properties of an answer that are counted.
 
     Args:
-        version: what answers, for photos that could not be used.
+        answer: the answer, or the failure for a photo that could not be used.
+        interface: a key of `INTERFACES`.
+        day: day of the answer, UTC.
+        version: version that answers; used only for a failure, which does not name one.
     """
     if isinstance(answer, Failure):
         return Seen(day, version, interface, failed=answer.error.code)
@@ -111,7 +115,7 @@ def seen(answer: Identification | Failure, interface: str, day: dt.date, version
 
 
 def tally(events: Iterable[Seen], likeness: Likeness | None = None) -> Counter[Count]:
-    """The counts of some photos; those of two lots are the sum of theirs."""
+    """Return the counts of some photos; counts of separate groups of photos can be added."""
     counts: Counter[Count] = Counter()
     embeddings: dict[tuple[dt.date, str], list[np.ndarray]] = {}
     for event in events:
@@ -142,23 +146,23 @@ def tally(events: Iterable[Seen], likeness: Likeness | None = None) -> Counter[C
 
 
 def bin_of(share: float, bins: int) -> int:
-    """Place of a share 0…1 among bins of equal width."""
+    """Return the index of the bin, of equal width, that a share 0…1 falls into."""
     return min(max(int(share * bins), 0), bins - 1)
 
 
 def latency_key(milliseconds: float) -> str:
-    """The first bound that a time stays under, as text."""
+    """Return the first bound that a time does not exceed, as text; `SLOWER` if it exceeds all."""
     place = bisect_left(LATENCIES, milliseconds)
     return str(LATENCIES[place]) if place < len(LATENCIES) else SLOWER
 
 
 class Recorder:
-    """Notes answers and writes their counts; safe to use from many threads.
+    """Notes answers and writes their counts to the database; safe to use from many threads.
 
     Args:
-        sessions: opens the database, on first use.
-        likeness: asked by the writing thread alone.
-        clock: the moment.
+        sessions: returns sessions of the database; called only to write counts.
+        likeness: computes similarities; called only by the writing thread. None to leave them out.
+        clock: returns the current time.
     """
 
     def __init__(
@@ -176,7 +180,7 @@ class Recorder:
         self._failing = False
 
     def note(self, answer: Identification | Failure, interface: str, version: str = "") -> None:
-        """Count an answer; takes microseconds, waits for nothing and never raises."""
+        """Note an answer to be counted; takes microseconds, never blocks and never raises."""
         try:
             event = seen(answer, interface, self._clock().date(), version)
             with self._guard:
@@ -184,14 +188,14 @@ class Recorder:
                     self._noted.append(event)
             for listener in on_answer:
                 listener(answer, interface)
-        except Exception:  # an answer is worth more than its count
+        except Exception:  # the answer matters more than its count
             log.exception("an answer was not counted")
 
     def write(self) -> bool:
-        """Add what was noted to the database; what it refuses is kept and tried again.
+        """Add the noted answers to the database; if it refuses, keep their counts for the next call.
 
         Returns:
-            Whether all that was noted until now is written.
+            True if everything noted until now is written.
         """
         with self._writing:
             self._count()
@@ -200,7 +204,7 @@ class Recorder:
                     if not self._batch:
                         self._batch, self._counts = self._counts, Counter()
                         self._number += 1
-                    # Whether a batch that failed was written all the same, its number tells.
+                    # If a failed write did commit, the batch number keeps the retry from adding it again.
                     add_counts(self._sessions(), self._batch, self._id, self._number, self._clock())
                     self._batch = Counter()
             except StorageError as error:
@@ -220,14 +224,17 @@ class Recorder:
 def add_counts(
     sessions: Sessions, counts: Counter[Count], writer: str, batch: int, moment: dt.datetime
 ) -> None:
-    """Add counts to the database, unless this batch is there already.
+    """Add a batch of counts to the database, unless it was added before.
 
     Args:
-        writer, batch: a process, and the number of its batch, which grows.
+        sessions: sessions of a migrated database.
+        counts: the counts of the batch, without totals.
+        writer, batch: id of the process, and number of its batch, which increases.
+        moment: current time.
 
     Raises:
-        StorageError: the database refused; the batch is there as a whole or not at all, and calling
-            again with the same number is right in either case.
+        StorageError: the database refused. The batch was added as a whole or not at all; in either case
+            it is safe to call again with the same number.
     """
     totals: Counter[Count] = Counter()
     for count, number in counts.items():

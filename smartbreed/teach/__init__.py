@@ -1,1 +1,1 @@
-"""Models of one's own: a new head on the embeddings of the model that answers, from a few photographs."""
+"""Custom models for members: a new head on the embeddings of the serving model, trained on a few photos."""

@@ -1,4 +1,4 @@
-"""A zip with a folder for each class, or with boxes → photographs; nothing is unpacked onto the disk."""
+"""Read labelled photos from a zip with class folders or boxes, without unpacking anything to disk."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from smartbreed.core.errors import RequestError
 from smartbreed.sources.annotations import Area, boxes_of
 from smartbreed.sources.files import is_picture
 
-#: Most entries that a zip may have, pictures or not.
+#: Most entries of a zip, pictures or not.
 _ENTRIES = 20_000
-#: Largest pictures that all of them may take together, unpacked.
+#: Limit on the unpacked size of all pictures together, as a multiple of the largest allowed picture.
 _TOGETHER = 30
 
 
 class Packed(NamedTuple):
-    """A picture of a zip, or a box of one.
+    """A labelled picture of a zip, or a labelled box in one.
 
     Attributes:
-        data: None: it is larger than its limit, or damaged.
-        area: the box; None: the whole picture.
-        problem: why it is of no use, in a sentence; else empty.
+        data: bytes of the picture; None if it is too large, damaged or unusable.
+        area: the box; None for the whole picture.
+        problem: why it is unusable, in a sentence; else empty.
     """
 
     label: str
@@ -37,21 +37,20 @@ class Packed(NamedTuple):
 
 
 def photos_of(file: IO[bytes], *, max_bytes: int, most: int) -> Iterator[Packed]:
-    """The pictures of a zip with the folder that each lies in, one after the other.
+    """Yield the pictures of a zip, each labelled with its folder's name.
 
-    Where it holds annotations of COCO or YOLO, the boxes of its pictures with their classes.
+    If the zip holds COCO or YOLO annotations, yield their boxes with the class of each instead.
 
-    Names are never used as paths. What unpacks to more than ``max_bytes`` is not unpacked, and reading
-    ends where all together are too much.
+    Names are never used as paths. An entry larger than ``max_bytes`` is not unpacked.
 
     Args:
         file: the zip.
-        max_bytes: largest picture.
-        most: pictures to read.
+        max_bytes: largest allowed picture, in bytes.
+        most: most pictures or boxes allowed.
 
     Raises:
-        RequestError: ``bad_zip``: it cannot be read, or holds no folder with pictures; ``bad_boxes``;
-            ``too_many_photos``.
+        RequestError: ``bad_zip`` if the zip cannot be read, has too many entries, unpacks to too much or has
+            no folder with pictures; ``bad_boxes``; ``too_many_photos``.
     """
     try:
         archive = zipfile.ZipFile(file)
@@ -100,18 +99,18 @@ def _check_count(count: int, most: int) -> None:
 
 
 class _Unpack:
-    """Reads entries into memory, as long as all together are not too much."""
+    """Reads entries into memory, and raises ``bad_zip`` once their total size is too large."""
 
     def __init__(self, archive: zipfile.ZipFile, max_bytes: int) -> None:
         self._archive, self._left = archive, _TOGETHER * max_bytes
 
     def __call__(self, entry: zipfile.ZipInfo, limit: int) -> bytes | None:
-        """None: it is damaged, or larger than the limit."""
+        """Return the bytes of an entry; None if it is damaged or larger than ``limit``."""
         data = None
         if entry.file_size <= limit:
             try:
                 with self._archive.open(entry) as member:
-                    data = member.read(limit + 1)  # the size in its header may be a lie
+                    data = member.read(limit + 1)  # the size in the header may be false
             except BROKEN_ZIP:
                 data = None
         self._left -= len(data or b"")
@@ -125,7 +124,7 @@ def _path(entry: zipfile.ZipInfo) -> str:
 
 
 def _refused(entry: zipfile.ZipInfo) -> str:
-    """Why an entry is not looked at; empty: it is."""
+    """Return why an entry is not read, in a sentence; empty if it is."""
     path = PurePosixPath(_path(entry))
     if path.is_absolute() or ".." in path.parts:
         return "A file in the zip has a name that leads out of it."
@@ -135,6 +134,6 @@ def _refused(entry: zipfile.ZipInfo) -> str:
 
 
 def _label(name: str) -> str:
-    """The folder of a picture; empty for everything else."""
+    """Return the name of the folder that a picture is in; empty for everything else."""
     parts = PurePosixPath(name).parts
     return parts[-2] if len(parts) > 1 and parts[0] != "__MACOSX" and is_picture(name) else ""

@@ -1,4 +1,4 @@
-"""A head → a bundle that `smartbreed.load` serves: the base model's networks with other classes."""
+"""Write a head as a bundle for `smartbreed.load`: the base model's networks with the new classes."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from smartbreed.teach.learning import SAID_FROM, Taught
 from smartbreed.teach.photos import Subject
 
 README = "README.md"
-#: Fewest photos of a class.
+#: Fewest photos per class.
 FEWEST = 3
 
 
 def label_ids(names: Sequence[str]) -> list[str]:
-    """An id for each name: of letters, digits and ``_``, no two alike."""
+    """Return a unique id for each name, made of letters, digits and ``_``."""
     ids: list[str] = []
     for number, name in enumerate(names, start=1):
         plain = re.sub(r"\W+", "_", name.lower()).strip("_") or f"class_{number}"
@@ -32,12 +32,16 @@ def label_ids(names: Sequence[str]) -> list[str]:
 
 
 def slug(name: str) -> str:
-    """A name as addresses and files have it: small letters, digits and ``_``."""
+    """Return a name in a form for URLs and files: lower-case ASCII letters, digits and ``_``."""
     return re.sub(r"[^a-z0-9_]+", "_", label_ids([name])[0]).strip("_") or "model"
 
 
 def check_classes(names: Sequence[str], counts: Sequence[int]) -> None:
-    """Refuse what nothing can be learnt from.
+    """Check that there are enough classes and photos to train on.
+
+    Args:
+        names: of the classes.
+        counts: number of photos of each class.
 
     Raises:
         RequestError: ``too_few_classes`` or ``too_few_photos``.
@@ -53,20 +57,22 @@ def check_classes(names: Sequence[str], counts: Sequence[int]) -> None:
 
 
 def bundle_files(bundle: Bundle) -> dict[str, Path]:
-    """Every file of a bundle, by name."""
+    """Return the paths of all files of a bundle, by name."""
     return {name: bundle.folder / name for name in ("config.json", *bundle.config.files)}
 
 
 def write_bundle(
     folder: Path, base: Bundle, taught: Taught, names: Sequence[str], title: str, subject: Subject
 ) -> Bundle:
-    """Write a bundle and try it.
+    """Write a bundle, load it and return it.
 
     Args:
-        folder: made if need be; what is in it is replaced.
+        folder: created if missing; its old contents are deleted.
         base: the model whose embeddings were learnt from.
-        taught: a class for each of `names`.
-        title: what the model is called.
+        taught: the fitted head.
+        names: of its classes, in order.
+        title: name of the model.
+        subject: ``pet`` to include the base's detector.
 
     Raises:
         BundleError: the base's head cannot be replaced, or the result does not run.
@@ -93,7 +99,7 @@ def write_bundle(
             "bias": [float(value) for value in taught.head.bias],
             "thresholds": {"breed": SAID_FROM, "group": SAID_FROM},
         },
-        # Box verification knows the logits of the base's breeds alone; the detector decides without it.
+        # Box verification needs the logits of the base's breeds, so the detector has to do without it.
         "detector": detector
         and detector.model_dump(mode="json") | {"file": "detector.tflite", "weights": "", "confirm": None},
     }  # fmt: skip
@@ -110,7 +116,7 @@ def write_bundle(
 
 
 def _card(taught: Taught, names: Sequence[str], title: str, base: Bundle) -> str:
-    """The model card: what it knows, and how well."""
+    """Return the model card: the classes, and the accuracy on held-out photos."""
 
     def plain(text: str) -> str:
         return re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", text)

@@ -1,10 +1,10 @@
-"""Embeddings and classes → a head, and how well it does on photographs that it has not learnt from.
+"""Fit a classifier head on embeddings, and measure it on held-out photos.
 
-The head is softmax regression on embeddings with weight decay, fitted by L-BFGS: a second for a thousand
-photographs. Every photograph is held back once (cross-validation, stratified by class), near-duplicates
-together, so that no figure comes from a photograph that the head has seen. Suspicious labels are those that
-the held-back answers contradict most (confident learning, Northcutt et al. 2021,
-https://arxiv.org/abs/1911.00068). The head that is kept learns from all photographs.
+The head is softmax regression with weight decay, fitted by L-BFGS: about a second for a thousand photos. It
+is measured by cross-validation, stratified by class, with near-duplicates in the same fold, so every figure
+comes from photos that the head has not seen. Suspicious labels are those that the held-out predictions
+contradict most (confident learning, Northcutt et al. 2021, https://arxiv.org/abs/1911.00068). The final head
+is fitted on all photos.
 """
 
 from __future__ import annotations
@@ -18,27 +18,28 @@ from smartbreed.core.lbfgs import minimise
 from smartbreed.inference.classifier import softmax
 from smartbreed.inference.head import Head
 
-#: Parts that the photographs are split into; each is held back once.
+#: Number of cross-validation folds.
 FOLDS = 5
-#: Most steps of a fit, and the weight of the squared kernel against the mean loss of a photograph.
+#: Most L-BFGS steps of a fit, and the weight of the L2 penalty on the kernel relative to the mean loss.
 _STEPS, _DECAY = 80, 2e-3
-#: Temperatures to choose from, and the probability from which a class is said.
+#: Temperatures to choose from, and the lowest probability at which a class is given as the answer.
 _TEMPERATURES = np.exp(np.linspace(np.log(0.4), np.log(4), 25))
 SAID_FROM = 0.5
-#: A label below this quality is listed, the worst first, and at most so many.
+#: A label below this quality counts as suspicious; and the most that are listed, worst first.
 _SUSPICIOUS, MOST_SUSPICIOUS = 0.2, 12
-#: Points of the curve that are kept.
+#: Most points of the learning curve that are kept.
 _POINTS = 40
 
 
 @dataclass(frozen=True)
 class Step:
-    """A point of the curve.
+    """A point of the learning curve.
 
     Attributes:
-        step: from 1.
-        loss: of the photographs that are learnt from.
-        learnt, held_back: accuracy on those, and on the ones held back; None: none were.
+        step: number of the step, from 1.
+        loss: on the training photos.
+        learnt: accuracy on the training photos, 0…1.
+        held_back: accuracy on the held-out photos, 0…1; None if there are none.
     """
 
     step: int
@@ -49,7 +50,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Suspicious:
-    """A photograph whose class the others contradict."""
+    """A photo whose label is probably wrong, judged by a head fitted on other photos.
+
+    Attributes:
+        place: index of the photo.
+        given: its label.
+        likely: the class that was predicted.
+        quality: probability of the label divided by that of the predicted class, 0…1.
+    """
 
     place: int
     given: int
@@ -59,15 +67,16 @@ class Suspicious:
 
 @dataclass(frozen=True)
 class Taught:
-    """What came of it.
+    """A fitted head and its evaluation.
 
     Attributes:
-        head: learnt from all photographs.
-        temperature: what its logits are divided by.
-        confusion: int ``(classes, classes)``: rows are the true class, columns what was said while held back.
-        counts: photographs of each class.
-        steps: the curve, of the first part held back.
-        suspicious: the worst first.
+        head: fitted on all photos.
+        temperature: divisor of its logits.
+        confusion: int ``(classes, classes)`` over the held-out photos: rows are the labels, columns the
+            predictions.
+        counts: number of photos of each class.
+        steps: learning curve of the first fold.
+        suspicious: photos whose labels are probably wrong, worst first.
     """
 
     head: Head = field(repr=False)
@@ -79,12 +88,12 @@ class Taught:
 
     @property
     def checked(self) -> int:
-        """Photographs that were held back once."""
+        """Number of photos that were held out."""
         return int(self.confusion.sum())
 
     @property
     def accuracy(self) -> float:
-        """Share of these that were named right."""
+        """Share of the held-out photos that were classified correctly, 0…1."""
         return float(np.trace(self.confusion) / max(self.checked, 1))
 
 
@@ -98,11 +107,11 @@ def teach(
     """Fit a head and measure it.
 
     Args:
-        embeddings: float32 ``(n, d)``, as the classifier gives them.
-        labels: int ``(n,)``, 0…classes-1; every class has one at least.
-        classes: how many there are, at least 2.
-        groups: of each photograph; those of one group are near-duplicates.
-        progress: called with each step of the first fit.
+        embeddings: float32 ``(n, d)``, as returned by the classifier.
+        labels: int ``(n,)``, 0…classes-1; every class has at least one photo.
+        classes: number of classes, at least 2.
+        groups: group number of each photo; photos of one group are near-duplicates.
+        progress: called with each step of the first fold's fit.
 
     Example:
         >>> taught = teach(embeddings, labels, 3, groups=range(len(labels)))
@@ -145,10 +154,10 @@ def teach(
 
 
 def split(labels: np.ndarray, groups: Sequence[int]) -> np.ndarray:
-    """The part, 0…`FOLDS`-1, in which each photograph is held back; -1: never.
+    """Return the fold, 0…`FOLDS`-1, in which each photo is held out; -1 if it never is.
 
-    Stratified by class; photographs of one group go together. A class of one group is never held
-    back, because nothing of it would be left to learn from.
+    The folds are stratified by class, and photos of one group share a fold. A class with a single group is
+    never held out, because nothing of it would be left to train on.
     """
     folds = np.full(len(labels), -1)
     of_group = np.asarray(groups)
@@ -166,7 +175,7 @@ def split(labels: np.ndarray, groups: Sequence[int]) -> np.ndarray:
 def _fit(
     inputs: np.ndarray, labels: np.ndarray, classes: int, note: Callable[[Head, float], None] | None = None
 ) -> Head:
-    """Every class weighs alike, however many photographs it has."""
+    """Fit a head; every class has the same weight, however many photos it has."""
     d = inputs.shape[1]
     weights = (1 / np.maximum(np.bincount(labels, minlength=classes), 1))[labels].astype(np.float32)
     shares = (weights / weights.sum())[:, None]
@@ -190,7 +199,7 @@ def _fit(
 
 
 def _temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """The temperature that makes the held-back labels likeliest."""
+    """Return the temperature with the lowest cross-entropy on the held-out photos."""
     at = np.arange(len(labels))
     losses = [-np.log(np.maximum(softmax(logits / t)[at, labels], 1e-9)).mean() for t in _TEMPERATURES]
     return float(_TEMPERATURES[int(np.argmin(losses))])

@@ -1,4 +1,4 @@
-"""A folder of photographs → a bundle, without a database: the command line and Python."""
+"""Train a bundle from a folder of photos without a database, for the command line and Python."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from smartbreed.teach.photos import Subject, groups_of, see
 
 @dataclass(frozen=True)
 class Made:
-    """A bundle that was made of a folder.
+    """A bundle trained from a folder.
 
     Attributes:
         names: its classes, in the order of `taught`.
-        unusable: why photos were left out, with the number of each sentence.
-        alike: photos that another one is a near-duplicate of.
-        files: what each photo is called, in the order learnt from; `Taught.suspicious` names places in it.
+        unusable: number of photos left out, by the reason in a sentence.
+        alike: number of photos that are near-duplicates of another one.
+        files: name of each photo in training order; `Suspicious.place` is an index into it.
     """
 
     bundle: Bundle
@@ -52,16 +52,16 @@ def teach_folder(
     identifier: Identifier | None = None,
     progress: Callable[[str], object] = lambda line: None,
 ) -> Made:
-    """Make a bundle of a folder with a subfolder for each class.
+    """Train a bundle from a folder with one subfolder per class.
 
     Args:
-        source: that folder, a zip of it, a folder or zip with boxes of COCO or YOLO, or a dataset repo or
+        source: that folder, a zip of it, a folder or zip with COCO or YOLO boxes, or a dataset repo or
             folder with pictures and labels.
-        out: folder of the bundle; it is new or empty.
-        name: what the model is called; empty: as `source`.
-        subject: ``pet``: the cat or dog in each photo; ``whole``: the whole photo.
-        identifier: whose embeddings are learnt from; default: the model of the settings.
-        progress: called with a line now and then.
+        out: folder of the bundle, which must be new or empty.
+        name: name of the model; empty for the name of the source.
+        subject: ``pet`` for the cat or dog in each photo, ``whole`` for the whole photo.
+        identifier: the model whose embeddings are learnt from; by default the model of the settings.
+        progress: called with a line of text after every 50 photos.
 
     Example:
         >>> from smartbreed.teach.offline import teach_folder
@@ -69,7 +69,7 @@ def teach_folder(
         >>> smartbreed.load("my_bundle").identify("rex.jpg")
 
     Raises:
-        RequestError: there is no such folder, or too little in it.
+        RequestError: the source does not exist or has too few classes or photos, or ``out`` is not empty.
         BundleError, StorageError: the bundle cannot be made.
     """
     target = Path(out)
@@ -118,7 +118,7 @@ def teach_folder(
 
 @dataclass(frozen=True)
 class _Found:
-    """A photo: its class, what it is called, and what reads it or raises `PhotoError`."""
+    """A photo: its class, its name, and a function that reads it or raises `PhotoError`."""
 
     label: str
     file: str
@@ -126,7 +126,10 @@ class _Found:
 
 
 def _opened(source: str) -> tuple[str, int | None, Iterator[_Found]]:
-    """Name, number and photos of a source; boxes, where it is a folder or zip with annotations."""
+    """Return name, number of photos (None if unknown) and photos of a source.
+
+    In a folder or zip with annotations, each box counts as a photo.
+    """
     local = expanded(source)
     files = folder_files(local) if local.is_dir() else zip_files(local) if is_zipfile(local) else None
     boxes = boxes_of(*files) if files else None

@@ -1,4 +1,4 @@
-"""Models of one's own, for members: classes, photographs, training, trying, publishing, deleting."""
+"""Custom models of members: manage classes and photos, train, export, publish and delete."""
 
 from __future__ import annotations
 
@@ -43,19 +43,20 @@ from smartbreed.teach.views import ClassView, Confused, ModelView, Report, embed
 
 log = logging.getLogger(__name__)
 
-#: What an address below ``/m/`` may be.
-#: Photos of a dataset that are passed at most.
+#: Most photos of a dataset that are stepped through to sample from it.
 _LOOKED = 5_000
+#: The valid addresses below ``/m/``.
 ADDRESS = re.compile(r"[a-z0-9][a-z0-9_-]{2,39}")
 
 
 @dataclass
 class Added:
-    """What became of photos that were sent.
+    """The result of adding photos.
 
     Attributes:
-        already: photos that the model has.
-        unusable: how often each sentence was the reason.
+        added: number of photos added.
+        already: number of photos that the model had already.
+        unusable: number of unusable photos, by the reason in a sentence.
     """
 
     added: int = 0
@@ -65,11 +66,14 @@ class Added:
 
 @dataclass
 class Training:
-    """A training that runs or has ended.
+    """A training run, in progress or ended.
 
     Attributes:
-        looked, photos: at how many of how many photos the model has looked anew.
-        problem: why it ended without a model.
+        photos: number of photos to train on.
+        looked: how many of them have an up-to-date embedding so far.
+        steps: the learning curve so far.
+        done: whether the run has ended.
+        problem: why it ended without a model, in a sentence; else empty.
     """
 
     photos: int
@@ -80,13 +84,13 @@ class Training:
 
 
 class Teach:
-    """Safe for any number of threads.
+    """The custom models of all members. Thread-safe.
 
     Args:
         settings: limits, the home and the Hub.
         sessions: opens the database.
-        identifier: what answers now; its embeddings are learnt from.
-        read: reads a photo within the limits of the settings.
+        identifier: returns the serving model, whose embeddings are learnt from.
+        read_photo: reads a photo within the limits of the settings.
     """
 
     def __init__(
@@ -108,18 +112,18 @@ class Teach:
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
-        """One training at a time: it takes a second, and the photos of visitors come first."""
+        """Runs one training at a time: each takes about a second, and answering visitors has priority."""
         return ThreadPoolExecutor(1, "teach")
 
     def close(self) -> None:
-        """Let a training that runs come to its end."""
+        """Wait for the running training to end, and cancel those that are queued."""
         if "_pool" in self.__dict__:
             self._pool.shutdown(cancel_futures=True)
 
     # -- models and classes
 
     def models(self, member_id: str) -> list[tuple[TeachModel, int, int]]:
-        """A member's models, the newest first, each with the number of its classes and photos."""
+        """Return a member's models, newest first, each with the number of its classes and photos."""
         classes = sa.select(sa.func.count()).where(TeachClass.model_id == TeachModel.id).scalar_subquery()
         photos = sa.select(sa.func.count()).where(TeachPhoto.model_id == TeachModel.id).scalar_subquery()
         query = sa.select(TeachModel, classes, photos).where(TeachModel.member_id == member_id)
@@ -128,10 +132,10 @@ class Teach:
         return [(row[0], row[1], row[2]) for row in rows]
 
     def make(self, member_id: str, name: str, subject: str) -> TeachModel:
-        """Begin a model.
+        """Create a model without classes.
 
         Raises:
-            RequestError: ``no_name``, ``too_many_models``, or ``bad_subject``.
+            RequestError: ``no_name``, ``too_many_models`` or ``bad_subject``.
         """
         if subject not in SUBJECTS:
             raise RequestError("bad_subject", "Choose what your photos show.")
@@ -151,7 +155,7 @@ class Teach:
         return row
 
     def model(self, member_id: str, model_id: str) -> ModelView:
-        """A model of a member's own.
+        """Return one of a member's models with its classes, photos and report.
 
         Raises:
             RequestError: ``no_such_model`` (404).
@@ -194,10 +198,10 @@ class Teach:
         return made
 
     def rename_class(self, member_id: str, model_id: str, class_id: str, name: str) -> None:
-        """Give a class another name; the next training uses it.
+        """Rename a class; the next training uses the new name.
 
         Raises:
-            RequestError: as `add_class`; ``no_such_class``.
+            RequestError: ``no_such_model``, ``no_such_class``, ``no_name``, ``same_name``.
         """
         wanted = _named(name, "the class")
         with write(self._sessions()) as session:
@@ -207,7 +211,7 @@ class Teach:
             found.name = wanted
 
     def remove_class(self, member_id: str, model_id: str, class_id: str) -> None:
-        """Delete a class with its photos.
+        """Delete a class and its photos.
 
         Raises:
             RequestError: ``no_such_model``, ``no_such_class``.
@@ -226,13 +230,14 @@ class Teach:
     def add_photos(
         self, member_id: str, model_id: str, class_id: str, photos: Iterable[tuple[str, bytes]]
     ) -> Added:
-        """Add photos to a class; one that cannot be used keeps no other back.
+        """Add photos to a class; an unusable one is counted and skipped.
 
         Args:
             photos: name and bytes of each.
 
         Raises:
-            RequestError: ``no_such_model``, ``no_such_class``, ``too_many_photos``: those before are kept.
+            RequestError: ``no_such_model`` or ``no_such_class``; ``too_many_photos`` or ``full``, in which
+                case the photos added before are kept.
             StorageError: disk or database refused.
         """
         with read(self._sessions()) as session:
@@ -244,13 +249,13 @@ class Teach:
         return done
 
     def add_zip(self, member_id: str, model_id: str, file: IO[bytes]) -> Added:
-        """Add the photos of a zip with a folder for each class, or with boxes of COCO or YOLO.
+        """Add the photos of a zip with one folder per class, or with COCO or YOLO boxes.
 
-        Classes that are not there are made.
+        Missing classes are created.
 
         Raises:
             RequestError: ``no_such_model``, ``bad_zip``, ``bad_boxes``, ``too_many_photos``,
-                ``too_many_classes``.
+                ``too_many_classes``, ``no_name`` or ``full``.
             StorageError: disk or database refused.
         """
         _, left = self._room(member_id, model_id)
@@ -259,13 +264,14 @@ class Teach:
         )
 
     def add_dataset(self, member_id: str, model_id: str, repo: str) -> Added:
-        """Add the photos of a dataset repo of the Hub, as many as there is room for.
+        """Add the photos of a dataset repo on the Hub, up to the limit of the model.
 
-        Of a dataset with more they are taken from all over it: many are sorted by label. A dataset that is
-        not public is none, and neither is the one of this site's flags.
+        From a larger dataset, photos are taken at regular intervals, because many datasets are sorted by
+        label. Private datasets and the dataset of this site's flags are refused.
 
         Raises:
-            RequestError: ``no_such_model``, ``no_source``, ``too_many_photos``, ``too_many_classes``.
+            RequestError: ``no_such_model``, ``no_source``, ``too_many_photos``, ``too_many_classes``,
+                ``no_name`` or ``full``.
             HubCallError: the Hub refused.
             StorageError: disk or database refused.
         """
@@ -285,13 +291,13 @@ class Teach:
         )
 
     def _room(self, member_id: str, model_id: str) -> tuple[TeachModel, int]:
-        """A member's own model, and how many more photos it may have."""
+        """Return a member's model and how many more photos it may have."""
         with read(self._sessions()) as session:
             row = _own(session, member_id, model_id)
             return row, self.settings.teach_photos - _photo_count(session, model_id)
 
     def _add_labelled(self, member_id: str, model_id: str, photos: Iterable[Packed]) -> Added:
-        """Add photos, each to the class of its label."""
+        """Add each photo to the class of its label, and create missing classes."""
         with read(self._sessions()) as session:
             subject = _own(session, member_id, model_id).subject
             ids = {one.name: one.id for one in _classes(session, model_id)}
@@ -342,8 +348,8 @@ class Teach:
         done.added += 1
 
     def _check_room(self, session: Session, row: TeachPhoto, added: int) -> None:
-        """Refuse a photo whose class is gone, or for which there is no room."""
-        if session.get(TeachClass, row.class_id) is None:  # it was deleted meanwhile
+        """Refuse a photo whose class is gone, or that exceeds the model's limit or the disk quota."""
+        if session.get(TeachClass, row.class_id) is None:  # the class was deleted meanwhile
             raise RequestError("no_such_class", "There is no such class.", status=404)
         most, quota = self.settings.teach_photos, self.settings.quota
         if _photo_count(session, row.model_id) >= most:
@@ -365,7 +371,7 @@ class Teach:
         self._drop_photos(model_id, [found.sample_id])
 
     def move_photo(self, member_id: str, model_id: str, photo_id: str, class_id: str) -> None:
-        """Put a photo into another class.
+        """Move a photo to another class.
 
         Raises:
             RequestError: ``no_such_model``, ``no_such_photo``, ``no_such_class``.
@@ -375,7 +381,7 @@ class Teach:
             _own_photo(session, member_id, model_id, photo_id).class_id = class_id
 
     def photo(self, member_id: str, model_id: str, photo_id: str) -> bytes:
-        """A photo of a member's own model, as JPEG.
+        """Return a photo of one of a member's models, as JPEG.
 
         Raises:
             RequestError: ``no_such_model``, ``no_such_photo``.
@@ -393,7 +399,7 @@ class Teach:
     # -- training
 
     def train(self, member_id: str, model_id: str) -> Training:
-        """Begin to train; what goes on, `training` says.
+        """Start a training in the background; `training` returns its progress.
 
         Raises:
             RequestError: ``no_such_model``, ``too_few_classes``, ``too_few_photos``, ``busy``.
@@ -409,7 +415,7 @@ class Teach:
         return training
 
     def training(self, member_id: str, model_id: str) -> Training | None:
-        """The training of a model that runs, or the last one since the start; None: there was none.
+        """Return the current or latest training of a model; None if there was none since the app started.
 
         Raises:
             RequestError: ``no_such_model``.
@@ -463,7 +469,7 @@ class Teach:
             found = session.get(TeachModel, row.id)
             if found is not None:
                 found.bundle, found.report = number, report.model_dump_json()
-        if found is None:  # deleted meanwhile
+        if found is None:  # the model was deleted meanwhile
             self.store.drop([row.id])
             return
         for old in self.store.bundle(row.id, number).parent.iterdir():
@@ -471,7 +477,7 @@ class Teach:
                 shutil.rmtree(old, ignore_errors=True)
 
     def _look_again(self, identifier: Identifier, photo: TeachPhoto, subject: Subject) -> None:
-        """Another model answers than when the photo was added: its embedding is made anew."""
+        """Recompute a photo's embedding, because the serving model has changed since it was computed."""
         data = self.store.photos(photo.model_id).get(photo.sample_id)
         seen = see(identifier, self._read_photo(data, photo.name), subject)
         photo.embedding = seen.embedding.astype(np.float16).tobytes()
@@ -483,10 +489,10 @@ class Teach:
     # -- what it is good for
 
     def pack(self, member_id: str, model_id: str, out: IO[bytes]) -> str:
-        """Write the bundle as a zip; the name for the file.
+        """Write the bundle as a zip and return a name for the file.
 
         Raises:
-            RequestError: ``no_such_model``; as `Serving.identifier_of`.
+            RequestError: ``no_such_model``, or as in `Serving.identifier_of`.
         """
         with read(self._sessions()) as session:
             row = _own(session, member_id, model_id)
@@ -499,7 +505,7 @@ class Teach:
     # -- publishing
 
     def publish(self, member_id: str, model_id: str, address: str) -> None:
-        """Serve a model under ``/m/<address>``; empty: no longer.
+        """Serve a model under ``/m/<address>``, or stop serving it if ``address`` is empty.
 
         Raises:
             RequestError: ``no_such_model``, ``not_trained``, ``bad_address``, ``taken``.
@@ -519,7 +525,7 @@ class Teach:
             row.address = wanted or None
 
     def served(self, address: str) -> TeachModel:
-        """The model that is published under an address.
+        """Return the model that is published under an address.
 
         Raises:
             RequestError: ``no_such_model`` (404).
@@ -534,16 +540,16 @@ class Teach:
 
     @property
     def why_no_hub(self) -> str:
-        """Why models cannot be published to the Hub here, in a sentence; empty: they can."""
+        """Why models cannot be published to the Hub here, in a sentence; empty if they can."""
         if chosen_hub(self.settings).embedded or self.settings.teach_hub:
             return ""
         return mark("Models of members are not published to the Hub from here.")
 
     def publish_to_hub(self, member_id: str, model_id: str) -> str:
-        """Commit the bundle to a repo of its own on the Hub; the repo.
+        """Commit the bundle to a repo of its own on the Hub, and return the repo's id.
 
         Raises:
-            RequestError: ``no_such_model``, ``not_trained``, ``no_hub``.
+            RequestError: ``no_such_model``, ``no_hub``, or as in `Serving.identifier_of`.
             HubCallError: the Hub refused.
         """
         if self.why_no_hub:
@@ -553,7 +559,7 @@ class Teach:
         bundle = self.serving.identifier_of(row).bundle
         owner = self.settings.model_repo.partition("/")[0]
         repo = row.repo or f"{owner}/{slug(row.name)}-{row.id[-8:].lower()}"
-        with write(self._sessions()) as session:  # first, so that a deletion finds it
+        with write(self._sessions()) as session:  # before the repo exists, so that a deletion finds it
             _own(session, member_id, model_id).repo = repo
         api = connect(self.settings)
         ensure_repo(api, repo, "model")
@@ -561,11 +567,11 @@ class Teach:
         return repo
 
     def take_from_hub(self, member_id: str, model_id: str) -> None:
-        """Delete the repo of a model.
+        """Delete a model's repo on the Hub, if it has one.
 
         Raises:
             RequestError: ``no_such_model``.
-            HubCallError: the Hub refused; the repo is there.
+            HubCallError: the Hub refused; the repo still exists.
         """
         with read(self._sessions()) as session:
             row = _own(session, member_id, model_id)
@@ -575,7 +581,7 @@ class Teach:
                 _own(session, member_id, model_id).repo = None
 
     def delete(self, member_id: str, model_id: str) -> None:
-        """Delete a model: its repo, rows, photos, bundle and address.
+        """Delete a model with its repo, rows, photos, bundle and address.
 
         Raises:
             RequestError: ``no_such_model``.
@@ -597,7 +603,7 @@ def _missing() -> RequestError:
 
 
 def _is_id(text: str) -> bool:
-    return text.isascii() and text.isalnum()  # else a driver may choke on it
+    return text.isascii() and text.isalnum()  # other characters can make a database driver fail
 
 
 def _own(session: Session, member_id: str, model_id: str) -> TeachModel:

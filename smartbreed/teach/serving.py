@@ -1,4 +1,4 @@
-"""Models of members, ready to answer."""
+"""Load members' models and run them on photos."""
 
 from __future__ import annotations
 
@@ -22,19 +22,20 @@ from smartbreed.teach.tables import TeachModel
 
 log = logging.getLogger(__name__)
 
-#: Models that are kept in memory.
+#: Most models kept in memory; the least recently used one is dropped.
 _READY = 4
 
 
 @dataclass(frozen=True)
 class Tried:
-    """What a model of one's own says of a photo.
+    """A custom model's answer for a photo.
 
     Attributes:
-        guesses: name and probability of each class, the likeliest first.
-        sure: whether the first is likely enough to be said.
-        whole: the whole photo was looked at.
-        crop, heat: uint8 pictures: what was looked at, and what speaks for the first class.
+        guesses: name and probability of each class, likeliest first.
+        sure: whether the first class is likely enough to be given as the answer.
+        whole: True if the whole photo was classified.
+        crop: uint8 picture of the part that was classified.
+        heat: the same with the Grad-CAM of the first class on top, uint8.
     """
 
     guesses: tuple[tuple[str, float], ...]
@@ -45,11 +46,11 @@ class Tried:
 
 
 class Serving:
-    """Safe for any number of threads.
+    """Runs members' models and caches the loaded ones. Thread-safe.
 
     Args:
-        store: where the bundles lie, on first use.
-        threads: of each model's networks.
+        store: returns the store of the bundles, on first use.
+        threads: number of threads of each model's networks.
         read_photo: reads a photo within the limits of the settings.
     """
 
@@ -61,11 +62,10 @@ class Serving:
         self._ready: OrderedDict[tuple[str, int], Identifier] = OrderedDict()
 
     def identifier_of(self, row: TeachModel) -> Identifier:
-        """A trained model, ready to answer.
+        """Return a trained model, loaded.
 
         Raises:
-            RequestError: ``not_trained``.
-            BundleError: its files are gone or damaged.
+            RequestError: ``not_trained`` (409); ``gone`` (410) if its files are missing or damaged.
         """
         if not row.bundle:
             raise RequestError("not_trained", "This model has not been trained yet.", status=409)
@@ -91,11 +91,11 @@ class Serving:
         return loaded
 
     def try_out(self, row: TeachModel, name: str, data: bytes) -> Tried:
-        """Name what a photo shows, with what speaks for it.
+        """Classify a photo and explain the answer.
 
         Raises:
             PhotoError: the photo cannot be used.
-            RequestError: as `identifier_of`.
+            RequestError: as in `identifier_of`.
         """
         photo, identifier = self._read_photo(data, name), self.identifier_of(row)
         pet, whole = subject_of(identifier, photo, subject_named(row.subject))
@@ -108,18 +108,18 @@ class Serving:
         )
 
     def identify(self, row: TeachModel, name: str, data: bytes) -> dict[str, Any]:
-        """The JSON of the contract for a photo; of the whole photo where no pet is found.
+        """Return the answer in the JSON of the public API; for the whole photo if no pet is found.
 
         Raises:
             PhotoError: the photo cannot be used.
-            RequestError: as `identifier_of`.
+            RequestError: as in `identifier_of`.
         """
         photo, identifier = self._read_photo(data, name), self.identifier_of(row)
         answer = identifier.identify(photo)
         return (answer if answer.pets else identifier.identify(photo, whole=True)).as_dict()
 
     def forget(self, model_id: str) -> None:
-        """Keep a model no longer."""
+        """Drop a model from memory."""
         with self._guard:
             for key in [key for key in self._ready if key[0] == model_id]:
                 del self._ready[key]

@@ -1,4 +1,4 @@
-"""Where the models of members lie: rows, a folder each, and perhaps a repo on the Hub; and how they go."""
+"""Storage and deletion of members' models: database rows, a folder per model, and optional Hub repos."""
 
 from __future__ import annotations
 
@@ -21,11 +21,14 @@ from smartbreed.teach.tables import TeachClass, TeachModel, TeachPhoto
 
 
 class ModelStore:
-    """Safe for any number of threads and processes. A row is written before its folder and goes before it.
+    """The stored models of all members. Safe for any number of threads and processes.
+
+    A model's row is written before its folder and deleted before it, so a crash can leave a folder without a
+    row, which `sweep` removes.
 
     Args:
         sessions: a migrated database.
-        settings: name the home and the Hub.
+        settings: the home and the Hub.
     """
 
     def __init__(self, sessions: Sessions, settings: Settings) -> None:
@@ -33,19 +36,19 @@ class ModelStore:
         self._root = settings.home_dir / "teach"
 
     def folder(self, model_id: str) -> Path:
-        """Everything on disk of one model."""
+        """Return the folder with all files of a model."""
         return self._root / model_id
 
     def photos(self, model_id: str) -> BlobStore:
-        """The photos of one model."""
+        """Return the store of a model's photos."""
         return BlobStore(self.folder(model_id) / "photos")
 
     def bundle(self, model_id: str, number: int) -> Path:
-        """Folder of one of its bundles."""
+        """Return the folder of one of a model's bundles."""
         return self.folder(model_id) / "bundles" / str(number)
 
     def sweep(self) -> None:
-        """Remove folders that no row names any more: a process died after it had deleted the rows."""
+        """Remove folders without a row, left by a process that died after it had deleted the rows."""
         if not self._root.is_dir():
             return
         folders = {path.name for path in self._root.iterdir()}
@@ -54,7 +57,11 @@ class ModelStore:
         self.drop(folders - known)
 
     def erase_rows(self, session: Session, member_id: str) -> tuple[list[str], list[str]]:
-        """Delete a member's rows in the caller's transaction; ids and repos, for `drop` after it."""
+        """Delete a member's rows in the caller's transaction.
+
+        Returns:
+            Ids and repos of the models, to pass to `drop` after the commit.
+        """
         found = session.scalars(sa.select(TeachModel).where(TeachModel.member_id == member_id)).all()
         gone = [row.id for row in found], [row.repo for row in found if row.repo]
         for row in found:
@@ -63,17 +70,17 @@ class ModelStore:
 
     @staticmethod
     def erase_row(session: Session, row: TeachModel) -> None:
-        """Delete one model's rows in the caller's transaction."""
+        """Delete the rows of one model in the caller's transaction."""
         for table in (TeachPhoto, TeachClass):
             session.execute(sa.delete(table).where(table.model_id == row.id))
         session.delete(row)
 
     def drop(self, ids: Iterable[str], repos: Iterable[str] = ()) -> None:
-        """Delete the folders of models without rows, and their repos.
+        """Delete the folders and repos of models whose rows are gone.
 
         Raises:
             StorageError: the disk refused.
-            HubCallError: the Hub did; calling again goes on.
+            HubCallError: the Hub refused; a further call continues.
         """
         for model_id in ids:
             with disk_errors("A model was not deleted"):
@@ -83,7 +90,10 @@ class ModelStore:
             delete_repo(connect(self.settings), repo, "model")
 
     def export(self, member_id: str) -> tuple[list[dict[str, Any]], Iterator[tuple[str, bytes]]]:
-        """What is kept of a member's models: for JSON, and their photos with names for an archive.
+        """Return all data kept about a member's models.
+
+        Returns:
+            A dict for each model, for JSON; and the photos, each with its name in the archive.
 
         Raises:
             StorageError: the database refused.
@@ -112,7 +122,7 @@ class ModelStore:
             for photo in photos:
                 try:
                     yield _file(photo), self.photos(photo.model_id).get(photo.sample_id)
-                except StorageError:  # removed meanwhile
+                except StorageError:  # the photo was deleted meanwhile
                     continue
 
         return said, files()

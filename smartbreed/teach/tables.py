@@ -1,4 +1,4 @@
-"""Tables of the models that members make: each has classes, and each class has photographs."""
+"""Database tables of members' custom models: each model has classes, and each class has photos."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from smartbreed.teach.photos import SUBJECTS
 
 
 class TeachModel(Base):
-    """A model of a member's; its photos and its bundle lie under ``SMARTBREED_HOME/teach/<id>``."""
+    """A member's model; its photos and its bundle are in ``SMARTBREED_HOME/teach/<id>``."""
 
     __tablename__ = "teach_models"
     __table_args__ = (sa.CheckConstraint(sa.column("subject").in_(SUBJECTS), "subject"),)
@@ -24,13 +24,13 @@ class TeachModel(Base):
     )
     name: Mapped[str] = mapped_column(sa.String(60))
     subject: Mapped[str] = mapped_column(sa.String(8))
-    #: Where it is served, below ``/m/``; None: it is not published here.
+    #: The address below ``/m/`` where it is served; None if it is not published here.
     address: Mapped[str | None] = mapped_column(sa.String(40), unique=True)
-    #: Its repo on the Hub; None: it has none.
+    #: Id of its repo on the Hub; None if it has none.
     repo: Mapped[str | None] = mapped_column(sa.String(200))
-    #: Which of its bundles answers, counted from 1; 0: it has not been trained.
+    #: Number of the bundle that is served, from 1; 0 if it has not been trained.
     bundle: Mapped[int] = mapped_column(default=0)
-    #: JSON of what came of the training, see `smartbreed.teach.views.Report`.
+    #: JSON of the training's report, see `smartbreed.teach.views.Report`.
     report: Mapped[str | None] = mapped_column(sa.Text)
     made_at: Mapped[dt.datetime] = mapped_column(UtcDateTime)
 
@@ -47,7 +47,7 @@ class TeachClass(Base):
 
 
 class TeachPhoto(Base):
-    """A photo of a class, and what the model that answered then made of it."""
+    """A photo of a class, with the embedding and hash computed from it."""
 
     __tablename__ = "teach_photos"
     __table_args__ = (sa.UniqueConstraint("model_id", "sample_id"),)
@@ -57,17 +57,17 @@ class TeachPhoto(Base):
     class_id: Mapped[str] = mapped_column(
         sa.String(26), sa.ForeignKey("teach_classes.id", ondelete="CASCADE"), index=True
     )
-    #: sha256 of the copy that is kept, which is its name.
+    #: sha256 of the stored copy, which is also its file name.
     sample_id: Mapped[str] = mapped_column(sa.String(64))
-    #: Of the member's file.
+    #: Name of the member's file.
     name: Mapped[str] = mapped_column(sa.String(200))
-    #: In bytes.
+    #: Size of the stored copy, in bytes.
     size: Mapped[int]
-    #: No pet was found in it, or none was looked for: the whole photo counts.
+    #: True if the embedding is of the whole photo: no pet was found, or none was looked for.
     whole: Mapped[bool]
-    #: Of the model that the embedding is of.
+    #: Revision of the model that computed the embedding.
     revision: Mapped[str] = mapped_column(sa.String(200))
-    #: float16.
+    #: float16 ``(d,)``.
     embedding: Mapped[bytes]
     #: 64-bit difference hash of the subject, 16 hex digits.
     phash: Mapped[str] = mapped_column(sa.String(16))

@@ -1,4 +1,4 @@
-"""A member's model as its page shows it: classes, photos, and what came of the training."""
+"""A member's model as shown on its page: classes, photos and the report of its training."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from smartbreed.teach.tables import TeachModel, TeachPhoto
 
 
 class Confused(BaseModel):
-    """A photo whose class the others contradict."""
+    """A photo whose label is probably wrong: its id, its class and the predicted class."""
 
     photo: str
     given: str
@@ -27,7 +27,7 @@ class Confused(BaseModel):
 
 
 class Report(BaseModel):
-    """What came of a training, as it is kept."""
+    """The stored result of a training; see `smartbreed.teach.learning.Taught`."""
 
     names: list[str]
     counts: list[int]
@@ -52,7 +52,7 @@ class ClassView:
 
 @dataclass(frozen=True)
 class ModelView:
-    """A model with everything in it."""
+    """A model with its classes, photos and report; the report is None if it has not been trained."""
 
     row: TeachModel
     classes: tuple[ClassView, ...]
@@ -68,18 +68,18 @@ class ModelView:
 
     @property
     def mark(self) -> str:
-        """Stands for classes and their photos; another one when anything of them changes."""
+        """A hash of the classes and their photos, which changes whenever they do."""
         said = sorted((one.name, photo.sample_id) for one in self.classes for photo in one.photos)
         return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
     @property
     def changed(self) -> bool:
-        """Whether photos or classes are not those that it was trained on."""
+        """True if photos or classes have changed since the training."""
         return self.report is not None and self.report.learnt_from != self.mark
 
     @cached_property
     def alike(self) -> list[list[TeachPhoto]]:
-        """Groups of near-duplicates among the photos that the same model looked at."""
+        """Groups of near-duplicates among the photos whose embeddings come from the most common revision."""
         photos = sorted((photo for one in self.classes for photo in one.photos), key=lambda photo: photo.id)
         revisions = Counter(photo.revision for photo in photos)
         some = [photo for photo in photos if photo.revision == revisions.most_common(1)[0][0]]
@@ -93,7 +93,7 @@ class ModelView:
 
     @property
     def why_not(self) -> str:
-        """Why it cannot be trained, in a sentence; empty: it can."""
+        """Why the model cannot be trained, in a sentence; empty if it can."""
         try:
             check_classes(self.names, [len(one.photos) for one in self.classes])
         except RequestError as error:
@@ -102,5 +102,5 @@ class ModelView:
 
 
 def embedding_of(photo: TeachPhoto) -> np.ndarray:
-    """The embedding of a photo, float32 ``(d,)``."""
+    """Return the embedding of a photo, float32 ``(d,)``."""
     return np.frombuffer(photo.embedding, np.float16).astype(np.float32)

@@ -1,1 +1,1 @@
-"""How often something may be done; every replica counts what any other saw."""
+"""Rate limits and login throttling, counted in the database, so that all replicas share the counts."""

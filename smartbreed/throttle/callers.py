@@ -1,4 +1,4 @@
-"""Who counts as one caller."""
+"""Which network addresses count as one caller."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import ipaddress
 
 
 def network_of(caller: str) -> str:
-    """The address, or for IPv6, where one person has millions of them, their network."""
+    """Return an IPv4 address as it is, or the /64 network of an IPv6 address: one person may own all of it.
+
+    Text that is no address is cut to 100 characters.
+    """
     try:
         address = ipaddress.ip_address(caller)
     except ValueError:

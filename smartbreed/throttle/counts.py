@@ -1,7 +1,7 @@
-"""Counts of uses, by a salted key, each for as long as it counts.
+"""Counts of uses by salted key, each with an expiry.
 
-Uses are added up in short stretches, so a key has few rows however high its limit is. The caller brings
-the transaction: where one is written anyway, counting costs no second one.
+Uses with the same expiry share a row, so a key has few rows however high its limit is. The caller provides
+the transaction: inside an existing write transaction, counting needs no second one.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from smartbreed.throttle.tables import UseCount, WrongTries
 
 
 def counted(session: Session, key: str, now: dt.datetime) -> int:
-    """Uses of a key that count now."""
+    """Return how many uses of a key have not expired."""
     query = sa.select(sa.func.sum(UseCount.uses)).where(UseCount.key == key, UseCount.counts_until > now)
     return session.scalar(query) or 0
 
 
 def count(session: Session, key: str, until: dt.datetime) -> None:
-    """One use more; in a transaction of `smartbreed.core.database.write`, where it is the only writer.
+    """Add one use. Call it in a transaction of `smartbreed.core.database.write`, which is the only writer.
 
     Args:
-        until: how long it counts; uses with the same end are one row.
+        until: when the use expires; uses with the same expiry share a row.
     """
     row = session.get(UseCount, (key, until))
     if row is None:
@@ -35,7 +35,7 @@ def count(session: Session, key: str, until: dt.datetime) -> None:
 
 
 def sweep(sessions: Sessions, now: dt.datetime) -> int:
-    """Delete what counts no more; writes only where there is something.
+    """Delete expired rows; write only if there are any.
 
     Returns:
         How many rows were deleted.

@@ -1,18 +1,18 @@
-"""Slows down password guessing, and never locks out a browser that signed in before.
+"""Slow down password guessing, without ever locking out a browser that signed in before.
 
-Behind a proxy, in a container or on a Space all visitors come from one address, so a rule that
-refuses an address after wrong tries would let any visitor keep the maintainers out. Here every
-try costs time before it is compared: a caller that was wrong lately waits in the slow lane, where
-one try a second is made for all of them together. A lane has few places, for each holds a thread;
-what comes while it is full is refused without a comparison.
+Behind a proxy, in a container or on a Space all visitors share one address, so a rule that
+blocks an address after wrong tries would let any visitor lock the maintainers out. Here every
+try costs time before it is compared: a caller with recent wrong tries waits in the slow lane, which
+compares one try a second for all such callers together. A lane has few places, because each waiting
+try holds a thread; while it is full, further tries are refused without a comparison.
 
 A flood of guesses can keep a lane full. So a browser that signed in before has a lane of its own
-(OWASP: "device cookies"), where no other browser's tries are; a new browser comes again until it finds
-a place, which the page does by itself. To compare every try at once instead would give guessers
-as many tries as they can send.
+(OWASP: "device cookies"), which other browsers' tries cannot fill. A new browser has to try again until
+it gets a place, which the page does automatically. Comparing every try at once instead would give
+guessers as many tries as they can send.
 
 Wrong passwords are counted in the database (`smartbreed.throttle.tables.WrongTries`): what one replica saw
-slows the next try at another. The lanes are of one process, as its threads are, so each replica compares
+slows the next try at another. Lanes belong to one process, as its threads do, so each replica compares
 one try a second in its slow lane.
 """
 
@@ -32,29 +32,29 @@ from smartbreed.core.salt import hash_token
 from smartbreed.throttle.callers import network_of
 from smartbreed.throttle.tables import WrongTries
 
-#: Seconds that a try in the slow lane takes before it is compared.
+#: Seconds that a try in the slow lane waits before it is compared.
 SLOW_S = 1.0
-#: Tries that may wait in each lane; each holds a thread of the server.
+#: Tries that each kind of lane holds at once, the one being compared included; each holds a server thread.
 FAST_PLACES, SLOW_PLACES, DEVICE_PLACES = 8, 4, 2
-#: A caller is slow for 1, 2, 4 … seconds after each wrong try, and for this long at most.
+#: After each wrong try a caller is slow for 1, 2, 4 … seconds, and for at most this many.
 LONGEST_S = 30 * 60.0
-#: Wrong tries in a row after which a browser is no longer taken for the one that signed in.
+#: Wrong tries in a row after which a browser loses its own lane.
 _DEVICE_TRIES = 10
-#: Wrong tries are forgotten so many seconds after the last one.
+#: Seconds after the last wrong try until all of them expire.
 FORGOTTEN_S = 24 * 3600.0
-#: Browsers that have a lane; the one used longest ago loses it first.
+#: Browsers with a lane of their own; the least recently used one loses it first.
 _DEVICES = 200
 
 
 class LoginThrottle:
-    """The lanes in front of a comparison.
+    """The lanes in which password tries wait before they are compared.
 
     Args:
         name: of what the password opens; throttles of one name on one database share their wrong tries.
         sessions: opens the database, on first use.
-        salt: gives the salt that callers are hashed with, on first use.
-        clock: the time in seconds.
-        pause: waits some seconds; tests bring their own.
+        salt: returns the salt for hashing callers, on first use.
+        clock: returns the seconds since 1970.
+        pause: sleeps for some seconds; replaced in tests.
     """
 
     def __init__(
@@ -73,16 +73,16 @@ class LoginThrottle:
         self._devices: dict[str, _Lane] = {}
 
     def compare(self, caller: str, right: Callable[[], bool], device: str = "") -> bool:
-        """Whether a try is right, found out as slowly as the caller has deserved; blocks meanwhile.
+        """Return whether a try is right. Blocks while the try waits in its lane.
 
         Args:
-            caller: address of who tries, as far as it is known.
-            right: compares; should be costly itself, as it is all that a new caller waits for.
-            device: name of a browser that signed in before; empty: it is not known.
+            caller: network address of the client, as far as it is known.
+            right: makes the comparison; should itself be costly, as a new caller waits for nothing else.
+            device: name of a browser that signed in before; empty if unknown.
 
         Raises:
-            MaintainerError: ``too_many_tries``: too many wait already; this was no try.
-            StorageError: the database refused; a wrong try may not have been counted, and is not answered.
+            MaintainerError: ``too_many_tries``: the lane is full; the try was neither compared nor counted.
+            StorageError: the database refused; a wrong try may not have been counted, and gets no result.
         """
         known = False
         if device:
@@ -132,14 +132,14 @@ class LoginThrottle:
     def _device_lane(self, device: str) -> _Lane:
         with self._lock:
             lane = self._devices.pop(device, None) or _Lane(DEVICE_PLACES)
-            self._devices[device] = lane  # the latest last
+            self._devices[device] = lane  # the most recently used last
             while len(self._devices) > _DEVICES:
                 del self._devices[next(iter(self._devices))]
             return lane
 
 
 class _Lane:
-    """One at a time, with so many ``places`` to wait in."""
+    """A lock that admits one try at a time and holds at most ``places`` tries, the admitted one included."""
 
     def __init__(self, places: int) -> None:
         self._places = places

@@ -1,4 +1,4 @@
-"""How often something may be done in an hour, in all replicas together."""
+"""Hourly rate limits, shared by all replicas."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from smartbreed.throttle.callers import network_of
 from smartbreed.throttle.counts import count, counted
 
 _HOUR_S = 3600
-#: Uses within so many seconds are one row; a use counts for an hour and at most so much longer.
+#: Seconds of an interval whose uses share a row; a use counts for an hour and at most this much longer.
 STRETCH_S = 60
 
 
 class Rate:
-    """At most so many in an hour for each key; safe for any number of threads and processes.
+    """A limit of uses per hour for each key; safe for any number of threads and processes.
 
-    What is refused costs a read and does not count; what is allowed costs a short transaction. Hold
-    only to it what is done now and then, such as beginning a game: not each photo.
+    A refused use costs a read and does not count; an allowed one costs a short write transaction. So use it
+    only for occasional actions, such as starting a game, not for each photo.
 
     Args:
-        name: of what is limited; rates of one name on one database share their counts.
-        most: how many.
+        name: of the limit; limits of one name on one database share their counts.
+        most: maximum uses per hour and key.
         sessions: opens the database, on first use.
-        salt: gives the salt of the keys' hashes, on first use.
-        clock: the time in seconds.
+        salt: returns the salt for the hashes of the keys, on first use.
+        clock: returns the seconds since 1970.
     """
 
     def __init__(
@@ -43,16 +43,16 @@ class Rate:
         self._open, self._salt, self._clock = sessions, salt, clock
 
     def take(self, key: str) -> bool:
-        """Count one more; False when that is too many.
+        """Count one more use; return False, without counting it, if the limit is reached.
 
         Raises:
-            StorageError: the database refused; it was not counted.
+            StorageError: the database refused; the use was not counted.
         """
         hashed = hash_token(self._salt(), f"rate {self._name} {key}")
         seconds = self._clock()
         now = dt.datetime.fromtimestamp(seconds, dt.UTC)
         end = (int(seconds) // STRETCH_S + 1) * STRETCH_S + _HOUR_S
-        with read(self._open()) as session:  # a flood is refused without a place among the writers
+        with read(self._open()) as session:  # refuse a flood without taking the write lock
             if counted(session, hashed, now) >= self._most:
                 return False
         with write(self._open()) as session:
@@ -62,10 +62,10 @@ class Rate:
         return True
 
     def check(self, caller: str) -> None:
-        """`take` for the network of a caller.
+        """Call `take` for the network of a caller.
 
         Raises:
-            AccountError: ``too_many``.
+            AccountError: ``too_many``: the limit is reached.
             StorageError: the database refused.
         """
         if not self.take(network_of(caller)):

@@ -1,4 +1,4 @@
-"""Tables of what was done lately. Who did it is a salted hash: neither an address nor a name is kept."""
+"""Tables of recent uses and wrong passwords. Keys are salted hashes: no address and no name is stored."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from smartbreed.core.database import Base, UtcDateTime
 
 
 class UseCount(Base):
-    """How often one key was used, in one short stretch of time."""
+    """The number of uses of one key that expire at the same time."""
 
     __tablename__ = "use_counts"
 
-    #: Of `smartbreed.core.salt.hash_token`, 64 hex digits.
+    #: Hash from `smartbreed.core.salt.hash_token`, 64 hex digits.
     key: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
-    #: Until when these uses count; the end of the stretch, and as much later as they count.
+    #: When these uses expire: an hour after the minute of a rate's uses; for flags, the next midnight in UTC.
     counts_until: Mapped[dt.datetime] = mapped_column(UtcDateTime, primary_key=True, index=True)
     uses: Mapped[int]
 
 
 class WrongTries(Base):
-    """Wrong passwords in a row, of one caller or of one browser that signed in before."""
+    """Consecutive wrong passwords of one caller, or of one browser that signed in before."""
 
     __tablename__ = "wrong_tries"
 
-    #: As of `UseCount`.
+    #: As in `UseCount`.
     key: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
     tries: Mapped[int]
-    #: Until when the next try is slow.
+    #: Until when a further try has to wait in the slow lane.
     slow_until: Mapped[dt.datetime] = mapped_column(UtcDateTime)
-    #: When they are forgotten, unless another wrong try comes.
+    #: When the row expires, unless another wrong try comes first.
     counts_until: Mapped[dt.datetime] = mapped_column(UtcDateTime, index=True)

@@ -1,5 +1,5 @@
-"""Retraining as the app sees it: start the trainer's process, follow it, remember every run.
+"""Retraining jobs of the app: start the trainer's process, follow its progress, and list past runs.
 
-The learning itself lives in ``training/`` and runs in a process of its own; this
-package never imports it. It speaks to it through a command line, JSON lines and files.
+The training code is in ``training/`` and runs in a separate process; this package never imports it.
+The two communicate through a command line, JSON lines and files.
 """

@@ -1,4 +1,4 @@
-"""The accepted photos of this installation, compared with what the model to be retrained has learnt."""
+"""Compare the accepted photos of this installation with what the model to be retrained has learnt."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ from smartbreed.training_jobs.jobs import MODES
 
 @dataclass(frozen=True)
 class VisitorsBreed:
-    """A breed that the catalogue lacks and visitors added, or are adding.
+    """A breed that is not in the catalogue and that visitors have added, or are adding.
 
     Attributes:
+        id: breed id.
+        name: display name.
         species: ``cat``, ``dog`` or empty.
-        photos: accepted ones known here.
-        counting: those a retraining may learn from: no person gives more than a share.
-        people: how many gave them.
-        known: the model that answers can name it.
+        photos: number of photos of it that are accepted or already learnt.
+        counting: number of those that a retraining may learn from, given the cap per person.
+        people: number of people who gave the accepted photos.
+        known: True if the model that answers can name it.
     """
 
     id: str
@@ -41,19 +43,19 @@ class VisitorsBreed:
 
     @property
     def missing(self) -> int:
-        """Photos that it needs before it can be learnt."""
+        """Number of photos still missing before it can be learnt; 0 if it is known."""
         return 0 if self.known else max(0, LEAST_PICTURES - self.counting)
 
 
 class AcceptedPhotos:
-    """Counts them.
+    """Counts of accepted photos, for pages and triggers.
 
     Args:
-        settings: whose model.
-        sessions: of the database with the decisions.
-        releases: of the model repo.
-        new_breeds: breeds that decisions introduced, by id.
-        bundle: what answers now; loaded only where it is needed.
+        settings: settings that name the model.
+        sessions: sessions of the database with the decisions.
+        releases: releases of the model repo.
+        new_breeds: returns the breeds that decisions introduced, by id.
+        bundle: returns the bundle that answers now; called only when it is needed.
     """
 
     def __init__(
@@ -69,7 +71,7 @@ class AcceptedPhotos:
         self._model: tuple[str, Model] | None = None
 
     def waiting(self) -> Counter[str]:
-        """Those that were not learnt yet, by the name of the breed.
+        """Count the accepted photos that were not learnt yet, by the name of the breed.
 
         Raises:
             StorageError: the database refused.
@@ -79,7 +81,7 @@ class AcceptedPhotos:
         return Counter(pet.name or breed_name(pet.label, names) for pet in found)
 
     def needs(self) -> dict[str, Need]:
-        """Whether they are enough for a retraining, by mode; new breeds by their names.
+        """Return what each mode of retraining has and needs, with new breeds by their names.
 
         Raises:
             StorageError: the database refused.
@@ -93,7 +95,9 @@ class AcceptedPhotos:
         }
 
     def visitors_breeds(self) -> tuple[VisitorsBreed, ...]:
-        """Breeds that the catalogue lacks, by name: those that decisions introduced, and those learnt before.
+        """Return the breeds that are not in the catalogue, sorted by name.
+
+        These are the breeds that decisions introduced, and those that the model learnt before.
 
         Raises:
             StorageError: the database refused.
@@ -121,10 +125,10 @@ class AcceptedPhotos:
         return tuple(sorted(found, key=lambda one: one.name.casefold()))
 
     def _learnt(self) -> Mapping[str, str]:
-        """Of the model that would be retrained, see `parse_learnt`: the pinned one, else the newest."""
+        """Return what the model to be retrained (the pinned one, else the newest) has learnt, by key."""
         pinned = StateFile(self._settings.home_dir).read(read_source(self._settings).key).pin
         learnt = None if pinned else self._releases.learnt()
-        # Where no Hub has ever answered, what is served here is the best guess.
+        # If the Hub has never answered, the served model is the best guess.
         return self._served().learnt if learnt is None else learnt
 
     def _served(self) -> Model:

@@ -1,9 +1,13 @@
-"""One retraining on the disk: what was asked for, what its process said, how it ended.
+"""One retraining job on disk: its parameters, the output of its process, and how it ended.
 
-``SMARTBREED_HOME/retraining/jobs/<id>/`` holds ``job.json`` (what was asked for),
-``pid`` (of the process, which writes it itself), ``progress.jsonl`` and ``log.txt``
-(its stdout and stderr, straight to the disk, so that nothing is lost with the app that
-started it) and ``ended.json`` (what its parent saw of its end, if the parent lived).
+The folder ``SMARTBREED_HOME/retraining/jobs/<id>/`` holds:
+
+* ``job.json``: the parameters
+* ``pid``: the process id, written by the process itself
+* ``progress.jsonl`` and ``log.txt``: its stdout and stderr, written directly to disk, so that nothing is
+  lost if the app that started it dies
+* ``cancelled``: empty; it exists if the job was cancelled
+* ``ended.json``: the end of the process as the app saw it, if the app lived
 """
 
 from __future__ import annotations
@@ -22,38 +26,40 @@ from typing import Any
 from smartbreed.core.files import disk_errors, replace_durably, write_tmp
 from smartbreed.training_jobs.progress import Progress, fold
 
-#: Outcomes without a new model, and the sentence about each.
+#: Outcomes in which no new model was made, with the sentence for each.
 NO_MODEL = MappingProxyType(
     {
         "nothing_new": "No new model was made: nothing was accepted that the present one has not learnt.",
         "too_few": "No new model was made: too few new photos are accepted.",
     }
 )
-#: How far a retraining can be gone, as `Job.state`.
+#: Possible values of `Job.state`.
 STATES = ("running", "released", "passed", "refused", *NO_MODEL, "failed", "cancelled", "lost")
-#: What starts one, and how that reads in a sentence.
+#: What can start a retraining, with the wording for a sentence.
 TRIGGERS = {
     "hand": "started by hand",
     "count": "started by the number of accepted photos",
     "schedule": "started by the clock",
     "webhook": "started by a change of the dataset",
 }
+#: Bytes read from the end of a job's output, and from the end of its log.
 _MOST_OUTPUT = 1_000_000
 _TAIL_BYTES = 2_000
+#: Free space in bytes below which the disk counts as full.
 _FULL_DISK = 1_000_000
 
 
 @dataclass(frozen=True)
 class JobSpec:
-    """What was asked for.
+    """The parameters of a retraining.
 
     Attributes:
-        id: UTC time and a random end; sorts by time.
+        id: UTC time and a random suffix; ids sort by time.
         mode: ``head`` or ``full``.
-        publish: whether a new version that passes is published.
+        publish: whether a new version that passes the gate is published.
         trigger: a key of `TRIGGERS`.
         started_at: aware, UTC.
-        accepted: accepted photos known when it started.
+        accepted: number of accepted photos that waited when it started.
     """
 
     id: str
@@ -66,13 +72,15 @@ class JobSpec:
 
 @dataclass(frozen=True)
 class Job:
-    """A retraining as it stands at the moment it is looked at.
+    """A snapshot of a retraining.
 
     Attributes:
+        spec: its parameters.
         state: one of `STATES`.
-        sentence: what became of it, for people; empty while it runs.
-        ended_at: None while it runs.
-        stderr_tail: the end of its log, for maintainers, when it did not end well.
+        progress: its progress so far.
+        sentence: the outcome, for people; empty while it runs.
+        ended_at: when it ended; None while it runs.
+        stderr_tail: the end of its log, for maintainers, if it failed or was lost; else empty.
     """
 
     spec: JobSpec
@@ -88,7 +96,7 @@ class Job:
 
     @property
     def seconds(self) -> float:
-        """How long it has run."""
+        """Duration in seconds, until now if it is still running."""
         return max(0.0, ((self.ended_at or dt.datetime.now(dt.UTC)) - self.spec.started_at).total_seconds())
 
 
@@ -104,7 +112,7 @@ def save_spec(folder: Path, spec: JobSpec) -> None:
 
 
 def save_end(folder: Path, status: int | None) -> None:
-    """Note that the process is gone, and its exit status where it is known; never raises."""
+    """Record that the process has ended, and its exit status (None if unknown); never raises."""
     if (folder / "ended.json").exists():
         return
     values = {"status": status, "ended_at": dt.datetime.now(dt.UTC).isoformat()}
@@ -113,11 +121,12 @@ def save_end(folder: Path, status: int | None) -> None:
 
 
 def read_job(folder: Path, *, alive: bool) -> Job | None:
-    """A job as it stands now; None if the folder holds none.
+    """Return a job as it is now; None if the folder does not hold one.
 
     Args:
-        alive: whether its process lives (`smartbreed.training_jobs.job_lock.JobLock.holder`), asked
-            *before* this call, so that its last line is not missed.
+        folder: the job's folder.
+        alive: whether its process lives, according to `smartbreed.training_jobs.job_lock.JobLock.holder`;
+            ask *before* this call, so that its last line is not missed.
     """
     spec = _spec(folder)
     if spec is None:
@@ -132,7 +141,7 @@ def read_job(folder: Path, *, alive: bool) -> Job | None:
 
 
 def process_group(folder: Path) -> int | None:
-    """The trainer's process group, which is also its process id."""
+    """Return the trainer's process group, which equals its process id; None if unknown."""
     with suppress(OSError, ValueError):
         return int((folder / "pid").read_text(encoding="ascii"))
     return None
@@ -196,7 +205,7 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def _lines(path: Path) -> list[str]:
-    """Complete lines; of a flood, the last."""
+    """Return the complete lines of a file; of a very large file, only the last ones."""
     text = _end_of(path, _MOST_OUTPUT).decode(errors="replace")
     return [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
 

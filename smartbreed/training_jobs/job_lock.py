@@ -1,9 +1,9 @@
-"""One retraining at a time on this SMARTBREED_HOME, whichever process starts it and whichever dies.
+"""The lock that allows one retraining at a time on a SMARTBREED_HOME, whichever process starts it.
 
-The lock is the kernel's (``flock``) and belongs to the *trainer's* process, which
-inherits the open file: it is held exactly as long as that process lives, also when the
-app that started it has been killed, and falls the moment it is killed itself. The
-file's content says which job holds it.
+It is a kernel lock (``flock``) that belongs to the *trainer's* process, which inherits the open
+file. It is therefore held exactly as long as the trainer lives, even if the app that started it is
+killed, and it is released at once if the trainer is killed. The file's content names the job that
+holds it.
 """
 
 from __future__ import annotations
@@ -18,13 +18,15 @@ from pathlib import Path
 from smartbreed.core.files import PRIVATE_FILE, disk_errors
 
 _MAX_NAME = 200
-#: A reader holds the lock for microseconds; a starter waits that long for it.
+#: Seconds that `JobLock.take` waits: a reader holds the lock for microseconds.
 _PATIENCE_S = 0.5
 
 
 class JobLock:
-    """Args:
-    path: the lock file; its folder must exist.
+    """The lock file of a home's retrainings.
+
+    Args:
+        path: the lock file; its folder must exist.
     """
 
     def __init__(self, path: Path) -> None:
@@ -32,12 +34,12 @@ class JobLock:
 
     @contextmanager
     def take(self, job: str) -> Iterator[int | None]:
-        """Try to become the holder for `job`.
+        """Try to acquire the lock for `job`.
 
         Yields:
-            A file descriptor to hand to the child, which keeps the lock as long as any
-            process has it open; None when another job holds it. Ours is closed at the
-            end of the block.
+            A file descriptor for the child to inherit; the lock is held as long as any process
+            has it open. None if another job holds the lock. This process closes the descriptor
+            at the end of the block.
 
         Raises:
             StorageError: the disk refused.
@@ -56,13 +58,13 @@ class JobLock:
             os.close(descriptor)
 
     def holder(self) -> str | None:
-        """The job that runs now, in whatever process; None when none does."""
+        """Return the id of the running job, whichever process started it; None if none is running."""
         try:
             descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             return None
         try:
-            # Shared, so that any number can look at once.
+            # Shared, so that any number of readers can check at once.
             if _lock(descriptor, fcntl.LOCK_SH, 0.0):
                 return None
             return os.pread(descriptor, _MAX_NAME, 0).decode(errors="replace")

@@ -1,8 +1,8 @@
-"""Retrainings of this SMARTBREED_HOME: start one, look at it from any process, stop it, list them all.
+"""Manage the retrainings of a SMARTBREED_HOME: start, watch, cancel and list them, from any process.
 
-Nothing here depends on who started a job: state lies in files and in the kernel's
-lock, so an app that comes back after ``kill -9`` finds the trainer that went on
-without it, and two apps on one home never start two.
+All state is in files and in a kernel lock, so it does not matter which process started a job. An app
+that restarts after ``kill -9`` finds the trainer that is still running, and two apps on one home never
+run two trainers at once.
 """
 
 from __future__ import annotations
@@ -31,11 +31,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MODES = ("head", "full")
-#: Stages in which the trainer may be writing to the Hub: cutting it off there would leave half a release.
+#: Stages in which the trainer may be writing to the Hub: killing it there would leave half a release.
 PUBLISHING = ("export", "publish")
+#: Jobs whose folders are kept, the newest ones.
 _KEPT = 50
 _POLL_S = 0.5
-#: A trainer that prints more than this, in bytes, has gone mad; it is stopped before it fills the disk.
+#: Most bytes of output: a trainer that prints more is faulty and is stopped before it fills the disk.
 _FLOOD = 50_000_000
 
 
@@ -43,8 +44,8 @@ class Jobs:
     """The interface to retrainings; safe for any number of threads and processes.
 
     Args:
-        settings: whose ``home_dir`` holds everything.
-        command: instead of ``python -m training.retrain``.
+        settings: settings whose ``home_dir`` holds the jobs.
+        command: command to run instead of ``python -m training.retrain``.
     """
 
     def __init__(self, settings: Settings, command: Sequence[str] | None = None) -> None:
@@ -54,18 +55,24 @@ class Jobs:
         self._job_lock = JobLock(settings.home_dir / "retraining" / "lock")
         self._guard = threading.Lock()
         self._watched: dict[str, threading.Thread] = {}
-        #: Called with the job after each end that this process sees; must not raise.
+        #: Called with each job that this process sees end; exceptions are only logged.
         self.on_end: list[Callable[[Job], None]] = []
 
     def start(
         self, mode: str = "head", *, publish: bool = True, trigger: str = "hand", accepted: int = 0
     ) -> Job:
-        """Start a retraining in a process of its own and return at once.
+        """Start a retraining in a separate process and return at once.
+
+        Args:
+            mode: one of `MODES`.
+            publish: whether a version that passes the gate is published.
+            trigger: a key of `smartbreed.training_jobs.job.TRIGGERS`.
+            accepted: accepted photos known now; recorded with the job.
 
         Raises:
-            RequestError: no such mode.
-            UnavailableError: ``retraining_running`` (409) when one runs already, in whatever process;
-                ``not_installed`` when there is no trainer.
+            RequestError: unknown mode or trigger.
+            UnavailableError: ``retraining_running`` (409) if one is running already, whichever process
+                started it; ``not_installed`` if the trainer's packages are missing.
             StorageError: the disk refused; nothing runs.
         """
         if mode not in MODES or trigger not in TRIGGERS:
@@ -102,7 +109,7 @@ class Jobs:
         return job
 
     def check_free(self) -> None:
-        """Fail at once where `start` would fail too, because one runs.
+        """Fail if `start` would fail because a retraining is running.
 
         Raises:
             UnavailableError: ``retraining_running`` (409).
@@ -111,24 +118,24 @@ class Jobs:
             raise _busy()
 
     def current(self) -> Job | None:
-        """The job that runs now, started by any process."""
+        """Return the running job, whichever process started it; None if there is none."""
         name = self._job_lock.holder()
         return read_job(self._folder / name, alive=True) if name and _is_name(name) else None
 
     def get(self, job_id: str) -> Job | None:
-        """One job as it stands now."""
+        """Return a job as it is now; None if there is no such job."""
         if not _is_name(job_id):
             return None
         alive = self._job_lock.holder() == job_id
         return read_job(self._folder / job_id, alive=alive)
 
     def latest(self) -> Job | None:
-        """The job that started last, running or not."""
+        """Return the job that started last, running or not; None if there is none."""
         found = self.recent(1)
         return found[0] if found else None
 
     def recent(self, limit: int = _KEPT) -> list[Job]:
-        """Jobs, newest first."""
+        """Return the latest jobs, newest first, at most `limit`."""
         holder = self._job_lock.holder()
         jobs: list[Job] = []
         for name in self._names():
@@ -139,11 +146,17 @@ class Jobs:
         return jobs
 
     def cancel(self, grace_s: float = GRACE_S) -> bool:
-        """Stop what runs now, unless it is publishing already; False when nothing runs."""
+        """Ask the running job to stop, and kill it later if it does not; return False if none is running.
+
+        A job that is publishing gets `smartbreed.training_jobs.process.PUBLISHING_S` longer to finish.
+
+        Args:
+            grace_s: seconds before it is killed.
+        """
         name = self._job_lock.holder()
         if not name or not _is_name(name):
             return False
-        with suppress(OSError):  # stopping matters more than remembering why
+        with suppress(OSError):  # stop it even if the reason cannot be recorded
             (self._folder / name / "cancelled").touch()
 
         def publishes() -> bool:
@@ -154,9 +167,9 @@ class Jobs:
         return True
 
     def adopt(self) -> Job | None:
-        """Watch the job that runs now, as if started here: after a restart of the app.
+        """Watch the running job as if it had been started here, after a restart of the app; return it.
 
-        What trainers left behind that were killed meanwhile goes.
+        Also remove the work folders of trainers that were killed meanwhile.
         """
         remove_leftovers(self.settings.home_dir)
         job = self.current()
@@ -167,8 +180,12 @@ class Jobs:
     def wait(self, job_id: str, timeout: float | None = None) -> Job | None:
         """Wait until a job watched here has ended and all listeners were called.
 
+        Args:
+            job_id: the job.
+            timeout: most seconds to wait; None for no limit.
+
         Returns:
-            The job as it stands then.
+            The job as it is then; None if there is no such job.
         """
         with self._guard:
             thread = self._watched.get(job_id)
@@ -177,7 +194,7 @@ class Jobs:
         return self.get(job_id)
 
     def close(self, grace_s: float = GRACE_S) -> None:
-        """Stop what this process started or adopted, as the app itself is stopped."""
+        """Stop the job that this process started or adopted, because the app is stopping."""
         with self._guard:
             watched = dict(self._watched)
         if self._job_lock.holder() in watched:
@@ -196,7 +213,7 @@ class Jobs:
             thread.start()
 
     def _follow(self, name: str, process: subprocess.Popen[bytes] | None) -> None:
-        """Wait for the end of a job, note it and call all listeners."""
+        """Wait for the end of a job, record it and call all listeners."""
         folder = self._folder / name
         status: int | None = None
         flooded = False
@@ -213,7 +230,7 @@ class Jobs:
                 flooded = True
                 log.error("the retraining printed over %d bytes and is stopped", _FLOOD)
                 stop(folder, lambda: self._job_lock.holder() == name, 2.0)
-        if process is not None and self._job_lock.holder() == name:  # helpers it left behind
+        if process is not None and self._job_lock.holder() == name:  # child processes it left behind
             stop(folder, lambda: self._job_lock.holder() == name, 1.0).join()
         save_end(folder, status)
         remove_leftovers(self.settings.home_dir)

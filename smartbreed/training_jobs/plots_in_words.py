@@ -1,7 +1,7 @@
-"""What the pictures of a report show, in words, for those who cannot see them.
+"""Text alternatives for the plots in a report, for people who cannot see them.
 
-From ``report.json``, which the trainer draws them from too. The trainer draws each picture once, before it is
-known who looks at it, so the letters in it are English; these words are in the language of the page.
+The text comes from ``report.json``, from which the trainer draws the plots. Labels inside a plot are always
+English, because it is drawn once for all readers; the text is in the language of the page.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any
 
 from smartbreed.i18n import gettext, mark
 
-#: Versions, and groups that changed, which are named; a longer list is not listened to.
+#: Most versions, and most groups per state, that are named; a longer list is tedious to listen to.
 _MOST = 12
-#: What was found of a group → how that is said; what is not worse is counted.
+#: State of a group → sentence; groups that did not get worse are only counted.
 _STATES = {
     "worse": mark("%(number)s got worse: %(named)s."),
     "open": mark("%(number)s lost more than is allowed, which chance may explain: %(named)s."),
@@ -23,19 +23,19 @@ _STATES = {
 
 
 def in_words(picture: str, values: dict[str, Any]) -> str:
-    """What a picture shows.
+    """Describe a plot in sentences.
 
     Args:
-        picture: its file's name without the ending.
-        values: ``report.json``.
+        picture: name of its file without the suffix.
+        values: content of ``report.json``.
 
     Returns:
-        Sentences; empty for a picture that is not known, or where the report lacks what it was drawn from.
+        Sentences; empty if the plot is unknown or the report lacks its data.
     """
     describe = _PICTURES.get(picture)
     if describe is None:
         return ""
-    # A report of another version of the trainer may lack something; then the picture's title has to do.
+    # A report from another version of the trainer may lack something; then only the title is shown.
     with suppress(KeyError, TypeError, ValueError, AttributeError):
         return " ".join(describe(values))
     return ""

@@ -1,4 +1,4 @@
-"""Start the trainer's process, and stop it."""
+"""Start and stop the trainer's process."""
 
 from __future__ import annotations
 
@@ -22,39 +22,45 @@ if TYPE_CHECKING:
 
 #: The folder that holds both `smartbreed` and `training`.
 ROOT = Path(__file__).resolve().parents[2]
-#: What the trainer has no business with.
+#: Secrets of the app that the trainer does not get.
 _SECRETS = (
     "SMARTBREED_MAINTAINER_PASSWORD",
     "SMARTBREED_WEBHOOK_SECRET",
     "SMARTBREED_SALT",
     "SMARTBREED_DATABASE_URL",
 )
-#: Visitors come first: the trainer gets what the app leaves over.
+#: Niceness of the trainer, so that it gets only the CPU time that the app leaves over.
 _NICENESS = 10
-#: After a polite request to stop, seconds until it is killed.
+#: Seconds between SIGTERM and SIGKILL.
 GRACE_S = 15.0
-#: And as long again as a release may take that is on its way to the Hub.
+#: Further seconds that a trainer gets to finish publishing a release.
 PUBLISHING_S = 120.0
 
 
 def trainer_command() -> list[str]:
-    """How the trainer is started.
+    """Return the command that starts the trainer.
 
     Raises:
-        UnavailableError: what it needs is not installed here.
+        UnavailableError: the packages that it needs are not installed.
     """
     require("train", "On this server, retraining needs")
     return [sys.executable, "-m", "training.retrain"]
 
 
 def spawn(command: Sequence[str], folder: Path, settings: Settings, lock: int) -> subprocess.Popen[bytes]:
-    """Start `command` with its output in `folder`; it keeps the lock, and lives on without us.
+    """Start `command` as a process that holds the lock and outlives the app.
+
+    Args:
+        command: the command to run.
+        folder: the job's folder, which gets its output and its process id.
+        settings: settings to pass on in its environment.
+        lock: descriptor of the lock file, which the process inherits.
 
     Raises:
         StorageError: the disk or the system refused; nothing runs.
     """
-    # The shell becomes the trainer; before that it notes the process id, so that a job can be
-    # stopped even if we die at this moment.
+    # The shell writes the process id and then becomes the trainer, so that a job can be stopped
+    # even if the app dies at this moment.
     wrapped = ["/bin/sh", "-c", 'echo $$ > "$0" && exec "$@"', str(folder / "pid"), *command]
     with (
         disk_errors("The retraining could not start"),
@@ -77,7 +83,7 @@ def spawn(command: Sequence[str], folder: Path, settings: Settings, lock: int) -
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """Ours with the settings as they are in force here, without what is secret to the app."""
+    """Return the trainer's environment: the app's, with the settings in force and without its secrets."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -90,7 +96,7 @@ def environment(settings: Settings) -> dict[str, str]:
     for name in ("base_dataset", "model"):
         folder = expanded(getattr(settings, name))
         if getattr(settings, name) and folder.is_dir():
-            kept[f"SMARTBREED_{name.upper()}"] = str(folder.absolute())  # the trainer works elsewhere
+            kept[f"SMARTBREED_{name.upper()}"] = str(folder.absolute())  # the trainer runs elsewhere
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {
         **kept,
@@ -110,12 +116,14 @@ def stop(
     """Ask the job's processes to stop, and kill them later if they do not.
 
     Args:
-        runs: whether the job holds the lock; only then its process group surely exists and is
-            no other process's.
-        publishes: whether it is past the point of no return; then it gets `PUBLISHING_S` more.
+        folder: the job's folder.
+        runs: returns whether the job holds the lock; only then is its process group sure to exist and to
+            be its own.
+        grace_s: seconds before the processes are killed.
+        publishes: returns whether the job is publishing; then it gets up to `PUBLISHING_S` more.
 
     Returns:
-        The thread that waits for them; joined, they are gone.
+        The thread that waits for the processes; once it has ended, they have stopped or were killed.
     """
     _signal(folder, signal.SIGTERM)
 

@@ -1,8 +1,7 @@
-"""The JSON lines of a retraining, as the trainer prints them on stdout, folded into one picture.
+"""Parse the JSON lines that the trainer prints on stdout into the progress of a retraining.
 
-The trainer is another program and may be a newer one: a line that is no JSON is
-passed over and kept for the maintainer to see, and an unknown stage is
-shown under its own name.
+The trainer is a separate program and may be newer than the app. A line that is not JSON is kept
+only for the maintainer to see, and an unknown stage is shown under its own name.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from typing import Any
 
 from smartbreed.breeds.catalogue import get_breed
 
-#: The stages of a retraining in their order, and what each does in a person's words.
+#: The stages of a retraining in order, each with a title for people.
 STAGES = MappingProxyType(
     {
         "read": "Read the accepted photos",
@@ -28,7 +27,7 @@ STAGES = MappingProxyType(
         "publish": "Publish it",
     }
 )
-#: Longer lines are no progress of ours.
+#: Longest line that is parsed, in characters.
 MAX_LINE = 65_536
 _MAX_TEXT = 500
 _MAX_STRAY = 5
@@ -37,13 +36,13 @@ _MAX_STAGES = 20
 
 @dataclass(frozen=True)
 class Step:
-    """One stage.
+    """One stage of a retraining and its progress.
 
     Attributes:
-        name: as the trainer calls it.
-        title: what it does, for people.
+        name: the trainer's name of the stage.
+        title: what the stage does, for people.
         state: ``waiting``, ``active``, ``done`` or ``stopped``.
-        share: how much of it is done, 0…1; None while it is not known.
+        share: share that is done, 0…1; None if unknown.
     """
 
     name: str
@@ -54,16 +53,22 @@ class Step:
 
 @dataclass(frozen=True)
 class Result:
-    """The last line of a retraining that came to its end, whether or not the gate let it pass.
+    """The last line of a retraining that finished, whether or not it passed the gate.
 
     Attributes:
-        learnt: ids of the breeds with anything new.
-        learnt_names: what people call them.
-        took: newly accepted samples it learnt from or was evaluated on; None where an older trainer
-            does not say.
-        outcome: ``published``, ``passed``, ``refused``; ``nothing_new`` or ``too_few`` where no new model
-            was made. Empty from an older trainer.
-        undecided: sentences about what the comparison could not decide for lack of pictures.
+        passed: True if the new model passed the gate.
+        published: True if it was published.
+        version: the new version; empty if there is none.
+        revision: its revision on the Hub; empty if there is none.
+        learnt: ids of the breeds with new samples.
+        learnt_names: their names.
+        reasons: one sentence for each check of the gate, passed or not, and further remarks.
+        report: path of the report folder.
+        took: number of newly accepted samples that it learnt from or was evaluated on; None if an older
+            trainer does not report it.
+        outcome: ``published``, ``passed`` or ``refused``; ``nothing_new`` or ``too_few`` if no new model
+            was made; empty from an older trainer.
+        undecided: sentences about checks that could not be decided for lack of pictures.
     """
 
     passed: bool
@@ -81,13 +86,13 @@ class Result:
 
 @dataclass
 class Progress:
-    """What the lines said so far.
+    """The progress according to the lines so far.
 
     Attributes:
-        message: the latest sentence of the trainer.
-        result: set by the last line of a run that came to its end.
-        error: the trainer's own words when it gave up.
-        stray: the last lines that were no progress.
+        message: the trainer's latest message.
+        result: the result; None until a run that finishes prints it as its last line.
+        error: the trainer's error message if it failed; else empty.
+        stray: the last few lines that could not be parsed.
     """
 
     message: str = ""
@@ -99,11 +104,11 @@ class Progress:
 
     @property
     def stage(self) -> str:
-        """The stage it is in, or was in when it ended; empty before the first line."""
+        """The current stage, or the last one if the run has ended; empty before the first line."""
         return self._now
 
     def take(self, line: str) -> None:
-        """Fold one line in. Never raises, whatever the line holds."""
+        """Process one line. Never raises, whatever the line holds."""
         values = _object(line)
         stage = _text(values.get("stage")) if values else ""
         if values is None or not stage:
@@ -124,10 +129,10 @@ class Progress:
             self.message = _text(values.get("message"))
 
     def steps(self, ended: bool = False) -> list[Step]:
-        """Every stage in order, those only the trainer knows after the ones it came behind.
+        """Return all stages in order; an unknown stage comes after the one that the trainer ran before it.
 
         Args:
-            ended: nothing more will come, so no stage is active.
+            ended: True if the process has ended, so that no stage is active.
         """
         names = list(STAGES)
         for place, name in enumerate(self._seen):
@@ -147,7 +152,7 @@ class Progress:
 
 
 def fold(lines: Iterable[str]) -> Progress:
-    """All lines of a run at once."""
+    """Return the progress after all lines of a run."""
     progress = Progress()
     for line in lines:
         progress.take(line)
@@ -155,7 +160,7 @@ def fold(lines: Iterable[str]) -> Progress:
 
 
 def title_of(stage: str) -> str:
-    """What a stage does; for an unknown one, its own name."""
+    """Return the title of a stage; for an unknown stage, its own name."""
     return STAGES.get(stage) or stage.replace("_", " ").strip().capitalize() or "Something else"
 
 
@@ -190,7 +195,7 @@ def _share(done: object, of: object) -> float | None:
 
 def _result(values: dict[str, Any]) -> Result:
     learnt, names = _texts(values.get("learnt")), _texts(values.get("learnt_names"))
-    if len(names) != len(learnt):  # an older trainer says only ids
+    if len(names) != len(learnt):  # an older trainer reports only ids
         names = tuple(get_breed(breed).name for breed in learnt)
     return Result(
         passed=values.get("passed") is True,

@@ -1,4 +1,4 @@
-"""What a retraining left in its report folder, as far as a page can show it."""
+"""Read the report folder of a retraining: its JSON and the plots that a page can show."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _MOST_BYTES = 2_000_000
 
 @dataclass(frozen=True)
 class Report:
-    """A report folder.
+    """The content of a report folder.
 
     Attributes:
-        name: of the folder, the UTC time it was begun.
-        values: ``report.json``; empty where it cannot be read.
-        plots: title and PNG file of each picture.
+        name: name of the folder, which is the UTC time at which the retraining started.
+        values: content of ``report.json``; empty if it cannot be read.
+        plots: title and PNG file of each plot.
     """
 
     name: str
@@ -29,11 +29,11 @@ class Report:
 
 
 def read_report(home: Path, folder: str) -> Report | None:
-    """The report a job named in its result; None if it is not one of this home's.
+    """Read the report that a job names in its result; None if this home has no such report.
 
     Args:
         home: SMARTBREED_HOME.
-        folder: as the trainer said; only its last part counts, so it cannot lead elsewhere.
+        folder: path as the trainer reported it; only its last part is used, so it cannot lead elsewhere.
     """
     name = Path(folder).name
     path = home / "retraining" / name
@@ -47,7 +47,7 @@ def read_report(home: Path, folder: str) -> Report | None:
 
 
 def reports(home: Path, limit: int = 50) -> list[Report]:
-    """Every finished retraining of this home, newest first."""
+    """Return the reports of this home's finished retrainings, newest first, at most `limit`."""
     with suppress(OSError):
         names = sorted(
             (path.parent.name for path in (home / "retraining").glob("*/report.json")), reverse=True

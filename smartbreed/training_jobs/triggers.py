@@ -1,10 +1,10 @@
-"""What starts a retraining without a hand: enough newly accepted photos, the clock, or a push.
+"""Automatic triggers of a retraining: enough newly accepted photos, a schedule, or a push to the dataset.
 
-The first two count the decisions of this app; the Hub's webhook on the dataset repo only makes it
-count at once. Where SMARTBREED_RETRAIN_ON_PUSH asks for it, the webhook is a trigger of its own:
-`DatasetChanges` then looks into the dataset repo, to which other apps and people publish too. Shards never
-change once they are published: new decisions are those in files that were not there at the revision the
-last attempt read, and those files are small.
+The first two count the decisions in this app's database; for them, the Hub's webhook on the dataset repo only
+makes the app count at once. With SMARTBREED_RETRAIN_ON_PUSH, the webhook is a trigger of its own:
+`DatasetChanges` then reads the dataset repo, to which other apps and people publish too. A published shard
+never gains rows, so new decisions are in files that did not exist at the revision that the last attempt read;
+those files are small.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
 
     from smartbreed.training_jobs.jobs import Jobs
 
-#: After an attempt that broke off, a push waits this long.
+#: How long a push waits after an attempt that failed or was lost.
 _PAUSE = dt.timedelta(hours=1)
-#: A larger file of decisions is none of ours.
+#: Largest file of decisions that is read, in bytes; valid shards are smaller.
 _MOST_BYTES = 100_000_000
 
 
 class DatasetChanges:
-    """Remembers that there was a push until it has been looked at.
+    """Remembers a push to the dataset repo until it was checked.
 
     Args:
-        jobs: what has run on this home.
+        jobs: the retrainings of this home.
     """
 
     def __init__(self, jobs: Jobs) -> None:
@@ -46,19 +46,20 @@ class DatasetChanges:
         self._reported = False
 
     def reported(self) -> None:
-        """The webhook says that the dataset repo has changed."""
+        """Remember that the webhook reported a change of the dataset repo."""
         self._reported = True
 
     def due(self, last: Job | None, now: dt.datetime) -> bool:
-        """Whether a push should start a retraining now; asks the Hub only after a push.
+        """Return whether a push should start a retraining now; asks the Hub only after a push.
 
         Args:
-            last: the retraining before; while it runs, or shortly after it broke off, nothing is due
-                and the push is remembered.
-            now: aware.
+            last: the last retraining. While it runs, and for an hour after it failed or was lost, nothing
+                is due and the push stays remembered.
+            now: current time, aware.
 
         Raises:
-            HubCallError, StorageError: the Hub cannot be asked or the disk refused; the push is remembered.
+            HubCallError, StorageError: the Hub cannot be asked or the disk refused; the push stays
+                remembered.
         """
         if not self._reported or (last is not None and last.running):
             return False
@@ -72,7 +73,7 @@ class DatasetChanges:
             raise
 
     def _read_last(self) -> str:
-        """The revision that the last attempt read which came to its end; empty when there is none."""
+        """Return the dataset revision that the last finished attempt read; empty if there is none."""
         for job in self._jobs.recent():
             result = job.progress.result
             report = read_report(self._jobs.settings.home_dir, result.report) if result else None
@@ -101,7 +102,7 @@ class DatasetChanges:
 
 
 def _decisions(api: HfApi, repo: str, revision: str) -> set[str]:
-    """Paths of the files with decisions; none of a revision that is not there any more."""
+    """Return the paths of files with decisions; none for a revision that no longer exists."""
     from smartbreed.hub.client import list_files
 
     if not revision:
@@ -118,7 +119,7 @@ def _decisions(api: HfApi, repo: str, revision: str) -> set[str]:
 
 
 def _accepts(path: Path) -> bool:
-    """Whether a shard accepts anything; what is no shard of ours does not."""
+    """Return whether a shard contains an accepting decision; False for a file that is not a valid shard."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -135,9 +136,9 @@ def _accepts(path: Path) -> bool:
 log = logging.getLogger(__name__)
 
 _CHECK_EVERY_S = 60.0
-#: As long after a release, the list of releases may still be that of before.
+#: How long after a release the list of releases may still lack it.
 _RELEASE_LAG = dt.timedelta(seconds=30)
-#: After one that broke off, not through lack of photos, the next may come without new ones.
+#: Pause after a retraining that failed or was lost, before the same photos are tried again.
 _RETRY = dt.timedelta(hours=1)
 
 
@@ -151,20 +152,20 @@ def due(
     asked: bool = False,
     fewest: int | None = None,
 ) -> str | None:
-    """Whether a retraining should start by itself.
+    """Decide whether a retraining should start automatically.
 
     Args:
-        waiting: accepted photos that no version has learnt from.
-        last: the retraining before, whatever became of it.
-        after: newly accepted photos that start one; 0: never.
-        every_h: hours between two; 0: never.
-        now: aware.
-        asked: a webhook made us look.
-        fewest: the lowest that `waiting` was since the last one ended, as far as was looked.
+        waiting: number of accepted photos that no version has learnt from.
+        last: the last retraining, whatever its outcome; None if there is none.
+        after: number of newly accepted photos that starts a retraining; 0 means never.
+        every_h: hours between two retrainings; 0 means never.
+        now: current time, aware.
+        asked: True if a webhook caused this check.
+        fewest: the lowest value of `waiting` seen since the last retraining ended; None if unknown.
 
     Returns:
         The trigger's name (a key of `smartbreed.training_jobs.job.TRIGGERS`), or None. Nothing is due
-        without a photo that the last attempt did not have: the same ones would be refused again.
+        without a photo that the last attempt did not have, since the same photos would be refused again.
     """
     if last is not None and (
         last.running or (last.state == "released" and now - (last.ended_at or now) < _RELEASE_LAG)
@@ -181,8 +182,12 @@ def due(
 
 
 def _already_tried(last: Job | None, now: dt.datetime) -> int:
-    """Of the waiting photos, those the last attempt had: refused, or passed over in a version that was
-    released (over one person's share, or of a breed with too few)."""
+    """Return how many of the waiting photos the last attempt had already.
+
+    An attempt without a release counts with all its photos; one that failed or was lost does so for an
+    hour only. A release counts with the photos that it left out: they exceeded one person's share, or
+    their breed had too few.
+    """
     if last is None:
         return 0
     if last.state in ("failed", "lost"):
@@ -194,14 +199,15 @@ def _already_tried(last: Job | None, now: dt.datetime) -> int:
 
 
 class Triggers(PeriodicTask):
-    """Looks from time to time, in a thread of its own; does nothing unless a trigger is set.
+    """A thread that periodically checks the triggers; it does not run unless a trigger is set.
 
     Args:
-        jobs: what has run.
-        waiting: counts accepted photos that no version has learnt from; may raise.
-        start: starts one, given the trigger's name; may raise.
+        jobs: the retrainings of this home.
+        waiting: counts the accepted photos that no version has learnt from; may raise.
+        start: starts a retraining, given the trigger's name; may raise.
         after: as for `due`.
         every_h: as for `due`.
+        check_every_s: seconds between two checks.
     """
 
     def __init__(
@@ -223,14 +229,14 @@ class Triggers(PeriodicTask):
 
     @property
     def active(self) -> bool:
-        """Whether anything but a hand can start a retraining."""
+        """True if a retraining can start automatically."""
         return bool(self._after or self._every_h or self._dataset_changes)
 
     def start(self, *, on_push: bool = False) -> None:
-        """Begin to look.
+        """Start the thread if a trigger is set.
 
         Args:
-            on_push: whether a push to the dataset repo starts a retraining by itself.
+            on_push: whether a push to the dataset repo is a trigger of its own.
         """
         if on_push and self._dataset_changes is None:
             self._dataset_changes = DatasetChanges(self._jobs)
@@ -238,7 +244,7 @@ class Triggers(PeriodicTask):
             super().start()
 
     def check_soon(self) -> bool:
-        """A webhook reported a change: look now. False when no such change starts a retraining here."""
+        """Check now, as a webhook reported a change; return False if no change can start a retraining."""
         if not (self._after or self._dataset_changes) or not self.started:
             return False
         if self._dataset_changes is not None:
@@ -248,7 +254,7 @@ class Triggers(PeriodicTask):
         return True
 
     def check(self) -> Job | None:
-        """Look once; start what is due. Never raises."""
+        """Check the triggers once, and start and return a retraining if one is due. Never raises."""
         asked, self._asked = self._asked, False
         try:
             last = self._jobs.latest()
@@ -267,8 +273,8 @@ class Triggers(PeriodicTask):
     def _counted(self, last: Job | None, now: dt.datetime, asked: bool) -> str | None:
         waiting = self._waiting()
         since = "" if last is None or last.running else last.spec.id
-        # Fewer than the last attempt had: another machine has learnt them, or they were taken back.
-        # What comes on top of those is new.
+        # The number drops if another machine has learnt from some photos, or if some were withdrawn.
+        # Only what exceeds the lowest number since then is new.
         self._fewest = min(self._fewest, waiting) if since == self._since else waiting
         self._since = since
         return due(

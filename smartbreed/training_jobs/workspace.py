@@ -1,9 +1,9 @@
-"""Where a retraining works: a folder with photographs in it, which goes with the retraining.
+"""The work folder of a retraining, which holds photographs and is removed when the retraining ends.
 
-Everything that a trainer copies, cuts or decodes lies in ``SMARTBREED_HOME/retraining/work/``,
-whichever library writes it. The trainer removes its folder at every end of its own; of one that
-was killed, the app does when it sees the end, at its next start and before the next retraining.
-What stays is the report folder ``retraining/<time>/``, without photographs.
+Everything that a trainer copies, crops or decodes is under ``SMARTBREED_HOME/retraining/work/``,
+whichever library writes it. The trainer removes its folder however it ends, unless it is killed. In that
+case the app removes it: when it sees the end, at its next start, and before the next retraining.
+Only the report folder ``retraining/<time>/`` stays; it holds no photographs.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from smartbreed.training_jobs.job_lock import JobLock
 log = logging.getLogger(__name__)
 
 _PREFIX = "run-"
-#: What trainers up to version 0.1 left in a report folder.
+#: Patterns of files that trainers up to version 0.1 left in a report folder.
 _EARLIER = ("data", "run", "tmp*")
 
 
 @contextmanager
 def workspace(home: Path) -> Iterator[Path]:
-    """The work folder of this process, which is to be a trainer; also its folder for temporary files.
+    """Make the work folder of this trainer process and use it for temporary files too; remove it at the end.
 
     Args:
         home: SMARTBREED_HOME.
@@ -41,7 +41,7 @@ def workspace(home: Path) -> Iterator[Path]:
     before = tempfile.tempdir, os.environ.get("TMPDIR")
     with scratch_folder(parent, _PREFIX) as folder:
         (folder / "tmp").mkdir()
-        # Ours and every library's, in this process and in those it starts.
+        # For all temporary files, those of libraries included, in this process and its children.
         tempfile.tempdir = os.environ["TMPDIR"] = str(folder / "tmp")
         try:
             yield folder
@@ -54,9 +54,9 @@ def workspace(home: Path) -> Iterator[Path]:
 
 
 def remove_leftovers(home: Path) -> int:
-    """Remove what trainers have left behind that are gone; how many folders went. Never raises."""
+    """Remove what ended trainers left behind; return the number of removed folders. Never raises."""
     swept = sweep(_parent(home), _PREFIX)
-    if JobLock(home / "retraining" / "lock").holder() is None:  # else it may be a trainer of version 0.1
+    if JobLock(home / "retraining" / "lock").holder() is None:  # the holder may be a trainer of version 0.1
         with suppress(OSError):
             for report in sorted((home / "retraining").glob("[0-9]*Z")):
                 swept += _clear_earlier(report)
@@ -68,7 +68,7 @@ def remove_leftovers(home: Path) -> int:
 def _clear_earlier(report: Path) -> int:
     gone = 0
     with suppress(OSError):
-        unpublished = report / "run" / "bundle"  # it may have passed, after hours
+        unpublished = report / "run" / "bundle"  # keep it: it may have passed the gate, after hours
         if (unpublished / "config.json").is_file() and not (report / "bundle").exists():
             unpublished.replace(report / "bundle")
         for pattern in _EARLIER:

@@ -1,4 +1,4 @@
-"""The server, its interfaces and pages."""
+"""The web server with its APIs and pages."""
 
 from smartbreed.web.gradio_import import write_no_stubs
 

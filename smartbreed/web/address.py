@@ -1,4 +1,4 @@
-"""Where the server listens, and under which prefix a proxy serves it."""
+"""The address the server listens on, and the URL prefix under which a proxy serves it."""
 
 from __future__ import annotations
 
@@ -16,62 +16,65 @@ PORT = 7860
 
 @dataclass(frozen=True)
 class Address:
-    """Where to listen."""
+    """The host and port to listen on."""
 
     host: str
     port: int
 
     @property
     def url(self) -> str:
-        """How it is reached on this machine."""
+        """The URL at which this machine reaches the server."""
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)
         return f"http://{host}:{self.port}"
 
 
 def root() -> str:
-    """Where the front page is for a browser, with a slash at its end: a proxy may serve us under a prefix."""
+    """Return the path of the front page as browsers see it, with a trailing slash.
+
+    It is ``/`` unless a proxy serves the app under a prefix (``GRADIO_ROOT_PATH``).
+    """
     return urlsplit(os.environ.get("GRADIO_ROOT_PATH", "")).path.rstrip("/") + "/"
 
 
 def below_root(base: str) -> str:
-    """An address of this app as browsers know it: with the prefix, unless it has it already.
+    """Append the proxy's prefix to the app's base URL, unless it already ends with it.
 
     Args:
-        base: without a slash at its end.
+        base: URL without a trailing slash.
     """
     prefix = root().rstrip("/")
     return base if prefix and base.endswith(prefix) else base + prefix
 
 
 def prefixed(path: str) -> str:
-    """A path of ours, as a browser behind the proxy asks for it; one that has the prefix stays."""
+    """Put the proxy's prefix before one of the app's paths, unless it is already there."""
     return path if path.startswith(root()) else root() + path.lstrip("/")
 
 
-#: Where markup names an address of ours.
+#: Matches the attributes in markup that hold a path of this app.
 _LINK = re.compile(r'(?<=\s)((?:href|src|action|formaction|poster|data-[a-z-]+)=")(/(?!/)[^"]*)')
 
 
 def prefixed_links(markup: str) -> str:
-    """Markup whose addresses keep the prefix."""
+    """Put the proxy's prefix before every path of this app in markup."""
     if root() == "/":
         return markup
     return _LINK.sub(lambda found: found[1] + prefixed(found[2]), markup)
 
 
 def read_address(host: str | None = None, port: int | None = None) -> Address:
-    """The address that ``GRADIO_SERVER_NAME`` and ``GRADIO_SERVER_PORT`` ask for.
+    """Read the address to listen on from ``GRADIO_SERVER_NAME`` and ``GRADIO_SERVER_PORT``.
 
-    A Hugging Face Space is reached from outside its container, so there the default
-    is every interface. What is given goes before both.
+    Arguments take precedence over these variables. The default host is 127.0.0.1, or every interface on a
+    Hugging Face Space, which is reached from outside its container.
 
     Raises:
-        SettingError: the port is no port.
+        SettingError: the port is not a number from 1 to 65535.
     """
     text = os.environ.get("GRADIO_SERVER_PORT", str(PORT)) if port is None else str(port)
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65_535):
         raise SettingError(f"GRADIO_SERVER_PORT: a port is a number from 1 to 65535. Received: {text!r}")
-    # Gradio reads the variable itself when it is imported.
+    # Gradio itself reads this variable when it is imported.
     os.environ["GRADIO_SERVER_PORT"] = text
     host = (
         host
@@ -82,10 +85,12 @@ def read_address(host: str | None = None, port: int | None = None) -> Address:
 
 
 def check_free(address: Address) -> None:
-    """Fail at once where `launch` would fail too, but only after seconds of importing.
+    """Check that the address can be used.
+
+    Without this check `launch` would fail, but only after seconds of importing.
 
     Raises:
-        SettingError: the address is taken or not ours.
+        SettingError: the port is taken, or this machine or user cannot listen on the address.
     """
     try:
         for family, kind, _, _, where in socket.getaddrinfo(
@@ -99,7 +104,10 @@ def check_free(address: Address) -> None:
 
 
 def unusable(address: Address, error: OSError) -> SettingError:
-    """What is wrong with an address, in a sentence; a name that is not found is no address of ours either."""
+    """Return the error that says why an address cannot be used.
+
+    A host name that does not resolve counts as no address of this machine.
+    """
     if error.errno == errno.EADDRINUSE:
         return SettingError(f"GRADIO_SERVER_PORT: the port is taken. Received: {address.port}")
     if error.errno in (errno.EACCES, errno.EPERM):

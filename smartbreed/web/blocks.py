@@ -1,4 +1,4 @@
-"""The web page as gr.Blocks, and how it wants to be launched."""
+"""Builds the Gradio pages as one `gr.Blocks` app, and returns the options to launch it with."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ from smartbreed.web.pages.train.page import TrainPage
 from smartbreed.web.theme import SmartBreedTheme
 
 _STATIC = Path(__file__).parent / "static"
-#: Temporary files are looked through this often and deleted at this age, in seconds.
+#: How often gradio checks its temporary files, and the age at which it deletes them, in seconds.
 _CACHE = (300, 3600)
-#: Most events that wait in gradio's queue, whose arguments lie in memory.
+#: Maximum number of events that wait in gradio's queue; their arguments are held in memory.
 _MOST_WAITING = 100
-#: Gradio looks so often whether an event waits, and whether one has got on, in seconds. By itself it looks a
-#: thousand and a hundred times a second, which keeps an idle app busy with a twentieth of a core.
+#: How often gradio polls for a waiting event, and for the progress of a running one, in seconds. With its
+#: defaults, 1000 and 100 times a second, an idle app uses a twentieth of a core.
 _LOOKS_S, _LOOKS_ON_S = 0.005, 0.05
-#: What makes each page of `nav.PAGES` that is gradio's, but the first.
+#: Classes of the Gradio pages among `nav.PAGES`, except the front page, by key.
 _PAGES: dict[str, Callable[[Services], Any]] = {
     "ask": AskPage,
     "tour": TourPage,
     "review": ReviewPage,
     "train": TrainPage,
 }
-#: Of all pages, then of each: its rules all begin with its class, ``sb-page-…``.
+#: The shared stylesheet, then one per page; all rules of a page begin with its class, ``sb-page-…``.
 STYLESHEETS = [path for key in ("style", "identify", *_PAGES) if (path := _STATIC / f"{key}.css").is_file()]
 
 
 def build_app(services: Services) -> gr.Blocks:
-    """The page, ready to get API endpoints added and to be launched with `launch_options`."""
-    # It makes gradio add its sign-in with Hugging Face, to which the page to sign in links. Only on a Space:
-    # elsewhere gradio would add its mock, which signs anyone in. Made outside of the page, so without events.
+    """Build the Gradio pages; next add the API endpoints and launch with `launch_options`."""
+    # The button makes gradio add its sign-in with Hugging Face, to which the sign-in page links. Only on a
+    # Space: elsewhere gradio adds a mock that signs anyone in. Created outside the app, it gets no events.
     space_button = gr.LoginButton(visible=False, render=False) if on_space() else None
     with (
         about_things(services.of_things),
@@ -70,17 +70,17 @@ def build_app(services: Services) -> gr.Blocks:
             space_button.render()
     app.queue(max_size=_MOST_WAITING)
     app._queue.sleep_when_free, app._queue.progress_update_sleep_when_free = _LOOKS_S, _LOOKS_ON_S
-    app.current_page = ""  # what is added later belongs to the front page again
+    app.current_page = ""  # components added later belong to the front page again
     return app
 
 
 def _page(name: str) -> gr.Column:
-    """What holds a page, with the class that its stylesheet's rules begin with."""
+    """Return the column that holds a page, with the CSS class used by the page's stylesheet."""
     return gr.Column(elem_classes=["sb-page", f"sb-page-{name}"])
 
 
 def launch_options(settings: Settings) -> dict[str, Any]:
-    """What ``Blocks.launch`` needs for the page; since gradio 6 that is where its look is given."""
+    """Return the arguments of ``Blocks.launch``; since gradio 6 they include theme and stylesheets."""
     return {
         "theme": SmartBreedTheme(),
         "css_paths": STYLESHEETS,
@@ -88,16 +88,16 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "favicon_path": str(_STATIC / "logo.svg"),
         "i18n": gr.I18n(**{code: _upload_texts(code) for code in LANGUAGES}),
         "footer_links": ["api"],
-        "run_history": False,  # photos of visitors are not kept in their browser's storage
-        "ssr_mode": False,  # needs node, and gains a page this small nothing
+        "run_history": False,  # visitors' photos must not be kept in the browser's storage
+        "ssr_mode": False,  # needs Node.js, and a page this small gains nothing
         "allowed_paths": examples.folders(settings),
-        "max_file_size": settings.max_bytes,  # of an upload, before our own check sees it
+        "max_file_size": settings.max_bytes,  # of an upload, enforced before the app's own check
         "show_error": False,
     }
 
 
 def _upload_texts(code: str) -> dict[str, str]:
-    """What gradio's own box for photos says, in place of its words."""
+    """Return the texts that replace gradio's own, in one language."""
     with speaking(code):
         return {
             "upload_text.drop_gallery": gettext("Drop photos here"),
@@ -107,7 +107,7 @@ def _upload_texts(code: str) -> dict[str, str]:
 
 
 def page_script() -> str:
-    """The script of every page."""
+    """Return the script that every Gradio page loads."""
     names = (
         "say.js",
         "box.js",

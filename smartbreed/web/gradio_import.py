@@ -1,7 +1,7 @@
-"""An import of gradio that writes no type stubs.
+"""Keeps gradio from writing type stubs when it is imported.
 
-While it is imported, gradio parses the source of each of its components and writes a ``.pyi`` for editors
-beside it. That is a quarter of the import's processor time at each start, and a server has no editor.
+On import, gradio parses the source of each of its components and writes a ``.pyi`` file for editors beside
+it. That takes a quarter of the import's CPU time at every start, and a server has no use for the files.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _MODULE, _WRITES = "gradio.component_meta", "create_or_modify_pyi"
 
 
 class _WithoutStubs(MetaPathFinder):
-    """Finds the module that writes the stubs, and once it is there takes the function from it."""
+    """Import hook that replaces the function that writes the stubs as soon as its module is loaded."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -40,6 +40,6 @@ class _WithoutStubs(MetaPathFinder):
 
 
 def write_no_stubs() -> None:
-    """Call this before gradio is imported; afterwards, and a second time, it changes nothing."""
+    """Disable the stubs. Call this before importing gradio; afterwards it has no effect."""
     if _MODULE not in sys.modules and not any(isinstance(one, _WithoutStubs) for one in sys.meta_path):
         sys.meta_path.insert(0, _WithoutStubs())

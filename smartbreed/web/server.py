@@ -1,9 +1,9 @@
-"""The server: the page, the Gradio endpoints, MCP and REST on one port.
+"""The server: the pages, the Gradio endpoints, MCP and REST on one port.
 
-Built on ``Blocks.launch`` rather than on ``gr.mount_gradio_app``: only a launched
+It uses ``Blocks.launch`` rather than ``gr.mount_gradio_app`` because only a launched
 app checks that a file argument was uploaded by a visitor (gradio's
 ``processing_utils._check_allowed`` lets every path pass until ``has_launched``).
-The REST routes are handed to the same FastAPI app and come before Gradio's own.
+The REST routes are added to the same FastAPI app and take precedence over Gradio's own.
 """
 
 from __future__ import annotations
@@ -43,23 +43,22 @@ if TYPE_CHECKING:  # importing these takes seconds; wrong settings are reported 
 log = logging.getLogger(__name__)
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
-#: Those that came before anything was served. Python ignores the exception that a handler raises in a
-#: destructor or a weak reference's callback, of which imports make many; the start then goes on.
+#: Signals that arrived during startup. Imports run many destructors and weakref callbacks, in which Python
+#: ignores the handler's SystemExit; startup then continues, and `_Signals.wait` returns at once.
 _early: list[int] = []
 
 
 def main(*, model: str | None = None, host: str | None = None, port: int | None = None) -> int:
-    """``python app.py`` and ``smartbreed serve``: serve until a signal ends it.
+    """Run the server until a signal ends it, for ``python app.py`` and ``smartbreed serve``.
 
     Args:
-        model: instead of ``SMARTBREED_MODEL``.
-        host: instead of ``GRADIO_SERVER_NAME``.
-        port: instead of ``GRADIO_SERVER_PORT``.
+        model: overrides ``SMARTBREED_MODEL``.
+        host: overrides ``GRADIO_SERVER_NAME``.
+        port: overrides ``GRADIO_SERVER_PORT``.
 
     Returns:
-        The exit status: 0 after SIGTERM or SIGINT, 128 and the signal's number when it came before
-        anything was served, 2 when a setting, the model or the port is unusable, which one line on stderr
-        then says.
+        The exit status: 0 after SIGTERM or SIGINT; 128 plus the signal's number if it arrived during startup;
+        2 if a setting, the model or the port is unusable, with the reason in one line on stderr.
     """
     _early.clear()
     for number in _SIGNALS:
@@ -88,12 +87,12 @@ def serve(services: Services, address: Address, **options: Any) -> None:
     """Serve until SIGTERM or SIGINT, then stop cleanly.
 
     Args:
-        services: with a model that loads.
+        services: services whose model loads.
         address: where to listen.
-        options: for ``Blocks.launch``, instead of those of the page.
+        options: arguments of ``Blocks.launch`` that override the defaults.
 
     Raises:
-        SettingError: the address is taken or not ours.
+        SettingError: the server cannot listen on the address.
     """
     from smartbreed.core.periodic import PeriodicTask
     from smartbreed.web.api.tracing import start_tracing
@@ -126,9 +125,9 @@ def serve(services: Services, address: Address, **options: Any) -> None:
 class _Signals:
     """Waits for SIGTERM or SIGINT.
 
-    Not with a lock, such as an event or a queue has. A signal that interrupts the handler of another would
-    find the lock taken; one that comes just before the main thread goes to sleep would not wake it. The
-    interpreter itself writes the number to a socket, at once and from whatever thread it interrupts.
+    Events and queues are unsuitable because they use a lock: a signal that interrupts the handler of another
+    would find the lock taken, and one that arrives just before the main thread sleeps would not wake it.
+    Instead, the interpreter writes the signal's number to a socket, at once and from any thread.
     """
 
     def __enter__(self) -> Self:
@@ -142,19 +141,19 @@ class _Signals:
         self._written.close()
 
     def listen(self) -> None:
-        """From now on they end the wait, and nothing before it."""
+        """Let signals end `wait` from now on; until then they end the process."""
         signal.set_wakeup_fd(self._written.fileno(), warn_on_full_buffer=False)
         for number in _SIGNALS:
             signal.signal(number, lambda *_: None)
 
     def wait(self) -> None:
-        """Until one comes, or has come since the start."""
+        """Block until a signal arrives; return at once if one arrived during startup."""
         while not _early and self._read.recv(1)[0] not in _SIGNALS:
             pass
 
 
 def build_server(services: Services) -> gr.Blocks:
-    """The page with the named endpoints in it, ready for `launch`; until then its ``app`` is None."""
+    """Build the pages and the named endpoints for `launch`; until then ``app`` is None."""
     from smartbreed.web.api.endpoints import add_endpoints
     from smartbreed.web.blocks import build_app
 
@@ -167,10 +166,10 @@ def build_server(services: Services) -> gr.Blocks:
 
 @contextlib.contextmanager
 def _no_apps() -> Iterator[None]:
-    """While pages are built gradio makes no apps of them.
+    """Keep gradio from creating FastAPI apps while the pages are built.
 
-    It would make one at the end of each page and one for the queue, all its routes included, which takes more
-    than half of the time of building. None would ever serve: ``Blocks.launch`` makes the one that does.
+    It would create one at the end of each page and one for the queue, each with all routes, which takes more
+    than half of the build time. None of them would ever serve: ``Blocks.launch`` creates the one that does.
     """
     from gradio.routes import App
 
@@ -188,10 +187,10 @@ def launch(
     """Start serving in a thread.
 
     Returns:
-        The address to open, with a slash at its end.
+        The URL to open, with a trailing slash.
 
     Raises:
-        SettingError: the address is taken or not ours.
+        SettingError: the server cannot listen on the address, or gradio lacks its ``mcp`` extra.
     """
     from starlette.middleware import Middleware
 
@@ -211,7 +210,7 @@ def launch(
         **launch_options(settings),
         "server_name": address.host,
         "server_port": address.port,
-        # A photo somewhat too large still arrives, and gets the same answer as at every other interface.
+        # A photo slightly over the limit is still received, so that it gets the same error as elsewhere.
         "max_file_size": 2 * settings.max_bytes,
         "state_session_capacity": CAPACITY,
         "app_kwargs": {
@@ -228,7 +227,7 @@ def launch(
     }
     try:
         with (
-            contextlib.redirect_stdout(io.StringIO()),  # stdout is for data; `serve` says where we are
+            contextlib.redirect_stdout(io.StringIO()),  # stdout is for data; `serve` logs the URL
             serving(
                 build_middleware(services, tracing),
                 max_connections=settings.max_connections,
@@ -247,9 +246,10 @@ def launch(
 
 @contextlib.contextmanager
 def _without_proxies() -> Iterator[None]:
-    """While gradio is imported and asks its own address whether it answers, which needs no proxy.
+    """Unset the proxy and certificate variables while gradio is imported and launched.
 
-    It makes clients for that which cannot be made where a proxy or a certificate is set that is not there.
+    Gradio requests its own URL to check that it answers, which needs no proxy. It could not create the HTTP
+    clients for this if a variable named an unusable proxy or a missing certificate.
     """
     names = [f"{kind}_PROXY" for kind in ("HTTP", "HTTPS", "ALL")]
     names = [*names, *map(str.lower, names), "SSL_CERT_FILE", "SSL_CERT_DIR"]
@@ -261,7 +261,7 @@ def _without_proxies() -> Iterator[None]:
 
 
 def build_routes(services: Services) -> list[Any]:
-    """Our routes, which come before gradio's."""
+    """Return the app's own routes, which take precedence over gradio's."""
     from gradio.utils import get_upload_folder
     from starlette.routing import Route
 
@@ -286,7 +286,7 @@ def build_routes(services: Services) -> list[Any]:
         build_webhook_router(services),
         build_maintainer_router(services),
     )
-    # Not mounted: that would take the first part of the address away.
+    # Routes, not mounts: a mount would strip the first segment of the path.
     own = dict.fromkeys(("/api", "/api/{path:path}", "/maintainer/{path:path}"), app)
     own |= dict.fromkeys(("/account", "/account/{path:path}"), account_app(services))
     own |= dict.fromkeys(("/offline", "/offline/{path:path}"), offline_app(services))
@@ -305,7 +305,7 @@ def build_routes(services: Services) -> list[Any]:
 
 
 def upload_folder(blocks: gr.Blocks, settings: Settings) -> UploadFolder:
-    """The folder that gradio puts uploads and pictures of answers into."""
+    """Return the folder in which gradio stores uploads and the pictures of answers."""
     from gradio.utils import get_upload_folder
 
     from smartbreed.web.api.upload_folder import UploadFolder
@@ -320,16 +320,16 @@ def upload_folder(blocks: gr.Blocks, settings: Settings) -> UploadFolder:
 
 
 def _leave(number: int, frame: object) -> None:
-    """A signal came before anything is served: no need to finish starting first."""
+    """Handle a signal during startup: exit at once."""
     _early.append(number)
     raise SystemExit(128 + number)
 
 
 def _prepare(settings: Settings) -> None:
-    """What must be settled before gradio is imported."""
+    """Set up what must be in place before gradio is imported."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    # After each event gradio sums up the last 10,000, for a page that is not served here. One event with
-    # a session name that is no valid text made that sum fail for every event after it.
+    # After each event gradio summarises the last 10,000 for its monitoring page, which is disabled here.
+    # One event whose session name was not valid text made the summary fail for every later event.
     os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(sys.maxsize)
     os.environ["GRADIO_ANALYTICS_MAX_EVENTS"] = "1"
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -339,7 +339,7 @@ def _prepare(settings: Settings) -> None:
 
 @contextlib.contextmanager
 def _uploads_folder() -> Iterator[None]:
-    """A folder for uploads that only we can read and that goes when we go, unless one is set."""
+    """Store uploads in a private folder that is deleted at exit, unless ``GRADIO_TEMP_DIR`` is set."""
     if os.environ.get("GRADIO_TEMP_DIR"):
         yield
         return

@@ -1,6 +1,6 @@
-"""The look: a calm, warm theme in a light and a dark version, from system fonts only.
+"""The app's Gradio theme: warm colours, a light and a dark mode, system fonts only.
 
-Every pair of text and ground reaches a contrast of at least 4.5 (WCAG 2.2 AA).
+Every text colour has a contrast of at least 4.5:1 against its background (WCAG 2.2 AA).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SAND = colors.Color(
 
 
 class SmartBreedTheme(Base):
-    """Paper and clay by day, dark wood and apricot by night."""
+    """The theme: paper and clay in light mode, dark wood and apricot in dark mode."""
 
     def __init__(self) -> None:
         super().__init__(

@@ -1,4 +1,4 @@
-"""The base dataset of a full retraining: found before anything else, and extended with accepted crops."""
+"""The base dataset of a full retraining: located and checked first, then extended with accepted crops."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 
     from training.data import Scene
 
-#: What a picture of it needs, as `docs/training.md` describes.
+#: Columns that the base dataset must have; see `docs/training.md`.
 COLUMNS = ("image", "breed", "species", "source_id")
-#: Where it lies in a checkout.
+#: Default folder of the base dataset, relative to a checkout.
 DEFAULT = "../shared/data/pets"
 
 
 def base_folder(api: HfApi, settings: Settings) -> Path:
-    """The folder of the base dataset; one in a repo is downloaded.
+    """Return the folder of the base dataset; download it first if the setting names a repo.
 
     Raises:
-        DataError: there is none, or it is no folder of parquet files as `docs/training.md` describes.
+        DataError: there is no folder with ``breeds/*.parquet``, as `docs/training.md` describes it.
     """
     asked = settings.base_dataset or DEFAULT
     folder, repo = expanded(asked), parse_repo(asked)
@@ -59,9 +59,9 @@ def base_folder(api: HfApi, settings: Settings) -> Path:
 def cut(
     plan: Plan, champion: Bundle, progress: Callable[[int, int], None] = lambda done, of: None
 ) -> dict[str, bytes]:
-    """A JPEG of what the classifier is shown of each sample that can be read, by its key.
+    """Encode the classifier's crop of every readable sample as JPEG, by sample key.
 
-    Photos are read one row group of the dataset at a time.
+    The photos are read in the dataset's order, one row group at a time.
     """
     config, found = champion.config.classifier, dict[str, bytes]()
     for done, sample in enumerate(sorted(plan.samples, key=lambda one: one.place), 1):
@@ -77,7 +77,7 @@ def cut(
 
 
 def pixels_of(encoded: bytes) -> np.ndarray:
-    """One of `cut` as uint8 ``(size, size, 3)``."""
+    """Decode a JPEG from `cut` into uint8 ``(size, size, 3)``."""
     with Image.open(io.BytesIO(encoded)) as opened:
         return np.asarray(opened.convert("RGB"))
 
@@ -85,16 +85,21 @@ def pixels_of(encoded: bytes) -> np.ndarray:
 def extended_dataset(
     base: Path, folder: Path, plan: Plan, crops: dict[str, bytes], scenes: Sequence[Scene] = ()
 ) -> Path:
-    """The base dataset with one more shard, of the samples to learn from, and the names of new breeds.
+    """Write the base dataset plus the samples to learn from, with the names of the new breeds.
 
-    The result needs no README: its folders are its configurations, its files are named for their split.
+    The accepted samples form one more shard, ``train-accepted.parquet``. The result needs no README: its
+    folders are its configurations, and its files are named for their split.
 
     Args:
         base: from `base_folder`.
-        folder: made; the result.
-        plan: whose held-out samples stay out.
-        crops: from `cut`, of all of them.
-        scenes: photographs of accepted missed pets, for one more shard of its scenes, if it has any.
+        folder: output folder; created.
+        plan: what is learnt; its held-out samples are left out.
+        crops: from `cut`, one for every sample of the plan.
+        scenes: photographs of accepted missed pets. They form one more shard of the base dataset's scenes, if
+            it has any.
+
+    Returns:
+        ``folder``.
 
     Raises:
         DataError: the base dataset has other breeds than the model, or a damaged file.
@@ -126,7 +131,7 @@ def extended_dataset(
 
 
 def _add_scenes(base: Path, folder: Path, scenes: Sequence[Scene]) -> None:
-    """The shards of ``base``, and of scenes one more, ``train-accepted.parquet``."""
+    """Link the shards of ``base`` into ``folder`` and write ``scenes`` as ``train-accepted.parquet``."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -155,18 +160,18 @@ def _add_scenes(base: Path, folder: Path, scenes: Sequence[Scene]) -> None:
 
 
 def has_scenes(base: Path) -> bool:
-    """Whether the base dataset has whole photographs too, to choose what is no pet by."""
+    """True when the base dataset also has whole photographs, which box verification is fitted on."""
     return any((base / "scenes").glob("*.parquet"))
 
 
 def check_base(base: Path, plan: Plan) -> Any:
-    """Refuse a base dataset that hours later would turn out to be of no use.
+    """Reject an unusable base dataset now rather than hours into the training.
 
     Returns:
-        The arrow schema of its pictures, with the breed ids of the plan.
+        The Arrow schema of its pictures, with the breed ids of the plan.
 
     Raises:
-        DataError: a file is damaged, a column is missing, or it lists other breeds than the model.
+        DataError: a file is damaged, a column is missing, or the breeds differ from the model's.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -193,7 +198,7 @@ def check_base(base: Path, plan: Plan) -> Any:
 
 
 def _shards(base: Path, config: str) -> list[tuple[str, int, Path]]:
-    """Split, number and file of everything in a configuration."""
+    """Return split, number and path of every file of a configuration."""
     found = files_of(str(base), config)
     return [(split, number, file) for split, files in found.items() for number, file in enumerate(files)]
 
@@ -206,7 +211,7 @@ def _damaged(shard: Path, error: Exception) -> DataError:
 
 
 def _feature(schema: Any, column: str) -> list[str] | None:
-    """The names of a ClassLabel; None for anything else."""
+    """Return the class names of a ClassLabel column; None for any other column."""
     try:
         found = json.loads(schema.metadata[b"huggingface"])["info"]["features"][column]["names"]
     except (KeyError, TypeError, ValueError):
@@ -215,7 +220,11 @@ def _feature(schema: Any, column: str) -> list[str] | None:
 
 
 def _with_names(schema: Any, names: list[str]) -> Any:
-    """The schema with the breed ids of ``names``, which must begin with its own."""
+    """Return the schema with ``names`` as its breed ids; they must begin with the schema's own.
+
+    Raises:
+        DataError: the column breed is not a ClassLabel, or its names are not the first of ``names``.
+    """
     own = _feature(schema, "breed")
     if own is None:
         raise DataError(

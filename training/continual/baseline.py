@@ -1,8 +1,8 @@
-"""The baseline of a line of head-mode releases, so that small losses cannot add up for ever.
+"""The baseline of a series of head-mode releases, so that small losses cannot add up unnoticed.
 
-Each release may be a little worse than its parent, which chance alone can make of it. So every one is
-also held against the baseline: the last version that was trained as a whole, on the same gate set.
-``config.json`` carries its score along as ``baseline``.
+Each release may be slightly worse than its parent, by chance alone. So every challenger is also compared
+with the baseline: the last version that was trained as a whole, on the same gate set.
+``config.json`` carries the baseline's score along as ``root``.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from training.export.gate_set import GateSet
 
 @dataclass(frozen=True)
 class Baseline:
-    """The baseline's score.
+    """The score of the baseline on the gate set.
 
     Attributes:
-        version: of the baseline.
-        top1: share of the gate set that it names right, 0…1.
-        pictures: of the gate set, without what was learnt since; another number is another set.
-        right: which of them it names right, a bit a picture, as hexadecimal digits; empty where an older
-            version does not say. A small gate set is compared picture by picture.
+        version: version of the baseline.
+        top1: share of the gate set that it names correctly, 0…1.
+        pictures: size of the gate set, without samples learnt since. Another number means another gate set.
+        right: which pictures it names correctly, one bit each, as hexadecimal digits; "" if an older version
+            did not record it. With it, a small gate set is compared picture by picture.
     """
 
     version: str
@@ -36,7 +36,7 @@ class Baseline:
         return {**asdict(self), "top1": round(self.top1, 6)}
 
     def right_answers(self) -> np.ndarray | None:
-        """`right` as bool ``(pictures,)``; None where it is not known."""
+        """Return `right` as bool ``(pictures,)``; None if it is unknown or does not match `top1`."""
         try:
             bits = np.unpackbits(np.frombuffer(bytes.fromhex(self.right), np.uint8))
         except ValueError:
@@ -47,25 +47,25 @@ class Baseline:
 
 
 def baseline_from(version: str, right: np.ndarray) -> Baseline:
-    """A version as the baseline of those after it.
+    """Make a version the baseline of its successors.
 
     Args:
-        version: its own.
-        right: bool ``(n,)``, which pictures of the gate set it names right.
+        version: the version.
+        right: bool ``(n,)``, which pictures of the gate set it names correctly.
     """
     return Baseline(version, float(right.mean()), len(right), np.packbits(right).tobytes().hex())
 
 
 def baseline_of(config: dict[str, Any], champion: np.ndarray, gate: GateSet) -> Baseline | None:
-    """The baseline of a champion: what its ``config.json`` says, else the champion itself.
+    """Return the baseline stored in a champion's ``config.json``, else the champion itself.
 
     Args:
-        config: the champion's.
-        champion: its logits of the gate set ``(n, labels)``.
+        config: the champion's ``config.json``.
+        champion: the champion's logits of the gate set ``(n, labels)``.
         gate: the gate set.
 
     Returns:
-        None for a stand-in, whose pictures are others after every release.
+        None for a stand-in gate set, whose pictures change with every release.
     """
     base = gate.base & (gate.labels < champion.shape[1])
     if gate.trained or not base.any():

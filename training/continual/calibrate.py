@@ -1,7 +1,7 @@
 """Temperature, thresholds and box verification of a new head.
 
-All are chosen on the gate set, as the parent's were on the same held-back pictures. Where only the
-new head's logits are higher or lower than the old one's, the kinds of answers keep their frequency.
+All are fitted on the gate set, just as the parent's were fitted on the same held-back pictures. If the new
+head only scales or shifts the logits, each kind of answer stays as frequent as before.
 """
 
 from __future__ import annotations
@@ -17,18 +17,20 @@ from training.export.gate_set import GateSet
 
 
 def calibrated(config: dict[str, Any], old: Head, new: Head, gate: GateSet) -> dict[str, Any]:
-    """The changed parts of ``config.json``: temperature, thresholds and, with a detector, box verification.
+    """Return the changed parts of ``config.json``.
+
+    These are the temperature, the thresholds and, with a detector, box verification.
 
     Args:
-        config: the parent's.
+        config: the parent's ``config.json``.
         old, new: heads.
-        gate: pictures of which at least some have a label of both.
+        gate: gate set; at least some of its labels must exist in both heads.
     """
     section = config["classifier"]
     logits = new.logits(gate.embeddings)
     before, after = old.logits(gate.embeddings), logits
     temperature = float(section["temperature"])
-    # The parent's temperature times what the same fit says has changed: its own pictures chose the first.
+    # The parent's temperature was not fitted on exactly these pictures: scale it by the ratio of two fits.
     ratio = fit_temperature(logits, gate.labels) / fit_temperature(before, gate.labels)
     found: dict[str, Any] = {"temperature": round(temperature * ratio, 4)}
     said_before = softmax(before / temperature).max(1)
@@ -58,13 +60,13 @@ def calibrated(config: dict[str, Any], old: Head, new: Head, gate: GateSet) -> d
 def shifted_verification(
     verification: dict[str, float], before: np.ndarray, after: np.ndarray
 ) -> dict[str, float]:
-    """The logistic regression on the largest breed logit, for logits of another scale.
+    """Adapt the logistic regression of box verification to breed logits on another scale.
 
-    ``before ≈ slope * after + shift`` by least squares, so what was confirmed stays confirmed.
+    ``before ≈ slope * after + shift`` is fitted by least squares, so confirmed boxes stay confirmed.
 
     Args:
-        verification: as in ``config.json``.
-        before, after: largest breed logit of the same pictures ``(n,)``.
+        verification: the weights as in ``config.json``.
+        before, after: largest breed logit of the same pictures with the old and the new head, ``(n,)``.
     """
     spread = float(((after - after.mean()) ** 2).sum())
     slope = float(((after - after.mean()) * (before - before.mean())).sum()) / spread if spread > 0 else 1.0
@@ -79,17 +81,20 @@ def shifted_verification(
 
 
 def _same_share(before: np.ndarray, after: np.ndarray, threshold: float) -> float:
-    """The threshold on ``after`` above which as many lie as above ``threshold`` on ``before``."""
+    """Move ``threshold`` so that ``after`` exceeds it as often as ``before`` did; within 0.05…0.99.
+
+    It stays where it is if all or none of ``before`` reach it.
+    """
     share = float((before >= threshold).mean())
     if share in (0.0, 1.0):
         return round(float(threshold), 4)
-    # By how far the quantile has moved, not to the quantile: from one picture to the next it jumps.
+    # Shift by the quantile's change instead of using the quantile, which jumps from picture to picture.
     moved = float(np.quantile(after, 1 - share)) - float(np.quantile(before, 1 - share))
     return round(float(np.clip(threshold + moved, 0.05, 0.99)), 4)
 
 
 def _by_group(probabilities: np.ndarray, labels: list[dict[str, Any]]) -> np.ndarray:
-    """Largest probability of a group; a new label without one stands alone."""
+    """Return the largest summed probability of a group; a label without a group is a group of its own."""
     members = [label.get("group") or label["id"] for label in labels]
     members += [f"new {number}" for number in range(probabilities.shape[1] - len(members))]
     names = sorted(set(members))

@@ -1,4 +1,4 @@
-"""A bundle with the new head, verified like any other before it is trusted."""
+"""Write a bundle with the new head and verify it like any other bundle."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from training.export.replace_head import replace_weights
 
 
 def head_of(bundle: Bundle) -> Head:
-    """The head of a bundle's classifier.
+    """Read the head of a bundle's classifier.
 
     Raises:
-        BundleError: its classifier is none of ours.
+        BundleError: the classifier's layout is unknown and the bundle has no Keras weights.
     """
     try:
         return read_head(bundle.path(bundle.config.classifier.file).read_bytes())
@@ -33,7 +33,7 @@ def head_of(bundle: Bundle) -> Head:
                 f"The head of {bundle.config.classifier.file} cannot be read, and the bundle has no Keras "
                 f"weights. {error}"
             ) from None
-    # An integer network keeps its head rounded; the Keras weights have it as it was trained.
+    # An int8 network stores its head rounded; the Keras weights hold the trained values.
     from training.models.from_bundle import rebuild_classifier
 
     kernel, bias = rebuild_classifier(bundle).get_layer("class_maps").get_weights()
@@ -41,26 +41,26 @@ def head_of(bundle: Bundle) -> Head:
 
 
 def raw_config(bundle: Bundle) -> dict[str, Any]:
-    """``config.json`` as it is, also what the app does not read; without the list of files."""
+    """Return all of ``config.json``, including what the app does not read, but without the list of files."""
     values: dict[str, Any] = json.loads((bundle.folder / CONFIG).read_text())
     values.pop("files", None)
     return {**values, "format": FORMAT}
 
 
 def halved(head: Head) -> Head:
-    """As it will be stored: float16."""
+    """Round a head to float16, as it will be stored."""
     return Head(
         head.kernel.astype(np.float16).astype(np.float32), head.bias.astype(np.float16).astype(np.float32)
     )
 
 
 def write_networks(parent: Bundle, head: Head, folder: Path) -> None:
-    """The parent's files with the classifier's head replaced.
+    """Copy the parent's files and replace the classifier's head.
 
     Args:
-        parent: whose files are copied.
-        head: may have more labels.
-        folder: empty.
+        parent: bundle whose files are copied.
+        head: the new head; may have more labels.
+        folder: output folder, empty.
     """
     section = parent.config.classifier
     for name in parent.config.files:
@@ -75,7 +75,7 @@ def write_networks(parent: Bundle, head: Head, folder: Path) -> None:
 
 
 def export_anew(parent: Bundle, head: Head, folder: Path) -> None:
-    """The same by way of Keras, for files whose layout is not known; imports tensorflow."""
+    """Replace the head by way of Keras, for files whose layout is unknown; imports tensorflow."""
     from training.export.litert import round_to_half, save_half_weights, to_litert
     from training.models.backbones import BACKBONES
     from training.models.from_bundle import rebuild_classifier
@@ -94,10 +94,10 @@ def export_anew(parent: Bundle, head: Head, folder: Path) -> None:
 
 
 def finish(folder: Path, config: dict[str, Any], head: Head) -> Bundle:
-    """Write ``config.json`` with the self-test of the new network, then load it as the app will.
+    """Write ``config.json`` with the self-test of the new network, then load the bundle as the app will.
 
     Raises:
-        BundleError: the file does not compute what the head says it should.
+        BundleError: the written network does not compute the logits of ``head``.
     """
     describe_networks(folder, config, licence_of(config))
     write_config(folder, {**config, "self_test": {}})
@@ -107,7 +107,7 @@ def finish(folder: Path, config: dict[str, Any], head: Head) -> Bundle:
     wanted = head.logits(outputs.embedding)
     if outputs.logits.shape != wanted.shape or not np.allclose(outputs.logits, wanted, rtol=0.02, atol=0.02):
         raise BundleError("The new classifier does not compute what was learnt; nothing was published.")
-    # What the parent stores of its Keras body stays true: only the head is another.
+    # The parent's self-test of the Keras weights stays valid: only the head has changed.
     config["self_test"] = {
         **config.get("self_test", {}),
         "logits": [round(float(value), 4) for value in outputs.logits],

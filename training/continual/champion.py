@@ -1,4 +1,4 @@
-"""The model to beat: the one that answers."""
+"""Find the champion: the model that answers now and that a challenger must beat."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ class Champion:
     """A verified bundle.
 
     Attributes:
-        released: its release, and where the branch stands; None when it is not in the model repo.
-        newest: version at the head of the repo, which may be another than the one that answers; or "".
+        bundle: the bundle.
+        released: its release and the head of the branch; None if it is not in the model repo.
+        newest: version at the head of the repo; may differ from the one that answers. "" if there is none.
     """
 
     bundle: Bundle
@@ -32,25 +33,25 @@ class Champion:
 
     @property
     def base(self) -> str:
-        """The version that the next one has to be above."""
+        """The version that the next version number must exceed."""
         version = self.bundle.config.version
         return self.newest if self.newest and newer(self.newest, version) else version
 
 
 def find_champion(api: HfApi, settings: Settings, repo: str) -> Champion:
-    """What a challenger has to beat: what the app on this home answers with.
+    """Return the model that the app on this home answers with, which a challenger must beat.
 
-    That is the release a maintainer has chosen; else the newest release of the repo that can be
-    served; without SMARTBREED_MODEL the embedded model, while no release is newer than it. Where no
-    app has ever run, the choice is the settings' alone.
+    That is the release a maintainer has pinned, else the newest release of the repo that can be served.
+    Without SMARTBREED_MODEL it is the embedded model until the repo has a newer release. If no app has run
+    on this home, there is no pin and no rejected release, and only the settings decide.
 
     Args:
         api: from `smartbreed.hub.client.connect`.
-        settings: as the app has them.
-        repo: model repo that releases go to; empty: none will be.
+        settings: the app's settings.
+        repo: model repo that releases go to; "" if nothing is released.
 
     Raises:
-        BundleError: there is none that verifies, or the repo holds another model than the program's.
+        BundleError: no bundle can be verified, or the repo holds another model than the embedded one.
         HubCallError: the Hub cannot be asked.
     """
     source = read_source(settings)
@@ -86,7 +87,10 @@ def find_champion(api: HfApi, settings: Settings, repo: str) -> Champion:
 
 
 def _instead(source: ModelSource, state: SourceState, head: Released | None) -> KnownGood | None:
-    """What answers while the newest release cannot be served; None when that is no question."""
+    """Return what answers in place of a rejected newest release; None if it is not rejected.
+
+    Also None if the source is a repo without another known good release.
+    """
     if head is None or not state.why_rejected(head.revision):
         return None
     known_good = next((one for one in state.known_good if not state.why_rejected(one.revision)), None)
@@ -96,5 +100,5 @@ def _instead(source: ModelSource, state: SourceState, head: Released | None) -> 
 
 
 def ensure_published(api: HfApi, repo: str, champion: Champion) -> Released:
-    """The champion's release; published now if the repo has none of it."""
+    """Return the champion's release; publish the champion first if the repo does not have it."""
     return champion.released or publish_champion(api, repo, champion.bundle)

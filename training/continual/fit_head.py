@@ -1,4 +1,4 @@
-"""Accepted pictures → a new head."""
+"""Fit a new head from accepted pictures."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from smartbreed.inference.head import Head
 from training.continual.new_breed import ParentHead, add_breed
 from training.models.linear_head import Examples, fit_rows
 
-#: Weight of one accepted picture, in pictures of the replay memory.
+#: Weight of one accepted picture, in replay pictures.
 WEIGHT = 4.0
-#: How far replay pictures keep the old head's opinion rather than their label.
+#: Share of the old head's opinion, as opposed to the label, in the targets of replay pictures, 0…1.
 KEEP = 0.5
-#: Distance of corrected rows from where they stood costs this much; see `training.models.linear_head`.
+#: Weight of the squared distance of corrected rows from their start; see `training.models.linear_head`.
 PULL = 5e-4
 
 
 @dataclass(frozen=True)
 class LabelledViews:
-    """Accepted pictures.
+    """Accepted pictures as embeddings with labels.
 
     Attributes:
         views: embeddings, the unchanged picture first, float32 ``(n, views, d)``.
-        labels: ``(n,)``; from the parent's number of labels on: new breeds.
+        labels: ``(n,)``; numbers from the parent's label count upwards are new breeds.
     """
 
     views: np.ndarray
@@ -37,7 +37,7 @@ class LabelledViews:
         return LabelledViews(self.views[index], self.labels[index])
 
     def examples(self, weight: float) -> Examples:
-        """Every view; those of one picture weigh ``weight`` together."""
+        """Return every view as an example; the views of one picture share the weight ``weight``."""
         count = self.views.shape[1]
         return Examples.of(
             self.views.reshape(-1, self.views.shape[-1]), np.repeat(self.labels, count), weight=weight / count
@@ -45,12 +45,13 @@ class LabelledViews:
 
 
 def fit_head(parent: ParentHead, accepted: LabelledViews, labels: int) -> Head:
-    """The parent's head with new breeds added and corrected ones moved, all others as they were.
+    """Add new breeds to the parent's head and move the rows of corrected ones; other rows stay unchanged.
 
     Args:
-        parent: parent's head and replay memory.
-        accepted: what is to be learnt.
-        labels: how many the new head has; a new one without pictures gets a row that never wins.
+        parent: the parent's head and replay memory.
+        accepted: pictures to learn from.
+        labels: label count of the new head. A new label with fewer than 3 pictures gets a row that cannot
+            win.
     """
     old, head = parent.head, parent.head
     for new in range(len(old), labels):
@@ -59,7 +60,7 @@ def fit_head(parent: ParentHead, accepted: LabelledViews, labels: int) -> Head:
             head = head.with_row(np.zeros(len(old.kernel), np.float32), -1e3)
             continue
         others = accepted.take((accepted.labels >= len(old)) & ~mine)
-        # What has no row yet is, as far as this row is concerned, whatever it is taken for now.
+        # Pictures of breeds that have no row yet are labelled with the current first guess.
         taken_for = head.logits(others.views[:, 0]).argmax(1)
         others = LabelledViews(others.views, np.where(others.labels > new, taken_for, others.labels))
         head = add_breed(parent, head, accepted.views[mine], others.examples(1.0))

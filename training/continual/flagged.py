@@ -1,8 +1,8 @@
-"""What champion and challenger make of what was flagged since the champion learnt, both unseen.
+"""Answers of champion and challenger to the samples accepted since the champion's training, all unseen.
 
-A sample that is held out is answered by the challenger itself. One it learns from is answered by a
-head fitted in the same way without that sample's fifth of all: five more fits of a second each
-make every accepted sample count, where holding out a fifth of twenty would leave four.
+The challenger itself answers held-out samples. A sample that it learns from is answered by a head
+fitted without that sample's fifth (cross-fitting). Five more fits of a second each make every accepted
+sample count; holding out a fifth of twenty would leave four.
 """
 
 from __future__ import annotations
@@ -16,12 +16,19 @@ from smartbreed.inference.head import Head
 from training.continual.fit_head import LabelledViews, fit_head
 from training.continual.new_breed import ParentHead
 
+#: Parts of the samples for cross-fitting.
 FOLDS = 5
 
 
 @dataclass(frozen=True)
 class Answers:
-    """Logits of the same samples; the champion has fewer labels, ``labels`` are the challenger's."""
+    """Logits of both models for the same samples.
+
+    Attributes:
+        labels: the challenger's label numbers ``(n,)``.
+        champion: logits ``(n, labels)``; the champion may have fewer labels.
+        challenger: logits ``(n, labels)``.
+    """
 
     labels: np.ndarray
     champion: np.ndarray
@@ -34,27 +41,27 @@ class Answers:
 def split(
     keys: list[str], labels: np.ndarray, known: int, trained_on: set[str], share: float = HELD_OUT["head"]
 ) -> np.ndarray:
-    """Mask of the samples held out for good, by their key (a hash of the content).
+    """Return a mask of the samples that are never trained on, chosen by key (a hash of the content).
 
     Args:
-        keys: of every sample.
-        labels: ``(n,)``; from ``known`` on new to the base model.
-        known: labels with enough pictures in the base dataset.
-        trained_on: keys that an earlier version has learnt from: too late to hold them out.
-        share: of the samples, 0…1.
+        keys: one per sample.
+        labels: ``(n,)``; numbers from ``known`` upwards are new to the base model.
+        known: number of labels with pictures in the base dataset.
+        trained_on: keys that an earlier version has learnt from; these cannot be held out any more.
+        share: share of the samples to hold out, 0…1.
     """
     base = {str(label) for label in range(known)}
     return np.array(held_out(keys, [str(label) for label in labels], base, trained_on, share), bool)
 
 
 def folds_of(keys: list[str], labels: np.ndarray) -> np.ndarray:
-    """A fold of each sample ``(n,)``: by its key, every label spread over all folds."""
+    """Return the fold of each sample ``(n,)``: set by its key, with every label spread over all folds."""
     fold = np.zeros(len(keys), np.int64)
     order = np.argsort(np.array(keys, dtype=str), kind="stable")
     seen: dict[int, int] = {}
     for place in order:
         label = int(labels[place])
-        # Begin each label elsewhere, or breeds with one sample would all lie in one fold.
+        # Start each label at a different fold, or all breeds with one sample would share a fold.
         fold[place] = (seen.setdefault(label, int(keys[place][-4:], 16)) + 1) % FOLDS
         seen[label] += 1
     return fold
@@ -68,15 +75,15 @@ def answer(
     held_out: LabelledViews,
     new: np.ndarray,
 ) -> Answers:
-    """Answers to the samples of ``new`` and to those held out.
+    """Return the answers to the samples of ``new`` and to the held-out ones.
 
     Args:
-        parent: champion's head and replay memory.
+        parent: the champion's head and replay memory.
         challenger: the head fitted to all of ``trained_on``.
-        trained_on: what the challenger has learnt from.
-        keys: of ``trained_on``.
-        held_out: what neither has learnt from.
-        new: mask over ``trained_on`` of the samples the champion has not learnt from either.
+        trained_on: samples the challenger has learnt from.
+        keys: keys of ``trained_on``.
+        held_out: samples that neither model has learnt from.
+        new: mask over ``trained_on`` of samples that the champion has not learnt from.
     """
     fold = folds_of(keys, trained_on.labels)
     seen = challenger.logits(trained_on.views[:, 0])

@@ -1,9 +1,9 @@
-"""Fine-tune everything on the base dataset and the accepted samples, through the training recipes.
+"""Fine-tune every layer on the base dataset and the accepted samples, through the training recipes.
 
-Slow (a GPU for minutes, two cores for hours) and only worth it once many samples are there. The
-champion gives the start weights and the opinions that are distilled; calibration, export and replay
-memory are those of the recipe. What is compared, written about and published is as in head mode,
-except that both models look at the photographs themselves, as their backbones differ.
+This is slow (minutes on a GPU, hours on two cores) and only worth it with many samples. The
+champion provides the start weights and is the teacher; the recipe does calibration, export and replay
+memory. Comparison, report and release work as in head mode, except that both models run on the
+pictures themselves, because their backbones differ.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ from training.data.accepted_scenes import scenes_of
 from training.export.gate_set import GateSet, build_gate, load_gate
 from training.export.replay import origins_of
 
-#: Share of the accepted samples that is only evaluated on: no second training is affordable here.
+#: Share of the accepted samples held out for evaluation; cross-fitting would take too long here.
 SHARE = HELD_OUT["full"]
-#: Our stages, what each says, and the recipe's stages that are its parts.
+#: Reported stage, its message, and the recipe's stages that it consists of.
 _STAGES = (
     ("embed", "Preparing the base dataset", ("prepare",)),
     ("fit", "Fine-tuning every layer; this takes long", ("train",)),
@@ -64,12 +64,19 @@ _STAGES = (
 
 
 def recipe_for(architecture: str) -> str:
-    """The recipe that fine-tunes a network of this architecture."""
+    """Return the name of the recipe that fine-tunes a network of this architecture."""
     return "breeds" if architecture == "efficientnet_lite2" else "breeds_small"
 
 
 def retrain_everything(work: Work, recipe: str = "") -> dict[str, Any]:
-    """As `training.continual.run.retrain_head`, with a training recipe instead of the head alone.
+    """Run a retraining like `training.continual.run.retrain_head`, but fine-tune every layer with a recipe.
+
+    Args:
+        work: a retraining that has not begun.
+        recipe: name or path of the recipe; "" for that of the champion's architecture.
+
+    Returns:
+        The result, as from `training.continual.work.Work.end`.
 
     Raises:
         SmartBreedError: the Hub, the disk, the recipe or the base dataset stopped it.
@@ -79,7 +86,7 @@ def retrain_everything(work: Work, recipe: str = "") -> dict[str, Any]:
     from training.recipe.file import load_recipe
 
     work.reporter.step("read", "Looking for the base dataset")
-    base = base_folder(work.api, work.settings)  # hours before it would be missed
+    base = base_folder(work.api, work.settings)  # fails now instead of after hours
     champion, plan = read(work)
     plan = plan_of(champion.bundle, plan.samples, SHARE)
     if not enough(work, plan):
@@ -101,8 +108,8 @@ def retrain_everything(work: Work, recipe: str = "") -> dict[str, Any]:
     version = next_version(champion.base, new_breeds=bool(plan.new_breeds), taken=taken_versions(work))
     run = RunDirectory(work.scratch / "run", quiet=True)
     start = f"bundle:{champion.bundle.folder}"
-    # Averaged with the champion, as the recipe does it with the version before; a network with more
-    # breeds cannot be.
+    # Average with the champion (model soup), as the recipe does with the previous version. This needs the
+    # same labels.
     soup = "" if plan.new_breeds else champion.bundle.folder
     chosen = load_recipe(
         recipe or recipe_for(champion.bundle.config.classifier.architecture),
@@ -122,12 +129,12 @@ def retrain_everything(work: Work, recipe: str = "") -> dict[str, Any]:
 
 
 def _watching(progress: Progress, number: int, of: int) -> Callable[[float, str], None]:
-    """Reports the recipe's stage of a number as a part of ours."""
+    """Return a callback that reports a stage of the recipe as part ``number``, from 0, of ``of`` parts."""
     return lambda share, message: progress(number + share, of, message)
 
 
 def _too_few_held_out(plan: Plan) -> str:
-    """Why the gate could only refuse, hours from now; empty when it can compare."""
+    """Return why the gate could only refuse after hours of training; "" if it can compare."""
     compared = int((plan.held_out & plan.fresh).sum())
     if compared >= MARGINS.least:
         return ""
@@ -163,7 +170,7 @@ def _finish(
         index = np.array([plan.names.index(sample.label) for sample in held], np.int64)
         answers = Answers(index, *(_logits(classifier, ran(classifier, shown)) for classifier in classifiers))
         embeddings = np.stack([outputs.embedding for outputs in ran(classifiers[1], images)])
-        written = load_gate(challenger)  # by the recipe, which has seen photographs without a pet
+        written = load_gate(challenger)  # the recipe embedded the pet-less photographs
         out_of_distribution = (
             np.zeros((0, embeddings.shape[1])) if written is None else written.out_of_distribution
         )
@@ -200,7 +207,7 @@ def _finish(
             origins=origins,
         )
         write_record(folder, plan.record(), work.choices.dataset, work.facts["dataset_revision"])
-        if EVALUATION in champion.bundle.config.files:  # of an ancestor, as it says itself
+        if EVALUATION in champion.bundle.config.files:  # measured on an ancestor, whose version it names
             shutil.copyfile(champion.bundle.path(EVALUATION), folder / EVALUATION)
         learnt = plan.sentences()
         facts = {
@@ -224,14 +231,17 @@ def _finish(
 
 
 def _baseline(challenger: ModelLogits, gate: GateSet, version: str) -> dict[str, Any]:
-    """What all head-mode versions after this one are held against."""
+    """Return the new version's score, the baseline of all head-mode versions after it."""
     return baseline_from(version, challenger.right(gate.labels)[gate.base]).as_dict()
 
 
 def _keep_box_verification(
     config: dict[str, Any], before: dict[str, Any], compared: list[ModelLogits]
 ) -> None:
-    """Without whole photographs to fit it, the champion's box verification goes on, on the new scale."""
+    """Rescale the champion's box verification to the new logits if none could be fitted.
+
+    That is the case without whole photographs in the base dataset.
+    """
     detector, old = config.get("detector"), before.get("detector") or {}
     if detector and not detector.get("confirm") and old.get("confirm"):
         largest = [model.logits.max(1) for model in compared]
@@ -239,7 +249,10 @@ def _keep_box_verification(
 
 
 def _held_back(run: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Crops ``(n, h, w, 3)`` that the recipe held back, their labels, and the origins of accepted ones."""
+    """Return crops ``(n, h, w, 3)`` that the recipe held back, their labels and their sample keys.
+
+    The key is "" for a crop of the base dataset.
+    """
     from training.common.run_directory import RunDirectory
     from training.data.prepared import load_prepared
     from training.data.splits import VALIDATION

@@ -1,6 +1,6 @@
-"""Challenger against champion: may it be released? Every check says in words what it found.
+"""The gate: checks whether a challenger may replace the champion. Every check reports a sentence.
 
-The checks that ask for losses are in `loss_checks`.
+The checks for losses are in `loss_checks`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from training.reporting.wording import PETS, Wording
 
 @dataclass(frozen=True)
 class ModelLogits:
-    """A model's ``logits`` of the gate set's pictures ``(n, labels)``, and its temperature."""
+    """A model's ``logits`` for the pictures of the gate set ``(n, labels)``, and its temperature."""
 
     logits: np.ndarray
     temperature: float
@@ -41,13 +41,13 @@ class ModelLogits:
         return np.asarray(self.logits.argmax(1) == labels)
 
     def confidence(self) -> np.ndarray:
-        """Probability of the first guess ``(n,)``."""
+        """Return the probability of the first guess ``(n,)``."""
         return np.asarray(softmax(self.logits / self.temperature).max(1))
 
 
 @dataclass(frozen=True)
 class GateResult:
-    """All checks, and the figures behind them."""
+    """The results of all checks and the figures behind them."""
 
     checks: list[Check]
     figures: dict[str, Any]
@@ -58,13 +58,13 @@ class GateResult:
 
     @property
     def reasons(self) -> list[str]:
-        """What failed; if nothing did, everything that was looked at."""
+        """The sentences of failed checks; those of all checks if none failed."""
         failed = [check.sentence for check in self.checks if not check.passed]
         return failed or [check.sentence for check in self.checks]
 
     @property
     def undecided(self) -> list[str]:
-        """What could not be decided for lack of pictures."""
+        """Sentences about what too few pictures left undecided."""
         return [check.undecided for check in self.checks if check.undecided]
 
 
@@ -79,17 +79,17 @@ def compare(
     words: Wording = PETS,
     names: Mapping[str, str] = MappingProxyType({}),
 ) -> GateResult:
-    """Compare on the frozen gate set and on what was flagged.
+    """Compare champion and challenger on the frozen gate set and on flagged samples.
 
     Args:
-        champion, challenger: of the same pictures; the challenger has the champion's labels first.
+        champion, challenger: logits for the same pictures; the challenger's first labels are the champion's.
         gate: the gate set.
-        groups: group of each label of the champion, or its id where it has none.
-        answers: to flagged samples neither has seen.
-        margins: see there.
-        baseline: what the challenger must not have drifted away from; None: nothing is known of one.
-        words: what people call the labels.
-        names: and each of them, by its id; those left out have the catalogue's names.
+        groups: group of each of the champion's labels; the label's id if it has no group.
+        answers: answers to flagged samples that neither model has seen.
+        margins: allowed losses.
+        baseline: version that the challenger must not drift away from; None if unknown.
+        words: wording for the labels.
+        names: display names by label id; missing ones are taken from the catalogue.
     """
     base = gate.base & (gate.labels < champion.logits.shape[1])
     right = [model.right(gate.labels) for model in (champion, challenger)]
@@ -108,7 +108,7 @@ def compare(
     by_group = {group: pairs(right[0][mine], right[1][mine]) for group, mine in parts.items()}
     found = check_parts(by_group, margins.group, margins, names)
     each = check_parts(breeds, margins.breed, margins, names)
-    # A label of no group is a group of its own.
+    # A label without a group is a group of its own.
     group = words.group if set(groups) - set(gate.names) else words.label
     checks = [
         overall_check(overall, changed, float(right[0][base].mean()), margins, gate.trained),
@@ -199,7 +199,7 @@ def _flagged(
 
 
 def _log_chance(logits: np.ndarray, labels: np.ndarray, floor: float) -> np.ndarray:
-    """log p(label), a label the model lacks having none."""
+    """Return log p(label), at least log ``floor``; p is 0 for a label that the model lacks."""
     chance = np.zeros(len(labels))
     known = labels < logits.shape[1]
     chance[known] = softmax(logits[known])[np.arange(int(known.sum())), labels[known]]

@@ -1,8 +1,8 @@
-"""The checks of the gate that ask for losses: of all pictures, since the baseline, of a group, of a breed.
+"""The gate's checks for losses: overall, against the baseline, per breed group and per breed.
 
-A gate set of hundreds of pictures holds the challenger to the margins. One of ten cannot: a single picture
-is ten points there. So a check refuses a small set's loss only where the exact paired test says that it is
-more than chance, and says what could not be decided.
+A gate set of hundreds of pictures holds the challenger to the margins. A set of ten cannot, because one
+picture is ten points there. On a small set a check refuses a loss only if the exact paired test rules out
+chance, and reports what it could not decide.
 """
 
 from __future__ import annotations
@@ -22,24 +22,25 @@ from training.continual.significance import Difference, Pairs, pairs, smallest_l
 
 @dataclass(frozen=True)
 class Margins:
-    """How much worse is not worse; every value is a share, 0…1.
+    """How large a loss is tolerated; every value is a share, 0…1, unless stated otherwise.
 
     Attributes:
-        overall: the mean may be this much lower on the frozen gate set...
-        overall_low: ...and what 95% of the resamples exceed, this much.
-        baseline: the mean may be this much lower than that of the last version trained as a whole.
-        group: a breed group may be this much lower, unless chance explains it (exact paired test).
+        overall: largest loss of mean accuracy on the frozen gate set.
+        overall_low: largest loss there at the lower 95% bound of the bootstrap.
+        baseline: largest loss of mean accuracy against the last version that was trained as a whole.
+        group: largest loss of a breed group, unless chance explains it (exact paired test).
         breed: the same for a single breed.
-        chance: a loss that an equally good challenger has with a larger probability proves nothing. A gate
-            set where ``overall_low`` (``baseline``) is fewer pictures than this level needs to tell any loss
-            from chance is held to the exact paired test instead of the margins.
-        calibration: ECE may be this much higher, or by what one picture of the set weighs if that is more,
-            unless chance explains it (under 95% of resamples).
+        chance: significance level of the exact paired test. A loss that an equally good challenger shows with
+            a larger probability is put down to chance. If ``overall_low`` (or ``baseline``) amounts to fewer
+            pictures of the gate set than this level needs to prove any loss, the exact test replaces the
+            margin.
+        calibration: largest rise of the ECE, or the weight of one picture of the set if that is more, unless
+            chance explains it (fewer than 95% of the resamples show a rise).
         likelihood: smallest share of resamples in which flagged samples are answered better.
-        least: fewer flagged samples say nothing.
-        stand_in: both of the first are this much wider where a stand-in is the gate set: the champion was
-            trained on it, so that any change costs something there.
-        floor: probabilities below count as this, so that no single sample decides.
+        least: smallest number of flagged samples to compare on.
+        stand_in: factor on ``overall`` and ``overall_low`` with a stand-in gate set. The champion was trained
+            on those pictures, so any change costs accuracy there.
+        floor: smallest probability that counts, so that no single sample decides.
     """
 
     overall: float = 0.006
@@ -56,20 +57,20 @@ class Margins:
 
 
 MARGINS = Margins()
-#: Breeds or groups that a sentence names.
+#: Most breeds or groups that a sentence names.
 _MOST = 8
 
 
 @dataclass(frozen=True)
 class Check:
-    """One condition.
+    """The result of one condition of the gate.
 
     Attributes:
-        name: of the condition.
-        passed: whether it holds, as far as the pictures tell.
+        name: name of the condition.
+        passed: whether it holds, as far as the pictures can show.
         sentence: what was found.
-        undecided: sentence about what could not be decided for lack of pictures; may be empty.
-        decided: False where the pictures are too few to decide anything of this condition.
+        undecided: what could not be decided for lack of pictures; "" if nothing.
+        decided: False if there are too few pictures to decide anything about this condition.
     """
 
     name: str
@@ -79,19 +80,18 @@ class Check:
     decided: bool = True
 
 
-#: What is found of a part: not worse; worse by no more than is allowed; worse, but chance may explain it;
-#: worse.
+#: States of a part: not worse; worse within the margin; worse, but chance may explain it; worse.
 HELD, ALLOWED, OPEN, WORSE = "held", "allowed", "open", "worse"
 
 
 @dataclass(frozen=True)
 class Part:
-    """What is found of one breed group, or of one breed.
+    """The result for one breed group or one breed.
 
     Attributes:
         key: id of the group or breed.
-        name: what people call it.
-        pairs: its pictures, counted.
+        name: display name.
+        pairs: counts of its pictures.
         state: one of `HELD`, `ALLOWED`, `OPEN`, `WORSE`.
     """
 
@@ -101,29 +101,29 @@ class Part:
     state: str
 
     def as_dict(self) -> dict[str, Any]:
-        """For the report and its plots; ``mean`` is challenger minus champion, -1…1."""
+        """Return the figures for the report and its plots; ``mean`` is challenger minus champion, -1…1."""
         pairs = self.pairs
         found = {"name": self.name, "state": self.state, "mean": pairs.mean, "count": pairs.count}
         return {**found, **pairs.as_dict()}
 
 
 def _holds(margin: float, count: int, margins: Margins) -> bool:
-    """Whether so many pictures can hold a challenger to a margin.
+    """True when ``count`` pictures are enough to hold a challenger to a margin.
 
-    They can when the margin is at least as many pictures as the exact test needs to see any loss.
+    They are if the margin amounts to at least the pictures that the exact test needs to see any loss.
     """
     return margin * count + 1e-9 >= smallest_loss(margins.chance)
 
 
 def overall_check(found: Difference, changed: Pairs, before: float, margins: Margins, trained: bool) -> Check:
-    """All pictures of the gate set.
+    """Check the accuracy on all pictures of the gate set.
 
     Args:
         found: challenger minus champion, by the bootstrap.
-        changed: the same pictures, counted.
-        before: share that the champion names right, 0…1.
-        margins: see there.
-        trained: a stand-in is the gate set.
+        changed: counts of the same pictures.
+        before: share that the champion names correctly, 0…1.
+        margins: allowed losses.
+        trained: True if the gate set is a stand-in.
     """
     where = "replay memory standing in for a gate set" if trained else "the frozen gate set"
     wider = margins.stand_in if trained else 1.0
@@ -150,12 +150,12 @@ def overall_check(found: Difference, changed: Pairs, before: float, margins: Mar
 
 
 def baseline_check(baseline: Baseline, now: np.ndarray, margins: Margins) -> Check:
-    """The challenger against the last version that was trained as a whole.
+    """Check the challenger against the last version that was trained as a whole.
 
     Args:
         baseline: that version.
-        now: bool ``(n,)``, which pictures of the gate set the challenger names right.
-        margins: see there.
+        now: bool ``(n,)``, which pictures of the gate set the challenger names correctly.
+        margins: allowed losses.
     """
     moved = 100 * (float(now.mean()) - baseline.top1)
     against = (
@@ -168,7 +168,7 @@ def baseline_check(baseline: Baseline, now: np.ndarray, margins: Margins) -> Che
             f"{against} points (allowed: {-100 * margins.baseline:.1f}, however many versions lie between).",
         )
     before = baseline.right_answers()
-    if before is None:  # only its score is known: whatever it had more counts as lost, nothing as gained
+    if before is None:  # only its score is known: count its lead as lost and nothing as gained
         changed = Pairs(baseline.pictures, max(0, round(-moved / 100 * baseline.pictures)), 0)
     else:
         changed = pairs(before, now)
@@ -186,15 +186,15 @@ def baseline_check(baseline: Baseline, now: np.ndarray, margins: Margins) -> Che
 def check_parts(
     found: dict[str, Pairs], margin: float, margins: Margins, names: Mapping[str, str] = MappingProxyType({})
 ) -> list[Part]:
-    """What is found of every breed group, or of every breed; the worst first.
+    """Return the result for every breed group, or for every breed, worst first.
 
-    Sentence, report and plot are all made of this, so that they cannot disagree.
+    Sentence, report and plot all use this result, so they cannot disagree.
 
     Args:
-        found: the pictures of each, counted.
-        margin: how much lower each may be, 0…1.
-        margins: see there.
-        names: what people call parts, by key; those left out have the catalogue's names.
+        found: counts of the pictures of each part.
+        margin: largest loss of a part, 0…1.
+        margins: allowed losses.
+        names: display names by key; missing ones are taken from the catalogue.
     """
     parts = []
     for key, one in found.items():
@@ -209,14 +209,14 @@ def check_parts(
 
 
 def parts_check(name: str, what: str, parts: list[Part], margin: float, margins: Margins) -> Check:
-    """A check of every breed group, or of every breed, by itself.
+    """Check every breed group, or every breed, by itself.
 
     Args:
-        name: of the check.
-        what: one part in words.
+        name: name of the check.
+        what: wording for one part.
         parts: from `check_parts`.
-        margin: as there.
-        margins: see there.
+        margin: largest loss of a part, 0…1.
+        margins: allowed losses.
     """
     worse, open_, allowed = ([one for one in parts if one.state == state] for state in (WORSE, OPEN, ALLOWED))
     few = [one for one in parts if one.pairs.count < smallest_loss(margins.chance)]

@@ -1,4 +1,4 @@
-"""The replay memory of the next version: what the base dataset left, and what was learnt since."""
+"""The replay memory of the next version: embeddings of the base dataset and of accepted samples."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from training.continual.fit_head import LabelledViews
 from training.export.replay import save_replay
 from training.models.linear_head import Examples
 
-#: Embeddings a breed; of a breed the base dataset has, at most this many are of accepted samples.
+#: Embeddings per breed, and how many of them may be accepted samples if the base dataset has the breed.
 PER_LABEL, LEARNT_PER_LABEL = 40, 10
 
 
 @dataclass(frozen=True)
 class Memory:
-    """``replay.npz`` in the order of a model's labels: embeddings ``(n, d)``, labels and origins ``(n,)``."""
+    """``replay.npz`` with a model's label numbers: embeddings ``(n, d)``, labels and origins ``(n,)``."""
 
     embeddings: np.ndarray
     labels: np.ndarray
@@ -26,16 +26,16 @@ class Memory:
 
     @property
     def base(self) -> Examples:
-        """The part of the base dataset; accepted samples are read from the dataset repo each time."""
+        """The embeddings of the base dataset; accepted samples are read from the dataset repo each time."""
         mine = self.origins == ""
         return Examples.of(self.embeddings[mine], self.labels[mine])
 
 
 def load_memory(path: Path, names: list[str]) -> Memory:
-    """Read ``replay.npz`` of a model with the labels ``names``; rows of other labels are left out.
+    """Read the ``replay.npz`` of a model with the labels ``names``; rows of other labels are left out.
 
     Raises:
-        BundleError: it is damaged.
+        BundleError: the file is damaged.
     """
     stored = read_embeddings(path)
     place = np.array([names.index(name) if name in names else -1 for name in stored.names])[stored.labels]
@@ -53,16 +53,17 @@ def refresh(
 ) -> None:
     """Write the replay memory of the next version.
 
-    A breed of the base dataset keeps what stands best for it (`herd`) and gives up to
-    `LEARNT_PER_LABEL` places to accepted samples; a breed that was learnt fills its places
-    with the views of its pictures.
+    A breed of the base dataset keeps its most representative embeddings (`herd`) and gives up to
+    `LEARNT_PER_LABEL` of its places to accepted samples. A breed without base pictures fills its places
+    with the views of its accepted samples.
 
     Args:
         path: the ``replay.npz`` to write.
-        memory: of the parent.
-        accepted: everything accepted, labels of the next version.
-        keys: of its samples.
+        memory: the parent's replay memory.
+        accepted: the samples trained on, with labels of the next version.
+        keys: keys of those samples.
         names: labels of the next version.
+        per_label: embeddings per breed.
     """
     embeddings, labels, origins = [], [], []
     base = memory.base
@@ -75,7 +76,7 @@ def refresh(
             fresh, marks = accepted.views[mine, 0], [keys[i] for i in mine]
         else:
             count = accepted.views.shape[1] if len(accepted) else 0
-            # All unchanged pictures first, then all mirrored ones, and so on, until the places are full.
+            # All unchanged pictures first, then all mirrored ones and so on, until the places are full.
             fresh = (
                 accepted.views[mine].transpose(1, 0, 2).reshape(len(mine) * count, base.embeddings.shape[1])
             )
@@ -89,8 +90,10 @@ def refresh(
 
 
 def herd(embeddings: np.ndarray, count: int) -> np.ndarray:
-    """Indices of ``count`` embeddings whose mean stays closest to that of all (Rebuffi et al. 2017,
-    https://arxiv.org/abs/1611.07725), best first."""
+    """Return indices of ``count`` embeddings whose mean stays closest to that of all, best first.
+
+    Herding, Rebuffi et al. 2017, https://arxiv.org/abs/1611.07725.
+    """
     if count >= len(embeddings):
         return np.arange(len(embeddings))
     mean, total = embeddings.mean(0), np.zeros(embeddings.shape[1])

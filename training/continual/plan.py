@@ -1,4 +1,4 @@
-"""What there is to learn: old and new labels, which samples are trained on and which are held out."""
+"""The plan of a retraining: old and new labels, and which samples are trained on or held out."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ from training.data.accepted_samples import Sample
 from training.reporting.wording import PETS, THINGS, Wording, words_of
 
 LEARNT = "learnt.json"
-#: What is said of a label that the parent lacks.
+#: How a line about a label that the parent lacks begins, by wording.
 _NEW = {PETS: "new breed, ", THINGS: "new label, "}
 
 
 @dataclass(frozen=True)
 class Record:
-    """``learnt.json``: what a version has learnt from.
+    """``learnt.json``: the samples that a version has learnt from.
 
     Attributes:
         samples: label of each accepted sample it has learnt from, by key.
-        held_out: label of those it was only evaluated on, by key.
+        held_out: label of each sample it was only evaluated on, by key.
     """
 
     samples: dict[str, str] = field(default_factory=dict)
     held_out: dict[str, str] = field(default_factory=dict)
 
     def knows(self, sample: Sample) -> bool:
-        """Whether a sample is nothing new."""
+        """True when the version has already used the sample with this label."""
         return sample.label in (self.samples.get(sample.key), self.held_out.get(sample.key))
 
 
 def read_record(bundle: Bundle) -> Record:
-    """A version's record; empty for one that was not retrained."""
+    """Read a version's record; empty for a version that was not retrained."""
     if LEARNT not in bundle.config.files:
         return Record()
     values = json.loads(bundle.path(LEARNT).read_text())
@@ -50,7 +50,7 @@ def read_record(bundle: Bundle) -> Record:
 
 
 def write_record(folder: Path, record: Record, dataset: str, revision: str) -> None:
-    """Write ``learnt.json``."""
+    """Write ``learnt.json`` with the dataset repo and the revision it was read at."""
     values = {
         "dataset": dataset, "revision": revision, "samples": record.samples, "held_out": record.held_out,
     }  # fmt: skip
@@ -59,14 +59,14 @@ def write_record(folder: Path, record: Record, dataset: str, revision: str) -> N
 
 @dataclass(frozen=True)
 class Plan:
-    """What is learnt from which samples.
+    """What is learnt, and from which samples.
 
     Attributes:
-        labels: of the next version, as in ``config.json``; the parent's first.
+        labels: labels of the next version, as in ``config.json``; the parent's come first.
         known: how many of them the parent has.
-        samples: that can be learnt, in order.
-        fresh: mask of those the parent knows nothing of.
-        held_out: mask of those never trained on.
+        samples: samples that can be learnt from, in order.
+        fresh: mask of the samples that the parent has not used.
+        held_out: mask of the samples never trained on.
         remarks: sentences about what is not learnt.
     """
 
@@ -83,12 +83,12 @@ class Plan:
 
     @property
     def called(self) -> dict[str, str]:
-        """What people call each label, by its id."""
+        """Display name of each label, by its id."""
         return {label["id"]: name_of(label) for label in self.labels}
 
     @property
     def words(self) -> Wording:
-        """What people call these labels."""
+        """The wording for these labels."""
         return words_of(self.labels)
 
     @property
@@ -96,7 +96,7 @@ class Plan:
         return self.labels[self.known :]
 
     def labelled_views(self, views: np.ndarray, mask: np.ndarray) -> LabelledViews:
-        """The samples of a mask."""
+        """Return the views of the samples in ``mask``, with their labels."""
         place = {name: number for number, name in enumerate(self.names)}
         index = np.array([place[sample.label] for sample in self.samples], np.int64)
         return LabelledViews(views[mask], index[mask])
@@ -105,14 +105,14 @@ class Plan:
         return [sample.key for sample, taken in zip(self.samples, mask, strict=True) if taken]
 
     def record(self) -> Record:
-        """Of the next version."""
+        """Return the record of the next version."""
         parts: tuple[dict[str, str], dict[str, str]] = ({}, {})
         for sample, out in zip(self.samples, self.held_out, strict=True):
             parts[int(out)][sample.key] = sample.label
         return Record(*parts)
 
     def sentences(self) -> list[str]:
-        """What is learnt, a line a breed, from how many new samples."""
+        """Return a line per breed with new samples: its name, whether it is new, and how many pictures."""
         counts = Counter(sample.label for sample, new in zip(self.samples, self.fresh, strict=True) if new)
         added = {label["id"] for label in self.new_breeds}
         lines = []
@@ -124,7 +124,7 @@ class Plan:
         return lines
 
     def title(self) -> str:
-        """What is learnt, in a line."""
+        """Return what is learnt in one line, naming at most four breeds."""
         learnt = self.learnt_names()
         shown, more = ", ".join(learnt[:4]), len(learnt) - 4
         if more <= 0:
@@ -134,13 +134,13 @@ class Plan:
         return f"Learning {shown} and {more} more labels"
 
     def learnt(self) -> list[str]:
-        """Ids of the breeds with anything new, new breeds first."""
+        """Return the ids of the breeds with new samples, new breeds first."""
         fresh = {sample.label for sample, new in zip(self.samples, self.fresh, strict=True) if new}
         ordered = [*self.names[self.known :], *self.names[: self.known]]
         return [name for name in ordered if name in fresh]
 
     def learnt_names(self) -> list[str]:
-        """What people call the breeds of `learnt`."""
+        """Return the display names of the breeds of `learnt`."""
         return [self.called[name] for name in self.learnt()]
 
 
@@ -153,15 +153,15 @@ def make_plan(
 ) -> Plan:
     """Decide what is learnt.
 
-    A breed the parent lacks is learnt from `LEAST_PICTURES` samples on. What is added to a model of other
-    things than pets is neither a cat nor a dog, whatever was said of it.
+    A breed that the parent lacks needs at least `LEAST_PICTURES` samples. A label that is added to a model of
+    other things than pets gets no species and no group, whatever the reviewer said.
 
     Args:
-        labels: of the parent, as in ``config.json``.
-        base: how many of them have pictures of the base dataset.
-        samples: accepted ones that can be read.
-        record: of the parent.
-        share: of the samples that is held out, 0…1.
+        labels: the parent's labels, as in ``config.json``.
+        base: how many of them have pictures in the base dataset.
+        samples: accepted samples that can be read.
+        record: the parent's record.
+        share: share of the samples to hold out, 0…1.
     """
     known = {label["id"] for label in labels}
     of_pets = words_of(labels) is PETS
@@ -191,7 +191,7 @@ def make_plan(
 
 
 def name_of(label: Mapping[str, Any]) -> str:
-    """A label's name for people."""
+    """Return the display name of a label."""
     return breed_of_label(
         label["id"], label.get("name", ""), label.get("species", ""), label.get("group", "")
     ).name

@@ -1,4 +1,4 @@
-"""The comparison in pictures: accuracy per version, by group, calibration, what was flagged."""
+"""Plots that compare champion and challenger: accuracy per version, breed groups, before and after."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from training.reporting.plots.style import ACCENT, BLUE, GREEN, INK, SOFT, figur
 
 
 def draw(folder: Path, figures: dict[str, Any], history: list[dict[str, Any]], version: str) -> None:
-    """Write the PNGs of a report.
+    """Write the plots of a report as PNG.
 
     Args:
-        folder: of the report.
-        figures: of the verdict.
-        history: a dictionary a version, oldest first, the challenger last.
-        version: the challenger's.
+        folder: folder of the report.
+        figures: `training.continual.gate.GateResult.figures`.
+        history: one dictionary per version, oldest first, the challenger last.
+        version: the challenger's version.
     """
     _versions(folder / "accuracy_per_version.png", history)
     _groups(folder / "breed_groups.png", figures["gate"])
@@ -29,7 +29,7 @@ def _versions(path: Path, history: list[dict[str, Any]]) -> None:
         axes = drawn.subplots()
         for place, entry in enumerate(history):
             first = place == len(history) - 1
-            if entry.get("flagged_top1") is not None:  # from what the version before made of the same photos
+            if entry.get("flagged_top1") is not None:  # from the previous version's result on the same photos
                 pair = [entry.get("flagged_top1_before") or 0.0, entry["flagged_top1"]]
                 label = "newly accepted photos, unseen: before and after" if first else None
                 axes.plot([place - 1, place], pair, "o--", color=BLUE, label=label)
@@ -52,9 +52,9 @@ def _number(axes: Any, place: float, value: float, *, below: bool = False) -> No
     axes.annotate(f"{value:.1%}", (place, value), away, textcoords="offset points", ha="center")
 
 
-#: Between the colours of good and bad.
+#: Colour between those of good and bad.
 OCHRE = "#c98a1b"
-#: What is found of a group → its colour and the words of the legend.
+#: State of a group → its colour and legend.
 _STATES = {
     WORSE: (ACCENT, "got worse"),
     OPEN: (OCHRE, "lost more than is allowed; chance may explain it"),
@@ -64,7 +64,7 @@ _STATES = {
 
 
 def _groups(path: Path, gate: dict[str, Any]) -> None:
-    """What the check of the groups found, from the same result as its sentence."""
+    """Plot the result of the groups check, from the same data as its sentence."""
     ranked = sorted(gate["groups"].values(), key=lambda found: found["mean"], reverse=True)
     names = [f"{found['name']} ({found['count']})" for found in ranked]
     with figure(path, 6.8, max(3.4, 0.24 * len(ranked) + 1.6)) as drawn:

@@ -1,7 +1,7 @@
-"""One commit and one tag: the champion first if the repo is empty, then the new version.
+"""Publish a version as one commit and one tag; an empty repo gets the champion first.
 
-Every step looks before it acts and may be repeated: a commit whose answer was lost is found by the
-bytes of its ``config.json``, which pin all other files, and a version without its tag gets it.
+Every step is idempotent. A commit whose response was lost is recognised by the bytes of its
+``config.json``, which pin all other files, and a version without a tag gets one.
 """
 
 from __future__ import annotations
@@ -22,18 +22,19 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Attempts at one step while the Hub cannot be reached or is busy.
+#: Attempts at one step while the Hub is unreachable or busy.
 ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
 class Released:
-    """Where a version is.
+    """A version in the model repo.
 
     Attributes:
         version: ``1.1.0``.
         revision: full sha of its commit.
-        head: where the branch stood when it was looked up; others may have committed a picture since.
+        head: head of the branch when it was looked up; later commits may have changed other files, such as a
+            picture.
     """
 
     version: str
@@ -42,7 +43,13 @@ class Released:
 
 
 def next_version(version: str, *, new_breeds: bool, taken: set[str]) -> str:
-    """The version after ``version``: minor for new breeds, else patch; one that no tag has."""
+    """Return the next free version after ``version``: a minor step for new breeds, else a patch step.
+
+    Args:
+        version: the current version.
+        new_breeds: whether breeds are added.
+        taken: versions that already have a tag.
+    """
     numbers = [int(part) if part.isdigit() else 0 for part in version.split("-")[0].split(".")[:3]]
     major, minor, patch = [*numbers, 0, 0, 0][:3]
     while True:
@@ -55,7 +62,7 @@ def next_version(version: str, *, new_breeds: bool, taken: set[str]) -> str:
 def publish_champion(
     api: HfApi, repo: str, champion: Bundle, sleep: Callable[[float], None] = time.sleep
 ) -> Released:
-    """Make the repo if need be and publish the champion under its own version, unless it is there.
+    """Create the repo if needed and publish the champion under its own version, unless it is there already.
 
     Raises:
         HubCallError: the Hub refuses, or cannot be reached.
@@ -82,20 +89,20 @@ def publish(
     learnt: str,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Released:
-    """Publish a challenger's folder as ``version``, once.
+    """Publish a challenger's folder as ``version``; safe to repeat.
 
     Args:
         api: from `smartbreed.hub.client.connect`.
         repo: model repo.
         folder: a finished bundle.
         version: ``1.1.0``.
-        parent: what the branch must stand at.
-        learnt: for the commit message.
-        sleep: between attempts.
+        parent: release that the branch must still be at.
+        learnt: body of the commit message.
+        sleep: called with the seconds to wait between attempts.
 
     Raises:
-        HubCallError: ``stale`` when another version was published meanwhile; the challenger was
-            not compared with that one.
+        HubCallError: ``stale`` if another version was published in the meantime, because the challenger was
+            not compared with that one; other kinds if the Hub refuses or cannot be reached.
     """
     files = {path.name: path for path in sorted(folder.iterdir()) if path.is_file()}
     title = f"{parse_config((folder / CONFIG).read_bytes()).name} {version}"
@@ -103,10 +110,10 @@ def publish(
 
 
 def finish_unfinished(api: HfApi, repo: str, sleep: Callable[[float], None] = time.sleep) -> Released | None:
-    """The version at the head of the repo; one that was committed by a process that died gets its tag.
+    """Return the version at the head of the repo; tag it if a process died between commit and tag.
 
     Returns:
-        None when there is no repo, or no bundle in it.
+        None if there is no repo, or no bundle in it.
     """
     try:
         sha = _patiently(lambda: repo_state(api, repo, "model"), sleep).sha
@@ -122,7 +129,7 @@ def finish_unfinished(api: HfApi, repo: str, sleep: Callable[[float], None] = ti
     if f"v{version}" not in tags:
         _patiently(lambda: tag(api, repo, "model", f"v{version}", sha), sleep)
         return Released(version, sha, sha)
-    # A commit that is no release may lie on top: the tag says which is.
+    # A commit that is not a release may lie on top, so the tag identifies the release.
     tagged = tags[f"v{version}"]
     same = _patiently(lambda: read_file(api, repo, "model", CONFIG, tagged), sleep) == text
     return Released(version, tagged if same else sha, sha)
@@ -143,7 +150,7 @@ def _commit(
         state = _patiently(lambda: repo_state(api, repo, "model"), sleep)
         there = _patiently(partial(read_file, api, repo, "model", CONFIG, state.sha), sleep)
         if there == wanted:
-            revision = state.sha  # an earlier attempt arrived although its answer did not
+            revision = state.sha  # an earlier attempt succeeded, but its response was lost
             break
         try:
             revision = commit_files(
@@ -161,13 +168,16 @@ def _commit(
 
 
 def _arrived(api: HfApi, repo: str, wanted: bytes, sleep: Callable[[float], None]) -> bool:
-    """Whether the head of the branch holds this very ``config.json``."""
+    """True when the head of the branch holds exactly this ``config.json``."""
     sha = _patiently(lambda: repo_state(api, repo, "model"), sleep).sha
     return bool(_patiently(lambda: read_file(api, repo, "model", CONFIG, sha), sleep) == wanted)
 
 
 def _patiently(act: Callable[[], T], sleep: Callable[[float], None]) -> T:
-    """Repeat what may be repeated while the Hub asks for patience."""
+    """Call ``act``, retrying with backoff while the Hub is unreachable or busy.
+
+    ``act`` must be idempotent.
+    """
     for attempt in range(1, ATTEMPTS):
         try:
             return act()

@@ -1,4 +1,4 @@
-"""README.md and CHANGELOG.md of a retrained version, from what was measured of it."""
+"""README.md and CHANGELOG.md of a retrained version, written from its measured figures."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ sha256.
 """
 
 
-#: What a version does, by whether it is of pets, and whether it looks for them.
+#: What a version does, by (its labels are breeds of pets, it has a detector).
 _WHAT = {
     (True, True): "Finds every cat and dog in a photograph and names its breed, one of {}",
     (True, False): "Names the breed of the cat or dog that a picture shows, one of {}",
@@ -60,12 +60,12 @@ _WHAT = {
 
 
 def render_card(config: dict[str, Any], facts: dict[str, Any], license: str = "") -> str:
-    """The card as Markdown.
+    """Return the card as Markdown.
 
     Args:
         config: the new ``config.json``.
-        facts: ``figures`` of the verdict, ``learnt`` (sentences), ``difference`` (sentences), ``mode``.
-        license: of the weights; empty: the parent names none, and it is not ours to say.
+        facts: ``figures`` of the gate, ``learnt`` (sentences), ``difference`` (sentences), ``mode``.
+        license: licence of the weights; "" if the parent states none, because it must not be invented.
     """
     labels = config["classifier"]["labels"]
     words, finds = words_of(labels), bool(config.get("detector"))
@@ -117,11 +117,11 @@ def render_card(config: dict[str, Any], facts: dict[str, Any], license: str = ""
 
 
 def differences(parent: dict[str, Any], config: dict[str, Any], moved: int) -> list[str]:
-    """What changed in ``config.json`` and in the head, in words.
+    """Describe what changed in ``config.json`` and in the head, one sentence per item.
 
     Args:
-        parent, config: both configs.
-        moved: rows of the head that are not as they were.
+        parent, config: the ``config.json`` of both versions.
+        moved: number of the parent's head rows that changed.
     """
     old, new = parent["classifier"], config["classifier"]
     known = {label["id"] for label in old["labels"]}
@@ -130,7 +130,7 @@ def differences(parent: dict[str, Any], config: dict[str, Any], moved: int) -> l
     lines = [f"{words.label.capitalize()} added: {name_of(label)} (`{label['id']}`)." for label in added]
     lines.append(f"Rows of the head that moved: {moved} of {len(old['labels'])}.")
     lines.append(f"Temperature {old['temperature']} → {new['temperature']}.")
-    # Labels of no group are distinguished one by one: nothing is ever said of a group.
+    # Without groups there is no answer "a group", so its threshold means nothing.
     said = {"breed": words.label} | (
         {"group": "group"} if any(one.get("group") for one in old["labels"]) else {}
     )
@@ -149,10 +149,10 @@ def differences(parent: dict[str, Any], config: dict[str, Any], moved: int) -> l
 
 
 def license_of(parent: Bundle) -> str:
-    """What a bundle's card gives as the licence of its weights; empty if it gives none.
+    """Return the licence that a bundle's card states for its weights; "" if it states none.
 
     Args:
-        parent: whose weights were learnt from.
+        parent: bundle whose weights were the start.
     """
     card = parent.folder / "README.md"
     try:
@@ -164,7 +164,7 @@ def license_of(parent: Bundle) -> str:
 
 
 def add_to_changelog(path: Path, version: str, lines: list[str], day: date) -> None:
-    """Put what a version learnt on top of ``CHANGELOG.md``."""
+    """Insert an entry for ``version`` at the top of ``CHANGELOG.md``; create the file if needed."""
     title = "# What each version learnt\n"
     old = path.read_text(encoding="utf-8").removeprefix(title) if path.exists() else ""
     entry = f"\n## {version} ({day.isoformat()})\n\n" + "".join(f"- {line}\n" for line in lines)

@@ -1,4 +1,4 @@
-"""One retraining of the head, from the dataset repo to the released version."""
+"""Retrain the head once, from reading the dataset repo to publishing the new version."""
 
 from __future__ import annotations
 
@@ -33,19 +33,20 @@ from training.data.accepted_scenes import labelled_photos
 from training.data.flag_dataset import read_dataset
 from training.export.gate_set import load_gate, stand_in
 
-#: Accepted samples that are not learnt, as `Work.facts` counts them.
+#: Reason in ``Work.facts["left_out"]`` for samples whose photo cannot be read.
 UNREADABLE = "with a photo that cannot be read"
+#: Reasons for which accepted samples are left out.
 _WITHHELD = (UNREADABLE, "over one person's share", "without consent")
 
 
 def retrain_head(work: Work) -> dict[str, Any]:
-    """Learn, compare and, if it is better, publish.
+    """Learn, compare with the champion and, if the new head is better, publish it.
 
     Args:
         work: a retraining that has not begun.
 
     Returns:
-        The ``result`` of the contract: passed, published, version, revision, learnt, reasons, report.
+        The result, as from `training.continual.work.Work.end`.
 
     Raises:
         SmartBreedError: the Hub, the disk or a bundle stopped it; nothing was published.
@@ -104,7 +105,10 @@ def retrain_head(work: Work) -> dict[str, Any]:
 
 
 def read(work: Work) -> tuple[Champion, Plan]:
-    """Champion, and what there is to learn."""
+    """Find the champion, read the dataset repo and plan what to learn.
+
+    Sets ``missed`` and ``facts`` of ``work``.
+    """
     choices = work.choices
     with work.stage("read", f"Reading {choices.dataset}") as progress:
         champion = find_champion(work.api, work.settings, choices.repo)
@@ -135,7 +139,7 @@ def read(work: Work) -> tuple[Champion, Plan]:
 
 
 def plan_of(bundle: Bundle, samples: list[Sample], share: float = HELD_OUT["head"]) -> Plan:
-    """What a bundle can learn from accepted samples; ``share`` of them is held out."""
+    """Plan what a bundle can learn from accepted samples; ``share`` of them is held out."""
     labels = raw_config(bundle)["classifier"]["labels"]
     known = len(labels)
     if REPLAY in bundle.config.files:
@@ -145,7 +149,11 @@ def plan_of(bundle: Bundle, samples: list[Sample], share: float = HELD_OUT["head
 
 
 def embed(work: Work, champion: Champion, plan: Plan) -> tuple[Plan, np.ndarray]:
-    """The plan without samples that cannot be read, and the embeddings of the others ``(n, views, d)``."""
+    """Embed the accepted samples.
+
+    Returns:
+        The plan without samples that cannot be read, and the embeddings of the others ``(n, views, d)``.
+    """
     bundle, found = champion.bundle, len(plan.samples)
     with work.stage("embed", f"Looking at {found} accepted photos") as progress:
         views, readable = embed_samples(Classifier(bundle, 2), plan.samples, progress=progress)
@@ -153,13 +161,13 @@ def embed(work: Work, champion: Champion, plan: Plan) -> tuple[Plan, np.ndarray]
         work.facts["left_out"][UNREADABLE] = found - len(readable)
         keys = [plan.samples[i].key for i in readable]
         plan = plan_of(bundle, [plan.samples[i] for i in readable])
-        # A new breed may now have too few: its samples are gone from the plan too.
+        # A new breed may now have too few samples; the plan then drops the rest of them too.
         views = views[[keys.index(sample.key) for sample in plan.samples]]
     return plan, views
 
 
 def enough(work: Work, plan: Plan) -> bool:
-    """True when enough new samples are there to learn from, and to tell whether that helped."""
+    """True when there are enough new samples to learn from and to tell whether learning helped."""
     return int(plan.fresh.sum()) >= _wanted(work)
 
 
@@ -168,7 +176,7 @@ def _wanted(work: Work) -> int:
 
 
 def nothing_to_do(work: Work, champion: Champion, plan: Plan) -> dict[str, Any]:
-    """End because too little is new: no new model is made."""
+    """End the retraining without a new model because there are too few new samples."""
     version, fresh = champion.bundle.config.version, int(plan.fresh.sum())
     wanted = _wanted(work)
     reason = f"No newly accepted photos to learn from since version {version}; at least {wanted} are needed."
@@ -188,10 +196,10 @@ def nothing_to_do(work: Work, champion: Champion, plan: Plan) -> dict[str, Any]:
 
 
 def memory_of(bundle: Bundle, names: list[str]) -> Memory:
-    """The bundle's replay memory.
+    """Load the bundle's replay memory.
 
     Raises:
-        BundleError: it has none: its head cannot be retrained without forgetting.
+        BundleError: it has none, so its head cannot be retrained without forgetting, or it is damaged.
     """
     if REPLAY not in bundle.config.files:
         raise BundleError(
@@ -201,7 +209,7 @@ def memory_of(bundle: Bundle, names: list[str]) -> Memory:
 
 
 def parent_of(work: Work, champion: Champion) -> Released | None:
-    """The champion's release, published now if the repo has none; None if nothing is to be published."""
+    """Return the champion's release, publishing it first if the repo lacks it; None without publishing."""
     if not work.choices.publish:
         return None
     work.before_publishing()
@@ -209,7 +217,7 @@ def parent_of(work: Work, champion: Champion) -> Released | None:
 
 
 def taken_versions(work: Work) -> set[str]:
-    """Versions the repo has a tag of."""
+    """Return the versions that the repo has a tag for."""
     if not work.choices.repo:
         return set()
     try:

@@ -1,9 +1,9 @@
-"""Whether a difference of two models on the same pictures is more than chance.
+"""Tests whether the difference between two models on the same pictures is more than chance.
 
-Paired bootstrap: how sure the difference is. Exact paired test: only the pictures that one model names right
-and the other wrong say which is better (McNemar 1947). If the two were equally good, each of those would be
-a coin toss, so the number lost follows a binomial distribution. Unlike the bootstrap this holds for ten
-pictures too, where it says that one lost picture proves nothing.
+The paired bootstrap gives the certainty of a difference. The exact paired test (McNemar 1947) uses only the
+pictures that one model names right and the other wrong. If both models were equally good, each of these would
+be a coin toss, so the number lost would follow a binomial distribution. Unlike the bootstrap, the test holds
+even for ten pictures, where one lost picture proves nothing.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ import numpy as np
 
 from training.calibration.temperature import expected_calibration_error
 
-#: Resamples; the shares below are then good to about a point.
+#: Bootstrap resamples; enough for shares that are accurate to about a percentage point.
 RESAMPLES = 2000
 
 
-#: Of calibration errors, which cost more.
+#: Resamples for calibration errors, which take longer to compute.
 FEW_RESAMPLES = 400
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Challenger minus champion.
+    """A difference: challenger minus champion, with bootstrap bounds.
 
     Attributes:
-        mean: of all pictures.
-        low: what 95% of the resamples lie above.
-        high: what 95% of the resamples lie below.
+        mean: mean difference over all pictures.
+        low: 5% quantile of the resamples.
+        high: 95% quantile of the resamples.
         better: share of the resamples in which the challenger is better; ties count half.
-        count: pictures.
+        count: number of pictures.
     """
 
     mean: float
@@ -44,11 +44,11 @@ class Difference:
 
 
 def paired(champion: np.ndarray, challenger: np.ndarray, seed: int = 0) -> Difference:
-    """Resample pictures with replacement (Efron 1979).
+    """Compare two models by a paired bootstrap (Efron 1979).
 
     Args:
-        champion, challenger: one figure a picture, such as right (1) or wrong (0), ``(n,)``.
-        seed: of the resampling.
+        champion, challenger: one figure per picture, such as right (1) or wrong (0), ``(n,)``.
+        seed: seed of the resampling.
     """
     difference = challenger.astype(np.float64) - champion.astype(np.float64)
     count = len(difference)
@@ -66,11 +66,13 @@ def paired(champion: np.ndarray, challenger: np.ndarray, seed: int = 0) -> Diffe
 def paired_calibration(
     champion: tuple[np.ndarray, np.ndarray], challenger: tuple[np.ndarray, np.ndarray], seed: int = 0
 ) -> Difference:
-    """The same for the expected calibration error, where more is worse: ``better`` is the share with less.
+    """Compare the expected calibration errors of two models by a paired bootstrap.
+
+    More is worse here: ``better`` is the share of resamples in which the challenger's error is smaller.
 
     Args:
         champion, challenger: confidence in 0…1 and whether it was right, ``(n,)`` each, of the same pictures.
-        seed: of the resampling.
+        seed: seed of the resampling.
     """
     count = len(champion[0])
     if not count:
@@ -92,10 +94,10 @@ def paired_calibration(
 
 @dataclass(frozen=True)
 class Pairs:
-    """Two models on the same pictures.
+    """How the answers of two models to the same pictures differ.
 
     Attributes:
-        count: pictures.
+        count: number of pictures.
         lost: pictures that only the champion names right.
         gained: pictures that only the challenger names right.
     """
@@ -106,12 +108,12 @@ class Pairs:
 
     @property
     def mean(self) -> float:
-        """Challenger's share of right answers minus the champion's, -1…1."""
+        """Share of correct answers, challenger minus champion, -1…1."""
         return (self.gained - self.lost) / self.count if self.count else 0.0
 
     @property
     def chance(self) -> float:
-        """How likely an equally good challenger loses as many of them, 0…1 (one-sided)."""
+        """Probability, 0…1, that an equally good challenger loses at least this many (one-sided)."""
         if not self.lost:
             return 1.0
         from scipy.stats import binomtest
@@ -119,7 +121,7 @@ class Pairs:
         return float(binomtest(self.lost, self.lost + self.gained, 0.5, alternative="greater").pvalue)
 
     def worse(self, margin: float, level: float) -> bool:
-        """Whether it is worse by more than ``margin``, and by more than chance explains at ``level``."""
+        """True when it is worse by more than ``margin`` and chance at ``level`` does not explain that."""
         return self.mean < -margin - 1e-9 and self.chance <= level
 
     def as_dict(self) -> dict[str, Any]:
@@ -127,7 +129,7 @@ class Pairs:
 
 
 def pairs(champion: np.ndarray, challenger: np.ndarray) -> Pairs:
-    """Count what changed.
+    """Count the pictures whose answer became right or wrong.
 
     Args:
         champion, challenger: bool ``(n,)``, whether each picture is named right.
@@ -136,5 +138,5 @@ def pairs(champion: np.ndarray, challenger: np.ndarray) -> Pairs:
 
 
 def smallest_loss(level: float) -> int:
-    """The fewest lost pictures, with none gained, that chance does not explain at ``level``: 5 at 0.05."""
+    """Return the fewest lost pictures, with none gained, that rule out chance at ``level``: 5 at 0.05."""
     return math.ceil(math.log(level) / math.log(0.5) - 1e-9)

@@ -1,4 +1,4 @@
-"""Crops of accepted samples, cut as the app cuts them, and the embeddings of a few views of each."""
+"""Crops of accepted samples, cut as the app cuts them, and embeddings of several views of each."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from smartbreed.inference.pixels import resample
 from training.augment.crops import MILD
 from training.data.accepted_samples import Sample
 
-#: Views of each sample: unchanged, mirrored, and randomly changed ones.
+#: Views of each sample: the unchanged one, the mirrored one, and three with mild random changes.
 VIEWS = 5
 
 
 def crop(sample: Sample, margin: float, size: int) -> np.ndarray:
-    """What the classifier would be shown: uint8 ``(size, size, 3)``.
+    """Return the picture that the app would show the classifier: uint8 ``(size, size, 3)``.
 
     Raises:
         PhotoError: the photo cannot be read, or the box is not in it.
@@ -29,14 +29,14 @@ def crop(sample: Sample, margin: float, size: int) -> np.ndarray:
     x0, y0, x1, y1 = sample.box or (0.0, 0.0, float(photo.width), float(photo.height))
     x0, x1 = np.clip([x0, x1], 0, photo.width)
     y0, y1 = np.clip([y0, y1], 0, photo.height)
-    if not (x1 - x0 >= 4 and y1 - y0 >= 4):  # also for what is no number
+    if not (x1 - x0 >= 4 and y1 - y0 >= 4):  # also catches NaN
         raise PhotoError("damaged", "The box of the flag does not lie in its photo.")
     box = with_margin(np.array([x0, y0, x1, y1]), margin if sample.box else 0.0, photo.width, photo.height)
     return resample(photo.to_pil(), box, (size, size))
 
 
 def views_of(pixels: np.ndarray, seed: int) -> list[np.ndarray]:
-    """`VIEWS` pictures, the unchanged one first; the same seed gives the same ones."""
+    """Return `VIEWS` pictures, the unchanged one first; the same seed gives the same pictures."""
     rng = np.random.default_rng(seed)
     changed = [MILD(pixels, rng) for _ in range(VIEWS - 2)]
     return [pixels, np.ascontiguousarray(pixels[:, ::-1]), *changed]
@@ -48,14 +48,17 @@ def embed_samples(
     *,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> tuple[np.ndarray, list[int]]:
-    """Embeddings ``(n, VIEWS, d)`` of the samples that can be read, and which those are, in order.
+    """Embed several views of every sample that can be read.
 
-    Photos are read and decoded as they are looked at, one row group of the dataset at a time.
+    Photos are read and decoded as they are needed, one row group of the dataset at a time.
 
     Args:
-        classifier: of the parent; runs as many at once as it was made for.
-        samples: any number.
-        progress: how many are done, of how many.
+        classifier: the parent's classifier; it limits how many crops run at once.
+        samples: any number of samples.
+        progress: called with the number of samples done and their total.
+
+    Returns:
+        Embeddings ``(n, VIEWS, d)`` and the indices of the samples they belong to, ascending.
     """
     config = classifier.config
 

@@ -1,4 +1,4 @@
-"""A retraining under way: what was chosen, how far it is, how it ends, and the report on it."""
+"""A running retraining: its options, progress, outcome and report."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ProgressReporter:
     """Reports progress to the process that started the retraining.
 
     Args:
-        as_json: one JSON object a line on stdout; else sentences on stderr and the result on stdout.
+        as_json: one JSON object per line on stdout; else sentences on stderr and the result on stdout.
     """
 
     def __init__(self, *, as_json: bool) -> None:
@@ -36,7 +36,7 @@ class ProgressReporter:
         self._last = ""
 
     def step(self, stage: str, message: str, done: float = 0, of: float = 1) -> None:
-        """How far a stage is."""
+        """Report how far a stage is: ``done`` of ``of``."""
         if self.as_json:
             self._line({"stage": stage, "done": round(done, 4), "of": of, "message": message})
         elif message != self._last:
@@ -44,7 +44,7 @@ class ProgressReporter:
             print(f"{stage}: {message}", file=sys.stderr, flush=True)
 
     def result(self, values: dict[str, Any]) -> None:
-        """The last line of a retraining that came to its end."""
+        """Report the outcome of a retraining that finished; the last line."""
         if self.as_json:
             self._line({"stage": "result", **values})
             return
@@ -56,7 +56,7 @@ class ProgressReporter:
         print(f"report: {values['report']}")
 
     def error(self, message: str) -> None:
-        """The last line of one that did not."""
+        """Report that a retraining failed or was stopped; the last line."""
         if self.as_json:
             self._line({"stage": "error", "message": message})
         else:
@@ -66,7 +66,7 @@ class ProgressReporter:
         print(json.dumps(values, ensure_ascii=False), flush=True)
 
 
-#: How a retraining that came to its end can have ended, and the sentence about it; ``{}`` is the version.
+#: Outcomes of a finished retraining, each with its sentence; ``{}`` is the version.
 OUTCOMES = MappingProxyType(
     {
         "published": "{} is published",
@@ -79,23 +79,23 @@ OUTCOMES = MappingProxyType(
 
 
 class Progress(Protocol):
-    """How far a stage is: so much is done, of so much; and what is being done."""
+    """A progress callback: ``done`` of ``of`` parts of a stage are done; ``said`` replaces its message."""
 
     def __call__(self, done: float, of: float, said: str = "") -> None: ...
 
 
 @dataclass(frozen=True)
 class Choices:
-    """The choices of a retraining.
+    """The options of a retraining.
 
     Attributes:
         dataset: dataset repo.
-        repo: model repo releases go to; empty: none will be made.
+        repo: model repo that releases go to; "" if nothing is released.
         mode: ``head`` or ``full``.
         publish: whether a challenger that passes is published.
-        by_count: newly accepted samples without which nothing is done; 0: any number.
-        overrides: ``key=value`` of the training recipe, for ``full``.
-        now: of this retraining, aware; names the report's folder and dates the changelog.
+        by_count: do nothing with fewer newly accepted samples than this; 0 sets no extra minimum.
+        overrides: ``key=value`` changes of the training recipe, for ``full``.
+        now: start of this retraining, timezone-aware; names the report's folder and dates the changelog.
     """
 
     dataset: str
@@ -109,15 +109,19 @@ class Choices:
 
 @dataclass
 class Work:
-    """A retraining under way.
+    """A running retraining.
 
     Attributes:
-        scratch: folder for what must not stay: whatever holds photographs, and unfinished files. On the
-            file system of SMARTBREED_HOME.
-        before_publishing: called before anything is sent; may raise to stop.
+        settings: the app's settings.
+        choices: the options.
+        reporter: where progress goes.
+        api: from `smartbreed.hub.client.connect`.
+        scratch: folder for temporary data: everything with photographs in it, and unfinished files. It is on
+            the file system of SMARTBREED_HOME.
+        before_publishing: called before anything is sent to the Hub; may raise to stop.
         missed: photographs with accepted missed pets.
-        facts: for the report.
-        seconds: of each stage.
+        facts: values for the report.
+        seconds: duration of each stage.
     """
 
     settings: Settings
@@ -132,12 +136,12 @@ class Work:
 
     @property
     def folder(self) -> Path:
-        """Of the report."""
+        """The folder of the report."""
         return self.settings.home_dir / "retraining" / self.choices.now.strftime("%Y%m%dT%H%M%SZ")
 
     @contextmanager
     def stage(self, name: str, message: str) -> Iterator[Progress]:
-        """Report a stage and time it; yields a progress callback, which may change the message."""
+        """Report and time a stage; yields a progress callback, which may change the message."""
         started = time.perf_counter()
         self.reporter.step(name, message)
 
@@ -169,17 +173,21 @@ class Work:
         *,
         why_none: str = "nothing_new",
     ) -> dict[str, Any]:
-        """Write the report.
+        """Write the report and return the result.
 
         Args:
-            gate_result: None when nothing was compared.
-            version: the challenger's; without one the champion's.
-            history: an entry a version, the challenger's last.
-            revision: full sha when it was published.
-            why_none: the key of `OUTCOMES` where nothing was compared, as there was no new model.
+            plan: what was to be learnt.
+            gate_result: the gate's result; None if nothing was compared.
+            reasons: sentences for the report.
+            version: the challenger's version; the champion's if there is no challenger.
+            history: one entry per version, the challenger's last.
+            revision: full sha if it was published.
+            why_none: key of `OUTCOMES` if nothing was compared.
 
         Returns:
-            The ``result`` of the contract.
+            What `ProgressReporter.result` reports: ``outcome``, ``message``, ``passed``, ``published``,
+            ``version``, ``revision``, ``learnt``, ``learnt_names``, ``reasons``, ``undecided``, ``report``,
+            ``took``.
         """
         passed = gate_result is not None and gate_result.passed
         outcome = why_none
@@ -208,13 +216,15 @@ class Work:
 def write_report(
     folder: Path, facts: dict[str, Any], gate_result: GateResult | None, history: list[dict[str, Any]]
 ) -> None:
-    """Write the report; ``report.json`` last, so that a folder with it is complete.
+    """Write ``report.md``, the plots and ``report.json``.
+
+    ``report.json`` comes last, so a folder that has it is complete.
 
     Args:
-        folder: made if need be.
-        facts: what `training.continual.run` knows: version, mode, learnt, reasons, counts.
-        gate_result: of the gate; None when it did not come to one.
-        history: a dictionary a version, the challenger last.
+        folder: output folder; created if needed.
+        facts: values of the report: outcome, version, mode, learnt, reasons, counts and so on.
+        gate_result: the gate's result; None if nothing was compared.
+        history: one dictionary per version, the challenger last.
 
     Raises:
         StorageError: the disk refused.

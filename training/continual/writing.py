@@ -1,4 +1,4 @@
-"""Everything a new version consists of, in one folder."""
+"""Write all files of a new version into one folder."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from training.export.gate_set import GateSet, build_gate
 def history_of(
     config: dict[str, Any], gate_result: GateResult | None, version: str, learnt: list[str]
 ) -> list[dict[str, Any]]:
-    """An entry a version: the parent's own, and the challenger's behind.
+    """Return the history with one entry per version, the challenger's last.
 
-    The parent's figures are those measured now, on the same pictures as the challenger's.
+    The parent's gate figures are those measured now, on the same pictures as the challenger's.
 
     Args:
-        config: of the parent.
-        gate_result: of the gate; None: the parent's history as it is.
-        version, learnt: the challenger's.
+        config: the parent's ``config.json``.
+        gate_result: the gate's result; None returns the parent's history unchanged.
+        version, learnt: the challenger's version and the ids of the breeds it learnt.
     """
     history: list[dict[str, Any]] = list(
         config.get("history") or [{"version": config["version"], "learnt": []}]
@@ -71,19 +71,19 @@ def write_version(
     version: str,
     parent: dict[str, str],
 ) -> None:
-    """Write a finished, verified bundle.
+    """Write a finished and verified bundle.
 
     Args:
         work: the retraining.
-        folder: empty.
-        champion: what it is made from.
+        folder: output folder, empty.
+        champion: the model it is made from.
         plan: what was learnt.
-        views: embeddings of its samples.
-        heads: old and new.
+        views: embeddings of the plan's samples.
+        heads: old and new head.
         changed: from `training.continual.calibrate.calibrated`.
-        gate, memory: of the champion.
-        gate_result: of the gate.
-        version: of the new bundle.
+        gate, memory: gate set and replay memory of the champion.
+        gate_result: the gate's result.
+        version: version of the new bundle.
         parent: repo, revision and version of the champion.
 
     Raises:
@@ -128,7 +128,7 @@ def _config(
     detector = before.get("detector")
     if detector and "confirm" in changed:
         detector = {**detector, "confirm": changed["confirm"]}
-    # What was measured of an ancestor on photographs is its own, not the new version's.
+    # Figures on photographs were measured on an ancestor; do not claim them for the new version.
     measured = before.get("metrics") or {}
     ancestor = measured.get("ancestor") or {"version": before["version"], **measured}
     return {
@@ -150,7 +150,7 @@ def _config(
 
 
 def _write_gate(folder: Path, gate: GateSet, plan: Plan, views: np.ndarray) -> None:
-    """The frozen part as it is, and the held-out samples as they are now."""
+    """Write the frozen part of the gate set unchanged, with the samples that are held out now."""
     if gate.trained:
         return
     held_out, base = plan.labelled_views(views, plan.held_out), gate.base

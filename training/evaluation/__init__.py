@@ -1,4 +1,4 @@
-"""Evaluation: every figure from the served files, on pictures no choice was made on."""
+"""Evaluate bundles: every figure comes from the served files, on pictures that no choice was made on."""
 
 from training.evaluation.bundle_scores import evaluate_bundle
 

@@ -1,4 +1,4 @@
-"""What a bundle's served classifier answers on crops."""
+"""Run a bundle's served classifier on crops and collect its answers."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from training.data import Crops
 
 @dataclass(frozen=True)
 class Answers:
-    """Of ``n`` crops by a model of ``c`` labels.
+    """Answers of a model with ``c`` labels to ``n`` crops.
 
     Attributes:
         logits: float32 ``(n, c)``.
         probabilities: calibrated, ``(n, c)``.
         truth: number of the true label in the model's order, ``(n,)``.
-        other: taken for another animal, so that no breed is said, ``(n,)`` bool.
+        other: whether the crop is taken for another animal, so that no breed is named, ``(n,)`` bool.
     """
 
     logits: np.ndarray
@@ -36,32 +36,32 @@ class Answers:
 
     @property
     def said(self) -> np.ndarray:
-        """The most likely label of each, ``(n,)``."""
+        """The most likely label of each crop, ``(n,)``."""
         return np.asarray(self.probabilities.argmax(1))
 
     @property
     def right(self) -> np.ndarray:
-        """Whether that is the true one, ``(n,)`` bool."""
+        """Whether the most likely label is the true one, ``(n,)`` bool."""
         return np.asarray(self.said == self.truth)
 
     @property
     def confidence(self) -> np.ndarray:
-        """Its calibrated probability, ``(n,)``."""
+        """The calibrated probability of the most likely label, ``(n,)``."""
         return np.asarray(self.probabilities.max(1))
 
 
 def ask(identifier: Identifier, crops: Crops) -> Answers:
-    """Run every crop through the served classifier, on every core.
+    """Run every crop through the served classifier, on all cores.
 
     Raises:
-        DataError: no crops, or the model does not know one of their labels.
+        DataError: there are no crops, or the model does not know one of their labels.
     """
     truth = true_labels(identifier, crops)
     return answers_of(identifier, run(identifier, crops.images), truth)
 
 
 def answers_of(identifier: Identifier, seen: list[Outputs], truth: np.ndarray) -> Answers:
-    """What the app makes of the classifier's outputs."""
+    """Turn the classifier's outputs into answers, as the app does."""
     classifier = identifier.classifier
     return Answers(
         np.stack([outputs.logits for outputs in seen]),
@@ -72,10 +72,10 @@ def answers_of(identifier: Identifier, seen: list[Outputs], truth: np.ndarray) -
 
 
 def true_labels(identifier: Identifier, crops: Crops) -> np.ndarray:
-    """The crops' labels as numbers of the model's own labels, int64 ``(n,)``.
+    """Return the crops' labels as label numbers of the model, int64 ``(n,)``.
 
     Raises:
-        DataError: no crops, or the model does not know one of their labels.
+        DataError: there are no crops, or the model does not know one of their labels.
     """
     if not len(crops):
         raise DataError("There must be test pictures to evaluate on. Received: 0 pictures")
@@ -90,9 +90,9 @@ def true_labels(identifier: Identifier, crops: Crops) -> np.ndarray:
 def run(
     identifier: Identifier, images: np.ndarray, advance: Callable[[int], None] = lambda count: None
 ) -> list[Outputs]:
-    """The classifier's outputs for uint8 crops ``(n, h, w, 3)``, resized where it wants another size.
+    """Return the classifier's outputs for uint8 crops ``(n, h, w, 3)``, resized to its input size.
 
-    ``advance`` is called with how many more pictures were looked at.
+    ``advance`` is called after each picture with the number of pictures done since the last call.
     """
     side = identifier.classifier.config.input_size
 

@@ -1,4 +1,4 @@
-"""Evaluate a bundle: every figure as ``scores.json``, every plot as PNG, the mistakes as contact sheets."""
+"""Evaluate a bundle: figures as ``scores.json``, plots as PNG, mistakes as contact sheets."""
 
 from __future__ import annotations
 
@@ -52,28 +52,29 @@ def evaluate_bundle(
     other_scenes: Sequence[Scene] = (),
     split: str = "test",
 ) -> dict[str, Any]:
-    """Write ``scores.json``, ``plots/`` and ``mistakes/`` into ``out_folder``; returns the scores.
+    """Evaluate a bundle and return the scores.
 
-    With crops, ``evaluation.json`` for the bundle too (`smartbreed.inference.evaluation`).
+    Writes ``scores.json``, ``curves.json``, ``plots/`` and ``mistakes/`` into ``out_folder``; with crops also
+    ``evaluation.json`` for the bundle (`smartbreed.inference.evaluation`).
 
     Args:
         bundle_folder: the bundle; its served LiteRT files are evaluated.
-        crops: test crops; None: the classifier is not evaluated on crops.
-        out_folder: created when missing. ``mistakes/`` shows test photographs: keep it out of the repository.
+        crops: test crops; None skips the evaluation on crops.
+        out_folder: created if missing. ``mistakes/`` shows test photographs: keep it out of the repository.
         scenes: whole test photographs with pets.
-        empty: whole photographs without, that nothing was trained on.
-        robustness: pictures the robustness curves are measured on; 0: none are.
-        trained: names of the original files of the classifier's training crops. None: not known, and then
-            no breed is evaluated on whole photographs, because the classifier may know them by heart.
-        others: other animals and pets of no breed; those held back are evaluated.
-        other_scenes: whole photographs that nothing was trained on, of other animals and of several pets.
-        split: what the crops are: ``test``, or ``validation``.
+        empty: whole photographs without pets that nothing was trained on.
+        robustness: number of pictures for the robustness curves; 0 skips them.
+        trained: names of the original files of the classifier's training crops. If None (unknown), no breed
+            is evaluated on whole photographs, because the classifier may have memorised them.
+        others: other animals and pets of no breed; the held-back ones are evaluated.
+        other_scenes: whole photographs of other animals and of several pets that nothing was trained on.
+        split: the split the crops are from, ``test`` or ``validation``.
 
     Returns:
-        Floats rounded to four places. Parts that nothing was given for are left out.
+        The scores, floats rounded to four places. Parts without input are left out.
 
     Raises:
-        DataError: nothing to evaluate on, or crops of a label the model does not know.
+        DataError: there is nothing to evaluate on, or crops have a label the model does not know.
         BundleError: the bundle cannot be used.
     """
     if crops is None and not scenes and not empty:
@@ -106,7 +107,7 @@ def evaluate_bundle(
 
 
 def crop_scores(identifier: Identifier, answers: Answers) -> dict[str, Any]:
-    """Every figure of the classifier on crops."""
+    """Return every figure of the classifier on crops."""
     return {
         "classifier": classifier_metrics(identifier, answers),
         "per_label": per_label(identifier, answers),
@@ -119,7 +120,7 @@ def crop_scores(identifier: Identifier, answers: Answers) -> dict[str, Any]:
 def write_evaluation(
     identifier: Identifier, answers: Answers, scores: dict[str, Any], split: str, folder: Path
 ) -> None:
-    """``evaluation.json``, with the day and what the crops are."""
+    """Write ``evaluation.json``, with the date and the kind of the crops."""
     bundle = identifier.bundle
     recipe = json.loads((bundle.folder / CONFIG).read_text()).get("recipe") or {}
     kind = "test" if split == "test" else "held-back"
@@ -135,7 +136,7 @@ def write_evaluation(
 
 
 def photograph_scores(identifier: Identifier, seen: Seen, trained: Collection[str] | None) -> dict[str, Any]:
-    """Every figure of detector and classifier together."""
+    """Return every figure of detector and classifier on whole photographs."""
     scores: dict[str, Any] = {"detector": detector_metrics(identifier, seen)}
     if seen.scenes:
         scores["pipeline"] = pipeline_metrics(identifier, seen, trained)
@@ -145,12 +146,12 @@ def photograph_scores(identifier: Identifier, seen: Seen, trained: Collection[st
 
 
 def write_scores(folder: Path, scores: dict[str, Any]) -> None:
-    """``scores.json``."""
+    """Write ``scores.json``."""
     (folder / "scores.json").write_text(json.dumps(scores, indent=1, ensure_ascii=False) + "\n")
 
 
 def rounded(value: Any) -> Any:
-    """Every float of a nested value to four places; plain Python numbers."""
+    """Round every float of a nested value to four places; numpy scalars become plain Python numbers."""
     if isinstance(value, dict):
         return {key: rounded(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,20 +1,20 @@
-"""Are the figures a bundle carries the figures it has?"""
+"""Check that the figures stored in a bundle agree with newly measured ones."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-#: Largest difference between two measurements of one figure.
+#: Largest tolerated difference between two measurements of a figure.
 TOLERANCE = 0.002
 #: Figures that depend on the machine, not on the bundle.
 _MACHINE = ("milliseconds", "quiet_milliseconds", "threads")
 
 
 def difference(stored: dict[str, Any], measured: dict[str, Any]) -> str | None:
-    """A sentence that names the first stored figure that was measured otherwise; None when all agree.
+    """Return a sentence that names the first stored figure that differs; None if all agree.
 
-    Figures that were not measured this time, times, and the choices that hang on them are not compared.
+    Not compared: parts that were not measured this time, timings, and the choices that depend on timings.
     """
     for path, was in _compared(stored, measured):
         now = _at(measured, path)
@@ -31,7 +31,7 @@ def difference(stored: dict[str, Any], measured: dict[str, Any]) -> str | None:
 
 
 def agreement(stored: dict[str, Any], measured: dict[str, Any]) -> str:
-    """A sentence for figures between which `difference` finds nothing."""
+    """Return a sentence on how many figures were compared; call it if `difference` finds nothing."""
     compared = sum(1 for _ in _compared(stored, measured))
     if not compared:
         return "Nothing was compared: the bundle's config.json holds no figure that was measured here."

@@ -1,7 +1,7 @@
-"""Accuracy, precision, recall and F1 for each label and averaged; ROC curves; risk against coverage.
+"""Accuracy, precision, recall and F1 per label and averaged; ROC curves; risk against coverage.
 
-Definitions and averages are those of scikit-learn's ``precision_recall_fscore_support``; a ratio without
-anything to divide by counts 0. Labels that no picture has are left out of every average.
+Definitions and averages are those of scikit-learn's ``precision_recall_fscore_support``. A ratio with
+denominator 0 counts as 0. Labels without any picture are left out of every average.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 @dataclass(frozen=True)
 class LabelScores:
-    """One number a label, each ``(c,)``: how many pictures have it, and how well it is named."""
+    """One number per label, each ``(c,)``: number of pictures (support), precision, recall and F1."""
 
     support: np.ndarray
     precision: np.ndarray
@@ -22,33 +22,33 @@ class LabelScores:
     f1: np.ndarray
 
     def average(self, values: np.ndarray, *, weighted: bool = False) -> float:
-        """Mean over the labels that occur, of one number a label; ``weighted`` by how often they do."""
+        """Return the mean of one number per label over labels that occur; ``weighted`` by their pictures."""
         weights = self.support if weighted else self.support > 0
         return float((values * weights).sum() / weights.sum())
 
 
 def confusion_matrix(truth: np.ndarray, said: np.ndarray, classes: int) -> np.ndarray:
-    """int64 ``(classes, classes)``: row the true label, column the predicted one.
+    """Count predictions: int64 ``(classes, classes)``, row the true label, column the predicted one.
 
     Args:
-        truth: ``(n,)``, 0…classes - 1.
-        said: the predicted labels ``(n,)``, 0…classes - 1.
+        truth: true labels ``(n,)``, 0…classes - 1.
+        said: predicted labels ``(n,)``, 0…classes - 1.
         classes: number of labels.
     """
     return np.bincount(truth * classes + said, minlength=classes * classes).reshape(classes, classes)
 
 
 def label_scores(matrix: np.ndarray) -> LabelScores:
-    """Precision, recall and F1 of each label from a confusion matrix."""
+    """Return precision, recall and F1 of each label from a confusion matrix."""
     right = np.diag(matrix).astype(float)
     precision, recall = _ratio(right, matrix.sum(0)), _ratio(right, matrix.sum(1))
     return LabelScores(matrix.sum(1), precision, recall, _ratio(2 * right, matrix.sum(0) + matrix.sum(1)))
 
 
 def top_k(probabilities: np.ndarray, labels: np.ndarray, k: int) -> float:
-    """Share of pictures whose true label is among the ``k`` most likely.
+    """Return the share of pictures whose true label is among the ``k`` most likely.
 
-    Ties go to the label with the lower number, as they do for the app.
+    Ties go to the label with the lower number, as in the app.
     """
     true = probabilities[np.arange(len(labels)), labels][:, None]
     ahead = (probabilities > true).sum(1)
@@ -57,11 +57,11 @@ def top_k(probabilities: np.ndarray, labels: np.ndarray, k: int) -> float:
 
 
 def most_confused(matrix: np.ndarray, most: int) -> list[tuple[int, int, int]]:
-    """Pairs of labels that are taken for each other, the most often confused first.
+    """Return up to ``most`` pairs of labels that are taken for each other, most often confused first.
 
     Returns:
-        ``(a, b, count)``: ``a`` taken for ``b`` or ``b`` for ``a``, ``count`` times in all; the
-        direction that happens more often is from ``a`` to ``b``.
+        ``(a, b, count)``: ``a`` taken for ``b`` or ``b`` for ``a``, ``count`` times in all. The more frequent
+        direction is from ``a`` to ``b``.
     """
     both = np.triu(matrix + matrix.T, 1)
     order = np.argsort(-both, axis=None, kind="stable")[:most]
@@ -78,7 +78,9 @@ def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 
 
 def roc_auc(scores: np.ndarray, positive: np.ndarray) -> float:
-    """Probability that a positive has a higher score than a negative, ties counting half; nan without both.
+    """Return the area under the ROC curve; nan without positives or without negatives.
+
+    It is the probability that a positive scores higher than a negative; ties count half.
 
     Args:
         scores: ``(n,)``.
@@ -88,14 +90,14 @@ def roc_auc(scores: np.ndarray, positive: np.ndarray) -> float:
 
 
 def one_vs_rest_auc(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Area under the ROC curve of each label against all others ``(c,)``; nan for labels no picture has."""
+    """Return the area under each label's one-vs-rest ROC curve ``(c,)``; nan for labels without pictures."""
     return np.array([roc_auc(probabilities[:, c], labels == c) for c in range(probabilities.shape[1])])
 
 
 def mean_roc(
     probabilities: np.ndarray, labels: np.ndarray, points: int = 201
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The one-vs-rest curves' mean over the labels that occur, at false positive rates spaced by log.
+    """Average the one-vs-rest ROC curves over the labels that occur, at log-spaced false positive rates.
 
     Returns:
         False positive rates ``(points,)`` from 1e-4 to 1, and the mean true positive rates there.
@@ -107,7 +109,13 @@ def mean_roc(
 
 @dataclass(frozen=True)
 class RiskCoverage:
-    """Answering only the surest: ``coverage (n,)`` rising to 1, ``risk (n,)`` the share of wrong answers."""
+    """Risk when only the most confident answers are given.
+
+    Attributes:
+        coverage: share of pictures answered, rising to 1, ``(n,)``.
+        risk: share of wrong answers among them, ``(n,)``.
+        threshold: confidence of the last picture answered, ``(n,)``.
+    """
 
     coverage: np.ndarray
     risk: np.ndarray
@@ -120,7 +128,7 @@ class RiskCoverage:
 
 
 def risk_coverage(confidence: np.ndarray, right: np.ndarray) -> RiskCoverage:
-    """Risk at every coverage, the surest answers first.
+    """Return the risk at every coverage, most confident answers first.
 
     Args:
         confidence: ``(n,)``, n at least 1.

@@ -1,4 +1,4 @@
-"""Every figure of the classifier on crops, and of what the app says of them: a breed, a group or nothing."""
+"""Figures of the classifier on crops, and of the app's verdicts on them: a breed, a group or unknown."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from training.evaluation.classification import (
 )
 from training.evaluation.intervals import bootstrap_interval, wilson_interval
 
-#: Bins of the calibration errors.
+#: Number of bins of the calibration errors.
 BINS = 15
-#: Pairs of labels listed as most confused.
+#: Number of label pairs listed as most confused.
 PAIRS = 15
 
 
 def classifier_metrics(identifier: Identifier, answers: Answers) -> dict[str, Any]:
-    """Accuracy, averages, calibration and verdicts, 95% intervals beside the main ones."""
+    """Return accuracy, averages, calibration and verdicts, with 95% intervals of the main figures."""
     count, classes = len(answers), len(identifier.labels)
     probabilities, truth = answers.probabilities, answers.truth
     scores = label_scores(confusion_matrix(truth, answers.said, classes))
@@ -77,7 +77,7 @@ def classifier_metrics(identifier: Identifier, answers: Answers) -> dict[str, An
 
 
 def per_label(identifier: Identifier, answers: Answers) -> dict[str, dict[str, Any]]:
-    """``pictures, precision, recall, f1, auc`` of each label that occurs, by its id."""
+    """Return ``pictures, precision, recall, f1, auc`` of each label that occurs, by label id."""
     scores = label_scores(confusion_matrix(answers.truth, answers.said, len(identifier.labels)))
     aucs = one_vs_rest_auc(answers.probabilities, answers.truth)
     return {
@@ -96,11 +96,11 @@ def per_label(identifier: Identifier, answers: Answers) -> dict[str, dict[str, A
 def label_evaluation(
     identifier: Identifier, answers: Answers, scores: dict[str, dict[str, Any]]
 ) -> dict[str, Any]:
-    """``labels``, ``confusion`` and ``reliability`` of `smartbreed.inference.evaluation.Evaluation`.
+    """Return ``labels``, ``confusion`` and ``reliability`` of `smartbreed.inference.evaluation.Evaluation`.
 
     Args:
-        identifier: of the bundle.
-        answers: on crops that nothing was trained or chosen on.
+        identifier: the model.
+        answers: answers on crops that nothing was trained or chosen on.
         scores: from `per_label`.
     """
     labels = identifier.labels
@@ -129,7 +129,7 @@ def label_evaluation(
 
 
 def confused_pairs(identifier: Identifier, answers: Answers, most: int = PAIRS) -> list[dict[str, Any]]:
-    """The pairs of labels most often taken for each other.
+    """Return the pairs of labels most often taken for each other.
 
     ``a`` was taken for ``b`` in ``a_for_b`` of ``a_pictures``, and ``b`` for ``a`` in ``b_for_a`` of
     ``b_pictures``.
@@ -149,7 +149,7 @@ def confused_pairs(identifier: Identifier, answers: Answers, most: int = PAIRS) 
 
 
 def _by_species(identifier: Identifier, answers: Answers) -> dict[str, Any]:
-    """``top1_cats``, ``top1_dogs`` and so on, where there is more than one species."""
+    """Return ``top1_cats``, ``top1_dogs`` and so on; empty with fewer than two species."""
     species = np.array([label.species for label in identifier.bundle.config.classifier.labels])[answers.truth]
     found: dict[str, Any] = {}
     names = sorted({name for name in species if name})
@@ -166,18 +166,21 @@ def _macro_f1(answers: Answers, some: np.ndarray, classes: int) -> float:
     return scores.average(scores.f1)
 
 
-#: Thresholds of the table of choices.
+#: Thresholds listed in the threshold table.
 THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 
 
 def group_numbers(identifier: Identifier) -> np.ndarray:
-    """Index of each label's group in ``decision_rule.groups``, ``(c,)``; a label without one is its own."""
+    """Return the index of each label's group in ``decision_rule.groups``, ``(c,)``.
+
+    A label without a group is a group of its own.
+    """
     labels = identifier.bundle.config.classifier.labels
     return np.array([identifier.decision_rule.groups.index(label.group or label.id) for label in labels])
 
 
 def verdict_metrics(identifier: Identifier, answers: Answers) -> dict[str, Any]:
-    """Shares of the verdicts and of right ones among them; None where there is nothing to share."""
+    """Return the share of each verdict and the share of correct ones among them; None without any."""
     groups = group_numbers(identifier)
     species = [label.species for label in identifier.bundle.config.classifier.labels]
     decided = [identifier.decision_rule.decide(row, 1) for row in answers.probabilities]
@@ -205,11 +208,11 @@ def verdict_metrics(identifier: Identifier, answers: Answers) -> dict[str, Any]:
 
 
 def threshold_table(answers: Answers, chosen: float) -> list[dict[str, Any]]:
-    """What saying a breed from other probabilities on would do: share answered, share right of those.
+    """Return the effect of other breed thresholds: the share answered and the share of those that is right.
 
     Args:
-        answers: of the test pictures.
-        chosen: the bundle's threshold; its row says ``chosen``.
+        answers: answers on the test pictures.
+        chosen: the bundle's threshold; its row is marked ``chosen``.
     """
     rows = []
     for threshold in sorted({*THRESHOLDS, chosen}):
@@ -226,7 +229,7 @@ def threshold_table(answers: Answers, chosen: float) -> list[dict[str, Any]]:
 
 
 def group_scores(identifier: Identifier, answers: Answers) -> list[dict[str, Any]]:
-    """For each group of more than one label: pictures, share named right, share whose group is right."""
+    """Return one row per group of several labels: pictures, top-1, and share with the right group."""
     groups = group_numbers(identifier)
     member = np.eye(len(identifier.decision_rule.groups))[groups]
     said = (answers.probabilities @ member).argmax(1)
@@ -247,5 +250,5 @@ def group_scores(identifier: Identifier, answers: Answers) -> list[dict[str, Any
 
 
 def share(right: np.ndarray) -> float | None:
-    """The mean of a bool array; None of an empty one."""
+    """Return the mean of a bool array; None if it is empty."""
     return float(right.mean()) if len(right) else None

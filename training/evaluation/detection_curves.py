@@ -1,4 +1,4 @@
-"""What every score threshold of the detector would do, from what was found on whole photographs."""
+"""Curves over the detector's score threshold, from the boxes found on whole photographs."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ THRESHOLDS = np.linspace(0.01, 0.99, 99).round(2)
 
 
 def detection_curves(seen: Seen, score: float) -> dict[str, Any]:
-    """The curves, as plain numbers.
+    """Return the curves as plain numbers.
 
     Args:
         seen: photographs and what was found on them.
-        score: the threshold the app uses.
+        score: the threshold that the app uses.
 
     Returns:
-        ``score``; ``precision_recall``: for each IoU (as text) ``recall``, ``precision``, ``ap`` and
-        ``at`` (recall and precision from ``score`` on; None where nothing is found there), empty without a
-        true box; ``thresholds``, ``recall`` (at IoU .5) and ``false_alarms`` (share of pet-less photographs),
-        each None where there is nothing to measure it on.
+        ``score``: the threshold.
+        ``precision_recall``: for each IoU (as text) ``recall``, ``precision``, ``ap`` and ``at``, which is
+        recall and precision at ``score``, or None if nothing is found there. Empty without a true box.
+        ``thresholds``: score thresholds of the other curves.
+        ``recall``: recall at IoU .5; None without a true box.
+        ``false_alarms``: share of pet-less photographs with a detection; None without such photographs.
     """
     truths, found = [scene.boxes for scene in seen.scenes], boxes_and_scores(seen.found)
     alarms = np.array([scores.max(initial=0.0) for _, scores in boxes_and_scores(seen.alarms)])
@@ -51,13 +53,13 @@ def detection_curves(seen: Seen, score: float) -> dict[str, Any]:
 def precision_recall(
     truths: list[np.ndarray], found: list[Detections], overlap: float, score: float
 ) -> dict[str, Any]:
-    """One curve of `detection_curves`: the best precision at each recall or beyond, as COCO's AP takes it.
+    """Return one curve of `detection_curves`: the best precision at each recall or beyond, as in COCO's AP.
 
     Args:
         truths: true boxes of each photograph, at least one in all.
-        found: boxes and scores of each.
-        overlap: IoU that counts as found.
-        score: the threshold to mark.
+        found: boxes and scores of each photograph.
+        overlap: IoU from which a box counts as found.
+        score: threshold to mark.
     """
     scores, right = _ranked(truths, found, overlap)
     total = sum(len(truth) for truth in truths)
@@ -76,9 +78,9 @@ def precision_recall(
 def _ranked(
     truths: list[np.ndarray], found: list[Detections], overlap: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Scores ``(n,)`` of all detections, the surest first, and which are right.
+    """Return the scores ``(n,)`` of all detections, highest first, and which of them are right.
 
-    Lower scores never change which higher ones are right, so every threshold is a cut of this list.
+    Lower scores never change which higher ones are right, so every threshold is a prefix of this list.
     """
     right = np.concatenate([assign(t, *d, overlap) for t, d in zip(truths, found, strict=True)])
     scores = np.concatenate([d[1] for d in found])

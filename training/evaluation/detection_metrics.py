@@ -1,4 +1,4 @@
-"""How good boxes are: recall, average precision as COCO defines it, false alarms."""
+"""Detection metrics: recall, average precision as COCO defines it, false alarms."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ Detections = tuple[np.ndarray, np.ndarray]  # boxes (n, 4), scores (n,)
 
 
 def assign(truth: np.ndarray, boxes: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:
-    """Which detections are right: best score first, each takes the best free true box of enough IoU."""
+    """Return which detections are right.
+
+    Detections take turns, highest score first. Each takes the free true box with the largest IoU and is right
+    if that IoU is at least ``threshold``.
+    """
     right = np.zeros(len(boxes), bool)
     if not len(truth) or not len(boxes):
         return right
@@ -29,12 +33,12 @@ def assign(truth: np.ndarray, boxes: np.ndarray, scores: np.ndarray, threshold: 
 def average_precision(
     truths: Sequence[np.ndarray], detections: Sequence[Detections], threshold: float
 ) -> float:
-    """Area under the precision-recall curve, 101 recall points (COCO).
+    """Return the area under the precision-recall curve at 101 recall points (COCO); nan without true boxes.
 
     Args:
         truths: true boxes of each picture.
         detections: boxes and scores of each picture.
-        threshold: IoU that counts as found.
+        threshold: IoU from which a box counts as found.
     """
     total = sum(len(truth) for truth in truths)
     if not total:
@@ -50,7 +54,7 @@ def average_precision(
 
 
 def coco_map(truths: Sequence[np.ndarray], detections: Sequence[Detections]) -> float:
-    """Mean of `average_precision` over the IoU thresholds .5, .55, … .95: COCO's main figure."""
+    """Return the mean of `average_precision` over the IoU thresholds .5, .55, … .95: COCO's main figure."""
     thresholds = np.linspace(0.5, 0.95, 10).round(2)
     return float(np.mean([average_precision(truths, detections, float(t)) for t in thresholds]))
 
@@ -58,7 +62,7 @@ def coco_map(truths: Sequence[np.ndarray], detections: Sequence[Detections]) -> 
 def recall(
     truths: Sequence[np.ndarray], detections: Sequence[Detections], threshold: float, score: float
 ) -> float:
-    """Share of true boxes found by a detection of at least ``score`` and ``threshold`` IoU."""
+    """Return the share of true boxes found with at least ``score`` and ``threshold`` IoU; nan without any."""
     found = total = 0
     for truth, (boxes, scores) in zip(truths, detections, strict=True):
         kept = scores >= score
@@ -68,7 +72,7 @@ def recall(
 
 
 def false_alarm_rate(detections: Sequence[Detections], score: float) -> float:
-    """Share of pet-less pictures with any box of at least ``score``."""
+    """Return the share of pet-less pictures with any box of at least ``score``; nan without pictures."""
     return (
         float(np.mean([(scores >= score).any() for _, scores in detections])) if detections else float("nan")
     )

@@ -1,4 +1,4 @@
-"""The plots of a bundle's scores, and the numbers behind the curves as ``curves.json``."""
+"""Plot a bundle's scores, and write the numbers behind the curves as ``curves.json``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from training.reporting import plots
 from training.reporting.plots.confusion import WRITTEN
 from training.reporting.wording import Wording, wording
 
-#: Labels listed beside the ROC curve.
+#: Number of labels listed beside the ROC curve.
 HARDEST = 12
 
 
@@ -28,14 +28,14 @@ def draw(
     scores: dict[str, Any],
     folder: Path,
 ) -> None:
-    """Write every PNG that there is something for, and ``curves.json`` beside the folder.
+    """Write every PNG that there is data for, and ``curves.json`` next to the folder.
 
     Args:
         identifier: the model.
-        answers: on crops; None: there were none.
-        seen: whole photographs; None: there were none, or no detector.
-        scores: of both.
-        folder: of the plots.
+        answers: answers on crops; None if there were none.
+        seen: whole photographs; None without photographs or without a detector.
+        scores: scores of both.
+        folder: folder of the plots.
     """
     curves: dict[str, Any] = {}
     if answers is not None:
@@ -52,7 +52,7 @@ def draw(
 def draw_crops(
     identifier: Identifier, answers: Answers, scores: dict[str, Any], folder: Path
 ) -> dict[str, Any]:
-    """The plots of the classifier on crops; returns the numbers behind the curves."""
+    """Plot the classifier's results on crops; return the numbers behind the curves."""
     names, labels = identifier.decision_rule.names, identifier.bundle.config.classifier.labels
     matrix = confusion_matrix(answers.truth, answers.said, len(names))
     plots.reliability(answers.confidence, answers.right, folder / "reliability.png")
@@ -60,7 +60,7 @@ def draw_crops(
         answers.confidence, answers.right, verdict_marks(identifier, answers, scores), folder / "coverage.png"
     )
     plots.confusion(matrix, names, [label.group for label in labels], folder / "confusion.png")
-    if len(names) > WRITTEN:  # else the whole matrix shows them
+    if len(names) > WRITTEN:  # else the full matrix shows the counts
         plots.confused_labels(matrix, names, folder / "confused_labels.png")
     known = dict(zip(identifier.labels, names, strict=True))
     named = {known[name]: value for name, value in scores["classifier"]["per_breed"].items()}
@@ -84,14 +84,17 @@ def draw_crops(
 
 
 def words_of(identifier: Identifier) -> Wording:
-    """What the model's labels are called."""
+    """Return the wording for the model's labels."""
     return wording(label.species for label in identifier.bundle.config.classifier.labels)
 
 
 def verdict_marks(
     identifier: Identifier, answers: Answers, scores: dict[str, Any]
 ) -> dict[str, tuple[float, float]]:
-    """Where the chosen thresholds stand: share answered, share right of those."""
+    """Return the points to mark on the coverage plot: share answered, and share of those that is right.
+
+    One point is for breeds alone, one for breeds or at least groups.
+    """
     metrics, label = scores["classifier"], words_of(identifier).label
     marks = {}
     if metrics["said_breed_right"] is not None:
@@ -107,7 +110,7 @@ def verdict_marks(
 
 
 def _shortened(value: Any) -> Any:
-    """Every list of numbers in a nested value by `_short`."""
+    """Apply `_short` to every list of numbers in a nested value."""
     if isinstance(value, dict):
         return {key: _shortened(item) for key, item in value.items()}
     return _short(np.array(value)) if isinstance(value, list) and value else value

@@ -1,6 +1,6 @@
-"""Size, speed and accuracy of each number format a network can be shipped in, and which one to ship.
+"""Size, speed and accuracy of the number formats a network can ship in, and the rule that chooses one.
 
-A bundle's networks are exported in every form and measured; the one that the rule chooses is put in.
+A bundle's networks are exported in every format ("form") and measured; the chosen form goes into the bundle.
 """
 
 from __future__ import annotations
@@ -33,22 +33,25 @@ from training.evaluation.whole_photographs import as_photo
 from training.export.activation_ranges import squashed
 from training.export.litert import form_of
 
-#: Timed runs of each network, after some that are not.
+#: Timed runs of each network, and untimed runs before them.
 RUNS, WARM_UP = 80, 8
 
 
 def latencies(
     networks: Mapping[str, Network], images: np.ndarray, runs: int = RUNS
 ) -> dict[str, dict[str, float]]:
-    """Milliseconds of one answer of each network: ``milliseconds``, the median, and ``quiet_milliseconds``.
+    """Measure the latency of each network in milliseconds.
 
-    The median is what a person waits on this machine, as busy as it is. The tenth percentile hardly feels
-    what else the machine does, so networks are compared by it. They take turns.
+    The median is what a user waits on this machine under its current load. The tenth percentile hardly
+    depends on other load, so networks are compared by it. The networks take turns.
 
     Args:
-        networks: by name.
+        networks: networks by name.
         images: float32 ``(n, height, width, 3)``, preprocessed.
-        runs: timed runs of each.
+        runs: timed runs of each network.
+
+    Returns:
+        For each network ``milliseconds`` (median) and ``quiet_milliseconds`` (tenth percentile).
     """
     times: dict[str, list[float]] = {name: [] for name in networks}
     for turn in range(WARM_UP + runs):
@@ -68,32 +71,32 @@ def latencies(
 
 
 def threads() -> int:
-    """Threads that one network runs on here."""
+    """Return the number of threads that one network runs on here."""
     return NETWORK_THREADS
 
 
-#: The form the others are held against.
+#: The form that the others are compared with.
 REFERENCE = "float32"
-#: A form may lose at most this much of the judging figure; its calibration error may grow by as much.
+#: Largest loss of the compared figure (top-1 or mAP), and largest rise of the calibration error, 0…1.
 MAY_LOSE = 0.005
-#: Latencies within this share of the best count as equal; then the smaller file wins.
+#: Latencies up to this share above the best count as equal; among equals the smallest file wins.
 AS_FAST = 0.15
 
 
 def classifier_forms(
     paths: Mapping[str, Path], images: np.ndarray, truth: np.ndarray, identifier: Identifier
 ) -> dict[str, dict[str, Any]]:
-    """What each form of a classifier does on test crops.
+    """Measure each form of a classifier on test crops.
 
     Args:
-        paths: ``.tflite`` file of each form, `REFERENCE` among them.
+        paths: ``.tflite`` file of each form, including `REFERENCE`.
         images: uint8 ``(n, size, size, 3)`` of the network's input size.
-        truth: number of each picture's label ``(n,)``.
+        truth: label number of each picture ``(n,)``.
         identifier: the bundle whose temperature and preprocessing apply.
 
     Returns:
         For each form ``bytes, milliseconds, quiet_milliseconds, top1, ece, logit_change`` (mean absolute
-        difference of the logits from the reference's) and ``agreement`` (share of the same first guesses).
+        difference of the logits from the reference's) and ``agreement`` (share of equal first guesses).
     """
     config = identifier.classifier.config
     networks = {form: Network(path, default_threads()) for form, path in paths.items()}
@@ -120,7 +123,7 @@ def classifier_forms(
 def detector_forms(
     paths: Mapping[str, Path], scenes: Sequence[Scene], detector: Detector
 ) -> dict[str, dict[str, Any]]:
-    """What each form of a detector does on whole photographs, without box verification.
+    """Measure each form of a detector on whole photographs, without box verification.
 
     Returns:
         For each form ``bytes, milliseconds, quiet_milliseconds, recall`` (IoU .5, score .3), ``ap50``,
@@ -150,11 +153,11 @@ def detector_forms(
 
 
 def choose_form(table: Mapping[str, Mapping[str, Any]], figure: str) -> str:
-    """The form to ship.
+    """Choose the form to ship.
 
-    The rule: of the forms that lose at most `MAY_LOSE` of ``figure`` against float32 (and whose calibration
-    error, where there is one, is at most `MAY_LOSE` higher) those that are within `AS_FAST` of the fastest;
-    of these the smallest file.
+    Eligible are forms that lose at most `MAY_LOSE` of ``figure`` against float32 and whose calibration error,
+    if there is one, is at most `MAY_LOSE` higher. Of the eligible forms within `AS_FAST` of the fastest, the
+    smallest file wins.
 
     Args:
         table: from `classifier_forms` or `detector_forms`.
@@ -177,7 +180,7 @@ def _logits(network: Network, images: np.ndarray, scale: float, offset: float) -
 
 
 def _boxes(output: dict[str, np.ndarray], scene: Scene, config: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes in pixels and scores, as `smartbreed.inference.detector.Detector.detect` reads them."""
+    """Return boxes in pixels and scores, read as `smartbreed.inference.detector.Detector.detect` does."""
     scores = 1 / (1 + np.exp(-output["scores"][0].max(axis=1)))
     likely = np.flatnonzero(scores >= 0.01)
     boxes = np.clip(decode(output["boxes"][0, likely], ssd_anchors()[likely]), 0, 1)
@@ -186,13 +189,13 @@ def _boxes(output: dict[str, np.ndarray], scene: Scene, config: Any) -> tuple[np
     return boxes[kept] * np.array([width, height] * 2, np.float32), scores[likely][kept]
 
 
-#: The figure each network's forms are compared by.
+#: The figure by which the forms of each network are compared.
 COMPARED_BY = {"classifier": "top1", "detector": "map"}
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Pictures the ranges of int8 activations are taken from; never test pictures.
+    """Pictures from which the ranges of int8 activations are taken; never test pictures.
 
     Attributes:
         crops: uint8 ``(n, size, size, 3)``.
@@ -205,15 +208,15 @@ class Calibration:
 
 @contextmanager
 def exported_forms(folder: Path, calibration: Calibration) -> Iterator[dict[str, dict[str, Path]]]:
-    """Every form of a bundle's networks while the block lasts.
+    """Export every form of a bundle's networks; the files exist while the block lasts.
 
-    The one it has as it is, the others from its Keras weights.
+    The form that the bundle ships is its own file; the others come from its Keras weights.
 
     Yields:
-        Network → form → file; a network without Keras weights, or whose pictures are missing, is left out.
+        Network → form → file. A network without Keras weights, or without calibration pictures, is left out.
 
     Raises:
-        BundleError: Keras weights that fit no network known here.
+        BundleError: the Keras weights fit no known network.
     """
     from training.export.litert import export_forms
     from training.models.from_bundle import rebuild_classifier
@@ -234,14 +237,14 @@ def exported_forms(folder: Path, calibration: Calibration) -> Iterator[dict[str,
             )
         for name, forms in paths.items():
             served = bundle.path(getattr(bundle.config, name).file)
-            forms[form_of(served)] = served  # itself, not its like with other pictures' ranges
+            forms[form_of(served)] = served  # the shipped file, not one with ranges of other pictures
         yield paths
 
 
 def form_scores(
     folder: Path, paths: dict[str, dict[str, Path]], crops: Crops, scenes: Sequence[Scene]
 ) -> dict[str, Any]:
-    """The table of forms of each network, the chosen one and the one the bundle ships.
+    """Return the table of forms of each network, with the chosen form and the one that the bundle ships.
 
     Args:
         folder: the bundle.
@@ -266,9 +269,10 @@ def form_scores(
 
 
 def ship(folder: Path, paths: dict[str, dict[str, Path]], scores: dict[str, Any]) -> list[str]:
-    """Put the chosen form of every network into the bundle; returns ``network: form`` of those that changed.
+    """Put the chosen form of every network into the bundle; return ``network: form`` for each change.
 
-    The self-test is taken anew. Temperature and thresholds stay: a form is chosen only if they still hold.
+    The self-test is renewed. Temperature and thresholds stay, because only a form that keeps the calibration
+    error is chosen.
     """
     changed = []
     config, sections = json.loads((folder / CONFIG).read_text()), load_bundle(folder).config

@@ -1,4 +1,4 @@
-"""How far a figure may be off because the test pictures are so few: 95% intervals."""
+"""95% intervals: how far a figure may be off because there are few test pictures."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import numpy as np
 
 
 def wilson_interval(share: float, count: int, z: float = 1.96) -> tuple[float, float]:
-    """95% confidence interval of a proportion (Wilson 1927, https://doi.org/10.2307/2276774).
+    """Return the 95% confidence interval of a proportion (Wilson 1927, https://doi.org/10.2307/2276774).
 
     Args:
-        share: the proportion seen, 0…1.
-        count: of how many; none: the interval is 0…1.
-        z: width in standard deviations.
+        share: the observed proportion, 0…1.
+        count: number of observations; with 0 the interval is 0…1.
+        z: half-width in standard deviations.
     """
     if not count:
         return 0.0, 1.0
@@ -25,13 +25,13 @@ def wilson_interval(share: float, count: int, z: float = 1.96) -> tuple[float, f
 def bootstrap_interval(
     figure: Callable[[np.ndarray], float], count: int, *, times: int = 300, seed: int = 0
 ) -> tuple[float, float]:
-    """95% percentile interval of any figure over ``times`` redrawn test sets (Efron 1979).
+    """Return the 95% percentile interval of a figure over ``times`` resampled test sets (Efron 1979).
 
     Args:
-        figure: the figure of the pictures with these indices ``(count,)``.
+        figure: maps indices ``(count,)`` of pictures to their figure.
         count: number of pictures.
-        times: redrawn sets.
-        seed: of the draws, so that two runs agree.
+        times: number of resampled sets.
+        seed: seed of the draws, so that two runs agree.
     """
     rng = np.random.default_rng(seed)
     values = [figure(rng.integers(0, count, count)) for _ in range(times)]

@@ -1,6 +1,6 @@
-"""Mistakes as contact sheets: the surest of the crops, missed pets and false alarms of whole photographs.
+"""Contact sheets of mistakes: the most confident on crops; missed pets and false alarms on photographs.
 
-They show training photographs, so they go to a run directory and never into the repository.
+They show pictures of the dataset, so they go into a run directory and never into the repository.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from training.evaluation.detection_metrics import assign
 from training.evaluation.whole_photographs import SPECIES, Seen, boxes_and_scores, stem
 from training.reporting.contact_sheet import contact_sheet
 
-#: Mistakes on a sheet at most.
+#: Most mistakes on a sheet of photographs.
 SHOWN = 24
-#: Colours of what is there and of what was found.
+#: Colours of true boxes and of detections.
 TRUE, FOUND = "#5f7f3a", "#b5533c"
 
 
 @dataclass(frozen=True)
 class _Mistake:
-    """``order``: the smallest come first."""
+    """A mistake on a photograph; those with the smallest ``order`` are shown first."""
 
     scene: Scene
     boxes: np.ndarray
@@ -38,21 +38,21 @@ class _Mistake:
 
 
 def photograph_sheets(seen: Seen, score: float, folder: Path) -> list[Path]:
-    """Write ``missed.png`` and ``false_alarms.png``; returns the paths of those that show anything.
+    """Write ``missed.png`` and ``false_alarms.png``; return the paths of those that were written.
 
-    On both, green boxes are pets; red ones are, on the first, what was found from ``score`` on and, on the
-    second, the alarm. The pets that were least seen and the surest alarms come first.
+    Green boxes are pets. Red boxes are detections from ``score`` on in ``missed.png``, and the false alarm in
+    ``false_alarms.png``. The misses with the lowest score and the alarms with the highest score come first.
 
     Args:
         seen: photographs and what was found on them.
-        score: the threshold the app uses.
-        folder: created when missing.
+        score: the threshold that the app uses.
+        folder: created if missing.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for name, mistakes in (("missed", _missed(seen, score)), ("false_alarms", _alarms(seen, score))):
         path = folder / f"{name}.png"
-        path.unlink(missing_ok=True)  # one of another threshold
+        path.unlink(missing_ok=True)  # may be from another threshold
         chosen = sorted(mistakes, key=lambda mistake: mistake.order)[:SHOWN]
         if chosen:
             contact_sheet(
@@ -68,7 +68,7 @@ def _missed(seen: Seen, score: float) -> Iterable[_Mistake]:
         shown = scores >= score
         for number, truth in enumerate(scene.boxes):
             others = np.delete(scene.boxes, number, axis=0)
-            # Missed: without it, as many boxes would be right.
+            # A pet is missed if removing its true box leaves as many detections right.
             with_it, without = (
                 assign(some, boxes[shown], scores[shown], 0.5).sum() for some in (scene.boxes, others)
             )
@@ -100,20 +100,20 @@ def _drawn(scene: Scene, found: np.ndarray) -> np.ndarray:
     return np.asarray(picture)
 
 
-#: Mistakes on one sheet, and sheets at most.
+#: Mistakes on one sheet of crops, and most sheets.
 PER_SHEET, SHEETS = 24, 3
 
 
 def surest_mistakes(answers: Answers, most: int) -> np.ndarray:
-    """Indices of the wrong answers, the surest first."""
+    """Return the indices of up to ``most`` wrong answers, most confident first."""
     wrong = np.flatnonzero(~answers.right)
     return wrong[np.argsort(-answers.confidence[wrong], kind="stable")][:most]
 
 
 def error_sheets(identifier: Identifier, crops: Crops, answers: Answers, folder: Path) -> list[Path]:
-    """Write ``mistakes-1.png`` and so on; returns their paths.
+    """Write ``mistakes-1.png`` and so on; return their paths.
 
-    Each picture is followed by itself under the Grad-CAM of the predicted breed. The captions name the true
+    Each picture is followed by a copy under the Grad-CAM of the predicted breed. The captions name the true
     breed and the predicted one with its probability.
     """
     folder.mkdir(parents=True, exist_ok=True)

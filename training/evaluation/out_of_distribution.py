@@ -1,4 +1,4 @@
-"""Pictures without a pet: how often the app names a breed, and on what."""
+"""Pictures that show no pet of a known breed: how often the app names a breed, by kind of picture."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from training.evaluation.crop_scores import share
 from training.evaluation.intervals import wilson_interval
 from training.evaluation.whole_photographs import as_photo
 
-#: WordNet numbers of ImageNet's animals, and of its mammals among them (numbers follow the tree of nouns).
+#: Ranges of WordNet ids of ImageNet's animals, and of the mammals among them (ids follow the noun tree).
 _ANIMALS = (1_440_764, 2_655_020)
 _MAMMALS = ((1_871_265, 1_883_070), (2_066_245, 2_138_441), (2_323_000, 2_510_455))
 KINDS = ("mammal", "other animal", "no animal")
@@ -25,7 +25,7 @@ UNKNOWN = "unknown"
 
 
 def kind_of(file: str) -> str:
-    """What an ImageNet file shows, from the WordNet number in its name: one of `KINDS`, else ``unknown``."""
+    """Return what an ImageNet file shows, by the WordNet id in its name: one of `KINDS`, else ``unknown``."""
     found = re.search(r"n(\d{8})(?!\d)", file)
     if not found:
         return UNKNOWN
@@ -38,15 +38,15 @@ def kind_of(file: str) -> str:
 def out_of_distribution_metrics(
     identifier: Identifier, empty: Sequence[Scene], found: Sequence[tuple[Pet, ...]]
 ) -> dict[str, Any]:
-    """For all pet-less photographs and for each kind of them.
+    """Return how often a breed is named on pet-less photographs, over all of them and for each kind.
 
-    ``as_served``: the app shows a pet and names its breed. ``taken_as_a_pet``: it would, if a person asked
-    about the whole picture, so that the classifier alone must refuse.
+    ``as_served``: share on which the app shows a pet and names its breed. ``taken_as_a_pet``: the same if the
+    user asks about the whole picture, so that only the classifier can refuse.
 
     Args:
         identifier: the model.
         empty: photographs without a pet that nothing was trained on.
-        found: what `training.evaluation.whole_photographs.find_pets` finds on them.
+        found: the pets that `training.evaluation.whole_photographs.find_pets` finds on them.
     """
     score = identifier.detector.config.score if identifier.detector else 0.0
     served = np.array(
@@ -65,16 +65,17 @@ def out_of_distribution_metrics(
 
 
 def others_metrics(identifier: Identifier, others: Others) -> dict[str, Any]:
-    """What the classifier makes of held-back crops of other animals, and of pets of no breed.
+    """Return the classifier's answers to held-back crops of other animals and of pets of no breed.
 
     Args:
         identifier: the model.
-        others: those of ``held`` are judged.
+        others: crops; those in ``held`` are evaluated.
 
     Returns:
-        ``kinds``: for each kind that is no pet its ``crops`` and the share ``named`` a breed, and the same of
-        classes nothing was trained on (``unseen_crops``, ``unseen_named``); ``no_breed``: crops of pets, and
-        how often their ``species`` is right.
+        ``kinds``: for each kind other than pets, its ``crops`` and the share ``named`` a breed; the same for
+        classes that nothing was trained on (``unseen_crops``, ``unseen_named``).
+        ``no_breed``: for pets, ``crops``, share with the right ``species`` and share ``taken_for_other``.
+        ``no_breed_cats``: the same for cats alone.
     """
     seen = run(identifier, others.images[others.held])
     species, kinds = others.species[others.held], others.kinds[others.held]

@@ -1,4 +1,4 @@
-"""How accuracy falls as photographs get worse, and whether the app backs off: ten faults, five strengths."""
+"""How accuracy falls as pictures get worse, and whether the app abstains: ten faults at several strengths."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from smartbreed.inference.pipeline import Identifier
 from training.data import Crops
 from training.evaluation.answers import answers_of, run, true_labels
 
-#: Side of the crop that strengths in pixels are of; on a smaller crop they shrink with it.
+#: Side of the crop, in pixels, that strengths in pixels refer to; they scale with the actual crop.
 SIDE = 224
-#: (picture, strength, rng) → a worse picture of the same size.
+#: (picture, strength, rng) → degraded picture of the same size.
 Fault = Callable[[Image.Image, float, np.random.Generator], Image.Image]
 
 
 @dataclass(frozen=True)
 class Corruption:
-    """A fault, how strong it gets, and what the number means.
+    """A fault and its strengths.
 
     Attributes:
         name: key of the results.
-        unit: what a strength is; the axis of the plot.
-        strengths: from weak to strong.
-        apply: the fault itself.
+        unit: what a strength measures; the axis label of the plot.
+        strengths: strengths from weak to strong.
+        apply: function that applies the fault.
     """
 
     name: str
@@ -58,7 +58,7 @@ def darkness(picture: Image.Image, brightness: float, rng: np.random.Generator) 
 
 
 def rotation(picture: Image.Image, degrees: float, rng: np.random.Generator) -> Image.Image:
-    """Turned to a random side; what comes into view is the reflected picture."""
+    """Rotate by ``degrees`` in a random direction; reflection fills what comes into view."""
     angle = degrees if rng.random() < 0.5 else -degrees
     side = picture.width
     wide = _reflected(picture).rotate(angle, Image.Resampling.BILINEAR)
@@ -66,14 +66,14 @@ def rotation(picture: Image.Image, degrees: float, rng: np.random.Generator) -> 
 
 
 def small_box(picture: Image.Image, side: float, rng: np.random.Generator) -> Image.Image:
-    """Shrunk and brought back; never enlarged in between."""
+    """Shrink to ``side`` pixels of `SIDE`, at most the original size, and enlarge again: a distant pet."""
     pixels = min(max(1, int(side * picture.width / SIDE)), picture.width)
     small = picture.resize((pixels, pixels), Image.Resampling.BILINEAR)
     return small.resize(picture.size, Image.Resampling.BILINEAR)
 
 
 def box_jitter(picture: Image.Image, share: float, rng: np.random.Generator) -> Image.Image:
-    """Every side of the box moves by up to ``share`` of its length; outside is the reflected picture."""
+    """Move every side of the box by up to ``share`` of its width or height; reflection fills the outside."""
     width, height = picture.size
     moves = [float(move) for move in rng.uniform(-share, share, 4) * (width, height, width, height)]
     x, y = width // 2, height // 2
@@ -95,7 +95,7 @@ def dark_noise(picture: Image.Image, brightness: float, rng: np.random.Generator
 
 
 def night_camera(picture: Image.Image, brightness: float, rng: np.random.Generator) -> Image.Image:
-    """Gray, blurred, dim and noisy, then lifted by the camera."""
+    """Make gray, blurred, dark and noisy, then brighten as a camera's gain does."""
     dim = dark_noise(blur(gray(picture, 1.0, rng), 1.0, rng), brightness, rng)
     return ImageEnhance.Brightness(dim).enhance(min(0.6 / brightness, 4.0))
 
@@ -115,18 +115,19 @@ CORRUPTIONS = (
 
 
 def robustness(identifier: Identifier, crops: Crops, count: int, seed: int = 0) -> dict[str, Any]:
-    """Top-1 of a fixed random part of the crops, as they are and with every fault.
+    """Measure top-1 on a fixed random sample of the crops, clean and with every fault.
 
     Args:
         identifier: the model.
         crops: test crops.
-        count: most pictures used.
-        seed: of the choice of pictures and of every random fault.
+        count: largest number of pictures used.
+        seed: seed of the sample and of every random fault.
 
     Returns:
-        ``pictures``, ``clean`` and ``curves``: for each fault ``unit`` and ``points``, each a ``strength``
-        with its ``top1``, the share ``named`` of answers that say a breed, and the share ``named_wrong`` of
-        these that are wrong (None where none does).
+        ``pictures``: number of pictures. ``clean``, ``clean_named``, ``clean_named_wrong``: figures without
+        faults. ``curves``: for each fault ``unit`` and ``points``, each a ``strength`` with its ``top1``, the
+        share ``named`` of answers that name a breed, and the share ``named_wrong`` of these that are wrong
+        (None if none names one).
     """
     truth = true_labels(identifier, crops)
     chosen = np.sort(np.random.default_rng(seed).permutation(len(crops))[:count])

@@ -1,4 +1,4 @@
-"""Whole photographs through detector and classifier, as the app answers them."""
+"""Evaluate detector and classifier on whole photographs, as the app answers them."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from training.evaluation.detection_metrics import (
 )
 from training.evaluation.intervals import wilson_interval
 
-#: Species numbers of a `Scene`.
+#: Species by their number in a `Scene`.
 SPECIES = ("cat", "dog")
-#: Score from which on a box takes part in average precision.
+#: Smallest score of a box that counts for average precision.
 LEAST = 0.001
 
 
 @dataclass(frozen=True)
 class Seen:
-    """Whole photographs and what was found on them.
+    """Whole photographs and the pets found on them.
 
     Attributes:
         scenes: photographs with true boxes.
-        found: what `find_pets` finds on each.
+        found: pets that `find_pets` finds on each of them.
         empty: pet-less photographs that nothing was trained on.
-        alarms: what it finds on each of these.
+        alarms: pets that `find_pets` finds on each of these.
     """
 
     scenes: Sequence[Scene]
@@ -47,23 +47,23 @@ class Seen:
 
 
 def run_photographs(identifier: Identifier, scenes: Sequence[Scene], empty: Sequence[Scene]) -> Seen:
-    """Find the pets of all photographs."""
+    """Find the pets on all photographs."""
     return Seen(scenes, find_pets(identifier, scenes), empty, find_pets(identifier, empty))
 
 
 def as_photo(pixels: np.ndarray, name: str = "") -> Photo:
-    """A decoded picture as the pipeline's input."""
+    """Wrap decoded pixels as input of the pipeline."""
     return Photo(np.ascontiguousarray(pixels), "", name)
 
 
 def find_pets(identifier: Identifier, scenes: Sequence[Scene]) -> list[tuple[Pet, ...]]:
-    """The pets of every scene, each with its score, down to scores that the app would not show."""
+    """Return the pets found on every scene with their scores, down to `LEAST`, below what the app shows."""
     answers = identifier.identify_many([as_photo(scene.image) for scene in scenes], score=LEAST)
     return [answer.pets for answer in answers]
 
 
 def boxes_and_scores(found: Sequence[tuple[Pet, ...]]) -> list[Detections]:
-    """What `training.evaluation.detection_metrics` takes."""
+    """Convert pets to the input of `training.evaluation.detection_metrics`."""
     return [
         (np.array([pet.box for pet in pets]).reshape(-1, 4), np.array([pet.score for pet in pets]))
         for pets in found
@@ -71,7 +71,7 @@ def boxes_and_scores(found: Sequence[tuple[Pet, ...]]) -> list[Detections]:
 
 
 def detector_metrics(identifier: Identifier, seen: Seen) -> dict[str, Any]:
-    """Recall and average precision on photographs with pets, false alarms on photographs without."""
+    """Return recall and average precision on photographs with pets, and false alarms on those without."""
     assert identifier.detector is not None
     score = identifier.detector.config.score
     truths, detections = [scene.boxes for scene in seen.scenes], boxes_and_scores(seen.found)
@@ -98,17 +98,17 @@ def detector_metrics(identifier: Identifier, seen: Seen) -> dict[str, Any]:
 
 
 def other_photograph_metrics(identifier: Identifier, scenes: Sequence[Scene]) -> dict[str, Any]:
-    """Several pets in one photograph, and what is no pet at all, as the app shows them.
+    """Return figures for photographs of several pets and for photographs without any, as the app shows them.
 
     Args:
         identifier: the model, with a detector.
-        scenes: photographs that nothing was trained on, of any kind.
+        scenes: photographs of any kind that nothing was trained on.
 
     Returns:
-        ``groups``: ``photographs`` of two pets or more, their ``boxes``, the share of these that is found
-        (``recall``, at IoU .5) and its 95% interval. ``no_pets``: for each kind of those without a box the
-        ``photographs``, the share on which something is ``found``, and on which a breed is ``named``. Parts
-        without a photograph are left out.
+        ``groups``: ``photographs`` of two pets or more, their ``boxes``, the share of the boxes that is found
+        (``recall``, at IoU .5) and its 95% interval. ``no_pets``: for each kind of photograph without a box,
+        the number of ``photographs``, the share on which something is ``found`` and the share on which a
+        breed is ``named``. Parts without photographs are left out.
     """
     metrics: dict[str, Any] = {}
     groups = [scene for scene in scenes if len(scene.boxes) > 1]
@@ -135,16 +135,16 @@ def other_photograph_metrics(identifier: Identifier, scenes: Sequence[Scene]) ->
 
 
 def pipeline_metrics(identifier: Identifier, seen: Seen, trained: Collection[str] | None) -> dict[str, Any]:
-    """Photo to answer: is a pet found, is it the right species, and the right breed?
+    """Return end-to-end figures: is a pet found, is its species right, and is its breed right?
 
-    The breed counts only on photographs that show one pet of a known breed which the classifier was not
-    trained on: of a photograph in ``trained`` it has learnt the crop.
+    The breed is only evaluated on photographs of one pet of a known breed that the classifier was not
+    trained on: for a photograph in ``trained`` it has learnt the crop.
 
     Args:
         identifier: the model.
         seen: at least one photograph with a pet.
-        trained: names of the original files of the classifier's training crops; None: not known, and no
-            breed is evaluated.
+        trained: names of the original files of the classifier's training crops. If None (unknown), no breed
+            is evaluated.
     """
     scenes, found = seen.scenes, seen.found
     score = identifier.detector.config.score if identifier.detector else 0.0
@@ -176,7 +176,7 @@ def pipeline_metrics(identifier: Identifier, seen: Seen, trained: Collection[str
 
 
 def named_right(scene: Scene, pets: Sequence[Pet], score: float) -> bool:
-    """Whether a pet found on the true box (IoU at least .5) has the scene's breed as its first guess."""
+    """True when the pet that fits the true box best (IoU at least .5) has the true breed as first guess."""
     shown = [pet for pet in pets if pet.score >= score]
     if not shown:
         return False
@@ -186,5 +186,5 @@ def named_right(scene: Scene, pets: Sequence[Pet], score: float) -> bool:
 
 
 def stem(name: str) -> str:
-    """A file's name without folder and suffix: ``a/Bengal_1.webp`` → ``Bengal_1``."""
+    """Return a file's name without folder and suffix: ``a/Bengal_1.webp`` → ``Bengal_1``."""
     return PurePosixPath(name).stem

@@ -1,4 +1,4 @@
-"""Shuffled, augmented, mixed batches of crops; the same seed and epoch give the same batches."""
+"""Shuffled, augmented and mixed batches of crops; the same seed and epoch give the same batches."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ Draw = Callable[[np.random.Generator], np.ndarray]
 
 
 def oversampled(times: np.ndarray) -> Draw:
-    """Draw picture ``i`` ``times[i]`` times an epoch; a fraction is a probability of once more.
+    """Return a draw that shows picture ``i`` ``times[i]`` times an epoch.
+
+    The fraction of ``times[i]`` is the probability of showing it once more.
 
     Args:
         times: at least 0, ``(count,)``.
@@ -29,17 +31,17 @@ def oversampled(times: np.ndarray) -> Draw:
 
 
 class CropBatches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Batches of float32 pictures -1…1 and soft targets.
+    """Batches of float32 pictures in -1…1 and soft targets.
 
     Args:
         images: uint8 ``(count, size, size, 3)``.
-        targets: ``(count, classes)``; or, of fixed views of each picture, ``(views, count, classes)``, and
-            then those views are what is shown (`training.distillation.targets`).
-        batch: pictures a batch; an incomplete last one is left out.
-        seed: of every random choice.
-        draw: the pictures of an epoch; all of them once by default.
-        augment: the random change of each picture; None for none.
-        mixing: of whole batches.
+        targets: ``(count, classes)``, or ``(views, count, classes)`` for fixed views of each picture; then
+            those views are shown (`training.distillation.targets`).
+        batch: pictures per batch; an incomplete last batch is dropped.
+        seed: seed of every random choice.
+        draw: chooses the pictures of an epoch; by default each of them once.
+        augment: random change of each picture; None for none.
+        mixing: MixUp and CutMix of whole batches; None for none.
     """
 
     def __init__(
@@ -60,10 +62,10 @@ class CropBatches(keras.utils.PyDataset):  # type: ignore[misc]
         self.start_epoch(0)
 
     def start_epoch(self, epoch: int) -> None:
-        """Shuffle for ``epoch``, counting from 0; a resumed run starts in the middle."""
+        """Shuffle for ``epoch``, counted from 0; a resumed run starts at a later one."""
         self.epoch = epoch
         self.order = self.draw(np.random.default_rng((self.seed, epoch)))
-        # Every epoch has as many steps as the first: schedules and progress count on it.
+        # Every epoch has as many steps as the first; schedules and progress rely on it.
         self.steps = getattr(self, "steps", len(self.order) // self.batch)
         self.order = np.resize(self.order, self.steps * self.batch)
 

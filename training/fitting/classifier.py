@@ -1,10 +1,10 @@
 """Train a classifier as a recipe says.
 
-1. A head on the frozen backbone: on embeddings, in seconds.
-2. Fine-tuning of what is not frozen towards soft targets on augmented crops, with an exponential
-   average of the weights. Each epoch ends in a checkpoint that a killed run goes on from.
-3. Points on the line from the start to the end (Wortsman et al. 2022, https://arxiv.org/abs/2109.01903);
-   the best on held-back data is kept.
+1. Fit a head on the frozen backbone: on embeddings, in seconds.
+2. Fine-tune what is not frozen towards soft targets on augmented crops, with an exponential
+   average of the weights. Each epoch ends with a checkpoint from which a killed run resumes.
+3. Evaluate points on the line from the start to the end (Wortsman et al. 2022,
+   https://arxiv.org/abs/2109.01903) and keep the best on held-back data.
 
 The run directory then holds ``head.weights.h5`` and ``targets.npy`` (after 1), ``backup/``, ``log.json``
 and ``averaged.weights.h5`` (during 2), ``classifier.weights.h5`` and ``training.json`` (after 3).
@@ -38,12 +38,12 @@ from training.recipe.recipe import Augment, Recipe, Train
 
 
 class WeightedCrossentropy(keras.losses.Loss):  # type: ignore[misc]
-    """Cross-entropy with logits and soft targets in which classes weigh differently.
+    """Cross-entropy with logits, soft targets and one weight per class.
 
-    Unlike Keras' ``class_weight`` a mixed target weighs as the mixture of its classes.
+    Unlike with Keras' ``class_weight``, a mixed target has the mixed weight of its classes.
 
     Args:
-        weights: one a class, ``(classes,)``; mean 1 keeps the learning rate's meaning.
+        weights: one per class, ``(classes,)``; a mean of 1 leaves the learning rate's effect unchanged.
     """
 
     def __init__(self, weights: np.ndarray) -> None:
@@ -51,15 +51,15 @@ class WeightedCrossentropy(keras.losses.Loss):  # type: ignore[misc]
         self.weights = np.asarray(weights, np.float32)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Targets and logits ``(batch, classes)`` → ``(batch,)``."""
+        """Return the loss ``(batch,)`` of targets and logits ``(batch, classes)``."""
         return -ops.sum(y_true * self.weights * ops.log_softmax(y_pred, axis=-1), axis=-1)
 
 
 class SetCrossentropy(keras.losses.Loss):  # type: ignore[misc]
-    """Cross-entropy with logits in which a target may name several labels, one of which is right.
+    """Cross-entropy with logits whose targets may be a set of labels, one of which is right.
 
-    A row of the target that sums to more than 1 is such a set (ones and zeros): its loss is
-    ``-log`` of the summed probability of its labels. Of a cat of no breed it is known that it is a cat.
+    A target row of ones and zeros that sums to more than 1 is such a set: its loss is ``-log`` of the summed
+    probability of its labels. The target of a cat of unknown breed, for instance, is all cat breeds.
 
     Example:
         >>> SetCrossentropy()(np.array([[1.0, 1.0, 0.0]]), np.log([[0.3, 0.2, 0.5]]))  # -log .5
@@ -69,30 +69,30 @@ class SetCrossentropy(keras.losses.Loss):  # type: ignore[misc]
         super().__init__(name="set_crossentropy")
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Targets and logits ``(batch, classes)`` → ``(batch,)``."""
+        """Return the loss ``(batch,)`` of targets and logits ``(batch, classes)``."""
         y_true, chance = ops.cast(y_true, y_pred.dtype), ops.log_softmax(y_pred, axis=-1)
         inside = ops.logsumexp(chance + ops.log(y_true + 1e-9), axis=-1)
         return ops.where(is_set(y_true), -inside, -ops.sum(y_true * chance, axis=-1))
 
 
 def is_set(targets: Any) -> Any:
-    """Which rows ``(batch, classes)`` name a set of labels, bool ``(batch,)``."""
+    """Return which target rows ``(batch, classes)`` are a set of labels, bool ``(batch,)``."""
     return targets.sum(-1) > 1.5 if isinstance(targets, np.ndarray) else ops.sum(targets, axis=-1) > 1.5
 
 
 def balanced_weights(labels: np.ndarray, classes: int) -> np.ndarray:
-    """Weights inverse to how often each class occurs, ``(classes,)``; their mean over the pictures is 1."""
+    """Return class weights inverse to class frequency, ``(classes,)``; their mean over the pictures is 1."""
     counts = np.bincount(labels, minlength=classes)
     return np.asarray(len(labels) / (classes * np.maximum(counts, 1)), np.float32)
 
 
-#: Pictures that the teachers are asked about at a time.
+#: Pictures per call of the teachers.
 CHUNK = 512
 WEIGHTS, LOG = "classifier.weights.h5", "training.json"
 
 
 def crop_augmentation(augment: Augment) -> CropAugmentation | None:
-    """The random changes the recipe asks for; None for none."""
+    """Return the random changes that the recipe asks for; None if it turns them off."""
     ranges = augment.model_dump(exclude={"enabled", "mixup", "cutmix"})
     return CropAugmentation(**ranges) if augment.enabled else None
 
@@ -104,20 +104,20 @@ def train_classifier(
     validation: Crops,
     unnamed: Unnamed | None = None,
 ) -> dict[str, Any]:
-    """Train, or go on training, and leave the weights in the run directory.
+    """Train, or resume training, and leave the weights in the run directory.
 
     Args:
         recipe: every choice.
-        run: where to.
+        run: the run directory.
         train: pictures to learn from.
-        validation: pictures to choose by.
-        unnamed: other pictures to learn from, of which no one label is right.
+        validation: held-back pictures to make choices by.
+        unnamed: more pictures to learn from, for which no single label is right.
 
     Returns:
-        What ``training.json`` holds: figures of the head, of each epoch and of each blend.
+        The content of ``training.json``: figures of the head, of each epoch and of each blend.
 
     Raises:
-        RecipeError, InitialWeightsError: a choice that the network or the data does not allow.
+        RecipeError, InitialWeightsError: a choice does not suit the network or the data.
     """
     keras.utils.set_random_seed(recipe.seed)
     steps = _steps(recipe, train, unnamed)
@@ -149,10 +149,10 @@ def train_classifier(
 
 
 def _head(recipe: Recipe, run: RunDirectory, start: Start, train: Crops) -> np.ndarray:
-    """Fit the head, or load the one of a killed run; returns the soft targets that `CropBatches` takes."""
+    """Fit the head, or load that of a killed run; return the soft targets for `CropBatches`."""
     model = start.model
     targets_path, head_path = run / "targets.npy", run / "head.weights.h5"
-    if head_path.exists():  # written last: a killed run goes on from here
+    if head_path.exists():  # written last, so targets.npy is complete
         model.load_weights(head_path)
         return np.load(targets_path)
     choices, augment = recipe.head, crop_augmentation(recipe.augment)
@@ -163,7 +163,7 @@ def _head(recipe: Recipe, run: RunDirectory, start: Start, train: Crops) -> np.n
         else "starting from a random head"
     )
     soften = targets_by(recipe, start, train, augment)
-    # All of this before the head is fitted: the start network may be a teacher.
+    # Compute the targets before the head is fitted: the start network may be a teacher.
     shown = _shown(recipe, run, train, soften)
     looking = f"Looking at {len(train)} pictures as the network stands"
 
@@ -190,7 +190,7 @@ def _head(recipe: Recipe, run: RunDirectory, start: Start, train: Crops) -> np.n
 
 
 def _shown(recipe: Recipe, run: RunDirectory, train: Crops, soften: Targets) -> np.ndarray:
-    """Soft targets of what the network will be shown: the pictures, or their views."""
+    """Return soft targets of what the network will be shown: the pictures, or their fixed views."""
     views = recipe.distil.views
     asking = f"Asking the teachers about {len(train)} pictures"
     if not views:
@@ -216,7 +216,7 @@ def _shown(recipe: Recipe, run: RunDirectory, train: Crops, soften: Targets) -> 
 
 
 def _pictures_before(recipe: Recipe, run: RunDirectory, count: int) -> int:
-    """Pictures that are looked at before the first epoch."""
+    """Return how many pictures networks look at before the first epoch."""
     if (run / "head.weights.h5").exists():
         return 0
     views = recipe.head.views if recipe.augment.enabled else 0
@@ -225,7 +225,7 @@ def _pictures_before(recipe: Recipe, run: RunDirectory, count: int) -> int:
 
 
 def _steps(recipe: Recipe, train: Crops, unnamed: Unnamed | None) -> int:
-    """Steps of an epoch."""
+    """Return the number of steps of an epoch."""
     count = draws_of(recipe, train).sum() + (0 if unnamed is None else len(unnamed))
     return recipe.train.steps or math.ceil(float(count) / recipe.train.batch)
 
@@ -249,7 +249,7 @@ def _fine_tune(
     images, times = train.images, draws_of(recipe, train)
     if unnamed is not None and len(unnamed):
         theirs = unnamed.targets
-        if targets.ndim == 3:  # of views
+        if targets.ndim == 3:  # targets of fixed views
             theirs = np.broadcast_to(theirs.astype(targets.dtype), (len(targets), *theirs.shape))
         images = np.concatenate([images, unnamed.images])
         targets = np.concatenate([targets, theirs], axis=-2)
@@ -294,11 +294,11 @@ def _fine_tune(
 
 
 def _step_progress(recipe: Recipe, run: RunDirectory, steps: int, validated: int) -> Any:
-    """Keras' callback that says how far an epoch is."""
+    """Return a Keras callback that reports the progress of an epoch."""
     now, epochs = [0], recipe.train.epochs
 
     def begin(epoch: int, logs: Any) -> None:
-        if epoch and not now[0]:  # a killed run goes on here
+        if epoch and not now[0]:  # a resumed run starts here
             run.advance(epoch * (TRAINED * steps * recipe.train.batch + validated), "Going on")
         now[0] = epoch + 1
 
@@ -315,10 +315,10 @@ def _step_progress(recipe: Recipe, run: RunDirectory, steps: int, validated: int
 
 
 def fit_settings(choices: Train, steps: int) -> FitSettings:
-    """The optimisation of a recipe for a run of ``steps`` steps.
+    """Return the recipe's optimisation settings for a run of ``steps`` steps.
 
-    The average of the weights remembers at most a third of the run: over five steps a momentum of .998
-    would keep the start.
+    The momentum of the weight average is limited so that it spans at most a third of the run. In a run of
+    five steps a momentum of .998 would keep the start weights.
     """
     names = ("epochs", "rate", "warmup", "weight_decay", "clip", "schedule", "plateau_patience",
              "plateau_factor", "monitor", "stop_after", "towards_start")  # fmt: skip
@@ -327,10 +327,10 @@ def fit_settings(choices: Train, steps: int) -> FitSettings:
 
 
 def freeze(model: keras.Model, recipe: Recipe) -> int:
-    """Freeze what the recipe says; returns how many layers with weights are.
+    """Freeze the layers that the recipe names; return how many layers with weights are frozen.
 
     Raises:
-        RecipeError: the backbone has no such layer.
+        RecipeError: the network has no such layer.
     """
     try:
         frozen = freeze_till(model, recipe.model.freeze_till)
@@ -344,10 +344,10 @@ def freeze(model: keras.Model, recipe: Recipe) -> int:
 
 
 def draws_of(recipe: Recipe, train: Crops) -> np.ndarray:
-    """How often each picture is drawn an epoch, ``(count,)``.
+    """Return how often each picture is drawn per epoch, ``(count,)``.
 
     Raises:
-        RecipeError: ``train.oversample`` names neither a label nor a species.
+        RecipeError: a key of ``train.oversample`` is neither a label nor a species.
     """
     times = np.ones(len(train))
     for key, count in recipe.train.oversample.items():

@@ -1,6 +1,6 @@
-"""Train a detector as a recipe says: composed scenes, every layer, the average of the weights kept.
+"""Train a detector as a recipe says: on composed scenes, all layers, keeping the average of the weights.
 
-Below: batches and what each anchor should answer, what a network in training finds, and how good that is.
+Also here: batches of scenes, and detection and evaluation with a network in training.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from training.recipe.recipe import Recipe
 def detect(
     model: keras.Model, images: list[np.ndarray], *, score: float = 0.05, overlap: float = 0.5
 ) -> list[Detections]:
-    """Boxes in 0…1 and scores of each picture, after suppression; for judging a network in training."""
+    """Return boxes in 0…1 and scores of each picture after suppression, to evaluate a network in training."""
     anchors, results = ssd_anchors(), []
     for start in range(0, len(images), 16):
         batch = np.stack(
@@ -55,7 +55,10 @@ def detect(
 
 
 def evaluate(model: keras.Model, scenes: list[Scene]) -> dict[str, float]:
-    """COCO's mAP (mean AP over IoU .5, .55 … .95), AP50, AP75 and recall; false alarms without a pet."""
+    """Return COCO's mAP (mean AP over IoU .5, .55 … .95), AP50 and AP75, and figures at several scores.
+
+    Those are ``recall@SCORE`` (IoU .5) and ``false_alarms@SCORE`` on photographs without a pet.
+    """
     pets = [scene for scene in scenes if len(scene.boxes)]
     empty = [scene for scene in scenes if not len(scene.boxes)]
     truths = [s.boxes / np.array([s.image.shape[1], s.image.shape[0]] * 2, np.float32) for s in pets]
@@ -69,20 +72,20 @@ def evaluate(model: keras.Model, scenes: list[Scene]) -> dict[str, float]:
     return result
 
 
-#: How often a photograph of several pets is drawn, relative to one of a single pet: there are few.
+#: How often a photograph of several pets is drawn relative to one of a single pet; there are few of them.
 GROUPS = 3.0
 
 
 def hardness(detections: list[Detections]) -> np.ndarray:
-    """Draw a pet-less photograph up to seven times as often when the starting network sees a pet in it.
+    """Return draw weights 1…7 of pet-less photographs, growing with the start network's best pet score.
 
-    Without COCO's other 88 classes to lose against, badgers and monkeys look like dogs.
+    Without COCO's other 88 classes to compete with, badgers and monkeys look like dogs.
     """
     return np.array([1 + 6 * min(1.0, 2 * scores.max(initial=0.0)) for _, scores in detections])
 
 
 class SceneBatches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Composed scenes with matched targets; the same seed gives the same batches."""
+    """Batches of composed scenes with matched targets; the same seed and epoch give the same batches."""
 
     def __init__(self, composer: SceneComposer, steps: int, batch: int, seed: int) -> None:
         super().__init__(workers=1, max_queue_size=8)
@@ -102,7 +105,7 @@ class SceneBatches(keras.utils.PyDataset):  # type: ignore[misc]
         return scale(np.stack([s.pixels for s in samples])), np.stack(targets)
 
     def start_epoch(self, epoch: int) -> None:
-        """Draw the scenes of ``epoch``, counting from 0; a resumed run starts in the middle."""
+        """Select the scenes of ``epoch``, counted from 0; a resumed run starts at a later one."""
         self.epoch = epoch
 
     def on_epoch_end(self) -> None:
@@ -110,8 +113,9 @@ class SceneBatches(keras.utils.PyDataset):  # type: ignore[misc]
 
 
 WEIGHTS = "detector.weights.h5"
-#: COCO's numbers of the classes kept, in our order (cat, dog).
+#: COCO's class numbers, which are columns of its score heads, of the classes kept (cat, dog).
 COCO_COLUMNS = (17, 18)
+#: Columns per anchor in COCO's score heads.
 COCO_CLASSES = 91
 
 
@@ -125,10 +129,10 @@ def coco_start(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def build_detector_start(recipe: Recipe) -> keras.Model:
-    """The detector with its start weights.
+    """Build the detector and load its start weights.
 
     Raises:
-        InitialWeightsError: the file is not there or does not fit.
+        InitialWeightsError: the file is missing or does not fit.
     """
     model, start = build_detector(alpha=recipe.model.alpha), recipe.model.start
     if start == "none":
@@ -156,7 +160,7 @@ def build_detector_start(recipe: Recipe) -> keras.Model:
 
 
 def scene_composer(recipe: Recipe, train: list[Scene], model: keras.Model) -> SceneComposer:
-    """Draws training scenes; what the start network takes for a pet is shown more often."""
+    """Return a source of training scenes that shows pictures the start network takes for a pet more often."""
     pets = [scene for scene in train if len(scene.boxes)]
     empties = [scene.image for scene in train if not len(scene.boxes)]
     return SceneComposer(
@@ -169,7 +173,10 @@ def scene_composer(recipe: Recipe, train: list[Scene], model: keras.Model) -> Sc
 
 
 def train_detector(recipe: Recipe, run: RunDirectory) -> dict[str, Any]:
-    """Train, or go on training, and leave ``detector.weights.h5`` and ``training.json``.
+    """Train, or resume training; leave ``detector.weights.h5`` and ``training.json``.
+
+    Returns:
+        The content of ``training.json``.
 
     Raises:
         InitialWeightsError: the start weights cannot be used.
@@ -206,7 +213,7 @@ def train_detector(recipe: Recipe, run: RunDirectory) -> dict[str, Any]:
 
 
 def sentence(figures: dict[str, float]) -> str:
-    """Held-back figures for people."""
+    """Return the held-back figures as a sentence."""
     return (
         f"mAP {figures['map']:.3f}, AP50 {figures['ap50']:.3f}, recall {figures['recall@0.4']:.1%} and "
         f"{figures['false_alarms@0.4']:.1%} false alarms at 0.4"

@@ -1,8 +1,8 @@
-"""Fit a network so that a killed run goes on from its last epoch.
+"""Fit a network so that a killed run resumes after its last finished epoch.
 
-After each epoch the run directory holds ``backup/`` (weights and optimizer, to go
-on from), ``log.json`` (what each epoch scored) and ``averaged.weights.h5`` (the
-exponential average of the weights, the one that is evaluated and kept).
+After each epoch the run directory holds ``backup/`` (weights and optimizer, to resume
+from), ``log.json`` (the scores of each epoch) and ``averaged.weights.h5`` (the
+exponential average of the weights, which is evaluated and kept).
 """
 
 from __future__ import annotations
@@ -21,25 +21,26 @@ from keras import ops
 from smartbreed.core.files import disk_errors, replace_durably, write_tmp
 from training.fitting.progress import best_epoch, plateau_rate, should_stop
 
+#: Name of the note in a `Backup`, the same as Keras' BackupAndRestore uses.
 NOTE = "training_metadata.json"
 
 
 class Backup:
     """A folder with the state after the last finished epoch.
 
-    Keras' BackupAndRestore overwrites its only weights file and writes its note afterwards: a process
-    killed in between leaves one that does not load, or an epoch that is run twice. Here every epoch has
-    a file of its own and the note, renamed into place last, says which counts.
+    Keras' BackupAndRestore overwrites its only weights file and writes its note afterwards. A process
+    killed in between leaves a file that does not load, or an epoch that runs twice. Here every epoch has
+    its own file, and the note, renamed into place last, says which one counts.
 
     Args:
-        folder: may hold what BackupAndRestore left; it is read too.
+        folder: may hold a backup by BackupAndRestore, which is read too.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def restore(self, model: keras.Model) -> int:
-        """Load the saved state into a compiled model; returns how many epochs it has seen."""
+        """Load the saved state into a compiled model; return the number of finished epochs."""
         note = self.folder / NOTE
         if not note.is_file():
             return 0
@@ -50,10 +51,10 @@ class Backup:
         return int(saved["epoch"])
 
     def save(self, model: keras.Model, epochs: int) -> None:
-        """Keep the state after ``epochs`` epochs.
+        """Save the state after ``epochs`` epochs.
 
         Raises:
-            StorageError: the disk refused; the state before is kept.
+            StorageError: the disk refused; the previous state is kept.
         """
         name = f"epoch-{epochs:04d}.weights.h5"
         with disk_errors("The checkpoint was not written"):
@@ -67,7 +68,7 @@ class Backup:
 
 
 class EpochBatches(Protocol):
-    """What `fit` asks of its batches."""
+    """The interface of the batches that `fit` takes."""
 
     def start_epoch(self, epoch: int) -> None: ...
     def __len__(self) -> int: ...
@@ -75,21 +76,21 @@ class EpochBatches(Protocol):
 
 @dataclass(frozen=True)
 class FitSettings:
-    """Optimisation.
+    """Settings of the optimisation.
 
     Attributes:
         epochs: passes over the data.
-        rate: peak learning rate, reached after ``warmup`` steps, then cosine down to a fiftieth.
+        rate: peak learning rate, reached after ``warmup`` steps; a cosine then lowers it to a fiftieth.
         warmup: steps of linear warm-up; at most a tenth of the run.
-        weight_decay: of AdamW.
-        average: momentum of the exponential average of the weights; 0: none.
-        clip: largest norm of the gradient of a variable.
-        schedule: ``cosine``, or ``plateau``: the rate as it is until ``monitor`` stands still.
-        plateau_patience, plateau_factor: epochs without a gain, and what the rate is then multiplied by.
-        monitor: the held-back figure by which an epoch is better.
-        stop_after: epochs without a gain after which the run ends; 0: never.
+        weight_decay: weight decay of AdamW.
+        average: momentum of the exponential average of the weights; 0 for none.
+        clip: largest gradient norm of a variable.
+        schedule: ``cosine``, or ``plateau``: a constant rate until ``monitor`` stops improving.
+        plateau_patience, plateau_factor: epochs without a gain, and the factor on the rate after them.
+        monitor: held-back figure that epochs are compared by.
+        stop_after: epochs without a gain after which training ends; 0 for never.
         towards_start: weight of the squared distance of the head from its start (L2-SP, Li et al. 2018,
-            https://arxiv.org/abs/1802.01483): a hundred pictures a breed know less than ImageNet's thousand.
+            https://arxiv.org/abs/1802.01483). A hundred pictures per breed say less than ImageNet's thousand.
     """
 
     epochs: int
@@ -107,7 +108,7 @@ class FitSettings:
 
 
 class TowardsStart(keras.Model):  # type: ignore[misc]
-    """A model pulled towards where one kernel stood when `anchor` was called."""
+    """A model that is pulled towards the value that one kernel had when `anchor` was called."""
 
     def anchor(self, kernel: Any, weight: float) -> None:
         self.pull = weight
@@ -119,15 +120,15 @@ class TowardsStart(keras.Model):  # type: ignore[misc]
 
 
 def freeze_till(model: keras.Model, last: str | int) -> int:
-    """Freeze every layer up to and including ``last``; nothing else.
+    """Freeze every layer up to and including ``last``, and no other.
 
     Args:
         model: the network.
-        last: a layer's name; ``backbone``: all but the head; a number: so many layers with weights;
-            "": none.
+        last: a layer's name; ``backbone`` for all but the head; a number for that many layers with weights,
+            from the first; "" for none.
 
     Returns:
-        How many layers with weights are frozen.
+        The number of frozen layers with weights.
 
     Raises:
         ValueError: the model has no such layer.
@@ -168,21 +169,21 @@ def fit(
     report: Callable[[dict[str, Any]], None] = lambda entry: print(entry, flush=True),
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> list[dict[str, Any]]:
-    """Train ``student``; its variables end as the average of the last epoch.
+    """Train ``student``; its variables end as the weight average of the last epoch.
 
     Args:
-        student: the network as trained: one output, uncompiled.
+        student: the network in training, with one output, uncompiled.
         batches: a `keras.utils.PyDataset` whose ``start_epoch`` shuffles.
-        settings: optimisation.
+        settings: settings of the optimisation.
         run: directory for ``backup/``, ``log.json``, ``averaged.weights.h5`` and ``best.weights.h5``.
         loss: a Keras loss.
-        evaluate: figures of the averaged weights, called after each epoch.
+        evaluate: returns figures of the averaged weights; called after each epoch.
         save: writes the averaged weights to a path.
         report: called with the entry of each epoch.
-        callbacks: more of Keras' callbacks; they see the held-back figures as logs.
+        callbacks: more Keras callbacks; they see the held-back figures as logs.
 
     Returns:
-        One entry an epoch: ``epoch``, ``loss``, ``seconds`` and what ``evaluate`` said.
+        One entry per epoch: ``epoch``, ``loss``, ``seconds`` and the figures of ``evaluate``.
     """
     run.mkdir(parents=True, exist_ok=True)
     log_path, backup = run / "log.json", Backup(run / "backup")
@@ -208,7 +209,7 @@ def fit(
             )
 
     def finish_epoch(epoch: int, logs: dict[str, float]) -> None:
-        # Evaluate and keep the averaged weights, then go on from the raw ones.
+        # Evaluate and save the averaged weights, then continue from the raw ones.
         raw = student.get_weights()
         optimizer.finalize_variable_values(student.trainable_variables)
         entry = {"epoch": epoch + 1, "loss": float(logs["loss"]), **evaluate()}
@@ -233,7 +234,7 @@ def fit(
             callbacks=[
                 keras.callbacks.LambdaCallback(on_epoch_begin=begin_epoch, on_epoch_end=finish_epoch),
                 *callbacks,
-                # Last, so that what it saves is what the next epoch starts from.
+                # Last, so that it saves the state that the next epoch starts from.
                 keras.callbacks.LambdaCallback(
                     on_epoch_end=lambda epoch, logs: backup.save(student, epoch + 1)
                 ),
@@ -248,7 +249,7 @@ def _schedule(settings: FitSettings, steps_an_epoch: int) -> Any:
         return settings.rate
     steps = settings.epochs * steps_an_epoch
     warmup = min(settings.warmup, max(1, steps // 10))
-    return keras.optimizers.schedules.CosineDecay(  # its decay begins where the warm-up ends
+    return keras.optimizers.schedules.CosineDecay(  # the decay begins after the warm-up
         settings.rate / 20, max(1, steps - warmup), alpha=0.02, warmup_target=settings.rate,
         warmup_steps=warmup,
     )  # fmt: skip

@@ -1,12 +1,12 @@
-"""Train what is not frozen on stored features: a step then costs only the layers that change.
+"""Train the layers that are not frozen on stored features, so that a step costs only those layers.
 
-The frozen layers compute the same of a picture in every epoch. Here they do it once, as the int8 network that
-is served, for a fixed number of augmented views of each picture; their features are kept with 8 bits. With
-everything up to the last third of EfficientNet-Lite2 frozen a step on a CPU takes a seventh of the time.
+The frozen layers compute the same for a picture in every epoch. Here they run once, as an int8 network like
+the one that is served, on a fixed number of augmented views of each picture. Their features are stored with
+8 bits. With all but the last third of EfficientNet-Lite2 frozen, a step on a CPU takes a seventh of the time.
 
-Two layers are computed in another way while training, with the same result: depthwise convolutions have their
-gradients as depthwise convolutions again (tensorflow's own take ten times as long), and 1 x 1 convolutions
-multiply in bfloat16, for which newer CPUs have an instruction.
+Two kinds of layers compute the same result faster in training: the gradients of depthwise convolutions are
+depthwise convolutions too (tensorflow's own take ten times as long), and 1 x 1 convolutions multiply in
+bfloat16, for which newer CPUs have an instruction.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from training.augment.crops import CropAugmentation, Mixing, view
 from training.export.litert import to_int8_litert
 from training.fitting.batches import CropBatches, Draw
 
-#: Largest feature stored exactly, in standard deviations; what is beyond is cut off.
+#: Largest feature stored, in standard deviations; larger ones are clipped.
 WIDEST = 8.0
 
 
 class FrozenFeatures:
-    """What the frozen layers compute of each view of each picture.
+    """The output of the frozen layers for each view of each picture.
 
     Args:
         model: the whole classifier.
-        cut: name of the last frozen layer, on whose output alone everything after it depends.
-        folder: for the network and the features.
+        cut: name of the last frozen layer; all later layers depend on its output alone.
+        folder: where the int8 network and the features are written.
         images: uint8 ``(count, size, size, 3)``.
-        views: views of each; the first is the picture as it is.
-        augment: the random change of the others.
-        seed: of the changes.
-        advance: called with how many more views were looked at.
+        views: views of each picture; the first is the unchanged picture.
+        augment: random change of the other views.
+        seed: seed of the changes.
+        advance: called with the number of views done since the last call.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class FrozenFeatures:
         return np.clip(np.round(features / self.scale), -127, 127).astype(np.int8)
 
     def of(self, which: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-        """float32 features of views of pictures."""
+        """Return the float32 features of views ``which`` of pictures ``numbers``."""
         return self.values[which, numbers].astype(np.float32) * self.scale
 
 
@@ -84,12 +84,12 @@ def _features(network: Network, image: np.ndarray) -> np.ndarray:
 
 
 class FeatureBatches(CropBatches):
-    """Batches of features instead of pictures; each time another of the stored views.
+    """Batches of features instead of pictures; each draw takes a random one of the stored views.
 
     Args:
-        features: of every picture.
+        features: features of every picture.
         targets: ``(count, classes)``.
-        batch, seed, draw, mixing: as of `CropBatches`.
+        batch, seed, draw, mixing: as for `CropBatches`.
     """
 
     def __init__(
@@ -114,7 +114,11 @@ class FeatureBatches(CropBatches):
 
 
 def top_of(model: keras.Model, cut: str) -> keras.Model:
-    """The layers after ``cut`` as a network from features to what ``model`` answers, weights copied."""
+    """Return the layers after ``cut`` as a network from features to the outputs of ``model``; weights copied.
+
+    Raises:
+        ValueError: a later layer reads another layer's output than ``cut``'s.
+    """
     names = [layer.name for layer in model.layers]
     place = names.index(cut)
     entry = model.get_layer(cut).output
@@ -133,7 +137,7 @@ def top_of(model: keras.Model, cut: str) -> keras.Model:
 
 
 def copy_weights(source: keras.Model, target: keras.Model) -> None:
-    """Give layers of ``target`` the weights of those of the same name in ``source``."""
+    """Copy the weights of layers in ``source`` to the layers of the same name in ``target``."""
     names = {layer.name for layer in source.layers}
     for layer in target.layers:
         if layer.weights and layer.name in names:
@@ -147,7 +151,7 @@ def _quick(layer: Any) -> Any:
 
         if isinstance(layer, keras.layers.DepthwiseConv2D) and layer.strides == (1, 1):
             return QuickDepthwise.from_config(config)
-        # The head stays exact: it is what the answers are.
+        # The head stays in float32, because it computes the logits.
         if type(layer) is keras.layers.Conv2D and layer.kernel_size == (1, 1) and layer.name != "class_maps":
             return QuickPointwise.from_config(config)
     return type(layer).from_config(config)

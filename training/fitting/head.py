@@ -1,4 +1,4 @@
-"""A head fitted on a frozen backbone, and how right a network is on crops."""
+"""Fit a head on a frozen backbone, and measure a network's accuracy on crops."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from training.models.embeddings import embed_logits
 
 
 def accuracy(model: keras.Model, crops: Crops) -> dict[str, float]:
-    """``top1``, ``val_loss`` (mean −log p) and, where they say anything, ``top5`` and ``cats`` on ``crops``.
+    """Return ``top1`` and ``val_loss`` (mean −log p) on ``crops``; also ``top5`` and ``cats`` if they apply.
 
-    ``top5`` needs more than five labels, ``cats`` a cat.
+    ``top5`` needs more than five labels; ``cats`` (top-1 on cats) needs a cat.
     """
     logits = embed_logits(model, crops.images)
     right = logits.argmax(1) == crops.labels
@@ -42,15 +42,15 @@ def fit_head(
     """Fit the class-map layer on pooled features (pooling and a 1x1 convolution commute).
 
     Args:
-        model: its class-map layer is set.
+        model: network whose class-map layer is set.
         embeddings: ``(count, d)``.
         targets: ``(count, labels)``, rows summing to 1.
         start: kernel ``(d, labels)`` and bias ``(labels,)``.
         epochs: passes over the embeddings.
         pull: weight of the squared distance from the start (L2-SP).
-        rate: of Adam, falling to 0 by a cosine.
-        least_steps: fewest steps; more epochs are made where the embeddings are few.
-        class_weights: ``(labels,)``.
+        rate: learning rate of Adam; a cosine lowers it to 0.
+        least_steps: smallest number of steps; with few embeddings, epochs are added to reach it.
+        class_weights: ``(labels,)``; None for equal weights.
     """
     dense = keras.layers.Dense(targets.shape[1])
     inputs = keras.Input((embeddings.shape[1],))

@@ -1,7 +1,7 @@
-"""What the log of past epochs says about the next: the learning rate, whether to stop, which was best.
+"""Decisions from the log of past epochs: the learning rate, whether to stop, which epoch was best.
 
-Keras' own ReduceLROnPlateau and EarlyStopping forget what they have seen when a process is killed; these
-read it from the log, so a resumed run goes on as if nothing had happened.
+Keras' own ReduceLROnPlateau and EarlyStopping lose their state when a process is killed. These functions
+read it from the log, so a resumed run continues as if it had not been interrupted.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ LOWER_IS_BETTER = ("loss", "val_loss")
 
 
 def gain(value: float, monitor: str) -> float:
-    """The figure so that more is better."""
+    """Return the figure with its sign changed where smaller is better, so that more is always better."""
     return -value if monitor in LOWER_IS_BETTER else value
 
 
 def best_epoch(log: Log, monitor: str) -> int:
-    """Position of the best epoch; of equals the first; -1 for an empty log.
+    """Return the position of the best epoch, the first among equals; -1 for an empty log.
 
     Raises:
-        KeyError: no such figure in the log.
+        KeyError: the log has no such figure.
     """
     if not log:
         return -1
@@ -32,12 +32,15 @@ def best_epoch(log: Log, monitor: str) -> int:
 
 
 def should_stop(log: Log, monitor: str, patience: int) -> bool:
-    """Whether the last ``patience`` epochs brought no gain; a patience of 0 never stops."""
+    """True when the last ``patience`` epochs brought no gain; never with a patience of 0."""
     return bool(patience and len(log) - 1 - best_epoch(log, monitor) >= patience and log)
 
 
 def plateau_rate(log: Log, monitor: str, rate: float, patience: int, factor: float) -> float:
-    """The rate after ``log``: times ``factor`` whenever ``patience`` epochs brought no gain, then again."""
+    """Return the learning rate after the epochs in ``log``.
+
+    It is multiplied by ``factor`` each time ``patience`` epochs in a row brought no gain of ``monitor``.
+    """
     best, waited = float("-inf"), 0
     for entry in log:
         value = gain(float(entry[monitor]), monitor)

@@ -1,4 +1,4 @@
-"""Layers that compute what Keras' do and are quicker to train on a CPU with tensorflow."""
+"""Layers that compute what Keras' do, but train faster on a CPU with tensorflow."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import tensorflow as tf
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]
 def depthwise(x: Any, kernel: Any) -> tuple[Any, Any]:
-    """A depthwise convolution of stride 1 and padding same, its gradients as depthwise convolutions too.
+    """Depthwise convolution of stride 1 and padding "same" whose gradients are depthwise convolutions too.
 
     Args:
-        x: ``(n, h, w, c)``, all but ``n`` known.
+        x: ``(n, h, w, c)``; all sizes but ``n`` must be static.
         kernel: ``(k, k, c, 1)``, ``k`` odd.
     """
 
     def gradient(g: Any) -> tuple[Any, Any]:
         side, (height, width, channels) = kernel.shape[0], x.shape[1:]
         pad, count = side // 2, tf.shape(x)[0]
-        # One picture whose channels are all channels of all pictures; its kernel is the incoming gradient.
+        # Treat all channels of all pictures as channels of one picture; its kernel is the incoming gradient.
         padded = tf.transpose(tf.pad(x, [[0, 0], [pad, pad], [pad, pad], [0, 0]]), [1, 2, 0, 3])
         padded = tf.reshape(padded, [1, height + 2 * pad, width + 2 * pad, -1])
         incoming = tf.reshape(tf.transpose(g, [1, 2, 0, 3]), [height, width, -1, 1])
@@ -37,7 +37,7 @@ def _same(x: Any, kernel: Any) -> Any:
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]
 def pointwise(x: Any, kernel: Any) -> tuple[Any, Any]:
-    """``x @ kernel`` over the last axis in bfloat16; sums, and what comes out, are float32."""
+    """Compute ``x @ kernel`` over the last axis in bfloat16; the result and its gradients are float32."""
     shape = tf.shape(x)
     half = tf.cast(tf.reshape(x, [-1, x.shape[-1]]), tf.bfloat16)
     weights = tf.cast(kernel, tf.bfloat16)
@@ -52,14 +52,14 @@ def pointwise(x: Any, kernel: Any) -> tuple[Any, Any]:
 
 
 class QuickDepthwise(keras.layers.DepthwiseConv2D):  # type: ignore[misc]
-    """Of stride 1, with a bias."""
+    """A depthwise convolution of stride 1 with a bias, by `depthwise`."""
 
     def call(self, inputs: Any) -> Any:
         return self.activation(depthwise(inputs, tf.convert_to_tensor(self.kernel)) + self.bias)
 
 
 class QuickPointwise(keras.layers.Conv2D):  # type: ignore[misc]
-    """1 x 1, with a bias."""
+    """A 1 x 1 convolution with a bias, by `pointwise`."""
 
     def call(self, inputs: Any) -> Any:
         return self.activation(pointwise(inputs, tf.convert_to_tensor(self.kernel)[0, 0]) + self.bias)

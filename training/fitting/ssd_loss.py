@@ -1,4 +1,4 @@
-"""The SSD objective: matched boxes, hard-negative mining."""
+"""The SSD objective: anchor matching and a loss with hard-negative mining."""
 
 from __future__ import annotations
 
@@ -19,18 +19,22 @@ def match(
     classes: int,
     threshold: float = 0.5,
 ) -> np.ndarray:
-    """Targets of one picture.
+    """Return the targets of one picture.
 
-    An anchor answers for the box it overlaps best when their IoU is at least
-    ``threshold``; every box gets at least the best anchor that no box before it took.
+    An anchor is matched to the box it overlaps best if their IoU is at least ``threshold``. Every box is
+    also matched to its best anchor among those that no earlier box took.
 
     Args:
-        boxes: ``(n, 4)`` in 0…1; species: ``(n,)``.
-        anchors: ``(a, 4)`` centres and sizes; corners: the same as boxes.
+        boxes: ``(n, 4)`` in 0…1.
+        species: class of each box, ``(n,)``.
+        anchors: ``(a, 4)``, centres and sizes.
+        corners: the anchors as boxes, ``(a, 4)``.
+        classes: number of classes.
+        threshold: smallest IoU of a match.
 
     Returns:
-        float32 ``(a, 4 + classes + 1)``: box code, one-hot classes, and 1 where the
-        anchor counts (0 where it overlaps a pet too little to be either).
+        float32 ``(a, 4 + classes + 1)``: box code, one-hot class, and 1 where the anchor counts. The last is
+        0 where the anchor overlaps a pet too little to be a match and too much to be background.
     """
     targets = np.zeros((len(anchors), 4 + classes + 1), np.float32)
     targets[:, -1] = 1
@@ -42,7 +46,7 @@ def match(
     for index in range(len(boxes)):
         anchor = overlaps[:, index].argmax()
         best[anchor], score[anchor] = index, 1.0
-        overlaps[anchor] = -1  # taken: small pets side by side often fit the same anchor best
+        overlaps[anchor] = -1  # taken: small neighbouring pets often share their best anchor
     positive = score >= threshold
     targets[(score >= 0.4) & ~positive, -1] = 0
     targets[positive, :4] = encode(boxes[best[positive]], anchors[positive])
@@ -51,12 +55,12 @@ def match(
 
 
 class SSDLoss(keras.losses.Loss):  # type: ignore[misc]
-    """Smooth L1 on the codes of positives plus sigmoid cross-entropy on positives and the hardest negatives.
+    """Smooth L1 on the box codes of positives, plus sigmoid cross-entropy on positives and hardest negatives.
 
     Args:
-        negatives: negatives kept for each positive anchor of the batch.
-        fewest: negatives kept even without any positive.
-        most: bound on the negatives of a batch; fixed, so that shapes are static on every backend.
+        negatives: negatives kept per positive anchor of the batch.
+        fewest: negatives kept in addition, so that a batch without positives has some.
+        most: largest number of negatives of a batch; fixed, so that shapes are static on every backend.
         box_weight: weight of the box term.
     """
 
@@ -67,7 +71,12 @@ class SSDLoss(keras.losses.Loss):  # type: ignore[misc]
         self.negatives, self.fewest, self.most, self.box_weight = negatives, fewest, most, box_weight
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """``y_true`` as `match` returns it, batched; ``y_pred (batch, anchors, 4 + classes)``."""
+        """Return the loss of a batch.
+
+        Args:
+            y_true: targets as from `match`, batched.
+            y_pred: ``(batch, anchors, 4 + classes)``.
+        """
         codes, classes, counts = y_true[..., :4], y_true[..., 4:-1], y_true[..., -1]
         positive = ops.max(classes, axis=-1)
         matched = ops.maximum(ops.sum(positive), 1.0)

@@ -1,4 +1,4 @@
-"""Where the figures of head and epochs go: TensorBoard always, MLflow and trackio when the recipe asks."""
+"""Log the figures of head and epochs: to TensorBoard always, to MLflow and trackio if the recipe asks."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from training.recipe.recipe import Recipe
 
 
 def trackers(recipe: Recipe, folder: Path) -> list[keras.callbacks.Callback]:
-    """Callbacks for `training.fitting.fit.fit`.
+    """Return the tracking callbacks for `training.fitting.fit.fit`.
 
     Args:
-        recipe: whom to tell.
+        recipe: its section ``tracking`` chooses the trackers.
         folder: the run directory; TensorBoard's files go into ``tensorboard/``.
 
     Raises:
@@ -34,10 +34,10 @@ def trackers(recipe: Recipe, folder: Path) -> list[keras.callbacks.Callback]:
 
 
 def log_head(folder: Path, figures: Mapping[str, float]) -> None:
-    """Show TensorBoard how good the head on the frozen backbone was; without epochs it gets nothing else.
+    """Log the figures of the head on the frozen backbone to TensorBoard; without epochs it gets nothing else.
 
     Args:
-        folder: the run directory; a run of its own, ``tensorboard/head``, is left.
+        folder: the run directory; written as a run of its own, ``tensorboard/head``.
         figures: held-back figures.
     """
     import tensorflow as tf
@@ -62,7 +62,7 @@ def _installed(name: str) -> Any:
 
 
 def flat(recipe: Recipe) -> dict[str, Any]:
-    """Every choice by its dotted key."""
+    """Return every choice of the recipe by its dotted key."""
     found: dict[str, Any] = {}
 
     def walk(value: Any, prefix: str) -> None:
@@ -77,7 +77,7 @@ def flat(recipe: Recipe) -> dict[str, Any]:
 
 
 class MLflowTracker(keras.callbacks.Callback):  # type: ignore[misc]
-    """Logs the recipe and each epoch to an MLflow server or folder."""
+    """Keras callback that logs the recipe and each epoch to an MLflow server or folder."""
 
     def __init__(self, mlflow: Any, recipe: Recipe, folder: Path) -> None:
         super().__init__()
@@ -97,7 +97,7 @@ class MLflowTracker(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 class TrackioTracker(keras.callbacks.Callback):  # type: ignore[misc]
-    """Logs the recipe and each epoch to a trackio project."""
+    """Keras callback that logs the recipe and each epoch to a trackio project."""
 
     def __init__(self, trackio: Any, recipe: Recipe, folder: Path) -> None:
         super().__init__()

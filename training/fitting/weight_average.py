@@ -1,4 +1,4 @@
-"""Averages of networks that began at the same weights."""
+"""Average networks that started from the same weights."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ from training.recipe.recipe import Recipe
 def blend(
     recipe: Recipe, run: RunDirectory, model: keras.Model, start: list[np.ndarray], validation: Crops
 ) -> list[dict[str, Any]]:
-    """Set the model to the best point on the line from the start to what it is; the later of equals."""
+    """Set the model to the best point on the line from the start to its weights; the later among equals.
+
+    Returns:
+        One entry per point of ``train.blends``: ``share`` of the way and the held-back figures.
+    """
     tuned, best, log = model.get_weights(), None, []
     for share in recipe.train.blends:
         mixed = [(1 - share) * a + share * b for a, b in zip(start, tuned, strict=True)]
@@ -35,10 +39,10 @@ def blend(
 
 
 def average_weights(name: str, run: RunDirectory, model: keras.Model, validation: Crops) -> dict[str, Any]:
-    """Average the model with another bundle's classifier.
+    """Average the model with another bundle's classifier if that lowers the held-back loss.
 
-    Model soups, Wortsman et al. 2022, https://arxiv.org/abs/2203.05482. Both began at the same weights, so
-    the point between them is often better than either; it is kept when its loss on held-back data is lower.
+    Model soups, Wortsman et al. 2022, https://arxiv.org/abs/2203.05482. Both started from the same weights,
+    so the midpoint is often better than either.
 
     Args:
         name: ``embedded`` or a bundle's folder.
@@ -47,10 +51,10 @@ def average_weights(name: str, run: RunDirectory, model: keras.Model, validation
         validation: held-back crops; their ``names`` are the ids of the model's labels, in order.
 
     Returns:
-        ``with``, ``version``, ``kept`` and the held-back figures halfway.
+        ``with``, ``version``, ``kept`` and the held-back figures at the midpoint.
 
     Raises:
-        RecipeError: the bundle is not there, or holds another network or other labels.
+        RecipeError: the bundle is missing, or holds another network or other labels.
     """
     bundle, own = other_bundle(name, "train.soup"), model.get_weights()
     _require_labels(name, [label.id for label in bundle.config.classifier.labels], validation.names)
@@ -68,7 +72,11 @@ def average_weights(name: str, run: RunDirectory, model: keras.Model, validation
 
 
 def _require_labels(name: str, theirs: list[str], ours: list[str]) -> None:
-    """As many rows of a head do not make them rows of the same labels."""
+    """Refuse a bundle with other labels: heads with the same number of rows may have different labels.
+
+    Raises:
+        RecipeError: the labels or their order differ.
+    """
     if theirs == ours:
         return
     lacking = sorted(set(ours) - set(theirs))
@@ -84,7 +92,7 @@ def _require_labels(name: str, theirs: list[str], ours: list[str]) -> None:
 
 
 def sentence(figures: dict[str, Any]) -> str:
-    """Held-back figures for people."""
+    """Return the held-back figures as a sentence."""
     cats = f", cats {figures['cats']:.1%}" if "cats" in figures else ""
     top5 = f", top-5 {figures['top5']:.1%}" if "top5" in figures else ""
     return f"held-back top-1 {figures['top1']:.1%}{top5}{cats}, loss {figures['val_loss']:.3f}"

@@ -1,6 +1,7 @@
-"""Run the stages of a recipe: skip what is complete, go on where a killed run stopped.
+"""Run the stages of a recipe: skip complete ones, and resume where a killed run stopped.
 
-Sweep, search and cross-validation run inside a run, on the same prepared pictures (`child_run`).
+Sweeps, searches and cross-validation start runs inside a run; sweeps and searches share its prepared
+pictures (`child_run`).
 """
 
 from __future__ import annotations
@@ -24,15 +25,15 @@ RUNS = Path("runs")
 
 
 def select(stage: str = "", since: str = "", until: str = "") -> tuple[str, ...]:
-    """The stages to run.
+    """Return the stages to run.
 
     Args:
-        stage: this one alone.
-        since: this and those after it.
-        until: those up to this.
+        stage: run only this stage.
+        since: run this stage and those after it.
+        until: run the stages up to and including this one.
 
     Raises:
-        StageError: no such stage.
+        StageError: there is no such stage.
     """
     for name in (stage, since, until):
         if name and name not in NAMES:
@@ -58,13 +59,13 @@ def run_recipe(
         recipe: every choice.
         run: the run directory.
         stages: names, in order.
-        again: run them although they are complete.
-        prepared: run directory whose prepared pictures are used instead of our own.
+        again: run stages even if they are complete.
+        prepared: run directory whose prepared pictures are used instead of the run's own.
 
     Raises:
-        TrainingError: something a person can put right; the message says what.
+        TrainingError: something the user can fix; the message says what.
         StageError: a stage before these is not complete, or another process is in the directory.
-        StorageError: the disk is full or failing; the same command goes on once there is room.
+        StorageError: the disk is full or failing; the same command resumes once there is space.
     """
     with run.locked():
         for name in stages:
@@ -72,10 +73,10 @@ def run_recipe(
 
 
 def begin(recipe: Recipe, run: RunDirectory, name: str, *, again: bool = False) -> None:
-    """Note that a stage is under way, and remove what an earlier try with other choices left.
+    """Mark a stage as started, and remove what an earlier attempt with other choices left.
 
-    A kill at any point leaves a stage that counts as not done: first every later stage loses its ground,
-    then this one, and only then anything is removed.
+    A kill at any point leaves the stage marked as not done: all later stages are marked stale first, then
+    this one, and only then files are removed.
     """
     choices, begun = choices_of(name, recipe), run.begun_with(name)
     _forget_after(run, name)
@@ -88,18 +89,22 @@ def begin(recipe: Recipe, run: RunDirectory, name: str, *, again: bool = False) 
 
 
 def check(name: str, context: Context) -> None:
-    """Let a stage refuse, while what an earlier try left is still there. Raises `TrainingError`."""
+    """Let a stage refuse before the results of an earlier attempt are removed.
+
+    Raises:
+        TrainingError: the stage cannot run with these choices.
+    """
     if refuse := getattr(_module(name), "check", None):
         refuse(context)
 
 
 def _module(name: str) -> ModuleType:
-    # By name: a search, which is part of a stage, runs stages itself.
+    # Imported by name, because the search inside a stage imports this module.
     return importlib.import_module(f"training.pipeline.stages.{name}")
 
 
 def adopt(recipe: Recipe, run: RunDirectory) -> None:
-    """Take the weights as they lie in the run directory for a finished stage ``train``.
+    """Mark the stage ``train`` as finished with the weights that are in the run directory.
 
     Raises:
         StageError: there are no such weights, or another process is in the directory.
@@ -109,19 +114,19 @@ def adopt(recipe: Recipe, run: RunDirectory) -> None:
         raise StageError(f"There is no {name}.weights.h5 to adopt. Received: {run.folder}")
     run.stage = "train"
     with run.locked():
-        _forget_after(run, "train")  # the later stages knew other weights
+        _forget_after(run, "train")  # the later stages used other weights
         run.write("config.yaml", save_recipe(recipe))
         run.complete("train", choices_of("train", recipe), adopted=True)
     run.say(f"adopted {name}.weights.h5")
 
 
 def _forget_after(run: RunDirectory, name: str) -> None:
-    """What the stages after this one left counts for nothing; the last first, whatever happens meanwhile."""
+    """Mark the stages after this one as stale, last one first, so that a kill in between is safe."""
     for later in reversed(NAMES[NAMES.index(name) + 1 :]):
         run.forget(later)
     if name != "prepare":
         return
-    # Runs inside this one, those of a sweep, were trained on the same pictures.
+    # Runs inside this one, such as those of a sweep, were trained on the same pictures.
     for stages in run.folder.glob("*/stages"):
         inner = RunDirectory(stages.parent, quiet=True)
         if inner.begun_with("prepare") is None:
@@ -155,7 +160,11 @@ def _run_stage(
 
 
 def _require_before(recipe: Recipe, run: RunDirectory, name: str, prepared: RunDirectory | None) -> None:
-    """Refuse a stage whose ground is not laid. Raises `StageError`."""
+    """Refuse a stage if one before it is not complete with these choices.
+
+    Raises:
+        StageError: a stage before it is not complete.
+    """
     for before in NAMES[: NAMES.index(name)]:
         source = prepared if before == "prepare" and prepared else run
         if not source.is_complete(before, choices_of(before, recipe)):
@@ -175,20 +184,20 @@ def child_run(
     prepared: RunDirectory | None = None,
     head_of: RunDirectory | None = None,
 ) -> dict[str, Any]:
-    """Train a changed recipe in ``parent/name``, or go on doing so; returns its ``training.json``.
+    """Train a changed recipe in ``parent/name``, or resume training it; return its ``training.json``.
 
     Args:
         recipe: the recipe of the parent.
         parent: the run directory around it.
-        name: of the folder.
+        name: name of the folder.
         changes: dotted key → value.
-        prepared: run directory whose stage `prepare` is complete; default: the parent.
-        head_of: a run with the same start and data, whose fitted head is taken.
+        prepared: run directory whose stage `prepare` is complete; None for the parent.
+        head_of: a run with the same start and data, whose fitted head is reused; None to fit one.
     """
     changed = with_values(recipe, {"tune.trials": 0, **changes})
     child = RunDirectory(parent / name, quiet=parent.quiet)
     if head_of is not None and child.begun_with("train") is None:
-        # The head last and whole: where it is, training takes it as its own.
+        # The head comes last and is renamed into place: once it exists, training uses it.
         shutil.copyfile(head_of / "targets.npy", child / "targets.npy")
         shutil.copyfile(head_of / "head.weights.h5", child / "pending.weights.h5")
         (child / "pending.weights.h5").replace(child / "head.weights.h5")

@@ -1,6 +1,6 @@
-"""The stages of a run, in the order they run in, and which choices each depends on.
+"""The stages of a run in order, and the choices that each depends on.
 
-``evaluate`` comes after ``export``, because it evaluates the files that are served.
+``evaluate`` comes after ``export`` because it evaluates the files that are served.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ class Stage:
     """One step of a run.
 
     Attributes:
-        name: also its module in `training.pipeline.stages`, which has ``run(context) -> dict`` of facts for
-            the marker and may have ``check(context)``, which refuses before anything of an earlier try is
-            cleared.
-        needs: sections (or ``section.key``) of the recipe whose change makes it stale, beside those of
-            the stages before.
-        leaves: what it writes; cleared before it starts over with other choices.
+        name: name of the stage and of its module in `training.pipeline.stages`. The module has
+            ``run(context) -> dict``, which returns facts for the marker. It may have ``check(context)``,
+            which refuses before results of an earlier attempt are removed, and ``outdated(context) -> str``,
+            which says what has changed since.
+        needs: sections (or ``section.key``) of the recipe whose change makes the stage stale, in addition to
+            those of the stages before it.
+        leaves: what it writes; removed before it starts over with other choices.
     """
 
     name: str
@@ -30,18 +31,18 @@ class Stage:
     leaves: tuple[str, ...]
 
 
-#: What `train` writes.
+#: Files and folders that `train` writes.
 TRAINED = (
     "*.weights.h5", "targets.npy", "*.json", "tuned.yaml", "backup", "tensorboard", "tuning", "plots",
 )  # fmt: skip
 
-#: The plots that `evaluate` draws; the others in the folder are of the training.
+#: Plots that `evaluate` draws; the others in the folder belong to the training.
 EVALUATED = (
     "reliability", "coverage", "confusion", "confused_labels", "hardest_breeds", "groups", "roc",
     "robustness", "forms", "detector",
 )  # fmt: skip
 
-#: What decides which files are asked while temperature and thresholds are chosen.
+#: Keys that decide which networks temperature and thresholds are fitted on.
 NETWORKS = ("export.detector", "export.classifier", "export.form")
 
 STAGES: tuple[Stage, ...] = (
@@ -62,12 +63,12 @@ NAMES = tuple(stage.name for stage in STAGES)
 
 @dataclass(frozen=True)
 class Context:
-    """What a stage is given.
+    """The input of a stage.
 
     Attributes:
         recipe: every choice; after a search, with the values it chose.
         run: the run directory.
-        prepared: where the stage `prepare` wrote; another run's for the runs of a sweep.
+        prepared: run directory with the output of `prepare`; another run's for the runs of a sweep.
     """
 
     recipe: Recipe
@@ -76,7 +77,7 @@ class Context:
 
 
 def choices_of(stage: str, recipe: Recipe) -> str:
-    """A digest of every choice the stage depends on, those of the stages before it included."""
+    """Return a digest of every choice that the stage depends on, including those of the stages before it."""
     sections: list[str] = []
     for one in STAGES[: NAMES.index(stage) + 1]:
         sections += one.needs

@@ -1,7 +1,7 @@
-"""Search over a recipe with KerasTuner: ``tune.space`` says which keys, ``tune.trials`` how often.
+"""Search over a recipe with KerasTuner: ``tune.space`` lists the keys, ``tune.trials`` the number of trials.
 
-A trial is a short run of its own under ``tuning/``; finished trials are not repeated when a killed search
-goes on. ``tuning.json`` lists them, ``tuned.yaml`` is the recipe with the best values.
+A trial is a short run of its own under ``tuning/``. A killed search resumes without repeating finished
+trials. ``tuning.json`` lists them; ``tuned.yaml`` is the recipe with the best values.
 """
 
 from __future__ import annotations
@@ -26,20 +26,21 @@ from training.recipe.file import TUNED, load_recipe, save_recipe, with_values
 from training.recipe.recipe import Recipe
 from training.reporting.plots.style import ACCENT, figure
 
+#: Keys that a range in ``tune.space`` may have.
 RANGE = {"low", "high", "log", "step"}
-#: Sections that a trial can vary: the pictures are prepared once, and what comes later is not measured.
+#: Sections that a trial can vary. Pictures are prepared only once, and later stages are not measured.
 SEARCHED = ("model", "augment", "head", "distil", "train")
-#: Their keys that decide what is prepared, or by what trials are compared.
+#: Keys of those sections that stay fixed: they decide what is prepared or how trials are compared.
 FIXED = ("model.input_size", "train.monitor")
-#: So many failures before any success end a search.
+#: A search ends after this many failed trials without a successful one.
 HOPELESS = 3
 
 
 def hyperparameters(recipe: Recipe) -> Any:
-    """``tune.space`` as KerasTuner's `HyperParameters`.
+    """Convert ``tune.space`` to KerasTuner's `HyperParameters`.
 
     Raises:
-        RecipeError: no space, an unknown key, or a range that is none.
+        RecipeError: the space is empty, or has an unknown key or an invalid range.
     """
     import keras_tuner
 
@@ -63,8 +64,8 @@ def hyperparameters(recipe: Recipe) -> Any:
         if "choices" in given:
             values = list(given["choices"])
             for value in values:
-                with_values(recipe, {key: value})  # refuses what the recipe would
-            # KerasTuner wants choices of one type; their positions always are.
+                with_values(recipe, {key: value})  # raises RecipeError for an invalid value
+            # KerasTuner wants choices of one type, so pass their positions.
             space.Choice(key, list(range(len(values))), ordered=False)
             continue
         low, high = given["low"], given["high"]
@@ -80,7 +81,7 @@ def hyperparameters(recipe: Recipe) -> Any:
 
 
 def values_of(recipe: Recipe, chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """A trial's hyperparameters as recipe values."""
+    """Convert a trial's hyperparameters to recipe values."""
     return {
         key: recipe.tune.space[key]["choices"][value] if "choices" in recipe.tune.space[key] else value
         for key, value in chosen.items()
@@ -93,9 +94,9 @@ def search(recipe: Recipe, run: RunDirectory, prepared: RunDirectory) -> Recipe:
     A trial whose choices do not go together is reported and skipped.
 
     Raises:
-        RecipeError: the space makes no sense.
-        TrainingError: no trial came to an end; what the last one said.
-        StorageError: the disk is full or failing; the search goes on when it is called again.
+        RecipeError: the space is invalid, or no trial gave a finite score.
+        TrainingError: every trial failed; this is the error of the last one.
+        StorageError: the disk is full or failing; call again to resume the search.
     """
     import keras_tuner
 
@@ -110,7 +111,7 @@ def search(recipe: Recipe, run: RunDirectory, prepared: RunDirectory) -> Recipe:
                 run.say(f"trial {trial.trial_id} of {choices.trials}: {_readable(values)}", **values)
                 log = child_run(recipe, run, f"tuning/{trial.trial_id}", changes, prepared=prepared)
             except Exception as error:
-                # KerasTuner keeps every error but a fatal one to itself.
+                # KerasTuner swallows every error except FatalError.
                 problems.append(error)
                 hopeless = len(problems) >= HOPELESS and not _trials(recipe, self.oracle)
                 if hopeless or isinstance(error, StorageError):
@@ -132,7 +133,7 @@ def search(recipe: Recipe, run: RunDirectory, prepared: RunDirectory) -> Recipe:
             raise problems[-1] from None
     found = _trials(recipe, oracle)
     if not found:
-        shutil.rmtree(run / "tuning/search", ignore_errors=True)  # so that the next try is one
+        shutil.rmtree(run / "tuning/search", ignore_errors=True)  # so that the next attempt starts afresh
         if problems:
             raise problems[-1]
         raise RecipeError(
@@ -149,7 +150,7 @@ def search(recipe: Recipe, run: RunDirectory, prepared: RunDirectory) -> Recipe:
 
 
 def _oracle(recipe: Recipe) -> Any:
-    """What chooses the values of the next trial."""
+    """Return KerasTuner's oracle, which chooses the values of the next trial."""
     import keras_tuner
 
     choices, monitor = recipe.tune, recipe.train.monitor
@@ -168,7 +169,7 @@ def _oracle(recipe: Recipe) -> Any:
 
 
 def _trials(recipe: Recipe, oracle: Any) -> list[dict[str, Any]]:
-    """Finished trials, best first."""
+    """Return the finished trials, best first."""
     return [
         {
             "trial": trial.trial_id,
@@ -188,7 +189,7 @@ def _readable(values: Mapping[str, Any]) -> str:
 
 
 def plot(trials: list[dict[str, Any]], monitor: str, path: Path) -> None:
-    """Every trial's score against each searched value, as PNG."""
+    """Plot every trial's score against each searched value as PNG."""
     keys = list(trials[0]["values"])
     with figure(path, 3.2 * len(keys) + 1, 3.4) as drawn:
         grid = drawn.subplots(1, len(keys), sharey=True, squeeze=False)[0]
@@ -219,7 +220,7 @@ def main(
         context = Context(choices, directory, directory)
         with directory.locked(), disk_faults("The search stopped"):
             check("train", context)
-            # The search is the first half of the stage: after a change it must not go on from an old one.
+            # The search is the first half of the stage, so after a change it must start anew.
             if not directory.is_complete("train", choices_of("train", choices)):
                 begin(choices, directory, "train")
             search(choices, directory, directory)

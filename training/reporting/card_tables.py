@@ -1,4 +1,4 @@
-"""The tables of the model card."""
+"""The tables of the model card, as Markdown."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from smartbreed.breeds.catalogue import GROUPS, get_breed
 from training.reporting.card_text import Figures
 from training.reporting.goals import GOALS
 
-#: Pairs listed as most confused.
+#: Number of label pairs listed as most confused.
 PAIRS = 10
 
 
 def goals(figures: Figures) -> str:
-    """Every goal beside what was measured."""
+    """Return every goal beside the measured figure."""
     rows = ["| | measured | goal | reached | frozen ImageNet features |", "|---|---|---|---|---|"]
     for goal in GOALS:
         bound = ("at most " if goal.at_most else "at least ") + figures.show(goal.target)
@@ -28,7 +28,7 @@ def goals(figures: Figures) -> str:
 
 
 def accuracy(figures: Figures) -> str:
-    """The classifier's figures with their intervals."""
+    """Return the classifier's figures with their intervals."""
     label = figures.get("words.label")
     wanted = (
         ("top-1", "top1"), ("top-3", "top3"), ("top-5", "top5"), ("top-1, cats", "top1_cats"),
@@ -51,7 +51,7 @@ def accuracy(figures: Figures) -> str:
 
 
 def thresholds(figures: Figures) -> str:
-    """What other thresholds for saying a name would do."""
+    """Return the effect of other thresholds for naming a label."""
     rows = ["| a name from | named | right among them |", "|---|---|---|"]
     for row in figures.get("metrics.thresholds"):
         right = "–" if row["right"] is None else figures.show(row["right"], "percent")
@@ -62,7 +62,7 @@ def thresholds(figures: Figures) -> str:
 
 
 def photographs(figures: Figures) -> str:
-    """Detector and classifier on whole photographs."""
+    """Return the figures of detector and classifier on whole photographs."""
     wanted = (
         ("recall at IoU .5, detector and classifier", "detector.recall"), ("AP50", "detector.ap50"),
         ("AP75", "detector.ap75"), ("AP .5:.95", "detector.map"),
@@ -78,7 +78,7 @@ def photographs(figures: Figures) -> str:
 
 
 def robustness(figures: Figures) -> str:
-    """Top-1, and wrong answers among the names said, at every strength of every fault."""
+    """Return top-1, and the share of wrong names among those given, at every strength of every fault."""
     words = figures.get("words")
     curves = figures.get("metrics.robustness.curves").values()
     measured = any(point.get("named_wrong") is not None for curve in curves for point in curve["points"])
@@ -96,7 +96,7 @@ def robustness(figures: Figures) -> str:
 
 
 def out_of_distribution(figures: Figures) -> str:
-    """Pet-less photographs by kind."""
+    """Return the figures on pet-less photographs by kind."""
     rows = [
         "| | photographs | named as served | named when taken as a pet | 95% interval of that |",
         "|---|---|---|---|---|",
@@ -113,7 +113,7 @@ def out_of_distribution(figures: Figures) -> str:
 
 
 def others(figures: Figures) -> str:
-    """Other animals by kind; of classes that were trained on and of classes that were not."""
+    """Return the figures on other animals by kind, for classes trained on and for unseen classes."""
     rows = [
         "| | crops | called a breed | crops of classes never trained on | called a breed |",
         "|---|---|---|---|---|",
@@ -131,7 +131,7 @@ def others(figures: Figures) -> str:
 
 
 def no_pets(figures: Figures) -> str:
-    """Whole photographs that show no pet, by kind: on how many something is found, and a breed is said."""
+    """Return, for photographs without a pet by kind, how often something is found and a breed is named."""
     rows = ["| | photographs | something is found | a breed is said |", "|---|---|---|---|"]
     for kind in figures.get("metrics.detector.no_pets"):
         path = f"metrics.detector.no_pets.{kind}"
@@ -140,11 +140,12 @@ def no_pets(figures: Figures) -> str:
     return "\n".join(rows)
 
 
+#: Columns of `no_pets`: key and format.
 _NO_PETS = (("photographs", "d"), ("found", ".3f"), ("named", ".3f"))
 
 
 def forms(figures: Figures) -> str:
-    """Size, speed and accuracy of each exported form of each network."""
+    """Return size, speed and accuracy of each exported form of each network."""
     names = {
         "top1": "top-1", "ece": "ECE", "logit_change": "mean change of a logit",
         "agreement": "same first guess", "recall": "recall, detector alone", "ap50": "AP50", "ap75": "AP75",
@@ -176,7 +177,7 @@ def forms(figures: Figures) -> str:
 
 
 def confused(figures: Figures) -> str:
-    """The pairs most often taken for each other."""
+    """Return the pairs of labels most often taken for each other."""
     names = _names(figures)
     rows = ["| | taken for | times | and back |", "|---|---|---|---|"]
     for pair in figures.get("metrics.confused")[:PAIRS]:
@@ -187,7 +188,7 @@ def confused(figures: Figures) -> str:
 
 
 def groups(figures: Figures) -> str:
-    """Every family of breeds."""
+    """Return the figures of every group of breeds."""
     rows = ["| family | breeds | pictures | breed right | family right |", "|---|---|---|---|---|"]
     for row in figures.get("metrics.groups"):
         name = GROUPS[row["group"]].name if row["group"] in GROUPS else row["group"]
@@ -198,7 +199,7 @@ def groups(figures: Figures) -> str:
 
 
 def labels(figures: Figures) -> str:
-    """Every label, by species and name; the column of species only where there are any."""
+    """Return the figures of every label, by species and name; the species column only if there are any."""
     found: dict[str, dict[str, Any]] = figures.get("metrics.per_label")
     names = _names(figures)
     species = {label["id"]: label.get("species", "") for label in figures.get("classifier.labels")}
@@ -223,7 +224,7 @@ def labels(figures: Figures) -> str:
 
 
 def recipe(figures: Figures) -> str:
-    """The choices of the recipe that matter most to a reader."""
+    """Return the choices of the recipe that matter most to a reader."""
     wanted = (
         ("pictures from", "data.source"), ("network", "model.backbone"),
         ("input, pixels", "model.input_size"),
@@ -250,7 +251,7 @@ def _interval(figures: Figures, path: str) -> str:
 
 
 def _names(figures: Figures) -> dict[str, str]:
-    """Display name of every label: the bundle's own, else the catalogue's."""
+    """Return the display name of every label: the bundle's own, else the catalogue's."""
     return {x["id"]: x.get("name") or get_breed(x["id"]).name for x in figures.get("classifier.labels")}
 
 

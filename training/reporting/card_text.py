@@ -1,8 +1,8 @@
-"""What the Jinja2 template of the model card is filled with: figures by their path, and tables made in code.
+"""Fill the model card's Jinja2 template with figures, looked up by path, and with tables made in code.
 
 ``{{ figure("metrics.classifier.top1", ".4f") }}`` is a figure, ``{% if has("metrics.detector") %}`` asks
-whether a part was measured, ``{{ table("goals") }}`` is a table. Figures that code writes into tables go
-through `Figures` too, so that a test can distinguish measured figures from typed ones.
+whether a part was measured, ``{{ table("goals") }}`` is a table. Figures in those tables go through
+`Figures` too, so that a test can distinguish measured figures from typed ones.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-#: Marks around measured text while a card is checked; never in a written card.
+#: Marks around measured figures while a test checks a card; never in a written card.
 OPEN, CLOSE = "\x02", "\x03"
 _JINJA = Environment(trim_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined)
 
 
 class Figures:
-    """Looks figures up and writes them.
+    """Looks up figures by path and formats them.
 
     Args:
         values: nested dictionaries.
@@ -29,21 +29,25 @@ class Figures:
         self._values, self._marked = values, marked
 
     def has(self, path: str) -> bool:
-        """Whether there is something at ``path``; None, nothing and empty count as not there."""
+        """True when there is a value at ``path``; None and empty values count as missing."""
         return self._find(path) not in (None, "", {}, [])
 
     def get(self, path: str) -> Any:
-        """The bare value.
+        """Return the unformatted value at ``path``.
 
         Raises:
-            KeyError: it was not measured; names the path.
+            KeyError: it was not measured; the error names the path.
         """
         if (value := self._find(path)) is None:
             raise KeyError(path)
         return value
 
     def __call__(self, path: str, how: str = "") -> str:
-        """The value at ``path`` as text: ``.4f``, ``percent``, ``mb`` (of bytes) or as it is.
+        """Return the value at ``path`` as text.
+
+        Args:
+            path: dotted path.
+            how: a format such as ``.4f``, ``percent``, ``mb`` (from bytes), or "" for ``str``.
 
         Raises:
             KeyError: it was not measured.
@@ -51,7 +55,7 @@ class Figures:
         return self.show(self.get(path), how)
 
     def show(self, value: Any, how: str = "") -> str:
-        """A value that was computed from measured ones, formatted."""
+        """Format a value that was computed from measured ones; ``how`` as for `__call__`."""
         if how == "percent":
             text = f"{100 * value:.1f}%"
         elif how == "mb":
@@ -68,12 +72,12 @@ class Figures:
 
 
 def render(template: str, figures: Figures, tables: Mapping[str, Callable[[Figures], str]]) -> str:
-    """Fill a template in.
+    """Fill in a template.
 
     Args:
-        template: see above.
-        figures: what was measured.
-        tables: makers of the tables the template names.
+        template: Jinja2 text, as described in the module.
+        figures: measured figures.
+        tables: functions that make the tables, by the name that the template uses.
 
     Raises:
         KeyError: the template asks for a figure that was not measured.

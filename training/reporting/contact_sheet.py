@@ -1,4 +1,4 @@
-"""Many pictures on one, each with a line of text below."""
+"""Contact sheets: many pictures in one, each with a line of text below."""
 
 from __future__ import annotations
 
@@ -8,21 +8,23 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+#: RGB of background and text.
 PAPER, INK = (252, 248, 242), (59, 47, 42)
+#: Height of a caption in pixels.
 _TEXT = 15
 
 
 def contact_sheet(
     pictures: Sequence[np.ndarray], captions: Sequence[str], path: Path, *, columns: int = 6, side: int = 128
 ) -> None:
-    """Write a PNG.
+    """Write a contact sheet as PNG.
 
     Args:
         pictures: uint8 ``(height, width, 3)``, at least one.
-        captions: one each; cut to what fits.
-        path: where to.
+        captions: one per picture; shortened to fit.
+        path: file to write.
         columns: pictures in a row.
-        side: of each picture, pixels.
+        side: longest side of each picture in pixels.
     """
     rows = -(-len(pictures) // columns)
     cell = side + _TEXT + 6

@@ -1,4 +1,4 @@
-"""What is in the data: ``report/report.json``, ``report/README.md`` and pictures to look at."""
+"""The report on a classifier's pictures: ``report/report.json``, ``report/README.md`` and contact sheets."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from training.data.crops import Crops
 from training.data.label_errors import Suspect
 from training.reporting.contact_sheet import contact_sheet
 
-#: Most pictures of a kind that the report shows.
+#: Most pictures on a contact sheet of the report.
 SHOWN = 48
 INK, ACCENT = "#3b2f2a", "#b5533c"
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What `write_report` describes.
+    """The input of `write_report`.
 
     Attributes:
         crops: every usable picture.
         labels: ``id`` and ``name`` of each label.
-        places: ``train``, ``validation``, ``test`` or ``""`` (left out) of each picture; jittered copies of
+        places: ``train``, ``validation``, ``test`` or ``""`` (left out) for each picture. Jittered copies of
             held-back pictures are left out too.
         sizes: original width and height, ``(count, 2)``.
         pairs: near-duplicates.
-        dropped: ``{"origin": …, "reason": …}``.
-        suspects: None: not looked for.
-        why_no_suspects: the reason, if so.
+        dropped: ``{"origin": …, "reason": …}`` for each picture that could not be used.
+        suspects: suspected label errors; None if they were not looked for.
+        why_no_suspects: the reason why not.
     """
 
     crops: Crops
@@ -48,7 +48,7 @@ class Findings:
 def write_report(
     found: Findings, folder: Path, augment: CropAugmentation | None, seed: int
 ) -> dict[str, Any]:
-    """Write the report and return what ``report.json`` holds."""
+    """Write the report and return the content of ``report.json``."""
     folder.mkdir(parents=True, exist_ok=True)
     names = [label["name"] for label in found.labels]
     report = _figures(found, names)
@@ -86,7 +86,7 @@ def write_report(
 def augmentation_sheet(
     images: np.ndarray, augment: CropAugmentation, path: Path, seed: int, views: int = 5
 ) -> None:
-    """Each picture before and after: one row a picture, the original first."""
+    """Show each picture and ``views`` augmented versions: one row per picture, the original first."""
     rng = np.random.default_rng(seed)
     pictures, captions = [], []
     for image in images:
@@ -132,14 +132,14 @@ def _figures(found: Findings, names: list[str]) -> dict[str, Any]:
 
 
 def _left_out(found: Findings) -> int:
-    """Pictures that nearly equal one of another split; jittered copies of held-back ones are none."""
+    """Count pictures that nearly equal one of another split, without jittered copies of held-back ones."""
     files = list(zip(found.crops.hashes, found.crops.sources, found.places.tolist(), strict=True))
     held = {(sha256, source) for sha256, source, place in files if place in ("validation", "test")}
     return len({(sha256, source) for sha256, source, place in files if not place} - held)
 
 
 def _examples(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Up to `SHOWN` pictures, every class in turn."""
+    """Return up to `SHOWN` picture indices, taking every class in turn."""
     order = rng.permutation(len(labels))
     turn = np.empty(len(labels), np.int64)
     for label in np.unique(labels):

@@ -1,4 +1,4 @@
-"""How a run went, epoch by epoch."""
+"""Plot how a run went, epoch by epoch."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from training.reporting.plots.style import ACCENT, BLUE, GREEN, INK, figure
 
 
 def plot_epochs(epochs: list[dict[str, Any]], path: Path, *, shown: tuple[str, ...]) -> None:
-    """Loss on the left, held-back figures on the right, as PNG.
+    """Plot the loss on the left and held-back figures on the right as PNG.
 
     Args:
-        epochs: entries of the training log.
-        path: where to.
-        shown: the held-back figures, 0…1, to draw where the log has them.
+        epochs: entries of the training log, at least one.
+        path: file to write.
+        shown: held-back figures, 0…1, to draw if the log has them.
     """
     with figure(path, 9, 4) as drawn:
         left, right = drawn.subplots(1, 2)

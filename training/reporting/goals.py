@@ -1,4 +1,4 @@
-"""What the default model is meant to reach, and what the bare ImageNet features reach."""
+"""Goals for the figures of the default model, with what frozen ImageNet features reach."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Goal:
-    """One line of the table.
+    """One goal, a row of the card's table.
 
     Attributes:
         text: what is measured.
-        path: where the figure is in a bundle's metrics; "" for what this data cannot tell.
-        target: the figure to reach.
-        at_most: whether the figure must be at most the target, not at least.
-        start: the figure of a frozen backbone with a head from the ImageNet rows; None: never measured.
-        unknown: why it is unknown, where ``path`` is "".
+        path: where the figure is in a bundle's metrics; "" if this dataset cannot measure it.
+        target: figure to reach.
+        at_most: True if the figure must be at most the target, not at least.
+        start: figure of a frozen backbone with a head from the ImageNet rows; None if never measured.
+        unknown: why the figure is unknown, if ``path`` is "".
     """
 
     text: str

@@ -1,4 +1,4 @@
-"""Write the model card from measured numbers: template + ``config.json`` → Markdown."""
+"""Write the model card from measured figures: template + ``config.json`` → Markdown."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from training.reporting.card_text import Figures, render
 from training.reporting.wording import words_of
 
 TEMPLATE = Path(__file__).with_name("card_template.md")
-#: Name of the default bundle; its card says more about data and training than a recipe's can.
+#: Name of the default bundle, whose card says more about data and training than that of other recipes.
 DEFAULT = "smartbreed-pets-133"
-#: What the estimate of energy and carbon assumes; it was not measured.
+#: Assumptions of the energy and carbon estimate, not measured: power in watts, kg CO2 per kWh.
 ASSUMED = {"watts": 40, "kilograms_per_kwh": 0.45}
-#: What a person calls a network.
+#: Display names of backbones.
 BACKBONES = {"mobilenet_v2": "MobileNetV2"} | {
     f"efficientnet_lite{n}": f"EfficientNet-Lite{n}" for n in range(3)
 }
-#: Plots the card shows, in this order, with what they show.
+#: Plots that the card shows, in this order, with their captions.
 PLOTS = {
     "reliability.png": "Reliability diagram",
     "coverage.png": "Accuracy against the share of pictures that get an answer",
@@ -44,12 +44,12 @@ PLOTS = {
 
 
 def measured(config: dict[str, Any]) -> dict[str, Any]:
-    """Everything a card may quote: the bundle's ``config.json`` and what follows from it by arithmetic."""
+    """Return everything a card may quote: the bundle's ``config.json`` and what is derived from it."""
     training = config.get("training") or {}
     minutes = {name: _minutes(log) for name, log in training.items() if isinstance(log, dict)}
     known = {name: value for name, value in minutes.items() if value}
     data = facts_of_data(config)
-    # Without a recipe nothing contradicts the name.
+    # Without a recipe, the bundle's name decides whether it is the default model.
     architecture = config["classifier"].get("architecture", "another network")
     default = config["name"] == DEFAULT and (data["default_data"] or not config.get("recipe"))
     detects = (config.get("recipe") or {}).get("task") == "detect"
@@ -68,7 +68,7 @@ def measured(config: dict[str, Any]) -> dict[str, Any]:
         "cost": _cost(sum(known.values())) if known else {},
         "assumed": ASSUMED,
         "tells": {
-            # As many guesses as there are labels are always right.
+            # As many guesses as there are labels are always right, so they show nothing.
             "top3": len(labels) > 3 or None,
             "top5": len(labels) > 5 or None,
             # A label without a group is a group of its own.
@@ -79,14 +79,14 @@ def measured(config: dict[str, Any]) -> dict[str, Any]:
         "other": not default or None,
         "averaged": (default and "soup" in (training.get("classifier") or {})) or None,
         "detects": (not default and detects) or None,
-        # Temperature and thresholds were chosen on other pictures than those evaluated here, or on the same.
+        # Whether temperature and thresholds were chosen on other pictures than those evaluated here.
         "chosen_apart": (named and data["split"] == "test") or None,
         "chosen_here": ("classifier" in metrics and data["split"] != "test") or None,
     }
 
 
 def _cost(minutes: float) -> dict[str, Any]:
-    """``time`` in words, ``kwh`` and ``kilograms`` with what is worth saying of an estimate."""
+    """Return ``time`` in words, and ``kwh`` and ``kilograms`` rounded as befits an estimate."""
     hours = minutes / 60
     kwh = hours * ASSUMED["watts"] / 1000
     weight = kwh * ASSUMED["kilograms_per_kwh"]
@@ -101,11 +101,11 @@ def _figure(value: float) -> str:
 def render_card(
     config: dict[str, Any], *, plots: str = "", found: frozenset[str] = frozenset(), marked: bool = False
 ) -> str:
-    """The card as Markdown with the Hub's metadata on top.
+    """Return the card as Markdown, with the Hub's metadata on top.
 
     Args:
         config: a bundle's ``config.json`` with ``metrics`` as `training.evaluate` measured them.
-        plots: path of the plots' folder as seen from the card.
+        plots: path of the plots' folder relative to the card.
         found: names of the plots there.
         marked: wrap every measured figure in the marks of `training.reporting.card_text`.
 
@@ -122,10 +122,10 @@ def render_card(
 
 
 def write_card(config: dict[str, Any], paths: list[Path]) -> None:
-    """Write the card to every path; it shows the plots in ``docs/plots`` or ``plots`` beside it.
+    """Write the card to every path; it shows the plots in ``docs/plots`` or ``plots`` next to it.
 
     Raises:
-        KeyError: it needs a figure that no run produced.
+        KeyError: the card needs a figure that no run produced.
     """
     for path in paths:
         folder = next((f for f in ("docs/plots", "plots") if (path.parent / f).is_dir()), "")
@@ -137,9 +137,9 @@ def put_card(bundle: Path, config: dict[str, Any], evaluation: Path | None = Non
     """Write a bundle's ``README.md`` and ``config.json``; a kill at any point leaves a bundle that loads.
 
     Args:
-        bundle: its folder.
-        config: everything but ``files``.
-        evaluation: its new ``evaluation.json``; None, or one that is not there: it keeps what it has.
+        bundle: folder of the bundle.
+        config: content of ``config.json`` without ``files``.
+        evaluation: its new ``evaluation.json``. If None or missing, the bundle keeps the one it has.
 
     Raises:
         KeyError: the card needs a figure that no run produced; nothing was changed.
@@ -157,9 +157,9 @@ def put_files(bundle: Path, config: dict[str, Any], files: Mapping[str, Path]) -
     """Copy files into a bundle and list them; a kill at any point leaves a bundle that loads.
 
     Args:
-        bundle: its folder.
-        config: everything but ``files``.
-        files: the copy's name, and its source; one that is not there is left out.
+        bundle: folder of the bundle.
+        config: content of ``config.json`` without ``files``.
+        files: name in the bundle → source; missing sources are skipped.
 
     Raises:
         OSError: the disk refused.
@@ -171,7 +171,7 @@ def put_files(bundle: Path, config: dict[str, Any], files: Mapping[str, Path]) -
                 shutil.copyfile(files[name], half)
             with half.open("rb") as file:
                 os.fsync(file.fileno())
-        # What changes is not listed meanwhile.
+        # Files that are being replaced are not listed, so their checksums are not verified meanwhile.
         write_config(bundle, config, without=halves)
         for name, half in halves.items():
             replace_durably(half, bundle / name)
@@ -182,24 +182,27 @@ def put_files(bundle: Path, config: dict[str, Any], files: Mapping[str, Path]) -
 
 
 def _minutes(log: dict[str, Any]) -> int:
-    """Minutes a training run took, by its log; 0 where it does not say."""
+    """Return the minutes that a training run took; 0 if its log does not say."""
     epochs = log.get("epochs") or [{}]
     seconds = log.get("seconds") or epochs[-1].get("seconds") or 0
     return round(float(seconds) / 60)
 
 
-#: The data of the default model: a folder or a repo of this name with this configuration.
+#: Name of the default model's dataset (a folder or repo) and its configuration.
 _NAME, _CONFIG = "pets", "breeds"
+#: How the card names that dataset, and its licence.
 DEFAULT_DATA, DEFAULT_LICENSE = "smartbreed/pets", "apache-2.0"
 
 
 def facts_of_data(config: Mapping[str, Any]) -> dict[str, Any]:
-    """For the template, from a bundle's ``config.json``.
+    """Return facts about the data for the template, from a bundle's ``config.json``.
 
     Returns:
-        ``dataset`` (a Hub repo, or the folder's own name, quoted for YAML where it must be), ``default_data``
-        (whether it is the default model's), ``license`` (None: not ours to say), ``split`` (what was
-        evaluated: ``test`` or ``validation``), ``judged`` (its name in a sentence).
+        ``dataset``: a Hub repo, or the folder's own name, quoted for YAML if needed.
+        ``default_data``: whether it is the default model's dataset.
+        ``license``: licence of the default model; None for other data, because it is not known.
+        ``split``: what was evaluated, ``test`` or ``validation``.
+        ``judged``: name of that split in a sentence.
     """
     data = (config.get("recipe") or {}).get("data") or {}
     name, split = dataset_name(data), (config.get("metrics") or {}).get("split", "test")
@@ -214,7 +217,10 @@ def facts_of_data(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def dataset_name(data: Mapping[str, Any]) -> str:
-    """What to call the source of a recipe's section ``data``; of a path only the last part is named."""
+    """Return what to call the source of a recipe's section ``data``.
+
+    That is the whole id of a repo, only the last part of a path, and ``unknown`` without a source.
+    """
     source = str(data.get("source") or "").strip()
     if not source:
         return "unknown"
@@ -222,10 +228,10 @@ def dataset_name(data: Mapping[str, Any]) -> str:
     if last == _NAME and data.get("config") == _CONFIG:
         return DEFAULT_DATA
     if re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", source) and not source.endswith(".parquet"):
-        return source  # a repo on a Hub, or a folder that reads like one
+        return source  # a Hub repo, or a folder with a path that looks like one
     return last.removeprefix("keras:").removesuffix(".parquet") or last
 
 
 def in_yaml(text: str) -> str:
-    """A text as it must stand inside ``{…}`` of YAML."""
+    """Quote a text if needed so that it can stand inside a YAML flow collection such as ``{…}``."""
     return yaml.safe_dump([text], default_flow_style=True, allow_unicode=True, width=10**6).strip()[1:-1]

@@ -1,4 +1,4 @@
-"""The report on the photographs a detector is trained on."""
+"""The report on the photographs that a detector is trained on."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from PIL import Image, ImageDraw
 from training.data.scenes import Scene
 from training.reporting.contact_sheet import contact_sheet
 
+#: Most photographs on the contact sheet.
 SHOWN = 36
 
 
 def write_scene_report(
     folder: Path, train: list[Scene], validation: list[Scene], seed: int, **noted: Any
 ) -> None:
-    """Leave ``report.json``, ``README.md`` and ``examples.png``.
+    """Write ``report.json``, ``README.md`` and ``examples.png``.
 
     Args:
-        folder: made when missing.
-        train, validation: the photographs, also those of accepted missed pets.
-        seed: of the examples.
+        folder: output folder; created if missing.
+        train, validation: the photographs, including those of accepted missed pets.
+        seed: seed of the choice of examples.
         noted: ``near_duplicates``, ``left_out_as_duplicates``, ``dropped``, ``accepted``.
     """
     folder.mkdir(exist_ok=True)

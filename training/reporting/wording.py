@@ -1,4 +1,4 @@
-"""What plots and card call that which a model tells apart: breeds of pets, or labels of any kind."""
+"""Words that plots and card use for a model's labels: breeds of pets, or labels of any kind."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Wording:
-    """Words of a model.
+    """Words for a model's labels.
 
     Attributes:
-        label: one of its names.
-        subject: what stands in a picture.
-        group: several of the names that are alike.
+        label: word for one label.
+        subject: word for what a picture shows.
+        group: word for a group of similar labels.
     """
 
     label: str
@@ -26,14 +26,14 @@ PETS, THINGS = Wording("breed", "pet", "breed group"), Wording("label", "subject
 
 
 def wording(species: Iterable[str]) -> Wording:
-    """The words that fit.
+    """Return the words that fit labels of these species.
 
     Args:
-        species: of each label; empty where it has none.
+        species: species of each label; "" if it has none.
     """
     return PETS if any(species) else THINGS
 
 
 def words_of(labels: Iterable[Mapping[str, Any]]) -> Wording:
-    """The words that fit labels as ``config.json`` lists them."""
+    """Return the words that fit labels as ``config.json`` lists them."""
     return wording(label.get("species", "") for label in labels)

@@ -1,4 +1,4 @@
-"""The history of the database's schema, one Alembic revision a file in ``versions/``.
+"""The history of the database schema: one Alembic revision per file in ``versions/``.
 
 A revision's id is the number its file name starts with (``0002_accounts.py`` has
 ``revision = "0002"``); `smartbreed.core.migrate` relies on it, and a test checks it.
@@ -16,7 +16,7 @@ drafted by comparing the tables in the code with a migrated scratch database::
         command.revision(alembic_config(connection), "accounts", autogenerate=True, rev_id="0002")
     PY
 
-Read the draft before keeping it: constants of the code are to be written out, since
-the code moves on and a revision must not. Rows are carried over in ``upgrade``; there
-is no ``downgrade`` (restore a backup instead), as a flag must never be dropped.
+Read the draft before keeping it. Write constants out instead of importing them, since
+the code changes and a revision must not. ``upgrade`` carries rows over; there is no
+``downgrade`` (restore a backup instead), because a flag must never be dropped.
 """

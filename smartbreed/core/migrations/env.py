@@ -1,4 +1,4 @@
-"""What Alembic runs for each command; the caller brings the connection and its transaction."""
+"""Alembic's environment, run for each command; the caller provides the connection and its transaction."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from smartbreed.core.database import Base, UtcDateTime
 
 
 def render_item(kind: str, item: Any, _: Any) -> str | Literal[False]:
-    """How a draft spells our own type: as the plain one beneath, since a revision imports no code."""
+    """Render `UtcDateTime` in a draft as the plain type beneath it, since a revision imports no code."""
     return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, UtcDateTime) else False
 
 

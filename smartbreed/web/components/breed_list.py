@@ -1,9 +1,9 @@
-"""Every list in which a person chooses a breed: what it offers, and how it is searched.
+"""The dropdowns in which people choose a breed: their choices, and how they are searched.
 
-Gradio's dropdown looks for what is typed anywhere in a choice's text, so each text holds the name, every
-alias and their spellings without accents. ``breed_list.js`` does the rest for whatever `breed_dropdown`
-makes: it selects the text when the field gets the focus, so that typing replaces it, and says so when no
-breed matches.
+Gradio's dropdown searches for the typed text anywhere in a choice's text, so each text holds the name, every
+alias and their spellings without accents. ``breed_list.js`` does the rest for every dropdown from
+`breed_dropdown`: it selects the text when the field gets the focus, so that typing replaces it, and shows a
+message when no breed matches.
 """
 
 from __future__ import annotations
@@ -20,38 +20,38 @@ from smartbreed.i18n import gettext, mark
 from smartbreed.inference.results import Guess
 from smartbreed.web.components.sentences import percent
 
-#: Value of the choice for a breed that no list has.
+#: Value of the choice for a breed that is not listed.
 OTHER = "other"
 _OTHER = mark("A breed that is not listed (other, unknown, mixed) …")
-#: The value of a choice of `unknown_choices` is this and a name.
+#: Prefix of the values of `unknown_choices`; the breed's name follows.
 UNKNOWN_PREFIX = "unknown:"
-#: By it ``breed_list.js`` finds these lists.
+#: CSS class by which ``breed_list.js`` finds these dropdowns.
 CSS_CLASS = "sb-breeds"
 
-#: ``(text, id)`` each.
+#: Choices of a dropdown, each as ``(text, id)``.
 Choices = list[tuple[str, str]]
 
 
 def breed_dropdown(choices: Choices, **more: Any) -> gr.Dropdown:
-    """A dropdown of breeds; ``more`` goes to `gr.Dropdown`."""
+    """Return a dropdown of breeds; ``more`` is passed to `gr.Dropdown`."""
     classes = more.pop("elem_classes", [])
     classes = [classes] if isinstance(classes, str) else list(classes)
     return gr.Dropdown(choices, elem_classes=[CSS_CLASS, *classes], **more)
 
 
 def other_choice() -> tuple[str, str]:
-    """The choice for a breed that no list has."""
+    """Return the choice for a breed that is not listed."""
     return gettext(_OTHER), OTHER
 
 
 def breed_choices(
     breeds: Iterable[Breed], likely: Sequence[Guess] = (), new: Iterable[Breed] = ()
 ) -> Choices:
-    """``(text, id)``: the likeliest with their probabilities, then new ones, then all others by name.
+    """Return the likeliest breeds with their probabilities, then new ones, then all others by name.
 
     Args:
-        breeds: what can be chosen.
-        likely: what the model takes the pet for, the likeliest first; may name what ``breeds`` lacks.
+        breeds: breeds that can be chosen.
+        likely: the model's guesses, likeliest first; they may include breeds that ``breeds`` lacks.
         new: breeds that reviewers introduced.
     """
     introduced = {breed.id: breed for breed in new}
@@ -68,10 +68,10 @@ def breed_choices(
 
 
 def unknown_choices(known: Iterable[Breed] = ()) -> Choices:
-    """Common breeds that no model of ours has learnt, for those who know that it is one.
+    """Return choices for common breeds that the model has not learnt yet.
 
     Args:
-        known: what the model names; it may have learnt some since.
+        known: breeds that the model can name; they are left out.
     """
     learnt = {term.casefold() for breed in known for term in (breed.name, *breed.aliases)}
     return [
@@ -82,7 +82,7 @@ def unknown_choices(known: Iterable[Breed] = ()) -> Choices:
 
 
 def breed_text(name: str, aliases: Sequence[str] = (), note: str = "") -> str:
-    """What a list shows and searches: ``Pug · 91% (Carlin, Mops)``."""
+    """Return the text that a list shows and searches, such as ``Pug · 91 % (Carlin, Mops)``."""
     terms = dict.fromkeys(aliases)
     terms |= dict.fromkeys(plain for term in (name, *aliases) if (plain := _without_accents(term)) != term)
     also = f" ({', '.join(terms)})" if terms else ""
@@ -91,11 +91,11 @@ def breed_text(name: str, aliases: Sequence[str] = (), note: str = "") -> str:
 
 @lru_cache(maxsize=4)
 def catalogue(known: tuple[Breed, ...] = ()) -> tuple[Breed, ...]:
-    """The catalogue and what the model names beside it.
+    """Return the catalogue's breeds and those that only the model can name.
 
     Args:
-        known: what the model names. Where none of it is in the catalogue, the model is about
-            something else, and only its own labels are offered.
+        known: breeds that the model can name. If none of them is in the catalogue, the model is about
+            something else, and only its own labels are returned.
     """
     ours = any(breed.id in BREEDS for breed in known) or not known
     every = {**(BREEDS if ours else {}), **{breed.id: breed for breed in known}}

@@ -1,4 +1,4 @@
-"""A small line chart as SVG: follows the theme, stays readable on a phone, needs no library."""
+"""Draws a small line chart as SVG that follows the theme, is readable on a phone and needs no library."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from typing import Any
 
 from smartbreed.web.components.templates import Macros
 
-#: A chart for a page and one for a phone: drawn at their size, so that letters keep theirs.
+#: Widths of the desktop and the phone chart in pixels. Each is drawn at its own size, so text is not scaled.
 _WIDE, _SLIM = 720, 330
 _HEIGHT = 280
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 34, 18, 50
-#: Colour and shape, so that the lines differ without colours too.
+#: Colour and marker of each line; the markers tell the lines apart without colour.
 _LOOKS = (("var(--sb-line-1)", "circle"), ("var(--sb-line-2)", "square"), ("var(--sb-line-3)", "diamond"))
 
 
 @dataclass(frozen=True)
 class Series:
-    """One line; values are shares 0…1, None where nothing was measured.
+    """One line of the chart.
 
     Attributes:
-        before: where given, each value is joined to what the version before it made of the same
-            photos, and not to that version's own value, which is of others.
+        values: shares in 0…1; None where nothing was measured.
+        before: for each value, the previous version's share on the same photos. If given, a value is joined
+            to it instead of to the previous version's own value, which was measured on other photos.
     """
 
     name: str
@@ -34,13 +35,13 @@ class Series:
 def line_chart(
     labels: Sequence[str], series: Sequence[Series], *, title: str, marked: int | None = None
 ) -> str:
-    """Shares over versions.
+    """Draw shares over versions as a line chart.
 
     Args:
-        labels: below the chart, one for each value.
+        labels: one per value, shown below the chart.
         series: at most three lines; those without a value are left out.
-        title: said to those who cannot see it, with all values.
-        marked: place of the version that is served now.
+        title: read out by screen readers, followed by all values.
+        marked: index of the version that is served now; None if it is not in the chart.
 
     Returns:
         HTML; empty when there is nothing to draw.
@@ -57,7 +58,7 @@ def line_chart(
         )
         for line in shown
     )
-    sizes = ((_WIDE, 12, "sb-wide"), (_SLIM, 6, "sb-slim"))  # a phone has room for the newest only
+    sizes = ((_WIDE, 12, "sb-wide"), (_SLIM, 6, "sb-slim"))  # a phone shows only the newest
     drawn = [_draw(labels, shown, width, most, marked, name) for width, most, name in sizes]
     keys = [(look, line.name) for look, line in zip(_LOOKS, shown, strict=False)]
     return Macros("chart.html").chart(f"{title}. {said}", keys, [one for one in drawn if one])
@@ -66,7 +67,7 @@ def line_chart(
 def _draw(
     labels: Sequence[str], series: Sequence[Series], width: int, most: int, marked: int | None, name: str
 ) -> dict[str, Any] | None:
-    """Where everything of one drawing stands, in pixels."""
+    """Compute the positions of all elements of one chart, in pixels; None if it has no values."""
     start = max(0, len(labels) - most)
     labels, series = labels[start:], [_from(line, start) for line in series]
     values = [value for line in series for value in (*line.values, *line.before) if value is not None]
@@ -112,7 +113,7 @@ def _draw(
 
 
 def _apart(ends: Sequence[tuple[float, float, float, str]]) -> Iterator[tuple[float, float, float, str]]:
-    """The last value of each line beside its end, one under the other where they would meet."""
+    """Place each line's last value beside its end; values that would overlap move down."""
     lowest = float("-inf")
     for x, y, value, colour in sorted(ends, key=lambda end: end[1]):
         lowest = max(y + 4, lowest + 16)
@@ -120,13 +121,13 @@ def _apart(ends: Sequence[tuple[float, float, float, str]]) -> Iterator[tuple[fl
 
 
 def _from(line: Series, start: int) -> Series:
-    # The first one's "before" would be joined to a place that is not drawn.
+    # The first value's "before" would be joined to a point outside the chart.
     before = tuple(None if n == 0 else value for n, value in enumerate(line.before[start:]))
     return Series(line.name, line.values[start:], before)
 
 
 def _scale(low: float, high: float) -> tuple[float, float, float]:
-    """Ends and step of the axis: round numbers around the values, at least four points apart."""
+    """Return the ends and the step of the axis: round numbers around the values, at least two steps apart."""
     span = max(high - low, 0.04)
     step = next(s for s in (0.01, 0.02, 0.05, 0.1, 0.2, 0.25) if span / s <= 5 or s == 0.25)
     bottom = max(0.0, math.floor((low - 0.25 * step) / step) * step)

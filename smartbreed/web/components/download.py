@@ -1,4 +1,4 @@
-"""Archives that are made when they are asked for."""
+"""Zip downloads that are written on request."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import IO
 
 from starlette.responses import Response, StreamingResponse
 
-#: Bytes that are sent at once.
+#: Size of a chunk that is sent, in bytes.
 _CHUNK = 1 << 16
 
 
 def zip_answer(write: Callable[[IO[bytes]], str]) -> Response:
-    """A zip to download, which lies on the disk until it is sent.
+    """Return a zip as a download; it is stored in a temporary file until it has been sent.
 
     Args:
-        write: writes it, and says the name of the file; what it raises is passed on.
+        write: writes the zip and returns the name to download it under; its exceptions are passed on.
     """
     file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it has been sent
     try:

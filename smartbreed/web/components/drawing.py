@@ -1,4 +1,4 @@
-"""The photo with its numbered boxes, and thumbnails."""
+"""Draws photos with numbered boxes, and thumbnails."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from smartbreed.imaging.photo import Photo
 from smartbreed.inference.results import Pet
 from smartbreed.web.components.sentences import colour, short_name
 
-#: Longest side of the photo as shown, pixels.
+#: Longest side of the photo as shown, in pixels.
 SHOWN_SIZE = 900
 _BORDER = 4
 
@@ -19,11 +19,11 @@ Annotated = tuple[np.ndarray, list[tuple[np.ndarray, str]]]
 
 
 def annotate(photo: Photo, pets: tuple[Pet, ...]) -> tuple[Annotated, dict[str, str]]:
-    """Value and colour map for gr.AnnotatedImage: a frame a pet, its number on the photo itself.
+    """Return value and colour map for `gr.AnnotatedImage`: a frame per pet, its number drawn on the photo.
 
-    gradio draws boxes it is given filled at half strength, which hides the pet; masks leave it free.
+    Gradio fills boxes with a half-transparent colour, which hides the pet; masks leave it visible.
     """
-    # Small photos are enlarged, or their frames would look coarse beside those of large ones.
+    # Enlarge small photos; otherwise their frames would look coarse.
     factor = min(2.0, SHOWN_SIZE / max(photo.width, photo.height))
     size = (max(1, round(photo.width * factor)), max(1, round(photo.height * factor)))
     picture = photo.to_pil().resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
@@ -40,7 +40,7 @@ def annotate(photo: Photo, pets: tuple[Pet, ...]) -> tuple[Annotated, dict[str, 
 
 
 def thumbnail(photo: Photo, size: int = 180) -> np.ndarray:
-    """uint8, longest side at most ``size``."""
+    """Return a uint8 thumbnail whose longest side is at most ``size`` pixels."""
     picture = photo.to_pil()
     picture.thumbnail((size, size), Image.Resampling.BILINEAR, reducing_gap=2.0)
     return np.asarray(picture)
@@ -48,7 +48,7 @@ def thumbnail(photo: Photo, size: int = 180) -> np.ndarray:
 
 @cache
 def no_thumbnail(size: int = 120) -> np.ndarray:
-    """Stands for a photo that could not be used."""
+    """Return the placeholder for a photo that could not be used."""
     picture = Image.new("RGB", (size, size), "#f1dcd5")
     draw = ImageDraw.Draw(picture)
     draw.text((size / 2, size / 2), "!", fill="#8a2413", font=ImageFont.load_default(size / 2), anchor="mm")

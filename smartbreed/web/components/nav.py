@@ -1,4 +1,4 @@
-"""The header with the way between the pages; the one a visitor is on is marked."""
+"""The header and footer with the links between pages; the current page is marked."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from smartbreed.i18n import LANGUAGES, gettext, language, mark, of_things
 from smartbreed.web.address import root as root
 from smartbreed.web.components.templates import html
 
-#: Every page: key, address, and what its link says.
+#: Pages linked in the header: key, path, and the link's text.
 PAGES = (
     ("identify", "/", mark("Identify")),
     ("breeds", "/breeds", mark("Breeds")),
@@ -21,26 +21,26 @@ PAGES = (
     ("review", "/review", mark("Review")),
     ("train", "/train", mark("Retrain")),
 )
-#: Pages at the foot of every page.
+#: Pages linked in the footer: key, path, and the link's text.
 FOOT = (
     ("about", "/about", mark("About")),
     ("privacy", "/privacy", mark("Privacy")),
     ("terms", "/terms", mark("Terms")),
     ("contact", "/contact", mark("Contact")),
 )
-#: Pages about breeds of pets, which a model of other things has nothing to say on.
+#: Pages about cats and dogs; they are left out when the model names other things.
 OF_PETS = frozenset({"ask", "quiz"})
 #: Pages that only maintainers can use.
 MAINTAINERS = frozenset({"review", "train"})
 
 
 def breed(breed_id: str) -> str:
-    """Address of a breed's page."""
+    """Return the path of a breed's page."""
     return f"{root()}breeds/{quote(breed_id, safe='')}"
 
 
 def comparison(first: str, second: str) -> str:
-    """Address of two breeds side by side."""
+    """Return the path of the page that compares two breeds."""
     return f"{root()}breeds/compare?{urlencode({'a': first, 'b': second})}"
 
 
@@ -53,15 +53,15 @@ def header(
     account: str = "",
     off: Collection[str] = (),
 ) -> str:
-    """The header with its links.
+    """Return the HTML of the header.
 
     Args:
-        current: key of the page it stands on.
-        maintainers: whether maintainers can get in at this address, as the page finds at its
-            start; links that lead nowhere are left out.
-        title, about: of a model that introduces itself; empty: ours.
-        account: who is signed in; empty: a script puts the name there, where there is one.
-        off: features that are switched off, whose pages are left out; on gradio's pages a script does that.
+        current: key of the current page.
+        maintainers: whether maintainers can sign in at this address when the page is built; if not,
+            the links to their pages are left out.
+        title, about: name and tagline of a model that introduces itself; empty for the app's own.
+        account: name of the signed-in member; if empty, a script adds it when a member is signed in.
+        off: switched-off features, whose pages are left out; on gradio's pages a script hides them.
     """
     pages = [
         (key, root() + address[1:], gettext(text))
@@ -74,10 +74,12 @@ def header(
 
 
 def footer(current: str = "", off: Collection[str] = (), here: str = "") -> str:
-    """The foot of every page, with the links to what holds for all of them and to its other languages.
+    """Return the HTML of the footer, with links to the pages of `FOOT` and to the page's other languages.
 
     Args:
-        here: address of the page, for its other languages; empty: it has none.
+        current: key of the current page.
+        off: switched-off features, whose pages are left out.
+        here: path of the page, for the language links; empty to leave them out.
     """
     pages = [(key, root() + address[1:], gettext(text)) for key, address, text in FOOT if key not in off]
     return str(html.site_footer(pages, current, LANGUAGES, language(), here))

@@ -1,4 +1,4 @@
-"""What search engines, link previews and tabs show of gradio's pages, in place of what gradio says."""
+"""Replaces the title, description and link preview that gradio writes into its pages."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ _SAID = {
     ),
 }
 _ADDRESSES = {address: key for key, address, _ in nav.PAGES}
-#: What gradio's template says, above the first script.
+#: The preview tags in gradio's template, above the first script.
 _GRADIOS = re.compile(rb'<meta\s+(?:property|name)="(?:og|twitter):[^>]*>\s*')
 _TITLE = re.compile(rb"<title>[^<]*</title>\s*")
 
 
 def with_own_head(page: bytes, path: str, origin: str, introduction: tuple[str, str]) -> bytes:
-    """A page of gradio's with our own title, description and preview; any other as it was.
+    """Return a Gradio page with the app's own title, description and preview; any other page unchanged.
 
     Args:
-        path: of the address, without a prefix.
-        origin: scheme and host that visitors know.
-        introduction: title and line of a model that introduces itself.
+        path: path of the page, without the proxy's prefix.
+        origin: scheme and host as visitors see them.
+        introduction: name and tagline of a model that introduces itself; empty if it does not.
     """
     above, script, below = page.partition(b"<script")
     key = _ADDRESSES.get(path.rstrip("/") or "/")

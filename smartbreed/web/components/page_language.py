@@ -1,9 +1,9 @@
-"""Gradio's pages in the language of their visitor.
+"""Translates Gradio's pages into the visitor's language.
 
-Gradio sends every visitor the same components, made once at the start, in English. `gr.I18n` leaves their
-translation to the browser, which knows nothing of a language chosen here, and sends every catalogue along
-with every page; only gradio's own words are translated with it. So the components are translated where they
-stand in a page on its way out; what event handlers answer they translate themselves.
+Gradio builds its components once, at startup and in English, and sends the same ones to every visitor.
+`gr.I18n` leaves translation to the browser, which does not know the language chosen on this site, and sends
+every catalogue with every page; it is used only for gradio's own texts. Instead, the components' texts are
+translated in each page before it is sent. Event handlers translate their own answers.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from typing import Any
 
 from smartbreed.i18n import ENGLISH, gettext, language, speaking
 
-#: Properties of components that people read.
+#: Properties of components that hold visible text.
 _READ = ("label", "info", "placeholder", "title", "submit_btn")
 _CONFIG = re.compile(rb"window\.gradio_config = (\{.*?\});</script>", re.DOTALL)
 _LANG = re.compile(rb'(<html\s+lang=")en"')
-#: What makes a piece of a page, by the English that it made.
+#: Functions that return markup, by the English markup that they returned at startup.
 _MADE: dict[str, Callable[[], Any]] = {}
 
 
 def each_language(make: Callable[[], Any]) -> str:
-    """Markup for a page that is made once at the start; in other languages it is made anew.
+    """Return English markup for a component; `in_language` replaces it with that of another language.
 
     Args:
-        make: makes it in the language of the moment.
+        make: returns the markup in the current language.
     """
     english = str(make())
     _MADE[english] = make
@@ -36,7 +36,7 @@ def each_language(make: Callable[[], Any]) -> str:
 
 
 def in_language(page: bytes) -> bytes:
-    """A page of gradio's in the language of the moment."""
+    """Translate a Gradio page into the current language."""
     code = language()
     config = None if code == ENGLISH else _CONFIG.search(page)
     if config is None:
@@ -52,7 +52,7 @@ def _translated_config(config: bytes, code: str) -> bytes:
         for component in found["components"]:
             _translate(component["type"], component["props"])
     text = json.dumps(found, ensure_ascii=False, separators=(",", ":"))
-    for sign in "<>&":  # it stands in a script
+    for sign in "<>&":  # the JSON is part of a script
         text = text.replace(sign, f"\\u{ord(sign):04x}")
     return text.encode()
 

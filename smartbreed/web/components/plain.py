@@ -1,6 +1,6 @@
-"""The look of pages without gradio: its theme, our stylesheets, and dark where the browser prefers it.
+"""Stylesheets, files and small responses of the pages that do not use gradio.
 
-Their files lie at ``/files/<name>``.
+They share gradio's theme and use dark mode if the browser prefers it. Files are served at ``/files/<name>``.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from smartbreed.web.components.templates import render
 from smartbreed.web.theme import SmartBreedTheme
 
 STATIC = Path(__file__).parents[1] / "static"
-#: The query of a file says which content it is, so that it never changes under it.
+#: A file's URL contains a hash of its content, so a browser may cache it forever.
 _FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
-#: A rule of a stylesheet for the class that a script of gradio's sets.
+#: Matches a rule for dark mode; on Gradio pages a script sets its class, ``.dark``.
 _DARK = re.compile(r"^\.dark ([^{}]*)(\{[^{}]*\})", re.MULTILINE)
 
 
 @cache
 def page_style(*more: str) -> str:
-    """One stylesheet.
+    """Return the theme, the shared stylesheets and ``more`` as one stylesheet.
 
     Args:
         more: names of further stylesheets in ``static``.
@@ -53,7 +53,7 @@ def _files() -> dict[str, tuple[bytes, str]]:
 
 
 def files(request: Request) -> Response:
-    """The stylesheets and scripts of these pages."""
+    """Return a stylesheet, script or icon of these pages."""
     found = _files().get(request.path_params["name"])
     if found is None:
         return Response("There is nothing here.", 404, media_type="text/plain")
@@ -61,7 +61,7 @@ def files(request: Request) -> Response:
 
 
 def not_found(services: Services) -> Response:
-    """The page of an address that is not here; it runs nothing."""
+    """Return the page for an unknown address; it runs no script."""
     title = gettext("There is nothing here")
     text = render(
         "not_found.html", key="info", title=title, about=title, status=404, url="",
@@ -74,7 +74,7 @@ def not_found(services: Services) -> Response:
 
 
 def manifest(services: Services, request: Request) -> Response:
-    """What an installed app is called and looks like, in place of gradio's."""
+    """Return the web app manifest (name and icons of the installed app), in place of gradio's."""
     site = services.introduction[0] or "SmartBreed"
     icons = [
         {"src": nav.root() + file_address(f"icon-{size}.png"), "sizes": f"{size}x{size}", "type": "image/png",
@@ -90,9 +90,9 @@ def manifest(services: Services, request: Request) -> Response:
 
 
 def service_worker(request: Request) -> Response:
-    """The script that stands beside the pages; a browser asks for it anew each time."""
+    """Return the service worker's script, which a browser must revalidate each time."""
     script = (STATIC / "sw.js").read_bytes()
-    # A worker's policy is that of its script.
+    # A worker's content security policy is that of its script.
     policy = {
         "Content-Security-Policy": "default-src 'none'; connect-src 'self'",
         "Cache-Control": "no-cache",
@@ -102,5 +102,5 @@ def service_worker(request: Request) -> Response:
 
 @cache
 def file_address(name: str) -> str:
-    """Address of a file, below the root, that changes with its content."""
+    """Return a file's address below the root; it changes with the content."""
     return f"files/{name}?v={hashlib.sha256(_files()[name][0]).hexdigest()[:12]}"

@@ -1,4 +1,4 @@
-"""The answer about a pet in one plain sentence without figures; numbers as people read them."""
+"""Describes a pet in one plain sentence without figures, and formats numbers, times and dates."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from smartbreed.i18n import ENGLISH, gettext, language, mark, ngettext
 from smartbreed.inference.results import Guess, Identification, Pet, Reason
 from smartbreed.training_jobs.accepted_photos import VisitorsBreed
 
-#: One colour a pet, legible with white figures on them and on photos of any brightness.
+#: One colour per pet, legible under white digits and on photos of any brightness.
 _COLOURS = ("#b3451a", "#1f6f8b", "#5b7a1f", "#7d4aa3", "#a3324f", "#8a6a10")
 _SURE = 0.85
 _PROBABLE = 0.6
-#: Below it a probability is shown as "< 1 %".
+#: A probability below this is shown as "< 1 %".
 _LEAST = 0.005
 _SPECIES = {"cat": mark("Cat"), "dog": mark("Dog")}
 _ANIMALS = {"cat": mark("A cat"), "dog": mark("A dog")}
@@ -31,7 +31,11 @@ _SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", 
 
 
 def sentence(pet: Pet) -> str:
-    """ "Border Terrier, quite sure" · "A schnauzer; the size is unclear" · "A cat, but no breed I know"."""
+    """Describe a pet in one sentence.
+
+    For example "Border Terrier, quite sure", "A schnauzer; the size is unclear" or
+    "A cat, but no breed I know".
+    """
     first = pet.breeds[0]
     if pet.verdict == "breed":
         return f"{first.name}, {certainty(pet)}"
@@ -43,16 +47,16 @@ def sentence(pet: Pet) -> str:
 
 
 def group_sentence(group_id: str) -> str:
-    """ "A schnauzer; the size is unclear"."""
+    """Describe a group, such as "A schnauzer; the size is unclear"."""
     group = GROUPS[group_id]
     return f"{gettext(group.phrase)}; {gettext(group.unclear)}"
 
 
 def unknown_sentence(species: str, reason: Reason) -> str:
-    """What is said where neither breed nor group is; why not, where that is known."""
+    """Describe a pet of unknown breed and group, with the reason if it is known."""
     if reason == "other":
         return gettext("This looks like an animal, but not like a dog or cat I know")
-    if not species:  # a model of something else
+    if not species:  # the model is not about pets
         return gettext("Nothing that I know for certain")
     animal = gettext(_ANIMALS[species])
     if reason:
@@ -61,7 +65,7 @@ def unknown_sentence(species: str, reason: Reason) -> str:
 
 
 def certainty(pet: Pet) -> str:
-    """How sure the model is of the breed that it names; empty where it names none."""
+    """Say how sure the model is of the breed that it names; empty if it names none."""
     if pet.verdict != "breed":
         return ""
     probability = pet.breeds[0].probability
@@ -71,12 +75,12 @@ def certainty(pet: Pet) -> str:
 
 
 def likely(guesses: Sequence[Guess]) -> list[Guess]:
-    """The first, and of the others those that would not be shown as "< 1 %"."""
+    """Return the first guess, and those others that would not be shown as "< 1 %"."""
     return [*guesses[:1], *(guess for guess in guesses[1:] if guess.probability >= _LEAST)]
 
 
 def short_name(pet: Pet) -> str:
-    """What fits beside a box: the breed, the group without its article, or the species."""
+    """Return a label that fits beside a box: the breed, the group without its article, or the species."""
     if pet.verdict == "breed":
         return pet.breeds[0].name
     if pet.verdict == "group" and pet.group.id in GROUPS:
@@ -88,7 +92,7 @@ def short_name(pet: Pet) -> str:
 
 
 def found(answer: Identification) -> str:
-    """ "Two pets found" · "No pet found" · "Three photos, one answer"."""
+    """Say what was found, such as "Two pets found", "No pet found" or "Three photos, one answer"."""
     if answer.combined > 1:
         return gettext("%(count)s photos, one answer", count=count(answer.combined).capitalize())
     if answer.whole:
@@ -101,7 +105,11 @@ def found(answer: Identification) -> str:
 
 
 def added(breed: VisitorsBreed) -> str:
-    """ "20 photos by 3 people; the model knows it." · "3 photos by one person; 2 more are needed." """
+    """Say how many photos of a breed visitors added, and whether the model has learnt it.
+
+    For example "20 photos by three people; the model knows it." or "Three photos by one person; two more are
+    needed to learn it."
+    """
     photos = ngettext("%(count)s photo", "%(count)s photos", breed.counting, count=count(breed.counting))
     if breed.counting < breed.photos:
         photos = gettext("%(photos)s of %(all)s count", photos=photos, all=breed.photos)
@@ -121,13 +129,13 @@ def added(breed: VisitorsBreed) -> str:
 
 
 def count(number: int) -> str:
-    """A small number as a word, a larger one in digits; digits alone in languages whose words inflect."""
+    """Write a number up to ten as a word in English; in other languages words inflect, so use digits."""
     words = language() == ENGLISH and 0 <= number < len(_SMALL)
     return _SMALL[number] if words else str(number)
 
 
 def percent(probability: float) -> str:
-    """ "62 %"; never "0 %" or "100 %" for what is neither."""
+    """Format a probability, such as "62 %"; "< 1 %" and "> 99 %" stand for what is nearly 0 or 1."""
     if 0 < probability < _LEAST:
         return "< 1 %"
     if 0.995 <= probability < 1:
@@ -136,7 +144,7 @@ def percent(probability: float) -> str:
 
 
 def span(seconds: float) -> str:
-    """ "8 s" · "1 min 12 s" · "2 h 5 min"."""
+    """Format a duration, such as "8 s", "1 min 12 s" or "2 h 5 min"."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -146,11 +154,11 @@ def span(seconds: float) -> str:
 
 
 def day(date: dt.date) -> str:
-    """ "3 May 2026", as the language of the page writes it."""
+    """Format a date in the page's language, such as "3 May 2026"."""
     code = language()
     return f"{date:%-d %B %Y}" if code == ENGLISH else format_date(date, "long", locale=code)
 
 
 def colour(number: int) -> str:
-    """Colour of pet ``number`` (from 1)."""
+    """Return the colour of pet ``number`` (from 1)."""
     return _COLOURS[(number - 1) % len(_COLOURS)]

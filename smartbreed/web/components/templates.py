@@ -1,6 +1,6 @@
-"""HTML from the Jinja2 templates of ``web/templates``: every value that is not markup is escaped.
+"""Renders the Jinja2 templates of ``web/templates``; every value that is not markup is escaped.
 
-Templates name addresses of ours as ``/breeds``; a prefix that a proxy takes away is put before them here.
+Templates write the app's own paths like ``/breeds``; the proxy's prefix is put before them here.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from smartbreed.i18n import (
 from smartbreed.web.address import prefixed_links
 from smartbreed.web.components import sentences
 
-#: gr.HTML runs its content through a template engine of its own, for which these have a meaning.
+#: Escapes for characters with a meaning in the template engine through which gr.HTML runs its content.
 _GRADIO = {ord("{"): "&#123;", ord("}"): "&#125;", ord("$"): "&#36;", ord("`"): "&#96;"}
 
 
@@ -36,7 +36,7 @@ _KINDS, _KIND = {("dog",): mark("Group"), ("cat",): mark("Body type")}, mark("Ki
 
 
 class _Tight(Extension):
-    """Line breaks and indentation of a template are for its readers: between tags they are left out."""
+    """Removes a template's line breaks and indentation between tags, which only serve its readers."""
 
     def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
         source = re.sub(r"(?<=>)\s*\n\s*(?=<)|(?<=[%#]\})\s*\n\s*|\s*\n\s*(?=\{[%#])", "", source.strip())
@@ -57,7 +57,7 @@ _ENVIRONMENT = Environment(
 
 
 def _trans(sentence: str, /, **values: Any) -> Markup:
-    """What ``{% trans %}`` becomes: markup, whose values are not."""
+    """Translate a ``{% trans %}`` block: the sentence is markup, its values are escaped."""
     return Markup(gettext(sentence)) % {name: _safe(value) for name, value in values.items()}
 
 
@@ -97,20 +97,20 @@ _ENVIRONMENT.filters |= {
 
 
 def environment() -> Environment:
-    """What the templates are read with."""
+    """Return the Jinja2 environment of the templates."""
     return _ENVIRONMENT
 
 
 def render(name: str, /, **values: Any) -> str:
-    """A template with values."""
+    """Render a template with values."""
     return prefixed_links(_ENVIRONMENT.get_template(name).render(values))
 
 
 class Macros:
-    """The macros of a template, to be called like functions; each answers markup.
+    """The macros of a template as methods that return markup.
 
     Args:
-        name: of the template.
+        name: file name of the template.
     """
 
     def __init__(self, name: str) -> None:

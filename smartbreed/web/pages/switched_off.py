@@ -1,6 +1,7 @@
-"""Pages that have nothing to say, answered with a sentence, at once and without a restart.
+"""Answers requests for unavailable pages with a sentence and status 404.
 
-Their feature is switched off by an admin, or they are about pets and the model that answers is not.
+A page is unavailable if an admin switched its feature off, which needs no restart, or if it is about pets and
+the current model is not.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ from smartbreed.web.pages.account.visit import Visit, visit_of
 
 
 class SwitchedOff:
-    """Answers 404 for the addresses of a feature that is off, or that this model has nothing to say on.
+    """ASGI middleware that answers 404 for features that are off or do not fit the model.
 
     Args:
-        app: what answers the rest.
-        services: whose switches.
+        app: handles all other requests.
+        services: provides the switches and the model.
     """
 
     def __init__(self, app: ASGIApp, services: Services) -> None:
@@ -40,7 +41,7 @@ class SwitchedOff:
         await self._app(scope, receive, send)
 
     def _why_not(self, feature: str) -> tuple[str, str] | None:
-        """Title and sentence of the page in place of one that is not there."""
+        """Return title and sentence of the page shown instead; None if the feature is available."""
         if not self._services.switches.is_on(feature):
             return gettext("Switched off"), FEATURES[feature].closed
         if feature in nav.OF_PETS and self._services.of_things:

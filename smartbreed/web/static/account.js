@@ -1,5 +1,5 @@
-// The link to one's account says who is signed in, and pages of features that are switched off have no link:
-// gradio's pages come from the server the same for everyone.
+// Puts the signed-in member's name into the account link and hides links to switched-off features, because the
+// server sends the same Gradio pages to everyone.
 (() => {
   const show = (name, off) => {
     document.querySelectorAll(".sb-account").forEach((link) => {
@@ -17,7 +17,7 @@
     .then(({ name, off = [] }) => {
       if (!name && !off.length) return;
       show(name, off);
-      // The header is drawn after this script has run, and anew on another page.
+      // The header is drawn after this script has run, and again on another page.
       new MutationObserver(() => show(name, off)).observe(document, { childList: true, subtree: true });
     })
     .catch(() => {});

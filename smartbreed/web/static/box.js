@@ -1,17 +1,17 @@
-// A box that a person draws on a photo, by mouse, touch or keyboard. gradio has no component that does it.
-// The overlay lies on the photo that the page shows anyway; corners are shares of its sides, 0 to 1, so that
-// nothing depends on how large the photo is drawn.
+// Lets a person draw a box on a photo by mouse, touch or keyboard; gradio has no component for this.
+// The overlay lies on the photo that the page already shows. Corners are shares of its sides, 0 to 1, so that
+// they do not depend on the size at which the photo is drawn.
 (() => {
   const say = window.smartbreedSay;
   const LEAST = 0.03; // shortest side, as a share of the photo's
-  const STEP = 0.02; // of an arrow key
-  const DEFAULT = 0.4; // side of the box that a tap or the keyboard puts there
-  const TAP = 8; // CSS pixels below which a drag was a tap
+  const STEP = 0.02; // distance of one arrow key press, as a share of the photo's side
+  const DEFAULT = 0.4; // side of the box that a tap or a key creates, as a share of the photo's
+  const TAP = 8; // a drag shorter than this counts as a tap, in CSS pixels
   const visible = (element) => Boolean(element) && element.offsetParent !== null;
   const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
   const surfaces = new Map();
 
-  // Where a box may be drawn now: the identify page while its form is open, a missed pet under review.
+  // Photos on which a box may be drawn now: on the identify page while its form is open, and a missed pet in review.
   function places() {
     const found = [];
     const photo = [...document.querySelectorAll("#photo .base-image")].find(visible);
@@ -65,7 +65,7 @@
       this.root.remove();
     }
 
-    // Exactly over the pixels of the photo: it may be letterboxed in its element.
+    // Cover exactly the pixels of the photo, which may be letterboxed in its element.
     place() {
       const image = this.image;
       if (!image.naturalWidth) {
@@ -124,7 +124,7 @@
       this.say();
     }
 
-    // The browser took the touch for a pinch or a scroll.
+    // The browser treated the touch as a pinch or a scroll.
     cancel() {
       if (this.drag) this.set(this.drag.before);
       this.drag = null;
@@ -218,7 +218,7 @@
   }
 
   window.smartbreedBox = {
-    // Four shares as JSON; empty while there is no box, or none but the one that was there from the start.
+    // Returns four shares as JSON; empty if there is no box, or if the initial one has not been changed.
     value(name) {
       const surface = surfaces.get(name);
       if (!surface?.box || !surface.changed) return "";

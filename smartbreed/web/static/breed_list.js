@@ -1,9 +1,9 @@
-// The lists of breeds (`smartbreed.web.components.breed_list`): typing replaces what is chosen, and a search that finds
-// nothing says so.
+// The breed dropdowns (`smartbreed.web.components.breed_list`): typing replaces the chosen breed, and a search without
+// a match shows a message.
 (() => {
   const NONE = window.smartbreedSay("No such breed. Clear the field to see them all.");
   const field = (element) => element?.closest?.(".sb-breeds")?.querySelector("input");
-  let entered = null; // the field that has just got the focus: the click that gave it would put the caret
+  let entered = null; // the field that has just got the focus; the click that focused it would deselect its text
 
   function selectAll(input) {
     input.select();
@@ -24,7 +24,7 @@
     if (event.target === entered) entered = null;
   });
 
-  // Gradio empties its list when nothing matches. The list is there only while the field has the focus.
+  // Gradio empties its list of options when nothing matches. The list exists only while the field has the focus.
   function announced(list) {
     const options = list.querySelector('ul[role="listbox"]');
     const nothing = options !== null && !options.querySelector('[role="option"]');

@@ -1,5 +1,5 @@
-// The list of breeds follows what is typed and chosen, without loading the page anew. The server filters, here as
-// without a script: its page is asked for, and the part with the results is taken from it.
+// Updates the list of breeds as the filters change, without reloading the page. The server filters, as it does without
+// a script: its page is fetched, and the results are taken from it.
 (() => {
   const form = document.getElementById("breed-filter");
   if (!form) return;
@@ -31,7 +31,7 @@
     }
   }
 
-  // Typing changes the entry of the history, choosing makes a new one: Back leads from choice to choice.
+  // Typing replaces the history entry and a choice adds one, so that Back returns to the previous choice.
   form.addEventListener("input", (event) => {
     clearTimeout(typing);
     if (event.target.name !== "q") return;

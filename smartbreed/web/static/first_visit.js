@@ -1,10 +1,10 @@
-// The tour for a first visit: shown once, closed for good, and there again for those who ask.
+// The introduction for first-time visitors: shown once, and again on request.
 (() => {
   const SEEN = "smartbreed-tour-seen";
   const tour = () => document.querySelector("#first-visit .sb-steps"); // other pages list steps too
   const steps = () => [...tour().querySelectorAll("li")];
 
-  // A browser that keeps nothing shows it each time.
+  // A browser without storage shows it each time.
   const remembered = () => {
     try {
       return localStorage.getItem(SEEN);

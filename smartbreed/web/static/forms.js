@@ -1,6 +1,7 @@
-// A double click sends a form once. The second answer would take the place of the first: of a deletion that of its receipt.
+// Sends a form only once after a double click. Otherwise the second response would replace the first, such as the
+// receipt of a deletion.
 (() => {
-  const PAUSE_MS = 3000; // after it a form whose answer does not come may be sent again
+  const PAUSE_MS = 3000; // after this a form may be sent again, in case no response comes
   const sent = new WeakMap();
   document.addEventListener("submit", (event) => {
     const form = event.target;
@@ -9,6 +10,6 @@
     else sent.set(form, event.timeStamp);
   });
   window.addEventListener("pageshow", (event) => {
-    if (event.persisted) for (const form of document.forms) sent.delete(form); // the way back
+    if (event.persisted) for (const form of document.forms) sent.delete(form); // the page was restored by Back
   });
 })();

@@ -1,9 +1,9 @@
-// What a visitor's own browser remembers, and nothing else does: the photo that is shown, for a reload, and a list of
-// answers with small pictures. Nothing of it is sent anywhere, but the photo once more when the page is loaded again.
+// What only the visitor's browser stores: the photos shown, for a reload, and a list of answers with thumbnails.
+// Nothing of this is sent anywhere, except the photos, once more, when the page is reloaded.
 (() => {
-  const MOST = 30; // answers kept
-  const LARGEST = 60_000_000; // bytes of photos kept for a reload
-  const SIDE = 112; // pixels of a small picture
+  const MOST = 30; // maximum number of stored answers
+  const LARGEST = 60_000_000; // maximum size of the photos stored for a reload, in bytes
+  const SIDE = 112; // side of a thumbnail, in pixels
   const TAB = "smartbreed-tab";
   const later = (ms) => new Promise((done) => setTimeout(done, ms));
 
@@ -18,7 +18,7 @@
       asked.onerror = () => failed(asked.error);
     });
 
-  // A browser that keeps nothing, as in private windows, does without all this.
+  // Without storage, as in private windows, nothing is stored and nothing fails.
   async function within(store, act) {
     try {
       const opened = await database();
@@ -36,8 +36,8 @@
   }
 
   const tab = () => sessionStorage.getItem(TAB);
-  let uploaded = null; // the photos whose answer is awaited
-  let example = -1; // or the place of the example picture
+  let uploaded = null; // the photos that are being identified
+  let example = -1; // or the index of the example picture
   const examples = () => [...document.querySelectorAll("#examples-gallery .thumbnail-item")];
 
   document.addEventListener("uploading", (event) => {
@@ -53,10 +53,10 @@
     if (example >= 0) return keep({ example });
     const files = uploaded;
     if (!files || !document.getElementById("photo-input")) return;
-    await later(250); // gradio fills the page a moment after its event
+    await later(250); // gradio updates the page shortly after its event
     if (uploaded !== files) return;
     uploaded = null;
-    if (!document.querySelector(".sb-answered")) return forget(); // a photo that failed need not come again
+    if (!document.querySelector(".sb-answered")) return forget(); // do not restore a photo that failed
     if (files.reduce((sum, file) => sum + file.size, 0) <= LARGEST) await keep({ files });
     if (!files.again) await remember();
   });
@@ -78,10 +78,10 @@
     const [way] = performance.getEntriesByType("navigation");
     const mine = kept.find((one) => one.tab === tab());
     if (!mine || !["reload", "back_forward"].includes(way?.type)) return;
-    // The box takes nothing before gradio has made the page, which page.js sees.
+    // The input accepts no files before gradio has built the page, which page.js detects.
     const made = () => document.documentElement.classList.contains("sb-made");
     for (let tries = 0; tries < 400 && !made(); tries += 1) await later(50);
-    if (document.querySelector(".sb-answered, .sb-preview:not([hidden])")) return; // a person was faster
+    if (document.querySelector(".sb-answered, .sb-preview:not([hidden])")) return; // the visitor has already added a photo
     if (mine.files) return window.smartbreed.hand(mine.files, true);
     for (let tries = 0; tries < 400 && !examples().length; tries += 1) await later(50);
     examples()[mine.example]?.click();
@@ -150,7 +150,7 @@
     await list();
   });
 
-  // The fold is there once gradio has made the page.
+  // The list exists once gradio has built the page.
   const ready = new MutationObserver(() => {
     if (!document.querySelector(".sb-history")) return;
     ready.disconnect();

@@ -1,4 +1,4 @@
-// Photos on their way in: from the box, the camera, the clipboard, or dropped and pasted anywhere on the page.
+// Photo input: from the input box, the camera or the clipboard, or dropped or pasted anywhere on the page.
 (() => {
   const say = window.smartbreedSay;
   const SAID = {
@@ -25,7 +25,7 @@
     if (text) line.scrollIntoView({ block: "nearest" });
   }
 
-  // The photo itself, from where it lies, until the answer comes.
+  // Shows the local photo until the answer arrives.
   let address = "";
   function preview(file) {
     const figure = document.querySelector(".sb-preview");
@@ -34,13 +34,13 @@
     if (address) URL.revokeObjectURL(address);
     address = file ? URL.createObjectURL(file) : "";
     figure.hidden = !file;
-    image.hidden = true; // a HEIC photo is a photo that many browsers cannot show
+    image.hidden = true; // stays hidden if the browser cannot show it, as with HEIC
     image.onload = () => (image.hidden = false);
     if (file) image.src = address;
   }
 
-  // Gradio turns away what the browser does not call an image: HEIC on many systems, or a file without an
-  // ending. Only the bytes tell, so everything is passed on as some image and the server answers for it.
+  // Gradio rejects files that the browser does not consider images: HEIC on many systems, or a file without an
+  // extension. Only the bytes decide, so every file is passed on as an image and checked by the server.
   function relabelled(files) {
     const transfer = new DataTransfer();
     for (const file of files)
@@ -48,7 +48,7 @@
     return transfer.files;
   }
 
-  // The box has a place for files only while it does not show the camera.
+  // The input box has a file input only while it does not show the camera.
   async function open() {
     if (!box()) {
       here()?.querySelector('[aria-label="Upload file"]')?.click();
@@ -65,7 +65,7 @@
     input.dispatchEvent(new Event("change", { bubbles: true }));
   }
 
-  let restored = false; // these photos had their answer before the page was loaded again
+  let restored = false; // true if these photos were identified before the page was reloaded
   window.smartbreed.hand = hand;
 
   function tooLarge(files) {
@@ -94,7 +94,7 @@
   }, true);
 
   document.addEventListener("dragover", (event) => {
-    if (here()) event.preventDefault(); // else the browser would leave the page for the file
+    if (here()) event.preventDefault(); // otherwise the browser would open the file instead of the page
   });
   document.addEventListener("drop", (event) => {
     if (!here() || event.target.closest?.("input, textarea")) return;
@@ -130,7 +130,7 @@
     await hand(files);
   }
 
-  // What gradio asks of the camera, with a sentence when it says no.
+  // Shows a message when gradio is denied access to the camera.
   const devices = navigator.mediaDevices;
   if (devices?.getUserMedia) {
     const ask = devices.getUserMedia.bind(devices);
@@ -142,7 +142,7 @@
   }
   const noCamera = () => (devices?.getUserMedia ? "" : SAID[isSecureContext ? "unsupported" : "insecure"]);
 
-  // A phone's own camera needs no permission of the page.
+  // The phone's camera app needs no permission from the page.
   function photograph() {
     const camera = Object.assign(document.createElement("input"), { type: "file", accept: "image/*", hidden: true });
     camera.setAttribute("capture", "environment");
@@ -173,7 +173,7 @@
     }
   }, true);
 
-  // What was on its way has arrived, or will not: gradio says that in a toast.
+  // Hide the preview when the answer has arrived, or when gradio shows an error in a toast.
   document.addEventListener("answered", () => preview(null));
   new MutationObserver(() => {
     if (address && document.querySelector(".toast-body")) preview(null);

@@ -1,8 +1,8 @@
-// An answer as a picture, to keep or to share: made in the browser, of what the card shows.
+// Saves or shares an answer as a picture, drawn in the browser from what the card shows.
 (() => {
   const [WIDTH, HEIGHT, PHOTO] = [1080, 1350, 1010];
 
-  // The largest size at which a text fits into so many lines.
+  // The lines of a text, and the largest font size (32 or more) at which it fits into `most` lines.
   function lines(context, text, size, width, most) {
     for (let now = size; ; now -= 4) {
       context.font = `700 ${now}px system-ui, sans-serif`;
@@ -51,7 +51,7 @@
     const blob = await drawn(card);
     const file = new File([blob], fileName(card), { type: "image/png" });
     if (pressed.matches(".sb-share")) {
-      await navigator.share({ files: [file] }).catch(() => {}); // the list of apps was closed
+      await navigator.share({ files: [file] }).catch(() => {}); // the visitor closed the share dialog
       return;
     }
     const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: file.name });
@@ -59,7 +59,7 @@
     setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
   });
 
-  // Only browsers that share files get the button for it.
+  // Only browsers that can share files show the share button.
   const sample = new File([new Uint8Array(1)], "a.png", { type: "image/png" });
   if (navigator.canShare?.({ files: [sample] })) document.documentElement.classList.add("sb-can-share");
 })();

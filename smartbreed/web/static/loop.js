@@ -1,4 +1,4 @@
-// Times on the pages about learning: in the visitor's own zone, and a clock that runs between two looks at the server.
+// Shows times in the visitor's time zone, and keeps the clock of a running job ticking between two polls.
 (() => {
   const two = (number) => String(number).padStart(2, "0");
   const span = (seconds) => {
@@ -8,7 +8,7 @@
     return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
   };
 
-  // The server writes a time in UTC each time it draws a card; it is replaced before that is painted.
+  // The server writes UTC times whenever it renders a card; they are replaced before the browser paints.
   function localTimes() {
     document.querySelectorAll("time[datetime]").forEach((element) => {
       const moment = new Date(element.dateTime);

@@ -1,13 +1,13 @@
-// Signing in and out, and the token of a session: the cookie is set by the server, where scripts cannot
-// read it, and counts only together with the token, which other websites cannot read.
+// Signs maintainers in and out, and sends the session's token. The server sets the cookie so that scripts cannot
+// read it; it is valid only together with the token, which other websites cannot read.
 (() => {
   const send = window.fetch.bind(window);
   const acts = /\/(gradio_api\/(queue\/join|run\/|call\/)|maintainer\/leave$)/;
-  // Settled while the page loads: gradio's panel about the API changes the address later.
+  // Determined while the page loads, because gradio's API panel changes the address later.
   const forMaintainers = smartbreedMaintainers.includes(location.pathname.replace(/\/+$/, "").split("/").pop());
   let asked = null;
 
-  // Asked for once, before the page's first event; a page that is not signed in has none.
+  // Fetched once, before the page's first event; empty if no maintainer is signed in.
   function token() {
     asked ??= send("maintainer/token", { cache: "no-store" })
       .then((answer) => (answer.ok ? answer.json() : null))
@@ -36,7 +36,7 @@
     });
     if (answer.ok) return "";
     if (answer.status === 429 && tries > 1) {
-      await pause(0.5 + Math.random()); // a flood of others' guesses must not keep the right password out
+      await pause(0.5 + Math.random()); // retry, so that a flood of guesses does not lock out the right password
       return post(path, body, tries - 1);
     }
     return (await answer.json().catch(() => null))?.error?.message ?? window.smartbreedSay("The server did not answer; try again.");

@@ -1,19 +1,19 @@
-// Gradio's panel about the API writes "?view=api" into the address, which the browser completes with the page's
-// <base>, the front page's address on every page: loaded again, another page would come.
+// Gradio's API panel writes the relative address "?view=api". The browser resolves it against the page's <base>, which
+// is the front page on every page, so a reload would open the front page. The page's own path is added here.
 for (const name of ["pushState", "replaceState"]) {
   const original = history[name].bind(history);
   history[name] = (state, unused, url) =>
     original(state, unused, typeof url === "string" && url.startsWith("?") ? location.pathname + url.replace(/^\?$/, "") : url);
 }
 
-// Gradio's lists answer any key a moment later by opening: a list that Tab has left would stay open, over what is
+// Gradio's dropdowns open shortly after any key press: one that Tab has just left would open and cover what is
 // beside it.
 document.addEventListener("keydown", (event) => {
   if (["Tab", "Shift"].includes(event.key) && event.target.matches?.('input[role="combobox"]')) event.stopPropagation();
 }, true);
 
-// What gradio's components lack: names for pictures, live regions, a heat-map handle for the keyboard,
-// and a place for the focus when the control that had it disappears.
+// What gradio's components lack: alternative texts, live regions, keyboard control of the heat map's slider,
+// and a new place for the focus when the focused control disappears.
 (() => {
   const say = window.smartbreedSay;
   const visible = (element) => element && element.offsetParent !== null;
@@ -39,7 +39,7 @@ document.addEventListener("keydown", (event) => {
       const alt = say("Your photo with a numbered box for each pet: %(result)s", { result });
       if (image.alt !== alt) image.alt = alt;
     });
-    // The frames repeat what the base picture's text says.
+    // The frames are decorative: the base picture's alternative text mentions them.
     document.querySelectorAll("#photo-result .mask").forEach((image) => {
       if (image.alt !== "") image.alt = "";
     });
@@ -86,9 +86,9 @@ document.addEventListener("keydown", (event) => {
       setTimeout(() => {
         const form = document.getElementById(`${name}-form`);
         const undo = document.getElementById(`${name}-undo`);
-        if (visible(form) && form.contains(document.activeElement)) return; // someone is faster than the server
+        if (visible(form) && form.contains(document.activeElement)) return; // the person has already moved on in the form
         if (form) {
-          // Not its first field: a dropdown opens when it gets the focus and would cover the question.
+          // Focus the form, not its first field: a dropdown would open on focus and cover the question.
           form.tabIndex = -1;
           form.setAttribute("role", "group");
           form.setAttribute("aria-label", form.querySelector("h4")?.textContent ?? "");
@@ -109,7 +109,7 @@ document.addEventListener("keydown", (event) => {
     },
   };
 
-  // A number beyond its limits, as one that is half typed, is not sent; once typed it becomes the nearest allowed.
+  // A number beyond its limits, such as one half typed, is not sent; after the change it is clamped to the limits.
   const limited = (element) => element.matches?.('#settings input[type="number"][min][max]');
   const within = (box) => Math.min(Math.max(Number(box.value), Number(box.min)), Number(box.max));
   document.addEventListener("input", (event) => {
@@ -124,7 +124,7 @@ document.addEventListener("keydown", (event) => {
     box.dispatchEvent(new Event("input", { bubbles: true }));
   }, true);
 
-  // A name under the photo leads to its card.
+  // A click on a name under the photo scrolls to its card.
   document.addEventListener("click", (event) => {
     const item = event.target.closest?.("#photo .legend-item");
     if (!item) return;
@@ -132,12 +132,12 @@ document.addEventListener("keydown", (event) => {
     document.querySelectorAll(".sb-card")[place]?.scrollIntoView({ block: "nearest" });
   });
 
-  // Gradio gives every page the same title.
+  // Gradio sets the same title on every page; `refresh` restores the page's own.
   const title = document.title;
   if (isSecureContext) navigator.serviceWorker?.register("service-worker.js").catch(() => {});
 
-  // The page stands when it has not changed for a moment, or at the latest after three seconds; what would
-  // have moved until then shows itself.
+  // The page counts as built when it has not changed for half a second, or after three seconds at the latest;
+  // head.css hides until then what would move.
   const made = () => document.documentElement.classList.add("sb-made");
   setTimeout(made, 3000);
   let still = 0;

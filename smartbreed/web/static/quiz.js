@@ -1,4 +1,4 @@
-// The quiz without waiting for the mouse: digits answer, and the clock is seen to run. The server's clock counts.
+// Keyboard and clock of the quiz: digit keys answer, and the remaining time runs down. Only the server's clock counts.
 (() => {
   const form = document.getElementById("quiz-answer");
   if (!form) return;
@@ -14,7 +14,7 @@
     sent = true;
   });
   window.addEventListener("pageshow", (event) => {
-    if (event.persisted) location.reload(); // the way back shows a round that may be over
+    if (event.persisted) location.reload(); // Back shows a round that may be over
   });
   const timer = document.querySelector("[role=timer]");
   if (!timer) return;

@@ -1,4 +1,4 @@
-// The review page's single keys, and the checkboxes of its list.
+// The review page's keyboard shortcuts, and the checkboxes of its list.
 (() => {
   const byId = (id) => document.getElementById(id);
   const visible = (element) => element && element.offsetParent !== null;
@@ -35,8 +35,8 @@
     sync();
   });
 
-  // gradio changes the old list into the new one element by element, so a box stays ticked and stands
-  // for another flag. What is chosen is therefore kept by id, and belongs to one list.
+  // gradio turns the old list into the new one element by element, so a ticked box would stay ticked for a
+  // different flag. The choice is therefore stored as ids and belongs to one list.
   const chosen = new Set();
   let number = "";
 
@@ -54,7 +54,7 @@
 
   window.smartbreedReview = {
     chosen: () => JSON.stringify([...chosen]),
-    // The flag before the person's eyes at this moment.
+    // Id of the flag that the page shows now.
     shown: () => document.querySelector("#review-words .sb-item")?.dataset.flag ?? "",
     all() {
       const none = !chosen.size;
@@ -65,18 +65,18 @@
     focus(id) {
       setTimeout(() => {
         const field = byId(id)?.querySelector("input, textarea");
-        if (field?.closest(".sb-form")?.contains(document.activeElement)) return; // someone is faster than the server
+        if (field?.closest(".sb-form")?.contains(document.activeElement)) return; // the person has already moved on in the form
         field?.focus();
       }, 60);
     },
-    // After a decision the keys are free again, and the next flag is looked at from its top.
+    // After a decision, release the focus for the shortcuts and scroll to the top of the next flag.
     settle() {
       setTimeout(() => {
         const active = document.activeElement;
         if (active?.closest?.("#review-acts")) active.blur();
         const top = byId("review-message");
         const photo = document.querySelector(".sb-evidence-photo")?.getBoundingClientRect();
-        const hidden = photo?.bottom > byId("review-acts")?.getBoundingClientRect().top; // the buttons lie over it
+        const hidden = photo?.bottom > byId("review-acts")?.getBoundingClientRect().top; // the buttons cover it
         if (visible(byId("review-one")) && top && (hidden || top.getBoundingClientRect().top < -40)) top.scrollIntoView({ block: "start" });
       }, 30);
     },

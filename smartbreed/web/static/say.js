@@ -1,4 +1,4 @@
-// A sentence in the language of the page, which the page brings along; the English one is the key.
+// Translates a sentence into the page's language. The page contains the translations, keyed by the English sentence.
 window.smartbreedSay = (() => {
   let sentences;
   return (sentence, values = {}) => {
@@ -6,7 +6,7 @@ window.smartbreedSay = (() => {
     return (sentences[sentence] ?? sentence).replace(/%\((\w+)\)s/g, (whole, name) => values[name] ?? whole);
   };
 })();
-// Gradio's own words follow the browser's language; here they follow the page's.
+// Gradio's own texts follow the browser's language; make them follow the page's.
 if (document.documentElement.lang) {
   const { lang } = document.documentElement;
   Object.defineProperty(navigator, "language", { get: () => lang });

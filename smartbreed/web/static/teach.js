@@ -1,9 +1,9 @@
-// Models of one's own: photos go up a few at a time, the curve is drawn while it grows, and the camera takes photos.
-// Everything but the camera works without this.
+// Members' own models: uploads photos in batches, draws the training curve live, and takes photos with the camera.
+// Everything but the camera works without this script.
 (() => {
   const BATCH = 6, MOST_BYTES = 20e6;
 
-  // Photos that are chosen go up at once, in batches, and the page says how far it is.
+  // Uploads chosen photos at once, in batches, and shows the progress.
   const send = async (form, files) => {
     const said = form.querySelector("[role=status]"), buttons = [...form.querySelectorAll("button, input")];
     const data = new FormData(form), name = form.querySelector("input[type=file]").name;
@@ -45,7 +45,7 @@
 
   for (const form of document.querySelectorAll(".sb-upload")) {
     const input = form.querySelector("input[type=file]");
-    form.querySelector("button:not([type])").hidden = true; // they go up when they are chosen
+    form.querySelector("button:not([type])").hidden = true; // photos are uploaded as soon as they are chosen
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       if (input.files.length) upload(form, [...input.files]);
@@ -71,7 +71,7 @@
     intro.after(note);
   }
 
-  // The curve of a training that runs.
+  // The live curve of a running training.
   const training = document.getElementById("training");
   const watch = async () => {
     try {
@@ -83,7 +83,7 @@
       }
       if (got.said) training.querySelector("[role=status]").textContent = got.said;
       if (got.curve) training.lastElementChild.innerHTML = got.curve;
-    } catch { /* it is asked again */ }
+    } catch { /* the next poll tries again */ }
     setTimeout(watch, 200);
   };
   if (training) watch();

@@ -1,1 +1,1 @@
-"""What each stage does: ``run(context)``, and ``check(context)`` where something can be refused early."""
+"""One module per stage: ``run(context)``, and ``check(context)`` where it can refuse early."""

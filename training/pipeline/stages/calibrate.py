@@ -1,4 +1,4 @@
-"""Choose temperature and thresholds on held-back pictures; leave them in ``calibration.json``."""
+"""Fit temperature and thresholds on held-back pictures and write them to ``calibration.json``."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ from training.models.from_bundle import other_bundle
 from training.pipeline.stage import Context
 from training.recipe.recipe import Recipe
 
-#: What of the classifier's section is chosen here, where the recipe asks for it.
+#: Keys of the classifier's section that are chosen here; the last two only if the recipe asks for them.
 CHOSEN = ("temperature", "thresholds", "faults", "other")
-#: What a conversion costs, and a whole photograph, in looks at a crop.
+#: Cost of a conversion and of a whole photograph in the progress, in network runs on one crop.
 CONVERTED, LOOKED_THROUGH = 1000, 4
 
 
 def run(context: Context) -> dict[str, Any]:
-    """Leave ``calibration.json``."""
+    """Write ``calibration.json`` and return its content."""
     recipe = context.recipe
     scenes = (
         split_scenes(load_scenes(recipe.data.source, "train", recipe.data.scenes, dropped=[]))[1]
@@ -73,7 +73,7 @@ def _classifier(context: Context, folder: Path, scenes: list[Scene]) -> dict[str
     context.run.advance(0, "Converting the network")
     write_network(model, folder, "classifier", range_pictures(context.recipe, context.prepared))
     section = classifier_section(recipe, prepared.labels, model, {})
-    # What is served is asked, not what was trained: their logits differ by what the form rounds.
+    # Fit on the served network, not on the trained one: rounding to its number format changes the logits.
     served = finish(folder, {**UNFINISHED, "classifier": section, "detector": None})
     context.run.advance(CONVERTED, "Converting the network")
     found = _verdicts(context, served, prepared, scenes)
@@ -141,16 +141,17 @@ def degraded_faults(
     caution: float,
     seed: int,
 ) -> dict[str, float]:
-    """What faults of a crop count: the ``faults`` section of a classifier.
+    """Fit how much faults of a crop raise the temperature: the ``faults`` section of a classifier.
 
     Args:
         served: the model.
-        validation: held-back crops of its input's size.
-        clear: logits of pictures without faults, with their labels.
-        temperature: of these.
-        copies: degraded ones of each crop.
-        caution: factor on the likeliest weights.
-        seed: of the degradations.
+        validation: held-back crops of its input size.
+        clear: logits of pictures without faults.
+        clear_labels: labels of those pictures.
+        temperature: temperature for pictures without faults.
+        copies: degraded copies of each crop.
+        caution: factor on the maximum-likelihood weights.
+        seed: seed of the degradations.
     """
     rng = np.random.default_rng(seed)
     images = [
@@ -168,13 +169,16 @@ def degraded_faults(
 def other_animals(
     served: Identifier, train: Crops, validation: Crops, others: Others, pictures: int = 3000
 ) -> dict[str, Any]:
-    """How embeddings of what is no cat or dog differ from those of pets, all of them trained on.
+    """Fit what tells the embeddings of other animals from those of pets: the ``other`` section.
+
+    It is fitted on crops that the network was trained on; held-back ones choose the threshold.
 
     Args:
         served: the model.
-        train: crops of pets; at most ``pictures`` of them are looked at.
-        validation: held-back ones; with the held-back pets of ``others`` they choose the threshold.
+        train: crops of pets; every nth of them is used.
+        validation: held-back crops; with the held-back pets of ``others`` they choose the threshold.
         others: other animals and pets of no breed.
+        pictures: number of crops of ``train`` to aim at; fewer than twice as many are used.
     """
     pets, strange = others.species >= 0, others.species < 0
     of_pets = _embeddings(
@@ -185,14 +189,14 @@ def other_animals(
 
 
 def _embeddings(served: Identifier, *parts: np.ndarray) -> np.ndarray:
-    """Of the uint8 crops of every part, ``(n, d)``."""
+    """Return the embeddings ``(n, d)`` of the uint8 crops of all parts."""
     return np.stack([outputs.embedding for images in parts for outputs in run_crops(served, images)])
 
 
 def _logits(
     served: Identifier, images: np.ndarray, advance: Callable[[int], None] = lambda count: None
 ) -> np.ndarray:
-    """``(n, labels)`` of uint8 crops."""
+    """Return the logits ``(n, labels)`` of uint8 crops."""
     return np.stack([outputs.logits for outputs in run_crops(served, images, advance)])
 
 
@@ -201,14 +205,14 @@ def _ece(chance: np.ndarray, crops: Crops) -> float:
 
 
 def groups_of_labels(labels: list[dict[str, str]]) -> np.ndarray:
-    """A number for each label's family; a label without one is alone."""
+    """Return a group number for each label; a label without a group has a number of its own."""
     members = [label["group"] or label["id"] for label in labels]
     names = sorted(set(members))
     return np.array([names.index(member) for member in members])
 
 
 def _squashed(image: np.ndarray, size: int) -> np.ndarray:
-    """A whole photograph as the app feeds it to the classifier."""
+    """Resize a whole photograph as the app does for the classifier."""
     picture = Image.fromarray(image)
     return resample(picture, (0.0, 0.0, float(picture.width), float(picture.height)), (size, size))
 
@@ -216,7 +220,7 @@ def _squashed(image: np.ndarray, size: int) -> np.ndarray:
 def _box_verification(
     recipe: Recipe, folder: Path, classifier: dict[str, Any], scenes: list[Scene]
 ) -> dict[str, Any]:
-    """How the recipe's detector and this classifier decide together, from held-back photographs."""
+    """Fit how the recipe's detector and this classifier decide together, on held-back photographs."""
     if not scenes:
         return {"score": PLAIN_SCORE, "confirm": None}
     bundle = other_bundle(recipe.export.detector, "export.detector")
@@ -226,7 +230,7 @@ def _box_verification(
 
 
 def _detector(context: Context, folder: Path, scenes: list[Scene]) -> dict[str, Any]:
-    """The same for a detector of our own and another bundle's classifier."""
+    """Fit the same for the run's own detector and another bundle's classifier."""
     bundle = other_bundle(context.recipe.export.classifier, "export.classifier")
     classifier = section_of(bundle, "classifier")
     model = trained_network(context.recipe, context.run, 2)

@@ -1,4 +1,4 @@
-"""Write the bundle's README.md from what was measured."""
+"""Write the bundle's README.md from the measured figures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from training.pipeline.stages.export import bundle_config
 
 
 def run(context: Context) -> dict[str, Any]:
-    """Leave ``bundle/README.md``, and the figures in the bundle's ``config.json`` and ``evaluation.json``."""
+    """Write ``bundle/README.md``, and put the figures into the bundle's config.json and evaluation.json.
+
+    Raises:
+        StageError: the card needs a figure that was not measured.
+    """
     from training.reporting.model_card import put_card, write_card
 
     folder = context.run / "bundle"

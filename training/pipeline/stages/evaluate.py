@@ -1,4 +1,4 @@
-"""Evaluate the exported bundle on pictures that no choice was made on; ``scores.json`` and ``plots/``."""
+"""Evaluate the exported bundle on pictures that no choice was made on; write scores and plots."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from training.recipe.recipe import Recipe
 
 
 def run(context: Context) -> dict[str, Any]:
-    """Leave ``scores.json`` with the ``split``, ``evaluation.json``, ``plots/`` and ``mistakes/``.
+    """Write ``scores.json`` with the ``split``, ``evaluation.json``, ``plots/`` and ``mistakes/``.
 
     Raises:
         DataError: there is nothing to evaluate on.
@@ -58,7 +58,7 @@ def _other_scenes(recipe: Recipe) -> list[Scene]:
 
 
 def scored_split(context: Context) -> str:
-    """``test``, or ``validation`` where a classifier's data has no test pictures.
+    """Return ``test``, or ``validation`` if a classifier's data has no test pictures.
 
     Whole photographs are always those of the source's test split.
     """
@@ -68,7 +68,7 @@ def scored_split(context: Context) -> str:
 
 
 def scored_crops(context: Context) -> Crops | None:
-    """The test pictures; those held back where there are none; None for a detector."""
+    """Return the test pictures, or the held-back ones if there are none; None for a detector."""
     if context.recipe.task == "detect":
         return None
     place = scored_split(context)
@@ -78,7 +78,7 @@ def scored_crops(context: Context) -> Crops | None:
 
 
 def _photographs(recipe: Recipe) -> tuple[list[Scene], list[Scene]]:
-    """Whole test photographs with pets, held-back ones without."""
+    """Load whole test photographs with pets and held-back ones without."""
     if not recipe.data.scenes:
         return [], []
     source, config = recipe.data.source, recipe.data.scenes
@@ -89,7 +89,7 @@ def _photographs(recipe: Recipe) -> tuple[list[Scene], list[Scene]]:
 
 
 def _forms(context: Context, crops: Crops, scenes: list[Scene]) -> dict[str, Any]:
-    """Every exported form of the networks side by side."""
+    """Measure and plot every exported form of the networks."""
     from training.evaluation.forms import Calibration, exported_forms, form_scores
     from training.reporting.plots import forms
 

@@ -38,7 +38,12 @@ from training.recipe.recipe import Recipe
 
 
 def run(context: Context) -> dict[str, Any]:
-    """Leave ``bundle/``, loaded once as the app would. Raises `StorageError`, `RecipeError`."""
+    """Write ``bundle/`` after loading it once as the app would.
+
+    Raises:
+        StorageError: the disk refused.
+        RecipeError: a bundle that the recipe names cannot be used.
+    """
     folder, target = context.run / "bundle.tmp", context.run / "bundle"
     with disk_errors("The bundle was not written"):
         shutil.rmtree(folder, ignore_errors=True)
@@ -53,7 +58,7 @@ def run(context: Context) -> dict[str, Any]:
 
 
 def head_of(recipe: Recipe, log: dict[str, Any] | None) -> dict[str, Any]:
-    """What ``config.json`` says beside the networks."""
+    """Return what ``config.json`` says besides the networks."""
     task = "detector" if recipe.task == "detect" else "classifier"
     return {
         "name": recipe.export.name or recipe.name,
@@ -65,7 +70,7 @@ def head_of(recipe: Recipe, log: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def _parents(recipe: Recipe) -> list[dict[str, str]]:
-    """The model whose weights the training started from, if it was one."""
+    """Return the model whose weights the training started from; empty if it did not start from a bundle."""
     if not recipe.model.start.startswith("bundle:"):
         return []
     name = recipe.model.start.removeprefix("bundle:")
@@ -95,7 +100,7 @@ def _classify(context: Context, folder: Path) -> dict[str, Any]:
 
 
 def _memories(context: Context, prepared: Prepared, served: Identifier, folder: Path) -> None:
-    """What retraining the head needs: embeddings to remember by and embeddings to compare on."""
+    """Write the embeddings for retraining the head: the replay memory and the gate set."""
     recipe, crops = context.recipe, prepared.crops
     train = np.flatnonzero(prepared.places == TRAIN)
     some = choose(np.zeros((len(train), 0)), crops.labels[train], recipe.export.replay)
@@ -149,5 +154,5 @@ def _detect(context: Context, folder: Path) -> dict[str, Any]:
 
 
 def bundle_config(folder: Path) -> dict[str, Any]:
-    """``config.json`` of a bundle."""
+    """Read ``config.json`` of a bundle."""
     return dict(json.loads((folder / "config.json").read_text()))

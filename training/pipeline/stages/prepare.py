@@ -23,14 +23,18 @@ from training.recipe.recipe import Recipe
 from training.reporting.crop_report import Findings, write_report
 from training.reporting.scene_report import write_scene_report
 
-#: In the run directory: the files that the pictures were prepared from.
+#: List of the files that the pictures were prepared from, in the run directory.
 LISTING = "prepared/listing.json"
-#: What a look by the network costs, in pictures read.
+#: Cost of running the network on a picture in the progress, in pictures read.
 LOOKS = 3
 
 
 def run(context: Context) -> dict[str, Any]:
-    """Leave ``prepared/`` and ``report/``. Raises `DataError`."""
+    """Write ``prepared/`` and ``report/``.
+
+    Raises:
+        DataError: the pictures cannot be read or are too few.
+    """
     if context.recipe.task == "detect":
         return _prepare_scenes(context)
     recipe, say = context.recipe, context.run.say
@@ -76,13 +80,17 @@ def run(context: Context) -> dict[str, Any]:
 
 
 def outdated(context: Context) -> str:
-    """What has changed in the folder of the pictures since then; empty: nothing, or no folder."""
+    """Return what has changed in the folder of the pictures since then; "" if nothing or without a folder."""
     before = context.run.read_json(LISTING)
     return difference(before, listing(context.recipe.data.source)) if before else ""
 
 
 def _prepare_scenes(context: Context) -> dict[str, Any]:
-    """Leave ``report/``. Raises `DataError` where there is too little to train on."""
+    """Write ``report/`` for a detector, whose photographs are read again when it is trained.
+
+    Raises:
+        DataError: there is too little to train on.
+    """
     data, run = context.recipe.data, context.run
     if not data.scenes:
         raise DataError("A detector needs data.scenes, the photographs with boxes. Received: data.scenes=''")
@@ -113,7 +121,7 @@ def _prepare_scenes(context: Context) -> dict[str, Any]:
 
 
 def _limited(source: PictureSource, recipe: Recipe) -> list[Sample]:
-    """At most ``data.limit`` samples of each class and split, chosen by the seed."""
+    """Return at most ``data.limit`` samples of each class and split, chosen by the seed."""
     if not recipe.data.limit:
         return source.samples
     taken: dict[tuple[str, str], int] = {}
@@ -128,7 +136,7 @@ def _limited(source: PictureSource, recipe: Recipe) -> list[Sample]:
 
 
 def _named(crops: Crops, labels: list[dict[str, str]]) -> Crops:
-    """With the labels' ids, and their species where the source does not say it."""
+    """Return the crops with the labels' ids, and with their species where the source does not say it."""
     numbers = {"cat": 0, "dog": 1}
     by_label = np.array([numbers.get(label["species"], -1) for label in labels], np.int64)
     species = np.where(crops.species < 0, by_label[crops.labels], crops.species)
@@ -138,12 +146,12 @@ def _named(crops: Crops, labels: list[dict[str, str]]) -> Crops:
 
 
 def _groups(crops: Crops, read: Read, recipe: Recipe) -> tuple[list[tuple[int, int]], np.ndarray]:
-    """Near-duplicate pairs for the report, and the groups that must not straddle a split."""
+    """Return near-duplicate pairs for the report, and the groups that must not straddle a split."""
     originals = np.flatnonzero(~read.copy)
     bits = recipe.split.near_duplicates
     found = near_duplicates(crops.images[originals], bits if bits >= 0 else 4)
     pairs = [(int(originals[i]), int(originals[j])) for i, j in found]
-    if bits < 0:  # reported, but not acted upon
+    if bits < 0:  # off: near-duplicates are only reported
         return pairs, np.arange(len(crops))
     return pairs, groups_of(len(crops), pairs, crops.hashes)
 

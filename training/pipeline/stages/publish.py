@@ -12,7 +12,7 @@ from training.pipeline.stage import Context
 
 
 def run(context: Context) -> dict[str, Any]:
-    """Upload ``bundle/``; nothing where ``publish.repo`` is empty.
+    """Upload ``bundle/``; do nothing if ``publish.repo`` is empty.
 
     Raises:
         StageError: the repo has this version already.

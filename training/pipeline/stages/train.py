@@ -1,4 +1,4 @@
-"""Train the network, or go on training it."""
+"""Train the network, or resume training it."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from training.reporting.epochs import plot_epochs
 
 
 def check(context: Context) -> None:
-    """Refuse what only the pictures show to be wrong, while an earlier training is still there.
+    """Refuse choices that the prepared pictures rule out, before an earlier training is removed.
 
     Raises:
-        RecipeError: epochs are to be compared by a figure that the held-back pictures do not give, or
-            ``tune.space`` makes no sense.
+        RecipeError: ``train.monitor`` is a figure that the held-back pictures do not give, or ``tune.space``
+            is invalid.
     """
     recipe = context.recipe
     if recipe.task == "detect":
@@ -55,7 +55,11 @@ def check(context: Context) -> None:
 
 
 def run(context: Context) -> dict[str, Any]:
-    """Leave the weights and ``training.json``. Raises `TrainingError`."""
+    """Write the weights and ``training.json``.
+
+    Raises:
+        TrainingError: the network cannot be trained with these choices.
+    """
     recipe, run = context.recipe, context.run
     if recipe.task == "detect":
         from training.fitting.detector import train_detector
@@ -80,7 +84,7 @@ def _plot(context: Context, epochs: list[dict[str, Any]]) -> None:
 
 
 def fit_classifier(context: Context) -> dict[str, Any]:
-    """Train on the prepared pictures; returns the training log."""
+    """Train on the prepared pictures; return the training log."""
     prepared = load_prepared(context.prepared)
     if context.prepared is context.run:
         _show_augmentation(context, prepared)
@@ -94,7 +98,7 @@ def fit_classifier(context: Context) -> dict[str, Any]:
 
 
 def _show_augmentation(context: Context, prepared: Prepared) -> None:
-    """Bring the report's picture of the augmentation up to date with the recipe."""
+    """Update the report's picture of the augmentation to the recipe."""
     augment = crop_augmentation(context.recipe.augment)
     if augment is not None:
         some = np.flatnonzero(prepared.places == TRAIN)[
@@ -106,7 +110,7 @@ def _show_augmentation(context: Context, prepared: Prepared) -> None:
 
 
 def unnamed(recipe: Recipe, labels: list[dict[str, str]]) -> Unnamed | None:
-    """Pet-less photographs, other animals and pets of no breed, if the recipe wants to show them."""
+    """Return pet-less photographs, other animals and pets of no breed; None if the recipe shows none."""
     if not recipe.train.outliers:
         return None
     size, source = recipe.model.input_size, recipe.data.source

@@ -1,4 +1,4 @@
-"""Pictures of how good a model is; every function writes one PNG."""
+"""Plots of a model's figures; every function writes one PNG."""
 
 from training.reporting.plots.calibration import coverage, reliability
 from training.reporting.plots.confusion import confused_labels, confusion

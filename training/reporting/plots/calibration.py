@@ -1,4 +1,4 @@
-"""Is the model as right as it says it is, and what does refusing to answer buy?"""
+"""Calibration plots: the reliability diagram, and accuracy against coverage."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from training.reporting.plots.style import ACCENT, BLUE, INK, SOFT, figure, shar
 
 
 def reliability(confidence: np.ndarray, right: np.ndarray, path: Path, bins: int = 15) -> None:
-    """Reliability diagram with a histogram of the confidences.
+    """Plot a reliability diagram with a histogram of the confidences.
 
     Args:
         confidence: ``(n,)`` in 0…1.
         right: ``(n,)`` bool.
         path: the PNG to write.
-        bins: of equal width.
+        bins: number of bins of equal width.
     """
     counts, mean, accuracy = reliability_bins(confidence, right, bins)
     gap = expected_calibration_error(confidence, right, bins)
@@ -42,18 +42,18 @@ def reliability(confidence: np.ndarray, right: np.ndarray, path: Path, bins: int
 def coverage(
     confidence: np.ndarray, right: np.ndarray, marks: Mapping[str, tuple[float, float]], path: Path
 ) -> None:
-    """Accuracy against the share of pictures that get an answer, the surest first.
+    """Plot accuracy against the share of pictures that get an answer, most confident first.
 
     Args:
         confidence: ``(n,)``.
         right: ``(n,)`` bool.
-        marks: name → (share answered, share right of those): the chosen thresholds.
+        marks: points of the chosen thresholds: name → (share answered, share of those that is right).
         path: the PNG to write.
     """
     order = np.argsort(-confidence, kind="stable")
     count = np.arange(1, len(order) + 1)
     accuracy = np.cumsum(right[order]) / count
-    start = min(len(order) // 20, 20)  # the first few answers are noise, but of few pictures few are left out
+    start = min(len(order) // 20, 20)  # skip the noisy first answers: a twentieth, at most 20
     with figure(path, 6.4, 4.6) as drawn:
         axes = drawn.subplots()
         axes.plot(
@@ -63,7 +63,7 @@ def coverage(
             axes.plot(
                 [share], [good], "o", color=colour, markersize=9, label=f"{name}: {good:.1%} of {share:.1%}"
             )
-        # From 90% at most, so that an axis of nothing but right answers is none of fractions of a percent.
+        # The axis starts at 90% or below, or nearly perfect accuracy would be stretched over the whole plot.
         lowest = min([0.92, float(accuracy[start:].min()), *(good for _, good in marks.values())])
         axes.set(
             xlabel="pictures that get an answer, the surest first", ylabel="right among them",

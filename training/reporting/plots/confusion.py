@@ -1,4 +1,4 @@
-"""Confusion matrices: all labels, ordered by group, and a closer look at those most often confused."""
+"""Confusion matrices: all labels ordered by group, and the labels most often confused."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import numpy as np
 
 from training.reporting.plots.style import INK, PAPER, SOFT, figure, heat
 
-#: Labels up to which the counts are written into the cells.
+#: Up to this many labels, the counts are written into the cells.
 WRITTEN = 24
 
 
 def confusion(matrix: np.ndarray, names: Sequence[str], groups: Sequence[str], path: Path) -> None:
-    """The whole matrix, each row as shares of its pictures.
+    """Plot the whole matrix, each row as shares of its pictures.
 
     Args:
         matrix: counts ``(c, c)``, row the truth, column the prediction.
-        names: of the labels.
-        groups: of the labels; they are ordered and framed by it. An empty one has no frame.
+        names: names of the labels.
+        groups: groups of the labels, which are ordered and framed by it; "" for no group and no frame.
         path: the PNG to write.
     """
     order = sorted(range(len(names)), key=lambda i: (groups[i], names[i]))
@@ -49,13 +49,13 @@ def confusion(matrix: np.ndarray, names: Sequence[str], groups: Sequence[str], p
 
 
 def confused_labels(matrix: np.ndarray, names: Sequence[str], path: Path, most: int = 18) -> None:
-    """The labels of the most often confused pairs, with counts.
+    """Plot the labels of the most often confused pairs, with counts.
 
     Args:
         matrix: counts ``(c, c)``, row the truth, column the prediction.
-        names: of the labels.
+        names: names of the labels.
         path: the PNG to write.
-        most: labels shown at most.
+        most: largest number of labels shown.
     """
     both = np.triu(matrix + matrix.T, 1)
     chosen: list[int] = []
@@ -64,7 +64,7 @@ def confused_labels(matrix: np.ndarray, names: Sequence[str], path: Path, most: 
         new = [i for i in pair if i not in chosen]
         if not both[pair[0], pair[1]] or len(chosen) + len(new) > most:
             break
-        # Pairs stand side by side where they can.
+        # Keep the labels of a pair next to each other where possible.
         known = [i for i in pair if i in chosen]
         place = chosen.index(known[0]) + 1 if known else len(chosen)
         chosen[place:place] = new
@@ -94,7 +94,7 @@ def _small(matrix: np.ndarray, names: Sequence[str], title: str, path: Path) -> 
 
 
 def _frames(axes: object, groups: Sequence[str]) -> bool:
-    """Frame the labels of a group that stand side by side; whether there was any such group."""
+    """Frame each run of adjacent labels of one group; return whether there was any."""
     from matplotlib.patches import Rectangle
 
     start, any_framed = 0, False

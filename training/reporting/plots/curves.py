@@ -1,4 +1,4 @@
-"""Lines: ROC, robustness, and what freezing layers does."""
+"""Line plots: ROC, robustness, and accuracy against frozen layers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from training.reporting.plots.style import ACCENT, BLUE, INK, PAPER, SOFT, figure, shares
 from training.reporting.wording import Wording
 
-#: Titles of the small multiples, by the key of `training.evaluation.robustness`.
+#: Panel titles by fault name in `training.evaluation.robustness`.
 FAULTS = {
     "blur": "Blur", "noise": "Noise", "jpeg": "JPEG", "darkness": "Darkness", "rotation": "Rotation",
     "small_box": "Small {subject}s", "box_jitter": "Inexact boxes", "gray": "Gray",
@@ -22,16 +22,16 @@ FAULTS = {
 def roc(
     false: np.ndarray, true: np.ndarray, auc: float, hardest: Mapping[str, float], label: str, path: Path
 ) -> None:
-    """Mean one-vs-rest ROC curve on a logarithmic axis, and the labels with the least area.
+    """Plot the mean one-vs-rest ROC curve on a logarithmic axis, and the labels with the smallest area.
 
-    Where no label is mistaken for another at any threshold, there is no curve to look at and no plot.
+    No plot is written if every label in ``hardest`` is perfectly separable.
 
     Args:
         false: false positive rates ``(n,)``, above 0.
         true: mean true positive rates there ``(n,)``.
         auc: mean area under the curves.
-        hardest: label → its area, the smallest first; those of area 1 are left out.
-        label: what one is called.
+        hardest: label → its area, smallest first; areas of 1 are left out.
+        label: wording for a label.
         path: the PNG to write.
     """
     hardest = {name: area for name, area in hardest.items() if area < 1}
@@ -57,11 +57,11 @@ def roc(
 
 
 def robustness(result: Mapping[str, Any], words: Wording, path: Path) -> None:
-    """Small multiples: accuracy and wrong answers among the names said, against each fault's strength.
+    """Plot, for each fault, top-1 and the share of wrong names against its strength.
 
     Args:
         result: from `training.evaluation.robustness.robustness`.
-        words: of the model.
+        words: wording for the model's labels.
         path: the PNG to write.
     """
     curves = result["curves"]
@@ -104,11 +104,11 @@ def robustness(result: Mapping[str, Any], words: Wording, path: Path) -> None:
 
 
 def sweep(entries: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Accuracy and loss against the number of frozen layers.
+    """Plot accuracy and loss against the number of frozen layers.
 
     Args:
-        entries: fewest frozen layers first: ``freeze_till`` (name, count or ""), ``frozen``, ``layers``,
-            ``top1``, ``val_loss``, ``loss``.
+        entries: fewest frozen layers first, each with ``freeze_till`` (name, count or ""), ``frozen``,
+            ``layers``, ``top1``, ``val_loss`` and ``loss``.
         path: the PNG to write.
     """
     at = range(len(entries))

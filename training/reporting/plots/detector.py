@@ -1,4 +1,4 @@
-"""How well pets are found in whole photographs, and what the score threshold does."""
+"""Detector plots: precision against recall, and the effect of the score threshold."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from training.reporting.plots.style import ACCENT, BLUE, INK, PAPER, SOFT, figur
 
 
 def detector(curves: Mapping[str, Any], path: Path) -> None:
-    """Precision against recall, and recall and false alarms against the threshold; the chosen one marked.
+    """Plot precision against recall, and recall and false alarms against the threshold.
+
+    The chosen threshold is marked.
 
     Args:
-        curves: from `training.evaluation.detection_curves.detection_curves`; what is None or empty there
-            is left out.
+        curves: from `training.evaluation.detection_curves.detection_curves`; parts that are None or empty are
+            left out.
         path: the PNG to write.
     """
     drawn_left, drawn_right = bool(curves["precision_recall"]), ("recall", "false_alarms")
@@ -40,7 +42,7 @@ def detector(curves: Mapping[str, Any], path: Path) -> None:
 def _precision_recall(axes: Any, curves: Mapping[str, Any]) -> None:
     for (overlap, curve), colour in zip(curves["precision_recall"].items(), (ACCENT, BLUE), strict=False):
         recall, precision = curve["recall"], curve["precision"]
-        # From the axis to the last box that was found, and down: beyond it no recall can be had.
+        # Start at recall 0 and drop to 0 after the last box found: no higher recall is possible.
         recall, precision = [0.0, *recall, *recall[-1:]], [*precision[:1], *precision, 0.0]
         label = f"IoU {overlap.removeprefix('0')}: AP {curve['ap']:.3f}"
         axes.step(recall, precision, where="pre", color=colour, linewidth=2, label=label)

@@ -1,4 +1,4 @@
-"""Bars: the labels and the groups, worst first."""
+"""Accuracy per label and per group, hardest first."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from training.reporting.plots.style import ACCENT, BLUE, SOFT, figure, shares
 
 
 def per_breed(accuracy: Mapping[str, float], path: Path, shown: int = 20) -> None:
-    """The hardest labels, worst first.
+    """Plot the accuracy of the hardest labels as bars, worst first.
 
     Args:
         accuracy: display name → share right.
         path: the PNG to write.
-        shown: how many.
+        shown: largest number of labels.
     """
     worst = sorted(accuracy.items(), key=lambda item: item[1])[:shown][::-1]
     with figure(path, 6.4, 1.2 + 0.24 * len(worst)) as drawn:
@@ -29,7 +29,7 @@ def per_breed(accuracy: Mapping[str, float], path: Path, shown: int = 20) -> Non
 
 
 def per_group(rows: Sequence[Mapping[str, Any]], names: Mapping[str, str], path: Path) -> None:
-    """Each group: its breeds named right, and at least the group right.
+    """Plot, for each group, the shares of pictures with the right breed and with at least the right group.
 
     Args:
         rows: from `training.evaluation.crop_scores.group_scores`.

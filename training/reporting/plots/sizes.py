@@ -1,4 +1,4 @@
-"""Size, speed and accuracy of the exported forms."""
+"""Bar charts of size, speed and accuracy of the exported forms."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from training.reporting.plots.style import ACCENT, BLUE, GREEN, figure
 
-#: What the judging figures are called.
+#: Display names of the figures that forms are compared by.
 NAMES = {"top1": "top-1", "map": "AP .5:.95"}
 #: (key, title, format, factor) of each panel.
 PANELS = (
@@ -19,10 +19,10 @@ PANELS = (
 
 
 def forms(tables: Mapping[str, Mapping[str, Any]], path: Path) -> None:
-    """Bars side by side, one row of panels for each network.
+    """Plot size, speed and accuracy of the forms as bars, one row of panels per network.
 
     Args:
-        tables: network → ``figure`` (the judging key) and ``forms`` (form → row of
+        tables: network → ``figure`` (key of the compared figure) and ``forms`` (form → row of
             `training.evaluation.forms`).
         path: the PNG to write; nothing is written without tables.
     """
@@ -42,7 +42,7 @@ def forms(tables: Mapping[str, Mapping[str, Any]], path: Path) -> None:
                 bars = axes.bar(names, values, color=[colours[i % 3] for i in range(len(names))], width=0.6)
                 axes.bar_label(bars, labels=[text.format(value) for value in values], padding=2, fontsize=9)
                 low = 0.0
-                if key == table["figure"]:  # differences of thousandths: look close
+                if key == table["figure"]:  # differences are a few thousandths, so cut the axis
                     low = max(0.0, min(values) - 0.02)
                     title += " (axis cut)"
                 axes.set(title=f"{network}: {title}", ylim=(low, low + 1.18 * (max(values) - low)))

@@ -1,4 +1,4 @@
-"""The look of every plot: one palette, no frames, system fonts, no global state."""
+"""The style of every plot: one palette, no frames, system fonts, no global state."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
-#: Text and axes, the main line, a second one, a third one, lines of reference.
+#: Colours: text and axes, the main line, a second one, a third one, reference lines.
 INK, ACCENT, BLUE, GREEN, SOFT = "#3b2f2a", "#b5533c", "#2f6f8f", "#5f7f3a", "#d9c7b0"
 PAPER = "#ffffff"
-#: Points a inch of every PNG.
+#: Resolution of every PNG in dots per inch.
 DPI = 120
 
 
 @contextmanager
 def figure(path: Path, width: float, height: float) -> Iterator[Figure]:
-    """A figure of ``width`` x ``height`` inches that is saved at ``path`` when the block ends well."""
+    """Yield a figure of ``width`` x ``height`` inches and save it at ``path`` unless the block raises."""
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -36,12 +36,12 @@ def figure(path: Path, width: float, height: float) -> Iterator[Figure]:
         drawn = Figure(figsize=(width, height), layout="constrained", facecolor=PAPER)
         FigureCanvasAgg(drawn)
         yield drawn
-        # No date and no version: the same figures make the same file.
+        # Without date and version in the metadata, the same figures make the same file.
         drawn.savefig(path, dpi=DPI, metadata={"Software": None})
 
 
 def shares(axes: Axes, which: str = "y") -> None:
-    """Label an axis of shares 0…1 in percent."""
+    """Format an axis of shares 0…1 as percent."""
     from matplotlib.ticker import PercentFormatter
 
     axis = axes.yaxis if which == "y" else axes.xaxis
@@ -49,7 +49,7 @@ def shares(axes: Axes, which: str = "y") -> None:
 
 
 def heat() -> Colormap:
-    """Paper to clay to dark: for matrices."""
+    """Return the colour map for matrices: white to clay to dark brown."""
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list("clay", [PAPER, "#f0d5bd", "#d98a5c", ACCENT, "#5a1f12"])

@@ -1,4 +1,4 @@
-"""What a member sees of their own: what became of flags, in sentences, and kept photos."""
+"""A member's own data on the account page: their flags, what became of them, and kept photos."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from smartbreed.services import Services
 
 _UNNAMED = {"cat": mark("a cat"), "dog": mark("a dog"), "": mark("a pet")}
-#: Flags on the page; the download has all.
+#: Maximum number of flags on the page; the download contains all.
 SHOWN = 60
-#: Longest side of a picture, pixels.
+#: Longest side of a picture, in pixels.
 _SIDE = 240
 
 
@@ -35,10 +35,10 @@ class Row:
     """One flag on the page.
 
     Attributes:
-        model: what the model had said.
-        said: what the member said.
-        became: what became of it.
-        photo: whether there still is one.
+        model: the model's answer at the time.
+        said: the member's answer.
+        became: what became of the flag, in a sentence.
+        photo: whether the photo still exists.
     """
 
     id: str
@@ -50,10 +50,10 @@ class Row:
 
 
 def rows(services: Services, member_id: str) -> list[Row]:
-    """The member's flags, the newest first.
+    """Return the member's flags, newest first.
 
     Raises:
-        StorageError: the database refused.
+        StorageError: the database cannot be read.
     """
     found = own_flags(services.flags.sessions, member_id, SHOWN)
     known = Known()
@@ -74,14 +74,14 @@ def _row(own: OwnFlag, known: Known, names: dict[str, str]) -> Row:
 
 
 def browser_words(name: str) -> str:
-    """A name of `browser_name` in the language of the page: "Firefox on Linux"."""
+    """Translate a name from `browser_name`, such as "Firefox on Linux", into the page's language."""
     browser, on, system = name.partition(" on ")
     browser = gettext("A browser") if browser == "A browser" else browser
     return gettext("%(browser)s on %(system)s", browser=browser, system=system) if on else browser
 
 
 def became(own: OwnFlag, known: Known) -> str:
-    """A sentence: "Version 1.3.0 learned from it."."""
+    """Say what became of a flag, such as "Version 1.3.0 learned from it."."""
     flag, decision = own.flag, own.decision
     if flag.state == "withdrawn":
         return gettext("You took it back.")
@@ -103,7 +103,7 @@ class Kept:
     """One kept photo on the page.
 
     Attributes:
-        answer: what the model said of its pets.
+        answer: the model's answer about its pets, in one line.
     """
 
     id: str
@@ -113,10 +113,10 @@ class Kept:
 
 
 def kept(services: Services, member_id: str) -> list[Kept]:
-    """The photos that are kept for a member, the newest first.
+    """Return the photos that are kept for a member, newest first.
 
     Raises:
-        StorageError: the database refused.
+        StorageError: the database cannot be read.
     """
     return [
         Kept(row.id, row.kept_at, row.name, _said_of(json.loads(row.answer)))
@@ -125,7 +125,7 @@ def kept(services: Services, member_id: str) -> list[Kept]:
 
 
 def _said_of(answer: dict[str, Any]) -> str:
-    """An answer in a line: "Pug, 97 %; a dog"."""
+    """Describe an answer in one line, such as "Pug, 97 %; a dog"."""
     found = []
     for pet in answer["pets"]:
         guess = pet["group"] if pet["verdict"] == "group" else pet["breeds"][0]
@@ -136,11 +136,11 @@ def _said_of(answer: dict[str, Any]) -> str:
 
 
 def kept_picture(services: Services, member_id: str, photo_id: str) -> bytes:
-    """A small JPEG of a kept photo.
+    """Return a small JPEG of a kept photo.
 
     Raises:
         AccountError: ``no_such_photo``.
-        StorageError, PhotoError: it cannot be read.
+        StorageError, PhotoError: the photo cannot be read.
     """
     data = services.kept_photos.get(member_id, photo_id)
     photo = read_photo(data, max_bytes=2**31, max_pixels=2**31, admission=services.admission)
@@ -148,11 +148,11 @@ def kept_picture(services: Services, member_id: str, photo_id: str) -> bytes:
 
 
 def picture(services: Services, member_id: str, flag_id: str) -> bytes:
-    """A small JPEG of the pet that a flag is about.
+    """Return a small JPEG of the pet that a flag is about.
 
     Raises:
         AccountError: ``no_such_photo``.
-        StorageError, PhotoError: it cannot be read.
+        StorageError, PhotoError: the photo cannot be read.
     """
     flag = own_flag(services.flags, member_id, flag_id)
     photo = stored_photo(services.flags.blobs, flag.sample_id, services.admission)

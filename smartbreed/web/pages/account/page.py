@@ -1,4 +1,4 @@
-"""The pages of accounts: forms that work without a script. One FastAPI app under ``/account``."""
+"""The account pages: a FastAPI app under ``/account`` whose forms work without JavaScript."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from smartbreed.web.pages.account import dashboard
 from smartbreed.web.pages.account.visit import HOME, Visit, dependencies, form_app, safe_next
 
 PROVIDER_COOKIE = "smartbreed_provider"
-#: How long a person may stay at a provider, in seconds.
+#: Maximum time that a person may take to sign in at a provider, in seconds.
 AWAY_S = 15 * 60
 _CHUNK = 1 << 16
 
 
 def account_app(services: Services) -> FastAPI:
-    """The routes of ``/account``; what they raise becomes a page with its sentence."""
+    """Return the app for ``/account``; an error becomes a page with its message."""
 
     def refused(request: Request, visit: Visit, said: SmartBreedError) -> Response:
         return visit.sign_in_first(said) or visit.page("message", said.status, problem=said.message)
@@ -47,7 +47,7 @@ def account_app(services: Services) -> FastAPI:
 
 
 def _tried(visit: Visit, view: str, work: Callable[[], Response], **values: Any) -> Response:
-    """What a form leads to; a refusal shows the form again with its sentence, and nothing typed is lost."""
+    """Handle a form; after an error, show it again with the message, so that nothing typed is lost."""
     try:
         return work()
     except SmartBreedError as error:
@@ -55,7 +55,7 @@ def _tried(visit: Visit, view: str, work: Callable[[], Response], **values: Any)
 
 
 def _add_visitors(app: FastAPI, services: Services) -> None:
-    """Signing up and in, and choosing a new password."""
+    """Add the routes for everyone: sign-up, sign-in, password reset, and receipts of deletions."""
     asked, formed = dependencies(services)
     members = services.members
 
@@ -166,7 +166,7 @@ def _add_visitors(app: FastAPI, services: Services) -> None:
 
 
 def _add_members(app: FastAPI, services: Services) -> None:
-    """What only a member may do, with what is their own."""
+    """Add the routes with which members manage their own data, sessions and account."""
     asked, formed = dependencies(services)
     members = services.members
 
@@ -248,14 +248,14 @@ def _add_members(app: FastAPI, services: Services) -> None:
 
         def work() -> Response:
             members.confirm(who, form.get("password", ""), visit.caller)
-            by = who.id if who.role == "admin" else ""  # the last admin stays
+            by = who.id if who.role == "admin" else ""  # the last admin cannot be deleted
             return visit.enter("", f"/account/receipt/{services.delete_member(who.id, by)}")
 
         return _tried(visit, "delete", work)
 
 
 def _add_providers(app: FastAPI, services: Services) -> None:
-    """Signing in elsewhere."""
+    """Add the routes for signing in with a provider."""
     asked, _ = dependencies(services)
     known = {one.key: one for one in providers.configured(services.settings)}
     clients: dict[str, providers.SignIn] = {}
@@ -271,7 +271,7 @@ def _add_providers(app: FastAPI, services: Services) -> None:
         return SignedValues(load_secret(services.settings), "provider", AWAY_S)
 
     def opened(request: Request) -> tuple[Request, dict[str, Any]]:
-        """The request with the session that Authlib keeps; gradio's own, on a Space, stays untouched."""
+        """Return the request with Authlib's session, and that session; gradio's own, on a Space, is kept."""
         try:
             session = away().read(read_cookie(request.headers, PROVIDER_COOKIE))
         except BadData:
@@ -310,7 +310,7 @@ def _add_providers(app: FastAPI, services: Services) -> None:
 
     @app.get("/account/hugging-face")
     def from_space(visit: Visit = asked) -> Response:
-        """Where gradio's own sign-in, on a Space, sends people back to."""
+        """Finish gradio's own sign-in on a Space, which redirects here."""
         found = (
             visit.request.scope.get("session", {}).pop("oauth_info", None) if providers.on_space() else None
         )

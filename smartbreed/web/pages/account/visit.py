@@ -1,4 +1,4 @@
-"""One request to a page of forms: who sends it, from which browser, and the form that came with it."""
+"""A request to a page with forms: its sender, their browser, and the submitted form."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from smartbreed.web.api.problems import answered
 from smartbreed.web.components import nav, templates
 from smartbreed.web.components.plain import file_address, page_style
 
-#: Names the browser that a form was made for.
+#: Cookie that identifies the browser that a form was made for.
 FORM_COOKIE = "smartbreed_form"
 FORM_LASTS_S = 86_400
 _BROWSER = re.compile(r"[A-Za-z0-9_-]{43}")
-#: Longest body of a form, in bytes, and most fields in it.
+#: Maximum size of a form in bytes, and maximum number of its fields.
 _LONGEST, _MOST_FIELDS = 20_000, 20
 HOME = "/account"
-#: Views that are a page with an empty form.
+#: Views that show an empty form when they are opened.
 _FORMS = ("sign-in", "sign-up", "forgot", "delete")
 #: Title and description by view of ``templates/account.html``.
 _SAID = {
@@ -65,7 +65,7 @@ _SAID = {
 
 
 def safe_next(text: str) -> str:
-    """A page of ours to go on with; the account's own for anything else, other websites above all."""
+    """Return the address if it is a page of this app and not another website, else the account page."""
     try:
         parts = urlsplit(text)
     except ValueError:
@@ -78,11 +78,11 @@ def safe_next(text: str) -> str:
 
 @dataclass(frozen=True)
 class Visit:
-    """What every handler starts from.
+    """A request with its sender, as every handler receives it.
 
     Attributes:
-        who: the member; None: a visitor.
-        browser: random name of the browser, in a cookie.
+        who: the signed-in member; None for a visitor.
+        browser: random id of the browser, kept in a cookie.
     """
 
     services: Services
@@ -100,7 +100,7 @@ class Visit:
 
     @property
     def device(self) -> str:
-        """Name of a browser that signed in before, see `smartbreed.throttle.login_throttle`."""
+        """Id of a browser that signed in before, else empty; see `smartbreed.throttle.login_throttle`."""
         return self.services.maintainers.device_of(self.request)
 
     @property
@@ -118,7 +118,7 @@ class Visit:
 
     @property
     def token(self) -> str:
-        """What the forms of this visit carry."""
+        """The CSRF token that the forms of this visit carry."""
         return self.services.members.form_token(self.browser, self.who.session if self.who else "")
 
     @property
@@ -126,23 +126,23 @@ class Visit:
         return safe_next(self.request.query_params.get("next", ""))
 
     def member(self) -> SignedIn:
-        """Who is signed in.
+        """Return the signed-in member.
 
         Raises:
-            AccountError: ``sign_in``: a visitor.
+            AccountError: ``sign_in`` if the sender is not signed in.
         """
         if self.who is None:
             raise AccountError("sign_in", "Please sign in first.", status=401)
         return self.who
 
     async def form(self, longest: int = _LONGEST) -> dict[str, str]:
-        """The fields of the form, once it is known to be one of ours.
+        """Return the fields of the submitted form after checking its token.
 
         Args:
-            longest: bytes of the whole form.
+            longest: maximum size of the form in bytes.
 
         Raises:
-            AccountError: ``too_long`` (413), ``bad_form``, or ``old_form``: its token is not that of this
+            AccountError: ``too_long`` (413), ``bad_form``, or ``old_form`` if the token is not that of this
                 browser and sign-in.
         """
         kind = self.request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -174,7 +174,7 @@ class Visit:
                 "old_form", "This form is out of date; nothing was done. Try again.", status=403
             )
 
-    # -- answers
+    # -- responses
 
     @property
     def _site(self) -> str:
@@ -182,12 +182,12 @@ class Visit:
 
     @property
     def _base(self) -> str:
-        """Where visitors reach the site, without a slash at the end."""
+        """The site's public URL, without a trailing slash."""
         public = public_origin(self.services.settings.public_url)
         return below_root(public or str(self.request.base_url).rstrip("/"))
 
     def page(self, view: str, status: int = 200, **values: Any) -> Response:
-        """One view of ``templates/account.html``; its address is named without what a link brought along."""
+        """Return a view of ``templates/account.html``; its canonical URL omits the query of a link."""
         title, about = map(gettext, _SAID[view])
         path = self.request.scope["path"].removeprefix(self.request.scope.get("root_path", "")).strip("/")
         maintainers, off = self.services.maintainers.reachable, self.services.switches.off
@@ -219,7 +219,11 @@ class Visit:
         return self.kept(HTMLResponse(html, status))
 
     def _again(self, view: str, path: str, status: int) -> str:
-        """Address of this page, for its other languages; an answer to a form, or to a provider, has none."""
+        """Return the path that the language links lead to.
+
+        The answer to a form and an error cannot be opened again: their links lead to the empty form if there
+        is one, else to the account page.
+        """
         if self.request.method == "GET" and status < 400:
             query = [(key, value) for key, value in self.request.query_params.multi_items() if key != "lang"]
             return f"{path}?{urlencode(query)}" if query else path
@@ -229,12 +233,14 @@ class Visit:
         self, template: str, status: int = 200, *, key: str, title: str, about: str, path: str,
         style: str = "", **values: Any,
     ) -> Response:  # fmt: skip
-        """A page of ``templates/plain.html``.
+        """Return a page whose template extends ``templates/plain.html``.
 
         Args:
-            template: that extends it.
-            key: of the page, for the links to it; of its stylesheet, too, without ``style``.
-            path: address below the root, without a slash at its beginning.
+            template: file name of the template.
+            key: key of the page in the header and footer, and of its stylesheet unless ``style`` is given.
+            title, about: title and description.
+            path: path below the root, without a leading slash.
+            style: key of the stylesheet.
         """
         services, account = self.services, self.who.shown if self.who else ""
         off, maintainers = services.switches.off, services.maintainers.reachable
@@ -249,10 +255,10 @@ class Visit:
         return self.kept(HTMLResponse(html, status))
 
     def message(self, title: str, said: str, status: int, *, key: str = "", path: str = "") -> Response:
-        """A page that says one thing.
+        """Return a page with only a message.
 
         Args:
-            key, path: as of `plain`.
+            key, path: see `plain`.
         """
         return self.plain(
             "message.html",
@@ -266,17 +272,17 @@ class Visit:
         )
 
     def sign_in_first(self, said: SmartBreedError) -> Response | None:
-        """On to the page to sign in, and back from there, where that is all that a page lacks."""
+        """Redirect to the sign-in page and back again if the error only asks for it; else return None."""
         if said.code != "sign_in" or self.request.method != "GET":
             return None
         return self.go(f"/account/sign-in?next={self.request.url.path}")
 
     def go(self, where: str) -> Response:
-        """On to another page."""
+        """Redirect to another page."""
         return self.kept(RedirectResponse(where, 303))
 
     def enter(self, cookie: str, where: str) -> Response:
-        """On to another page, signed in; an empty cookie signs out."""
+        """Sign in and redirect to another page; an empty cookie signs out."""
         answer = self.go(where)
         age = LASTS_S if cookie else 0
         answer.headers.append(
@@ -288,7 +294,7 @@ class Visit:
         return answer
 
     def kept(self, answer: Response) -> Response:
-        """The answer with the cookie that names the browser, and kept by no cache."""
+        """Return the response with the browser's cookie and without caching."""
         answer.headers["Cache-Control"] = "no-store"
         if read_cookie(self.request.headers, FORM_COOKIE) != self.browser:
             answer.headers.append(
@@ -299,10 +305,10 @@ class Visit:
 
 
 def visit_of(services: Services, request: Request) -> Visit:
-    """The visit that a request is.
+    """Return the visit that belongs to a request.
 
     Raises:
-        StorageError: the database refused.
+        StorageError: the database cannot be read.
     """
     browser = read_cookie(request.headers, FORM_COOKIE)
     if not _BROWSER.fullmatch(browser):
@@ -311,10 +317,11 @@ def visit_of(services: Services, request: Request) -> Visit:
 
 
 def form_app(services: Services, refused: Callable[[Request, Visit, SmartBreedError], Response]) -> FastAPI:
-    """An app for pages of forms, in which everything that is raised becomes an answer with its sentence.
+    """Return an app for pages with forms, in which every exception becomes a response with a message.
 
     Args:
-        refused: makes that answer, of the error and of the visit as far as the database tells who it is.
+        refused: makes that response from the request, the visit and the error. If the database cannot be
+            read, the visit has no member.
     """
 
     async def failed(request: Request, error: Exception) -> Response:
@@ -338,10 +345,10 @@ def form_app(services: Services, refused: Callable[[Request, Visit, SmartBreedEr
 
 
 def dependencies(services: Services, longest: int = _LONGEST) -> tuple[Any, Any]:
-    """What handlers ask for: the visit, and the fields of the form that came with it.
+    """Return two FastAPI dependencies: the visit, and the fields of the submitted form.
 
     Args:
-        longest: bytes of a whole form.
+        longest: maximum size of a form in bytes.
     """
 
     def visit(request: Request) -> Visit:

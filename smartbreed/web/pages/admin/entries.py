@@ -1,4 +1,4 @@
-"""Entries of the audit log in the language of the page; they are kept in English, as they were noted."""
+"""Translates the entries of the audit log, which are stored in English, into the page's language."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DECISIONS = {
     "undo": mark("taken back: %(flags)s"),
 }
 _VALUES = {"on": mark("on"), "off": mark("off"), "as the settings say": mark("as the settings say")}
-#: What is noted in the same words each time.
+#: Entries whose text is always the same.
 _FIXED = {
     "stopped": mark("stopped"),
     "closed": mark("closed"),
@@ -49,7 +49,7 @@ def _switch(found: re.Match[str]) -> str:
     return f"{found['name']}: {gettext(_VALUES.get(found['value'], found['value']))}"
 
 
-#: What is noted with values in it, by its action.
+#: Entries with values in them: action, pattern, and the function that translates a match.
 _WITH_VALUES: tuple[tuple[str, str, Callable[[re.Match[str]], str]], ...] = (
     ("review", rf"(?P<decision>{'|'.join(_DECISIONS)}): (?P<number>\d+) flags?(?P<breeds>.*)", _review),
     (
@@ -71,7 +71,7 @@ _WITH_VALUES: tuple[tuple[str, str, Callable[[re.Match[str]], str]], ...] = (
 
 
 def in_words(entry: AuditEntry) -> str:
-    """What an entry says; as it is kept where it is none of ours, such as one of an older version."""
+    """Return an entry in the page's language; an unknown one, as from an older version, stays as it is."""
     if language() == ENGLISH:
         return entry.words
     if entry.words in _FIXED:

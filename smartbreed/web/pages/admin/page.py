@@ -1,4 +1,4 @@
-"""``/admin``: members, messages, switches and the audit log, for members with the role of an admin alone."""
+"""``/admin``: members, messages, switches and the audit log, for admins only."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from smartbreed.web.pages.account.visit import Visit, dependencies, form_app
 from smartbreed.web.pages.admin.entries import in_words
 from smartbreed.web.pages.contact.page import TOPICS
 
-#: Members, entries and messages on one page.
+#: Maximum number of members, audit entries or messages on one page.
 _SHOWN = 50
 _VIEWS = (
     ("", mark("Overview")), ("members", mark("Members")), ("messages", mark("Messages")),
@@ -40,7 +40,7 @@ _SAID = {
     "switches": (mark("Switches and caps"), mark("Features that are on or off, and how much is allowed.")),
     "audit": (mark("Audit log"), mark("Who did what here, and when.")),
 }
-#: What the log calls those who are no member.
+#: Names in the audit log of actors without an account.
 _WHO = {
     "member": mark("an account that was deleted"), "password": mark("a maintainer with the password"),
     "machine": mark("the person at this machine"), "command line": mark("the command line"),
@@ -51,7 +51,7 @@ _STATES = {"new": mark("new"), "read": mark("read"), "answered": mark("answered"
 
 
 def admin_app(services: Services) -> FastAPI:
-    """The routes of ``/admin``; who is no admin gets a page that says so."""
+    """Return the app for ``/admin``; anyone who is not an admin gets a page that says so."""
 
     def refused(request: Request, visit: Visit, said: SmartBreedError) -> Response:
         return visit.sign_in_first(said) or visit.message(
@@ -67,10 +67,10 @@ def admin_app(services: Services) -> FastAPI:
 
 
 def _admin(visit: Visit) -> SignedIn:
-    """The admin who asks.
+    """Return the admin who sent the request.
 
     Raises:
-        AccountError: ``sign_in``, or ``not_admin`` (403).
+        AccountError: ``sign_in`` for a visitor, ``not_admin`` (403) for any other member.
     """
     who = visit.member()
     if who.role != "admin":
@@ -87,7 +87,7 @@ def _page(visit: Visit, view: str, status: int = 200, **values: Any) -> Response
     )  # fmt: skip
 
 
-#: What a page says after a form; only the key comes with the address.
+#: Messages after a form was handled; the URL contains only the key.
 _DONE = {
     "role": mark("The role is changed."),
     "closed": mark("The account is closed, and signed out everywhere."),
@@ -97,7 +97,7 @@ _DONE = {
 
 
 def _did(visit: Visit, work: Callable[[], object]) -> None:
-    """Do it as the admin who asks, whom the audit log names."""
+    """Run an action as the requesting admin, who is named in the audit log."""
     with acting(Actor("member", _admin(visit).id)):
         work()
 
@@ -150,7 +150,7 @@ def _add_members(app: FastAPI, services: Services) -> None:
             return show(visit, error.status, error.message)
         done = {"close": "closed"}.get(do, do)
         if member == who.id and do == "role" and form.get("role") != "admin":
-            return visit.go(f"{nav.root()}account")  # they are no admin any more
+            return visit.go(f"{nav.root()}account")  # no longer an admin
         return visit.go(f"{nav.root()}admin/members?done={done}")
 
     @app.get("/admin/members/{member}/delete")
@@ -264,7 +264,7 @@ def _add_audit(app: FastAPI, services: Services) -> None:
 
 
 def _entries(services: Services, **wanted: Any) -> list[tuple[AuditEntry, str, str, str]]:
-    """Entries, each with who did it and to whom it was done, as people know them, and its words."""
+    """Return audit entries, each with the names of the actor and of the account concerned, and its text."""
     found = audit.entries(services.flags.sessions, **wanted)
     names = _names(services, {id_ for one in found for id_ in (one.member_id, one.about_id) if id_})
     return [
@@ -279,7 +279,7 @@ def _entries(services: Services, **wanted: Any) -> list[tuple[AuditEntry, str, s
 
 
 def _names(services: Services, ids: set[str]) -> dict[str, str]:
-    """What the pages call these accounts."""
+    """Return the display names of accounts by id."""
     return {id_: _shown(one) for id_, one in services.roster.some(ids).items()}
 
 
@@ -293,7 +293,7 @@ def _fits(member: Member, log_name: str, text: str, role: str) -> bool:
 
 
 def _id(text: str) -> str:
-    """An id of an account; an address does not do here.
+    """Check that a text is the id of an account; a mail address is not accepted.
 
     Raises:
         AccountError: ``no_such_member``.

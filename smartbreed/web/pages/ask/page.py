@@ -1,7 +1,7 @@
-"""Questions about breeds in a chat, answered from the breed texts with citations; a photo is identified.
+"""The chat about breeds: answers come from the breed texts, with citations; a photo is identified.
 
-Not `gr.ChatInterface`: its history comes back from the browser with every event, so that each of its twenty
-handlers would have to distrust it. Here the conversation lies in the session on the server.
+It does not use `gr.ChatInterface`, whose history comes back from the browser with every event, so that each
+of its twenty handlers would have to distrust it. Here the conversation is kept in the session on the server.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ EXAMPLES = (
     "How much exercise does a Whippet need?",
     "Which dogs shed little?",
 )
-#: Messages that are kept of a conversation.
+#: Maximum number of messages kept in a conversation.
 _KEPT = 60
 
 Messages = list[dict[str, Any]]
 
 
 class AskPage:
-    """Must be made inside ``with blocks.route(…)``.
+    """The ask page; create it inside ``with blocks.route(…)``.
 
     Args:
-        services: whose model and texts answer.
+        services: provides the model and the breed texts.
     """
 
     def __init__(self, services: Services) -> None:
@@ -73,7 +73,7 @@ class AskPage:
         self.clear = gr.Button(gettext("Clear"), elem_id="ask-clear", size="sm", visible=False)
 
     def load(self, blocks: gr.Blocks) -> None:
-        """Wire the events."""
+        """Attach the events."""
         shown = [self.said, self.chat, self.question, self.clear]
         hidden: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
         self.question.submit(self._ask, [self.question, self.said], shown, **hidden)
@@ -131,7 +131,7 @@ class AskPage:
 
 
 def _markdown(reply: Answer) -> str:
-    """An answer with the pages it comes from."""
+    """Format an answer as Markdown, with links to the pages it comes from."""
     text = _plain(reply.text)
     if not reply.citations:
         return text
@@ -144,5 +144,5 @@ def _markdown(reply: Answer) -> str:
 
 
 def _plain(text: str) -> str:
-    """A text in which nothing is Markdown or HTML."""
+    """Escape a text so that nothing in it is Markdown or HTML."""
     return re.sub(r"([\\`*_{}\[\]()#+!|<>~$&])", r"\\\1", text)

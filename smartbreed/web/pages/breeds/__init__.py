@@ -1,1 +1,1 @@
-"""The pages about breeds: plain HTML that works without gradio and without a script."""
+"""The pages about breeds: plain HTML that needs neither gradio nor JavaScript."""

@@ -1,4 +1,4 @@
-"""The list of breeds: what is asked for in the address, and what fits it."""
+"""The list of breeds: the filters in a URL's query, and the breeds that match them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from smartbreed.breeds.facts import CoatLength, Size
 from smartbreed.i18n import gettext
 from smartbreed.inference.breed_book import BreedBook, Entry
 
-#: Longest text that is searched for, as in `smartbreed.breeds.catalogue`.
+#: Maximum length of a search text, as in `smartbreed.breeds.catalogue`.
 _LONGEST = 80
 
 
 @dataclass(frozen=True)
 class Filters:
-    """What a visitor looks for; empty: everything."""
+    """A visitor's filters; an empty one lets every breed pass."""
 
     q: str = ""
     species: str = ""
@@ -32,7 +32,7 @@ class Filters:
 
 @dataclass(frozen=True)
 class Choice:
-    """What a filter can be set to, and how many breeds that is."""
+    """A value that a filter can be set to, and how many breeds have it."""
 
     value: str
     text: str
@@ -41,13 +41,13 @@ class Choice:
 
 @dataclass(frozen=True)
 class Listing:
-    """What the page shows.
+    """The content of the page.
 
     Attributes:
-        filters: what was asked for; a value that no breed has is left out.
-        choices: by name of the filter; one that would change nothing is left out.
-        found: what fits.
-        total: all that there are.
+        filters: the requested filters, without values that no breed has.
+        choices: by name of the filter; a filter with fewer than two choices is left out.
+        found: the breeds that match.
+        total: number of all breeds.
     """
 
     filters: Filters
@@ -62,16 +62,16 @@ _VALUES: dict[str, Callable[[Entry], str]] = {
     "size": lambda entry: entry.facts.size if entry.facts else "",
     "coat": lambda entry: entry.facts.coat.length if entry.facts else "",
 }
-#: Small before large; all others by what they say.
+#: Sizes and coat lengths, smallest first; other choices are sorted by their text.
 _ORDER = (*get_args(Size), *get_args(CoatLength))
 
 
 def list_breeds(book: BreedBook, asked: Mapping[str, str]) -> Listing:
-    """What fits the query of an address.
+    """Return the breeds that match a URL's query.
 
     Args:
-        book: of the model that answers.
-        asked: any names and values; those that mean nothing here count as not given.
+        book: breeds of the current model.
+        asked: the query; unknown names and values are ignored.
     """
     choices = {name: _choices(book, name) for name in _VALUES}
     known = {

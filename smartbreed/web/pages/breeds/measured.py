@@ -10,7 +10,7 @@ from smartbreed.inference.breed_book import BreedBook, Entry
 from smartbreed.inference.evaluation import Evaluation, LabelEvaluation
 from smartbreed.web.components.sentences import count, day
 
-#: Fewer pictures give no more than a rough idea.
+#: Below this many test pictures, figures are only a rough idea.
 FEW = 12
 #: Confusions shown in each direction.
 _SHOWN = 5
@@ -21,10 +21,10 @@ class Bar:
     """A share with the count behind it.
 
     Attributes:
-        label: id of another breed; empty where it is about none.
-        text: what it is.
+        label: id of the other breed in a confusion; empty for any other share.
+        text: what the share measures, or the other breed's name.
         share: 0…1.
-        number: "18 of 20"; empty where only the share is known.
+        number: the count, such as "18 of 20"; empty if only the share is known.
     """
 
     label: str
@@ -35,15 +35,16 @@ class Bar:
 
 @dataclass(frozen=True)
 class Measures:
-    """What the page says.
+    """How well the model knows one breed, as the page shows it.
 
     Attributes:
         headline: one sentence.
-        bars: how often it finds the breed, and how often it is right when it says so.
-        taken_for: what pictures of the breed were taken for.
-        taken_as: what was taken for the breed.
-        source: what was measured, of which version, and when.
-        few: the pictures are too few for more than a rough idea.
+        bars: how often the first guess finds the breed, how often it is right when it names the breed and,
+            if measured, how often the model is sure enough to name any breed.
+        taken_for: breeds that pictures of this breed were taken for.
+        taken_as: breeds that were taken for this breed.
+        source: what was measured, with which version, and when.
+        few: True if there are too few pictures for more than a rough idea.
     """
 
     headline: str
@@ -55,7 +56,7 @@ class Measures:
 
 
 def measures_of(book: BreedBook, entry: Entry) -> Measures | None:
-    """What was measured of a breed; None where nothing was."""
+    """Return a breed's measures; None if it was not evaluated."""
     evaluation, measured = book.evaluation, entry.measured
     if evaluation is None or measured is None or not measured.pictures:
         return None
@@ -91,7 +92,7 @@ def measures_of(book: BreedBook, entry: Entry) -> Measures | None:
 
 
 def mixed_up(book: BreedBook, first: Entry, second: Entry) -> str:
-    """How often the model takes one of two breeds for the other; empty where that was not measured."""
+    """Say how often the model takes one of two breeds for the other; empty if that was not measured."""
     evaluation = book.evaluation
     if evaluation is None or not evaluation.confusion or not (first.measured and second.measured):
         return ""
@@ -111,7 +112,7 @@ def mixed_up(book: BreedBook, first: Entry, second: Entry) -> str:
 
 
 def source_of(book: BreedBook, evaluation: Evaluation) -> str:
-    """Where the figures come from, in a sentence."""
+    """Say in a sentence where the figures come from."""
     on = f"{evaluation.pictures} {translated(evaluation.data or 'test pictures')}"
     if evaluation.date:
         on = gettext("%(pictures)s on %(date)s", pictures=on, date=day(evaluation.date))
@@ -135,7 +136,7 @@ def _headline(name: str, measured: LabelEvaluation) -> str:
 
 
 def _said(evaluation: Evaluation, label: str) -> str:
-    """ "18 of 19": how many of the pictures it was said of show it."""
+    """Return how many of the pictures taken for a breed show it, such as "18 of 19"; empty if unknown."""
     said = sum(row.get(label, 0) for row in evaluation.confusion.values())
     return _of(evaluation.confusion.get(label, {}).get(label, 0), said) if said else ""
 

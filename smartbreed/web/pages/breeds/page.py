@@ -1,4 +1,4 @@
-"""``/breeds``, ``/breeds/<id>`` and ``/breeds/compare``: what is asked for becomes HTML."""
+"""The pages ``/breeds``, ``/breeds/<id>`` and ``/breeds/compare``."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from smartbreed.web.components.plain import file_address, files
 from smartbreed.web.pages.breeds.listing import list_breeds
 from smartbreed.web.pages.breeds.measured import measures_of, mixed_up, source_of
 
-#: How long what visitors added is remembered, in seconds: it takes a look at every accepted photo.
+#: How long the breeds that visitors added are cached, in seconds; counting them reads every accepted photo.
 _VISITORS_S = 30.0
-#: Pictures of a breed.
+#: Maximum number of pictures of each kind on a breed's page.
 _PICTURES = 6
-#: Longest id or name that is looked up.
+#: Maximum length of an id or name that is looked up.
 _LONGEST = 200
 
 
 class BreedPages:
-    """Makes the pages; safe to use from many threads.
+    """The handlers of the breed pages; thread-safe.
 
     Args:
-        services: whose model's breeds.
+        services: provides the model and its breeds.
     """
 
     def __init__(self, services: Services) -> None:
@@ -45,7 +45,7 @@ class BreedPages:
         self._visitors: tuple[float, tuple[VisitorsBreed, ...]] = (-_VISITORS_S, ())
 
     def routes(self) -> list[Route]:
-        """The addresses that these pages answer at."""
+        """Return the routes of these pages."""
         return [
             Route("/breeds", self.index),
             Route("/breeds/compare", self.compare),
@@ -54,7 +54,7 @@ class BreedPages:
         ]
 
     def index(self, request: Request) -> Response:
-        """The list, filtered by the query."""
+        """Return the list of breeds, filtered by the query."""
         book = self._services.breed_book
         listing = list_breeds(book, request.query_params)
         return self._page(
@@ -77,7 +77,7 @@ class BreedPages:
         )
 
     def breed(self, request: Request) -> Response:
-        """One breed; a name or an alias leads to it."""
+        """Return the page of one breed; a name or an alias redirects to it."""
         book, asked = self._services.breed_book, request.path_params["breed"][:_LONGEST]
         breed = book.breeds.get(asked)
         if breed is None:
@@ -107,7 +107,7 @@ class BreedPages:
         )
 
     def compare(self, request: Request) -> Response:
-        """Two breeds side by side, as the query names them; what is missing can be chosen."""
+        """Return the two breeds in the query side by side; the page lets visitors choose a missing one."""
         book = self._services.breed_book
         texts = [request.query_params.get(name, "").strip()[:_LONGEST] for name in ("a", "b")]
         found = [book.named(text) if text else None for text in texts]
@@ -148,7 +148,7 @@ class BreedPages:
         )  # fmt: skip
 
     def _pictures(self, book: BreedBook, breed_id: str) -> dict[str, list[Shown]]:
-        """Pictures of a breed that the model names right and wrong, and those that it takes for the breed."""
+        """Return gallery pictures: the breed named right, named wrong, and other breeds taken for it."""
         gallery = self._services.gallery
         with suppress(StorageError):
             found = {
@@ -173,7 +173,7 @@ class BreedPages:
         return found
 
     def _name(self, request: Request) -> str:
-        """Who is signed in; empty for visitors."""
+        """Return the signed-in member's name; empty for visitors."""
         with suppress(StorageError):
             member = self._services.members.of(request.headers)
             return member.shown if member else ""

@@ -1,4 +1,4 @@
-"""``/contact``: a form that writes to the people who run this site; works without a script and signed out."""
+"""``/contact``: a form for messages to the site's operators; needs neither JavaScript nor an account."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from smartbreed.services import Services
 from smartbreed.web.components import nav
 from smartbreed.web.pages.account.visit import Visit, dependencies, form_app
 
-#: Messages that one network may send in an hour.
+#: Maximum number of messages from one network per hour.
 _MESSAGES = 6
-#: Bytes of a form: each character may take twelve.
+#: Maximum size of a form in bytes; each character may take twelve when URL-encoded.
 _LONGEST_FORM = 12 * LONGEST + 4000
 TOPICS = (
     ("question", mark("A question")),
@@ -30,7 +30,7 @@ TOPICS = (
 
 
 def contact_app(services: Services) -> FastAPI:
-    """The routes of ``/contact``."""
+    """Return the app for ``/contact``."""
     rate = services.rate("messages", _MESSAGES)
 
     def refused(request: Request, visit: Visit, said: SmartBreedError) -> Response:
@@ -52,7 +52,7 @@ def contact_app(services: Services) -> FastAPI:
             address = normalise(email) if email else ""
             rate.check(visit.caller)
             services.messages.send(text, topic, address, visit.who.id if visit.who else "")
-        except SmartBreedError as error:  # nothing typed is lost
+        except SmartBreedError as error:  # show the form again with what was typed
             return _page(
                 visit, error.status, problem=translated(error.message), topic=topic, text=text, email=email
             )

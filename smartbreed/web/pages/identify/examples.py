@@ -1,4 +1,4 @@
-"""Pictures to try: from a dataset if one is configured, else the one that ships, of a cat."""
+"""Example pictures to try: from the configured dataset, else the shipped photo of a cat."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from smartbreed.web.pages.identify.photo_input import Upload
 log = logging.getLogger(__name__)
 
 _HOW_MANY = 6
-#: The only photograph in this package; ``LICENSE.md`` beside it says whose it is.
+#: The only photo in this package; ``LICENSE.md`` beside it names its author.
 _SHIPPED = Path(__file__).parents[2] / "static" / "examples" / "chelsea.jpg"
 _SIDE = 1024
 
 
 class Examples:
-    """The example pictures, fetched once, on first use; never an error.
+    """The example pictures, fetched once on first use; if that fails, the shipped one replaces them.
 
     Args:
         settings: ``gallery`` names a dataset repo or a local dataset folder; the
             pictures are kept under ``home``.
-        pets: whether the model looks for pets; for another kind of model nothing ships.
+        pets: whether the model detects pets; for any other model no picture is shipped.
     """
 
     def __init__(self, settings: Settings, *, pets: bool = True) -> None:
@@ -40,7 +40,7 @@ class Examples:
         self._found: list[Upload] | None = None
 
     def get(self) -> tuple[str, list[Upload]]:
-        """A heading and ``(path, caption)`` of a handful of pictures; none: an empty list."""
+        """Return a heading and ``(path, caption)`` of up to six pictures; the list may be empty."""
         with self._lock:
             if self._found is None:
                 self._found = self._fetch() if self.settings.gallery else []
@@ -61,14 +61,14 @@ class Examples:
                 picture.thumbnail((_SIDE, _SIDE))
                 picture.save(path, quality=92)
                 found.append((str(path), caption))
-        except Exception as error:  # whatever a Hub or a foreign dataset may throw
+        except Exception as error:  # a Hub or a third-party dataset may raise anything
             log.warning("no example pictures from SMARTBREED_GALLERY: %s", type(error).__name__)
             return []
         return found
 
 
 def folders(settings: Settings) -> list[str]:
-    """Where the pictures lie: gradio serves files of these folders, wherever the app was started."""
+    """Return the folders that hold the pictures, from which gradio must be allowed to serve files."""
     return [str(_folder(settings)), str(_SHIPPED.parent)]
 
 
@@ -77,12 +77,15 @@ def _folder(settings: Settings) -> Path:
 
 
 def shipped() -> list[Upload]:
-    """A cat, so that a first answer is one click away."""
+    """Return the shipped photo of a cat, so that a first answer is one click away."""
     return [(str(_SHIPPED), "Chelsea")]
 
 
 def _pictures(source: str) -> Iterator[tuple[Image.Image, str]]:
-    """Pictures of the first split of a dataset's first configuration, each with what it is said to show."""
+    """Yield the pictures of a dataset's first split, each with its caption.
+
+    The configuration is "default" if the dataset has one, else its first.
+    """
     # Takes seconds to import, and most installations never need it.
     from datasets import ClassLabel, get_dataset_config_names, load_dataset
     from datasets import Image as ImageFeature
@@ -90,7 +93,7 @@ def _pictures(source: str) -> Iterator[tuple[Image.Image, str]]:
     local = expanded(source)
     where = str(local) if local.exists() else source
     names = get_dataset_config_names(where)
-    # Streaming: a handful of pictures must not download a dataset.
+    # Stream, so that a handful of pictures does not download the whole dataset.
     splits = load_dataset(where, "default" if "default" in names else names[0], streaming=True)
     split = splits[next(iter(splits))]
     features = split.features

@@ -1,7 +1,7 @@
-"""The buttons under a card with which a person says what the model got right or wrong.
+"""The buttons and the form under a card with which people flag answers as right or wrong.
 
-Nothing is thanked for before it is saved: `FlagForm` shows its thanks only with the
-receipt of `Services.flag` in hand.
+`FlagForm` shows its thanks only after `Services.flag` has returned a receipt, so nothing is
+confirmed before it is saved.
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ _CHIPS = 4
 
 
 def new_browser_state() -> gr.BrowserState:
-    """What this browser remembers: that its owner agreed, and a random token that stands for them.
+    """Return the state kept in the browser: the person's consent, and a random token that identifies them.
 
-    The "secret" only scrambles the text in the browser, which knows it too; it is fixed
-    so that a restart of the server does not make people be asked again.
+    The "secret" only obfuscates the stored text, because the browser knows it too. It is fixed so that
+    people are not asked again after a restart of the server.
     """
     return gr.BrowserState(None, storage_key="smartbreed-flags", secret="smartbreed-flags")
 
 
 def remembered(browser: Any) -> tuple[bool, str]:
-    """``(consent, token)`` of a browser's state, which may hold anything.
+    """Return ``(consent, token)`` from a browser's state, which may hold anything.
 
-    A token has no space, so that none is a member's of `save_flag`.
+    A token with a space is rejected because `save_flag` stores members as ``member <id>``.
     """
     if not isinstance(browser, dict):
         return False, ""
@@ -61,20 +61,20 @@ def remembered(browser: Any) -> tuple[bool, str]:
 
 
 def _known(session: Session) -> tuple[Breed, ...]:
-    """What the model that answered can name."""
+    """Return the breeds that the answering model can name."""
     answer = session.answer
     return answer.labels.breeds if answer and answer.labels else ()
 
 
 def _listed(known: tuple[Breed, ...]) -> Choices:
-    """What the list of a form offers: what can be named, common breeds that cannot, and one's own words."""
+    """Return the form's choices: breeds that the model can name, common ones that it cannot, and "other"."""
     every = catalogue(known)
     ours = any(breed.id in BREEDS for breed in every)
     return [*breed_choices(every), *(unknown_choices(every) if ours else []), other_choice()]
 
 
 def _own_words(breed: str | None, words: str) -> str:
-    """The name of a breed that the model cannot name, as chosen or as typed."""
+    """Return the chosen or typed name of a breed that the model cannot name; else an empty string."""
     if breed == OTHER:
         return words
     return str(breed or "").removeprefix(UNKNOWN_PREFIX) if _is_unknown(breed) else ""
@@ -85,7 +85,7 @@ def _is_unknown(breed: Any) -> bool:
 
 
 def waiting(services: Services) -> int:
-    """How many answers are saved here and not in the dataset yet; 0 when that cannot be said."""
+    """Return the number of saved flags that are not in the dataset yet; 0 if it cannot be read."""
     try:
         return services.publishing().waiting
     except SmartBreedError:
@@ -99,8 +99,9 @@ class FlagForm:
         services: saves the flags.
         session: the visitor's `Session`.
         browser: from `new_browser_state`.
-        number_of: pet number (from 1) in the session shown; None: the form is the photo's.
-        name: distinguishes this form's elements from those of other cards.
+        number_of: returns the number (from 1) of the form's pet in a session; None if the form is for
+            the whole photo.
+        name: prefix of the ids of this form's elements.
     """
 
     def __init__(
@@ -135,7 +136,7 @@ class FlagForm:
             }
         with gr.Column(visible=False, elem_classes="sb-form", elem_id=f"{name}-form") as self.panel:
             self.heading = gr.HTML()
-            if number_of is not None:  # the next guesses at hand, before any list
+            if number_of is not None:  # offer the next guesses before the full list
                 self.guesses = gr.Radio(
                     [], label=gettext("Is it one of these?"), visible=False, elem_id=f"{name}-guesses",
                     elem_classes="sb-chips",
@@ -178,7 +179,7 @@ class FlagForm:
         ]  # fmt: skip
 
     def reset(self, status: str = "") -> Updates:
-        """Back to the buttons, as for a new photo."""
+        """Return updates that show the buttons again, as for a new photo."""
         return {
             self.verdict: "",
             self.receipt: "",
@@ -192,10 +193,9 @@ class FlagForm:
         }
 
     def offer(self, pet: Pet, known: tuple[Breed, ...] = ()) -> Updates:
-        """Buttons that fit the answer about a pet, by a model that knows these breeds.
+        """Return updates for buttons that fit the answer about a pet.
 
-        "That's right" would be kept as the likeliest breed, so where no breed was named
-        there is nothing to agree to.
+        "That's right" is saved as the likeliest breed, so it is hidden if the answer names no breed.
         """
         named = pet.verdict == "breed"
         return {
@@ -206,14 +206,14 @@ class FlagForm:
         }
 
     def wire(self) -> None:
-        """Attach the events; all of them are the page's own and hidden from the API."""
+        """Attach the events; all of them are hidden from the API."""
         quiet: dict[str, Any] = {
             "api_visibility": "private",
             "concurrency_limit": None,
             "show_progress": "hidden",
         }
         outputs = [*self.outputs, self.browser]
-        # A control that vanishes under the keyboard's focus would throw it back to the top of the page.
+        # If a control with the keyboard focus vanishes, the focus would jump to the top of the page.
         focus: dict[str, Any] = {"fn": None, "js": f"() => smartbreed.focus('{self.name}')"}
         for verdict, button in self.buttons.items():
             button.click(self._chooser(verdict), [self.session, self.browser], outputs, **quiet).then(**focus)
@@ -226,7 +226,7 @@ class FlagForm:
             chosen.append(self.guesses)
         self.breed.input(self._chosen, self.breed, chosen, **quiet)
         answer = [self.session, self.browser, self.verdict, self.breed, self.words, self.consent]
-        if self.number_of is None:  # where a missed pet is, the browser knows
+        if self.number_of is None:  # the browser knows the box of a missed pet
             answer += [self.species, self.where]
             quiet_save = {
                 **quiet,
@@ -272,7 +272,7 @@ class FlagForm:
         return choose
 
     def _chosen(self, breed: str | None) -> Updates:
-        """A breed was chosen: ask for words where the list lacks it, and say what is not learnt yet."""
+        """Handle a choice: ask for the name of an unlisted breed, and say if the breed is not learnt yet."""
         said = ""
         if _is_unknown(breed):
             said = html.not_learnt(self._people_who_named(_own_words(breed, "")))
@@ -286,11 +286,11 @@ class FlagForm:
         unknown = UNKNOWN.get(name)
         try:
             return self.services.flags.people_who_named(name, *(unknown.aliases if unknown else ()))
-        except SmartBreedError:  # a number that only decorates the sentence
+        except SmartBreedError:  # the sentence also works without the number
             return 0
 
     def _offered(self, session: Session, verdict: str) -> Updates:
-        """The next guesses as chips; of a wrong breed only, for a missed pet there are none."""
+        """Return updates that offer the next guesses as chips, only for a wrong breed."""
         if self.number_of is None:
             return {}
         if verdict != "wrong" or session.answer is None:

@@ -1,4 +1,4 @@
-"""The page people meet: photos in, cards out. Layout and wiring; no logic of its own."""
+"""The front page: visitors add photos and get a card for each pet. Layout and wiring only."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from smartbreed.web.pages.identify.session import (
 )
 from smartbreed.web.pages.identify.settings_panel import SettingsPanel, options
 
-#: Cards made in advance: showing and hiding them is faster and steadier than making new ones.
+#: Number of cards built in advance; showing and hiding them is faster and steadier than creating new ones.
 CARDS = 6
 
 
 class IdentifyPage:
-    """Must be made inside ``with gr.Blocks()``.
+    """The identify page; create it inside ``with gr.Blocks()``.
 
     Args:
         services: identifies, explains and saves.
@@ -85,7 +85,7 @@ class IdentifyPage:
                 elem_id="strip",
                 label=gettext("Your photos"),
             )
-            # Without a detector nothing is looked for, so nothing can be missed.
+            # Without a detector no pet is searched for, so none can be missed.
             with gr.Column(visible=self.services.identifier.detector is not None):
                 self.missed = FlagForm(self.services, self.session, self.browser, None, "photo")
             self.restart = gr.Button(
@@ -124,7 +124,7 @@ class IdentifyPage:
         ]  # fmt: skip
         settings = [self.settings.method, *self.settings.inputs]
         shown = [self.session, self.settings.method]
-        # Not one at a time, as gradio has it: the identifier shares its interpreters out by itself.
+        # Gradio would run one event at a time, but the identifier distributes its interpreters itself.
         event: dict[str, Any] = {
             "outputs": outputs, "api_visibility": "private", "concurrency_limit": 8,
             "concurrency_id": "identify", "show_progress": "minimal", "show_progress_on": self.status,
@@ -155,25 +155,25 @@ class IdentifyPage:
         self.missed.wire()
 
     def show_now(self) -> str:
-        """Value of `footer` now: another version may answer than at the start."""
+        """Return the current value of `footer`; the model version may have changed since startup."""
         return str(html.footer(None, self._version(), waiting(self.services)))
 
     def load_examples(self) -> tuple[Any, Any, Any]:
-        """Values of `examples_box`, `examples_heading` and `gallery`; may take seconds."""
+        """Return values for `examples_box`, `examples_heading` and `gallery`; may take seconds."""
         heading, found = self.examples.get()
         return gr.update(visible=bool(found)), html.examples(heading), found
 
     def _offer(self, offered: bool) -> Any:
-        """Show the example pictures, if there are any, or hide them."""
+        """Return an update that shows the example pictures, if there are any, or hides them."""
         return gr.update(visible=offered and bool(self.examples.get()[1]))
 
     def _added(self, value: Any, session: Session, *settings: Any) -> Updates:
         files = uploads(value)
-        if not files:  # the input was emptied, by the line below
+        if not files:  # the line below has just emptied the input
             return {self.session: session}
         return {self.input: None, **self._shown(files, *settings, keep=True)}
 
-    # gradio fills event data only into arguments that come before those of any number.
+    # gradio passes event data only to parameters before ``*settings``.
     def _example(self, event: gr.SelectData, *settings: Any) -> Updates:
         found = self.examples.get()[1]
         path, caption = found[int(event.index) % len(found)]
@@ -192,7 +192,7 @@ class IdentifyPage:
             return {self.status: html.failure(explain_failure(error))}
 
     def _whole(self, session: Session, method: str) -> Updates:
-        """The photo shown once more, this time as one picture of one pet."""
+        """Identify the shown photo again, this time as a whole picture of one pet."""
         try:
             view = session.view
             fresh, photo = identify_uploads(
@@ -204,7 +204,7 @@ class IdentifyPage:
             return {self.status: html.failure(explain_failure(error))}
 
     def _choose(self, session: Session, method: str, event: gr.SelectData) -> Updates:
-        if event.index == session.index:  # also when the page itself has just selected it
+        if event.index == session.index:  # also fires when the page itself selects it
             return {self.session: session}
         try:
             return self._show(session, int(event.index), method)
@@ -228,7 +228,7 @@ class IdentifyPage:
         }
 
     def _show(self, session: Session, index: int, method: str, photo: Photo | None = None) -> Updates:
-        """Everything on the page for one view of a session."""
+        """Return updates for everything on the page, for one view of a session."""
         if photo is None and isinstance(session.at(index).view.answer, Identification):
             photo = read_view(self.services, session.at(index).view)
         session = at_view(self.services, session, index, photo)
@@ -242,7 +242,7 @@ class IdentifyPage:
             ),
             self.whole_now: gr.update(visible=session.answer is not None and not session.answer.pets),
             self.footer: html.footer(session.answer, self._version()),
-            # Where nothing could be shown there is room for what works.
+            # If the only photo failed, offer pictures that work.
             self.examples_box: self._offer(isinstance(answer, Failure) and len(session.views) == 1),
             **self.missed.reset(),
             **self._pager(session),

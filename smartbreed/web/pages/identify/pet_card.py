@@ -20,9 +20,9 @@ from smartbreed.web.components.templates import html
 from smartbreed.web.pages.identify.flag_form import FlagForm, Updates
 from smartbreed.web.pages.identify.session import Session, network_input, out_of_date
 
-#: The instant method; the others of `METHODS` run on demand, in a process of their own.
+#: The instant method; the others in `METHODS` run on demand, in a separate process.
 GRAD_CAM = "gradcam"
-#: A bar that is pressed says which breed it is of.
+#: Script that reports the breed of a clicked bar.
 _ON_GUESS = """element.addEventListener("click", (event) => {
   const guess = event.target.closest(".sb-guess");
   if (guess) trigger("select", { breed: guess.dataset.breed });
@@ -30,12 +30,12 @@ _ON_GUESS = """element.addEventListener("click", (event) => {
 
 
 class PetCard:
-    """One card of the fixed pool; which pet it shows follows from its place and the session.
+    """One card of the fixed pool; its place and the session determine which pet it shows.
 
     Args:
         services: explains and saves.
         session: the visitor's `Session`.
-        browser: what the browser remembers, for the flags.
+        browser: state kept in the browser, for the flag form.
         place: position in the pool, from 0.
     """
 
@@ -85,14 +85,14 @@ class PetCard:
         ]
 
     def number(self, session: Session) -> int:
-        """Number (from 1) of the pet on this card."""
+        """Return the number (from 1) of the pet on this card."""
         return session.first + self.place + 1
 
     def hide(self) -> Updates:
         return {self.box: gr.update(visible=False)}
 
     def show(self, session: Session, method: str) -> Updates:
-        """Fill the card with its pet, or hide it when there is none."""
+        """Return updates that fill the card with its pet, or hide it if there is none."""
         answer, number = session.answer, self.number(session)
         if answer is None or number > len(answer.pets):
             return self.hide()
@@ -112,7 +112,7 @@ class PetCard:
         }
 
     def offer(self, method: str) -> Any:
-        """The button of the slow explanation, shown only when one is chosen."""
+        """Return an update of the button for a slow explanation, shown only if such a method is chosen."""
         return gr.update(
             visible=method in METHODS and method != GRAD_CAM,
             value=gettext(
@@ -132,7 +132,7 @@ class PetCard:
             show_progress="hidden", api_visibility="private", concurrency_limit=None,
             trigger_mode="always_last",
         )  # fmt: skip
-        # One at a time in a queue of its own, so that a visitor who wants only an answer never waits for it.
+        # One at a time in a separate queue, so that visitors who only want an answer never wait for it.
         self.deeper.click(
             self._explain_deeper, [self.session, self.breed, method], [self.slider, self.caption],
             show_progress="full", show_progress_on=self.slider, api_visibility="private",
@@ -149,7 +149,7 @@ class PetCard:
         return {self.slider: identify_uploads, self.caption: html.caption(name, METHODS[GRAD_CAM])}
 
     def _explain_guess(self, session: Session, event: gr.EventData) -> Updates:
-        """A bar was pressed; its breed comes from the browser, so it may be anything."""
+        """Explain the breed of a clicked bar; the browser sends it, so it may be anything."""
         breed = str(getattr(event, "breed", ""))
         updates = self._explain(session, breed)
         return {**updates, self.breed: breed} if self.slider in updates else updates
@@ -166,7 +166,7 @@ class PetCard:
             labels, answer = session.labels, session.answer
             if method not in METHODS:
                 raise out_of_date()
-            assert answer is not None  # it has labels
+            assert answer is not None  # without an answer, `labels` raises
             model = self.services.model.loaded_for(answer.model)
             index = labels.index(breed)
             pixels = network_input(self.services, model.identifier, session, number)
@@ -188,12 +188,15 @@ class PetCard:
         if number > len(session.crops):
             raise out_of_date()
         crop = session.crops[number - 1]
-        # From the answer's own class maps and labels: the model may have been replaced since.
+        # Use the answer's own class maps and labels: the model may have been replaced since.
         return crop, overlay(crop, session.labels.heat(pet.class_maps, breed))
 
 
 def _more(pet: Pet) -> dict[str, str]:
-    """What the card says about the breed, and where there is more; of a group, how two of it differ."""
+    """Return the card's text about the breed and a link to its page.
+
+    For a group, return a link that compares the two likeliest breeds; for an unknown pet, nothing.
+    """
     first, *others = pet.breeds
     if pet.verdict == "breed":
         facts = facts_of(first.id)

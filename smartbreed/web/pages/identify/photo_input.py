@@ -1,10 +1,10 @@
-"""Photos from the visitor's disk, camera or clipboard, handed on unopened.
+"""The input for photos from disk, camera or clipboard, which are passed on unopened.
 
-A gr.Image would open each file with Pillow before our code runs, so that a damaged
-photo ends in a traceback and a HEIC one in an error. A gr.Gallery of file paths
-leaves files as they came; `smartbreed.imaging.photo.read_photo` is the only one to open
-them. (A component class of our own would do too, but gradio writes a ``.pyi`` file
-beside the source of every subclass when it is imported.)
+A gr.Image would open each file with Pillow before the app's code runs, so a damaged
+photo would end in a traceback and a HEIC one in an error. A gr.Gallery of file paths
+leaves the files untouched; only `smartbreed.imaging.photo.read_photo` opens them.
+(A custom component class would work too, but gradio writes a ``.pyi`` file beside the
+source of every subclass when it is imported.)
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from smartbreed.i18n import gettext
 #: Path of a temporary file, and the name to show for it.
 Upload = tuple[str, str]
 
-#: What the browser's file dialog offers. "file" makes gradio's server pass on everything, and
-#: page.js its browser part: a file is checked by its bytes alone and refused with our own sentence.
+#: File types in the browser's file dialog. "file" makes gradio's server accept everything, and identify.js
+#: does the same for its frontend: only a file's bytes are checked, and the app's own message refuses it.
 _OFFERED = ["image", ".heic", ".heif", ".avif", ".tif", ".tiff", "file"]
 
 
 def photo_input() -> gr.Gallery:
-    """The place to drop, choose, take or paste photos."""
+    """Return the component in which photos are dropped, chosen, taken or pasted."""
     return gr.Gallery(
         label=gettext("Photos"),
         show_label=False,
@@ -43,5 +43,5 @@ def photo_input() -> gr.Gallery:
 
 
 def uploads(value: list[tuple[Any, str | None]] | None) -> tuple[Upload, ...]:
-    """What the gallery hands over as ``(path, name)``; gradio keeps the file's own name in the path."""
+    """Return the gallery's value as ``(path, name)`` pairs; gradio keeps the file's name in the path."""
     return tuple((str(path), Path(str(path)).name) for path, _ in value or [])

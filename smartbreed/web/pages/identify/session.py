@@ -1,7 +1,7 @@
-"""What one visitor is looking at: their photos' answers, and the pixels the page needs of the shown one.
+"""A visitor's session on the identify page: the answers to their photos, and crops of the photo shown.
 
-Whole photographs are not kept in memory (a session of many large ones would take a
-gigabyte): their temporary files are read again when a flag or another view needs them.
+Whole photos are not kept in memory (a session of many large ones would take a
+gigabyte). Their temporary files are read again when a flag or another view needs them.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from smartbreed.web.components.drawing import thumbnail
 from smartbreed.web.components.sentences import short_name
 from smartbreed.web.pages.identify.photo_input import Upload
 
-#: Longest side of the crop shown on a card, pixels; sharp on a phone's dense screen.
+#: Longest side of the crop shown on a card, in pixels; sharp on a phone's dense screen.
 CROP_SIZE = 440
 
 
 def out_of_date() -> RequestError:
-    """For a page that is older than the server, or asks for what it does not show."""
+    """Return the error for a page that is older than the server, or requests what it does not show."""
     return RequestError("no_such_pet", "This page is no longer up to date; add your photo again.")
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the visitor chose under "Settings"."""
+    """The visitor's choices under "Settings"."""
 
     top_k: int = 5
     score: float | None = None
@@ -47,7 +47,7 @@ class Options:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """One photo, or several of one pet taken together, and its answer."""
+    """A photo, or several combined photos of one pet, with the answer."""
 
     path: str
     name: str
@@ -57,11 +57,11 @@ class View:
 
 @dataclass(frozen=True)
 class Disagreement:
-    """Photos that are said to show one pet and do not look like it.
+    """A disagreement between photos that are supposed to show the same pet.
 
     Attributes:
-        names: what they show, each once.
-        species: it is not even one species.
+        names: short names of what the photos show, each once.
+        species: True if not even the species agree.
     """
 
     names: tuple[str, ...]
@@ -70,16 +70,16 @@ class Disagreement:
 
 @dataclass(frozen=True, eq=False)
 class Session:
-    """Everything the event handlers need between two clicks.
+    """The state that event handlers need between two clicks.
 
     Attributes:
-        uploads: what was asked about, to ask again with other settings.
-        options: the settings that gave these answers.
-        views: one a photo; a combined answer comes first.
-        index: the view shown.
+        uploads: the photos, to identify them again with other settings.
+        options: the settings behind these answers.
+        views: one per photo; a combined answer comes first, or last if the photos disagree about the breed.
+        index: index of the view shown.
         first: number of pets before those shown on the cards.
-        crops: of every pet of the shown view, uint8 ``(h, w, 3)``.
-        apart: what photos that were to be combined show, where they disagree.
+        crops: one per pet of the view shown, uint8 ``(h, w, 3)``.
+        apart: how photos that were to be combined disagree; None if they do not.
     """
 
     uploads: tuple[Upload, ...] = ()
@@ -92,7 +92,7 @@ class Session:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of memory held, without small change."""
+        """Memory held by the arrays, in bytes."""
         arrays = [*self.crops, *(view.thumbnail for view in self.views if view.thumbnail is not None)]
         for view in self.views:
             if isinstance(view.answer, Identification):
@@ -102,20 +102,20 @@ class Session:
 
     @property
     def view(self) -> View:
-        """What is shown.
+        """The view shown.
 
         Raises:
-            RequestError: nothing is, as when the page is older than the server.
+            RequestError: no view is shown, for example because the page is older than the server.
         """
         if not self.views:
             raise out_of_date()
         return self.views[self.index]
 
     def at(self, index: int) -> Session:
-        """Turned to another view, without its crops.
+        """Return the session at another view, without crops.
 
         Raises:
-            RequestError: there is none, as when the page is older than the server.
+            RequestError: there is no such view, for example because the page is older than the server.
         """
         if not 0 <= index < len(self.views):
             raise out_of_date()
@@ -130,20 +130,20 @@ class Session:
 
     @property
     def labels(self) -> Labels:
-        """What the model that gave the answer shown calls things; it may have been replaced since.
+        """Labels of the model that gave the answer shown; it may have been replaced since.
 
         Raises:
-            RequestError: nothing is shown.
+            RequestError: no answer is shown.
         """
         if self.answer is None or self.answer.labels is None:
             raise out_of_date()
         return self.answer.labels
 
     def pet(self, number: int) -> Pet:
-        """Pet ``number`` (from 1) of the view shown.
+        """Return pet ``number`` (from 1) of the view shown.
 
         Raises:
-            RequestError: there is none, as when the page is older than the server.
+            RequestError: there is no such pet, for example because the page is older than the server.
         """
         answer = self.answer
         if answer is None or not 1 <= number <= len(answer.pets):
@@ -165,8 +165,8 @@ def identify_uploads(
     most = services.settings.max_photos
     if len(uploads) > most:
         raise RequestError("too_many_photos", f"At most {most} photos at once. Received: {len(uploads)}.")
-    model = services.identifier  # one for all of them: another may take its place meanwhile
-    # Each worker lets go of its photo before it takes the next, unlike a batch, which holds all.
+    model = services.identifier  # the same model for all photos, even if it is replaced meanwhile
+    # Each worker releases its photo before it takes the next; a batch would hold all of them.
     with ThreadPoolExecutor(min(model.threads, len(uploads)) or 1) as pool:
         alone = len(uploads) == 1
         seen = list(pool.map(lambda upload: _identify_one(services, model, upload, options, alone), uploads))
@@ -176,14 +176,14 @@ def identify_uploads(
         apart = disagreement([view.answer for view in views if isinstance(view.answer, Identification)])
         if apart is None:
             views = _combined(model, views, options) + views
-        elif not apart.species:  # one's own pet may look different; but that answer does not come first
+        elif not apart.species:  # it may still be one pet: combine, but show that last
             views += _combined(model, views, options)
     session = Session(tuple(uploads), options, tuple(views), apart=apart)
     return session, seen[0][1] if seen else None
 
 
 def disagreement(answers: Sequence[Identification]) -> Disagreement | None:
-    """Whether the first pets of photos are of several species, or are named as several breeds."""
+    """Return how the first pets of photos disagree in species or named breed; None if they agree."""
     pets = [answer.pets[0] for answer in answers if answer.pets]
     named = [pet for pet in pets if pet.verdict == "breed"]
     species = len({pet.species for pet in pets}) > 1
@@ -193,10 +193,10 @@ def disagreement(answers: Sequence[Identification]) -> Disagreement | None:
 
 
 def keep_for_member(services: Services, session: Session) -> None:
-    """Keep the photos with their answers, if a member asked who wants that.
+    """Keep the photos with their answers if the visitor is a member who chose this.
 
     Raises:
-        StorageError: the database refused.
+        StorageError: the database cannot be used.
     """
     who = calling_member(services.members)
     if who is None or not who.keeps_photos:
@@ -223,10 +223,10 @@ def _identify_one(
 
 
 def read_view(services: Services, view: View) -> Photo:
-    """The photo of a view, from its temporary file.
+    """Read the photo of a view from its temporary file.
 
     Raises:
-        PhotoError: the file is gone or not the one that was answered about.
+        PhotoError: the file is gone, or is not the photo that was identified.
     """
     try:
         photo = services.read(Path(view.path), view.name)
@@ -240,10 +240,11 @@ def read_view(services: Services, view: View) -> Photo:
 
 
 def at_view(services: Services, session: Session, index: int, photo: Photo | None = None) -> Session:
-    """The session turned to another view, with the crops of its pets.
+    """Return the session at another view, with the crops of its pets.
 
     Raises:
-        RequestError: as of `Session.at`.
+        RequestError: see `Session.at`.
+        PhotoError: see `read_view`.
     """
     session = session.at(index)
     if session.answer is None or not session.answer.pets:
@@ -254,12 +255,12 @@ def at_view(services: Services, session: Session, index: int, photo: Photo | Non
 
 
 def network_input(services: Services, model: Identifier, session: Session, number: int) -> np.ndarray:
-    """What the network saw of a pet: uint8 ``(size, size, 3)``.
+    """Return the classifier's input for a pet, uint8 ``(size, size, 3)``.
 
     Args:
-        model: the one that answered.
+        model: the model that gave the answer.
     """
-    # Imported here: the page needs it for slow explanations only.
+    # Imported here because only slow explanations need it.
     from smartbreed.inference.pixels import resample
 
     size = model.classifier.config.input_size
@@ -273,7 +274,7 @@ def _combined(model: Identifier, views: list[View], options: Options) -> list[Vi
     try:
         pet = model.combine(answers, top_k=options.top_k)
     except SmartBreedError:
-        return []  # no photo shows a pet: each view says so by itself
+        return []  # no photo shows a pet, and each view already says so
     if len(answers) < 2:
         return []
     time = sum(answer.milliseconds for answer in answers)

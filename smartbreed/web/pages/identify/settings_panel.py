@@ -1,4 +1,4 @@
-"""The visitor's settings, folded away until wanted."""
+"""The visitor's settings, in a collapsed panel."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from smartbreed.inference.deep_explanations import METHODS
 from smartbreed.services import Services
 from smartbreed.web.pages.identify.session import Options
 
-_MOST = 10  # breeds listed; readers stop there
+_MOST = 10  # most breeds listed per pet; few people read further
 
 
 class SettingsPanel:
-    """Must be made inside ``with gr.Blocks()``; `inputs` are what `options` turns into `Options`."""
+    """The settings panel; create it inside ``with gr.Blocks()``.
+
+    The function `options` turns the values of `inputs` into `Options`.
+    """
 
     def __init__(self, services: Services) -> None:
         detector = services.identifier.bundle.config.detector
@@ -54,10 +57,10 @@ class SettingsPanel:
                 elem_id="settings-method",
             )
         self.inputs = [self.top_k, self.score, self.whole, self.combine]
-        #: Events after which the photos must be looked at again.
+        #: Events after which the photos must be identified again.
         self.changes = (self.top_k.change, self.score.change, self.whole.input, self.combine.input)
 
 
 def options(top_k: float, score: float, whole: bool, combine: bool) -> Options:
-    """The values of `SettingsPanel.inputs` as one."""
+    """Return the values of `SettingsPanel.inputs` as `Options`."""
     return Options(int(top_k), float(score), whole, combine)

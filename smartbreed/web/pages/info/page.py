@@ -1,4 +1,4 @@
-"""``/about``, ``/privacy`` and ``/terms``: what is true of this program as it is set up, and of its model."""
+"""``/about``, ``/privacy`` and ``/terms``, filled in from this installation's settings and model."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ _PAGES = {
     ),
     "terms": (mark("Terms"), mark("What you may do here, what you may rely on, and whose the photos are.")),
 }
-#: What is read of a model's card.
+#: Maximum number of characters read from a model card.
 _LONGEST_CARD = 200_000
 
 
 def info_app(services: Services) -> FastAPI:
-    """The routes of these pages."""
+    """Return the app for these pages."""
 
     def refused(request: Request, visit: Visit, said: SmartBreedError) -> Response:
         return visit.message(
@@ -71,7 +71,7 @@ def info_app(services: Services) -> FastAPI:
 
 
 def facts(services: Services) -> dict[str, Any]:
-    """What the pages say that is not the same everywhere."""
+    """Return the values of the pages that differ between installations."""
     settings, bundle = services.settings, services.identifier.bundle
     hub = chosen_hub(settings)
     config = bundle.config
@@ -112,7 +112,7 @@ def facts(services: Services) -> dict[str, Any]:
 
 
 def cookies() -> list[tuple[str, str, str]]:
-    """Name, use and age of each cookie."""
+    """Return name, purpose and lifetime of each cookie."""
     return [
         (
             FORM_COOKIE,
@@ -140,7 +140,7 @@ def cookies() -> list[tuple[str, str, str]]:
 
 
 def age(seconds: float) -> str:
-    """A time in words."""
+    """Format a duration in words."""
     if seconds >= _DAY_S:
         return ngettext("%(number)s day", "%(number)s days", round(seconds / _DAY_S))
     if seconds >= 3600:
@@ -151,7 +151,7 @@ def age(seconds: float) -> str:
 
 
 def card_of(bundle: Bundle) -> tuple[str, str]:
-    """What the card of a model says of its licence and of its data; empty where it is silent."""
+    """Return the licence and the data sources named in a model card; empty if it does not name them."""
     try:
         with (bundle.folder / "README.md").open(encoding="utf-8", errors="replace") as file:
             text = file.read(_LONGEST_CARD)

@@ -1,1 +1,1 @@
-"""Naming pets in the browser itself: the same two networks, no upload, no connection."""
+"""The offline page: the same two networks run in the browser, without an upload or a connection."""

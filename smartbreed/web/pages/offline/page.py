@@ -1,4 +1,4 @@
-"""``/offline/``: the page that names pets in the browser, and its files."""
+"""``/offline/``: the page that runs the model in the browser, and its files."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _TYPES = {
 }  # fmt: skip
 _FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 _FRESH = {"Cache-Control": "no-cache"}
-#: A worker's policy is that of its script.
+#: A worker's content security policy is that of its script.
 _WORKER = {**_FRESH, "Content-Security-Policy": "default-src 'none'; connect-src 'self'"}
 
 
 def offline_app(services: Services) -> FastAPI:
-    """The page and its files."""
+    """Return the app that serves the page and its files."""
 
     def refused(request: Request, visit: Visit, said: SmartBreedError) -> Response:
         return visit.message(
@@ -38,7 +38,7 @@ def offline_app(services: Services) -> FastAPI:
 
     @app.get("/offline")
     def moved() -> Response:
-        # With a slash: the files' addresses are relative, here as in a folder.
+        # The slash matters: the addresses of the files are relative, so that the page works in any folder.
         return RedirectResponse(f"{nav.root()}offline/", 308)
 
     @app.get("/offline/")
@@ -65,7 +65,7 @@ def offline_app(services: Services) -> FastAPI:
 
 
 def why_not_offline(services: Services) -> str:
-    """Why the page cannot be used here; empty: it can."""
+    """Say why the page is not available here; empty if it is."""
     if services.settings.model and not services.settings.offline:
         return gettext("The model that answers here is not handed out to browsers.")
     if not is_there():

@@ -1,7 +1,7 @@
-"""LiteRT.js, which runs the networks in a browser: fetched once from the npm registry, checked, kept.
+"""Fetches LiteRT.js, which runs the networks in a browser, from the npm registry and verifies its checksum.
 
-``python -m smartbreed.web.pages.offline.runtime`` (``make offline``) puts it beside the page's files. It is
-not in the repository, because it is 10 MB of a program that others build.
+``python -m smartbreed.web.pages.offline.runtime`` (``make offline``) stores it beside the page's files. It is
+not in the repository because it is 10 MB of third-party code.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from smartbreed.core.files import replace_durably, write_tmp
 
 REGISTRY = "https://registry.npmjs.org"
 FOLDER = Path(__file__).parents[2] / "static" / "offline" / "vendor"
-#: Package on the npm registry: its sha512, and what is taken of it under which name.
+#: npm package → sha512 of its archive in base64, and the files taken from it with their names here.
 _PACKAGES = {
     "@litertjs/core@2.5.3": (
         "PlGmbMOq9WitX7FO0jhbdJw9GthatsyuCQXjTt/wJZo0FLaw48q4tz8IwqgqCIkviYGr9OFDL1kCnN4nzWoyJQ==",
@@ -37,20 +37,20 @@ _PACKAGES = {
         {"dist/index.js": "wasm-utils.js"},
     ),
 }
-#: Every file of it.
+#: Names of all files of the runtime.
 FILES = tuple(name for _, taken in _PACKAGES.values() for name in taken.values())
 
 
 def is_there(folder: Path = FOLDER) -> bool:
-    """Whether all of it was fetched."""
+    """Return True if every file of the runtime is present."""
     return all((folder / name).is_file() for name in FILES)
 
 
 def fetch(folder: Path = FOLDER, registry: str = REGISTRY) -> None:
-    """Fetch what is missing.
+    """Fetch the runtime, unless every file is present.
 
     Raises:
-        SmartBreedError: the registry cannot be reached, or sends something else.
+        SmartBreedError: the registry cannot be reached, or an archive has the wrong checksum.
     """
     if is_there(folder):
         return
@@ -60,22 +60,23 @@ def fetch(folder: Path = FOLDER, registry: str = REGISTRY) -> None:
         with tarfile.open(fileobj=io.BytesIO(content)) as packed:
             for inside, kept in taken.items():
                 member = packed.extractfile(f"package/{inside}")
-                assert member is not None  # the sum says which files are in it
-                # Without a bundler the one package has to name the file of the other.
+                assert member is not None  # the checksum fixes which files the archive holds
+                # Without a bundler, one package must import the other by its file's name.
                 text = member.read().replace(b'"@litertjs/wasm-utils"', b'"./wasm-utils.js"')
                 replace_durably(write_tmp(folder, kept, text), folder / kept)
 
 
 def fetch_package(package: str, sha512: str, registry: str, needed_by: str) -> bytes:
-    """The archive of a package of the npm registry.
+    """Fetch the archive of an npm package.
 
     Args:
         package: ``NAME@VERSION``.
-        sha512: of the archive, in base64.
-        needed_by: what it is for, such as ``/offline``; named where it cannot be fetched.
+        sha512: expected checksum of the archive, in base64.
+        registry: URL of the npm registry.
+        needed_by: what needs the package, such as ``/offline``; used in the error message.
 
     Raises:
-        SmartBreedError: the registry cannot be reached, or sends something else.
+        SmartBreedError: the registry cannot be reached, or the archive has the wrong checksum.
     """
     name, _, version = package.rpartition("@")
     address = f"{registry}/{name}/-/{name.rpartition('/')[2]}-{version}.tgz"

@@ -1,4 +1,4 @@
-"""What the page consists of, served here at ``/offline/`` or put into a folder for any web server."""
+"""The content of the offline page, served at ``/offline/`` or written to a folder for any web server."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from smartbreed.web.pages.offline.runtime import FILES, FOLDER, is_there
 
 SOURCES = STATIC / "offline"
 _SCRIPTS = ("identify.js", "page.js")
-#: Keeps the other files, and so is none of them.
+#: The service worker's script. It caches the other files and is not cached itself.
 WORKER = "worker.js"
 TITLE = mark("Offline")
 ABOUT = mark("Name cats and dogs in this browser: no upload, and no connection once the page has loaded.")
@@ -45,7 +45,7 @@ _REASONS: tuple[Reason, ...] = ("", "dark", "blurred", "noisy", "colourless", "o
 
 
 def words(bundle: Bundle) -> dict[str, str]:
-    """Every sentence that the scripts show of this model's answers, in the language of the moment."""
+    """Return every sentence that the scripts show for this model, in the current language."""
     known = Labels(bundle.config.classifier)
     groups = sorted({breed.group for breed in known.breeds} & set(GROUPS))
     return {
@@ -60,7 +60,7 @@ def words(bundle: Bundle) -> dict[str, str]:
 
 
 def model_config(bundle: Bundle) -> dict[str, Any]:
-    """What the browser needs of ``config.json``, with names, and the files to keep."""
+    """Return what the browser needs from ``config.json``, with breed names and the files to cache."""
     config = bundle.config
     known = Labels(config.classifier)
     classifier = config.classifier.model_dump(
@@ -98,7 +98,7 @@ def model_config(bundle: Bundle) -> dict[str, Any]:
 
 
 def file_of(bundle: Bundle, name: str) -> Path | bytes | None:
-    """A file of the page by its address below it; None: there is none."""
+    """Return a file of the page, given its relative address, as a path or as bytes; None if unknown."""
     folder, _, last = name.rpartition("/")
     if not folder and last in (*_SCRIPTS, WORKER):
         return SOURCES / last
@@ -114,14 +114,14 @@ def file_of(bundle: Bundle, name: str) -> Path | bytes | None:
 
 
 def build(bundle: Bundle, folder: Path) -> list[str]:
-    """Write the whole page into an empty folder, as a static Space or any web server serves it.
+    """Write the whole page into an empty folder, to be served by a static Space or any web server.
 
     Returns:
         Names of the files.
 
     Raises:
         RequestError: the runtime was not fetched, or the folder is not empty.
-        StorageError: the disk refused.
+        StorageError: the files cannot be written.
     """
     if not is_there():
         raise RequestError("no_runtime", "The runtime for browsers is missing; fetch it with: make offline")
@@ -151,12 +151,12 @@ def build(bundle: Bundle, folder: Path) -> list[str]:
 
 
 def alone(bundle: Bundle) -> str:
-    """The page without the rest of the site around it."""
+    """Render the page on its own, without the site's header and footer."""
     return templates.render("offline/alone.html", **values(bundle))
 
 
 def values(bundle: Bundle) -> dict[str, Any]:
-    """What both forms of the page show."""
+    """Return the values that both variants of the page show."""
     config = bundle.config
     size = sum((bundle.path(name)).stat().st_size for name in _networks(bundle))
     size += sum((FOLDER / name).stat().st_size for name in _runtime())
@@ -173,7 +173,7 @@ def _networks(bundle: Bundle) -> list[str]:
 
 
 def _runtime() -> list[str]:
-    """Files of the runtime that a recent browser loads."""
+    """Return the files of the runtime that a recent browser loads."""
     return [name for name in FILES if "compat" not in name]
 
 

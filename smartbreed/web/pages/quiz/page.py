@@ -1,4 +1,4 @@
-"""``/quiz``: games as forms that work without a script. One FastAPI app under ``/quiz``."""
+"""The quiz: a FastAPI app under ``/quiz`` whose games are forms that work without JavaScript."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from smartbreed.services import Services
 from smartbreed.web.components import nav
 from smartbreed.web.pages.account.visit import Visit, dependencies, form_app
 
-#: Games that one network may begin in an hour.
+#: Maximum number of games started from one network per hour.
 _GAMES = 300
 _TITLE, _ABOUT = (
     mark("Quiz"),
     mark("Guess the breed, against the model: five rounds against the clock, or until three mistakes."),
 )
-#: Of views that are no start.
+#: Titles of the views other than the start page.
 _TITLES = {
     "round": mark("A round of the quiz"), "result": mark("A round of the quiz"),
     "over": mark("The end of a game"),
@@ -31,7 +31,7 @@ _TITLES = {
 
 
 def quiz_app(services: Services) -> FastAPI:
-    """The routes of ``/quiz``; what they raise becomes a page with its sentence."""
+    """Return the app for ``/quiz``; an error becomes a page with its message."""
 
     def refused(request: Request, visit: Visit, said: SmartBreedError) -> Response:
         if request.url.path.startswith(("/quiz/picture/", "/quiz/card/")):
@@ -102,7 +102,7 @@ def _add_routes(app: FastAPI, services: Services) -> None:
         return Response(quiz.card(game.removesuffix(".png")), media_type="image/png", headers=headers)
 
     def tried(visit: Visit, game_id: str, work: Any) -> Response:
-        """On to the game; a refusal shows it with its sentence."""
+        """Run an action and redirect to the game; after an error, show the game with the message."""
         try:
             work()
         except RequestError as error:

@@ -1,4 +1,4 @@
-"""One flag and what can be done about it: pictures, words, buttons with their keys, two small forms."""
+"""The part of the review page for one flag: pictures, text, buttons with keyboard shortcuts, two forms."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ _SPECIES = [(mark("Dog"), "dog"), (mark("Cat"), "cat")]
 
 
 class Acts:
-    """Must be made inside the page; the keys live in ``review.js``, which clicks these buttons."""
+    """The components for one flag; create them inside the page.
+
+    ``review.js`` handles the keyboard shortcuts and clicks these buttons.
+    """
 
     def __init__(self) -> None:
         with gr.Row(elem_classes="sb-columns"):
@@ -57,7 +60,7 @@ class Acts:
             self.cancel_relabel = gr.Button(gettext("Cancel"), size="sm", elem_id="review-relabel-cancel")
         with gr.Column(visible=False, elem_classes="sb-form", elem_id="review-new-form") as self.breed_form:
             gr.HTML(each_language(lambda: html.heading(gettext("A breed the catalogue lacks"))))
-            # A thing is neither a cat nor a dog, and of no family.
+            # A model of other things has neither species nor groups.
             with gr.Row():
                 name = gr.Textbox(
                     label=gettext("Name people use"), max_length=80, elem_id="review-new-name", min_width=180
@@ -102,7 +105,7 @@ class Acts:
             self.gold = button(gettext("Known answer"), "gold", visible=False)
 
     def wire(self) -> None:
-        """The events that need no server, or only to open a form."""
+        """Attach the events that open and close the forms, and the one that updates the groups."""
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
         forms = [self.relabel_form, self.breed_form]
         opened: dict[str, Any] = {"fn": None, "api_visibility": "private"}
@@ -118,7 +121,7 @@ class Acts:
         species.change(groups_of, species, group, **quiet)
 
     def show(self, desk: Desk, shown: Shown) -> Updates:
-        """Values for the flag the desk is at."""
+        """Return updates for the desk's current flag."""
         item = desk.item
         updates: Updates = {
             self.pictures: shown.pictures,
@@ -161,7 +164,7 @@ def _open(relabel: bool, new: bool) -> tuple[Any, Any]:
 
 
 def groups_of(species: str | None) -> Any:
-    """The groups a new breed of a species can belong to."""
+    """Return an update with the groups that a new breed of a species can belong to."""
     found = sorted((gettext(group.name), group.id) for group in GROUPS.values() if group.species == species)
     choices = [(gettext("None of these"), ""), *found]
     return gr.update(choices=choices, value="", visible=not of_things())

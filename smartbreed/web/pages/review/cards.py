@@ -1,4 +1,4 @@
-"""What the review page says; its fragments are macros of ``templates/review.html``, called like functions."""
+"""Texts and HTML fragments of the review page; the fragments are macros of ``templates/review.html``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Name = Callable[[str | None], str]
 
 MACROS = Macros("review.html")
 
-#: State of a flag → how it reads alone, and with the breed that was decided on.
+#: State of a flag → its text alone, and with the breed that was decided on.
 _STATES = {
     "open": (mark("Open"), mark("Open: %(breed)s")),
     "accepted": (mark("Accepted"), mark("Accepted as %(breed)s")),
@@ -30,7 +30,7 @@ _STATES = {
     "rejected": (mark("Rejected"), mark("Rejected as %(breed)s")),
     "new breed": (mark("New breed"), mark("New breed %(breed)s")),
 }
-#: Decision about several flags at once → the same two ways.
+#: Decision about several flags at once → its text alone, and with the breed.
 _MANY = {
     "accept": (mark("Accepted %(number)s flags."), mark("Accepted %(number)s flags as %(breed)s.")),
     "relabel": (mark("Relabelled %(number)s flags."), mark("Relabelled %(number)s flags as %(breed)s.")),
@@ -41,12 +41,13 @@ _SPECIES = {"cat": mark("cat"), "dog": mark("dog")}
 
 
 def progress(done: Progress, place: int, count: int, here: int) -> str:
-    """How much is left, and where in the list one is.
+    """Return how many flags are left, and the position in the list.
 
     Args:
-        place: of the flag shown, from 0.
-        count: flags in the list.
-        here: decided since the page was opened.
+        done: numbers of open, decided and unseen flags.
+        place: index of the flag shown, from 0.
+        count: number of flags in the list.
+        here: number of flags decided since the page was opened.
     """
     total = done.open + done.decided
     left = (
@@ -61,25 +62,25 @@ def progress(done: Progress, place: int, count: int, here: int) -> str:
 
 
 def pictures(item: Item, shown: Views, name: Name, alike: Any) -> str:
-    """The photo under what the person said, and what speaks for the one and the other breed."""
+    """Return the photo below the person's answer, the heat maps of two breeds, and the near-duplicates."""
     return str(MACROS.pictures(item, shown, name, _said(item), alike))
 
 
 def words(item: Item, shown: Views, name: Name) -> str:
-    """What the person said, what the model says, and why this flag is here."""
+    """Return the person's answer, the model's answer, and why this flag is shown."""
     decided = _decided(item, name) if item.decision is not None and item.state != "open" else ""
     return str(MACROS.words(item, shown, name, _said(item), decided, _then(item, shown, name)))
 
 
 def group_text(alike: Sequence[Item]) -> str:
-    """What the box says that takes the near-duplicates along."""
+    """Return the label of the checkbox that includes the near-duplicates in a decision."""
     if len(alike) == 1:
         return gettext("The same for its near-duplicate")
     return gettext("The same for its %(number)s near-duplicates", number=len(alike))
 
 
 def strip(alike: Sequence[Item], thumbs: Mapping[str, str], more: int) -> Any:
-    """The near-duplicates, with what each person said."""
+    """Return the near-duplicates, each with its person's answer."""
     return MACROS.strip([(thumbs.get(item.id, ""), _said(item)) for item in alike], more)
 
 
@@ -101,7 +102,7 @@ def _day_of_year(moment: dt.datetime) -> str:
 
 
 def _outcome(item: Item, name: Name) -> str:
-    """What became of a flag: "New breed Mudi", with the name that a maintainer gave it."""
+    """Say what became of a flag, such as "New breed Mudi" with the name that a maintainer gave it."""
     row = item.decision
     what = "" if row is None else row.name or name(row.label) or gettext(_SPECIES.get(row.species or "", ""))
     alone, of_breed = _STATES[item.state]
@@ -109,7 +110,7 @@ def _outcome(item: Item, name: Name) -> str:
 
 
 def _then(item: Item, shown: Views, name: Name) -> str:
-    """What it said when it was flagged, if that was something else."""
+    """Return the model's answer when it was flagged; empty if it has hardly changed since."""
     flag = item.flag
     if not flag.predicted or shown.pet is None:
         return ""
@@ -121,11 +122,11 @@ def _then(item: Item, shown: Views, name: Name) -> str:
 
 
 def rows(items: Sequence[Item], thumbs: Mapping[str, str], name: Name, more: int, number: int = 0) -> str:
-    """The list with a checkbox for each flag; ``review.js`` hands the checked ones over.
+    """Return the list with a checkbox for each flag; ``review.js`` sends the checked ones.
 
     Args:
-        more: flags that pass the filters and are not listed.
-        number: of the list.
+        more: number of flags that match the filters but are not listed.
+        number: see `Desk.number`.
     """
     if not items:
         return str(MACROS.empty(False))
@@ -140,7 +141,7 @@ def rows(items: Sequence[Item], thumbs: Mapping[str, str], name: Name, more: int
 
 
 def accept_text(item: Item) -> str:
-    """What the button that accepts says."""
+    """Return the label of the accept button."""
     if item.flag.verdict == "not_a_pet":
         return gettext("Accept: no pet")
     if item.flag.verdict == "missed" and not item.label_name:
@@ -149,7 +150,7 @@ def accept_text(item: Item) -> str:
 
 
 def outcome_text(outcome: Outcome, names: Mapping[str, str]) -> str:
-    """What was just decided, and what was not."""
+    """Return what was just decided, and why some flags were skipped."""
     rows = outcome.decisions
     row = rows[0]
     breed = row.name or breed_name(row.label, names) if row.label else ""

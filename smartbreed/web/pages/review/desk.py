@@ -1,4 +1,4 @@
-"""What one maintainer has before them: the list as it was when they opened it, and where they are in it."""
+"""The state of one maintainer's review page: the list of flags as it was loaded, and the position in it."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from smartbreed.review.queue import Filters, Item
 from smartbreed.review.service import Outcome, ReviewService
 from smartbreed.review.tables import Decision
 
-#: Flags held for one maintainer; the list is made anew when they are done with these.
+#: Maximum number of flags in the list; once all of them are decided, the list is loaded again.
 MOST = 400
-#: Flags in the list view with their thumbnails; a longer list is more scrolling than anyone does.
+#: Maximum number of flags and thumbnails in the list view; few people scroll further.
 LISTED = 48
-#: Orders that can be taken back one after the other.
+#: Maximum number of actions that can be undone one after the other.
 _REMEMBERED = 50
 
 
 @dataclass(frozen=True)
 class DeskAction:
-    """Decisions of one key press, to be taken back together."""
+    """The decisions of one key press, which are undone together."""
 
     flag_ids: tuple[str, ...]
     decision_ids: tuple[str, ...]
@@ -31,17 +31,16 @@ class DeskAction:
 
 @dataclass(frozen=True)
 class Desk:
-    """Everything between two key presses.
+    """The state between two key presses.
 
     Attributes:
-        filters: what the list was made with.
-        items: the list; decided ones leave it, so that a maintainer keeps the place while working.
-        beyond: flags that pass the filters and are not in the list.
-        place: of the flag shown, from 0.
-        orders: what can be taken back, the latest last.
-        here: flags decided since the page was opened.
-        number: of the list; every change of the list takes the next one, and what was chosen in the
-            list before is chosen no longer.
+        filters: the filters with which the list was loaded.
+        items: the list; decided flags leave it, so that a maintainer keeps the position while working.
+        beyond: number of flags that match the filters but are not in the list.
+        place: index of the flag shown, from 0.
+        orders: the actions that can be undone, latest last.
+        here: number of flags decided since the page was opened.
+        number: counts the changes of the list; each change clears the selection in the list view.
     """
 
     filters: Filters = field(default_factory=Filters)
@@ -59,7 +58,7 @@ class Desk:
 
     @property
     def item(self) -> Item | None:
-        """The flag shown."""
+        """The flag shown; None if the list is empty."""
         return self.items[self.place] if self.items else None
 
     @property
@@ -72,12 +71,12 @@ class Desk:
 
     @property
     def narrowed(self) -> bool:
-        """Whether more might show with other filters."""
+        """True if the filters are not the defaults, so other filters might show more flags."""
         return self.filters != Filters()
 
 
 class ReviewSession:
-    """The desk of one open page; its lock keeps two key presses from starting at the same desk.
+    """The desk of one open page, with a lock so that two key presses cannot start from the same desk.
 
     Attributes:
         desk: read and replace it only while holding ``lock``.
@@ -88,18 +87,18 @@ class ReviewSession:
         self.desk = Desk()
 
     def __deepcopy__(self, memo: Any) -> ReviewSession:
-        # gradio copies a State's first value for every page that is opened.
+        # gradio deep-copies a State's initial value for every page opened, and a lock cannot be copied.
         return ReviewSession()
 
 
 def fill(review: ReviewService, desk: Desk, filters: Filters, at: str = "") -> Desk:
-    """The desk with a list made now.
+    """Return the desk with a newly loaded list.
 
     Args:
-        at: the flag to turn to if it is in the list; else the first is shown.
+        at: id of the flag to show; if it is not in the list, the first flag is shown.
 
     Raises:
-        ReviewError: a filter makes no sense.
+        ReviewError: a filter is invalid.
     """
     found, count = review.top(filters, MOST)
     place = next((n for n, item in enumerate(found) if item.id == at), 0)
@@ -110,7 +109,7 @@ def fill(review: ReviewService, desk: Desk, filters: Filters, at: str = "") -> D
 
 
 def turn(review: ReviewService, desk: Desk, step: int) -> Desk:
-    """The desk some flags on or back, past those that were decided or taken back meanwhile."""
+    """Return the desk ``step`` flags further, without flags that others have decided or reopened since."""
     place = min(max(desk.place + step, 0), max(len(desk.items) - 1, 0))
     desk = replace(desk, place=place)
     while desk.item is not None:
@@ -122,7 +121,7 @@ def turn(review: ReviewService, desk: Desk, step: int) -> Desk:
 
 
 def without(review: ReviewService, desk: Desk, flag_ids: Iterable[str]) -> Desk:
-    """The desk with these flags gone from its list; a list that runs empty is made anew."""
+    """Return the desk without these flags; if its list is then empty, it is loaded again."""
     gone = set(flag_ids)
     before = sum(item.id in gone for item in desk.items[: desk.place])
     left = tuple(item for item in desk.items if item.id not in gone)
@@ -133,7 +132,7 @@ def without(review: ReviewService, desk: Desk, flag_ids: Iterable[str]) -> Desk:
 
 
 def after(review: ReviewService, desk: Desk, outcome: Outcome) -> Desk:
-    """The desk after decisions of its maintainer."""
+    """Return the desk after its maintainer's decisions."""
     made = outcome.decisions
     order = DeskAction(tuple(row.flag_id for row in made), tuple(row.decision_id for row in made))
     desk = replace(desk, orders=(*desk.orders, order)[-_REMEMBERED:], here=desk.here + len(made))
@@ -143,19 +142,19 @@ def after(review: ReviewService, desk: Desk, outcome: Outcome) -> Desk:
 
 
 def taken_back(review: ReviewService, desk: Desk, rows: Iterable[Decision]) -> Desk:
-    """The desk after an undo, at the flag that is open again if its filters let it be seen."""
+    """Return the desk after an undo, at the reopened flag if it matches the filters."""
     rows = list(rows)
     desk = replace(desk, here=max(0, desk.here - len(rows)))
     return fill(review, desk, desk.filters, rows[0].flag_id if rows else "")
 
 
 def check_shown(desk: Desk, shown: str) -> None:
-    """Fail unless a person acts on the flag they see.
+    """Check that a person acts on the flag that they see.
 
-    The page may be behind: a second key can arrive before the next flag is drawn.
+    The page may lag behind: a second key press can arrive before the next flag is drawn.
 
     Args:
-        shown: id of the flag that the page showed when the person acted; "" for none.
+        shown: id of the flag that the page showed when the person acted; empty for none.
 
     Raises:
         ReviewError: ``not_shown``: the desk has moved on to another flag.
@@ -167,13 +166,13 @@ def check_shown(desk: Desk, shown: str) -> None:
 
 
 def chosen_ids(desk: Desk, checked: str) -> list[str]:
-    """The flags chosen in the list view.
+    """Return the ids of the flags chosen in the list view.
 
     Args:
-        checked: their ids as a JSON list, as `review.js` sends them.
+        checked: the ids as a JSON list, as sent by ``review.js``.
 
     Raises:
-        ReviewError: ``none_chosen``; ``not_shown`` when one of them is not in the list, so that
+        ReviewError: ``none_chosen``; ``not_shown`` if one of them is not in the list view, so that
             no flag is decided that the person did not see.
     """
     ids = _ids(checked)
@@ -187,7 +186,7 @@ def chosen_ids(desk: Desk, checked: str) -> list[str]:
 
 
 def any_chosen(checked: str) -> bool:
-    """Whether flags are chosen in the list view."""
+    """Return True if flags are chosen in the list view."""
     return bool(_ids(checked))
 
 

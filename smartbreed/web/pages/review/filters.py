@@ -1,4 +1,4 @@
-"""The bar that narrows the review's list, and chooses between one flag and many."""
+"""The bar that filters the review page's list and switches between one flag and the list view."""
 
 from __future__ import annotations
 
@@ -28,10 +28,12 @@ def _said(choices: list[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 class FilterBar:
-    """Must be made inside the page; `inputs` are the fields of `queue.Filters`, in order.
+    """The filter bar; create it inside the page.
+
+    `inputs` correspond to the fields of `queue.Filters`, in order.
 
     Args:
-        known: what the model names.
+        known: breeds that the model can name.
     """
 
     def __init__(self, known: tuple[Breed, ...]) -> None:
@@ -59,5 +61,5 @@ class FilterBar:
         self.outputs = [self.flagger]
 
     def show(self, flaggers: Sequence[tuple[str, str]]) -> dict[Any, Any]:
-        """Offer these people; what is chosen stays."""
+        """Return an update that offers these people; the current choice stays."""
         return {self.flagger: gr.update(choices=[(gettext("Everybody"), ""), *flaggers])}

@@ -38,19 +38,19 @@ from smartbreed.web.pages.review.filters import FilterBar
 from smartbreed.web.pages.review.view import show
 
 Updates = dict[Any, Any]
-#: What the list's choice of breeds shows before one is chosen.
+#: Choice in the list view's breed dropdown while no breed is chosen.
 _NO_BREED = (mark("Another breed …"), "")
-#: The next desk and what to say; None leaves the page as it is.
+#: The next desk and a message; None instead of a message leaves the page unchanged.
 Acted = tuple[Desk, str | None]
-#: What an order of the page does: desk and reviewer in.
+#: An action of the page; takes the desk, the reviewer, and the values of its inputs.
 Act = Callable[..., Acted]
 
 
 class ReviewPage:
-    """Must be made inside ``with blocks.route(…)``.
+    """The review page; create it inside ``with blocks.route(…)``.
 
     Args:
-        services: whose flags, and the model that explains them.
+        services: provides the flags, and the model that explains them.
     """
 
     def __init__(self, services: Services) -> None:
@@ -58,7 +58,7 @@ class ReviewPage:
         gr.HTML(each_language(partial(nav.header, "review", maintainers=services.maintainers.reachable)))
         self.gate = gr.HTML(visible=False, elem_id="review-gate")
         self.session = gr.State(ReviewSession())
-        # What the browser shows or has chosen at the moment of a key press; `review.js` fills it in.
+        # What the browser shows or has chosen when a key is pressed; ``review.js`` fills it in.
         self.shown = gr.Textbox(visible=False)
         self.where = gr.Textbox(visible=False)
         with gr.Column(visible=False, elem_id="review") as self.main:
@@ -104,7 +104,7 @@ class ReviewPage:
         both = [acts.together, acts.reason]
         self._on_placed(acts.accept.click, self._accept, [acts.missed_species, *both])
         self._on_shown(acts.reject.click, self._reject, both)
-        # Gradio fires `input` when a list loses the focus, too, and twice after a choice by mouse.
+        # Not `input`: gradio also fires it when a dropdown loses the focus, and twice after a mouse click.
         self._on_placed(acts.breed.change, self._relabel, [acts.breed, *both], chosen=True)
         self._on_placed(acts.introduce.click, self._new_breed, [*acts.new_breed, *both])
         self._on_shown(acts.undo.click, self._undo, [])
@@ -128,7 +128,7 @@ class ReviewPage:
         blocks.load(handler, [self.session, self.filters.view], **self.event)
 
     def _on_shown(self, event: Any, act: Act, inputs: list[Any]) -> None:
-        """What is done to one flag: only to the one that the browser showed."""
+        """Attach an action on one flag; it fails if the browser showed a different one."""
 
         def checked(desk: Desk, reviewer: str, shown: str, *values: Any) -> Acted:
             check_shown(desk, shown)
@@ -138,13 +138,13 @@ class ReviewPage:
         self._on(event, checked, [self.shown, *inputs], js=js)
 
     def _on_placed(self, event: Any, act: Act, inputs: list[Any], *, chosen: bool = False) -> None:
-        """What is done to one flag, and where on its photo the person drew a missed pet's box.
+        """Attach an action on one flag that also takes the box drawn for a missed pet.
 
         Args:
-            event: what starts it.
-            act: the deed.
+            event: the event that starts it.
+            act: the action.
             inputs: controls whose values it takes.
-            chosen: the first value is a choice, and without one nothing is done.
+            chosen: True if the first value is a choice, without which nothing is done.
         """
 
         def checked(desk: Desk, reviewer: str, shown: str, where: str, *values: Any) -> Acted:
@@ -157,7 +157,7 @@ class ReviewPage:
         self._on(event, checked, [self.shown, self.where, *inputs], js=js)
 
     def _on_chosen(self, event: Any, act: Act, *inputs: Any) -> None:
-        """What is done to the flags chosen in the list view."""
+        """Attach an action on the flags chosen in the list view."""
         js = "(session, view, shown, ...rest) => [session, view, smartbreedReview.chosen(), ...rest]"
         self._on(event, act, [self.shown, *inputs], js=js)
 
@@ -167,9 +167,9 @@ class ReviewPage:
         )
 
     def _guarded(self, act: Act) -> Callable[..., Updates]:
-        """An event handler: only for maintainers, and with every failure as a sentence."""
+        """Return an event handler that only serves maintainers and shows every error as a message."""
 
-        # gradio fills in a request only before arguments of any number.
+        # gradio passes the request only to a parameter before ``*values``.
         def handle(request: gr.Request, session: ReviewSession, view: str, *values: Any) -> Updates:
             try:
                 login = self.services.maintainers.require(request)
@@ -184,7 +184,7 @@ class ReviewPage:
                         if outcome_text is None
                         else self._inside(session.desk, view, outcome_text)
                     )
-            except Exception as error:  # what was decided is decided, and can be taken back
+            except Exception as error:  # decisions made before the error stay, and can be undone
                 return {self.message: html.problem(explain_failure(error)), self.acts.breed: None}
 
         return handle
@@ -193,7 +193,7 @@ class ReviewPage:
         try:
             return act(desk, *values)
         except ReviewError as error:
-            if error.code == "not_decided":  # another maintainer was faster: show what there is now
+            if error.code == "not_decided":  # another maintainer was faster: load the list again
                 desk = fill(self.services.review, desk, desk.filters)
             return desk, html.problem(error)
 
@@ -270,7 +270,7 @@ class ReviewPage:
         return after(review, desk, outcome), cards.outcome_text(outcome, review.names())
 
     def _undo(self, desk: Desk, reviewer: str) -> tuple[Desk, str]:
-        """Take back what was done last here or, where a decided flag is shown, what was decided about it."""
+        """Undo the last action on this page or, if a decided flag is shown, the decision about it."""
         if desk.item is not None and desk.item.state != "open":
             return self._undo_these(desk, reviewer, [desk.item.id])
         return self._undo_last(desk, reviewer)
@@ -280,14 +280,14 @@ class ReviewPage:
         return taken_back(self.services.review, desk, made), cards.MACROS.undone(len(made))
 
     def _undo_last(self, desk: Desk, reviewer: str) -> tuple[Desk, str]:
-        """Take back what was done last on this page."""
+        """Undo the last action on this page."""
         if not desk.orders:
             return desk, html.note(gettext("There is nothing of yours to take back."))
         review, last = self.services.review, desk.orders[-1]
         desk = replace(desk, orders=desk.orders[:-1])
         try:
             made = review.undo(last.flag_ids, reviewer, only=last.decision_ids).decisions
-        except ReviewError as error:  # decided anew since; the next undo goes for the action before
+        except ReviewError as error:  # decided again since; the next undo takes the action before
             return fill(review, desk, desk.filters), html.problem(error)
         return taken_back(review, desk, made), cards.MACROS.undone(len(made))
 
@@ -304,7 +304,7 @@ class ReviewPage:
 
     def _filter(self, desk: Desk, reviewer: str, state: str, verdict: str, breed: str, flagger: str) -> Acted:
         filters = Filters(state or "open", verdict or "", breed or "", flagger or "")
-        if filters == desk.filters:  # a list was left without a choice
+        if filters == desk.filters:  # a dropdown lost the focus without a new choice
             return desk, None
         return fill(self.services.review, desk, filters), ""
 
@@ -331,7 +331,7 @@ class ReviewPage:
         return after(review, desk, outcome), cards.outcome_text(outcome, review.names())
 
     def _bulk_undo(self, desk: Desk, reviewer: str, chosen: str) -> tuple[Desk, str]:
-        """Take back what was decided about the chosen flags or, where none are, what was done last here."""
+        """Undo the decisions about the chosen flags or, if none is decided, the last action on this page."""
         ids = set(chosen_ids(desk, chosen)) if any_chosen(chosen) else set()
         decided = [item.id for item in desk.listed if item.id in ids and item.state != "open"]
         if decided:

@@ -1,4 +1,4 @@
-"""The pictures a maintainer judges by, as data URLs: they leave no file behind and need no address."""
+"""The pictures that a maintainer judges by, as data URLs: they leave no files behind and need no route."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from smartbreed.review.queue import Item
 from smartbreed.review.scores import pet_at
 from smartbreed.services import Services
 
-#: Longest sides, pixels.
+#: Longest side of a photo, a crop and a thumbnail, in pixels.
 _PHOTO, _CROP, _THUMB = 900, 360, 200
 
 
 @dataclass(frozen=True)
 class Views:
-    """What is shown of one flag; pictures are data URLs.
+    """The pictures of one flag, as data URLs.
 
     Attributes:
-        pet: what the present model says of it.
+        pet: the current model's answer; None if the photo cannot be read.
         photo: the whole photo with the pet's box.
-        heats: ``(breed id, picture)``: what speaks for the model's answer, and for the person's
-            or else the model's second one. A breed the model does not know has no picture.
-        box: of a missed pet that is not decided: ``x0,y0,x1,y1`` as shares of the photo's sides, empty
-            where the person drew none. The page draws it, so that it can be moved. None: of other flags.
-        problem: why there are no pictures.
+        heats: ``(breed id, picture)`` for the model's first guess and for the decided or flagged breed, or
+            else the model's second guess. The picture is empty if the model does not know the breed.
+        box: box of an undecided missed pet, ``x0,y0,x1,y1`` as shares of the photo's sides; empty if the
+            person drew none. The page draws it, so that it can be moved. None for all other flags.
+        problem: why there are no pictures; empty if there are some.
     """
 
     pet: Pet | None = None
@@ -43,7 +43,7 @@ class Views:
 
 
 def views(services: Services, item: Item) -> Views:
-    """Pictures of one flag; a photo that is gone or damaged costs the pictures, not the page."""
+    """Return the pictures of one flag; if its photo is gone or damaged, only ``problem`` is set."""
     try:
         photo = stored_photo(services.flags.blobs, item.flag.sample_id, services.admission)
         identifier = services.identifier
@@ -66,13 +66,13 @@ def views(services: Services, item: Item) -> Views:
 
 
 def _shares(box: Box | None, photo: Photo) -> str:
-    """A box as `box.js` reads it."""
+    """Format a box as ``box.js`` reads it; empty for None."""
     sides = (photo.width, photo.height) * 2
     return ",".join(f"{value / side:.5f}" for value, side in zip(box or (), sides, strict=False))
 
 
 def thumbnail(services: Services, item: Item) -> str:
-    """The flagged pet and a little around it, small; empty when its photo cannot be read."""
+    """Return a thumbnail of the flagged pet with a margin; empty if its photo cannot be read."""
     try:
         photo = stored_photo(services.flags.blobs, item.flag.sample_id, services.admission)
     except SmartBreedError:
@@ -81,7 +81,11 @@ def thumbnail(services: Services, item: Item) -> str:
 
 
 def framed(photo: Photo, box: Box | None, size: int, others: Sequence[Box] = ()) -> np.ndarray:
-    """The photo, longest side at most ``size``, a frame around the box, thin ones around others; uint8."""
+    """Return the photo as uint8 with a frame around the box and thin ones around others.
+
+    Args:
+        size: most pixels of the longest side.
+    """
     picture = photo.to_pil()
     factor = min(1.0, size / max(picture.size)) if size < _PHOTO else min(2.0, size / max(picture.size))
     sides = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))

@@ -1,4 +1,4 @@
-"""What the review page shows for a desk: everything that is read or drawn for it."""
+"""Reads and renders everything that the review page shows for a desk."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from smartbreed.web.pages.review import cards
 from smartbreed.web.pages.review.desk import Desk
 from smartbreed.web.pages.review.pictures import Views, thumbnail, views
 
-#: Near-duplicates shown beside a flag.
+#: Maximum number of near-duplicates shown beside a flag.
 ALIKE = 6
 
 
 @dataclass(frozen=True)
 class Shown:
-    """Values for the page's parts; HTML unless said otherwise.
+    """Values of the page's components; HTML unless stated otherwise.
 
     Attributes:
-        breeds: ``(text, id)`` to choose from, the model's likeliest first.
-        flaggers: ``(text, hash)`` of the people in the list, who flagged most first.
+        breeds: choices as ``(text, id)``, the model's likeliest first.
+        flaggers: people in the list as ``(text, hash)``, those with most flags first.
         acceptable: whether the flag shown names something that can be accepted.
-        gold: whether its answer is a known one.
-        species: what the model takes it for.
-        ever: something has been flagged here before.
+        gold: whether the flag shown is a known answer.
+        species: the model's guess of the species; empty if there is none.
+        ever: True if anything was ever flagged here.
     """
 
     progress: str
@@ -47,10 +47,10 @@ class Shown:
 
 
 def show(services: Services, desk: Desk, as_list: bool) -> Shown:
-    """Read and draw it.
+    """Read and render what the page shows for a desk.
 
     Raises:
-        StorageError: the database refused.
+        StorageError: the database cannot be read.
     """
     review = services.review
     new = review.new_breeds()

@@ -1,1 +1,1 @@
-"""The page of statistics: plain HTML that works without gradio and without a script."""
+"""The statistics page: plain HTML that needs neither gradio nor JavaScript."""

@@ -1,4 +1,4 @@
-"""``/statistics`` and ``/statistics/<table>.csv``: what is asked for becomes HTML or CSV."""
+"""The page ``/statistics`` and its tables, ``/statistics/<table>.csv``."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ from smartbreed.web.components.plain import file_address
 from smartbreed.web.pages.statistics import view
 from smartbreed.web.pages.train.cards import accuracy
 
-#: Mix-ups with pictures of the two breeds.
+#: Number of mix-ups shown with pictures of both breeds.
 _PICTURED = 6
-#: Pictures of the mistake itself, where the gallery has some.
+#: Maximum number of gallery pictures that show a mix-up itself.
 _EACH = 3
 _FRESH = {"Cache-Control": "no-store"}
 
 
 class StatisticsPages:
-    """Makes the page and its tables; safe to use from many threads.
+    """The handlers of the page and its tables; thread-safe.
 
     Args:
-        services: whose model and whose answers.
+        services: provides the model and the record of its answers.
     """
 
     def __init__(self, services: Services) -> None:
         self._services = services
 
     def routes(self) -> list[Route]:
-        """The addresses that this page answers at."""
+        """Return the routes of the page and its tables."""
         return [Route("/statistics", self.index), Route("/statistics/{name}", self.table)]
 
     def index(self, request: Request) -> Response:
-        """The page; what maintainers alone may know is in it for them alone."""
+        """Return the page; only maintainers get the figures that are reserved for them."""
         services = self._services
         try:
             report = feedback_loop.statistics(services)
@@ -71,7 +71,7 @@ class StatisticsPages:
         )  # fmt: skip
 
     def table(self, request: Request) -> Response:
-        """The numbers behind a drawing."""
+        """Return the numbers behind a chart as CSV."""
         name = request.path_params["name"].removesuffix(".csv")
         plain = "text/plain"
         if name not in csv_tables.PUBLIC and name not in csv_tables.MAINTAINERS:
@@ -90,7 +90,7 @@ class StatisticsPages:
         return Response(csv_tables.csv_text(found), 200, headers, "text/csv; charset=utf-8")
 
     def _pictures(self, mixed: list[Confusion]) -> dict[str, str]:
-        """Address of a picture of each breed of the first mix-ups, where the gallery has one."""
+        """Return the address of a picture for each breed in the first mix-ups, if the gallery has one."""
         breeds = {breed for one in mixed[:_PICTURED] for breed in (one.breed, one.said)}
         with suppress(StorageError):
             found = {breed: self._services.gallery.of_breed(breed, 1) for breed in breeds}
@@ -98,7 +98,7 @@ class StatisticsPages:
         return {}
 
     def _mistakes(self, mixed: list[Confusion]) -> dict[str, list[Shown]]:
-        """Pictures of the gallery with which the model makes the first mix-ups, by the two breeds."""
+        """Return gallery pictures that show the first mix-ups, by the ids of the two breeds."""
         gallery, book = self._services.gallery, self._services.breed_book
         with suppress(StorageError):
             return {

@@ -1,4 +1,4 @@
-"""What the page shows of a report: sorted, filtered, and where each thing of a drawing stands."""
+"""Prepares a report for the statistics page: sorting, filtering, and the geometry of its charts."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from smartbreed.statistics.breed_mix import BreedMix
 from smartbreed.statistics.drift import Drift
 from smartbreed.statistics.report import BreedFigures, Confusion, Growth, Report, Use
 
-#: Rows of the table of breeds, and of mix-ups, before all are asked for.
+#: Rows in the tables of breeds and of mix-ups, unless all are requested.
 SHOWN = 15
 _LONGEST = 80
-#: Breeds whose share changed most that are drawn.
+#: Number of breeds drawn, those whose share changed most.
 CHANGED = 8
-#: Columns of the table of breeds: key, heading, what it means.
+#: Columns of the table of breeds: key, heading, explanation.
 COLUMNS = (
     ("name", mark("Breed"), ""),
     ("pictures", mark("Pictures"), mark("Test pictures of the breed")),
@@ -48,7 +48,7 @@ TROUBLES = {
     "night_camera": mark("Night camera"),
     "box_jitter": mark("Cropped inexactly"),
 }
-#: What the strength of a trouble is, as `training.evaluation.robustness` writes it into ``evaluation.json``.
+#: Units of the strength of a trouble, as `training.evaluation.robustness` writes them to ``evaluation.json``.
 UNITS = (
     mark("Gaussian blur, σ in pixels of 224"),
     mark("Gaussian noise, σ of 255"),
@@ -65,7 +65,15 @@ UNITS = (
 
 @dataclass(frozen=True)
 class Asked:
-    """What the address asks for; whatever makes no sense counts as not asked."""
+    """The page's query; invalid values count as not given.
+
+    Attributes:
+        sort: column to sort the breeds by.
+        down: True to sort in descending order.
+        q: search text for breeds.
+        everything: True to show all rows.
+        of, said: show only mix-ups of a breed of the first family with one of the second; empty for all.
+    """
 
     sort: str = "name"
     down: bool = False
@@ -75,7 +83,7 @@ class Asked:
     said: str = ""
 
     def link(self, anchor: str, **change: object) -> str:
-        """The query of an address that differs in something."""
+        """Return a link to the same page with changed values."""
         values = {**self.__dict__, **change}
         kept = {
             "sort": values["sort"] if values["sort"] != "name" else "",
@@ -90,7 +98,7 @@ class Asked:
 
 
 def asked(query: Mapping[str, str], families: Sequence[str]) -> Asked:
-    """Read the query of an address."""
+    """Parse a URL's query."""
     sort = query.get("sort", "")
     of, said = (one if (one := query.get(name, "")) in families else "" for name in ("of", "said"))
     return Asked(
@@ -108,7 +116,7 @@ def change_of(one: BreedFigures) -> float | None:
 
 
 def breeds(report: Report, book: BreedBook, want: Asked) -> list[BreedFigures]:
-    """The breeds that are asked for, in the order that is."""
+    """Return the requested breeds in the requested order; breeds without a value come last."""
     found = report.measured.breeds if report.measured else []
     if want.q:
         known = {breed.id for breed in book.search(want.q)}
@@ -126,12 +134,13 @@ def breeds(report: Report, book: BreedBook, want: Asked) -> list[BreedFigures]:
 
 @dataclass(frozen=True)
 class Matrix:
-    """Mistakes among families of breeds.
+    """The number of mistakes between families of breeds.
 
     Attributes:
-        families: rows and columns.
-        cells: pictures of a row's family whose first guess was a wrong breed of a column's; by the two.
-        most: largest cell.
+        families: names of the rows and columns.
+        cells: by row and column: pictures of the row's family whose first guess was a wrong breed of the
+            column's.
+        most: the largest cell.
     """
 
     families: tuple[str, ...]
@@ -140,7 +149,7 @@ class Matrix:
 
 
 def matrix(report: Report) -> Matrix | None:
-    """None where nothing was mixed up, or the breeds have no families."""
+    """Count the mix-ups by family; None if there are none, or the breeds have no families."""
     if not report.measured or not report.measured.confusions:
         return None
     family = {one.id: one.group for one in report.measured.breeds}
@@ -155,7 +164,7 @@ def matrix(report: Report) -> Matrix | None:
 
 
 def mixed_up(report: Report, want: Asked) -> list[Confusion]:
-    """Mix-ups of two families, or all of them."""
+    """Return the mix-ups between the two requested families, or all of them."""
     if not report.measured:
         return []
     family = {one.id: one.group for one in report.measured.breeds}
@@ -168,7 +177,13 @@ def mixed_up(report: Report, want: Asked) -> list[Confusion]:
 
 @dataclass(frozen=True)
 class Bars:
-    """A drawing of bars: left edge, width, and height in 100 of each, of one or two sorts."""
+    """A bar chart of one or two series.
+
+    Attributes:
+        width: width of the chart, in the unit of the bars.
+        bars: left edge, width, height in percent of the tallest bar, and series (0 or 1) of each bar.
+        most: value of the tallest bar.
+    """
 
     width: int
     bars: tuple[tuple[float, float, float, int], ...]
@@ -176,7 +191,7 @@ class Bars:
 
 
 def day_bars(use: Use, today: dt.date) -> Bars | None:
-    """Photos of each day, from the first one listed to today."""
+    """Draw the photos per day, up to today and for at least a week; None if no day is listed."""
     if not use.days:
         return None
     photos = {one.day: one.photos for one in use.days}
@@ -188,7 +203,7 @@ def day_bars(use: Use, today: dt.date) -> Bars | None:
 
 
 def drift_bars(drift: Drift) -> Bars | None:
-    """Two bars a bin: expected and found."""
+    """Draw two bars per bin, expected and found; None if nothing was compared."""
     if not drift.found or not drift.pets:
         return None
     most = max(*drift.expected, *drift.found) or 1.0
@@ -202,7 +217,13 @@ def drift_bars(drift: Drift) -> Bars | None:
 
 @dataclass(frozen=True)
 class Shift:
-    """A breed's share of all that were said, before and lately, each also in 100 of the longest bar."""
+    """How a breed's share of all named breeds changed.
+
+    Attributes:
+        name: the breed's name; empty for all rarely named breeds together.
+        shares: share before and recently, 0…1.
+        widths: the same in percent of the longest bar.
+    """
 
     name: str
     shares: tuple[float, float]
@@ -210,7 +231,7 @@ class Shift:
 
 
 def shifts(mix: BreedMix, names: Mapping[str, str]) -> list[Shift]:
-    """The breeds whose share changed most, the first first; an empty name: all that are said rarely."""
+    """Return the breeds whose share changed most, largest change first."""
     rows = list(zip(mix.breeds, mix.expected, mix.found, strict=True))[:CHANGED]
     shares = [(was / max(mix.before, 1), now / max(mix.pets, 1)) for _, was, now in rows]
     most = max((share for pair in shares for share in pair), default=0.0) or 1.0
@@ -221,7 +242,7 @@ def shifts(mix: BreedMix, names: Mapping[str, str]) -> list[Shift]:
 
 
 def growth_lines(growth: Sequence[Growth]) -> list[str]:
-    """Points of the lines of saved and published answers, in a box of 720 × 160."""
+    """Return the points of two lines, saved and published flags, in a box of 720 × 160."""
     if not growth:
         return []
     first, last, most = growth[0].day, growth[-1].day, max(growth[-1].flags, growth[-1].published, 1)

@@ -1,1 +1,1 @@
-"""``/teach``: models of one's own; ``/m/<address>``: those that are published."""
+"""Members' own models: made at ``/teach``, and served at ``/m/<address>`` once published."""

@@ -1,4 +1,4 @@
-"""``/teach`` and ``/m``: forms that work without a script, two FastAPI apps."""
+"""Members' own models: two FastAPI apps, ``/teach`` and ``/m``, whose forms work without JavaScript."""
 
 from __future__ import annotations
 
@@ -37,34 +37,43 @@ _ABOUT = mark(
     "Make a model of your own from a few photos: it learns your pets, or anything else, in seconds."
 )
 _CHUNK = 1 << 16
-#: Side of a thumbnail in pixels, and seconds that a browser keeps it.
+#: Side of a thumbnail in CSS pixels, and how long a browser may cache it, in seconds.
 _THUMBNAIL, _KEPT_S = 176, 300
-#: Most files and fields of a form with photos, and bytes of a field.
+#: Maximum number of files and of fields in a form with photos, and maximum size of a field in bytes.
 _FILES, _FIELDS, _FIELD_BYTES = 500, 20, 20_000
-#: Photos of a class that are shown before one asks for the others.
+#: Photos shown per class; the others are shown on request.
 _SHOWN = 18
-#: The curve: width, height and margins of its drawing.
+#: The training curve: width, height, left and bottom margin, in pixels.
 _WIDE, _HIGH, _LEFT, _FOOT = 560, 220, 66, 30
 
 
 @dataclass(frozen=True)
 class Sent:
-    """A form that may carry files."""
+    """A submitted form, which may contain files.
+
+    Attributes:
+        fields: its text fields.
+        files: its files.
+        most: size limit of a file, in bytes.
+    """
 
     fields: dict[str, str]
     files: list[UploadFile] = field(default_factory=list)
     most: int = 0
 
     def photos(self) -> Iterator[tuple[str, bytes]]:
-        """Name and bytes of each file; one that is too large ends a byte after its limit, and is refused."""
+        """Yield name and content of each file.
+
+        A file over the limit is read up to one byte beyond it, so that its size is refused later.
+        """
         for file in self.files:
             yield file.filename or "", file.file.read(self.most + 1)
 
     def photo(self) -> tuple[str, bytes]:
-        """Name and bytes of the one photo of a form.
+        """Return name and content of the form's first photo.
 
         Raises:
-            PhotoError: ``no_photo``.
+            PhotoError: ``no_photo`` if there is none.
         """
         for one in self.photos():
             return one
@@ -72,10 +81,10 @@ class Sent:
 
 
 def _sent_with(services: Services, *, members: bool) -> Any:
-    """What handlers of forms with files ask for: the form, once it is known to be one of ours.
+    """Return the FastAPI dependency for a form with files, whose token has been checked.
 
     Args:
-        members: nothing is read of what others send.
+        members: True to reject visitors before their files are read.
     """
     asked, _ = dependencies(services)
 
@@ -86,7 +95,7 @@ def _sent_with(services: Services, *, members: bool) -> Any:
         if members:
             visit.member()
         _, said = parse_options_header(request.headers["content-type"])
-        if said.get(b"charset", b"utf-8").lower() != b"utf-8":  # some raise, some make half a character
+        if said.get(b"charset", b"utf-8").lower() != b"utf-8":  # others may raise or yield lone surrogates
             raise RequestError("bad_form", "This is not a form of ours.", status=400)
         try:
             form = await request.form(max_files=_FILES, max_fields=_FIELDS, max_part_size=_FIELD_BYTES)
@@ -105,7 +114,7 @@ def _sent_with(services: Services, *, members: bool) -> Any:
 
 
 def teach_app(services: Services) -> FastAPI:
-    """The routes of ``/teach``; what they raise becomes a page, or JSON for a script, with its sentence."""
+    """Return the app for ``/teach``; an error becomes a page, or JSON for scripts, with its message."""
 
     def refused(request: Request, visit: Visit, said: SmartBreedError) -> Response:
         if _wants_json(request):
@@ -124,7 +133,7 @@ def teach_app(services: Services) -> FastAPI:
 
 
 def _add_lists(app: FastAPI, services: Services) -> None:
-    """One's models, and a new one."""
+    """Add the routes that list a member's models and create a new one."""
     asked, formed = dependencies(services)
     teach = services.teach
 
@@ -151,7 +160,7 @@ def _add_lists(app: FastAPI, services: Services) -> None:
 
 
 def _show(visit: Visit, model_id: str, status: int = 200, **values: Any) -> Response:
-    """A model's page."""
+    """Return a model's page."""
     services, who = visit.services, visit.member()
     view = services.teach.model(who.id, model_id)
     training = services.teach.training(who.id, model_id)
@@ -175,7 +184,7 @@ def _show(visit: Visit, model_id: str, status: int = 200, **values: Any) -> Resp
 
 
 def _add_model(app: FastAPI, services: Services) -> None:
-    """Classes and photos of a model."""
+    """Add the routes for a model's classes, photos and training."""
     asked, formed = dependencies(services)
     sent = _sent_with(services, members=True)
     teach = services.teach
@@ -251,7 +260,7 @@ def _add_model(app: FastAPI, services: Services) -> None:
 
 
 def _add_use(app: FastAPI, services: Services) -> None:
-    """Trying, taking along, publishing and deleting a model."""
+    """Add the routes for trying, downloading, publishing and deleting a model."""
     asked, formed = dependencies(services)
     sent = _sent_with(services, members=True)
     teach = services.teach
@@ -296,7 +305,7 @@ def _add_use(app: FastAPI, services: Services) -> None:
 
 
 def served_app(services: Services) -> FastAPI:
-    """The routes of ``/m``: published models, for everyone."""
+    """Return the app for ``/m``: published models, open to everyone."""
 
     def refused(request: Request, visit: Visit, said: SmartBreedError) -> Response:
         if request.url.path.rstrip("/").endswith("/identify"):
@@ -367,7 +376,7 @@ def _wants_json(request: Request) -> bool:
 
 
 def _said(done: Added) -> str:
-    """What became of photos, in a few sentences."""
+    """Say in a few sentences what became of the photos."""
     lines = [ngettext("%(number)s photo was added.", "%(number)s photos were added.", done.added)]
     if done.already:
         lines.append(gettext("%(number)s were there already.", number=done.already))
@@ -379,7 +388,7 @@ def _said(done: Added) -> str:
 
 
 def _progress(training: Training) -> dict[str, Any]:
-    """How far a training is, for the script of the page."""
+    """Return the progress of a training, for the page's script."""
     steps = list(training.steps)
     said = gettext("Looking at photo %(number)s of %(all)s", number=training.looked, all=training.photos)
     if steps:
@@ -390,7 +399,7 @@ def _progress(training: Training) -> dict[str, Any]:
 
 
 def _curve(steps: Sequence[tuple[int, float, float, float | None]]) -> dict[str, Any] | None:
-    """Where the two lines of the curve stand, in pixels of its drawing."""
+    """Compute the geometry of the training curve, in pixels; None for fewer than two steps."""
     if len(steps) < 2:
         return None
     last = steps[-1][0]
@@ -414,7 +423,7 @@ def _curve(steps: Sequence[tuple[int, float, float, float | None]]) -> dict[str,
 
 
 def _drawn(tried: Tried) -> dict[str, Any]:
-    """What a try found, with its pictures as JPEG."""
+    """Return the result of a trial, with its pictures as JPEG."""
     return {
         "guesses": tried.guesses, "sure": tried.sure, "whole": tried.whole,
         "crop": encode_jpeg(tried.crop), "heat": encode_jpeg(tried.heat),

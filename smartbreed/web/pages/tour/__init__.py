@@ -1,1 +1,1 @@
-"""The tour of the feedback loop: corrected photos, with the answers of then and of now."""
+"""The tour of the feedback loop: corrected photos, each with the earlier and the current answer."""

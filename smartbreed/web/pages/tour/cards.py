@@ -1,4 +1,4 @@
-"""What the tour says; its fragments are macros of ``templates/tour.html``, called like functions."""
+"""Texts and HTML fragments of the tour; the fragments are macros of ``templates/tour.html``."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def loop(
     *,
     maintainers: bool = False,
 ) -> str:
-    """The five stations of a correction, each with its number and, where there is none, what to do.
+    """Return the five stations of a correction, each with its count or, if that is 0, with what to do.
 
     Args:
-        dataset: repo that corrections are published in.
-        maintainers: whether the maintainers' pages can be reached, so that links to them lead somewhere.
+        dataset: repo in which corrections are published.
+        maintainers: whether the maintainers' pages can be reached, so that they are linked.
     """
     last = next((release for release in releases if release.learnt and not release.bad), None)
     iterations = len([release for release in releases if not release.bad]) - 1
@@ -33,12 +33,12 @@ def loop(
 
 
 def growth(releases: Sequence[Release]) -> str:
-    """Accuracy per version, and what each one learnt."""
+    """Return the accuracy per version, and what each version learnt."""
     return str(MACROS.growth([one for one in releases if not one.bad], accuracy(releases)))
 
 
 def story(walk: Walk, *, maintainers: bool) -> str:
-    """One corrected photo at each station of the feedback loop; what to do where there is none yet.
+    """Return one corrected photo at each station of the feedback loop, or a guide if there is none yet.
 
     Args:
         maintainers: whether the maintainers' pages can be reached from here.
@@ -51,7 +51,7 @@ def story(walk: Walk, *, maintainers: bool) -> str:
 
 
 def then_and_now(walk: Walk) -> str:
-    """The photos accepted last: the answer that was corrected beside the present one."""
+    """Return the photos accepted last, each with the corrected answer beside the current one."""
     if not walk.steps:
         return ""
     asked = [step for step in walk.steps if step.now is not None]
@@ -60,7 +60,10 @@ def then_and_now(walk: Walk) -> str:
 
 
 def _counted(asked: list[Step]) -> str:
-    """ "Of the 8 photos accepted last, none was named right then, and all are now." """
+    """Count the right answers, then and now.
+
+    For example "Of the 8 photos accepted last, none was named right then, and all are now."
+    """
     if not asked:
         return gettext("The photos accepted last cannot be read any more.")
     before = sum(step.then.right for step in asked)
@@ -77,7 +80,7 @@ def _counted(asked: list[Step]) -> str:
     )
 
 
-#: Whether it was named right then and is now.
+#: Sentence about a single photo, by whether it was named right then and is named right now.
 _OF_ONE = {
     (False, False): mark("The photo accepted last was not named right then, and is not now."),
     (False, True): mark("The photo accepted last was not named right then, and is now."),

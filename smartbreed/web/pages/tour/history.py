@@ -1,7 +1,7 @@
-"""The same photos asked again: each correction with its picture and the present answer.
+"""Identifies corrected photos again: each correction with its picture and the current answer.
 
-Looking takes a few hundredths of a second a photo, so it is done once for each version that
-answers, by one visitor at a time, and remembered only as long as a photo may be shown.
+This takes a few hundredths of a second per photo, so it is done once per model version, for one
+visitor at a time, and the result is kept only as long as the photo may be shown.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from smartbreed.web.pages.tour.versions import GateSummary, Known, gate_summary_
 if TYPE_CHECKING:
     from smartbreed.services import Services
 
-#: Photos shown.
+#: Maximum number of photos shown.
 SHOWN = 8
-#: Longest side of a picture, pixels.
+#: Longest side of a picture, in pixels.
 SIDE = 360
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a version says of a pet; ``version`` is empty where that is not known."""
+    """A model version's answer about a pet; ``version`` is empty if unknown."""
 
     breed: str
     name: str
@@ -45,11 +45,11 @@ class Step:
     """A corrected pet, then and now.
 
     Attributes:
-        picture: JPEG of it with its box; empty where the photo cannot be read.
+        picture: JPEG of the pet with its box; empty if the photo cannot be read.
         then: the answer that was corrected.
-        now: what the version says that answers now; None where the photo cannot be read.
-        learnt_by: the first version known here that has learnt from the photo or was evaluated on it.
-        unseen: that version was evaluated on it and has not learnt from it.
+        now: the current version's answer; None if the photo cannot be read.
+        learnt_by: the first known version that has learnt from the photo or was evaluated on it; else empty.
+        unseen: True if that version was evaluated on it but has not learnt from it.
     """
 
     correction: Correction
@@ -66,14 +66,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Walk:
-    """What the tour shows besides numbers.
+    """The corrections that the tour shows.
 
     Attributes:
-        steps: the pets accepted last, the newest first.
-        example: the one that shows best what the feedback loop does.
-        gate_summary: of the gate on the version that learnt from the example.
-        version: what answers now.
-        problem: why there is nothing to see, if something is in the way.
+        steps: the pets accepted last, newest first.
+        example: the step that shows best what the feedback loop does; None if there are no steps.
+        gate_summary: the gate's result for the version that learnt from the example, if it is known.
+        version: the current version.
+        problem: the error that kept the corrections from being read; empty if there was none.
     """
 
     steps: tuple[Step, ...] = ()
@@ -84,10 +84,10 @@ class Walk:
 
 
 class Walker:
-    """Safe to use from many threads.
+    """Reads the latest corrections and identifies their photos again; thread-safe.
 
     Args:
-        services: whose flags are shown and whose model is asked.
+        services: provides the flags and the model.
     """
 
     def __init__(self, services: Services) -> None:
@@ -96,7 +96,7 @@ class Walker:
         self._seen: dict[tuple[str, Correction], tuple[bytes, Answer | None]] = {}
 
     def walk(self) -> Walk:
-        """Everything as it is now; never raises what a page could not show."""
+        """Return the current state; an error of the app is returned in ``problem``."""
         identifier = self._services.identifier  # one model for the whole page
         version = identifier.bundle.version.version
         try:
@@ -119,9 +119,9 @@ class Walker:
     ) -> list[tuple[Correction, tuple[bytes, Answer | None]]]:
         revision = identifier.bundle.version.revision
         with self._guard:
-            # What the person said reads differently in each language; what the model says does not.
+            # The key omits `said`, which depends on the language, while the model's answer does not.
             keys = {(revision, replace(correction, said="")): correction for correction in found}
-            # A photo that was taken back is forgotten here too.
+            # Forget photos that were withdrawn.
             self._seen = {key: value for key, value in self._seen.items() if key in keys}
             for key, correction in keys.items():
                 if key not in self._seen:
@@ -159,5 +159,9 @@ def _ask(services: Services, identifier: Identifier, correction: Correction) -> 
 
 
 def _best(steps: tuple[Step, ...]) -> Step | None:
-    """One that became right, first of all one that no version has learnt from; else the newest."""
+    """Return the best example; of equally good ones the newest.
+
+    An answer that became right counts most, then a photo that a version was only evaluated on, then one that
+    a version has learnt from.
+    """
     return max(steps, key=lambda step: (step.became_right, step.unseen, bool(step.learnt_by)), default=None)

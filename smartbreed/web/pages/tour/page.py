@@ -1,4 +1,4 @@
-"""The public page that shows how corrections become the next answer. Layout and wiring."""
+"""The public page that shows how the model learns from corrections. Layout and wiring."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from smartbreed.web.pages.tour.history import Walker
 
 
 class TourPage:
-    """Must be made inside ``with blocks.route(…)``.
+    """The tour page; create it inside ``with blocks.route(…)``.
 
     Args:
-        services: whose numbers and pictures it shows.
+        services: provides the numbers and pictures.
     """
 
     def __init__(self, services: Services) -> None:
@@ -38,7 +38,7 @@ class TourPage:
         gr.HTML(each_language(partial(cards.MACROS.take_part, settings.dataset, settings.model_repo, public)))
 
     def load(self, blocks: gr.Blocks) -> None:
-        """Fill the page when it is opened; the pictures follow, for the model is asked about them."""
+        """Fill the page when it is opened; the pictures follow once the model has identified them again."""
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         blocks.load(self._fill, None, [self.loop, self.growth], **quiet)
         blocks.load(self._show, None, [self.story, self.pairs], **quiet)

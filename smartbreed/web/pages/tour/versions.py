@@ -1,4 +1,4 @@
-"""Which version gave an answer, which one learnt from a photo, and what the gate said of it."""
+"""Looks up which version gave an answer, which one learnt from a photo, and the gate's result for it."""
 
 from __future__ import annotations
 
@@ -20,22 +20,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Known:
-    """What is known here of the versions.
+    """The versions known to this installation.
 
     Attributes:
         names: version by revision.
-        records: version, what it has learnt from, and what it was only evaluated on, oldest first;
-            see `parse_record`.
+        records: for each version, oldest first: its number, what it has learnt from, and what it was only
+            evaluated on; see `parse_record`.
     """
 
     names: dict[str, str] = field(default_factory=dict)
     records: tuple[tuple[str, dict[str, str], dict[str, str]], ...] = ()
 
     def learnt(self, key: str, label: str) -> tuple[str, bool]:
-        """The first version that knows a pet as that breed, and whether it was only evaluated on it.
+        """Return the first version that knows a pet as that breed, and whether it was only evaluated on it.
 
-        Returns:
-            An empty version where none does.
+        The version is empty if none does.
+
+        Args:
+            key: the pet's `sample_key`.
+            label: id of the breed.
         """
         for version, samples, held_out in self.records:
             if label in (samples.get(key), held_out.get(key)):
@@ -45,12 +48,12 @@ class Known:
 
 @dataclass(frozen=True)
 class GateSummary:
-    """What the gate said of a version.
+    """The gate's result for a version.
 
     Attributes:
-        release: the version, as far as it is known.
-        sentences: the gate's own, one a check; empty where the report is not on this machine.
-        photos: accepted photos it was evaluated on, and the share of them named right before and after.
+        release: the version's release.
+        sentences: the gate's sentences, one per check; empty if the report is not on this machine.
+        photos: number of accepted photos that it was evaluated on; 0 if unknown.
     """
 
     release: Release
@@ -59,10 +62,10 @@ class GateSummary:
 
 
 def known_versions(services: Services, bundle: Bundle) -> Known:
-    """From the releases, from what was served on this machine, and from what answers now.
+    """Collect the versions from the releases, from what was served on this machine, and from ``bundle``.
 
     Args:
-        bundle: what answers now.
+        bundle: the current model.
     """
     names = {one.revision: one.version for one in feedback_loop.releases(services)}
     folders = {bundle.version.revision: (bundle.version.version, bundle.folder)}
@@ -77,13 +80,13 @@ def known_versions(services: Services, bundle: Bundle) -> Known:
 
 
 def parse_record(text: bytes | None) -> tuple[dict[str, str], dict[str, str]]:
-    """Breed id by `sample_key` of what a version has learnt from, and of what it was evaluated on."""
+    """Return breed ids by `sample_key`: those that a version has learnt from, and was only evaluated on."""
     values = parse(text)
     return _labels(values.get("samples")), _labels(values.get("held_out"))
 
 
 def gate_summary_of(services: Services, version: str) -> GateSummary | None:
-    """What the gate said of a released version; None where the version is not known."""
+    """Return the gate's result for a released version; None if the version is unknown."""
     release = next((one for one in feedback_loop.releases(services) if one.version == version), None)
     if release is None:
         return None

@@ -1,4 +1,4 @@
-"""What the retraining page says; fragments are macros of ``templates/train.html``, called like functions."""
+"""Texts and HTML fragments of the retraining page; the fragments are macros of ``templates/train.html``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from smartbreed.web.components.templates import Macros
 
 MACROS = Macros("train.html")
 
-#: Outcome of a run → how its heading reads, and its tone.
+#: Outcome of a run → its heading and tone.
 _OUTCOMES = {
     "released": (mark("A new version is out"), "good"),
     "passed": (mark("The new model passed"), "good"),
@@ -36,7 +36,7 @@ MODE_NAMES = {"head": mark("quick"), "full": mark("full")}
 
 
 def choices(releases: Sequence[Release], now: Serving) -> list[tuple[str, str]]:
-    """The versions to choose from, as text and revision; the first stands for the newest."""
+    """Return the versions to choose from as ``(text, revision)``; the first means always the newest."""
     usable = [
         (
             gettext("%(version)s (answers now)", version=release.version)
@@ -53,17 +53,17 @@ def choices(releases: Sequence[Release], now: Serving) -> list[tuple[str, str]]:
 
 
 def chosen_revision(releases: Sequence[Release], now: Serving) -> str:
-    """Which of `choices` a maintainer has chosen."""
+    """Return the revision among `choices` that a maintainer has chosen."""
     if not now.pin:
         return LATEST
-    # The model that came with the program is listed as it was published, under another revision.
+    # The bundled model is listed as it was published, under another revision.
     same = [release.revision for release in releases if release.shipped and release.version == now.pin]
     listed = {release.revision for release in releases if not release.bad}
     return now.pin_revision if now.pin_revision in listed or not same else same[0]
 
 
 def choice_note(now: Serving) -> str:
-    """What a choice of version does; empty where the newest answers and none is on its way."""
+    """Explain the effect of the chosen version; empty if the newest answers and none is being loaded."""
     if now.problem:
         return ""
     if now.loading:
@@ -77,28 +77,28 @@ def choice_note(now: Serving) -> str:
 
 
 def back_text(now: Serving) -> str:
-    """What the button says that goes one version back."""
+    """Return the label of the button that goes one version back."""
     if not now.before:
         return gettext("No earlier version")
     return gettext("Go back to version %(version)s", version=now.before)
 
 
 def how(job: Job) -> str:
-    """ "quick, started by hand"."""
+    """Describe a job, such as "quick, started by hand"."""
     mode, trigger = MODE_NAMES.get(job.spec.mode, ""), TRIGGERS.get(job.spec.trigger, "")
     return f"{gettext(mode)}, {gettext(trigger)}"
 
 
 def progress(job: Job) -> str:
-    """A job's stages as a stepper."""
+    """Render a job's stages as a stepper."""
     return str(MACROS.progress(job, how(job)))
 
 
 def outcome(job: Job, now: Serving) -> str:
-    """How a finished job ended: in words, with its reasons.
+    """Render how a finished job ended, with its reasons.
 
     Args:
-        now: what answers; a version that was published need not.
+        now: what is served; not necessarily the version that the job published.
     """
     heading, tone = _OUTCOMES.get(job.state, (mark("It ended"), "calm"))
     heading = gettext(heading)
@@ -110,12 +110,12 @@ def outcome(job: Job, now: Serving) -> str:
 
 
 def need(now: Need | None) -> str:
-    """What a mode of retraining still needs, and which new breeds are not learnt yet; empty: nothing."""
+    """Render what a retraining mode still needs, and which new breeds are not learnt yet; may be empty."""
     return str(MACROS.need(now, need_text(now) if now else "", LEAST_PICTURES))
 
 
 def need_text(now: Need) -> str:
-    """How many photos a mode needs and has, in a sentence or two."""
+    """Say in a sentence or two how many photos a mode needs and has."""
     if now.mode == "full":
         return gettext(
             "A full retraining needs %(wanted)s new photos to evaluate on, a fifth of the accepted ones: "
@@ -133,7 +133,7 @@ def need_text(now: Need) -> str:
 
 
 def _published(version: str, now: Serving) -> tuple[str, str]:
-    """What became of a published version, and its tone."""
+    """Return a sentence about what became of a published version, and its tone."""
     if version == now.version:
         return gettext("It passed every check, is published, and answers now."), "good"
     if now.pin and now.pin != version:
@@ -155,7 +155,7 @@ _MODES = (
 
 
 def modes(jobs: Sequence[Job]) -> list[tuple[str, str]]:
-    """The choices of how to retrain, with the time the last one took here."""
+    """Return the choices of a retraining mode, with the time that the last run took here."""
     choices = []
     for mode, guess, known in _MODES:
         took = next((job.seconds for job in jobs if job.spec.mode == mode and job.progress.result), None)
@@ -165,12 +165,12 @@ def modes(jobs: Sequence[Job]) -> list[tuple[str, str]]:
 
 
 def versions(releases: Sequence[Release]) -> str:
-    """A table of every version, the newest first."""
+    """Render a table of every version, newest first."""
     return str(MACROS.versions(releases))
 
 
 def accuracy(releases: Sequence[Release]) -> str:
-    """Accuracy per version, oldest first, as a chart; empty until there are two to compare."""
+    """Draw the accuracy per version, oldest first; empty until there are two versions to compare."""
     shown = [release for release in reversed(releases) if not release.bad]
     measured = [release.gate is not None or release.flagged is not None for release in shown]
     if len(shown) < 2 or not any(measured):
@@ -193,11 +193,11 @@ def accuracy(releases: Sequence[Release]) -> str:
 
 
 def history(jobs: Sequence[Job]) -> str:
-    """Earlier retrainings, the newest first."""
+    """Render earlier retrainings, newest first."""
     return str(MACROS.history([(job, how(job)) for job in jobs]))
 
 
-#: A check's name in the report → what people call it.
+#: A check's name in the report → its name on the page.
 _CHECKS = {
     "overall": mark("All breeds"),
     "root": mark("Against the last full training"),
@@ -208,14 +208,14 @@ _CHECKS = {
 }
 
 
-#: Longer sentences are cut.
+#: Sentences of a report are cut to this many characters.
 _MOST = 1200
 
 
 def gate(home: Path, job: Job | None) -> str:
-    """The checks of a finished job and its pictures, folded away; empty when it left no report.
+    """Render the checks and plots of a finished job, collapsed; empty if it left no report.
 
-    The pictures go into the page itself: files under SMARTBREED_HOME have no address of their own.
+    The plots are embedded in the page because files under SMARTBREED_HOME are not served.
     """
     result = job.progress.result if job is not None and not job.running else None
     report = read_report(home, result.report) if result is not None and result.report else None
@@ -232,7 +232,7 @@ def gate(home: Path, job: Job | None) -> str:
 
 
 def _check(values: dict[str, object]) -> tuple[str, str, str, str]:
-    """Its name, how it ended, what it found, and why it could not decide."""
+    """Return a check's name, its result, what it found, and why it could not decide."""
     name = str(values.get("name", ""))[:60]
     passed = values.get("passed") is True
     word = "failed" if not passed else "passed" if values.get("decided", True) is True else "not decided"

@@ -1,4 +1,4 @@
-"""The maintainers' page for retraining: what waits, a button, live progress, versions. Layout and wiring."""
+"""The maintainers' page for retraining: waiting photos, live progress, versions. Layout and wiring."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from smartbreed.web.components.page_language import each_language
 from smartbreed.web.components.templates import html
 from smartbreed.web.pages.train import cards as train_cards
 
-#: Seconds between two looks at the server, while one runs and otherwise.
+#: Polling interval in seconds, while a job runs or a version loads, and otherwise.
 _BUSY_S, _IDLE_S = 1.0, 5.0
 
 Updates = dict[Any, Any]
 
 
 class TrainPage:
-    """Must be made inside ``with blocks.route(…)``.
+    """The retraining page; create it inside ``with blocks.route(…)``.
 
     Args:
-        services: what it shows and starts.
+        services: provides what it shows, and starts retrainings.
     """
 
     def __init__(self, services: Services) -> None:
@@ -130,18 +130,18 @@ class TrainPage:
             if seen == auth.state:
                 return {self.seen: gr.skip()}
             shown = gr.update(value=html.gate(auth), visible=True)
-            # Waiting does not sign anyone in.
+            # Polling is pointless until the maintainer signs in, which reloads the page.
             return {self.seen: auth.state, self.closed: shown, self.timer: gr.Timer(active=False)}
         job = self.services.retraining.latest()
         now, waits = feedback_loop.serving(self.services), feedback_loop.waiting(self.services)
-        # Behind the last bar: what the choice of versions was set to.
+        # The part after the last bar is the revision that the version dropdown was set to.
         mark = f"{_mark(job)}|{hash((now, waits))}|{now.pin_revision}"
         if mark == seen:
             return {self.seen: gr.skip()}
         full = not seen or _lasting(seen) != _lasting(mark)
         updates = self._show(job, mark, now, mode, full=full)
         if full and seen and seen.rpartition("|")[2] == now.pin_revision:
-            updates[self.choice].pop("value")  # a person may have picked another and be about to use it
+            updates[self.choice].pop("value")  # do not overwrite a version that a person has just picked
         return updates
 
     def _start(self, mode: str, request: gr.Request) -> Updates:
@@ -196,12 +196,12 @@ class TrainPage:
         return self._start_button(mode, feedback_loop.serving(self.services), bool(job and job.running))
 
     def _chose(self, mode: str) -> Updates:
-        """The page after another version was chosen, which takes a moment to load."""
+        """Return updates after another version was chosen, which takes a moment to load."""
         job = self.services.retraining.latest()
         return self._show(job, "", feedback_loop.serving(self.services), mode, full=True)
 
     def _show(self, job: Job | None, mark: str, now: Serving, mode: str, *, full: bool) -> Updates:
-        """The page for a job as it stands; `full` with all that stays the same while it runs."""
+        """Return updates for a job's current state; ``full`` includes what does not change while it runs."""
         running = job is not None and job.running
         updates: Updates = {
             self.seen: mark,
@@ -226,7 +226,7 @@ class TrainPage:
         return {**updates, **(self._facts(running, now) if full else {})}
 
     def _start_button(self, mode: str, now: Serving, running: bool) -> Updates:
-        """The button, which can be pressed once enough was accepted for the mode, and what is missing."""
+        """Return updates for what a mode still needs, and for the start button, enabled if it has enough."""
         needs = {one.mode: one for one in feedback_loop.waiting(self.services).needs}
         need = needs.get(mode)
         ready = (need is None or need.ready) and not now.no_releases
@@ -262,7 +262,7 @@ class TrainPage:
 
 
 def _mark(job: Job | None) -> str:
-    """Changes whenever there is something new to show."""
+    """Return a value that changes whenever there is something new to show."""
     if job is None:
         return "none"
     if not job.running:
@@ -272,6 +272,6 @@ def _mark(job: Job | None) -> str:
 
 
 def _lasting(mark: str) -> str:
-    """What of a mark does not change while a job runs."""
+    """Return the part of a mark that does not change while a job runs."""
     job, _, facts = mark.partition("|")
     return f"{'running' if ' running ' in job else job}|{facts}"

@@ -1,11 +1,11 @@
-// What `smartbreed.inference.pipeline` does with a photo, in a browser: find the pets, cut them out, name them.
+// `smartbreed.inference.pipeline` for the browser: finds the pets in a photo, crops them and names them.
 // Everything is computed here; no photo leaves the page.
 import { loadLiteRt, loadAndCompile, Tensor } from "./vendor/litert.js";
 
 const sigmoid = (x) => 1 / (1 + Math.exp(-x));
 const clip = (x, low, high) => Math.min(Math.max(x, low), high);
 
-/** The model of this page, ready to name photos. `said(key)` is called with what is being loaded. */
+/** Load the page's model. Calls `said(key)` with the name of each part before it is loaded. */
 export async function load(base, said = () => {}) {
   said("runtime");
   await loadLiteRt(new URL("vendor/", base).href);
@@ -29,7 +29,7 @@ class Identifier {
     this.anchors = ssdAnchors();
   }
 
-  /** Every pet of a picture (`ImageData`), likeliest first. */
+  /** Return every pet in a picture (`ImageData`), likeliest first. */
   async identify(picture) {
     const { width, height } = picture;
     const detector = this.config.detector;
@@ -69,7 +69,7 @@ class Identifier {
     return { ...outputs, faults: faultsOf(outputs.pixels, config.input_size) };
   }
 
-  /** Box verification: detector and classifier decide together what is a pet. */
+  /** Box verification: detector and classifier decide together which boxes hold a pet. */
   confirmed(candidates) {
     const { confirm, score: smallest, overlap, most } = this.config.detector;
     const verified = candidates.map((pet) => {
@@ -85,7 +85,7 @@ class Identifier {
     return kept;
   }
 
-  /** Species, verdict, breeds with probabilities, and the group. */
+  /** Return species, verdict and its reason, the likeliest breeds with probabilities, and the group. */
   decide({ logits, embedding, faults }) {
     const { labels, temperature, thresholds, faults: weights, other } = this.config.classifier;
     const counts = Object.keys(faults).map((name) => [name, weights[name] * faults[name]]);
@@ -114,7 +114,7 @@ class Identifier {
     return { species, verdict, reason, breeds, group };
   }
 
-  /** Grad-CAM of a label: values in 0…1, row by row, and their side. */
+  /** Return the Grad-CAM of a label: the side of the square map, and its values 0…1, row by row. */
   heat({ class_maps: maps }, place) {
     const { labels, bias } = this.config.classifier;
     const cells = maps.length / labels.length;
@@ -124,7 +124,7 @@ class Identifier {
   }
 }
 
-/** Run a network on a part of a picture; its outputs by name, and the pixels it saw. */
+/** Run a network on a part of a picture; return its outputs by name, and its input pixels as `pixels`. */
 async function run(network, picture, box, { input_size: side, scale, offset }) {
   const pixels = resample(picture, box, side);
   const input = new Tensor(Float32Array.from(pixels, (value) => value * scale + offset), [1, side, side, 3]);
@@ -138,7 +138,7 @@ async function run(network, picture, box, { input_size: side, scale, offset }) {
   return values;
 }
 
-/** Squash `box` of a picture to a square of RGB bytes with a triangle filter, as Pillow's BILINEAR does. */
+/** Resize `box` of a picture to a square of RGB bytes with a triangle filter, like Pillow's BILINEAR. */
 export function resample({ data, width, height }, [x0, y0, x1, y1], side) {
   const across = weightsOf(x0, x1, width, side);
   const down = weightsOf(y0, y1, height, side);
@@ -181,7 +181,7 @@ function weightsOf(low, high, size, side) {
   });
 }
 
-/** Darkness, blur, noise and lack of colour, as `smartbreed.inference.picture_quality` measures them. */
+/** Measure darkness, blur, noise and lack of colour, like `smartbreed.inference.picture_quality`. */
 export function faultsOf(pixels, side) {
   const gray = Float32Array.from({ length: side * side }, (_, n) =>
     (pixels[n * 3] * 19595 + pixels[n * 3 + 1] * 38470 + pixels[n * 3 + 2] * 7471 + 32768) >> 16,
@@ -221,7 +221,7 @@ export function faultsOf(pixels, side) {
   };
 }
 
-/** Anchors of SSD MobileNet, `[y, x, height, width]`, as `smartbreed.inference.boxes.ssd_anchors`. */
+/** Return the anchors of SSD MobileNet, `[y, x, height, width]`, like `smartbreed.inference.boxes.ssd_anchors`. */
 function ssdAnchors(grids = [19, 10, 5, 3, 2, 1]) {
   const scales = [...grids.map((_, level) => 0.2 + (0.75 * level) / (grids.length - 1)), 1];
   const anchors = [];

@@ -1,10 +1,10 @@
-// The page: choose a photo, see each pet with its breeds and what speaks for them.
+// The offline page: takes a photo and shows each pet with its breeds and their heat maps.
 import { load } from "./identify.js";
 
 const base = new URL("./", import.meta.url);
 const $ = (id) => document.getElementById(id);
 const words = JSON.parse($("offline-words").textContent);
-//: Longest side of a photo that is worked on, in pixels; a phone's canvas holds no more than 16 million.
+//: Longest side to which a photo is scaled down, in pixels; a phone's canvas holds at most 16 million pixels.
 const LONGEST = 2048;
 const COLOURS = ["#b3451a", "#1f6f8b", "#5b7a1f", "#7d4aa3", "#a3324f", "#8a6a10"];
 let model;
@@ -41,7 +41,7 @@ async function identify(file) {
     context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
     bitmap.close();
     const picture = context.getImageData(0, 0, canvas.width, canvas.height);
-    await new Promise(requestAnimationFrame); // what is said is shown before the work begins
+    await new Promise(requestAnimationFrame); // let the status be painted before the work begins
     const started = performance.now();
     const pets = await identifier.identify(picture);
     const took = Math.round(performance.now() - started);
@@ -141,4 +141,4 @@ for (const name of ["dragover", "drop"])
     if (name === "drop") identify(event.dataTransfer.files[0]);
   });
 document.addEventListener("paste", (event) => identify(event.clipboardData.files[0]));
-navigator.serviceWorker?.register(new URL("worker.js", base)).catch(() => {}); // without one it needs a connection
+navigator.serviceWorker?.register(new URL("worker.js", base)).catch(() => {}); // without it the page needs a connection

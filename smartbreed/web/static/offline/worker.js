@@ -1,4 +1,4 @@
-// Keeps the files of this page, so that it works without a connection; nothing of a photo is kept.
+// Caches the files of this page, so that it works without a connection. Photos are not cached.
 const KEPT = "smartbreed-offline";
 
 self.addEventListener("install", (event) => {
@@ -19,7 +19,7 @@ self.addEventListener("fetch", (event) => {
     (async () => {
       const cache = await caches.open(KEPT);
       const kept = await cache.match(request);
-      if (kept && new URL(request.url).search.startsWith("?v=")) return kept; // its address names its content
+      if (kept && new URL(request.url).search.startsWith("?v=")) return kept; // a versioned address always has the same content
       try {
         const answer = await fetch(request);
         if (answer.ok) await cache.put(request, answer.clone());
