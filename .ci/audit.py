@@ -1,8 +1,8 @@
-"""Ask which pinned packages have known vulnerabilities: ``python .ci/audit.py``, or ``make audit``.
+"""Check the pinned packages for known vulnerabilities: ``python .ci/audit.py``, or ``make audit``.
 
-Asks PyPI by pip-audit about each line of ``constraints.txt``. It fails when one is known that
-``.ci/audit-allowed.toml`` does not name with a reason. Where no answer comes (no network, a mirror without
-PyPI's JSON) it says "could not ask" and passes: it must not look like "nothing is known".
+It asks PyPI through pip-audit about each line of ``constraints.txt``, and fails on a vulnerability that
+``.ci/audit-allowed.toml`` does not list with a reason. Without an answer (no network, or a mirror without
+PyPI's JSON) it prints "could not ask" and passes, so that this never looks like "nothing is known".
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-#: Seconds for all packages together; PyPI answers in twenty.
+#: Time limit in seconds for all packages together; PyPI usually takes twenty.
 _PATIENCE_S = 600
-#: In the last words of a pip-audit that had no answer.
+#: Parts of pip-audit's last line on stderr that show that it got no answer.
 _NO_ANSWER = (
     "connect",
     "timed out",
@@ -33,15 +33,15 @@ _COULD_NOT = "could not ask for vulnerabilities"
 
 
 class CouldNotAsk(Exception):
-    """No answer came."""
+    """No answer about vulnerabilities came; the message says why."""
 
 
 def ask(tool: list[str], constraints: Path) -> dict[str, Any]:
-    """What pip-audit reports.
+    """Run pip-audit and return its report.
 
     Raises:
-        CouldNotAsk: it had no answer.
-        ValueError: it does not work, and its last words.
+        CouldNotAsk: pip-audit got no answer.
+        ValueError: pip-audit failed; the message has the last line of its output.
     """
     command = [*tool, "-r", str(constraints), "--no-deps", "--disable-pip", "--progress-spinner", "off"]
     try:
@@ -63,10 +63,10 @@ def ask(tool: list[str], constraints: Path) -> dict[str, Any]:
 
 
 def allowed_in(file: Path) -> dict[str, str]:
-    """Reasons by the id of a vulnerability.
+    """Read the reason for each allowed vulnerability, by its id.
 
     Raises:
-        ValueError: an entry lacks its reason.
+        ValueError: an entry lacks its id or reason.
     """
     entries = tomllib.loads(file.read_text()).get("allowed", []) if file.exists() else []
     reasons = {str(entry.get("id", "")): str(entry.get("reason", "")).strip() for entry in entries}
@@ -77,10 +77,10 @@ def allowed_in(file: Path) -> dict[str, str]:
 
 
 def judge(report: dict[str, Any], allowed: dict[str, str]) -> tuple[bool, list[str]]:
-    """Whether the pins pass, and what to say of them.
+    """Decide whether the pinned packages pass, and return the lines to print.
 
     Raises:
-        CouldNotAsk: no package was answered for.
+        CouldNotAsk: there was no answer about any package.
     """
     packages: list[dict[str, Any]] = report["dependencies"]
     asked = [package for package in packages if "skip_reason" not in package]

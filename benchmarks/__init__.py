@@ -1,1 +1,1 @@
-"""Side-by-side measurements; each prints a table. Run with ``python -m benchmarks.NAME``."""
+"""Benchmarks that compare sides and print tables; run one with ``python -m benchmarks.NAME``."""

@@ -1,4 +1,4 @@
-"""All tables of docs/performance.md, one after the other: ``python -m benchmarks``, or ``make bench``."""
+"""Print all tables of docs/performance.md: ``python -m benchmarks``, or ``make bench``."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from rich.console import Console
 from benchmarks.photographs import DATA
 from benchmarks.sides import SideFailed, say
 
-#: Modules with a ``measure`` that makes tables, in the order in which they are printed.
+#: Modules whose ``measure`` yields tables, in the order in which they are printed.
 TABLES = ("identify", "networks", "batch", "start", "round_trip", "load", "growth")
 
 
 def options(module: Any, data: str, quick: bool) -> dict[str, Any]:
-    """What a module's ``measure`` is called with."""
+    """Return the arguments for a module's ``measure``."""
     given = dict(module.QUICK) if quick else {}
     if "data" in inspect.signature(module.measure).parameters:
         given["data"] = data
@@ -33,7 +33,7 @@ def main(
     only: Annotated[str, typer.Option(help=f"Some of {', '.join(TABLES)}, with commas between.")] = "",
     markdown: Annotated[Path | None, typer.Option(help="Also write the tables to this file.")] = None,
 ) -> None:
-    """Print every table, each with its conditions."""
+    """Print every table with the conditions of its measurement."""
     names = [name for name in only.split(",") if name] or list(TABLES)
     if unknown := sorted(set(names) - set(TABLES)):
         raise typer.BadParameter(f"There is no table {', '.join(unknown)}.")

@@ -1,4 +1,4 @@
-"""Multiply-adds: how many a network takes, and how many these cores do in a second at best."""
+"""Count the multiply-adds of a network, and measure how many this machine's cores can do per second."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _NAMES = {
     _FULLY_CONNECTED: "dense layers",
 }
 _FLOAT32, _INT8 = 0, 9
-#: Rows, columns and depth of the matrices that are multiplied: so large that arithmetic alone counts.
+#: Rows, columns and depth of the matrices that are multiplied; large enough to make overhead negligible.
 _SIDE = 1024
 
 
 def macs(content: bytes) -> dict[str, dict[str, int]]:
-    """Multiply-adds of one picture: by type (``int8``, ``float32``), then by kind of layer.
+    """Count the multiply-adds for one picture, by type (``int8``, ``float32``) and then by kind of layer.
 
     Args:
-        content: of a ``.tflite`` file whose shapes are fixed.
+        content: bytes of a ``.tflite`` file with fixed shapes.
     """
     from ai_edge_litert import schema_py_generated as schema
 
@@ -37,16 +37,16 @@ def macs(content: bytes) -> dict[str, dict[str, int]]:
         weights = graph.tensors[operator.inputs[1]]
         kernel = [int(side) for side in weights.shape]
         outputs = int(np.prod(graph.tensors[operator.outputs[0]].shape))
-        # A kernel is (out, h, w, in), of a depthwise one (1, h, w, out), of a dense layer (out, in).
+        # Kernels are (out, h, w, in), for depthwise convolutions (1, h, w, out), for dense layers (out, in).
         each = kernel[1] * kernel[2] if kind == _DEPTHWISE_CONV_2D else int(np.prod(kernel[1:]))
         found["int8" if weights.type == _INT8 else "float32"][_NAMES[kind]] += outputs * each
     return {kind: dict(parts) for kind, parts in found.items()}
 
 
 def with_batch(content: bytes, batch: int) -> bytes:
-    """A ``.tflite`` file for one picture as one for so many at once.
+    """Rewrite a ``.tflite`` file for one picture as one for batches.
 
-    `resize_tensor_input` does not do: a reshape in the file says that there is one.
+    `resize_tensor_input` is not enough, because reshape operators in the file hard-code a batch of one.
     """
     from ai_edge_litert import schema_py_generated as schema
 
@@ -60,7 +60,7 @@ def with_batch(content: bytes, batch: int) -> bytes:
             pictures |= {int(index) for index in operator.outputs}
             if _code(model, operator) == _RESHAPE:
                 shapes.add(graph.tensors[operator.inputs[1]].buffer)
-                operator.builtinOptions = None  # which says the same as that constant, or nothing
+                operator.builtinOptions = None  # it repeats the constant shape, or is empty
     for index in pictures:
         tensor = graph.tensors[index]
         tensor.shape, tensor.shapeSignature = _first(tensor.shape, batch), None
@@ -71,7 +71,7 @@ def with_batch(content: bytes, batch: int) -> bytes:
 
 
 def _first(shape: Any, batch: int) -> np.ndarray:
-    """A shape that begins with the batch."""
+    """Return a shape with the batch as its first dimension."""
     return np.array([batch, *shape[1:]], np.int32)
 
 
@@ -81,9 +81,9 @@ def _code(model: Any, operator: Any) -> int:
 
 
 def float32_rate(seconds: float) -> float:
-    """Multiply-adds in float32 a second of one core: the better of numpy's BLAS and LiteRT.
+    """Measure float32 multiply-adds per second on one core: the better of numpy's BLAS and LiteRT.
 
-    The environment has to say, before numpy is imported, that BLAS has one thread.
+    The environment must limit BLAS to one thread before numpy is imported.
     """
     left = np.random.default_rng(0).normal(size=(_SIDE, _SIDE)).astype(np.float32)
     right, out = left.T.copy(), np.empty_like(left)
@@ -91,12 +91,12 @@ def float32_rate(seconds: float) -> float:
 
 
 def int8_rate(seconds: float) -> float:
-    """Multiply-adds in int8, with sums of 32 bits, a second of one core: LiteRT's, as numpy has none."""
+    """Measure int8 multiply-adds (with 32-bit sums) per second on one core, by LiteRT, as numpy has none."""
     return _rate(_product("int8"), seconds)
 
 
 def _rate(multiply: Callable[[], object], seconds: float) -> float:
-    """Of the fastest product, by CPU time: a floor is what a core can do, not what it was let do."""
+    """Return the rate of the fastest product by CPU time, which other work on the core does not lower."""
     multiply()
     best, end = float("inf"), time.perf_counter() + seconds
     while not np.isfinite(best) or time.perf_counter() < end:
@@ -107,7 +107,7 @@ def _rate(multiply: Callable[[], object], seconds: float) -> float:
 
 
 def _product(kind: str) -> Callable[[], object]:
-    """A LiteRT network that is one product of matrices, on one thread."""
+    """Build a LiteRT network of one matrix product, and return a function that runs it on one thread."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_content=product_file(kind, _SIDE), num_threads=1)
@@ -119,7 +119,12 @@ def _product(kind: str) -> Callable[[], object]:
 
 
 def product_file(kind: str, side: int) -> bytes:
-    """A ``.tflite`` file that multiplies ``(side, side)`` with a constant one, ``float32`` or ``int8``."""
+    """Build a ``.tflite`` file that multiplies its input ``(side, side)`` by a constant matrix.
+
+    Args:
+        kind: ``float32`` or ``int8``.
+        side: rows and columns of both matrices.
+    """
     from ai_edge_litert import schema_py_generated as schema
 
     from smartbreed.inference.litert_file import pack

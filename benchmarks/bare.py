@@ -1,4 +1,4 @@
-"""What the networks alone take of a photograph: the inputs that the app makes, and nothing but ``invoke``."""
+"""Run the bare networks: record the inputs that the app makes for a photograph, then call only ``invoke``."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from smartbreed.imaging.photo import Photo
 from smartbreed.inference.pipeline import Identifier
 from smartbreed.inference.runtime import Network
 
-#: Name of a network's file, and one input of it.
+#: File name of a network, and one input for it.
 Given = tuple[str, np.ndarray]
 
 
 def inputs_of(identifier: Identifier, photo: Photo) -> list[Given]:
-    """What both networks are given for a photo, in order."""
+    """Record the inputs that both networks get for a photo, in order."""
     found: list[Given] = []
     original = Network.__call__
 
@@ -33,7 +33,7 @@ def inputs_of(identifier: Identifier, photo: Photo) -> list[Given]:
 
 
 def invoker(identifier: Identifier, threads: int) -> Callable[[Iterable[Given]], None]:
-    """Runs given inputs on interpreters of its own, each with so many threads; for one thread at a time."""
+    """Return a function that runs inputs on its own interpreters of ``threads`` threads; not thread-safe."""
     from ai_edge_litert.interpreter import Interpreter
 
     config = identifier.bundle.config

@@ -1,9 +1,9 @@
-"""A batch beside the bare networks, on the same photographs in one run: ``python -m benchmarks.batch``.
+"""Compare a batch with the bare networks on the same photographs: ``python -m benchmarks.batch``.
 
-The bare networks: the inputs that both networks get for these photographs are made beforehand, and then as
-many threads as there are cores do nothing but ``invoke`` on interpreters of one thread. The batch: a folder
-of the same photographs to parquet, with reading, decoding, resizing, rows and parts. Each side runs in
-turns, in a process of its own.
+For the bare networks, the inputs that both networks get for these photographs are made beforehand. As many
+threads as there are cores then only call ``invoke`` on single-threaded interpreters. The batch turns a folder
+of the same photographs into parquet: it reads, decodes and resizes, and writes rows and parts. The sides run
+in turns, each in its own process.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ from smartbreed.inference.runtime import default_threads
 from smartbreed.registry import open_bundle
 from smartbreed.sources.opening import open_source
 
-#: Goal: share of the throughput of the bare networks.
+#: Goal: smallest share of the throughput of the bare networks, 0…1.
 LEAST_SHARE = 0.9
 
 
 def _identifier() -> Identifier:
     with native_silence():
         identifier = Identifier(open_bundle(load_settings()), network_threads=1)
-    gc.freeze()  # as the command does
+    gc.freeze()  # as `smartbreed batch` does
     return identifier
 
 
 def run_bare(folder: Path) -> Found:
-    """Photos a second of both networks alone, and invokes a photo."""
+    """Measure photos per second of both networks alone, and count ``invoke`` calls per photo."""
     identifier, photos = _identifier(), sorted(folder.iterdir())
     inputs = [given for path in photos for given in inputs_of(identifier, read_photo(path, reduce=True))]
     threads = default_threads()
@@ -58,7 +58,7 @@ def run_bare(folder: Path) -> Found:
         ready[number](inputs[number::threads])
 
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(invoke, range(threads)))  # warm
+        list(pool.map(invoke, range(threads)))  # warm up
         started, used = time.perf_counter(), time.process_time()
         list(pool.map(invoke, range(threads)))
         seconds, used = time.perf_counter() - started, time.process_time() - used
@@ -72,11 +72,11 @@ def run_bare(folder: Path) -> Found:
 
 
 def run_batch(folder: Path) -> Found:
-    """Photos a second from a folder to parquet."""
+    """Measure photos per second from a folder to parquet."""
     options = Options(top_k=5, max_bytes=30_000_000, max_pixels=64_000_000)
     identifier, count = _identifier(), len(list(folder.iterdir()))
     with tempfile.TemporaryDirectory() as out:
-        for number in range(2):  # the first warms
+        for number in range(2):  # the first run is a warm-up
             source = open_source(str(folder))
             known = about(str(folder), source, identifier.bundle.version.revision, options)
             started, used = time.perf_counter(), time.process_time()
@@ -86,7 +86,7 @@ def run_batch(folder: Path) -> Found:
 
 
 def write_photographs(folder: Path, data: str, photos: int, times: int) -> int:
-    """Photographs as files of a folder; how many."""
+    """Write photographs to a folder, each ``times`` times; return the number of files."""
     pictures = photographs(data, photos) * times
     for number, picture in enumerate(pictures):
         (folder / f"{number:05d}.jpg").write_bytes(picture)
@@ -94,11 +94,11 @@ def write_photographs(folder: Path, data: str, photos: int, times: int) -> int:
 
 
 def measure(data: str = DATA, photos: int = 86, times: int = 4, rounds: int = 5) -> Iterator[Sheet]:
-    """The table.
+    """Measure both sides and yield the table.
 
     Args:
         data: folder of photographs.
-        photos, times: how many, and how often each is in the folder that is read.
+        photos, times: number of photographs, and how often each is in the folder that the batch reads.
         rounds: turns of each side.
     """
     with tempfile.TemporaryDirectory() as name:
@@ -128,7 +128,7 @@ def measure(data: str = DATA, photos: int = 86, times: int = 4, rounds: int = 5)
     yield sheet
 
 
-#: For a smoke test.
+#: Arguments of `measure` for a smoke test.
 QUICK: dict[str, Any] = {"photos": 4, "times": 1, "rounds": 1}
 
 

@@ -1,10 +1,10 @@
-"""How often the alarm over the mix of breeds is wrong, and what it finds: ``python -m benchmarks.breed_mix``.
+"""Measure false alarms and detections of the drift alarm on breeds: ``python -m benchmarks.breed_mix``.
 
-Visitors are made up: each sends photos of one pet, on two days at most, of a breed drawn from shares in
-which a few breeds are most of all, as people have them. In half of the settings one visitor of a hundred
-sends sixty more. Without a change of the shares every alarm is a false one; the limit of 0.25 that is
-usual for the population stability index is counted beside it. Then one breed, a rare one before, becomes
-an eighth of all.
+The visitors are simulated. Each sends photos of one pet on at most two days. Breeds are drawn from a skewed
+distribution in which a few breeds make up most pets, as in reality. In half of the settings one visitor in a
+hundred sends sixty photos more. Without a change of the distribution every alarm is a false one; the usual
+fixed limit of 0.25 on the population stability index is counted for comparison. Then one formerly rare breed
+becomes an eighth of all.
 """
 
 from __future__ import annotations
@@ -22,23 +22,24 @@ from rich.table import Table
 from smartbreed.statistics.breed_mix import RECENT_DAYS, BreedMix, compared_mix
 from smartbreed.statistics.drift import ALARM, stability_index
 
-#: Goal: false alarms in a hundred comparisons.
+#: Goal: most false alarms in a hundred comparisons.
 MOST_FALSE = 1.0
 _BREEDS, _RISING = 133, 40
 _PHOTOS = 3
 _FIRST = dt.date(2026, 1, 5)
-#: Of visitors: how many come back with half of their photos a day or two later, and how many are keen.
+#: Share of visitors who send half of their photos a day or two later, share of keen visitors, and the number
+#: of photos that a keen visitor sends in addition.
 _RETURNING, _KEEN, _KEEN_PHOTOS = 0.3, 0.01, 60
 
 
 @dataclass(frozen=True)
 class Setting:
-    """Made-up visitors.
+    """Parameters of the simulated visitors.
 
     Attributes:
-        visitors: a day.
-        before: days before those of late.
-        keen: whether some send sixty photos more.
+        visitors: mean number of visitors per day.
+        before: number of days before the recent ones.
+        keen: whether some visitors send sixty photos more.
     """
 
     visitors: float
@@ -47,20 +48,20 @@ class Setting:
 
 
 def usual_shares() -> np.ndarray:
-    """Shares of the breeds, the most frequent first: by 0.9th power of the rank."""
+    """Return the shares of the breeds, most frequent first: a power law of the rank with exponent -0.9."""
     shares = 1.0 / np.arange(1, _BREEDS + 1) ** 0.9
     return np.asarray(shares / shares.sum())
 
 
 def changed_shares() -> np.ndarray:
-    """The same with one breed an eighth of all."""
+    """Return the usual shares, changed so that one breed is an additional eighth of all."""
     shares = usual_shares() * 7 / 8
     shares[_RISING] += 1 / 8
     return shares
 
 
 def sent(days: int, setting: Setting, shares: np.ndarray, chance: np.random.Generator) -> np.ndarray:
-    """How often each breed is sent on each day, ``(days, breeds)``."""
+    """Simulate how often each breed is sent on each day, ``(days, breeds)``."""
     day = np.repeat(np.arange(days), chance.poisson(setting.visitors, days))
     breed = chance.choice(len(shares), size=len(day), p=shares)
     photos = chance.geometric(1 / _PHOTOS, len(day))
@@ -74,7 +75,7 @@ def sent(days: int, setting: Setting, shares: np.ndarray, chance: np.random.Gene
 
 
 def compare(setting: Setting, shares: np.ndarray, chance: np.random.Generator) -> BreedMix:
-    """One comparison of days before with the usual shares and days of late with others."""
+    """Run one comparison: earlier days with the usual shares against recent days with ``shares``."""
     counts = np.concatenate(
         [sent(setting.before, setting, usual_shares(), chance), sent(RECENT_DAYS, setting, shares, chance)]
     )
@@ -86,7 +87,7 @@ def compare(setting: Setting, shares: np.ndarray, chance: np.random.Generator) -
 
 
 def states(setting: Setting, shares: np.ndarray, times: int, seed: int = 1) -> Counter[str]:
-    """How often each state is said; under ``plain`` how often the usual limit alone is passed."""
+    """Count the states over many comparisons; ``plain`` counts how often the fixed limit is reached."""
     chance, counts = np.random.default_rng(seed), Counter[str]()
     for _ in range(times):
         one = compare(setting, shares, chance)
@@ -96,7 +97,7 @@ def states(setting: Setting, shares: np.ndarray, times: int, seed: int = 1) -> C
 
 
 def main(times: Annotated[int, typer.Option(help="Comparisons of each setting.")] = 400) -> None:
-    """Print how often each limit is passed."""
+    """Print how often each limit is reached."""
     table = Table(
         "pets lately", "days before", "visitors", "0.25 alone", "watched", "alarm", "found", box=None
     )

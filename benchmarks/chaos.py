@@ -1,13 +1,13 @@
-"""Everything that may break, at random, under load: ``python -m benchmarks.chaos --minutes 10``.
+"""Chaos test: inject random faults under load: ``python -m benchmarks.chaos --minutes 10``.
 
-Clients name photos, flag them and take flags back, each again until it is confirmed, while the app is
-killed (SIGKILL) and started again, its disk is full, the Hub and the database cannot be reached, and the
-network is slow. Then all is mended, what waits is published, and the database, the photos and the dataset
-are looked through: no confirmed flag may be lost, none may be there twice, none that was taken back may be
-left, and every answer must be the one that was given before.
+Clients identify photos, flag them and withdraw flags, and repeat each flag and withdrawal until it is
+confirmed. Meanwhile the app is killed (SIGKILL) and restarted, its disk is full, the Hub and the database are
+unreachable, and the network is slow. Then everything is repaired, the outbox is published, and the database,
+the photos and the dataset are checked: no confirmed flag may be lost or duplicated, no withdrawn flag may
+remain, and every answer must equal the one given before the faults.
 
-It needs the checkout (``tests/support`` starts the processes). Root gets a small disk of its own to fill;
-where PostgreSQL is installed, the database is one, reached through a wire that can be cut.
+It needs the checkout, as ``tests/support`` starts the processes. Only root can mount the small disk that is
+filled. If PostgreSQL is installed, it serves the database, through a proxy that can cut the connection.
 """
 
 from __future__ import annotations
@@ -42,22 +42,22 @@ sys.path.insert(0, str(REPOSITORY / "tests"))
 from support.postgres import new_database, postgres  # noqa: E402
 from support.processes import Server, free_port, kill, start  # noqa: E402
 
-#: Bytes of the disk that can be filled, and seconds that a fault lasts.
+#: Size in bytes of the disk that can be filled, and the range in seconds of a fault's duration.
 DISK, LASTS_S = 256_000_000, (2.0, 5.0)
-#: Of a slow network: seconds that each piece waits.
+#: Delay of each chunk on a slow network, in seconds.
 SLOW_S = 0.1
-#: Clients at a time; seconds that one waits for an answer, and that the end waits for all to be published.
+#: Number of clients, timeout of a request, and time limit for a start and for publishing, in seconds.
 CLIENTS, PATIENCE_S, SETTLES_S = 4, 60.0, 600.0
-#: Shares of what clients do: name, flag; the rest takes a flag back.
+#: Shares of requests that identify a photo and that flag one, 0…1; the rest withdraw a flag.
 NAMES, FLAGS = 0.4, 0.5
 DATASET = "chaos/flags"
 
 
 class Wire:
-    """A TCP connection to another port that can be cut and slowed down.
+    """A TCP proxy to another local port, whose connections can be cut or slowed down.
 
     Attributes:
-        port: where it listens.
+        port: port on which it listens.
         state: ``well``, ``cut`` or ``slow``.
     """
 
@@ -71,7 +71,7 @@ class Wire:
         ready.wait()
 
     def turn(self, state: str) -> None:
-        """Change the state; what is open is cut off with the rest."""
+        """Change the state; ``cut`` also aborts open connections."""
         self.state = state
         if state == "cut":
             self._loop.call_soon_threadsafe(self._abort)
@@ -99,7 +99,7 @@ class Wire:
         self._open |= both
         ways = [asyncio.ensure_future(self._pass(*way)) for way in ((reader, there_out), (there_in, writer))]
         try:
-            # When either side is gone, so is the other: a database must not wait for an app that was killed.
+            # When one side closes, close the other: the database must not wait for an app that was killed.
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for way in ways:
@@ -119,12 +119,12 @@ class Wire:
 
 @dataclass
 class Said:
-    """One flag that a client insists on.
+    """A flag that a client sends until it is confirmed.
 
     Attributes:
-        photo: the bytes; no other flag is about the same.
-        flag_id, receipt: of the confirmation; empty until it comes.
-        taken_back: ``""``, ``asked`` (perhaps done) or ``confirmed``.
+        photo: bytes of the photo; no other flag has the same photo.
+        flag_id, receipt: from the confirmation; empty until it arrives.
+        taken_back: state of its withdrawal: ``""``, ``asked`` (it may have succeeded) or ``confirmed``.
     """
 
     photo: bytes
@@ -135,14 +135,19 @@ class Said:
 
 @dataclass
 class Result:
-    """What happened.
+    """The result of a run.
 
     Attributes:
-        faults: how often each was brought about; what could not be is in ``not_tried``.
-        answers: status of each request by what was asked; ``-``: the connection broke.
+        faults: number of times each fault was injected.
+        not_tried: faults that could not be injected on this machine.
+        answers: number of requests by kind and status; the status ``-`` is a broken connection.
         wrong: answers that differ from the first one.
-        lost, doubled, left: ids of flags: confirmed and not there, there twice, taken back and still there.
-        traces: tracebacks in the app's log.
+        lost, doubled, left: ids of flags that were confirmed but are missing, that exist twice, and that were
+            withdrawn but remain. ``doubled`` may also hold photos and dedupe keys.
+        confirmed: number of confirmed flags.
+        taken_back: number of confirmed withdrawals.
+        published: number of different flags in the dataset.
+        traces: number of tracebacks in the app's log.
     """
 
     faults: Counter[str] = field(default_factory=Counter)
@@ -164,7 +169,7 @@ class Result:
 
 @contextmanager
 def disk(folder: Path) -> Iterator[bool]:
-    """Mount a small file system where root may; whether that worked."""
+    """Mount a small file system, which only root can do; yield whether it worked."""
     folder.mkdir(parents=True)
     mounted = not os.getuid() and not subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", folder], capture_output=True, check=False
@@ -177,7 +182,7 @@ def disk(folder: Path) -> Iterator[bool]:
 
 
 def marked(photo: Image.Image, number: int) -> bytes:
-    """The photograph as no other: with a number in squares at its edge, which survive an encoder."""
+    """Make a photograph unique: draw a number as squares at its edge, large enough to survive encoding."""
     picture = photo.copy()
     for bit in range(24):
         shade = (250, 250, 250) if number >> bit & 1 else (5, 5, 5)
@@ -188,12 +193,12 @@ def marked(photo: Image.Image, number: int) -> bytes:
 
 
 class Chaos:
-    """One installation, its clients, and what goes wrong.
+    """An installation, its clients, and the faults injected into it.
 
     Args:
-        folder: for everything; empty.
-        photo: has a pet in it.
-        seed: of what happens when.
+        folder: an empty folder for all files.
+        photo: a photograph of a pet.
+        seed: seed of the faults and their times.
     """
 
     def __init__(self, folder: Path, photo: Image.Image, seed: int) -> None:
@@ -204,7 +209,7 @@ class Chaos:
         self._numbers = iter(range(1, 1 << 24))
 
     def run(self, seconds: float) -> Result:
-        """Let it go wrong for so long, then mend everything and look."""
+        """Inject faults for the given time in seconds, then repair everything and check the result."""
         with ExitStack() as stack:
             self._set_up(stack)
             self._first = self._asked()
@@ -267,7 +272,7 @@ class Chaos:
         self._line = Wire(self._app.port)
         self._url = f"http://127.0.0.1:{self._line.port}"
 
-    # -- what goes wrong
+    # -- faults
 
     def _go_wrong(self) -> None:
         faults: list[tuple[str, Callable[[], None]]] = [
@@ -279,7 +284,7 @@ class Chaos:
             faults.append(("full disk", self._fill))
         if self._database is not None:
             faults.append(("dead database", lambda: self._cut(self._database)))
-        # Each in turn, in an order of its own each time, so that a short run has all of them.
+        # Go through all faults in random order before repeating any, so that a short run has all of them.
         if not getattr(self, "_turns", None):
             self._turns = self._luck.sample(faults, len(faults))
         name, work = self._turns.pop()
@@ -292,7 +297,7 @@ class Chaos:
         self._wait_for_the_app()
 
     def _wait_for_the_app(self) -> None:
-        """Until it answers; one that gave up is started again."""
+        """Wait until the app answers; restart it if it exits."""
         end = time.monotonic() + SETTLES_S
         while time.monotonic() < end:
             with suppress(httpx.HTTPError):
@@ -325,7 +330,7 @@ class Chaos:
         time.sleep(self._luck.uniform(*LASTS_S))
         ballast.unlink()
 
-    # -- the load
+    # -- the clients
 
     def _client(self, number: int) -> None:
         luck = random.Random(number)
@@ -343,12 +348,12 @@ class Chaos:
                     self._take_one_back(client, luck)
 
     def _insist(self, ask: Callable[[], bool]) -> None:
-        """Again and again until it is confirmed, as long as the clients are here."""
+        """Repeat a request until it is confirmed or the clients stop."""
         while not ask() and not self._over.wait(0.2):
             pass
 
     def _post(self, client: httpx.Client, what: str, path: str, **sent: Any) -> dict[str, Any] | None:
-        """The answer of 200; None for any other, which is counted."""
+        """Send a request and count its status; return the JSON of a 200, else None."""
         try:
             answer = client.post(path, **sent)
         except httpx.HTTPError:
@@ -391,17 +396,17 @@ class Chaos:
         self._insist(ask)
 
     def _asked(self) -> Any:
-        """What is answered while all is well."""
+        """Return the reference answer, given before any fault."""
         with httpx.Client(base_url=self._url, timeout=PATIENCE_S) as client:
             answer = client.post("/api/identify", files={"photo": marked(self._photo, 0)}).raise_for_status()
         essence = _essence(answer.json())
         assert essence, "the photograph has a pet"
         return essence
 
-    # -- afterwards
+    # -- the checks afterwards
 
     def _settle(self) -> None:
-        """A start with everything well, and then wait until nothing is left to publish."""
+        """Repair everything, restart the app, and wait until all flags are published."""
         from smartbreed.core.database import make_engine
 
         for wire in (self._line, self._hub, self._database):
@@ -416,7 +421,7 @@ class Chaos:
             time.sleep(1)
 
     def _rows(self) -> list[tuple[str, str, str, str]]:
-        """Id, photo, dedupe key and state of each flag in the database."""
+        """Return id, photo, dedupe key and state of each flag in the database."""
         import sqlalchemy as sa
 
         with self._engine.connect() as connection:
@@ -430,7 +435,7 @@ class Chaos:
         return sorted(flag_id for flag_id, _, _, state in self._rows() if state == "published")
 
     def _in_dataset(self) -> list[str]:
-        """Ids in the dataset, each as often as it stands there."""
+        """Return the sorted flag ids in the dataset, with repetitions."""
         import pyarrow.parquet as pq
         from huggingface_hub import HfApi
 
@@ -463,7 +468,7 @@ class Chaos:
                 if state != "withdrawn" or said.flag_id in dataset:
                     result.left.append(said.flag_id)
             elif said.taken_back == "":
-                # Where it waits its photo has to be there; a published one is whole in the dataset.
+                # A pending flag needs its photo on disk; a published one must be in the dataset.
                 waits = state == "pending" and samples[said.flag_id] in blobs
                 if not waits and not (state == "published" and said.flag_id in dataset):
                     result.lost.append(said.flag_id)
@@ -478,7 +483,7 @@ class Chaos:
 
 
 def _essence(answer: dict[str, Any]) -> list[Any]:
-    """What an answer says, without its times."""
+    """Return what must not change in an answer: verdict, breed and rounded box of each pet."""
     return [
         [pet["verdict"], pet["breeds"][0]["id"], [round(edge) for edge in pet["box"]]]
         for pet in answer["pets"]
@@ -486,7 +491,7 @@ def _essence(answer: dict[str, Any]) -> list[Any]:
 
 
 def tables(result: Result) -> list[Table]:
-    """What happened, and what was found afterwards."""
+    """Build the tables of the faults, of the requests, and of the final checks."""
     faults, asked, found = Table("fault", "times"), Table("asked", "answers"), Table("afterwards", "")
     for name, times in sorted(result.faults.items()):
         faults.add_row(name, str(times))
@@ -513,7 +518,7 @@ def tables(result: Result) -> list[Table]:
 
 
 def photograph() -> Image.Image:
-    """One with a pet, of those that the tests use."""
+    """Load a photograph of a pet from those that the tests use."""
     from support.photos import opened, pet_scenes
 
     picture = opened(pet_scenes(1)[0]).convert("RGB")
@@ -525,7 +530,7 @@ def main(
     minutes: Annotated[float, typer.Option(help="How long things go wrong.")] = 1.0,
     seed: Annotated[int, typer.Option(help="Of what happens when.")] = 0,
 ) -> None:
-    """Break everything at random under load, then look for what was lost."""
+    """Inject random faults under load, then check that nothing was lost."""
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         result = Chaos(Path(folder), photograph(), seed).run(60 * minutes)
     console = Console()

@@ -1,8 +1,9 @@
-"""Clients that ask a server about photographs, in a process of their own.
+"""Load generator: clients that send photographs to a server, in their own process.
 
-``python -m benchmarks.clients URL``. Each asks ``/api/identify`` again as soon as it is answered. They are
-those of `locust` where it is installed (``pip install 'smartbreed[bench]'``), else the same loop on httpx.
-What a client gets other than 200 with pets in it is an error.
+Run it with ``python -m benchmarks.clients URL``. Each client posts to ``/api/identify`` and sends the next
+photograph as soon as it has the answer. The clients are locust users if `locust` is installed
+(``pip install 'smartbreed[bench]'``), else the same loop on httpx. Any answer other than a 200 with the key
+``pets`` counts as an error.
 """
 
 from __future__ import annotations
@@ -23,24 +24,25 @@ import typer
 
 from benchmarks.photographs import DATA, photographs
 
-#: Seconds that a client waits for an answer.
+#: Timeout of a request in seconds.
 PATIENCE_S = 120.0
 _HEADERS = {"Content-Type": "image/jpeg"}
 
 
 @dataclass
 class Load:
-    """What is to be asked, and what came of it.
+    """The plan of a load test, and its results.
 
     Args:
-        photos: sent in turns.
-        clients: at once.
-        seconds: after which no client asks again; those before ``warm`` are not counted.
-        requests: answers after which no client asks again; 0: any number.
+        photos: encoded photographs, sent in turns.
+        clients: number of concurrent clients.
+        seconds: duration of the measurement, which starts after ``warm`` seconds.
+        warm: seconds of warm-up, whose answers are not counted.
+        requests: number of answers, warm-up included, after which the clients stop; 0 for no limit.
 
     Attributes:
-        waits: seconds of each answer.
-        errors: how often each was, by status or name.
+        waits: response times in seconds, including those of errors.
+        errors: number of errors by status or name.
     """
 
     photos: list[bytes]
@@ -57,19 +59,20 @@ class Load:
 
     @property
     def over(self) -> bool:
-        """Whether no client asks again."""
+        """True when clients should send no further requests."""
         enough = 0 < self.requests <= self._done
         return enough or time.perf_counter() - self._began > self.warm + self.seconds
 
     def next_photo(self) -> bytes:
-        """What the next request sends."""
+        """Return the photograph for the next request."""
         return self.photos[next(self._numbers) % len(self.photos)]
 
     def answered(self, started: float, status: int, body: Callable[[], Any]) -> None:
-        """One answer, or a status of 0 where none came.
+        """Record an answer.
 
         Args:
-            started: when it was asked for, as `time.perf_counter` says it.
+            started: start of the request, from `time.perf_counter`.
+            status: HTTP status; 0 if no answer came.
             body: decodes the answer's JSON.
         """
         now = time.perf_counter()
@@ -83,7 +86,7 @@ class Load:
             self.errors["no pets"] += 1
 
     def found(self) -> dict[str, Any]:
-        """Figures: answers a second, percentiles of the waits in ms, errors, seconds in all and of CPU."""
+        """Return the results: answers, errors, successes per second, percentiles in ms, wall and CPU time."""
         whole = max(time.perf_counter() - self._began, 1e-9)
         elapsed = max(whole - self.warm, 1e-9)
         p50, p95, p99 = (
@@ -98,20 +101,20 @@ class Load:
 
 
 def _used_seconds() -> float:
-    """CPU seconds of this process."""
+    """Return the CPU time of this process in seconds."""
     used = os.times()
     return used.user + used.system
 
 
 def with_locust(url: str, load: Load) -> None:
-    """Ask with locust's users, each with a connection that is kept."""
+    """Send requests with locust users, each on a persistent connection."""
     import gevent
     from locust import FastHttpUser, constant, task
     from locust.env import Environment
 
     class Visitor(FastHttpUser):  # type: ignore[misc, unused-ignore]
         wait_time = constant(0)
-        host = url.rstrip("/")  # or the path would begin with two slashes
+        host = url.rstrip("/")  # otherwise paths would begin with two slashes
         connection_timeout = network_timeout = PATIENCE_S
 
         @task  # type: ignore[untyped-decorator, unused-ignore]
@@ -123,7 +126,7 @@ def with_locust(url: str, load: Load) -> None:
             load.answered(started, answer.status_code, answer.json)
 
     environment, failures = Environment(user_classes=[Visitor]), []
-    # locust only logs what a client raises, and begins again.
+    # locust only logs exceptions of a client and starts it again.
     environment.events.user_error.add_listener(lambda exception, **_: failures.append(exception))
     runner = environment.create_local_runner()
     runner.start(load.clients, spawn_rate=load.clients)
@@ -135,7 +138,7 @@ def with_locust(url: str, load: Load) -> None:
 
 
 def with_httpx(url: str, load: Load) -> None:
-    """Ask with tasks of asyncio, each with a connection that is kept."""
+    """Send requests with asyncio tasks, each on a persistent connection."""
     import httpx
 
     async def one(client: httpx.AsyncClient) -> None:
@@ -156,12 +159,12 @@ def with_httpx(url: str, load: Load) -> None:
     asyncio.run(all_of_them())
 
 
-#: What asks, by its name.
+#: Load generators by name.
 ASKERS: dict[str, Callable[[str, Load], None]] = {"locust": with_locust, "httpx": with_httpx}
 
 
 def asker() -> str:
-    """The one that is used: locust where it is installed."""
+    """Return the default load generator: locust if it is installed, else httpx."""
     return "locust" if find_spec("locust") else "httpx"
 
 
@@ -175,7 +178,7 @@ def main(
     photos: Annotated[int, typer.Option(min=1, help="Photographs, sent in turns.")] = 86,
     using: Annotated[str, typer.Option(help="locust or httpx; empty: what is installed.")] = "",
 ) -> None:
-    """Print what was found as JSON."""
+    """Run the clients and print the results as JSON."""
     pictures = photographs(data, photos)
     load = Load(pictures, clients, seconds, warm, requests)
     ASKERS[using or asker()](url, load)

@@ -1,4 +1,4 @@
-"""What a figure was measured beside: date, processor, load, and how much of it other work took."""
+"""Record the conditions of a measurement: date, processor, load, and CPU time that other work took."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pathlib import Path
 from benchmarks.sheet import Sheet
 from smartbreed.inference.runtime import default_threads
 
-#: Where Linux counts what all cores did since the start, in ticks.
+#: File in which Linux counts the ticks that all cores spent since boot.
 _COUNTS = Path("/proc/stat")
 
 
 class Conditions:
-    """From its making on; the text says how it was until now."""
+    """The conditions since this object was created; ``str()`` describes them."""
 
     def __init__(self) -> None:
         self._started, self._load = time.monotonic(), _load()
@@ -29,7 +29,7 @@ class Conditions:
         now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
         text = f"{now}, {default_threads()} cores ({processor()}), load {self._load:.1f} to {_load():.1f}"
         if self._all is not None and (busy := _busy_seconds()) is not None:
-            # Children count once they have ended, so a server that still runs would count as other work.
+            # Child processes only count once they have ended; a server that still runs counts as other work.
             others = max(0.0, busy - self._all - (_own_seconds() - self._ours)) / seconds
             text += f"; work beside it took {others:.1f} of the cores"
         return text + "."
@@ -37,7 +37,7 @@ class Conditions:
 
 @contextmanager
 def noted(sheets: list[Sheet]) -> Iterator[None]:
-    """Write the conditions of what is done inside under each of the tables."""
+    """Measure the conditions inside the block and add them to each of the tables."""
     conditions = Conditions()
     yield
     for sheet in sheets:
@@ -45,7 +45,7 @@ def noted(sheets: list[Sheet]) -> Iterator[None]:
 
 
 def processor() -> str:
-    """Its name, as far as the system says it."""
+    """Return the name of the processor, or its architecture if the name is unknown."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
@@ -60,7 +60,7 @@ def _load() -> float:
 
 
 def _busy_seconds() -> float | None:
-    """Seconds that all cores together worked since the machine's start; None: it does not say."""
+    """Return the seconds that all cores together were busy since boot; None if the system does not say."""
     try:
         user, nice, system, _, _, irq, soft = (
             int(ticks) for ticks in _COUNTS.read_text().split("\n", 1)[0].split()[1:8]

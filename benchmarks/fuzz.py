@@ -1,10 +1,10 @@
-"""Broken photographs and broken JSON at every interface: ``python -m benchmarks.fuzz``.
+"""Fuzz every interface with broken photographs and broken JSON: ``python -m benchmarks.fuzz``.
 
-Photographs, written in every format that is accepted, are broken by a seeded generator: bits flip, ends are
-missing, files are spliced, numbers that say how long or how large something is are changed. Each goes through
-the reader in a process of its own and through one of the interfaces of a running server, one after the other.
-Every input has to be answered or refused with a code of the contract; anything else is a fault and is printed
-with its number, from which ``--seed`` makes it again.
+A seeded generator corrupts photographs in every accepted format: it flips bits, truncates and splices files,
+and changes length and size fields. Each input goes through the reader in a separate process and through one
+interface of a running server, one after the other. Every input must be answered or refused with a documented
+error code; anything else is a fault. A fault is printed with the number of its input, and the same ``--seed``
+reproduces it.
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ from benchmarks.servers import server
 from smartbreed.core.errors import PHOTO_CODES, PhotoError
 from smartbreed.imaging.photo import read_photo
 
-#: Goal: seconds until any of them is answered.
+#: Goal: most seconds until any input is answered.
 MOST_SECONDS = 2.0
-#: What a request that is no photo's fault is refused with.
+#: Error codes for requests whose photo is not the problem.
 REQUEST_CODES = {
     "bad_arguments", "bad_body", "bad_box", "bad_consent", "bad_label", "bad_label_text", "bad_pet",
     "bad_photos", "bad_request", "bad_score", "bad_species", "bad_top_k", "bad_verdict", "bad_whole",
     "consent_required", "no_pet", "no_such_pet", "one_photo", "too_long", "too_many_photos",
     "unknown_breed", "unknown_flag", "unknown_verdict",
 }  # fmt: skip
-#: Numbers that parsers trip over.
+#: Values that often break parsers.
 _NUMBERS = (0, 1, 2, 7, 8, 127, 128, 255, 32767, 32768, 65535, 2**24, 2**31 - 1, 2**31, 2**32 - 1)
 _BOXES = {b"meta": 4, b"iprp": 0, b"ipco": 0, b"iinf": 6, b"moov": 0}
-#: Values that stand where JSON should hold something else.
+#: Values to put in place of the expected ones in JSON.
 _ODD: tuple[Any, ...] = (
     None, True, -1, 0, 10**30, 1e308, float("nan"), float("inf"), "", "\0", "\ud800", "é" * 3000, [], {},
     [[[]]], {"path": "/etc/passwd"}, {"path": "../../etc/passwd", "meta": {"_type": "gradio.FileData"}},
@@ -61,7 +61,7 @@ _ODD: tuple[Any, ...] = (
 
 
 def encodings(photo: bytes) -> Iterator[tuple[str, bytes]]:
-    """A photograph in every format that is accepted, each in the forms that decoders treat differently."""
+    """Encode a photograph in every accepted format, in the variants that decoders treat differently."""
     import pillow_heif
 
     pillow_heif.register_heif_opener()
@@ -103,7 +103,7 @@ def encodings(photo: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def numbers_of(data: bytes) -> list[tuple[int, str]]:
-    """Where a file says how long or how large something is: offset, and the form that struct knows it by."""
+    """Find the length and size fields of a file: the offset and the `struct` format of each."""
     found: list[tuple[int, str]] = []
     if data.startswith(b"\xff\xd8"):
         at = 2
@@ -159,7 +159,7 @@ def _boxes(data: bytes, at: int, end: int) -> Iterator[tuple[int, str]]:
 
 
 def broken(rng: random.Random, data: bytes, others: list[tuple[str, bytes]]) -> bytes:
-    """A file that was broken in one to four ways."""
+    """Corrupt a file one to four times."""
     for _ in range(rng.choice((1, 1, 1, 2, 3, 4))):
         if data:
             data = rng.choice(_WAYS)(rng, data, others)
@@ -170,7 +170,7 @@ def broken(rng: random.Random, data: bytes, others: list[tuple[str, bytes]]) -> 
 
 def _flip(rng: random.Random, data: bytes, _: Any) -> bytes:
     changed = bytearray(data)
-    reach = len(data) if rng.random() < 0.5 else min(len(data), 600)  # headers matter more than their share
+    reach = len(data) if rng.random() < 0.5 else min(len(data), 600)  # favour headers, which matter most
     for _ in range(rng.choice((1, 1, 2, 8, 64))):
         changed[rng.randrange(reach)] ^= 1 << rng.randrange(8)
     return bytes(changed)
@@ -186,7 +186,7 @@ def _splice(rng: random.Random, data: bytes, others: list[tuple[str, bytes]]) ->
 
 
 def _run(rng: random.Random, data: bytes, _: Any) -> bytes:
-    """A run of bytes is missing, doubled, noise, or all the same."""
+    """Remove, repeat or randomise a run of bytes, or set all of them to one value."""
     at, length = rng.randrange(len(data)), rng.choice((1, 2, 4, 16, 256, 4096))
     part = data[at : at + length]
     new = rng.choice(
@@ -207,7 +207,7 @@ def _number(rng: random.Random, data: bytes, _: Any) -> bytes:
     return data[:at] + struct.pack(form, value % (1 << 8 * size)) + data[at + size :]
 
 
-#: A number that is wrong goes deeper than a bit, so it comes more often.
+#: Ways to corrupt a file. Wrong numbers get deeper into a parser than flipped bits, so they come twice.
 _WAYS: tuple[Callable[[random.Random, bytes, Any], bytes], ...] = (
     _flip,
     _cut,
@@ -219,7 +219,7 @@ _WAYS: tuple[Callable[[random.Random, bytes, Any], bytes], ...] = (
 
 
 def _with_sums(png: bytes) -> bytes:
-    """A PNG whose checksums are right, so that what is wrong in its chunks is looked at."""
+    """Correct the checksums of a PNG, so that decoders get as far as the corrupted content of its chunks."""
     changed, at = bytearray(png), 8
     while at + 12 <= len(changed):
         end = at + 8 + int.from_bytes(changed[at : at + 4], "big")
@@ -231,7 +231,7 @@ def _with_sums(png: bytes) -> bytes:
 
 
 def odd(rng: random.Random, value: Any) -> Any:
-    """JSON in which something is not what it should be."""
+    """Return a copy of a JSON value with something missing, added or replaced."""
     if isinstance(value, dict) and value and rng.random() < 0.9:
         changed = copy.copy(value)
         name = rng.choice(list(value))
@@ -251,7 +251,7 @@ def odd(rng: random.Random, value: Any) -> Any:
 
 
 def document(rng: random.Random, value: Any) -> bytes:
-    """The bytes of such JSON, which may be broken themselves."""
+    """Corrupt a JSON value and encode it; the bytes may be corrupted too."""
     for _ in range(rng.choice((1, 1, 2, 3))):
         value = odd(rng, value)
     text = json.dumps(value)
@@ -261,13 +261,13 @@ def document(rng: random.Random, value: Any) -> bytes:
 
 @dataclass
 class Row:
-    """What one interface answered.
+    """The results of one interface.
 
     Attributes:
-        answers: how often: ``answered``, or the code of a refusal.
-        slowest, slowest_input: seconds, and the number of that input.
-        slow: how many took over `MOST_SECONDS`.
-        faults: what was neither, with the number of the input.
+        answers: counts of ``answered``, of each error code, and of ``fault``.
+        slowest, slowest_input: longest time in seconds, and the number of its input.
+        slow: number of inputs that took over `MOST_SECONDS`.
+        faults: a line for each fault, with the number of its input.
     """
 
     answers: Counter[str] = field(default_factory=Counter)
@@ -278,7 +278,10 @@ class Row:
 
 
 def read(data: bytes) -> str:
-    """What the reader makes of a file: ``answered`` or a code; raises what it should not."""
+    """Read a file as the app does and return ``answered`` or an error code.
+
+    Unexpected exceptions pass through; other faults are returned as a description.
+    """
     try:
         photo = read_photo(data, reduce=True)
     except PhotoError as error:
@@ -287,7 +290,7 @@ def read(data: bytes) -> str:
 
 
 class Reader:
-    """`read` in a process of its own, which a decoder may crash."""
+    """Runs `read` in a separate process, which is restarted if a decoder crashes it."""
 
     def __init__(self) -> None:
         self._start()
@@ -308,10 +311,13 @@ class Reader:
 
 
 class Interfaces:
-    """The interfaces of a running server, each a method that sends a file or a document.
+    """The interfaces of a running server.
 
     Args:
-        url: of the server, with a slash at its end.
+        url: address of the server, with a slash at its end.
+
+    Attributes:
+        of_photos: functions that send a file to an interface, by its name.
     """
 
     def __init__(self, url: str) -> None:
@@ -325,7 +331,7 @@ class Interfaces:
         }
 
     def document(self, rng: random.Random, photo: bytes) -> tuple[str, Callable[[], str]]:
-        """A broken request in JSON: its interface, and what sends it."""
+        """Make a broken JSON request; return its interface and a function that sends it."""
         text = base64.b64encode(photo).decode()
         route, value = rng.choice((
             ("api/identify", {"image": text, "top_k": 3, "whole": True, "score": 0.5}),
@@ -361,7 +367,7 @@ class Interfaces:
 
     @staticmethod
     def _answer(answer: httpx.Response) -> str:
-        """``answered`` or the code of a refusal, as the contract has them; else a sentence with a blank."""
+        """Return ``answered`` or a documented error code; for a fault, a description with a space in it."""
         if answer.status_code >= 500 or "Traceback" in answer.text:
             return f"{answer.status_code} {answer.text[:200]}"
         try:
@@ -369,7 +375,7 @@ class Interfaces:
         except ValueError:
             return f"{answer.status_code} no JSON: {answer.text[:200]}"
         if isinstance(said, dict) and isinstance(said.get("data"), list) and answer.status_code == 200:
-            [said] = said["data"]  # of gradio's run
+            [said] = said["data"]  # gradio's run route wraps the answer in a list
         if isinstance(said, dict) and isinstance(said.get("error"), dict):
             code = said["error"]["code"]
         elif isinstance(said, dict) and "title" in said and answer.status_code == 422:
@@ -382,7 +388,7 @@ class Interfaces:
 
 
 def inputs(count: int, seed: int, photos: list[bytes]) -> Iterator[tuple[int, random.Random, str, bytes]]:
-    """Broken files: number, the generator for what else is drawn, format, bytes."""
+    """Yield broken files: number, random generator for further choices, format and bytes."""
     files = [form for photo in photos for form in encodings(photo)]
     for number in range(count):
         rng = random.Random(f"{seed} {number}")
@@ -391,7 +397,7 @@ def inputs(count: int, seed: int, photos: list[bytes]) -> Iterator[tuple[int, ra
 
 
 def run(url: str, count: int, seed: int, photos: list[bytes], share_of_json: float = 0.2) -> dict[str, Row]:
-    """Send them all, one after the other; a row each."""
+    """Send all inputs one after the other; return a row of results for each interface."""
     rows: dict[str, Row] = {}
     interfaces = Interfaces(url)
     names, reader = list(interfaces.of_photos), Reader()
@@ -428,10 +434,10 @@ def main(
     seed: Annotated[int, typer.Option(help="The same seed makes the same inputs.")] = 0,
     data: Annotated[str, typer.Option(help="Dataset folder with photographs.")] = DATA,
 ) -> None:
-    """Print the table."""
+    """Send the inputs and print the results; the status is 1 if there are faults."""
     photos = photographs(data, 12)
     with tempfile.TemporaryDirectory() as folder, server(Path(folder)) as (url, process, log):
-        with httpx.Client(timeout=60) as client:  # what is loaded on first use is no part of the times
+        with httpx.Client(timeout=60) as client:  # warm up: loading on first use must not count
             client.post(url + "api/identify", content=photos[0])
         rows = run(url, count, seed, photos)
         died, said = process.poll() is not None, log.read_text(errors="replace")

@@ -1,9 +1,9 @@
-"""What the cost grows with: ``python -m benchmarks.growth``.
+"""Measure how costs grow with the amount of data: ``python -m benchmarks.growth``.
 
-The size of a photo, the pets in it, the answers counted, the flags saved, the photographs of the gallery and
-the breeds of the model, each alone and with everything else as it is. Photos are real ones put together or
-enlarged; answers, flags, embeddings and further breeds are made up. Figures are CPU time, of all threads:
-what one waits on a machine that does nothing else, and less where two threads share the work.
+The size of a photo, its number of pets, the counted answers, the saved flags, the photographs of the gallery
+and the breeds of the model vary one at a time. Photos are real ones, enlarged or put together; answers,
+flags, embeddings and further breeds are synthetic. All times are CPU time of all threads, which is an upper
+bound of the wall time on an idle machine.
 """
 
 from __future__ import annotations
@@ -50,18 +50,18 @@ PETS = (1, 2, 4, 9, 16)
 COUNTS = (1_000, 100_000, 1_000_000)
 GALLERY = (1_000, 10_000, 100_000)
 BREEDS = (133, 500, 1_000, 5_000)
-#: Goal: seconds until any page is there, with a million answers or flags.
+#: Goal: most seconds until any page is ready, with a million answers or flags.
 MOST_SECONDS = statistics.MOST_SECONDS
-#: Longest side of the picture that pets are put together in: below what makes the app look at tiles.
+#: Longest side in pixels of a picture of several photographs; small enough that the app uses no tiles.
 _MOSAIC = 960
-#: Photos that the gallery shows beside an answer.
+#: Number of similar photos that the gallery shows beside an answer.
 _ALIKE = 6
-#: How often a page is made at most: one with a million rows behind it may take a minute.
+#: Most repetitions of a page, as one with a million rows behind it may take a minute.
 _FEW = 3
 
 
 def middle_ms(work: Callable[[], object], times: int) -> float:
-    """Median CPU time of a work in ms, of all threads and decoding workers, after a first one that warms."""
+    """Measure the median CPU time of a call in ms, decoding workers included, after one call as warm-up."""
     work()
     taken = []
     for _ in range(times):
@@ -74,7 +74,7 @@ def middle_ms(work: Callable[[], object], times: int) -> float:
 
 
 def _of_workers() -> float:
-    """CPU seconds of the processes that decode the largest photos."""
+    """Return the CPU seconds of the worker processes that decode the largest photos."""
     used = 0.0
     for pid in decoders.shared.pids:
         times = psutil.Process(pid).cpu_times()
@@ -89,7 +89,7 @@ def _jpeg(picture: Image.Image) -> bytes:
 
 
 def enlarged(photo: bytes, megapixels: float) -> bytes:
-    """A photograph as a JPEG of about so many megapixels."""
+    """Enlarge a photograph to about ``megapixels`` and encode it as JPEG."""
     picture = Image.open(io.BytesIO(photo)).convert("RGB")
     factor = (megapixels * 1e6 / (picture.width * picture.height)) ** 0.5
     size = (round(picture.width * factor), round(picture.height * factor))
@@ -97,7 +97,7 @@ def enlarged(photo: bytes, megapixels: float) -> bytes:
 
 
 def mosaic(photos: Sequence[bytes], count: int) -> bytes:
-    """So many photographs in rows and columns of one picture, as a JPEG."""
+    """Put ``count`` photographs into one picture in rows and columns, as JPEG."""
     columns = int(np.ceil(count**0.5))
     rows = -(-count // columns)
     cell = _MOSAIC // max(columns, rows)
@@ -110,7 +110,7 @@ def mosaic(photos: Sequence[bytes], count: int) -> bytes:
 
 
 def photo_sizes(photos: list[bytes], sizes: Iterable[float], times: int) -> Sheet:
-    """Reading and naming one photograph, enlarged."""
+    """Measure how long reading and identifying one photograph takes at several sizes."""
     sheet = Sheet(
         "Cost by the size of a photo (JPEG), median CPU ms",
         ("megapixels", "file MB", "read and decode", "name its pets", "pets"),
@@ -128,7 +128,7 @@ def photo_sizes(photos: list[bytes], sizes: Iterable[float], times: int) -> Shee
 
 
 def pets_a_photo(photos: list[bytes], counts: Iterable[int], times: int) -> Sheet:
-    """Naming the pets of photographs that are put together in one."""
+    """Measure how long identifying the pets in one picture of several photographs takes."""
     sheet = Sheet(
         f"Cost by the pets of a photo ({_MOSAIC} pixels), median CPU ms",
         ("photographs put together", "pets found", "name its pets", "ms a pet found"),
@@ -144,7 +144,7 @@ def pets_a_photo(photos: list[bytes], counts: Iterable[int], times: int) -> Shee
 
 
 def answers_and_flags(counts: Sequence[int], times: int) -> Iterator[Sheet]:
-    """What pages take with so many answers counted, and with so many flags saved."""
+    """Measure how long pages take with growing numbers of counted answers and of saved flags."""
     answers = Sheet(
         "Cost by the answers counted, median CPU ms",
         ("answers", "/statistics", "with all breeds", "/statistics/days.csv", "noting one answer"),
@@ -172,7 +172,7 @@ def answers_and_flags(counts: Sequence[int], times: int) -> Iterator[Sheet]:
 
 
 def _pages(services: Services, times: int, *addresses: str) -> list[float]:
-    """Median CPU ms of pages, each made anew."""
+    """Return the median CPU ms of each page, rendered without caches."""
     client = TestClient(Starlette(routes=StatisticsPages(services).routes()))
     return [
         middle_ms(lambda address=address: client.get(address).raise_for_status(), times)  # type: ignore[misc]
@@ -201,7 +201,7 @@ def _flags(services: Services, numbers: range, times: int) -> list[float]:
 
 
 def gallery(counts: Iterable[int], times: int) -> Sheet:
-    """Looking for what is alike among so many photographs."""
+    """Measure how long the search for similar photographs takes in galleries of several sizes."""
     sheet = Sheet(
         "Cost by the photographs of the gallery, median CPU ms",
         ("photographs", "index MB", f"the {_ALIKE} most alike"),
@@ -230,7 +230,7 @@ def _unit(chance: np.random.Generator, width: int) -> np.ndarray:
 
 
 def breeds(photo: bytes, counts: Iterable[int], times: int) -> Sheet:
-    """Naming one pet with models of so many breeds: beyond its own they are copies, a little changed."""
+    """Measure how long identifying one pet takes with more breeds; those added are perturbed copies."""
     sheet = Sheet(
         "Cost by the breeds of the model, median CPU ms",
         ("breeds", "network MB", "name the pet of a crop", "the answer as JSON, all breeds listed"),
@@ -251,7 +251,7 @@ def breeds(photo: bytes, counts: Iterable[int], times: int) -> Sheet:
 
 
 def with_breeds(base: Bundle, count: int, folder: Path) -> Bundle:
-    """A bundle like another, with so many labels and without its detector."""
+    """Write a copy of a bundle with ``count`` labels and without its detector, and load it."""
     config = json.loads((base.folder / "config.json").read_text())
     section = config["classifier"]
     content = base.path(section["file"]).read_bytes()
@@ -285,7 +285,7 @@ def _identifier() -> Identifier:
 
 @dataclasses.dataclass(frozen=True)
 class Extent:
-    """How far each row of tables goes, and how often a figure is measured."""
+    """The sizes to measure in each table, and the number of measurements of each figure."""
 
     megapixels: tuple[float, ...] = MEGAPIXELS
     pets: tuple[int, ...] = PETS
@@ -296,11 +296,11 @@ class Extent:
 
 
 def measure(data: str = DATA, extent: Extent = Extent()) -> Iterator[Sheet]:
-    """The tables.
+    """Measure and yield the tables.
 
     Args:
         data: folder of photographs.
-        extent: how far they go.
+        extent: the sizes to measure.
     """
     photos = photographs(data, max(extent.pets))
     makers: list[Callable[[], Iterable[Sheet]]] = [
@@ -317,7 +317,7 @@ def measure(data: str = DATA, extent: Extent = Extent()) -> Iterator[Sheet]:
         yield from sheets
 
 
-#: For a smoke test.
+#: Arguments of `measure` for a smoke test.
 QUICK: dict[str, Any] = {
     "extent": Extent((0.3, 1.0), (1, 4), (200, 1_000), (100, 1_000), (133, 200), 3),
 }  # fmt: skip

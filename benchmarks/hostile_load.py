@@ -1,9 +1,9 @@
-"""What a server holds under the worst requests we know: ``python -m benchmarks.hostile_load``.
+"""Measure a server under the worst known requests: ``python -m benchmarks.hostile_load``.
 
-Large pictures in small files, JSON that unfolds, uploads that are broken off or too many, half-sent
-requests and hundreds of sessions run side by side against a server of its own on this machine, for
-a bounded number of rounds, while ordinary visitors ask about an ordinary photo. The table says how
-much memory the server took at its peak and how long the visitors waited.
+Decompression bombs, JSON that expands in memory, aborted and repeated large uploads, half-sent requests and
+hundreds of sessions run concurrently against a dedicated server on this machine, for a fixed number of
+rounds. Meanwhile ordinary visitors ask about an ordinary photo. The table shows the server's peak memory and
+the visitors' waiting times.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ from rich.table import Table
 from benchmarks.photographs import DATA, photographs
 from benchmarks.servers import server
 
-#: Goals: bytes of memory at the peak, and seconds until an ordinary visitor is answered.
+#: Goals: largest peak of resident memory in bytes, and longest wait of an ordinary visitor in seconds.
 MOST_MEMORY, MOST_SECONDS = 1_500_000_000, 3.0
 _JSON = {"Content-Type": "application/json"}
 
 
 @dataclass
 class Result:
-    """What happened.
+    """The result of a run.
 
     Attributes:
-        before, peak: resident memory of the server before and at most, bytes.
-        waits: seconds of each ordinary visitor's answer.
-        failures: what ordinary visitors got instead of an answer.
-        answers: status of hostile requests, by attack; "cut" for those the server closed.
+        before, peak: resident memory of the server before the attacks and at its peak, in bytes.
+        waits: waiting time of each answered visitor in seconds.
+        failures: what the other visitors got instead of an answer.
+        answers: outcomes of the hostile requests, by attack; "cut" if the server closed the connection.
     """
 
     before: int = 0
@@ -55,7 +55,7 @@ class Result:
 
 
 def png(megapixels: int) -> bytes:
-    """A picture of one colour: hundreds of kilobytes that unpack to hundreds of megabytes."""
+    """Make a single-colour PNG: hundreds of kilobytes that decode to hundreds of megabytes."""
     side = int((megapixels * 1_000_000) ** 0.5)
     buffer = io.BytesIO()
     Image.new("RGB", (side, side), (120, 90, 60)).save(buffer, "PNG")
@@ -63,7 +63,7 @@ def png(megapixels: int) -> bytes:
 
 
 def webp(megapixels: int) -> bytes:
-    """The same in a format whose decoder takes twice the memory."""
+    """Make a single-colour lossless WebP, whose decoder takes twice the memory."""
     buffer = io.BytesIO()
     side = int((megapixels * 1_000_000) ** 0.5)
     Image.new("RGB", (side, side), (120, 90, 60)).save(buffer, "WEBP", lossless=True, method=0)
@@ -71,15 +71,15 @@ def webp(megapixels: int) -> bytes:
 
 
 class Attack:
-    """Everything hostile against one server, and the ordinary visitors beside it.
+    """All attacks against one server, and the ordinary visitors beside them.
 
     Args:
-        url: of the server, with a slash at its end.
-        pid: of its process.
-        photo: what ordinary visitors send.
-        rounds: how often each attack is repeated.
-        visitors: ordinary requests, one after the other.
-        only: a part of the names of the attacks to run; empty: all.
+        url: address of the server, with a slash at its end.
+        pid: id of the server's process.
+        photo: the photo that ordinary visitors send.
+        rounds: number of times each attack is repeated.
+        visitors: number of ordinary visitors, one after the other.
+        only: run only attacks with this in their name; empty for all.
     """
 
     def __init__(
@@ -90,12 +90,12 @@ class Attack:
         self.process = psutil.Process(pid)
         self.result = Result()
         self._over = threading.Event()
-        # A kept connection may be closed by the server at the very moment it is used again.
+        # No keep-alive: the server may close an idle connection at the moment it is used again.
         limits = httpx.Limits(max_connections=200, max_keepalive_connections=0)
         self._client = httpx.Client(timeout=180, limits=limits)
 
     def run(self) -> Result:
-        """All attacks at once; returns when each has ended."""
+        """Run all attacks concurrently; return when every one has ended."""
         small, unreadable, wide = png(60), png(100), webp(33)
         unfolding = b'{"data":[' + b"[]," * 12_500_000 + b"0]}"
         long = b'{"image":"' + b"QUJD" * 9_500_000 + b'"}'
@@ -204,10 +204,10 @@ def main(
     rounds: Annotated[int, typer.Option(min=1, max=20, help="Repetitions of each attack.")] = 2,
     only: Annotated[str, typer.Option(help="Only attacks with this in their name.")] = "",
 ) -> None:
-    """Print the table."""
+    """Run the attacks and print the tables."""
     with tempfile.TemporaryDirectory() as folder, server(Path(folder)) as (url, process, log):
         attack = Attack(url, process.pid, photographs(data, 1)[0], rounds=rounds, only=only)
-        with httpx.Client(timeout=60) as client:  # what is loaded on first use is no part of the load
+        with httpx.Client(timeout=60) as client:  # warm up: loading on first use must not count
             client.post(url + "api/identify", content=attack.photo)
         result = attack.run()
         tracebacks = log.read_text().count("Traceback")

@@ -1,10 +1,13 @@
-"""Our pipeline against the usual way, on the same photographs in one run: ``python -m benchmarks.identify``.
+"""Compare the app's pipeline with the usual Keras code: ``python -m benchmarks.identify``.
 
-Ours: bytes → decode → detector → classifier → Identification → Grad-CAM overlay, with LiteRT.
-Bare: nothing but ``invoke`` of both networks, on the inputs that ours gives them, with as many threads.
-The usual way: the same photographs through Keras' ``model.predict`` for both networks
-and tf-keras-vis for Grad-CAM. Each side runs in a process of its own, in turns, so
-that none profits from another's warm caches and peak memory is its own.
+Three sides process the same photographs:
+
+* Ours: bytes → decode → detector → classifier → Identification → Grad-CAM overlay, with LiteRT.
+* Bare: only ``invoke`` of both networks, on the inputs that the pipeline makes, with as many threads.
+* Usual: Keras' ``model.predict`` for both networks, and tf-keras-vis for Grad-CAM.
+
+They run in turns, each in its own process, so that none profits from another's warm caches and each has its
+own peak memory.
 """
 
 from __future__ import annotations
@@ -26,12 +29,12 @@ from benchmarks.photographs import DATA, photographs
 from benchmarks.sheet import NONE, Sheet, show
 from benchmarks.sides import Found, in_turns, median, peak_megabytes, print_found, ratio, run_side
 
-#: Goals at the median: times the bare networks at most, and times as fast as the usual way at least.
+#: Goals at the median: largest ratio to the time of the bare networks, and smallest speed-up over Keras.
 MOST_OF_BARE, LEAST_OF_USUAL = 1.6, 20
 
 
 def run_ours(photos: list[bytes]) -> Found:
-    """Times of our pipeline, and the share of its CPU time spent outside the two networks."""
+    """Measure the pipeline's times in ms, and the share of its CPU time spent outside the two networks."""
     from smartbreed.core.settings import load_settings
     from smartbreed.inference.runtime import Network
     from smartbreed.services import Services
@@ -63,7 +66,7 @@ def run_ours(photos: list[bytes]) -> Found:
 
 
 def run_bare(photos: list[bytes]) -> Found:
-    """Times of both networks alone, in ms a photo."""
+    """Measure the times of both networks alone, in ms per photo."""
     from smartbreed.core.settings import load_settings
     from smartbreed.inference.runtime import NETWORK_THREADS
     from smartbreed.services import Services
@@ -75,7 +78,7 @@ def run_bare(photos: list[bytes]) -> Found:
 
 
 def _timed(items: list[Any], once: Callable[[Any], object], warm: bool = True) -> Found:
-    """ms and CPU ms of each, by default after a first one that warms; and the peak memory."""
+    """Measure ms and CPU ms of each item, and peak memory; ``warm`` runs the first item once beforehand."""
     if warm:
         once(items[0])
     found: Found = {"times": [], "cpu": []}
@@ -88,7 +91,7 @@ def _timed(items: list[Any], once: Callable[[Any], object], warm: bool = True) -
 
 
 def run_usual(photos: list[bytes]) -> Found:
-    """Times in ms of Keras ``predict`` for both networks and tf-keras-vis for the overlay."""
+    """Measure the times in ms of Keras ``predict`` for both networks and tf-keras-vis for the overlay."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import keras
     from PIL import Image
@@ -143,11 +146,11 @@ _SIDES: dict[str, tuple[str, Callable[[list[bytes]], Found]]] = {
 
 
 def measure(data: str = DATA, photos: int = 60, rounds: int = 3) -> Iterator[Sheet]:
-    """The table.
+    """Measure all sides and yield the table.
 
     Args:
         data: folder of photographs.
-        photos: how many.
+        photos: number of photographs.
         rounds: turns of each side.
     """
     words = ["--data", data, "--photos", str(photos)]
@@ -177,7 +180,7 @@ def measure(data: str = DATA, photos: int = 60, rounds: int = 3) -> Iterator[She
     yield sheet
 
 
-#: For a smoke test.
+#: Arguments of `measure` for a smoke test.
 QUICK: dict[str, Any] = {"photos": 3, "rounds": 1}
 
 

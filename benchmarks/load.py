@@ -1,8 +1,8 @@
-"""Many clients at once, and memory over many requests: ``python -m benchmarks.load``.
+"""Measure throughput with many clients, and memory over many requests: ``python -m benchmarks.load``.
 
-The app serves with its default settings; `benchmarks.clients` asks from another process on the same cores, so
-what the clients take themselves is missing to the server and stands in the table. A batch of the same
-photographs on the same machine, before and afterwards, says what the cores can do without HTTP.
+The app serves with its default settings. `benchmarks.clients` runs in another process on the same cores, so
+the CPU time that the clients take is not available to the server; the table shows it. A batch of the same
+photographs on the same machine, before and afterwards, shows what the cores can do without HTTP.
 """
 
 from __future__ import annotations
@@ -30,23 +30,26 @@ from benchmarks.sides import REPOSITORY, Found, median, run_side, say
 from smartbreed.inference.runtime import default_threads
 
 CLIENTS = (1, 8, 32, 100, 200)
-#: Goal: share of a batch's throughput with the most clients.
+#: Goal: smallest share of a batch's throughput, 0…1, at the largest number of clients.
 LEAST_SHARE = 0.8
-#: Clients of the long run, whose memory is looked at.
+#: Number of clients in the long run, which measures memory.
 LONG_CLIENTS = 32
-#: Looks at the memory in the long run.
+#: Number of memory measurements in the long run.
 LOOKS = 10
-#: Growth of the memory in the second half of the long run that counts as flat, MB in 1,000 requests.
+#: Largest memory growth in the second half of the long run that counts as flat, in MB per 1,000 requests.
 FLAT = 0.5
 
 
 def ask(server: Server, data: str, photos: int, **options: float) -> Found:
-    """What clients in a process of their own find, and the server's CPU and memory meanwhile.
+    """Run clients in their own process; return their results with the server's CPU time and memory.
 
     Args:
-        server: what is asked.
-        data, photos: what is sent.
-        options: of `benchmarks.clients`, by name.
+        server: the server under load.
+        data, photos: folder and number of the photographs that are sent.
+        options: options of `benchmarks.clients` by name.
+
+    Raises:
+        RuntimeError: the clients failed; the message is the end of their output.
     """
     process = psutil.Process(server.process.pid)
     words = [f"--{name}={value}" for name, value in options.items()]
@@ -72,7 +75,7 @@ def ask(server: Server, data: str, photos: int, **options: float) -> Found:
 
 @contextmanager
 def peak_of(process: psutil.Process) -> Iterator[list[int]]:
-    """Watch a process; the one number is its largest resident memory meanwhile, bytes."""
+    """Watch a process; yields a list whose one item is its peak resident memory so far, in bytes."""
     peak, over = [process.memory_info().rss], threading.Event()
 
     def watch() -> None:
@@ -89,7 +92,7 @@ def peak_of(process: psutil.Process) -> Iterator[list[int]]:
 
 
 def batch_rate(data: str, photos: int, times: int) -> float:
-    """Photos a second of `smartbreed batch` on the same photographs."""
+    """Measure photos per second of `smartbreed batch` on the same photographs."""
     say("load: a batch of the same photographs")
     with tempfile.TemporaryDirectory() as folder:
         batch.write_photographs(Path(folder), data, photos, times)
@@ -104,15 +107,15 @@ def measure(
     rounds: int = 3,
     requests: int = 50_000,
 ) -> Iterator[Sheet]:
-    """The tables: of the numbers of clients, and of the memory over many requests.
+    """Measure and yield the tables: by the number of clients, and of memory over many requests.
 
     Args:
         data: folder of photographs.
-        photos: how many, sent in turns.
-        clients: how many ask at once.
-        seconds: of each of them in a round.
+        photos: number of photographs, sent in turns.
+        clients: numbers of concurrent clients.
+        seconds: duration of each number of clients in a round.
         rounds: turns of each number of clients.
-        requests: of the long run; 0: none.
+        requests: number of requests in the long run; 0 skips it.
     """
     sheet = Sheet(
         f"Clients that ask without a pause ({asker()}), {rounds} rounds of {seconds:.0f} s, medians",
@@ -130,7 +133,7 @@ def measure(
     with noted([sheet]):
         rates = [batch_rate(data, photos, times)]
         with served(APP) as server:
-            ask(server, data, photos, clients=2, seconds=min(seconds, 3.0))  # what is loaded on first use
+            ask(server, data, photos, clients=2, seconds=min(seconds, 3.0))  # warm up
             for turn in range(rounds):
                 for number in clients if turn % 2 == 0 else reversed(clients):
                     say(f"load: round {turn + 1} of {rounds}, {number} clients")
@@ -147,11 +150,12 @@ def measure(
 
 
 def fill(sheet: Sheet, results: dict[int, list[Found]], rates: list[float]) -> None:
-    """Rows and notes of the numbers of clients.
+    """Fill the table of the numbers of clients.
 
     Args:
-        results: what was found in each round, by number of clients.
-        rates: photos a second of the batches.
+        sheet: the table to fill.
+        results: results of each round, by number of clients.
+        rates: photos per second of the batches.
     """
     batch_row = median(rates)
     for number, runs in results.items():
@@ -178,7 +182,7 @@ def fill(sheet: Sheet, results: dict[int, list[Found]], rates: list[float]) -> N
 
 
 def fill_long_run(sheet: Sheet, server: Server, data: str, photos: int, requests: int) -> None:
-    """Rows and a note of the memory over many requests."""
+    """Run many requests and fill the table of memory."""
     each, megabytes = max(1, requests // LOOKS), []
     for look in range(LOOKS):
         say(f"load: {look * each:,} of {requests:,} requests")
@@ -192,11 +196,11 @@ def fill_long_run(sheet: Sheet, server: Server, data: str, photos: int, requests
 
 
 def growth(megabytes: list[float], each: int) -> str:
-    """Whether memory is flat, by its growth over the second half of the looks.
+    """Say whether memory is flat, by its growth over the second half of the measurements.
 
     Args:
-        megabytes: at each look.
-        each: requests between two looks.
+        megabytes: resident memory at each measurement.
+        each: requests between two measurements.
     """
     half = megabytes[len(megabytes) // 2 - 1 :]
     grown = (half[-1] - half[0]) / ((len(half) - 1) * each) * 1000
@@ -207,7 +211,7 @@ def growth(megabytes: list[float], each: int) -> str:
     )
 
 
-#: For a smoke test.
+#: Arguments of `measure` for a smoke test.
 QUICK: dict[str, Any] = {
     "photos": 3, "clients": (1, 4), "seconds": 1.0, "rounds": 1, "requests": 40,
 }  # fmt: skip

@@ -1,9 +1,10 @@
-"""The feedback loop by the clock, and what a model learns from ten photos: ``python -m benchmarks.loop``.
+"""Time the feedback loop, and test learning a breed from ten photos: ``python -m benchmarks.loop``.
 
-First table: 50 wrong answers are flagged, accepted, published, learnt from, compared, released and
-swapped in, each step as the app does it, on the bundle that ships and an embedded Hub in a
-temporary folder. Second table: each of five breeds is taken out of the head in turn, learnt from
-ten of its training photos, and asked for its test photos.
+First table: 50 wrong answers are flagged, accepted, published, trained on, compared, released and swapped in.
+Each step runs as in the app, on the bundle that ships and an embedded Hub in a temporary folder.
+
+Second table: each of five breeds in turn is removed from the head, learnt again from ten of its training
+photos, and tested on its test photos.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _console = Console()
 
 
 def crops(data: Path, split: str, wanted: set[str] | None = None) -> tuple[list[bytes], list[str]]:
-    """Encoded crops of a split and their breed ids, of some breeds only."""
+    """Load the encoded crops of a split and their breed ids; ``wanted`` selects breeds, None takes all."""
     import json
 
     import pyarrow.parquet as pq
@@ -61,9 +62,9 @@ def first_guess(services: Any, picture: bytes) -> str:
 
 
 def wrong_answers(services: Any, pictures: list[bytes], labels: list[str], count: int) -> list[Any]:
-    """Crops that the model names wrongly, most often mistaken breeds first: file, label, answer.
+    """Find crops that the model gets wrong, and return them as (file, label, answer), at most ``count``.
 
-    Flags come that way: what a model confuses is flagged by every visitor who meets it.
+    The breeds with most errors come first, as in real use, where every visitor flags what a model confuses.
     """
     found: dict[str, list[Any]] = {}
     for data, label in zip(pictures, labels, strict=True):
@@ -75,7 +76,7 @@ def wrong_answers(services: Any, pictures: list[bytes], labels: list[str], count
 
 
 def loop(data: Path, count: int) -> None:
-    """Print the seconds of each step of the feedback loop."""
+    """Run the feedback loop once and print the seconds of each step."""
     from smartbreed.registry.watcher import Watcher
     from smartbreed.review import decisions
     from smartbreed.services import Services
@@ -121,7 +122,7 @@ def loop(data: Path, count: int) -> None:
 
 
 def new_breeds(data: Path, breeds: list[str], draws: int, photos: int) -> None:
-    """Print how well breeds are learnt from a few photos, and what the others pay for it."""
+    """Print how well breeds are learnt from a few photos, and how much accuracy the others lose."""
     from smartbreed.inference.bundle import load_bundle
     from smartbreed.inference.classifier import Classifier
     from training.continual.challenger import head_of

@@ -1,13 +1,13 @@
-"""Both shipped networks by themselves, in three runtimes: ``python -m benchmarks.networks``.
+"""Measure both shipped networks alone in three runtimes: ``python -m benchmarks.networks``.
 
-LiteRT, which the app uses, ONNX Runtime and OpenVINO each run both networks with one thread and with two, on
-one picture at a time and on batches, all on the same pixels; an engine whose answers are not LiteRT's
-does not count. Below them stands the arithmetic floor: the multiply-adds of the network, those of each type
-at the rate of a large product of matrices on the same cores, the fastest that any runtime could be. CPU time,
-of all threads together, says more than the clock where other work shares the cores.
+LiteRT (which the app uses), ONNX Runtime and OpenVINO run both networks with one and with two threads, on
+single pictures and on batches, all with the same pixels. An engine whose outputs differ from LiteRT's gets no
+row. The last rows show the arithmetic floor, the fastest that any runtime could be: the multiply-adds of the
+network at the rate that large matrix products of each type reach on the same cores. CPU time is summed over
+all threads; it is more reliable than wall time if other work shares the cores.
 
 ONNX Runtime needs the packages `onnxruntime`, `onnx` and `tf2onnx` (with tensorflow), OpenVINO `openvino`:
-``pip install 'smartbreed[bench]'``. What is not installed is said, and its row left out.
+``pip install 'smartbreed[bench]'``. An engine that is not installed is mentioned below the table.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ from smartbreed.core.settings import EMBEDDED_BUNDLE
 
 NETWORKS = ("classifier", "detector")
 THREADS, BATCHES = (1, 2), (1, 8, 64)
-#: Runs ``(n, h, w, 3)`` float32 to its end; the outputs, each with the batch first.
+#: Runs a network on float32 ``(n, h, w, 3)`` and returns its outputs, each with the batch first.
 Run = Callable[[np.ndarray], list[np.ndarray]]
-#: What each engine is called, and the modules that it needs beside the app's own.
+#: Title of each engine, and the modules that it needs in addition to the app's own.
 ENGINES: dict[str, tuple[str, tuple[str, ...]]] = {
     "litert": ("LiteRT (what ships)", ()),
     "onnxruntime": ("ONNX Runtime", ("onnxruntime", "onnx", "tf2onnx", "tensorflow")),
     "openvino": ("OpenVINO", ("openvino",)),
 }
-#: Correlation with LiteRT's outputs from which on rounding, of which int8 has much, explains the rest.
+#: Smallest correlation with LiteRT's outputs at which int8 rounding explains the difference.
 ALIKE = 0.97
 _OPSET = 17
 _CAT = REPOSITORY / "smartbreed/web/static/examples/chelsea.jpg"
 
 
 def litert(path: Path, threads: int) -> Run:
-    """The ``.tflite`` file, as the app runs it."""
+    """Load a ``.tflite`` file as the app does."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(str(path), num_threads=threads)
@@ -65,7 +65,7 @@ def litert(path: Path, threads: int) -> Run:
 
 
 def onnxruntime(path: Path, threads: int) -> Run:
-    """The ``.onnx`` file that `to_onnx` made beside the network."""
+    """Load the ``.onnx`` file that `to_onnx` wrote beside the ``.tflite`` file."""
     import onnxruntime as ort
 
     options = ort.SessionOptions()
@@ -78,11 +78,11 @@ def onnxruntime(path: Path, threads: int) -> Run:
 
 
 def openvino(path: Path, threads: int) -> Run:
-    """The ``.tflite`` file, as OpenVINO reads it."""
+    """Load a ``.tflite`` file with OpenVINO."""
     import openvino as ov
 
     core = ov.Core()
-    # Without the hint it would compute the head in bfloat16 where the processor can: another network.
+    # Without the precision hint, some processors compute the head in bfloat16, which changes the network.
     hints = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"}
     request = core.compile_model(core.read_model(str(path)), "CPU", hints).create_infer_request()
 
@@ -99,12 +99,12 @@ _MAKERS: dict[str, Callable[[Path, int], Run]] = {
 
 
 def missing(engine: str) -> list[str]:
-    """Modules that an engine needs and that are not installed."""
+    """Return the modules that an engine needs but that are not installed."""
     return [name for name in ENGINES[engine][1] if find_spec(name) is None]
 
 
 def to_onnx(path: Path) -> None:
-    """Convert a ``.tflite`` file to one beside it."""
+    """Convert a ``.tflite`` file to an ``.onnx`` file beside it."""
     import onnx
     from tf2onnx.convert import from_tflite
 
@@ -112,7 +112,7 @@ def to_onnx(path: Path) -> None:
 
 
 def pixels_for(path: Path) -> np.ndarray:
-    """Inputs of a network ``(n, h, w, 3)`` in -1…1: the cat that ships, moved a little in each."""
+    """Return inputs for a network, ``(n, h, w, 3)`` in -1…1: the example cat, shifted a little in each."""
     from ai_edge_litert.interpreter import Interpreter
 
     count, height, width, _ = (int(n) for n in Interpreter(str(path)).get_input_details()[0]["shape"])
@@ -121,7 +121,7 @@ def pixels_for(path: Path) -> np.ndarray:
 
 
 def likeness(ours: list[np.ndarray], others: list[np.ndarray]) -> float:
-    """Correlation of outputs ``(n, …)`` with those of the same size that are most like them; the worst."""
+    """Match each output ``(n, …)`` to the most similar one of its size; return the lowest correlation."""
     worst = 1.0
     for one in ours:
         same = [other for other in others if other.size == one.size]
@@ -131,7 +131,7 @@ def likeness(ours: list[np.ndarray], others: list[np.ndarray]) -> float:
 
 
 def milliseconds(run: Callable[[], object], seconds: float) -> tuple[float, float]:
-    """Median time of one call and its CPU time in ms, over so many seconds and two calls at least."""
+    """Measure median time and mean CPU time of a call in ms, over some seconds and at least two calls."""
     run()
     times: list[float] = []
     used = time.process_time()
@@ -143,7 +143,7 @@ def milliseconds(run: Callable[[], object], seconds: float) -> tuple[float, floa
 
 
 def run_engine(engine: str, folder: Path, threads: int, batches: Sequence[int], seconds: float) -> Found:
-    """ms a picture and CPU ms a picture by network and batch, and how alike LiteRT's its answers are."""
+    """Measure ms and CPU ms per picture by network and batch, and the correlation with LiteRT's outputs."""
     found: Found = {"times": {}, "alike": 1.0}
     with native_silence():
         for network in NETWORKS:
@@ -161,18 +161,22 @@ def run_engine(engine: str, folder: Path, threads: int, batches: Sequence[int], 
 
 
 def run_floor(seconds: float) -> Found:
-    """Multiply-adds a second that one core does in large products of matrices, by type."""
+    """Measure multiply-adds per second of one core in large matrix products, by type."""
     with native_silence():
         return {"float32": float32_rate(seconds), "int8": int8_rate(seconds)}
 
 
 def file_of(folder: Path, network: str, batch: int) -> Path:
-    """Where a network for batches of so many lies."""
+    """Return the path of a network for batches of this size."""
     return folder / f"{network}_{batch}.tflite"
 
 
 def prepare(folder: Path, batches: Sequence[int]) -> str:
-    """Write both networks for batches, as ONNX too where that can be made; why it cannot, or nothing."""
+    """Write both networks for all batch sizes, and convert them to ONNX if its packages are installed.
+
+    Returns:
+        The reason why the conversion failed; empty if it worked or was skipped.
+    """
     for network in NETWORKS:
         content = (EMBEDDED_BUNDLE / f"{network}.tflite").read_bytes()
         for batch in batches:
@@ -187,12 +191,12 @@ def prepare(folder: Path, batches: Sequence[int]) -> str:
 
 
 def measure(rounds: int = 5, seconds: float = 0.5, batches: tuple[int, ...] = BATCHES) -> Iterator[Sheet]:
-    """The tables, one a network.
+    """Measure and yield the tables, one per network.
 
     Args:
         rounds: turns of each engine and number of threads.
-        seconds: measured for each figure of a turn.
-        batches: pictures that are given at once.
+        seconds: seconds of measuring for each figure of a turn.
+        batches: batch sizes.
     """
     notes: list[str] = []
     sheets = [
@@ -254,11 +258,15 @@ def fill(
     batches: Sequence[int],
     work: dict[str, dict[str, int]],
 ) -> None:
-    """Rows and notes of a network.
+    """Fill the table of a network.
 
     Args:
-        results: what each engine found in each round, by name and number of threads, and ``floor``.
-        work: multiply-adds, as `macs` counts them.
+        sheet: the table to fill.
+        network: ``classifier`` or ``detector``.
+        engines: engines that get a row.
+        results: results of each round, by engine and number of threads, and of ``floor``.
+        batches: batch sizes.
+        work: multiply-adds as counted by `benchmarks.arithmetic.macs`.
     """
     columns = [(threads, batch) for threads in THREADS for batch in batches]
     alone = float("nan")
@@ -301,13 +309,13 @@ def fill(
 
 
 def _floor(work: dict[str, int], rates: dict[str, float]) -> float:
-    """CPU ms of so many multiply-adds by type, at the rates measured; NaN where one was not."""
+    """Return the CPU ms for multiply-adds of each type at the measured rates; NaN if a rate is missing."""
     if not all(rates[kind] for kind in work):
         return float("nan")
     return sum(count / rates[kind] for kind, count in work.items()) * 1000
 
 
-#: For a smoke test.
+#: Arguments of `measure` for a smoke test.
 QUICK: dict[str, Any] = {"rounds": 1, "seconds": 0.02, "batches": (1, 2)}
 
 

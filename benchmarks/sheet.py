@@ -1,4 +1,4 @@
-"""A table of a benchmark: for people at a terminal, and as Markdown for docs/performance.md."""
+"""Tables of benchmarks, printed to a terminal or as Markdown for docs/performance.md."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from dataclasses import dataclass, field
 from rich.console import Console
 from rich.table import Table
 
-#: Stands in a cell that has no figure.
+#: Content of a cell without a figure.
 NONE = "–"
 
 
 @dataclass
 class Sheet:
-    """One table.
+    """A table of results.
 
     Attributes:
         title: what was measured, with the units.
-        headings: of the columns; the first is that of the rows' names.
-        rows: as many cells each as there are headings.
-        notes: sentences under the table: how far a goal is reached, what is missing.
-        conditions: when, on what and beside how much other work it was measured.
+        headings: headings of the columns; the first column has the names of the rows.
+        rows: rows with as many cells as there are headings.
+        notes: sentences below the table, such as how far a goal is reached or what is missing.
+        conditions: when and on what machine it was measured, and how much other work was running.
     """
 
     title: str
@@ -31,7 +31,7 @@ class Sheet:
     conditions: str = ""
 
     def add(self, *cells: str) -> None:
-        """One more row.
+        """Add a row.
 
         Raises:
             ValueError: there are more or fewer cells than headings.
@@ -41,7 +41,7 @@ class Sheet:
         self.rows.append(cells)
 
     def show(self, console: Console) -> None:
-        """Print it."""
+        """Print the table with its notes and conditions."""
         table = Table(title=self.title, title_justify="left")
         for number, heading in enumerate(self.headings):
             table.add_column(heading, justify="right" if number else "left")
@@ -52,7 +52,7 @@ class Sheet:
             console.print(note, soft_wrap=True, highlight=False, markup=False)
 
     def markdown(self) -> str:
-        """The same as Markdown, without a heading of its own."""
+        """Return the table as Markdown; its title is a plain line."""
         lines = [self.title, "", _row(self.headings), _row(["---"] + ["--:"] * (len(self.headings) - 1))]
         lines += [_row(row) for row in self.rows]
         for said in (*self.notes, self.conditions):
@@ -65,7 +65,7 @@ def _row(cells: Iterable[str]) -> str:
 
 
 def show(sheets: Iterable[Sheet]) -> None:
-    """Print tables as each is there."""
+    """Print each table as soon as it is ready."""
     console = Console(width=110)
     for sheet in sheets:
         sheet.show(console)

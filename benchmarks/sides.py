@@ -1,7 +1,7 @@
-"""Sides of a comparison, in turns, each in a process of its own.
+"""Run the sides of a comparison in turns, each in its own process.
 
-So none profits from another's warm caches, the peak memory of each is its own, and what else the machine
-does meanwhile falls on all of them.
+No side then profits from another's warm caches, each has its own peak memory, and other work on the machine
+affects all of them.
 """
 
 from __future__ import annotations
@@ -16,40 +16,42 @@ from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).parent.parent
-#: What a side found: names of figures, and what they were.
+#: Results of a side by name.
 Found = dict[str, Any]
 
 
 class SideFailed(Exception):
-    """A side ended with an error; the message is the end of what it said."""
+    """A side ended with an error; the message is the end of its stderr."""
 
 
 def say(what: str) -> None:
-    """One line of progress, on stderr: tables alone go to stdout."""
+    """Print a line of progress to stderr, as stdout is for tables."""
     print(what, file=sys.stderr, flush=True)
 
 
 def peak_megabytes() -> float:
-    """Peak resident memory of this process, MB."""
+    """Return the peak resident memory of this process in MB."""
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def print_found(found: Found) -> None:
-    """How a side, in its own process, hands over what it found."""
+    """Print the results of a side as JSON, for `run_side` in the parent process."""
     print(json.dumps(found), flush=True)
 
 
 def run_side(module: str, side: str, words: Iterable[str] = (), environment: Mapping[str, str] = {}) -> Found:
-    """Run ``python -m benchmarks.MODULE --side SIDE`` and read what it hands over.
+    """Run ``python -m benchmarks.MODULE --side SIDE`` and return its results.
 
     Args:
-        words: further options.
-        environment: variables beside those of this process.
+        module: name of the benchmark's module.
+        side: name of the side.
+        words: further command-line options.
+        environment: environment variables in addition to those of this process.
 
     Raises:
-        SideFailed: it ended with an error.
+        SideFailed: the process ended with an error.
     """
     done = subprocess.run(
         [sys.executable, "-m", f"benchmarks.{module}", "--side", side, *words],
@@ -61,12 +63,12 @@ def run_side(module: str, side: str, words: Iterable[str] = (), environment: Map
 
 
 def in_turns(sides: Mapping[str, Callable[[], Found]], rounds: int, what: str) -> dict[str, list[Found]]:
-    """What each side found in each round; every other round begins at the other end.
+    """Run all sides in each round, in reverse order every other round, and return their results by side.
 
     Args:
-        sides: what runs each.
-        rounds: turns of each.
-        what: the comparison, as progress names it.
+        sides: functions that run each side.
+        rounds: number of rounds.
+        what: name of the comparison in progress messages.
     """
     results: dict[str, list[Found]] = {name: [] for name in sides}
     for number in range(rounds):
@@ -78,19 +80,20 @@ def in_turns(sides: Mapping[str, Callable[[], Found]], rounds: int, what: str) -
 
 
 def median(values: Iterable[float]) -> float:
-    """The middle value; NaN of none."""
+    """Return the median; NaN if there are no values."""
     found = list(values)
     return statistics.median(found) if found else float("nan")
 
 
 def ratio(left: Sequence[float], right: Sequence[float]) -> float:
-    """Median over the rounds of one figure by another of the same round.
+    """Return the median of the ratios of two figures from the same round.
 
-    What else the machine did in a round slowed both, so this says more than the quotient of two medians.
+    Other work on the machine slows both figures of a round alike, so this is more reliable than the ratio of
+    two medians.
     """
     return median(a / b for a, b in zip(left, right, strict=True))
 
 
 def span(values: Sequence[float], digits: int = 0) -> str:
-    """Lowest to highest."""
+    """Format the range of some values, such as ``3 to 5``."""
     return f"{min(values):.{digits}f} to {max(values):.{digits}f}"

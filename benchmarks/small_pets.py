@@ -1,9 +1,9 @@
-"""Pets that are small, or stand in a very wide or tall photo: ``python -m benchmarks.small_pets``.
+"""Measure how well pets are found in wide, tall and large photos: ``python -m benchmarks.small_pets``.
 
-Each photograph of the scenes test split, which nothing was trained on, is put into a larger picture beside
-held-back photographs without a pet. The tables compare the answers without and with tiles
-(`smartbreed.inference.tiles`): how many of the pets are found (IoU of the boxes at least 0.5), on how many of
-the pet-less photographs one is seen, and what it takes.
+Each photograph of the scenes test split, which nothing was trained on, is placed in a larger picture beside
+held-back photographs without a pet. The tables compare answers without and with tiles
+(`smartbreed.inference.tiles`): in how many photographs all pets are found (IoU of the boxes at least 0.5), in
+how many pet-less ones something is detected, and how long it takes.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from smartbreed.inference.pipeline import Identifier
 from smartbreed.registry import open_bundle
 from training.data.scenes import Scene, load_scenes, split_scenes
 
-#: Longest and shortest side of a large photo, and height of a strip, in pixels.
+#: Width and height of a large photo, and the short side of a strip, in pixels.
 LARGE, STRIP = (2400, 1800), 400
-#: A picture and the boxes of its pets.
+#: A composed picture and the boxes of its pets.
 Composed = tuple[Image.Image, np.ndarray]
 
 
 def covered(size: tuple[int, int], scene: Scene) -> Image.Image:
-    """A photograph enlarged and cut so that it covers ``size``."""
+    """Scale and crop a photograph so that it covers ``size``."""
     picture = Image.fromarray(scene.image)
     factor = max(size[0] / picture.width, size[1] / picture.height)
     width, height = size[0] / factor, size[1] / factor
@@ -47,12 +47,12 @@ def covered(size: tuple[int, int], scene: Scene) -> Image.Image:
 
 
 def one_of(scenes: Sequence[Scene], rng: np.random.Generator) -> Scene:
-    """Any of them."""
+    """Choose a random scene."""
     return scenes[int(rng.integers(len(scenes)))]
 
 
 def panorama(size: tuple[int, int], empty: Sequence[Scene], rng: np.random.Generator) -> Image.Image:
-    """Pet-less photographs in a row or a column, as a strip of ``size``."""
+    """Fill a strip of ``size`` with pet-less photographs in a row or a column."""
     picture, at, upright = Image.new("RGB", size), 0, size[1] > size[0]
     short, long = min(size), max(size)
     while at < long:
@@ -65,7 +65,7 @@ def panorama(size: tuple[int, int], empty: Sequence[Scene], rng: np.random.Gener
 def with_photo(
     picture: Image.Image, scene: Scene, size: tuple[int, int], rng: np.random.Generator
 ) -> Composed:
-    """``scene`` at ``size`` somewhere in ``picture``."""
+    """Paste ``scene`` at ``size`` at a random position of ``picture``."""
     left = int(rng.integers(0, picture.width - size[0] + 1))
     top = int(rng.integers(0, picture.height - size[1] + 1))
     picture.paste(Image.fromarray(scene.image).resize(size, Image.Resampling.BICUBIC), (left, top))
@@ -77,7 +77,7 @@ def with_photo(
 def strips(
     width: int, height: int, pets: Sequence[Scene], empty: Sequence[Scene], rng: np.random.Generator
 ) -> Iterator[Composed]:
-    """Each photograph as high as a strip of ``width``:``height`` (or as wide, where it stands upright)."""
+    """Yield each photograph in a strip of ratio ``width``:``height``, scaled to the strip's short side."""
     size = (STRIP * width // min(width, height), STRIP * height // min(width, height))
     for scene in pets:
         rows, columns = scene.image.shape[:2]
@@ -89,7 +89,7 @@ def strips(
 def small(
     share: float, pets: Sequence[Scene], empty: Sequence[Scene], rng: np.random.Generator
 ) -> Iterator[Composed]:
-    """Each photograph with its longest side at ``share`` of a large photo's."""
+    """Yield each photograph in a large photo, with its longest side at ``share`` of the large photo's."""
     for scene in pets:
         rows, columns = scene.image.shape[:2]
         factor = LARGE[0] * share / max(rows, columns)
@@ -98,25 +98,28 @@ def small(
 
 
 def usual(pets: Sequence[Scene]) -> Iterator[Composed]:
-    """The photographs as they are."""
+    """Yield the photographs unchanged."""
     for scene in pets:
         yield Image.fromarray(scene.image), scene.boxes
 
 
 def without_pets(empty: Sequence[Scene], size: tuple[int, int] | None) -> Iterator[Composed]:
-    """Pet-less photographs as they are, or enlarged and cut to ``size``."""
+    """Yield the pet-less photographs, scaled and cropped to ``size``; None leaves them unchanged."""
     for scene in empty:
         yield (covered(size, scene) if size else Image.fromarray(scene.image)), np.zeros((0, 4))
 
 
 def panoramas(size: tuple[int, int], empty: Sequence[Scene], rng: np.random.Generator) -> Iterator[Composed]:
-    """As many strips without a pet as there are pet-less photographs."""
+    """Yield as many pet-less strips as there are pet-less photographs."""
     for _ in empty:
         yield panorama(size, empty, rng), np.zeros((0, 4))
 
 
 def score(identifier: Identifier, pictures: Iterator[Composed], tiles: bool) -> tuple[float, float]:
-    """Share of the pictures on which a pet (of a pet-less one: anything) is found, and the median ms."""
+    """Return the share of pictures with a hit, 0…1, and the median ms.
+
+    A hit means that all pets are found; in a pet-less picture, that anything is detected.
+    """
     hits, times = [], []
     for picture, boxes in pictures:
         photo = Photo(np.asarray(picture), "", "")

@@ -1,7 +1,7 @@
-"""How long the app takes to start and how much memory it then has: ``python -m benchmarks.start``.
+"""Measure the app's start time and the memory it uses then: ``python -m benchmarks.start``.
 
-From the start of the process to the answer of its first page, beside a Blocks app with nothing in it and
-beside Python importing gradio alone, in turns, each with an empty home.
+The time runs from the start of the process to the answer of the first page. An empty Blocks app and a Python
+process that only imports gradio run for comparison, in turns, each with an empty home.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from benchmarks.servers import APP, EMPTY, served
 from benchmarks.sheet import NONE, Sheet, show
 from benchmarks.sides import REPOSITORY, Found, in_turns, median, ratio, span
 
-#: Goals: times the start of the empty app, and MB beside its memory.
+#: Goals: largest ratio to the start time of the empty app, and most MB on top of its memory.
 MOST_TIMES, MOST_MEGABYTES = 1.3, 120
 
 
 def started(command: Sequence[str]) -> Found:
-    """Start a server: seconds to its first page, CPU seconds and resident memory (MB) then."""
+    """Start a server; return seconds to its first page, and CPU seconds and resident MB at that time."""
     with served(command) as server:
         process = psutil.Process(server.process.pid)
         used = process.cpu_times()
@@ -38,7 +38,7 @@ def started(command: Sequence[str]) -> Found:
 
 
 def imported(statement: str) -> Found:
-    """Run one statement in a new Python: seconds, and of CPU."""
+    """Run a statement in a new Python process; return wall and CPU seconds."""
     began, before = time.perf_counter(), os.times()
     subprocess.run([sys.executable, "-c", statement], cwd=REPOSITORY, check=True, capture_output=True)
     after = os.times()
@@ -47,10 +47,10 @@ def imported(statement: str) -> Found:
 
 
 def measure(rounds: int = 7) -> Iterator[Sheet]:
-    """The table.
+    """Measure and yield the table.
 
     Args:
-        rounds: starts of each.
+        rounds: number of starts of each side.
     """
     sheet = Sheet(
         f"Start with an empty home, {rounds} times in turns",
@@ -73,7 +73,7 @@ def measure(rounds: int = 7) -> Iterator[Sheet]:
 
 
 def verdict(empty: list[Found], ours: list[Found]) -> str:
-    """How far the goals are reached."""
+    """Describe how far the goals are reached."""
     times, cpu = (
         ratio([one[key] for one in ours], [one[key] for one in empty]) for key in ("seconds", "cpu")
     )
@@ -84,7 +84,7 @@ def verdict(empty: list[Found], ours: list[Found]) -> str:
     )
 
 
-#: For a smoke test.
+#: Arguments of `measure` for a smoke test.
 QUICK: dict[str, Any] = {"rounds": 1}
 
 

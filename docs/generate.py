@@ -1,6 +1,7 @@
-"""Write the parts of the documentation that the code knows: ``python -m docs.generate``, or ``make docs``.
+"""Generate the pages of the documentation that follow from the code: ``make docs``.
 
-``--check`` writes nothing and exits with 1 when a file is not what would be written.
+``python -m docs.generate`` does the same. With ``--check`` it writes nothing and exits with status 1 if a
+file is out of date.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ NOTE = "<!-- Written by `make docs`. -->\n\n"
 
 
 def settings_table() -> str:
-    """Every setting with its default and meaning, in the order of the class."""
+    """Return the page of all settings with their defaults and meanings, in the order of the class."""
     from smartbreed.core.settings import PREFIX, Settings
 
     rows = ["| variable | default | meaning |", "|---|---|---|"]
@@ -39,7 +40,7 @@ def settings_table() -> str:
 
 
 def command_reference() -> str:
-    """Every command as its ``--help`` says it."""
+    """Return the page of all commands, with the text of their ``--help``."""
     import typer
     from typer.cli import get_docs_for_click
 
@@ -51,7 +52,7 @@ def command_reference() -> str:
 
 
 def python_reference() -> str:
-    """The Python package: what `smartbreed.load` gives, and what that answers."""
+    """Return the page of the Python package: `smartbreed.load`, the model's methods and their results."""
     import smartbreed
     from smartbreed.inference.results import Guess, Identification, ModelVersion, Pet
     from smartbreed.model import Model
@@ -77,7 +78,7 @@ def python_reference() -> str:
 
 
 def rest_reference() -> str:
-    """Every REST endpoint as ``/api/openapi.json`` describes it."""
+    """Return the page of all REST endpoints, as ``/api/openapi.json`` describes them."""
     from smartbreed.core.settings import load_settings
     from smartbreed.services import Services
     from smartbreed.web.server import build_routes
@@ -134,7 +135,7 @@ def _value(schema: dict[str, Any]) -> str:
 
 
 def access_tables() -> str:
-    """Who may ask for what: the part of ``security.md`` between its marks."""
+    """Return ``security.md`` with the access tables between its marks updated."""
     from smartbreed.web.api.access_events import tables
 
     text = (FOLDER / "security.md").read_text()
@@ -152,7 +153,7 @@ PAGES = {
 
 
 def main(check: bool = False) -> int:
-    """Write what has changed; the exit status."""
+    """Write the pages that have changed, or only report them; return the exit status."""
     stale = 0
     for name, write in PAGES.items():
         path, text = FOLDER / name, write() + "\n"

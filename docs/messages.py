@@ -1,7 +1,7 @@
-"""Bring the catalogues of the pages' languages up to date: ``python -m docs.messages``, or ``make messages``.
+"""Update the translation catalogues of the pages: ``python -m docs.messages``, or ``make messages``.
 
-It finds the sentences of templates, scripts and Python files, adds new ones without a translation, and drops
-those that no page says any more. ``tests/i18n/`` fails while a translation is missing.
+It extracts the sentences from templates, scripts and Python files, adds new ones without a translation, and
+drops those that no page shows any more. ``tests/i18n/`` fails while a translation is missing.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from smartbreed.web.components.templates import environment
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "smartbreed"
-#: Functions of `smartbreed.i18n`, by how many of their first arguments are sentences.
+#: Functions of `smartbreed.i18n`, each with the number of its leading arguments that are sentences.
 _FUNCTIONS = {"gettext": 1, "mark": 1, "ngettext": 2}
-#: Where the errors are raised that pages show; those of programs and of the log stay English.
+#: Where errors that pages show are raised; errors for programs and for the log stay English.
 _SHOWN = (
     "accounts",
     "admin",
@@ -48,15 +48,15 @@ _SHOWN = (
     "web/components",
     "web/pages",
 )
-#: Of these, what only programs and the people who set the site up can meet.
+#: Errors among these that only programs or operators of the site can encounter; they stay English too.
 _FOR_PROGRAMS = re.compile(
     r"Received: |SMARTBREED_|base64|data URL|^Pixels must|^The array|token that stands|blob|^A box"
     r"|^The stored| path\b|^A missed pet is not"
 )
-#: Where the quiz asks and sums up in English, and what is a sentence there.
+#: Files with the English questions and summaries of the quiz, and the pattern of a sentence in them.
 _QUESTIONS = ("smartbreed/quiz/questions.py", "smartbreed/quiz/quiz.py")
 _QUESTION = re.compile(r"^[A-Z%].* .*[.?]$| in a row$|^(Little|A moderate amount|A lot)$")
-#: What reports how a retraining goes and ended, and what is no sentence there.
+#: Files that report the progress and result of a retraining, and the pattern of texts that are not sentences.
 _REPORTING = (
     "smartbreed/training_jobs/job.py",
     "training/continual/full.py",
@@ -69,7 +69,7 @@ _NOT_REPORTED = re.compile(
     r"^[a-z_. ]*[=:{]|^The retraining could not start$|^new (breed|label), $"
     r"|^(accepted samples|held out|new since the parent)$|^%\(label\)s: %"
 )
-#: A sentence before another one; they are translated one by one.
+#: A leading sentence that is only a placeholder; it is cut off, as sentences are translated one by one.
 _BEFORE = re.compile(r"^%\(\w+\)s\.? (?=[A-Z])")
 _ERRORS = {name for name in vars(errors) if name.endswith("Error")}
 _SCRIPT_CALL = re.compile(r'\b(?:say|smartbreedSay)\(\s*"((?:[^"\\]|\\.)+)"')
@@ -78,11 +78,11 @@ _PLACEHOLDER = re.compile(r"%\((\w+)\)s")
 
 @dataclass(frozen=True)
 class Sentence:
-    """One sentence as it stands in the code.
+    """A sentence in the code that can be translated.
 
     Attributes:
-        text: English; with its plural where it has one.
-        file: below the repository.
+        text: English text, or singular and plural.
+        file: path relative to the repository.
         kind: `SCRIPT`, `ERROR`, `REPORTED` or empty.
     """
 
@@ -92,7 +92,7 @@ class Sentence:
 
 
 def sentences() -> Iterator[Sentence]:
-    """Every sentence that can be translated, page by page."""
+    """Yield every sentence that can be translated, file by file."""
     yield from _of_templates()
     for path in sorted(PACKAGE.rglob("*.py")):
         if path.parent.name != "i18n":
@@ -106,14 +106,14 @@ def sentences() -> Iterator[Sentence]:
 
 
 def placeholders(text: str) -> list[str]:
-    """Names of the values in a sentence, sorted."""
+    """Return the sorted names of the placeholders in a sentence."""
     return sorted(_PLACEHOLDER.findall(text))
 
 
 def updated(code: str) -> Catalog:
-    """The catalogue of a language with today's sentences and the translations that it has."""
+    """Return the catalogue of a language with the current sentences and its existing translations."""
     known = catalogue(code)
-    fixed = dt.datetime(2026, 11, 28, tzinfo=dt.UTC)  # a date that changed would change the file each time
+    fixed = dt.datetime(2026, 11, 28, tzinfo=dt.UTC)  # a current date would change the file each time
     fresh = Catalog(
         locale=code, project="SmartBreed", version="1", creation_date=fixed, revision_date=fixed,
         fuzzy=False, header_comment=f"# {LANGUAGES[code]} sentences of SmartBreed's pages.",
@@ -130,7 +130,7 @@ def updated(code: str) -> Catalog:
 
 
 def write() -> None:
-    """Write every catalogue and say what it lacks."""
+    """Write every catalogue and print how many translations it lacks."""
     for code in LANGUAGES:
         if code == ENGLISH:
             continue
@@ -178,7 +178,7 @@ def _of_python(path: Path) -> Iterator[Sentence]:
 
 
 def _texts(node: ast.AST) -> Iterator[str]:
-    """The sentences that an expression can be, with placeholders for the values in an f-string."""
+    """Yield the sentences that an expression can evaluate to, with placeholders for values of an f-string."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         yield node.value
     elif isinstance(node, ast.IfExp):
@@ -218,7 +218,7 @@ def _for_people(text: str) -> bool:
 
 
 def _of_data() -> Iterator[Sentence]:
-    """What stands in tables of other packages and is shown by pages."""
+    """Yield sentences from tables of other packages that pages show."""
     from smartbreed.admin.audit import ACTIONS
     from smartbreed.admin.switches import CAPS, FEATURES
     from smartbreed.breeds.catalogue import GROUPS

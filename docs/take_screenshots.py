@@ -1,10 +1,10 @@
 """Take the docs' screenshots of a running app: ``python docs/take_screenshots.py PHOTO [URL [NAME …]]``.
 
-PHOTO is ``skimage/data/chelsea.png`` of scikit-image (CC0, by Stefan van der Walt); a photograph of a
-dataset may not enter the repository, so the app needs a home without a gallery and without accepted
-photos. NAME: one or more of `SHOTS`; none: all but ``train``. For a `/train` with versions on it:
-``python examples/loop.py --keep /tmp/home``, then start the app with SMARTBREED_HOME=/tmp/home
-SMARTBREED_HUB=embedded SMARTBREED_MODEL=smartbreed/pets, and name ``train``. Needs playwright and a Chromium.
+PHOTO is ``skimage/data/chelsea.png`` of scikit-image (CC0, by Stefan van der Walt). Photographs of datasets
+may not enter the repository, so the app needs a home without a gallery and without accepted photos. NAME is
+one or more of `SHOTS`; the default is all but ``train``. To take ``train``, with versions on the page
+`/train`, run ``python examples/loop.py --keep /tmp/home`` and start the app with SMARTBREED_HOME=/tmp/home
+SMARTBREED_HUB=embedded SMARTBREED_MODEL=smartbreed/pets. The script needs playwright and a Chromium.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 FOLDER = Path(__file__).parent / "screenshots"
-#: Bytes of a picture in the docs: history keeps each.
+#: Largest size of a screenshot in bytes, as the git history keeps every version.
 MOST_BYTES = 150_000
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"}
 PHONE: dict[str, Any] = {
@@ -30,7 +30,7 @@ PHONE: dict[str, Any] = {
 
 
 class Visit:
-    """A visitor's window on the app."""
+    """A browser page on the app, and the actions that lead to each screenshot."""
 
     def __init__(self, page: Page, url: str, photo: str) -> None:
         self.page, self.url, self.photo = page, url.rstrip("/") + "/", photo
@@ -39,7 +39,7 @@ class Visit:
         self.page.goto(self.url + path)
 
     def identify(self) -> None:
-        """The answer to the photo."""
+        """Upload the photo and wait for the answer."""
         self.open("")
         self.page.set_input_files('#photo-input input[type="file"]', self.photo)
         self.page.wait_for_selector("#pet-1 h3")
@@ -49,19 +49,19 @@ class Visit:
         self.page.wait_for_selector("#versions table")
 
     def ask(self) -> None:
-        """A question and its answer."""
+        """Ask the first example question and wait for its answer."""
         self.open("ask")
         self.page.click("#ask-example-1")
         self.page.wait_for_selector('#ask-chat :text("Norwich")')
 
     def play(self) -> None:
-        """A round about facts, answered."""
+        """Start a quiz about breed facts and wait for the first question."""
         self.open("quiz")
         self.page.locator("section:has(h3:text-is('Breed facts')) button:has-text('5 rounds')").click()
         self.page.wait_for_selector(".sb-option")
 
 
-#: What each shows: the window, how to get there, and the height that is kept; 0: all of the page.
+#: Screenshots by name: browser options, the action that opens the page, and the height in pixels (0: all).
 SHOTS: dict[str, tuple[dict[str, Any], Callable[[Visit], None], int]] = {
     "result": (DESKTOP, Visit.identify, 0),
     "breeds": (DESKTOP, lambda visit: visit.open("breeds?q=terrier&size=small"), 0),
@@ -93,12 +93,12 @@ def main(photo: str, url: str = "http://127.0.0.1:7860/", *names: str) -> None:
 
 
 def save(page: Page, name: str, height: int) -> None:
-    """The page from its top, as WebP of at most `MOST_BYTES`."""
-    page.wait_for_timeout(1500)  # pictures load, and times turn into the visitor's own
+    """Save the page from its top as a WebP file of at most `MOST_BYTES`."""
+    page.wait_for_timeout(1500)  # until pictures are loaded and times are converted to the local zone
     page.evaluate("scrollTo(0, 0)")
     width = page.evaluate("innerWidth")
     height = height or page.evaluate("document.documentElement.scrollHeight")
-    # Not full_page, for which Chromium forgets that a finger is what points.
+    # With full_page, Chromium would stop emulating a touch screen.
     page.set_viewport_size({"width": width, "height": height})
     page.wait_for_timeout(300)
     picture = Image.open(io.BytesIO(page.screenshot()))

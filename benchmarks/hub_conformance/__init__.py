@@ -1,1 +1,1 @@
-"""huggingface_hub's and datasets' own tests against localhub: ``python -m benchmarks.hub_conformance``."""
+"""Test suites of huggingface_hub and datasets against localhub: ``python -m benchmarks.hub_conformance``."""

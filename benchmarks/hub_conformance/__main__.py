@@ -1,9 +1,8 @@
-"""Run huggingface_hub's and datasets' own tests against localhub: ``make hub-conformance``.
+"""Run the test suites of huggingface_hub and datasets against localhub: ``make hub-conformance``.
 
-The sdists of the installed versions come from PyPI. Everything happens in a folder that is deleted
-afterwards: an environment for the tests, their caches and tokens, and the Hub's folder. The status is 1 where
-a test fails that ``expected.toml`` does not explain, or a suite did not end in its time; 2 where the run
-cannot begin.
+The sdists of the installed versions come from PyPI. The environment of the tests, their caches and tokens,
+and the Hub's folder are all in one folder that is deleted afterwards. The exit status is 1 if a test fails
+that ``expected.toml`` does not explain or a suite does not run to its end, and 2 if the run cannot start.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ def main(
         Path | None, typer.Option(help="An empty folder to work in, which stays, with every log.")
     ] = None,
 ) -> None:
-    """Print what ran, passed and failed as expected, and every fault."""
+    """Run the suites and print how many tests ran, passed and failed as expected, and every other failure."""
     chosen = [one for one in SUITES if suite in ("", one.name)]
     if not chosen:
         raise typer.BadParameter(f"The suites are {', '.join(one.name for one in SUITES)}. Received: {suite}")

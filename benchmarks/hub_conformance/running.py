@@ -1,4 +1,4 @@
-"""One run of a suite: an environment of its own, a localhub on a free port, pytest with limits on time."""
+"""Run a suite: create its environment, start localhub on a free port, and run pytest with time limits."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ from pathlib import Path
 
 from benchmarks.hub_conformance.suites import ConformanceError, Suite, pip
 
-#: What the suites need and this repository does not; the ones they share are those installed.
+#: Packages that only the suites need; they share all others with this environment.
 _PACKAGES = ("jedi", "pytest-asyncio", "pytest-mock", "zstandard")
 _REPOSITORY = Path(__file__).parents[2]
-#: The suites' constants name the other callers and their secrets; localhub's names begin with a letter.
+#: Callers of the Hub. The suites' constants define the other names and secrets; names that localhub accepts
+#: begin with a letter.
 _USER, _TOKEN = "conformance", "hf_conformance_token"
 _TOKENS = (
     {"name": _USER, "role": "write", "secret": _TOKEN},
@@ -34,7 +35,7 @@ _TOKENS = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a test: passed, failed or skipped; `why` is the message of one that did not pass."""
+    """The outcome of a test: passed, failed or skipped; ``why`` is the message if it did not pass."""
 
     test: str
     outcome: str
@@ -43,7 +44,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Ran:
-    """All outcomes of a suite, and whether it ended by itself."""
+    """All outcomes of a suite, and whether it was stopped before its end."""
 
     suite: Suite
     outcomes: list[Outcome]
@@ -52,10 +53,13 @@ class Ran:
 
 
 def make_environment(folder: Path, limit_s: float = 180) -> Path:
-    """A virtual environment that sees the packages of this one and has the suites' own; its interpreter.
+    """Create a virtual environment with the packages of this one and those of the suites.
+
+    Returns:
+        The path of its interpreter.
 
     Raises:
-        ConformanceError: a package cannot be had.
+        ConformanceError: a package cannot be installed.
     """
     venv.create(folder, with_pip=True)
     packages = sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)})
@@ -68,10 +72,10 @@ def make_environment(folder: Path, limit_s: float = 180) -> Path:
 
 @contextmanager
 def localhub(folder: Path, limit_s: float = 60) -> Iterator[str]:
-    """``python -m localhub`` in a process of its own while the block runs; yields its endpoint.
+    """Run ``python -m localhub`` in its own process during the block, and yield its endpoint.
 
     Raises:
-        ConformanceError: it does not answer in time.
+        ConformanceError: localhub does not answer in time.
     """
     folder.mkdir()
     tokens = folder / "tokens.jsonl"
@@ -104,13 +108,17 @@ def run_suite(
     """Run an unpacked suite against a Hub.
 
     Args:
-        limit_s: seconds after which the suite is stopped; what had run by then counts.
-        test_limit_s: seconds after which one test fails.
+        suite: the suite to run.
+        root: root of the unpacked sdist.
+        python: interpreter of the suite's environment.
+        endpoint: address of the Hub.
+        limit_s: seconds after which the suite is stopped; tests that have run by then count.
+        test_limit_s: seconds after which a single test fails.
     """
     record, home = root / "record.jsonl", root / "home"
     home.mkdir()
     shutil.copyfile(Path(__file__).parent / "fixtures" / "recorder.py", root / "conformance_recorder.py")
-    # Only the test itself is timed: a limit that strikes in pytest's own code ends the whole suite.
+    # Only time the test function: a timeout within pytest's own code would end the whole suite.
     (root / "pytest.ini").write_text("[pytest]\ntimeout_func_only = true\n")
     command = [
         *(str(python), "-m", "pytest", "-p", "conformance_recorder", "-p", "no:cacheprovider"),
@@ -130,7 +138,7 @@ def run_suite(
             start_new_session=True,
         )
         try:
-            # 0 and 1: all passed, some failed; anything else is pytest itself.
+            # Status 0: all passed; 1: some failed; anything else: pytest itself failed.
             stopped = process.wait(limit_s) not in (0, 1)
         except subprocess.TimeoutExpired:
             stopped = True
@@ -142,7 +150,10 @@ def run_suite(
 
 
 def _variables(root: Path, home: Path, record: Path, endpoint: str) -> dict[str, str]:
-    """Nothing of the person who runs it: no token, no cache. And no network: what asks it fails at once."""
+    """Return environment variables that hide the user's tokens and caches, and the network.
+
+    Requests to other hosts fail at once.
+    """
     kept = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "LC_ALL", "TZ")}
     nowhere = "http://127.0.0.1:9"
     return kept | {
@@ -172,14 +183,14 @@ def _wait(server: subprocess.Popen[bytes], endpoint: str, limit_s: float) -> Non
             with opener.open(f"{endpoint}/healthz", timeout=5):
                 return
         except urllib.error.HTTPError:
-            return  # it answers
+            return  # any HTTP status means that it is running
         except OSError:
             time.sleep(0.1)
     raise ConformanceError("localhub did not start; its log says why.")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """The process and whatever it has started: they share a session."""
+    """Kill a process and everything it started; they share a session."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, 9)
     process.wait()

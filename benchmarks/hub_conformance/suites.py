@@ -1,8 +1,7 @@
-"""The two suites: fetched as sdists from PyPI, unpacked, and given the fixtures that sdists leave out.
+"""The two suites: download their sdists from PyPI, unpack them, and add the fixtures that sdists leave out.
 
-Of huggingface_hub all test files are run, most of which ask the Hub nothing; tests that its authors mark as
-concerning huggingface.co itself, xet or inference are skipped. Of datasets those tests are run that ask for a
-fixture with a Hub behind it.
+All test files of huggingface_hub run, although most of them do not use the Hub; tests that its authors marked
+as about huggingface.co itself, xet or inference are skipped. Of datasets only tests with a Hub fixture run.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-#: An address that one test file writes out instead of taking it from the constants.
+#: Address of the suites' own Hub, which one test file hard-codes instead of using the constants.
 _CI_ADDRESS = "https://hub-ci.huggingface.co"
 _FIXTURES = Path(__file__).parent / "fixtures"
 _CONSTANTS = """
@@ -29,18 +28,18 @@ FULL_NAME = USER
 
 
 class ConformanceError(Exception):
-    """What stops a run, in a sentence for a person."""
+    """A run cannot start or continue; the message is a sentence for the user."""
 
 
 @dataclass(frozen=True)
 class Suite:
-    """One sdist's tests.
+    """The tests of one sdist.
 
     Args:
-        name: of the distribution on PyPI; the version is the installed one.
-        fixtures: file of ours → where it goes beneath the sdist.
-        files: test files beneath ``tests/``; none for all.
-        left_out: files that test the repository of the suite, which no sdist has.
+        name: name of the distribution on PyPI; the version is the installed one.
+        fixtures: files of this package, mapped to their targets relative to the sdist's root.
+        files: test files below ``tests/``; empty for all.
+        left_out: test files that need the suite's repository, which is not in the sdist.
     """
 
     name: str
@@ -72,10 +71,10 @@ SUITES = (
 
 
 def fetch(suite: Suite, folder: Path, endpoint: str, limit_s: float = 120) -> Path:
-    """Download and unpack a suite's sdist into a folder; returns its root, ready for pytest.
+    """Download and unpack a suite's sdist into a folder; return its root, ready for pytest.
 
     Raises:
-        ConformanceError: PyPI has no such sdist, does not answer in time, or the sdist has no tests.
+        ConformanceError: PyPI has no such sdist or does not answer in time, or the sdist has no tests.
     """
     words = ["download", "--quiet", "--no-deps", "--no-binary", ":all:", "--no-build-isolation"]
     pip(sys.executable, [*words, "--dest", str(folder), f"{suite.name}=={suite.version}"], limit_s)
@@ -92,10 +91,10 @@ def fetch(suite: Suite, folder: Path, endpoint: str, limit_s: float = 120) -> Pa
 
 
 def pip(python: str | Path, words: Sequence[str], limit_s: float) -> None:
-    """Run pip of an interpreter.
+    """Run pip with an interpreter.
 
     Raises:
-        ConformanceError: it fails or takes too long; with its last line.
+        ConformanceError: pip fails (the message has its last line) or takes too long.
     """
     command = [str(python), "-m", "pip", "--disable-pip-version-check", *words]
     try:
@@ -108,7 +107,7 @@ def pip(python: str | Path, words: Sequence[str], limit_s: float) -> None:
 
 
 def _fit(suite: Suite, root: Path, endpoint: str) -> None:
-    """Only the installed package is imported, the tests are a package, and they ask the given Hub."""
+    """Adapt unpacked tests: they become a package, import the installed library and use ``endpoint``."""
     shutil.rmtree(root / "src", ignore_errors=True)
     for kept_out in ("pyproject.toml", "setup.cfg", "setup.py"):
         (root / kept_out).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What a run says: which failures were expected, by reason, and which are faults."""
+"""Judge a run: separate expected failures, by reason, from faults."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ EXPECTED = Path(__file__).with_name("expected.toml")
 
 @dataclass(frozen=True)
 class Reason:
-    """Why some tests fail against localhub.
+    """A reason why some tests are expected to fail against localhub.
 
     Args:
         why: a sentence without its full stop.
-        tests: names, each ``suite/file::class::test`` or its beginning; ``*`` at the end for anything.
+        tests: names ``suite/file::class::test``; a ``*`` at the end matches any further text.
     """
 
     why: str
@@ -32,16 +32,18 @@ class Reason:
 
 @dataclass
 class Verdict:
-    """What a run of a suite came to.
+    """The result of a run of a suite.
 
     Attributes:
-        ran: tests that passed or failed.
-        passed: of these.
-        expected: why → how many failed for it.
-        faults: failures that nothing explains.
-        needless: names on the list that no test fails for.
-        skipped: tests that were not run.
-        stopped: whether the suite was stopped for time.
+        suite: name and version.
+        ran: number of tests that passed or failed.
+        passed: number of tests that passed.
+        skipped: number of tests that did not run.
+        stopped: whether the suite ran out of time or pytest itself failed.
+        seconds: duration of the run.
+        expected: number of expected failures by reason.
+        faults: failures without a reason.
+        needless: names in the list of expected failures that no failing test matches.
     """
 
     suite: str
@@ -56,18 +58,18 @@ class Verdict:
 
     @property
     def good(self) -> bool:
-        """Whether it ran to its end, and ran something, without a fault."""
+        """True when the suite ran to its end with at least one test and no fault."""
         return not self.faults and not self.stopped and self.ran > 0
 
 
 def read_expected(path: Path = EXPECTED) -> list[Reason]:
-    """The list of expected failures."""
+    """Read the list of expected failures."""
     with path.open("rb") as file:
         return [Reason(one["why"], one["tests"]) for one in tomllib.load(file)["reason"]]
 
 
 def judge(ran: Ran, reasons: Iterable[Reason]) -> Verdict:
-    """Hold what failed against the list."""
+    """Compare the failures of a run with the list of expected ones."""
     verdict = Verdict(f"{ran.suite.name} {ran.suite.version}", stopped=ran.stopped, seconds=ran.seconds)
     reasons, failed = list(reasons), []
     for outcome in ran.outcomes:
@@ -89,7 +91,7 @@ def judge(ran: Ran, reasons: Iterable[Reason]) -> Verdict:
 
 
 def table(verdicts: Sequence[Verdict]) -> Table:
-    """Suites side by side, a row for each reason that any of them has."""
+    """Build a table with a column for each suite and a row for each reason that occurs."""
     shown = Table("")
     for verdict in verdicts:
         shown.add_column(verdict.suite, justify="right")
@@ -111,5 +113,5 @@ def table(verdicts: Sequence[Verdict]) -> Table:
 
 
 def _fits(name: str, test: str) -> bool:
-    """Whether a name of the list stands for a test; parameters in brackets need not be named."""
+    """True when a name from the list matches a test; the name may omit the parameters in brackets."""
     return test.startswith(name[:-1]) if name.endswith("*") else name in (test, test.partition("[")[0])

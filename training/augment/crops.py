@@ -1,9 +1,8 @@
-"""Make many crops of one: a jittered box, a mirror, a small turn, another light, a worse camera.
+"""Augment crops: jitter the box, flip, rotate, change the colours and lower the resolution.
 
-Stanford's dogs are cut exactly to a hand-drawn box; at run time the box comes
-from a detector and is never that exact, so the box itself is what moves most.
-Whole batches are mixed by MixUp (Zhang et al. 2018, https://arxiv.org/abs/1710.09412) and CutMix
-(Yun et al. 2019, https://arxiv.org/abs/1905.04899).
+Stanford's dogs are cut exactly to a hand-drawn box. At run time the box comes from a detector and is never
+that exact, so the box itself varies most. Whole batches are mixed by MixUp (Zhang et al. 2018,
+https://arxiv.org/abs/1710.09412) and CutMix (Yun et al. 2019, https://arxiv.org/abs/1905.04899).
 """
 
 from __future__ import annotations
@@ -18,16 +17,17 @@ from training.augment.degradations import degrade
 
 @dataclass(frozen=True)
 class CropAugmentation:
-    """Ranges of every random change.
+    """A random augmentation of crops, with the range of every change.
 
     Attributes:
-        shrink, grow: smallest and largest side of the new box, as a share of the old.
-        shift: largest move of its centre, as a share of the side.
-        aspect: largest change of width against height.
-        rotation: degrees, to either side.
-        colour: largest change of brightness, contrast and saturation.
-        blur: probability of a detour through a lower resolution.
-        degrade: probability of one of `training.augment.degradations`.
+        shrink, grow: smallest and largest side of the new box, as a share of the old one.
+        shift: largest move of its centre, as a share of the old side; a shrunk box may also move anywhere
+            within the old one.
+        aspect: largest change of the aspect ratio (its natural logarithm).
+        rotation: largest rotation to either side, in degrees.
+        colour: largest change of brightness, contrast and saturation, as a share.
+        blur: probability of downscaling the picture and scaling it up again.
+        degrade: probability of applying one of `training.augment.degradations`.
     """
 
     shrink: float = 0.72
@@ -43,7 +43,7 @@ class CropAugmentation:
         """Augment one uint8 ``(size, size, 3)`` picture; the result has the same shape."""
         size = pixels.shape[0]
         pad = size // 4
-        # Reflection fills what a grown or turned box sees beyond the picture.
+        # Reflection fills the area that an enlarged or rotated box covers beyond the picture.
         padded = Image.fromarray(np.pad(pixels, ((pad, pad), (pad, pad), (0, 0)), mode="reflect"))
         side = rng.uniform(self.shrink, self.grow)
         stretch = np.exp(rng.uniform(-self.aspect, self.aspect) / 2)
@@ -66,32 +66,33 @@ class CropAugmentation:
             picture = picture.resize((small, small), Image.Resampling.BILINEAR).resize(
                 (size, size), Image.Resampling.BILINEAR
             )
-        # Drawn only where it is asked for: other recipes see the pictures they always saw.
+        # Only draw if enabled, so that recipes without degradation keep their sequence of random numbers.
         if self.degrade and rng.random() < self.degrade:
             picture = degrade(picture, rng)
         return np.asarray(picture)
 
 
-#: Milder than for training a backbone: about as far from a crop by hand as the detector's are.
+#: Milder than for training a backbone: it differs from hand-drawn boxes about as much as the detector does.
 MILD = CropAugmentation(shrink=0.82, grow=1.12, shift=0.05, aspect=0.1, rotation=5.0, colour=0.15, blur=0.08)
 
 
 def view(
     images: np.ndarray, number: int, which: int, augment: CropAugmentation | None, seed: int
 ) -> np.ndarray:
-    """View ``which`` of picture ``number``: the same bytes whenever it is asked for."""
+    """Return augmented view ``which`` of picture ``number``; deterministic for a given seed."""
     picture = images[number]
     return augment(picture, np.random.default_rng((seed, number, which))) if augment else picture
 
 
 @dataclass(frozen=True)
 class Mixing:
-    """How often the pictures of a batch are mixed with each other.
+    """MixUp and CutMix between the pictures of a batch.
 
     Attributes:
         mixup: probability that a batch is blended, 0…1.
         mixup_alpha: both parameters of the Beta distribution of the blend.
-        cutmix: probability that a batch gets rectangles of another, 0…1; ``mixup + cutmix <= 1``.
+        cutmix: probability that the pictures of a batch get a rectangle from each other, 0…1;
+            ``mixup + cutmix <= 1``.
         cutmix_alpha: both parameters of the Beta distribution of the rectangle's area.
     """
 
@@ -113,15 +114,16 @@ class Mixing:
         """Mix one batch.
 
         Args:
-            images: float32 ``(batch, height, width, 3)``; not changed.
-            targets: float32 ``(batch, classes)``, each row summing to 1.
-            rng: source of every random choice.
+            images: float32 ``(batch, height, width, 3)``; not modified.
+            targets: float32 ``(batch, classes)``. Each row sums to 1, or is a set of labels as ones and
+                zeros; pictures with a set are not mixed.
+            rng: source of all random choices.
 
         Returns:
             Images and targets of the same shapes.
         """
         draw, order = rng.random(), rng.permutation(len(images))
-        # A target that names a set of labels is no distribution that could be mixed: such pictures stay.
+        # A target that names a set of labels is not a distribution and cannot be mixed.
         sets = targets.sum(1) > 1.5
         if sets.any():
             plain, result = np.flatnonzero(~sets), (images.copy(), targets.copy())

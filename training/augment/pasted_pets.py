@@ -1,4 +1,4 @@
-"""Crops of single pets that are pasted onto pet-less photographs while a detector is trained."""
+"""Load crops of single pets, which detector training pastes onto pet-less photographs."""
 
 from __future__ import annotations
 
@@ -13,23 +13,25 @@ from training.data.reading import pet_finder, read_crops
 from training.data.sources import Sample, open_source
 from training.recipe.recipe import Data
 
-#: Most crops kept.
+#: Most crops that are kept.
 PASTED = 3000
-#: Side of a crop, pixels; pasted ones are smaller.
+#: Side of a crop in pixels; they are pasted smaller.
 SIZE = 224
 _SPECIES = {"cat": 0, "dog": 1}
 
 
 def pasted_crops(data: Data, seed: int) -> list[tuple[np.ndarray, int]]:
-    """Training pictures of one cat or dog each, as the recipe's configuration and columns say.
+    """Load training crops of one cat or dog each from the configuration that the recipe names.
+
+    Pictures of the splits ``validation`` and ``test`` are left out, and so are held-back and unreadable ones
+    and those of unknown species.
 
     Args:
-        data: where they are; without ``data.config`` there are none.
-        seed: of the choice, where there are more than `PASTED`.
+        data: section of the recipe; without ``data.config`` the result is empty.
+        seed: seed of the choice if there are more than `PASTED` pictures.
 
     Returns:
-        uint8 ``(224, 224, 3)`` and species (0 cat, 1 dog) of each. Left out are pictures of the split
-        ``test``, those held back, those that cannot be read, and those of an unknown species.
+        The crops, uint8 ``(224, 224, 3)``, each with its species (0 cat, 1 dog).
 
     Raises:
         DataError: the source cannot be loaded or lacks a column.
@@ -56,5 +58,5 @@ def pasted_crops(data: Data, seed: int) -> list[tuple[np.ndarray, int]]:
 def _sha256(sample: Sample) -> str:
     try:
         return hashlib.sha256(sample.read()).hexdigest()
-    except OSError:  # reading it again will tell
+    except OSError:  # this hash is never held back; `read_crops` leaves the picture out
         return "f" * 64

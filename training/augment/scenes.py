@@ -1,7 +1,7 @@
-"""Compose training scenes: cut-outs, zoom-outs, mosaics of several photographs, pets pasted on pet-less ones.
+"""Compose scenes to train a detector: cut-outs, zoom-outs, mosaics, and pets pasted on pet-less photographs.
 
-Nearly every photograph of the dataset shows one pet; several in one picture,
-small ones and overlapping ones have to be made.
+Nearly every photograph of the dataset shows a single pet, so pictures of several, small or overlapping pets
+have to be composed.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from PIL import Image, ImageEnhance
 
 from smartbreed.inference.boxes import area
 
-#: A box that keeps less than this share of its area in a cut-out is not labelled there.
+#: A box is labelled in a cut-out if at least this share of its area is visible there, 0…1.
 MIN_VISIBLE = 0.35
 
 
 @dataclass(frozen=True)
 class Sample:
-    """uint8 ``(size, size, 3)`` and its boxes ``(n, 4)`` in 0…1 with one species each."""
+    """A training picture, uint8 ``(height, width, 3)``, with boxes ``(n, 4)`` in 0…1 and a species each."""
 
     pixels: np.ndarray
     boxes: np.ndarray
@@ -33,9 +33,18 @@ def cut(
     window: tuple[float, float, float, float],
     size: tuple[int, int],
 ) -> Sample | None:
-    """Resample ``window`` (pixels, may reach outside: grey there) to ``size`` (width, height).
+    """Resample a window of a photograph to ``size`` (width, height).
 
-    Returns None when a pet would be left half-visible: neither a fair positive nor a fair negative.
+    Args:
+        image: uint8 ``(height, width, 3)``.
+        boxes: x0, y0, x1, y1 in pixels, ``(n, 4)``.
+        species: species of each box, ``(n,)``.
+        window: x0, y0, x1, y1 in pixels; what lies outside the photograph becomes grey.
+        size: width and height of the result in pixels.
+
+    Returns:
+        The sample; None if between 5% and `MIN_VISIBLE` of a pet is visible, which makes neither a fair
+        positive nor a fair negative.
     """
     x0, y0, x1, y1 = window
     moved = boxes.copy()
@@ -58,16 +67,17 @@ def _drawn(count: int, weights: np.ndarray | None, rng: np.random.Generator) -> 
 
 @dataclass
 class SceneComposer:
-    """Draws training samples of ``size`` pixels.
+    """Draws random training samples with a side of ``size`` pixels.
 
     Args:
         pets: (image, boxes, species) of photographs with pets.
         empties: images without any pet.
-        crops: pictures filled by one pet, with species, for pasting.
-        empty_weights: how often each of ``empties`` is drawn, relative to the others; None: all alike.
-        pet_weights: the same of ``pets``.
-        mosaic, paste, empty, close: probabilities of the composed kinds; the rest are single photographs.
-            Close: one of ``crops`` fills the sample.
+        crops: pictures filled by one pet, with their species, for pasting and for close-ups.
+        empty_weights: relative frequency of each of ``empties``; None: all equal.
+        pet_weights: relative frequency of each of ``pets``; None: all equal.
+        size: side of a sample in pixels.
+        mosaic, paste, empty, close: probabilities of mosaics, pasted pets, pet-less samples and samples that
+            one of ``crops`` fills; the rest are single photographs.
     """
 
     pets: list[tuple[np.ndarray, np.ndarray, np.ndarray]]
@@ -156,7 +166,7 @@ class SceneComposer:
         picture, kind = self.crops[rng.integers(len(self.crops))]
         height, width = picture.shape[:2]
         box = np.array([[0, 0, width, height]], np.float32)
-        window = self._window(width, height, (0.8, 1.2), rng)  # of the pet at least half is left
+        window = self._window(width, height, (0.8, 1.2), rng)  # at least half of the pet stays visible
         sample = cut(picture, box, np.array([kind]), window, (self.size, self.size))
         assert sample is not None
         return sample

@@ -1,4 +1,4 @@
-"""How detector and classifier decide together whether a box holds a pet, fitted on held-back photographs."""
+"""Fit box verification: how detector and classifier decide together whether a box holds a pet."""
 
 from __future__ import annotations
 
@@ -10,23 +10,26 @@ from smartbreed.inference.pipeline import Identifier
 from training.calibration.temperature import fit_logistic
 from training.data import Scene
 
-#: Detector score from which on the classifier is asked for its opinion.
+#: Detector score, 0…1, from which the classifier verifies a box.
 CANDIDATE = 0.1
-#: Smallest score of a detector without box verification.
+#: Smallest detector score of a pet without box verification, 0…1.
 PLAIN_SCORE = 0.4
 
 
 def as_photo(pixels: np.ndarray, name: str = "") -> Photo:
-    """A decoded training picture as the pipeline's input."""
+    """Wrap a decoded training picture as input for the pipeline."""
     return Photo(np.ascontiguousarray(pixels), "", name)
 
 
 def pet_threshold(pets: list[float], empty: list[float]) -> float:
-    """Smallest probability that at most 2% of pet-less pictures reach, within what 98% of the pets reach.
+    """Choose the threshold on the probability that a box holds a pet.
+
+    It is the smallest one that at most 2% of the pet-less photographs reach, but no higher than what 98% of
+    the photographs with a pet reach, and always within 0.2…0.95.
 
     Args:
-        pets: best probability of a right box (0 if none) of each held-back photograph with a pet.
-        empty: best probability of each held-back pet-less photograph.
+        pets: best probability of a correct box (0 if none) in each held-back photograph with a pet.
+        empty: best probability in each held-back pet-less photograph.
     """
     ranked = sorted(empty, reverse=True)
     allowed_alarms = int(0.02 * len(ranked))
@@ -35,7 +38,10 @@ def pet_threshold(pets: list[float], empty: list[float]) -> float:
 
 
 def candidates_of(identifier: Identifier, scene: Scene) -> list[tuple[float, float, bool]]:
-    """``(detector logit, largest breed logit, right)`` of every candidate box of a scene."""
+    """Return ``(detector logit, largest breed logit, correct)`` of every candidate box of a scene.
+
+    A box is correct if its IoU with a labelled box is at least 0.5.
+    """
     rows = []
     for pet in identifier.identify(as_photo(scene.image), score=CANDIDATE).pets:
         right = len(scene.boxes) > 0 and iou(np.array([pet.box]), scene.boxes).max() >= 0.5
@@ -47,14 +53,15 @@ def candidates_of(identifier: Identifier, scene: Scene) -> list[tuple[float, flo
 def fit_box_verification(
     identifier: Identifier, scenes: list[Scene]
 ) -> tuple[dict[str, float] | None, float]:
-    """The weights of box verification and the threshold on its probability, from held-back scenes.
+    """Fit box verification on held-back scenes.
 
     Returns:
-        None and `PLAIN_SCORE` where the scenes cannot tell: no right boxes, no wrong ones, or a fit by
-        which a surer detector would mean less of a pet.
+        The weights and the threshold on the probability. None and `PLAIN_SCORE` if the scenes do not suffice:
+        there are no correct or no wrong boxes, or the fit gives the detector or the classifier a negative
+        weight (the detector's must be at least 1e-4).
     """
     found = [candidates_of(identifier, scene) for scene in scenes]
-    # Boxes of parts of a pet are among the wrong ones: a classifier names a face as surely as a whole pet.
+    # Boxes around parts of a pet are among the wrong ones: a face gets as high a breed logit as a whole pet.
     rows = np.array([row for candidates in found for row in candidates])
     if not len(rows) or len(set(rows[:, 2])) < 2:
         return None, PLAIN_SCORE

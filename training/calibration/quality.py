@@ -1,4 +1,4 @@
-"""How much faults of a crop raise the temperature, and what shows other animals: from held-back crops."""
+"""Fit how much picture faults raise the temperature, and how to recognise crops that show no cat or dog."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from scipy.optimize import minimize
 from smartbreed.inference.picture_quality import Faults
 from training.calibration.temperature import fit_logistic
 
-#: Largest factor on the temperature.
+#: Largest factor by which faults may raise the temperature.
 MOST = 6.0
 
 
 def fit_fault_weights(
     logits: np.ndarray, labels: np.ndarray, faults: Sequence[Faults], temperature: float
 ) -> dict[str, float]:
-    """The ``faults`` section of a classifier: weights of least negative log-likelihood, none below 0.
+    """Fit the ``faults`` section of a classifier: the weights, 0…2, with the least negative log-likelihood.
 
     Args:
-        logits: of pictures, many of them made worse, ``(n, c)``.
+        logits: logits of pictures, many of them degraded, ``(n, c)``.
         labels: ``(n,)``.
-        faults: of each picture.
-        temperature: of pictures without faults.
+        faults: faults of each picture.
+        temperature: temperature of pictures without faults.
     """
     measured, rows = np.array(faults, np.float64), np.arange(len(labels))
 
@@ -41,14 +41,15 @@ def fit_fault_weights(
 def fit_other(
     pets: np.ndarray, others: np.ndarray, held: np.ndarray, *, ridge: float = 30.0, lost: float = 0.01
 ) -> dict[str, object]:
-    """The ``other`` section of a classifier.
+    """Fit the ``other`` section of a classifier, which recognises crops without a cat or dog.
 
     Args:
-        pets: embeddings of cats and dogs ``(n, d)``.
-        others: embeddings of what is neither ``(m, d)``.
-        held: embeddings of cats and dogs that nothing was fitted on, to choose the threshold by.
+        pets: embeddings of cats and dogs, ``(n, d)``.
+        others: embeddings of anything else, ``(m, d)``.
+        held: held-back embeddings of cats and dogs, which set the threshold, ``(k, d)``.
         ridge: weight of the squared coefficients.
-        lost: share of the pets that may be taken for something else; the threshold is chosen by it.
+        lost: share of the held-back pets that may be taken for something else, 0…1; it sets the threshold,
+            within 0.5…0.99.
     """
     features = np.concatenate([pets, others])
     is_other = np.arange(len(features)) >= len(pets)

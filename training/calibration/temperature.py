@@ -1,4 +1,4 @@
-"""Make probabilities mean what they say, and choose from which one on to say it."""
+"""Calibrate probabilities by temperature scaling, measure the calibration, and choose thresholds."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from smartbreed.inference.classifier import softmax
 
 
 def negative_log_likelihood(logits: np.ndarray, labels: np.ndarray, temperature: float) -> float:
-    """Mean of −log p(true label); logits ``(n, c)``, labels ``(n,)``."""
+    """Return the mean of −log p(true label) for logits ``(n, c)`` and labels ``(n,)``."""
     likelihood = softmax(logits / temperature)[np.arange(len(labels)), labels]
     return float(-np.log(np.maximum(likelihood, 1e-12)).mean())
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray, *, prior: float = 0.0) -> float:
-    """Temperature of least negative log-likelihood, 0.2…5 (Guo et al. 2017, https://arxiv.org/abs/1706.04599).
+    """Fit the temperature with the least negative log-likelihood, 0.2…5.
+
+    See Guo et al. 2017, https://arxiv.org/abs/1706.04599.
 
     Args:
         logits: ``(n, c)``.
         labels: ``(n,)``.
-        prior: how many pictures' worth of pull towards 1; a dozen pictures that are all named right
-            would otherwise ask for certainty.
+        prior: strength of the pull towards 1, in pictures. Without it, a dozen pictures that are all correct
+            would push the probabilities to certainty.
     """
 
     def loss(temperature: float) -> float:
@@ -29,7 +31,7 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray, *, prior: float = 0.
 
     low, high = np.log(0.2), np.log(5.0)
     golden = (np.sqrt(5) - 1) / 2
-    for _ in range(40):  # golden-section search: the loss has one valley in log T
+    for _ in range(40):  # golden-section search: the loss has a single minimum in log T
         a, b = high - golden * (high - low), low + golden * (high - low)
         if loss(np.exp(a)) < loss(np.exp(b)):
             high = b
@@ -39,12 +41,12 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray, *, prior: float = 0.
 
 
 def fit_logistic(features: np.ndarray, right: np.ndarray, ridge: float = 1.0) -> tuple[np.ndarray, float]:
-    """Logistic regression by Newton's method.
+    """Fit binary logistic regression by Newton's method.
 
     Args:
         features: ``(n, d)``.
-        right: ``(n,)`` bool.
-        ridge: weight of the squared coefficients; keeps separable data finite.
+        right: bool ``(n,)``.
+        ridge: weight of the squared coefficients; keeps them finite if the data is separable.
 
     Returns:
         Coefficients ``(d,)`` and bias.
@@ -63,15 +65,15 @@ def fit_logistic(features: np.ndarray, right: np.ndarray, ridge: float = 1.0) ->
 def reliability_bins(
     confidence: np.ndarray, right: np.ndarray, bins: int = 15
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Answers of similar confidence, in bins of equal width over 0…1.
+    """Group answers by confidence, in bins of equal width over 0…1.
 
     Args:
-        confidence: ``(n,)`` in 0…1.
-        right: ``(n,)`` bool.
-        bins: how many.
+        confidence: 0…1, ``(n,)``.
+        right: True for correct answers, bool ``(n,)``.
+        bins: number of bins.
 
     Returns:
-        Answers in each bin, their mean confidence and their accuracy, ``(bins,)`` each; 0 of none.
+        Number of answers, mean confidence and accuracy of each bin, ``(bins,)`` each; 0 for an empty bin.
     """
     index = np.minimum((confidence * bins).astype(int), bins - 1)
     counts = np.bincount(index, minlength=bins)
@@ -80,15 +82,16 @@ def reliability_bins(
 
 
 def expected_calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> float:
-    """Mean gap of confidence and accuracy over equal-width bins, weighted by their share (0…1)."""
+    """Return the mean gap between confidence and accuracy over equal-width bins, weighted by share, 0…1."""
     counts, mean, accuracy = reliability_bins(confidence, right, bins)
     return float((np.abs(mean - accuracy) * counts).sum() / max(len(confidence), 1))
 
 
 def adaptive_calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> float:
-    """The same over bins that hold equally many answers (Nguyen & O'Connor 2015, https://arxiv.org/abs/1508.05154).
+    """Return the calibration error over bins with equal numbers of answers, 0…1.
 
-    Equal-width bins put nearly every answer of a sure network into the last one; these look everywhere alike.
+    See Nguyen & O'Connor 2015, https://arxiv.org/abs/1508.05154. Equal-width bins put nearly all answers of a
+    confident network into the last bin; equal-count bins resolve all ranges alike.
     """
     order = np.argsort(confidence, kind="stable")
     gaps = [
@@ -100,7 +103,7 @@ def adaptive_calibration_error(confidence: np.ndarray, right: np.ndarray, bins: 
 
 
 def brier_score(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Mean squared distance of the probabilities from the truth, 0…2 (Brier 1950).
+    """Return the mean squared distance of the probabilities from the truth, 0…2 (Brier 1950).
 
     Args:
         probabilities: ``(n, c)``, each row summing to 1.
@@ -111,15 +114,15 @@ def brier_score(probabilities: np.ndarray, labels: np.ndarray) -> float:
 
 
 def precision_threshold(confidence: np.ndarray, right: np.ndarray, precision: float) -> float:
-    """Smallest threshold at which answers at or above it are right in at least ``precision`` of cases.
+    """Find the smallest confidence threshold with at least the given precision among answers that reach it.
 
     Args:
-        confidence: ``(n,)`` in 0…1.
-        right: ``(n,)`` bool.
-        precision: 0…1.
+        confidence: 0…1, ``(n,)``.
+        right: True for correct answers, bool ``(n,)``.
+        precision: required share of correct answers, 0…1.
 
     Returns:
-        The threshold; 1.0 when none is good enough.
+        The threshold; 1.0 if none reaches the precision.
     """
     order = np.argsort(-confidence, kind="stable")
     running = np.cumsum(right[order]) / np.arange(1, len(order) + 1)

@@ -1,4 +1,4 @@
-"""From which calibrated probability on the app says a name, or at least a family."""
+"""Choose the calibrated probabilities from which the app names a breed, or at least a breed group."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import numpy as np
 
 from training.calibration.temperature import precision_threshold
 
-#: At most this share of the held-back pet-less photographs may be called a breed when taken as a pet.
+#: Largest share of the held-back pet-less photographs that may get a breed when treated as a pet, 0…1.
 CALLED_A_BREED = 0.05
-#: Where there are none, a name needs at least an even chance; and however few the held-back pictures,
-#: what is as likely as this is said.
+#: Limits of a threshold if there are no pet-less photographs: a name needs at least an even chance, and
+#: with few held-back pictures the threshold still does not exceed 0.95.
 LEAST, MOST = 0.5, 0.95
 
 
@@ -21,14 +21,14 @@ def verdict_thresholds(
     *,
     precision: float = 0.95,
 ) -> dict[str, float]:
-    """Thresholds for ``breed`` and ``group``.
+    """Choose the thresholds for ``breed`` and ``group``.
 
     Args:
-        probabilities: calibrated, of held-back crops, ``(n, c)``.
-        labels: their labels ``(n,)``.
-        groups: group number of each label ``(c,)``; where all are different, no group is ever said.
-        empty: calibrated probabilities of pictures that show nothing with a name ``(m, c)``; may be none.
-        precision: share of the names said that must be right, 0…1.
+        probabilities: calibrated probabilities of held-back crops, ``(n, c)``.
+        labels: labels of these crops, ``(n,)``.
+        groups: group number of each label, ``(c,)``; if all are different, no group is ever named.
+        empty: calibrated probabilities of pictures that show none of the labels, ``(m, c)``; may be empty.
+        precision: required share of correct answers among those with a breed, 0…1; for groups it is 0.9.
     """
     confidence = probabilities.max(1)
     breed = precision_threshold(confidence, probabilities.argmax(1) == labels, precision)
@@ -44,5 +44,5 @@ def verdict_thresholds(
 
 
 def _mostly_below(empty: np.ndarray) -> float:
-    """What all but `CALLED_A_BREED` of the empty pictures stay below."""
+    """Return the probability that only a share of `CALLED_A_BREED` of the empty pictures exceeds."""
     return float(np.quantile(empty.max(1), 1 - CALLED_A_BREED))

@@ -1,4 +1,4 @@
-"""Arguments of every command of the trainer, and how each ends when something is wrong."""
+"""Arguments and error handling shared by every command of the trainer."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Overrides = Annotated[list[str], typer.Option("--set", help="Change one choice, 
 
 @contextmanager
 def sentences() -> Iterator[None]:
-    """Whatever a person can put right ends the program with one sentence and status 1."""
+    """Turn expected errors inside the block into one sentence on stderr and exit status 1 (Ctrl-C: 130)."""
     _silence_native_code()
     silence_disk_faults()
     try:
@@ -48,7 +48,8 @@ def _silence_native_code() -> None:
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
         return
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    # Some lines come whatever the level: Python goes on writing to the terminal, native code does not.
+    # Native code logs some lines at any level. Python's stderr moves to a copy of descriptor 2, and
+    # descriptor 2 itself, which native code writes to, goes to /dev/null.
     sys.stderr.flush()
     sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
     nowhere = os.open(os.devnull, os.O_WRONLY)

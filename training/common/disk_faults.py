@@ -1,7 +1,7 @@
-"""A disk that is full or failing ends the program with one sentence instead of a stack trace.
+"""Report a full or failing disk in one sentence instead of a stack trace.
 
-Many libraries write during a run (h5py, numpy, Pillow, matplotlib, KerasTuner), each with an error of its
-own, so what they raise is looked at once, around a whole stage.
+Many libraries write during a run (h5py, numpy, Pillow, matplotlib, KerasTuner), and each raises its own kind
+of error. Their errors are therefore examined in one place, around a whole stage.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from typing import Any
 from smartbreed.core.errors import SmartBreedError
 from smartbreed.core.files import disk_errors, fault_number
 
-#: What only a disk says: full, over a quota or a limit of size, broken, read-only.
+#: Error numbers that only a disk causes: full, over a quota or a size limit, broken, read-only.
 FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 
 
 def disk_fault(error: BaseException) -> int | None:
-    """The number of the fault in `errno`, where the disk is to blame; None for any other error."""
+    """Return the `errno` number if the disk caused the error, None for any other error."""
     if isinstance(error, OSError):
         number = fault_number(error)
         return number if number in FAULTS else None
-    # Native code wraps the system's message in errors of its own kind.
+    # Native code wraps the system's message in its own error types.
     text = str(error) if isinstance(error, RuntimeError) else ""
     return next((fault for fault in FAULTS if os.strerror(fault) in text), None)
 
 
 @contextmanager
 def disk_faults(what: str) -> Iterator[None]:
-    """Turn a fault of the disk inside the block into a sentence; every other error passes.
+    """Turn a disk fault inside the block into a `StorageError`; every other error passes through.
 
     Args:
-        what: how the sentence begins, such as ``"The stage train stopped"``.
+        what: start of the message, such as ``"The stage train stopped"``.
 
     Raises:
         StorageError: ``"{what}: {reason}."``
@@ -54,7 +54,7 @@ def disk_faults(what: str) -> Iterator[None]:
 
 
 def silence_disk_faults() -> None:
-    """Keep what h5py prints about a file it could not close off the terminal: the sentence says it all."""
+    """Keep h5py's tracebacks about files it could not close off the terminal, as the sentence is enough."""
     failed, ignored = sys.excepthook, sys.unraisablehook
 
     def excepthook(kind: type[BaseException], error: BaseException, trace: Any) -> None:
@@ -69,7 +69,10 @@ def silence_disk_faults() -> None:
 
 
 def exit_before_hdf5(status: int) -> None:
-    """End the process with ``status`` before HDF5 does: closing a file that the disk refused, it crashes."""
+    """Exit with ``status`` before HDF5's own exit handler runs.
+
+    That handler crashes when it closes a file that could not be written to the disk.
+    """
 
     def leave() -> None:
         sys.stdout.flush()

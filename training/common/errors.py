@@ -1,4 +1,4 @@
-"""What a person can do wrong when training; each message is a sentence that ends with what was received."""
+"""Errors of training that the user can fix; each message is a sentence that ends with what was received."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from smartbreed.core.errors import SmartBreedError
 
 
 class TrainingError(SmartBreedError):
-    """A training run that cannot start or go on, and why."""
+    """Base of all errors here: a training run cannot start or continue, and the message says why."""
 
     status = 422
 
@@ -26,7 +26,7 @@ class DataError(TrainingError):
 
 
 class InitialWeightsError(TrainingError):
-    """Start weights that cannot be had or do not fit."""
+    """Initial weights that cannot be loaded or do not fit the network."""
 
     def __init__(self, message: str) -> None:
         super().__init__("bad_start", message)

@@ -3,13 +3,13 @@
 ::
 
     config.yaml       the recipe, every default written out
-    log.jsonl         one JSON object for every line the run said
-    stages/NAME.json  written last by a stage: finished, and with which choices
+    log.jsonl         one JSON object for every line the run printed
+    stages/NAME.json  the marker of a stage: whether it is complete, and with which choices
     scores.json, plots/, prepared/, backup/, *.weights.h5, tensorboard/, bundle/
 
-A stage without its marker, or whose marker names other choices, counts as not done. A marker is never
-removed: of a stage whose ground has moved it says `STALE`, so that what lies there from before is known
-for what it is and cleared before the stage begins again.
+A stage without a marker, or whose marker names other choices, counts as not done. Markers are never removed.
+When an earlier stage has run again, the markers of later stages change to `STALE`, so that their old output
+is recognised and cleared before they begin again.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from typing import Any
 from smartbreed.core.files import disk_errors, only_holder, replace_durably, write_tmp
 from training.common.errors import StageError
 
-#: What learning from a picture costs, in looks at one: forward, and backward about twice as much.
+#: Cost of a training step per picture, in forward passes: one forward, and a backward pass of about two.
 TRAINED = 3.0
-#: In the place of a stage's choices: what it left belongs to a run that is no more.
+#: Written to a marker instead of the stage's choices: the output is left over from an earlier run.
 STALE = "stale"
 
 
@@ -37,10 +37,10 @@ class RunDirectory:
     """One run's folder.
 
     Args:
-        folder: created when missing.
-        quiet: print nothing; the log is written all the same.
-        watch: called as the stage under way gets on, with the share of its work that is done, 0…1, and a
-            sentence; about a hundred times a stage.
+        folder: path of the run directory; created if missing.
+        quiet: print nothing; the log is still written.
+        watch: called about a hundred times per stage with the share of its work that is done, 0…1, and
+            a sentence.
     """
 
     def __init__(
@@ -57,11 +57,11 @@ class RunDirectory:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep every other process out.
+        """Lock the run directory against other processes while the block runs.
 
         Raises:
-            StageError: one is in.
-            StorageError: the disk refused.
+            StageError: another process holds the lock.
+            StorageError: the lock file could not be written.
         """
         with ExitStack() as stack:
             with disk_errors("The run directory was not locked"):
@@ -71,10 +71,10 @@ class RunDirectory:
             yield
 
     def write(self, name: str, data: bytes) -> Path:
-        """Write a file whole or not at all, on the disk before this returns.
+        """Write a file atomically and sync it to disk.
 
         Raises:
-            StorageError: the disk refused.
+            StorageError: the file could not be written.
         """
         path = self / name
         with disk_errors(f"{name} of the run was not written"):
@@ -83,16 +83,16 @@ class RunDirectory:
         return path
 
     def write_json(self, name: str, value: Any) -> Path:
-        """`write` as indented JSON."""
+        """Write a value as indented JSON; see `write`."""
         return self.write(name, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
 
     def read_json(self, name: str) -> Any:
-        """A JSON file of the run; None when it is not there."""
+        """Read a JSON file of the run; None if it does not exist."""
         path = self / name
         return json.loads(path.read_text()) if path.is_file() else None
 
     def say(self, message: str, **figures: Any) -> None:
-        """One line for the person watching (stderr) and for ``log.jsonl``."""
+        """Print one line to stderr and append it, with ``figures``, to ``log.jsonl``."""
         entry = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "stage": self.stage}
         line = json.dumps({**entry, "message": message, **figures}, ensure_ascii=False, default=float)
         with disk_errors("log.jsonl of the run was not written"), (self / "log.jsonl").open("a") as file:
@@ -102,20 +102,20 @@ class RunDirectory:
             print(f"[{minutes:02d}:{seconds:02d}] {self.stage:<9} {message}", file=sys.stderr, flush=True)
 
     def expect(self, work: float) -> None:
-        """Begin to count the work of a stage.
+        """Start the progress count of a stage.
 
         Args:
-            work: all of it, in pictures that a network looks at once; a step of training counts as
-                `TRAINED` looks at each of its pictures.
+            work: total work in forward passes of one picture; a training step counts as `TRAINED` of them
+                for each of its pictures.
         """
         self._expected, self._done, self._shown = max(work, 1.0), 0.0, -1.0
 
     def advance(self, work: float, message: str) -> None:
-        """So much more of what was expected is done.
+        """Add to the work done so far and report progress.
 
         Args:
-            work: in the unit of `expect`.
-            message: what is being done, for people.
+            work: additional work, in the unit of `expect`.
+            message: what is being done, as a sentence for the user.
         """
         self._done += work
         share = min(1.0, self._done / self._expected) if self._expected else 0.0
@@ -124,30 +124,30 @@ class RunDirectory:
             self.watch(share, message)
 
     def is_complete(self, stage: str, choices: str) -> bool:
-        """Whether the stage finished with these choices (a `training.recipe.file.digest`)."""
+        """True when the stage finished with these choices (a `training.recipe.file.digest`)."""
         marker = self.read_json(f"stages/{stage}.json")
         return bool(marker and marker["complete"] and marker["choices"] == choices)
 
     def begun_with(self, stage: str) -> str | None:
-        """The choices a stage was last begun with, or `STALE`; None when it never was."""
+        """Return the choices a stage was last begun with, or `STALE`; None if it never began."""
         marker = self.read_json(f"stages/{stage}.json")
         return marker["choices"] if marker else None
 
     def begin(self, stage: str, choices: str) -> None:
-        """Note that a stage is under way: from now on it counts as not done."""
+        """Mark a stage as begun; until `complete` is called it counts as not done."""
         self.write_json(f"stages/{stage}.json", {"complete": False, "choices": choices})
 
     def forget(self, stage: str) -> None:
-        """Note that what a stage left counts for nothing; nothing to note where it never began."""
+        """Mark the output of a stage as `STALE`; does nothing if the stage never began."""
         if self.begun_with(stage) not in (None, STALE):
             self.begin(stage, STALE)
 
     def complete(self, stage: str, choices: str, **facts: Any) -> None:
-        """Note that a stage is done; call it last."""
+        """Mark a stage as complete; call this after all its files are written."""
         self.write_json(f"stages/{stage}.json", {"complete": True, "choices": choices, **facts})
 
     def clear(self, names: tuple[str, ...]) -> None:
-        """Remove files, folders or patterns of an earlier try."""
+        """Remove what an earlier attempt left: files, folders or glob patterns in the run directory."""
         for name in names:
             for path in self.folder.glob(name):
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()

@@ -1,4 +1,4 @@
-"""Training pictures: read from anywhere, checked, split and described."""
+"""Training pictures: load them from any source, check, split and describe them."""
 
 from training.data.crops import HELD_BACK, Crops, held_back, load_crops
 from training.data.scenes import (

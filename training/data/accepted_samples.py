@@ -1,4 +1,4 @@
-"""From flags and decisions to what may be learnt: one label a pet, no person with too large a share."""
+"""Resolve flags and decisions into training samples: one label per pet, and a cap on each flagger's share."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ from smartbreed.breeds.catalogue import BREEDS
 from smartbreed.dataset.needs import FLAGGER_FLOOR, FLAGGER_SHARE, capped
 from training.data.flag_dataset import Stored
 
-#: Decisions after which a flag may be learnt from.
+#: Decisions that allow training on a flag.
 ACCEPTING = ("accept", "relabel", "new_breed")
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One pet with a label that was accepted.
+    """One pet with an accepted label.
 
     Attributes:
-        key: 16 hex digits of photo and box; stays the same whatever else becomes known.
-        image: the photo's file, or where it lies; `photo` reads it.
-        box: x0, y0, x1, y1 in its pixels; None: the whole photo.
-        label: breed id; may be one that the model lacks.
-        name, species, group: of a new breed, as far as the reviewer said; empty otherwise.
-        flagger: salted hash.
+        key: 16 hex digits that hash the photo and the box; stable when more flags or decisions arrive.
+        image: the bytes of the photo's file, or a reference to them; `photo` reads either.
+        box: x0, y0, x1, y1 in pixels of the photo; None for the whole photo.
+        label: breed id; the model may lack it.
+        name, species, group: what the reviewer gave, else what the catalogue says (for the species, else
+            what the flag says); empty if unknown.
+        flagger: salted hash of the person who flagged.
     """
 
     key: str
@@ -39,18 +40,18 @@ class Sample:
     flagger: str = ""
 
     def photo(self) -> bytes:
-        """The photo's file; reads it from its shard."""
+        """Return the bytes of the photo's file, read from its shard if necessary."""
         return self.image.read() if isinstance(self.image, Stored) else self.image
 
     @property
     def place(self) -> tuple[int, int, int]:
-        """Order in which reading many is quick."""
+        """Sort key: samples read in this order load each row group only once."""
         return self.image.place if isinstance(self.image, Stored) else (-1, -1, -1)
 
 
 @dataclass(frozen=True)
 class Accepted:
-    """Samples, and how many flags were left out for which reason."""
+    """Accepted samples, and the number of flags that were left out, by reason."""
 
     samples: list[Sample]
     left_out: dict[str, int]
@@ -63,14 +64,14 @@ def accepted_samples(
     share: float = FLAGGER_SHARE,
     floor: int = FLAGGER_FLOOR,
 ) -> Accepted:
-    """Resolve decisions.
+    """Resolve flags and decisions into samples.
 
-    The latest decision of a flag counts (ties: the larger id); ``undo`` takes it back. Of several
-    flags of one pet the one decided last gives the label.
+    The latest decision about a flag counts (ties: the larger id); ``undo`` revokes it. If several flags
+    concern the same pet, the one decided last gives the label.
 
     Args:
-        flags, reviews: rows as `training.data.flag_dataset.read_dataset` returns them. A flag that
-            was withdrawn is no longer among them, and its decisions then count for nothing.
+        flags, reviews: rows as `training.data.flag_dataset.read_dataset` returns them. Withdrawn flags are
+            no longer among them, so decisions about them are ignored.
         share, floor: see `smartbreed.dataset.needs.capped`.
     """
     left_out: Counter[str] = Counter()
@@ -104,13 +105,13 @@ def accepted_samples(
 
 
 def sample_key(sample_id: str, box: Sequence[float] | None) -> str:
-    """16 hex digits that stand for one pet of one photo."""
+    """Return 16 hex digits that identify one pet of one photo."""
     corners = ",".join(f"{float(value):.1f}" for value in box or ())
     return hashlib.sha256(f"{sample_id} {corners}".encode()).hexdigest()[:16]
 
 
 def latest_reviews(reviews: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The decision that counts of each flag, by the flag's id: the latest; ties: the larger id."""
+    """Return the latest decision about each flag by the flag's id; ties: the larger decision id."""
     latest: dict[str, dict[str, Any]] = {}
     for review in sorted(reviews, key=lambda row: (row["decided_at"], row["decision_id"])):
         latest[review["flag_id"]] = review
@@ -118,7 +119,7 @@ def latest_reviews(reviews: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any
 
 
 def label_of(flag: dict[str, Any], review: dict[str, Any]) -> str:
-    """The breed id that an accepting decision gives a flag; empty where it gives none."""
+    """Return the breed id that an accepting decision gives a flag; empty if it gives none."""
     if review["decision"] == "accept":
         said = flag["predicted"] if flag["verdict"] == "correct" else flag["label"]
         return str(review["label"] or said or "")
@@ -126,7 +127,7 @@ def label_of(flag: dict[str, Any], review: dict[str, Any]) -> str:
 
 
 def box_of(flag: dict[str, Any], review: dict[str, Any]) -> tuple[float, ...]:
-    """The box that was accepted: the reviewer's where they corrected it, else the flag's; may be empty."""
+    """Return the accepted box: the reviewer's if they corrected it, else the flag's; may be empty."""
     return tuple(float(value) for value in review.get("box") or flag["box"] or ())
 
 

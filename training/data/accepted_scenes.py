@@ -1,8 +1,8 @@
-"""Accepted missed pets as whole photographs with a box around every pet, to train a detector on.
+"""Turn accepted missed pets into detector training data: whole photographs with a box around every pet.
 
-What a detector is shown without a box it learns to be background. So a photograph is only used when
-every pet in it is known: the missed ones that were accepted, those of other accepted flags, and what
-the model had found when the pet was missed, unless a flag disputes it.
+A detector learns to treat everything without a box as background. A photograph is therefore only used if all
+its pets are known: the accepted missed ones, those of other accepted flags, and those that the model found
+when it missed the pet, unless a flag disputes them.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ from training.data.accepted_samples import ACCEPTING, box_of, label_of, latest_r
 from training.data.flag_dataset import Rows, Stored, read_dataset, read_folder
 from training.data.scenes import Scene, near_others
 
-#: Overlap (intersection over union) from which two boxes are of the same pet, as in review.
+#: IoU from which two boxes count as the same pet, as in review.
 SAME_PET = 0.6
-#: In the order of `training.data.Scene.species`.
+#: Species by their number in `training.data.Scene.species`.
 _SPECIES = ("cat", "dog")
-#: What such a photograph says of its origin.
+#: `Scene.origin` of these photographs.
 ORIGIN = "flags"
 
 
 @dataclass(frozen=True)
 class LabelledPhoto:
-    """A photograph of which every pet is known.
+    """A photograph in which every pet is known.
 
     Attributes:
         key: sha256 of the photograph, 64 hex digits.
-        image: its file, or where it lies.
-        boxes: ``(x0, y0, x1, y1)`` in its pixels, the accepted missed pets first.
-        species: ``cat`` or ``dog``, one a box.
-        flagger: salted hash of who reported the first missed pet.
+        image: the bytes of its file, or a reference to them.
+        boxes: ``(x0, y0, x1, y1)`` in pixels of the photograph; the accepted missed pets come first.
+        species: ``cat`` or ``dog`` for each box.
+        flagger: salted hash of the person who reported the first missed pet.
     """
 
     key: str
@@ -54,24 +54,24 @@ class LabelledPhoto:
 
     @property
     def place(self) -> tuple[int, int, int]:
-        """Order in which reading many is quick."""
+        """Sort key: photographs read in this order load each row group only once."""
         return self.image.place if isinstance(self.image, Stored) else (-1, -1, -1)
 
     def read(self) -> bytes:
-        """The photograph's file."""
+        """Return the bytes of the photograph's file."""
         return self.image.read() if isinstance(self.image, Stored) else self.image
 
 
 @dataclass(frozen=True)
 class LabelledPhotos:
-    """Photographs, and how many with an accepted missed pet were left out for which reason."""
+    """Photographs with an accepted missed pet, and the number of those left out, by reason."""
 
     photos: list[LabelledPhoto] = field(default_factory=list)
     left_out: dict[str, int] = field(default_factory=dict)
 
 
 def labelled_photos(flags: Sequence[dict[str, Any]], reviews: Sequence[dict[str, Any]]) -> LabelledPhotos:
-    """The photographs with an accepted missed pet.
+    """Collect the photographs with an accepted missed pet.
 
     Args:
         flags, reviews: rows as `training.data.flag_dataset.read_dataset` returns them.
@@ -95,7 +95,10 @@ def labelled_photos(flags: Sequence[dict[str, Any]], reviews: Sequence[dict[str,
 
 
 def scenes_of(photos: Sequence[LabelledPhoto]) -> tuple[list[Scene], int]:
-    """The photographs as scenes, and how many could not be read."""
+    """Return the photographs as scenes, and how many of them cannot be used.
+
+    A photograph cannot be used if it cannot be read or if one of its boxes is under one pixel wide or high.
+    """
     scenes = []
     for photo in sorted(photos, key=lambda one: one.place):
         try:
@@ -111,15 +114,15 @@ def scenes_of(photos: Sequence[LabelledPhoto]) -> tuple[list[Scene], int]:
 
 
 def accepted_scenes(source: str, scratch: Path) -> tuple[list[Scene], dict[str, int]]:
-    """The scenes of a dataset of flags, and what was left out of it.
+    """Load the scenes of a dataset of flags, and count the photographs left out, by reason.
 
     Args:
         source: a folder with shards under ``data/``, or a dataset repo ``owner/name[@revision]``.
-        scratch: an empty folder for the shards of a repo while they are read.
+        scratch: an empty folder for downloaded shards, needed while they are read.
 
     Raises:
-        DataError: it is neither.
-        HubCallError: the Hub cannot be asked.
+        DataError: ``source`` is neither, or it holds no flags.
+        HubCallError: a request to the Hub failed.
     """
     rows = _rows(source, scratch)
     found = labelled_photos(rows.flags, rows.reviews)
@@ -152,7 +155,7 @@ def _rows(source: str, scratch: Path) -> Rows:
 def _labelled(
     sample_id: str, flags: list[dict[str, Any]], latest: dict[str, dict[str, Any]]
 ) -> LabelledPhoto | str:
-    """What is known of one photograph, or why it is left out; empty when no missed pet was accepted."""
+    """Label one photograph, or return why it is left out; empty if it has no accepted missed pet."""
     missed: list[tuple[Box, str]] = []
     others: list[tuple[Box, str]] = []
     found: list[tuple[Box, str]] = []
@@ -202,19 +205,19 @@ def _labelled(
 
 
 def _undecided(flag: dict[str, Any], boxes: list[Box]) -> bool:
-    """Whether an open flag may change which pets there are."""
+    """True when the decision about an open flag could add or remove a pet."""
     box = _box(flag["box"])
     known = box is not None and _among(box, boxes)
     return (flag["verdict"] == "missed" and not known) or (flag["verdict"] == "not_a_pet" and known)
 
 
 def _among(box: Box, others: list[Box]) -> bool:
-    """Whether a box is of the same pet as one of the others."""
+    """True when a box shows the same pet as one of the others."""
     return bool(others) and bool((iou(np.array([box]), np.array(others)) >= SAME_PET).any())
 
 
 def _species(flag: dict[str, Any], review: dict[str, Any]) -> str:
-    """``cat`` or ``dog`` of an accepted flag; empty where there is no pet, or it is not known."""
+    """Return the species of an accepted flag, ``cat`` or ``dog``; empty if unknown or if there is no pet."""
     label = label_of(flag, review)
     if not label and flag["verdict"] != "missed":
         return ""
@@ -230,11 +233,14 @@ def _box(value: Sequence[float] | None) -> Box | None:
 
 
 def accepted_beside(accepted: str, apart: list[Scene]) -> tuple[list[Scene], dict[str, int]]:
-    """Photographs of accepted missed pets that equal none of ``apart``, and why others were left out.
+    """Load photographs of accepted missed pets that are near-duplicates of none of ``apart``.
+
+    Returns:
+        The scenes, and the number of photographs left out, by reason; both empty if ``accepted`` is empty.
 
     Raises:
         DataError: ``accepted`` holds no flags.
-        HubCallError: the Hub cannot be asked.
+        HubCallError: a request to the Hub failed.
     """
     if not accepted:
         return [], {}

@@ -1,4 +1,4 @@
-"""Pictures cut to one pet (or whatever is to be named) each."""
+"""Crops: pictures cut to one pet each, or to whatever else is to be classified."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from smartbreed.core.errors import PhotoError
 from training.common.errors import DataError
 from training.data.rows import decode, encoded, place_of, read_rows, species_number
 
-#: Share of the crops never trained on, to calibrate on.
+#: Share of the crops held back from training for calibration, 0…1.
 HELD_BACK = 0.05
 
 
@@ -23,10 +23,10 @@ class Crops:
 
     Attributes:
         images: uint8 ``(count, size, size, 3)``.
-        labels: index into ``names``, int64 ``(count,)``.
+        labels: indices into ``names``, int64 ``(count,)``.
         species: 0 cat, 1 dog, -1 neither or unknown, int64 ``(count,)``.
-        sources: name of the original file, one a picture.
-        hashes: sha256 of the encoded picture, one a picture.
+        sources: name of the original file of each picture.
+        hashes: sha256 of each encoded picture.
         names: label ids in label order.
     """
 
@@ -52,16 +52,16 @@ class Crops:
 
 
 def load_crops(root: str, split: str, dropped: list[dict[str, str]] | None = None) -> Crops:
-    """The ``breeds`` configuration of a dataset like the default one.
+    """Load the ``breeds`` configuration of a dataset with the layout of the default one.
 
     Args:
-        root: dataset repo or folder; its columns are ``image, breed, species, source_id``.
+        root: dataset repo or folder with the columns ``image, breed, species, source_id``.
         split: ``train`` or ``test``.
-        dropped: gets what cannot be read, which is left out.
+        dropped: unreadable pictures, which are left out, are appended here: ``{"origin": …, "reason": …}``.
 
     Raises:
-        DataError: it cannot be loaded, lacks a column or the names of its breeds, or its pictures are
-            unreadable or of several sizes.
+        DataError: the dataset cannot be loaded, lacks a column or the names of its breeds, holds no
+            readable picture, or has pictures of several sizes.
     """
     features, rows = read_rows(root, "breeds", split, needed=("breed", "species", "source_id"))
     names, kinds = (getattr(features[column], "names", None) for column in ("breed", "species"))
@@ -98,7 +98,9 @@ def load_crops(root: str, split: str, dropped: list[dict[str, str]] | None = Non
 
 
 def held_back(hashes: list[str], fraction: float) -> np.ndarray:
-    """Mask of the pictures kept from training, chosen by content hash so that every run agrees.
+    """Return a mask of the pictures held back from training.
+
+    They are chosen by content hash, so every run holds back the same ones.
 
     Args:
         hashes: hexadecimal sha256 of each picture.

@@ -1,4 +1,4 @@
-"""The whole photographs a detector learns from: the dataset's, other animals, accepted flags."""
+"""Training data of a detector: photographs of the dataset, of other animals and of accepted flags."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from training.data.scenes import Scene, load_scenes, near_others, near_pairs, sc
 
 @dataclass(frozen=True)
 class DetectorPhotos:
-    """Photographs to train on and photographs held back.
+    """Photographs to train on, photographs held back, and counts for the report.
 
     Attributes:
         train, held_back: the photographs.
-        duplicates: left out because they nearly equal one held back or of the test split.
-        near_pairs: pairs of the configuration of scenes that are nearly the same.
-        accepted: those of accepted missed pets, which are among ``train``.
-        not_accepted: why other photographs of flags were left out, and how many.
+        duplicates: number left out as near-duplicates of a held-back or test photograph.
+        near_pairs: number of near-duplicate pairs within the dataset's configuration of scenes.
+        accepted: number of photographs in ``train`` that come from accepted missed pets.
+        not_accepted: number of photographs of flags that were left out, by reason.
     """
 
     train: list[Scene]
@@ -38,20 +38,21 @@ def detector_photos(
     held_classes: Collection[str] = (),
     dropped: list[dict[str, str]] | None = None,
 ) -> DetectorPhotos:
-    """Load and split them; a training photograph that nearly equals a held-back or a test one is left out.
+    """Load the photographs, split them, and leave out near-duplicates of held-back and test photographs.
 
-    Photographs of accepted missed pets are only trained on, so that the figures stay comparable.
+    Photographs of accepted missed pets are only trained on, never held back, so that scores stay comparable
+    between versions.
 
     Args:
         source, config: the dataset and its configuration of whole photographs.
-        accepted: folder or dataset repo of flags whose accepted missed pets come along; empty: none.
-        others: configuration of other animals and of pets in groups; empty: none.
-        held_classes: its classes that nothing is trained on.
-        dropped: gets what cannot be used: ``{"origin": …, "reason": …}``.
+        accepted: folder or dataset repo of flags whose accepted missed pets are added; empty for none.
+        others: configuration of other animals and of pets in groups; empty for none.
+        held_classes: classes of ``others`` that are never trained on.
+        dropped: unusable photographs are appended here: ``{"origin": …, "reason": …}``.
 
     Raises:
         DataError: the source cannot be loaded or lacks a column, or ``accepted`` holds no flags.
-        HubCallError: the Hub cannot be asked.
+        HubCallError: a request to the Hub failed.
     """
     test = scenes_of_test(source, config)
     scenes = load_scenes(source, "train", config, dropped)

@@ -1,7 +1,8 @@
-"""Pictures that are nearly the same: 64-bit difference hashes, then a look at small copies.
+"""Find near-duplicates: compare 64-bit difference hashes, then confirm on 16x16 copies.
 
-The hash says whether each of 8x8 cells is brighter than its right neighbour; scaling, JPEG and light
-leave it nearly as it is (N. Krawetz, http://www.hackerfactor.com/blog/?/archives/529-Kind-of-Like-That.html).
+Each bit of the hash says whether one of 8x8 cells is darker than its right neighbour. Scaling, JPEG
+compression and changes of brightness hardly alter it
+(N. Krawetz, http://www.hackerfactor.com/blog/?/archives/529-Kind-of-Like-That.html).
 """
 
 from __future__ import annotations
@@ -9,13 +10,13 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-#: Mean difference of two 16x16 copies, 0…255, up to which pictures with near hashes count as the same.
+#: Largest mean difference of two 16x16 copies, 0…255, at which pictures with close hashes are duplicates.
 SMALL_DIFFERENCE = 14.0
 _BLOCK = 1024
 
 
 def difference_hashes(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """uint64 hashes ``(count,)`` and 16x16 copies ``(count, 768)`` of uint8 pictures."""
+    """Return uint64 hashes ``(count,)`` and uint8 16x16 copies ``(count, 768)`` of uint8 pictures."""
     hashes = np.empty(len(images), np.uint64)
     copies = np.empty((len(images), 16 * 16 * 3), np.uint8)
     weights = np.uint64(1) << np.arange(64, dtype=np.uint64)
@@ -28,11 +29,11 @@ def difference_hashes(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def near_duplicates(images: np.ndarray, bits: int) -> list[tuple[int, int]]:
-    """Pairs ``(i, j)``, i < j, of pictures that are nearly the same.
+    """Return the pairs ``(i, j)``, i < j, of near-duplicate pictures.
 
     Args:
         images: uint8 ``(count, size, size, 3)``.
-        bits: most bits in which the hashes may differ, 0…64; negative: none are looked for.
+        bits: most bits in which two hashes may differ, 0…64; negative turns the search off.
     """
     if bits < 0:
         return []
@@ -51,12 +52,15 @@ def near_duplicates(images: np.ndarray, bits: int) -> list[tuple[int, int]]:
 
 
 def groups_of(count: int, pairs: list[tuple[int, int]], hashes: list[str]) -> np.ndarray:
-    """A group number for each picture: pairs, pictures with equal hashes, and chains of them share one.
+    """Number the groups of connected pictures: near-duplicate pairs and identical files share a group.
 
     Args:
         count: number of pictures.
-        pairs: from `near_duplicates`.
+        pairs: pairs from `near_duplicates`.
         hashes: sha256 of each picture's file.
+
+    Returns:
+        Group number of each picture, int64 ``(count,)``.
     """
     parent = list(range(count))
 

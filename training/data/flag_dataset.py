@@ -1,7 +1,8 @@
-"""The rows of the dataset repo at one revision; what is not ours there is passed over and reported.
+"""Read the rows of a dataset of flags, from a repo at one revision or from a folder.
 
-Photos stay in their files until one is read (`Stored`): of a dataset of any size, only
-the row group that is being looked at is in memory, and of rejected photos nothing ever is.
+Files that are not shards of this schema are skipped and reported. Photos stay in their files until they are
+read (`Stored`), so only the row groups in use are in memory; row groups without an accepted photo are never
+loaded.
 """
 
 from __future__ import annotations
@@ -19,23 +20,23 @@ from smartbreed.hub.client import download_file, list_files, repo_state
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-#: Files of every dataset repo that are no shards and no surprise.
+#: Files that every dataset repo has beside its shards; not reported as skipped.
 _USUAL = ("README.md", ".gitattributes")
-#: Larger shards are not ours: ours are sealed far below.
+#: Largest size of a shard in bytes; the publisher's own shards stay far below it.
 _MOST_BYTES = 2_000_000_000
-#: Row groups kept in memory: the present one, and where a second thread is already ahead.
+#: Row groups kept in memory: the current one, and the next if a second thread has already reached it.
 _OPEN = 2
 
 
 @dataclass(frozen=True)
 class Rows:
-    """What a dataset repo holds.
+    """The flags and decisions of a dataset.
 
     Attributes:
-        revision: full commit sha it was read at; empty when the repo is not there yet.
-        flags, reviews: rows as dictionaries, one a ``flag_id`` and one a ``decision_id``; the ``image``
-            of a flag is a `Stored`.
-        skipped: a sentence about each file that was passed over.
+        revision: full commit sha that was read; empty for a folder or if the repo does not exist yet.
+        flags, reviews: rows as dictionaries, unique by ``flag_id`` and by ``decision_id``; the ``image`` of a
+            flag is a `Stored`.
+        skipped: a sentence about each skipped file.
     """
 
     revision: str
@@ -45,7 +46,7 @@ class Rows:
 
 
 class Photos:
-    """The photos of shards on this disk; safe to use from many threads."""
+    """Reads photos from shards on this disk; thread-safe."""
 
     def __init__(self) -> None:
         self._paths: list[Path] = []
@@ -53,15 +54,15 @@ class Photos:
         self._open: dict[tuple[int, int], list[bytes]] = {}
 
     def add(self, path: Path) -> int:
-        """Number of a shard, which must stay where it is."""
+        """Register a shard, which must stay at its path, and return its number."""
         self._paths.append(path)
         return len(self._paths) - 1
 
     def read(self, shard: int, group: int, row: int) -> bytes:
-        """The photo of a row of a row group.
+        """Return the photo of a row of a row group.
 
         Raises:
-            PhotoError: the shard is gone or damaged.
+            PhotoError: the shard is missing or damaged.
         """
         with self._guard:
             if (shard, group) not in self._open:
@@ -73,7 +74,7 @@ class Photos:
 
 @dataclass(frozen=True)
 class Stored:
-    """A photo where it lies: row ``row`` of row group ``group`` of a shard."""
+    """A reference to a photo: row ``row`` of row group ``group`` of shard number ``shard``."""
 
     photos: Photos
     shard: int
@@ -82,14 +83,14 @@ class Stored:
 
     @property
     def place(self) -> tuple[int, int, int]:
-        """Photos read in this order are read one row group at a time."""
+        """Sort key: photos read in this order load one row group at a time."""
         return self.shard, self.group, self.row
 
     def read(self) -> bytes:
-        """The photo's file.
+        """Return the bytes of the photo's file.
 
         Raises:
-            PhotoError: the shard is gone or damaged.
+            PhotoError: the shard is missing or damaged.
         """
         return self.photos.read(self.shard, self.group, self.row)
 
@@ -102,17 +103,19 @@ def read_dataset(
     *,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> Rows:
-    """Read every shard of a revision, but for the photos.
+    """Read every shard of a dataset repo at one revision, except the photos.
+
+    A repo that does not exist has no rows and is reported in ``skipped``.
 
     Args:
-        api: from `smartbreed.hub.client.connect`.
+        api: client from `smartbreed.hub.client.connect`.
         repo: ``owner/name``.
-        folder: shards of flags are kept there, for as long as their photos are wanted.
+        folder: where shards of flags are downloaded to; must exist as long as their photos are needed.
         revision: branch, tag or commit.
-        progress: how many files are read, of how many.
+        progress: called with the number of files read and the number of all files.
 
     Raises:
-        HubCallError: the Hub cannot be asked. A repo that is not there has no rows.
+        HubCallError: a request to the Hub failed.
     """
     try:
         sha = repo_state(api, repo, "dataset", revision).sha
@@ -139,14 +142,14 @@ def read_dataset(
             skipped.append(f"{file.path} has another schema, or cannot be read.")
             continue
         for row in found:
-            # The same row in two shards: the publisher was interrupted; they are equal.
+            # If the publisher was interrupted, two shards may hold the same row; the copies are equal.
             rows[config].setdefault(str(row[KEYS[config]]), row)
     progress(len(files), len(files))
     return Rows(sha, list(rows["flags"].values()), list(rows["reviews"].values()), skipped)
 
 
 def read_folder(folder: Path) -> Rows:
-    """Read every shard of a dataset of flags on this disk, such as a download of one; revision is empty."""
+    """Read every shard of a dataset of flags in a local folder, such as a download; revision is empty."""
     rows: dict[str, dict[str, dict[str, Any]]] = {"flags": {}, "reviews": {}}
     skipped: list[str] = []
     photos = Photos()

@@ -1,15 +1,15 @@
-"""Which of the 1000 ImageNet classes is which breed.
+"""Map breeds to the 1000 ImageNet classes.
 
-ImageNet's classes are numbered in the order of their WordNet ids, and Stanford Dogs names its files by them.
+ImageNet numbers its classes in the order of their WordNet ids, which Stanford Dogs uses in file names.
 """
 
 from __future__ import annotations
 
 from training.data import Crops
 
-#: ImageNet numbers its dog breeds 151…268 in WordNet order: Stanford's breeds and the dalmatian.
+#: Class of the first dog breed: 151…268 are Stanford's breeds and the dalmatian, in WordNet order.
 FIRST_DOG = 151
-#: Their WordNet ids in that order, without the leading ``n02``.
+#: WordNet ids of these breeds in that order, without the leading ``n02``.
 DOGS = """
     085620 085782 085936 086079 086240 086646 086910 087046 087394 088094 088238 088364 088466 088632
     089078 089867 089973 090379 090622 090721 091032 091134 091244 091467 091635 091831 092002 092339
@@ -21,14 +21,14 @@ DOGS = """
     110063 110185 110341 110627 110806 110958 111129 111277 111500 111889 112018 112137 112350 112706
     113023 113186 113624 113712 113799 113978
 """.split()  # noqa: SIM905  (as a list it would be 118 lines)
-#: Stanford's three wild canids stand apart.
+#: ImageNet classes of Stanford's three wild canids, by full WordNet id.
 WILD = {"n02115641": 273, "n02115913": 274, "n02116738": 275}
-#: Cats with a class of their own, by breed id.
+#: ImageNet classes of the cat breeds that have one, by breed id.
 CATS = {"persian": 283, "siamese": 284, "egyptian_mau": 285}
 
 
 def imagenet_classes(crops: Crops) -> dict[int, int]:
-    """Label → ImageNet class (0…999) of every Stanford breed in ``crops``."""
+    """Map the label of every Stanford breed in ``crops`` to its ImageNet class (0…999)."""
     wnids = {
         source.split("/")[0]: int(label)
         for source, label in zip(crops.sources, crops.labels, strict=True)

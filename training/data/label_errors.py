@@ -1,7 +1,7 @@
-"""Labels that a classifier fitted on the other pictures finds hard to believe.
+"""Find likely label errors by out-of-fold confidence.
 
-Out-of-fold confidence, as in confident learning (Northcutt et al. 2021, https://arxiv.org/abs/1911.00068):
-multinomial logistic regression on frozen embeddings, fitted on four fifths, asked about the fifth.
+As in confident learning (Northcutt et al. 2021, https://arxiv.org/abs/1911.00068), multinomial logistic
+regression on frozen embeddings is fitted on four folds and predicts the fifth.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ class Suspect:
     """A picture whose label may be wrong.
 
     Attributes:
-        index: of the picture.
-        label: number of the label it has.
-        thinks: number of the label the classifier gives it.
-        confidence: probability of its own label, 0…1.
-        instead: probability of the other, 0…1.
+        index: index of the picture.
+        label: number of its given label.
+        thinks: number of the label that the classifier predicts.
+        confidence: predicted probability of the given label, 0…1.
+        instead: predicted probability of the label ``thinks``, 0…1.
     """
 
     index: int
@@ -35,7 +35,7 @@ class Suspect:
 
 
 def fit_logistic(embeddings: np.ndarray, labels: np.ndarray, classes: int, ridge: float = 1.0) -> np.ndarray:
-    """Weights ``(d + 1, classes)`` of multinomial logistic regression, the bias last."""
+    """Fit multinomial logistic regression; returns weights ``(d + 1, classes)``, the bias in the last row."""
     from scipy.optimize import minimize
 
     inputs = np.concatenate([embeddings, np.ones((len(embeddings), 1), embeddings.dtype)], axis=1)
@@ -57,12 +57,12 @@ def fit_logistic(embeddings: np.ndarray, labels: np.ndarray, classes: int, ridge
 
 
 def out_of_fold(embeddings: np.ndarray, labels: np.ndarray, groups: np.ndarray, classes: int) -> np.ndarray:
-    """Probabilities ``(count, classes)`` of each picture by a classifier that never saw it.
+    """Predict the probabilities ``(count, classes)`` of each picture with a classifier not fitted on it.
 
     Args:
         embeddings: ``(count, d)``.
         labels: ``(count,)``.
-        groups: near-duplicates share one and stay in one fold, ``(count,)``.
+        groups: group number of each picture, ``(count,)``; near-duplicates share one and stay in one fold.
         classes: number of labels.
     """
     deviation = embeddings.std(0)
@@ -80,7 +80,10 @@ def out_of_fold(embeddings: np.ndarray, labels: np.ndarray, groups: np.ndarray, 
 
 
 def suspects(chance: np.ndarray, labels: np.ndarray, most: int = 60) -> list[Suspect]:
-    """The pictures surest to be something else, worst first."""
+    """Return at most ``most`` pictures that clearly look like another label, the worst first.
+
+    The predicted label must have a probability above 0.5 and the given one below 0.2.
+    """
     thinks = chance.argmax(1)
     own = chance[np.arange(len(labels)), labels]
     instead = chance.max(1)

@@ -1,4 +1,4 @@
-"""Labels as a source writes them → ids, names, species and groups as the app shows them."""
+"""Map the labels of a data source to the ids, names, species and groups that the app shows."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from training.recipe.recipe import Data, LabelInfo
 
 
 def slug(text: str) -> str:
-    """A label id: lower case, digits and underscores."""
+    """Turn a text into a label id: lower-case letters, digits and underscores."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", "_", plain.lower()).strip("_") or text.strip().lower()
 
 
 def describe_labels(labels: list[str], data: Data) -> list[dict[str, str]]:
-    """``id``, ``name``, ``species`` and ``group`` of each label.
+    """Return ``id``, ``name``, ``species`` and ``group`` of each label.
 
-    A label the catalogue knows takes them from there, whatever the others are; what the recipe's
-    ``data.labels`` says goes first, and one that it gives a name to is never looked up.
+    Values in the recipe's ``data.labels`` take precedence; the rest comes from the breed catalogue if it has
+    the label. A label that the recipe names is not looked up in the catalogue.
 
     Raises:
-        DataError: fewer than two labels, two labels with one id, or ``data.labels`` does not know one.
+        DataError: there are fewer than two labels, two labels would get the same id, or ``data.labels`` is
+            given but lacks one.
     """
     if len(labels) < 2:
         raise DataError(f"There must be at least two classes to tell apart. Received: {', '.join(labels)}")
@@ -35,7 +36,7 @@ def describe_labels(labels: list[str], data: Data) -> list[dict[str, str]]:
         )
     described = [describe_label(label, data) for label in labels]
     ids = [label["id"] for label in described]
-    # Two names of one breed are two classes all the same: each keeps an id of its own.
+    # Two names of one breed are still two classes, so each gets an id from its own text.
     described = [
         {**one, "id": slug(label), "name": readable(label)} if ids.count(one["id"]) > 1 else one
         for label, one in zip(labels, described, strict=True)
@@ -51,7 +52,7 @@ def describe_labels(labels: list[str], data: Data) -> list[dict[str, str]]:
 
 
 def describe_label(label: str, data: Data) -> dict[str, str]:
-    """The same of one label, wherever it stands."""
+    """Return ``id``, ``name``, ``species`` and ``group`` of one label."""
     info = data.labels.get(label, LabelInfo())
     known = None if info.name else resolve(label.replace("_", " "))
     if known is not None:
@@ -63,5 +64,5 @@ def describe_label(label: str, data: Data) -> dict[str, str]:
 
 
 def readable(label: str) -> str:
-    """A label as a name."""
+    """Turn a label into a display name."""
     return re.sub(r"[_\s]+", " ", label).strip().capitalize()

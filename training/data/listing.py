@@ -1,4 +1,4 @@
-"""Which files a folder of pictures holds, and how that differs from what a run was prepared from."""
+"""List the files of a folder of pictures, and compare the list with the one a run was prepared from."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def listing(source: str) -> dict[str, int]:
-    """Size in bytes of every file of a folder, by its path within; empty where the source is no folder."""
+    """Return the size in bytes of every file in a folder by relative path; empty if it is not a folder."""
     folder = Path(source).expanduser()
     if not folder.is_dir():
         return {}
@@ -15,7 +15,7 @@ def listing(source: str) -> dict[str, int]:
 
 
 def difference(before: dict[str, int], now: dict[str, int]) -> str:
-    """ "2 files added, 1 changed"; empty where nothing differs."""
+    """Describe the difference, such as ``2 added, 1 changed``; empty if there is none."""
     counts = {
         "added": len(now.keys() - before.keys()),
         "removed": len(before.keys() - now.keys()),

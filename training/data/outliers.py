@@ -1,8 +1,8 @@
-"""Pictures that show no breed we know, for the classifier to be unsure about.
+"""Outlier exposure: train the classifier to be unsure about pictures that show none of its breeds.
 
-Outlier exposure (Hendrycks et al. 2019, https://arxiv.org/abs/1812.04606): photographs without a pet (of
-the default data: other animals, things and landscapes, but hardly a toy and no wolf or lion) are shown with a
-flat target, so that what is no cat or dog gets no confident breed.
+As in Hendrycks et al. 2019 (https://arxiv.org/abs/1812.04606), photographs without a pet get a uniform
+target, so that they do not get a confident breed. In the default dataset they show other animals, things and
+landscapes, but hardly any toys and no wolf or lion.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from PIL import Image
 
 @dataclass(frozen=True)
 class Unnamed:
-    """Crops of which no one label is right.
+    """Crops without a single correct label.
 
     Attributes:
         images: uint8 ``(n, size, size, 3)``.
-        targets: float32 ``(n, labels)``: the same for all labels where none is right; ones and zeros where
-            one of a set is (see `training.fitting.classifier.SetCrossentropy`).
+        targets: float32 ``(n, labels)``. Uniform if no label is right; ones and zeros if one of a set of
+            labels is (see `training.fitting.classifier.SetCrossentropy`).
     """
 
     images: np.ndarray
@@ -32,12 +32,12 @@ class Unnamed:
 
 
 def unnamed_of(images: Sequence[np.ndarray], species: np.ndarray, of_labels: np.ndarray) -> Unnamed:
-    """Cats get all breeds of cats for a target, dogs those of dogs, anything else (-1) a flat one.
+    """Build targets by species: all cat breeds for a cat, all dog breeds for a dog, uniform for the rest.
 
     Args:
         images: uint8 ``(size, size, 3)`` each.
-        species: 0 cat, 1 dog, -1 neither, of each.
-        of_labels: the species of each label, ``(labels,)``.
+        species: species of each picture: 0 cat, 1 dog, -1 neither.
+        of_labels: species of each label, ``(labels,)``.
     """
     count = len(of_labels)
     sets = np.stack([of_labels == 0, of_labels == 1, np.full(count, 1 / count)]).astype(np.float32)
@@ -45,12 +45,12 @@ def unnamed_of(images: Sequence[np.ndarray], species: np.ndarray, of_labels: np.
 
 
 def outlier_crops(images: list[np.ndarray], seed: int, *, cuts: int = 2, size: int = 224) -> np.ndarray:
-    """Each picture as a whole and ``cuts`` random parts of it, squashed as pets are.
+    """Crop each picture as a whole and in ``cuts`` random parts, all squashed to squares like pet crops.
 
     Args:
         images: uint8 ``(height, width, 3)``, any sizes.
-        seed: of the choice of parts.
-        cuts: parts of each picture, 40 to 80% of its sides.
+        seed: seed of the choice of parts.
+        cuts: number of parts of each picture; their sides are 40 to 80% of its sides.
         size: side of the result in pixels.
 
     Returns:

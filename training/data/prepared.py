@@ -1,4 +1,4 @@
-"""The outcome of the stage `prepare`: pictures of one size, who is trained on, what the labels mean."""
+"""The output of the stage `prepare`: pictures of one size, the split of each, and the labels."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ ROWS, IMAGES = "prepared/rows.json", "prepared/images.npy"
 
 @dataclass(frozen=True)
 class Prepared:
-    """Every usable picture.
+    """All usable pictures, split and labelled.
 
     Attributes:
-        crops: all of them.
-        places: ``train``, ``validation``, ``test`` or ``""`` (left out) of each.
+        crops: the pictures.
+        places: split of each: ``train``, ``validation``, ``test``, or ``""`` if left out.
         labels: ``id``, ``name``, ``species`` and ``group`` of each label.
     """
 
@@ -30,15 +30,15 @@ class Prepared:
     labels: list[dict[str, str]]
 
     def part(self, place: str) -> Crops:
-        """The pictures of one split."""
+        """Return the pictures of one split."""
         return self.crops.take(np.flatnonzero(self.places == place))
 
 
 def save_prepared(run: RunDirectory, prepared: Prepared) -> None:
-    """Write it; the list of rows last, without which the rest does not count.
+    """Write the pictures, then the list of rows, without which the pictures do not count.
 
     Raises:
-        StorageError: the disk refused.
+        StorageError: a file could not be written.
     """
     crops = prepared.crops
     path, tmp = run / IMAGES, run / "prepared/images.tmp"
@@ -60,7 +60,7 @@ def save_prepared(run: RunDirectory, prepared: Prepared) -> None:
 
 
 def load_prepared(run: RunDirectory) -> Prepared:
-    """What `save_prepared` wrote; the pictures stay on the disk until they are looked at."""
+    """Load what `save_prepared` wrote; the pictures are memory-mapped."""
     rows = run.read_json(ROWS)
     crops = Crops(
         np.load(run / IMAGES, mmap_mode="r"),

@@ -1,4 +1,4 @@
-"""Encoded samples → crops of one size; what cannot be read is left out and listed."""
+"""Decode samples into crops of one size; unreadable samples are left out and listed."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from training.data.crops import Crops
 from training.data.sources import Sample
 from training.recipe.recipe import Data
 
-#: Picture → the box of what is to be named; None: all of it.
+#: Returns the box of the subject of a picture; None for the whole picture.
 Finder = Callable[[Image.Image], Box | None]
 
 
 @dataclass(frozen=True)
 class Read:
-    """Crops with what the report wants to know of them.
+    """Crops, with facts for the report.
 
     Attributes:
-        crops: every crop that could be made; jittered copies follow the crop they are of.
-        splits: the source's own split of each, or ``""``.
+        crops: every crop that could be made; jittered copies follow their original.
+        splits: the source's own split of each crop, or ``""``.
         sizes: width and height of the original picture, int64 ``(count, 2)``.
-        copy: whether a crop is a jittered copy of another.
-        dropped: what was left out: ``{"origin": …, "reason": …}``.
+        copy: True for a jittered copy of another crop, bool ``(count,)``.
+        dropped: samples that were left out: ``{"origin": …, "reason": …}``.
     """
 
     crops: Crops
@@ -63,13 +63,13 @@ def read_crops(
     """Decode every sample and cut it to ``size``.
 
     Args:
-        samples: as `training.data.sources.open_source` lists them.
+        samples: samples from `training.data.sources.open_source`.
         labels: label ids by number.
-        data: boxes, margin and jitter.
-        size: side of the crops, pixels.
-        seed: of the jitter.
-        find: looks for the subject where a sample has no box.
-        advance: called with how many more samples are read.
+        data: gives the margin, the jitter and the number of jittered copies.
+        size: side of the crops in pixels.
+        seed: seed of the jitter.
+        find: finds the subject of a sample without a box; None uses the whole picture.
+        advance: called with the number of further samples that were read.
     """
     numbers = {label: number for number, label in enumerate(labels)}
 
@@ -134,22 +134,22 @@ def _jittered(box: Box, most: float, rng: np.random.Generator) -> Box:
 
 
 def _resized(picture: Image.Image, box: Box, size: int) -> np.ndarray:
-    """As the app resamples a crop; a picture that already fits is left alone."""
+    """Resample a crop as the app does; a picture that already has the size is returned unchanged."""
     if picture.size == (size, size) and box == (0.0, 0.0, float(size), float(size)):
         return np.asarray(picture)
     return resample(picture, box, (size, size))
 
 
 def bundle_folder(name: str) -> Path:
-    """``embedded`` or a folder → the folder of a bundle."""
+    """Return the folder of a bundle that is given as ``embedded`` or as a folder."""
     return EMBEDDED_BUNDLE if name == "embedded" else Path(name).expanduser()
 
 
 def pet_finder(bundle: str) -> Finder:
-    """The best pet of each picture, by the detector of a bundle (``embedded`` or a folder).
+    """Return a finder for the best pet of a picture, by the detector of a bundle (``embedded`` or a folder).
 
     Raises:
-        BundleError: there is no such bundle.
+        BundleError: the bundle does not exist or does not load.
     """
     from smartbreed.inference.pipeline import Identifier
 

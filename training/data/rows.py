@@ -1,4 +1,4 @@
-"""Rows of a dataset that `datasets` understands: pictures still encoded, boxes and species as numbers."""
+"""Read rows of a dataset with the library `datasets`, and parse their pictures, boxes and species."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from training.common.errors import DataError
 def read_rows(
     root: str, config: str, split: str, *, image: str = "image", needed: tuple[str, ...] = ()
 ) -> tuple[Any, list[dict[str, Any]]]:
-    """(features, rows) of a split; the column ``image`` is ``{"bytes": …, "path": …}``.
+    """Return the features and the rows of a split, with pictures still encoded: ``{"bytes": …, "path": …}``.
 
     Args:
         root: dataset repo or folder.
-        config: its configuration; empty: its only one.
+        config: configuration of the dataset; empty if it has only one.
         split: ``train`` or ``test``.
-        image: column of pictures.
-        needed: other columns that must be there.
+        image: name of the column of pictures.
+        needed: other columns that must exist.
 
     Raises:
-        DataError: it cannot be loaded, or lacks a column; the message names it.
+        DataError: the dataset cannot be loaded, or lacks a column; the message names it.
     """
     from datasets import Image as ImageFeature
     from datasets import load_dataset
@@ -36,7 +36,7 @@ def read_rows(
     received = f"Received: {root}, configuration {config or 'default'}, split {split}"
     try:
         dataset = load_dataset(*located(root, config), split=split, cache_dir=cache_of(root))
-    except Exception as error:  # the Hub, the disk, the format: datasets raises a dozen kinds
+    except Exception as error:  # `datasets` raises many types of errors: of the Hub, the disk, the format
         raise DataError(f"The dataset could not be loaded ({reason_of(error)}). {received}") from None
     if missing := [name for name in (image, *needed) if name not in dataset.column_names]:
         raise DataError(
@@ -46,21 +46,21 @@ def read_rows(
     features = dataset.features
     try:
         return features, list(dataset.cast_column(image, ImageFeature(decode=False)))
-    except Exception as error:  # a column of numbers, a shard cut short
+    except Exception as error:  # such as a column of numbers, or a truncated shard
         raise DataError(
             f"The pictures of the column {image} cannot be read ({reason_of(error)}). {received}"
         ) from None
 
 
 def located(root: str, config: str) -> tuple[str, str | None]:
-    """What `datasets` is asked for: a path or repo, and a configuration.
+    """Return the arguments for `datasets.load_dataset`: a path or repo, and a configuration.
 
-    A folder without a README, or with one that does not name the configuration, may still hold it as
-    ``CONFIG/*.parquet``; the names of its files then say which split each belongs to.
+    A folder whose README is missing or does not name the configuration may still hold it as
+    ``CONFIG/*.parquet``. That subfolder is then the path, and the file names say which split each belongs to.
 
     Args:
         root: dataset repo or folder.
-        config: its configuration; empty: its only one.
+        config: configuration of the dataset; empty if it has only one.
     """
     folder = local(root)
     if folder is None or not config or not any(Path(folder, config).glob("*.parquet")):
@@ -69,16 +69,16 @@ def located(root: str, config: str) -> tuple[str, str | None]:
 
     try:
         named = config in get_dataset_config_names(folder)
-    except Exception:  # a README that is none, files of several kinds
+    except Exception:  # an invalid README, files of several kinds
         named = False
     return (folder, config) if named else (str(Path(folder, config)), None)
 
 
 def files_of(root: str, config: str) -> dict[str, list[Path]]:
-    """The files of each split of a dataset folder's configuration, by the name of the split.
+    """Return the files of a dataset folder's configuration, by split.
 
     Raises:
-        DataError: `datasets` finds none.
+        DataError: `datasets` cannot load the dataset.
     """
     from datasets import load_dataset_builder
 
@@ -87,23 +87,26 @@ def files_of(root: str, config: str) -> dict[str, list[Path]]:
         builder = load_dataset_builder(path, name, cache_dir=cache_of(root))
         found = builder.config.data_files or {}
         return {str(split): [Path(file) for file in files] for split, files in found.items()}
-    except Exception as error:  # datasets raises a dozen kinds
+    except Exception as error:  # `datasets` raises many types of errors
         raise DataError(
             f"The dataset could not be loaded ({reason_of(error)}). Received: {root}, configuration {config}"
         ) from None
 
 
 def local(root: str) -> str | None:
-    """The path of a dataset folder on this machine; None where ``root`` names none."""
+    """Return the path of a local dataset folder; None if ``root`` is not a folder."""
     folder = expanded(root)
     return str(folder) if folder.is_dir() else None
 
 
 def cache_of(root: str) -> str | None:
-    """Where `datasets` keeps its copy of a local folder; None (its own choice) for anything else.
+    """Return a cache folder for `datasets` that changes with the content of a local folder.
 
-    Left to itself it goes by the folder's name and README, and would show what another folder of that name
-    holds, or what this one held before pictures came or went.
+    By default `datasets` identifies a local folder by its name and README, so its cache may return the
+    content of another folder of that name, or of this one before files changed.
+
+    Returns:
+        The cache folder; None (the default of `datasets`) if ``root`` is not a local folder.
     """
     if (path := local(root)) is None:
         return None
@@ -120,16 +123,16 @@ def cache_of(root: str) -> str | None:
 
 
 def reason_of(error: Exception) -> str:
-    """The first line of what another program's error says, 200 characters at most."""
+    """Return the first line of an error's message, at most 200 characters; its type if it has no message."""
     lines = str(error).strip().splitlines()
     return lines[0][:200].rstrip(". ") if lines else type(error).__name__
 
 
 def encoded(row: dict[str, Any], image: str = "image") -> bytes:
-    """The picture of a row as it is stored.
+    """Return the encoded picture of a row.
 
     Raises:
-        PhotoError: there is none, or its file cannot be read.
+        PhotoError: the row has no picture, or its file cannot be read.
     """
     picture = row[image] or {}
     if picture.get("bytes") is not None:
@@ -143,24 +146,24 @@ def encoded(row: dict[str, Any], image: str = "image") -> bytes:
 
 
 def decode(raw: bytes) -> np.ndarray:
-    """An encoded picture as the app reads it, upright and in sRGB: uint8 ``(height, width, 3)``.
+    """Decode a picture as the app does, upright and in sRGB: uint8 ``(height, width, 3)``.
 
     Raises:
-        PhotoError: it is no picture, or a broken one.
+        PhotoError: the bytes are not a picture, or a damaged one.
     """
     return read_photo(raw).pixels
 
 
 def place_of(row: dict[str, Any], split: str, number: int, image: str = "image") -> str:
-    """The name of a row's file; where it has none, its split and number."""
+    """Return the path of a row's file, or its split and number if it has none."""
     return str((row[image] or {}).get("path") or f"{split}-{number:05d}")
 
 
 def box_list(value: Any) -> list[Box]:
-    """The boxes of a cell that holds one, a list of them, or nothing.
+    """Parse a cell that holds one box, a list of boxes, or nothing.
 
     Raises:
-        DataError: something in it is no box.
+        DataError: the cell holds something that is not a box.
     """
     if value is None:
         return []
@@ -180,16 +183,16 @@ _NUMBERS = {"cat": 0, "cats": 0, "0": 0, "dog": 1, "dogs": 1, "1": 1, "": -1, "-
 
 
 def species_number(value: Any, names: Sequence[str] | None = None) -> int:
-    """0 for a cat, 1 for a dog, -1 where the source does not say.
+    """Return 0 for a cat, 1 for a dog, -1 if the source does not say.
 
     Args:
-        value: ``cat``, ``Dog``, 0, 1, nothing; or a number into ``names``.
-        names: of a ClassLabel; None: the column holds plain texts or numbers.
+        value: a text such as ``cat`` or ``Dog``, 0, 1, nothing, or an index into ``names``.
+        names: names of a ClassLabel; None if the column holds plain texts or numbers.
 
     Raises:
-        DataError: it is none of these.
+        DataError: the value is none of these.
     """
-    if value is None or value != value:  # a missing number is a nan, which equals nothing
+    if value is None or value != value:  # a missing number is NaN, which does not equal itself
         return -1
     if names and not isinstance(value, str) and 0 <= int(value) < len(names):
         value = names[int(value)]

@@ -1,4 +1,4 @@
-"""Whole photographs, with a box around every pet."""
+"""Scenes: whole photographs with a box around every pet."""
 
 from __future__ import annotations
 
@@ -17,21 +17,29 @@ from training.data.crops import held_back
 from training.data.duplicates import groups_of, near_duplicates
 from training.data.rows import box_list, decode, encoded, place_of, read_rows, species_number
 
-#: Shares never trained on, to calibrate on: of the scenes with pets, of those without.
+#: Shares held back from training for calibration, 0…1: of the scenes with pets, and of those without.
 HELD_BACK_PETS, HELD_BACK_NEGATIVES = 0.1, 0.25
-#: Columns that a configuration of scenes has beside its pictures.
+#: Columns that a configuration of scenes has in addition to its pictures.
 COLUMNS = ("boxes", "species", "kind", "origin")
-#: Bits in which the hashes of near-duplicates differ at most.
+#: Most bits in which the hashes of near-duplicates differ.
 NEAR = 4
-#: Pixels by which a box may reach outside its picture: boxes are rounded, and scaled with it.
+#: Pixels by which a box may reach outside its picture, as boxes are rounded when a picture is scaled.
 ROUNDING = 2.0
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A whole photograph: RGB uint8 ``(height, width, 3)``, boxes ``(n, 4)`` as x0, y0, x1, y1 in pixels.
+    """A whole photograph with its pets.
 
-    ``breed`` is the breed id of the pet it shows and ``file`` the name of its file; "" where unknown.
+    Attributes:
+        image: RGB uint8 ``(height, width, 3)``.
+        boxes: x0, y0, x1, y1 in pixels, float32 ``(n, 4)``.
+        species: 0 cat, 1 dog, of each box, int64 ``(n,)``.
+        kind: the source's ``kind``, such as ``cat``, ``dog`` or ``negative`` (no pet).
+        origin: the source's ``origin``, where the photograph comes from.
+        sha256: hash of the encoded photograph.
+        breed: breed id of the pet; "" if unknown.
+        file: path of the photograph's file; "" if unknown.
     """
 
     image: np.ndarray
@@ -47,16 +55,16 @@ class Scene:
 def load_scenes(
     root: str, split: str, config: str = "scenes", dropped: list[dict[str, str]] | None = None
 ) -> list[Scene]:
-    """The photographs of the dataset at ``root``; what cannot be used is left out.
+    """Load the photographs of a split; unusable ones are left out.
 
     Args:
         root: dataset repo or folder.
         split: ``train`` or ``test``.
-        config: its configuration with the columns ``image, boxes, species, kind, origin``.
-        dropped: gets what was left out: ``{"origin": …, "reason": …}``.
+        config: configuration with the columns ``image, boxes, species, kind, origin``.
+        dropped: unusable photographs are appended here: ``{"origin": …, "reason": …}``.
 
     Raises:
-        DataError: it cannot be loaded or lacks a column.
+        DataError: the dataset cannot be loaded or lacks a column.
     """
     return [scene for scene, _ in read_scenes(root, split, config, (), dropped)]
 
@@ -64,7 +72,7 @@ def load_scenes(
 def read_scenes(
     root: str, split: str, config: str, more: Sequence[str], dropped: list[dict[str, str]] | None = None
 ) -> list[tuple[Scene, dict[str, Any]]]:
-    """As `load_scenes`, each with its row, which has the columns ``more`` too."""
+    """Like `load_scenes`, but return each scene with its row, which must also have the columns ``more``."""
     features, rows = read_rows(root, config, split, needed=(*COLUMNS, *more))
     inner = getattr(features["species"], "feature", features["species"])
     names = getattr(inner, "names", None)
@@ -84,7 +92,7 @@ def read_scenes(
 
 
 def scenes_of_test(source: str, config: str) -> list[Scene]:
-    """The photographs of the split ``test``; none where the source has no such split."""
+    """Load the photographs of the split ``test``; empty if it is missing or cannot be loaded."""
     try:
         return load_scenes(source, "test", config)
     except DataError:
@@ -113,14 +121,15 @@ def _scene(row: dict[str, Any], names: list[str] | None) -> Scene:
 
 
 def split_scenes(scenes: list[Scene], apart: list[Scene] | None = None) -> tuple[list[Scene], list[Scene]]:
-    """(training, held back), by content hash.
+    """Split scenes into those to train on and those held back, by content hash.
 
-    A photograph that nearly equals a held-back one is in neither part: what was learnt by heart says
-    nothing, and the held-back part stays what it is when others come.
+    A near-duplicate of a held-back photograph is in neither part: training on it would let the network
+    memorise the held-back one. The held-back part does not change when photographs are added.
 
     Args:
-        scenes: of the split ``train``.
-        apart: others that no training photograph may nearly equal, such as those of the split ``test``.
+        scenes: photographs of the split ``train``.
+        apart: further photographs of which no training photograph may be a near-duplicate, such as those of
+            the split ``test``.
     """
     hashes = [scene.sha256 for scene in scenes]
     pets, negatives = held_back(hashes, HELD_BACK_PETS), held_back(hashes, HELD_BACK_NEGATIVES)
@@ -135,7 +144,7 @@ def split_scenes(scenes: list[Scene], apart: list[Scene] | None = None) -> tuple
 
 
 def near_others(scenes: Sequence[Scene], others: Sequence[Scene]) -> np.ndarray:
-    """Which photographs nearly equal one of the others, or a chain of near-duplicates leads there.
+    """Find the photographs that are near-duplicates of one of the others, directly or through a chain.
 
     Returns:
         bool ``(len(scenes),)``.
@@ -146,7 +155,7 @@ def near_others(scenes: Sequence[Scene], others: Sequence[Scene]) -> np.ndarray:
 
 
 def near_pairs(scenes: list[Scene]) -> list[tuple[int, int]]:
-    """Pairs of photographs that are nearly the same, by `training.data.duplicates`."""
+    """Return the index pairs of near-duplicate photographs; see `training.data.duplicates`."""
     if not scenes:
         return []
     with ThreadPoolExecutor(4) as pool:

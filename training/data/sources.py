@@ -1,6 +1,6 @@
-"""Where training pictures come from: a Hub repo, a dataset folder, parquet, an image folder, keras.datasets.
+"""Open a source of training pictures: Hub repo, dataset folder, parquet file, image folder, keras.datasets.
 
-Every source becomes `Sample`s whose pictures are still encoded; `training.data.reading` decodes them.
+Every source becomes a list of `Sample` with still encoded pictures; `training.data.reading` decodes them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from training.data.rows import box_list, cache_of, located, reason_of, species_n
 from training.recipe.recipe import Data
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".heic", ".heif", ".avif")
-#: Names of splits as people write them → ours.
+#: Common names of splits, mapped to the names used here.
 SPLITS = {
     "train": "train", "training": "train", "validation": "validation", "valid": "validation",
     "val": "validation", "dev": "validation", "test": "test", "testing": "test",
@@ -35,10 +35,10 @@ class Sample:
 
     Attributes:
         read: returns the encoded picture; may raise OSError.
-        label: as the source writes it; empty: none.
+        label: label as the source writes it; empty if it has none.
         origin: name of the original file.
-        split: ``train``, ``validation``, ``test``; empty where the source has no splits.
-        box: x0, y0, x1, y1 in pixels; None: the whole picture.
+        split: ``train``, ``validation`` or ``test``; empty if the source has no splits.
+        box: x0, y0, x1, y1 in pixels; None for the whole picture.
         species: 0 cat, 1 dog, -1 unknown.
     """
 
@@ -52,7 +52,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class PictureSource:
-    """Samples and the labels they use, in the order of the classes."""
+    """The samples of a source, their labels in class order, and the kind of source."""
 
     samples: list[Sample]
     labels: list[str]
@@ -60,11 +60,11 @@ class PictureSource:
 
 
 def open_source(data: Data) -> PictureSource:
-    """Find the pictures that the recipe names.
+    """Open the source of pictures that a recipe names.
 
     Raises:
-        DataError: nothing there, an unknown column, a box or species that is none, or no network; the
-            message names it.
+        DataError: the source has no pictures or cannot be loaded (such as without a network), a column does
+            not exist, or a box or species is invalid; the message names it.
     """
     if data.source.startswith("keras:"):
         return _keras(data.source.removeprefix("keras:"))
@@ -79,7 +79,7 @@ def _has_tables(folder: Path) -> bool:
 
 
 def _image_folder(folder: Path) -> PictureSource:
-    """``class/*.jpg``, or the same under ``train/``, ``validation/`` and ``test/``."""
+    """Read ``class/*.jpg``, or the same layout under ``train/``, ``validation/`` and ``test/``."""
     top = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
     named = {p: SPLITS.get(p.name.lower(), "") for p in top}
     roots = [(p, split) for p, split in named.items() if split]
@@ -123,13 +123,13 @@ def _dataset(data: Data, path: Path) -> PictureSource:
             samples += _samples(data, row, classes, kinds, place, f"{split}-{number:05d}")
     if not labels:
         labels = sorted({sample.label for sample in samples if sample.label})
-    if len(tables) == 1:  # "train" alone says nothing about what to test on
+    if len(tables) == 1:  # a single split does not say which pictures to test on
         samples = [Sample(s.read, s.label, s.origin, "", s.box, s.species) for s in samples]
     return PictureSource(samples, labels, "dataset")
 
 
 def _load(data: Data, path: Path) -> dict[str, Any]:
-    """Split → table with encoded pictures."""
+    """Load the table of each split, with pictures still encoded."""
     from datasets import Image as ImageFeature
     from datasets import load_dataset
 
@@ -142,7 +142,7 @@ def _load(data: Data, path: Path) -> dict[str, Any]:
             tables = load_dataset(*located(data.source, data.config), cache_dir=cache_of(data.source))
     except DataError:
         raise
-    except Exception as error:  # the Hub, the disk, the format: datasets raises a dozen kinds
+    except Exception as error:  # `datasets` raises many types of errors: of the Hub, the disk, the format
         raise DataError(
             f"The dataset could not be loaded ({reason_of(error)}). Received: data.source={data.source}, "
             f"data.config={data.config!r}"
@@ -159,7 +159,7 @@ def _load(data: Data, path: Path) -> dict[str, Any]:
 
 
 def _class_names(feature: Any) -> list[str] | None:
-    """Names of a ClassLabel (or of a list of them); None for text and numbers."""
+    """Return the names of a ClassLabel (or of a list of them); None for text and numbers."""
     inner = getattr(feature, "feature", feature)
     return list(inner.names) if hasattr(inner, "names") else None
 
@@ -199,7 +199,7 @@ def _label(value: Any, classes: list[str] | None) -> str:
 
 
 def _boxes(value: Any, origin: str) -> Sequence[Box | None]:
-    """One box, or a list of boxes; an empty list is the whole picture."""
+    """Parse one box or a list of boxes; without any, the whole picture counts as one (None)."""
     try:
         return box_list(value) or [None]
     except DataError as error:

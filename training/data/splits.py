@@ -1,4 +1,7 @@
-"""Who is trained on and who is held back: by content hash, near-duplicates together, no class forgotten."""
+"""Split crops into training, validation and test by content hash.
+
+Near-duplicates stay together, and every class gets held-back pictures.
+"""
 
 from __future__ import annotations
 
@@ -9,24 +12,26 @@ from training.data.crops import Crops
 from training.recipe.recipe import Split
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
-#: Pictures of a class from which on chance deals them out evenly enough.
+#: Classes with fewer pictures are balanced to the requested shares; hashing alone is too uneven for them.
 FEW = 50
 
 
 def split_crops(crops: Crops, own: list[str], groups: np.ndarray, split: Split) -> np.ndarray:
-    """``train``, ``validation`` or ``test`` for every crop, or ``""`` for one that must not be used.
+    """Assign every crop to ``train``, ``validation`` or ``test``, or to ``""`` if it must not be used.
 
-    A source's own test and validation splits are kept; a training picture that nearly equals one of
-    them is left out. The rest is split by the hash of each group's first picture, so that a picture
-    stays where it is when others come. A class that the hashes leave without a held-back picture
-    gives the group with the smallest hash, and one of fewer than `FEW` pictures gives its share (2, 1 and 7
-    of 30 each would say little of the first two), unless ``split.every_class`` is off.
+    The source's own test and validation splits are kept, and near-duplicates of their pictures are left out
+    of training. The rest is split by the hash of each group's first picture, so that a picture keeps its
+    place when others are added.
+
+    Unless ``split.every_class`` is off, a class without a held-back picture gives up the group with the
+    smallest hash (for the test split: the largest), and a class of fewer than `FEW` pictures is balanced to
+    the requested shares, because hashing could leave it with only one or two held-back pictures.
 
     Args:
-        crops: every crop.
-        own: the source's split of each, or ``""``.
-        groups: from `training.data.duplicates.groups_of`.
-        split: the shares.
+        crops: all crops.
+        own: the source's split of each crop, or ``""``.
+        groups: group numbers from `training.data.duplicates.groups_of`.
+        split: shares, folds and options from the recipe.
     """
     places = np.array([name if name in (VALIDATION, TEST) else "" for name in own], dtype="<U10")
     free = places == ""
@@ -42,7 +47,7 @@ def split_crops(crops: Crops, own: list[str], groups: np.ndarray, split: Split) 
     validation = 0.0 if has_validation else split.validation
     test = 0.0 if has_test else split.test
     places[rest & (keys < validation)] = VALIDATION
-    # The other end of the line, so that changing one share moves nothing of the other.
+    # Test takes the other end of the hash range, so that changing one share leaves the other split alone.
     places[rest & (keys >= 1 - test) & (places == "")] = TEST
     places[rest & (places == "")] = TRAIN
     for wanted, share, order in ((VALIDATION, validation, keys), (TEST, test, -keys)):
@@ -54,7 +59,7 @@ def split_crops(crops: Crops, own: list[str], groups: np.ndarray, split: Split) 
 def _balance(
     places: np.ndarray, wanted: str, share: float, labels: np.ndarray, groups: np.ndarray, order: np.ndarray
 ) -> None:
-    """Each class gives at least one picture; one with few pictures gives its share."""
+    """Move groups so that each class has at least one picture in ``wanted``, and a small class its share."""
     for label in np.unique(labels):
         mine = labels == label
         few = mine.sum() < FEW
@@ -69,7 +74,7 @@ def _balance(
             if (mine & (places == wanted)).sum() >= least:
                 break
             moved = (groups == groups[first]) & (places == TRAIN)
-            if (mine & (places == TRAIN) & ~moved).any():  # something is left to train on
+            if (mine & (places == TRAIN) & ~moved).any():  # keep at least one picture to train on
                 places[moved] = wanted
 
 
@@ -78,10 +83,10 @@ def _fraction(value: str) -> float:
 
 
 def require_enough(labels: np.ndarray, names: list[str], least: int) -> None:
-    """Every class has at least ``least`` pictures.
+    """Check that every class has at least ``least`` pictures.
 
     Raises:
-        DataError: one has not; the message names it (and how many more).
+        DataError: a class has fewer; the message names it and counts further ones.
     """
     counts = np.bincount(labels, minlength=len(names))
     few = [(int(counts[i]), names[i]) for i in np.flatnonzero(counts < least)]

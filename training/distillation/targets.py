@@ -1,10 +1,9 @@
-"""What the network is asked to answer: true labels, softened by teachers or by label smoothing.
+"""Build the training targets of a network: true labels, softened by teachers or by label smoothing.
 
-A teacher that is asked about the plain crop while its student sees a cut, turned or darkened one answers
-another question than the student is asked. Asked about the very view, its opinion stays right however long
-the student trains ("a good teacher is patient and consistent", Beyer et al. 2022,
-https://arxiv.org/abs/2106.05237). So each picture has a fixed number of views, and every teacher is asked
-once a view and not once an epoch.
+A teacher that predicts the plain crop, while its student sees a cropped, rotated or darkened view, answers a
+different question. Its predictions of the same view stay valid however long the student trains ("a good
+teacher is patient and consistent", Beyer et al. 2022, https://arxiv.org/abs/2106.05237). Each picture
+therefore has a fixed number of views, and every teacher runs once per view, not once per epoch.
 """
 
 from __future__ import annotations
@@ -21,25 +20,27 @@ from training.distillation.teachers import teacher_for
 from training.models.initial_network import Start
 from training.recipe.recipe import Recipe
 
-#: Labels a teacher knows, and its probabilities of them ``(count, len(labels))``.
+#: The labels that a teacher knows, and its probabilities of them ``(count, len(labels))``.
 Opinion = tuple[list[int], np.ndarray]
-#: Pictures and their labels ``(count,)`` → soft targets ``(count, classes)``.
+#: Maps pictures and their labels ``(count,)`` to soft targets ``(count, classes)``.
 Targets = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def targets_by(
     recipe: Recipe, start: Start, crops: Crops, augment: CropAugmentation | None = None
 ) -> Targets:
-    """How the recipe softens labels. Use it before ``start.model`` is trained: that may be a teacher.
+    """Return a function that softens labels as the recipe says.
+
+    Use it before ``start.model`` is trained, because that model may be a teacher.
 
     Args:
-        recipe: teachers, their weight, and the smoothing where there is none.
+        recipe: gives the teachers, their weight, and the label smoothing for labels that no teacher knows.
         start: the network before training.
-        crops: training pictures, by whose file names ImageNet's teachers know the labels.
-        augment: the random change of a training picture.
+        crops: training pictures; ImageNet teachers recognise the labels by the names of their files.
+        augment: augmentation of training pictures, for heads fitted on a teacher's features; None for none.
 
     Raises:
-        RecipeError: a teacher cannot be asked; the message names it.
+        RecipeError: a teacher cannot be used; the message names it.
     """
     teachers = [teacher_for(teacher, start, crops, augment) for teacher in recipe.distil.teachers]
 
@@ -54,11 +55,11 @@ def targets_by(
 
 
 def mean_opinion(opinions: list[Opinion], labels: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """What the teachers that know a crop's label think of it in the mean.
+    """Average the predictions of the teachers that know a crop's label.
 
     Returns:
-        Probabilities ``(count, classes)``, and whether any teacher knows the label ``(count,)``; where none
-        does, the row is 0.
+        Probabilities ``(count, classes)``, and whether any teacher knows the label, bool ``(count,)``. Rows
+        of labels that no teacher knows are 0.
     """
     total = np.zeros((len(labels), classes), np.float32)
     asked = np.zeros(len(labels), np.int64)
@@ -72,17 +73,17 @@ def mean_opinion(opinions: list[Opinion], labels: np.ndarray, classes: int) -> t
 def soft_targets(
     labels: np.ndarray, teacher: np.ndarray, known: np.ndarray, *, weight: float, smoothing: float
 ) -> np.ndarray:
-    """Mix the true label, a little uniform smoothing and the teachers' opinion.
+    """Mix the true label with the teachers' prediction, or with uniform smoothing if no teacher knows it.
 
     Args:
         labels: ``(count,)``.
         teacher: probabilities ``(count, classes)``.
-        known: crops whose label some teacher knows, ``(count,)`` bool.
-        weight: share of the teacher, 0…1, where it knows the true label.
-        smoothing: share spread over all labels where it does not.
+        known: crops whose label some teacher knows, bool ``(count,)``.
+        weight: share of the teachers for known labels, 0…1.
+        smoothing: share spread over all labels for unknown ones, 0…1.
 
     Returns:
-        ``(count, classes)``, rows summing to 1.
+        Targets ``(count, classes)``; each row sums to 1.
     """
     classes = teacher.shape[1]
     one_hot = np.eye(classes, dtype=np.float32)[labels]
@@ -92,10 +93,10 @@ def soft_targets(
 
 
 def start_rows(recipe: Recipe, start: Start, crops: Crops) -> tuple[np.ndarray, np.ndarray]:
-    """Kernel ``(d, labels)`` and bias ``(labels,)`` that the head starts from.
+    """Return the kernel ``(d, labels)`` and bias ``(labels,)`` that the head starts from.
 
     Raises:
-        RecipeError: the start has no such rows.
+        RecipeError: the initial weights have no ImageNet head, but the recipe asks for its rows.
     """
     width, labels = start.model.get_layer("class_maps").kernel.shape[2:]
     if recipe.head.rows == "zeros":
@@ -118,7 +119,7 @@ def start_rows(recipe: Recipe, start: Start, crops: Crops) -> tuple[np.ndarray, 
 def _rows(
     kernel: np.ndarray, bias: np.ndarray, rows: dict[int, int], others: list[int], labels: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The rows of the labels that have one; the mean of ``others`` for the rest."""
+    """Take the rows of the labels that have one, and the mean of the rows ``others`` for the rest."""
     start_kernel = np.repeat(kernel[:, others].mean(1, keepdims=True), labels, 1)
     start_bias = np.full(labels, bias[others].mean(), np.float32)
     for label, number in rows.items():
@@ -126,7 +127,7 @@ def _rows(
     return start_kernel, start_bias
 
 
-#: Pictures augmented at a time: bounds the memory, 150 KB each.
+#: Pictures augmented at a time, which bounds memory at 150 KB each.
 CHUNK = 2048
 
 
@@ -140,15 +141,16 @@ def targets_of_views(
     *,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> np.ndarray:
-    """Soft targets of every view, float16 ``(views, count, classes)``.
+    """Compute the soft targets of every view, float16 ``(views, count, classes)``.
 
     Args:
-        targets: the recipe's, see `training.distillation.targets.targets_by`.
-        images: uint8 ``(count, size, size, 3)``; labels ``(count,)``.
-        views: views of each picture, at least 1.
-        augment: the random change.
-        seed: as `view` is given.
-        progress: pictures done and of how many, after each chunk.
+        targets: function from `training.distillation.targets.targets_by`.
+        images: uint8 ``(count, size, size, 3)``.
+        labels: ``(count,)``.
+        views: number of views of each picture, at least 1.
+        augment: augmentation of the views; None for plain pictures.
+        seed: seed for `training.augment.crops.view`.
+        progress: called after each chunk with the number of views done and of all views.
     """
     rows = []
     for which in range(views):

@@ -1,8 +1,8 @@
 """Grad-CAM, Grad-CAM++, Score-CAM and SmoothGrad by tf-keras-vis, tuned to take seconds on two cores.
 
-Measured on two cores shared with a training run, 224 pixels: Grad-CAM and Grad-CAM++
-0.2–0.6 s, Score-CAM 2–3.3 s, SmoothGrad 2–4 s (each about 2 s more the first time).
-All gradients are of logits: the softmax score underflows, and its gradient with it.
+Measured at 224 pixels on two cores shared with a training run: Grad-CAM and Grad-CAM++ take 0.2–0.6 s,
+Score-CAM 2–3.3 s and SmoothGrad 2–4 s, each about 2 s more on the first call. All gradients are taken of
+logits, because softmax scores underflow, and their gradients with them.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from smartbreed.inference.pixels import to_input
 
 Report = Callable[[float, str], None]
 
-#: Channels that Score-CAM masks the picture with, those that vary most over it, and how many at once.
+#: Number of channels that Score-CAM uses as masks (those that vary most over the picture), and per batch.
 CHANNELS, BATCH = 64, 16
-#: Noisy copies that SmoothGrad averages over, and the noise as a share of the picture's range.
+#: Number of noisy copies that SmoothGrad averages over, and the noise as a share of the picture's range.
 SAMPLES, NOISE = 20, 0.2
 
 
 class CountedModel(keras.Model):  # type: ignore[misc]
-    """A model whose `predict` reports after each batch how much is done."""
+    """A model whose `predict` reports its progress after each batch."""
 
     report: Callable[[float], None] = staticmethod(lambda done: None)
 
@@ -44,7 +44,7 @@ class CountedModel(keras.Model):  # type: ignore[misc]
 
 
 class CompiledModel:
-    """What `Saliency` needs of a model, as a graph: its eager call for each sample takes twice as long."""
+    """The part of a model that `Saliency` needs, compiled as a graph, as eager calls take twice as long."""
 
     def __init__(self, model: keras.Model) -> None:
         self.inputs, self.outputs = model.inputs, model.outputs
@@ -55,17 +55,17 @@ class CompiledModel:
 
 
 def features_layer(model: keras.Model) -> str:
-    """Name of the last layer of the backbone, whose maps the CAMs weigh: what the class maps are made of."""
+    """Return the name of the backbone's last layer, whose maps the CAMs weigh and the class maps use."""
     features = model.get_layer("class_maps").input
     return str(next(layer.name for layer in model.layers if layer.output is features))
 
 
 class Explanations:
-    """Heat maps of one network.
+    """Computes heat maps for one network.
 
     Args:
-        model: a classifier under the class-map head, with an output ``logits``.
-        scale, offset: its preprocessing, ``x * scale + offset``.
+        model: a classifier with the class-map head and an output ``logits``.
+        scale, offset: preprocessing of its input, ``x * scale + offset``.
     """
 
     def __init__(self, model: keras.Model, scale: float, offset: float) -> None:
@@ -81,11 +81,11 @@ class Explanations:
         }
 
     def heat(self, pixels: np.ndarray, index: int, method: str, report: Report) -> np.ndarray:
-        """float32 ``(h, w)`` in 0…1.
+        """Compute a heat map, float32 ``(h, w)`` in 0…1.
 
         Args:
             pixels: uint8 ``(size, size, 3)``.
-            index: the label.
+            index: number of the label to explain.
             method: a key of `smartbreed.inference.deep_explanations.METHODS`.
             report: called with the share done, 0…1, and what is being done.
         """
@@ -104,11 +104,11 @@ class Explanations:
         )
 
     def _gradcam_plus_plus(self, image: np.ndarray, index: int, report: Report) -> np.ndarray:
-        """Chattopadhay et al. 2018, https://arxiv.org/abs/1710.11063."""
+        """Compute Grad-CAM++ (Chattopadhay et al. 2018, https://arxiv.org/abs/1710.11063)."""
         report(0.1, "Computing Grad-CAM++")
         return to_peak(
             GradcamPlusPlus(self._model)(
-                # The method takes exp(score) as a factor, which cancels out; a score of 0 cannot overflow.
+                # The method multiplies by exp(score), which cancels out; a score of 0 avoids an overflow.
                 lambda logits: logits[:, index] - tf.stop_gradient(logits[:, index]),
                 image,
                 penultimate_layer=self._features,
@@ -118,9 +118,10 @@ class Explanations:
         )
 
     def _scorecam(self, image: np.ndarray, index: int, report: Report) -> np.ndarray:
-        """Faster Score-CAM (Wang et al. 2020, https://arxiv.org/abs/1910.01279) on `CHANNELS` channels.
+        """Compute Faster Score-CAM (Wang et al. 2020, https://arxiv.org/abs/1910.01279) on some channels.
 
-        With 64 of 1280 it correlates .985….995 with 512 in an eighth of the time; with 16, .81….97.
+        With `CHANNELS` = 64 of 1280 channels the result correlates at .985 to .995 with that of 512, in an
+        eighth of the time; with 16 channels at .81 to .97.
         """
         self._model.report = lambda done: report(
             done, f"Score-CAM: {round(done * CHANNELS)} of {CHANNELS} masks"
@@ -139,7 +140,7 @@ class Explanations:
         )
 
     def _smoothgrad(self, image: np.ndarray, index: int, report: Report) -> np.ndarray:
-        """Smilkov et al. 2017, https://arxiv.org/abs/1706.03825."""
+        """Compute SmoothGrad (Smilkov et al. 2017, https://arxiv.org/abs/1706.03825)."""
         done = 0
 
         def count(gradients: Any) -> Any:
@@ -149,7 +150,7 @@ class Explanations:
             return abs(gradients)
 
         report(0.0, "SmoothGrad: preparing")
-        # tf-keras-vis draws from the global generator: the same question must get the same answer.
+        # tf-keras-vis draws from numpy's global generator; a seed makes the map reproducible.
         np.random.seed(index)
         saliency = Saliency(self._compiled)(
             lambda logits: logits[:, index],
@@ -163,14 +164,14 @@ class Explanations:
 
 
 def to_peak(cam: Any) -> np.ndarray:
-    """A CAM ``(1, h, w)`` as float32 ``(h, w)`` with largest value 1; all 0 where nothing is positive."""
+    """Scale a CAM ``(1, h, w)`` to float32 ``(h, w)`` with maximum 1; all 0 if nothing is positive."""
     heat = np.maximum(np.nan_to_num(np.asarray(cam, np.float32)[0], posinf=0.0), 0)
     peak = heat.max()
     return np.asarray(heat / peak if peak > 0 else heat, np.float32)
 
 
 def from_gradients(saliency: np.ndarray) -> np.ndarray:
-    """Absolute gradients ``(h, w)`` as a map people can read: blurred, noise and outliers cut off."""
+    """Turn absolute gradients ``(h, w)`` into a readable map in 0…1: blur it, and clip noise and outliers."""
     blurred = gaussian_filter(np.nan_to_num(saliency, posinf=0.0), sigma=saliency.shape[0] / 64)
     low, high = np.percentile(blurred, (50, 99.5))
     if high <= low:

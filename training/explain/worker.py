@@ -1,8 +1,8 @@
-"""The child of `smartbreed.inference.deep_explanations`: ``python -m training.explain.worker BUNDLE_DIR``.
+"""Worker of `smartbreed.inference.deep_explanations`: ``python -m training.explain.worker BUNDLE_DIR``.
 
-Reads requests from stdin and answers on stdout, framed by `smartbreed.inference.worker_process`:
-``{id, method, index, shape}`` and uint8 pixels in; ``{id, progress, text}`` any
-number of times, then ``{id, shape}`` and a float32 map or ``{id, error: {code, message}}`` out.
+It reads requests from stdin and answers on stdout, framed by `smartbreed.inference.worker_process`. A request
+is ``{id, method, index, shape}`` with uint8 pixels. The answer is ``{id, progress, text}`` any number of
+times, then ``{id, shape}`` with a float32 map, or ``{id, error: {code, message}}``.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 
 Report = Callable[[float, str], None]
 
-#: Lower priority than the serving process, which must answer at once.
+#: Niceness of this process, which must not slow down the serving process.
 NICENESS = 10
-#: Share of a first request's progress that loading takes.
+#: Share of the first request's progress that loading takes, 0…1.
 LOADING = 0.8
-#: Modules in memory once everything is imported (tensorflow 2.21): how far the import has come.
+#: Number of modules in memory once everything is imported (tensorflow 2.21), to estimate import progress.
 MODULES = 4100
 
 
 def take_stdout() -> BinaryIO:
-    """Keep stdout for our messages alone: what Python or C++ code prints from now on goes to stderr."""
+    """Reserve stdout for messages to the parent; anything that Python or C++ code prints goes to stderr."""
     ours = os.fdopen(os.dup(1), "wb")
     sys.stdout.flush()
     os.dup2(2, 1)
@@ -42,7 +42,7 @@ def take_stdout() -> BinaryIO:
 
 
 def receive(requests: queue.SimpleQueue[Frame]) -> None:
-    """Read requests; end this process, whatever it is busy with, as soon as the parent is gone."""
+    """Queue requests from stdin, and exit the process at once when the parent is gone."""
     try:
         while (frame := read_frame(sys.stdin.buffer)) is not None:
             requests.put(frame)
@@ -52,7 +52,7 @@ def receive(requests: queue.SimpleQueue[Frame]) -> None:
 
 @contextmanager
 def watch_import(report: Report, start: float, end: float) -> Iterator[None]:
-    """Report how much is imported while tensorflow loads, which takes ten seconds and more."""
+    """Report import progress while tensorflow loads, which takes ten seconds or more."""
     before, done = len(sys.modules), threading.Event()
 
     def watch() -> None:
@@ -70,7 +70,7 @@ def watch_import(report: Report, start: float, end: float) -> Iterator[None]:
 
 
 def load(folder: Path, report: Report) -> Explanations:
-    """Verify the bundle, import tensorflow, rebuild the network and see that it computes what it should.
+    """Verify the bundle, import tensorflow, rebuild the network and check that its weights match the bundle.
 
     Raises:
         SmartBreedError: the bundle cannot be used.
@@ -96,7 +96,7 @@ def load(folder: Path, report: Report) -> Explanations:
 def answer(
     explain: Explanations, request: dict[str, Any], body: bytes, report: Report
 ) -> tuple[list[int], bytes]:
-    """Shape and bytes of the heat map."""
+    """Return the shape and the bytes of the heat map."""
     import numpy as np
 
     pixels = np.frombuffer(body, np.uint8).reshape(request["shape"])
@@ -105,7 +105,7 @@ def answer(
 
 
 def failure(error: Exception) -> dict[str, str]:
-    """The answer to the parent; the traceback stays on stderr."""
+    """Return the error to send to the parent; the traceback of an unexpected one goes to stderr."""
     if isinstance(error, SmartBreedError):
         return error.as_dict()
     traceback.print_exception(error)
@@ -119,17 +119,17 @@ def failure(error: Exception) -> dict[str, str]:
 
 
 def part(report: Report, start: float, end: float) -> Report:
-    """A report whose 0…1 is ``start``…``end`` of ``report``."""
+    """Return a report that maps 0…1 to ``start``…``end`` of ``report``."""
     return lambda share, text: report(start + (end - start) * share, text)
 
 
 def reporter(replies: BinaryIO, number: int) -> Report:
-    """Progress messages about request ``number``."""
+    """Return a report that sends progress messages about request ``number``."""
     return lambda share, text: write_frame(replies, {"id": number, "progress": round(share, 3), "text": text})
 
 
 def serve(folder: Path, replies: BinaryIO, requests: queue.SimpleQueue[Frame]) -> None:
-    """Answer requests; the first one loads everything, and if it cannot, it is the last."""
+    """Answer requests. The first one loads the bundle; return if that fails."""
     explain: Explanations | None = None
     while True:
         request, body = requests.get()
@@ -149,12 +149,12 @@ def serve(folder: Path, replies: BinaryIO, requests: queue.SimpleQueue[Frame]) -
 
 
 def main() -> None:
-    """Entry of the process."""
+    """Run the worker until the parent is gone or the bundle cannot be loaded."""
     replies = take_stdout()
     if hasattr(os, "nice"):
         os.nice(NICENESS)
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # tensorflow would take all of a GPU's memory for itself
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # tensorflow would reserve all of a GPU's memory
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     requests: queue.SimpleQueue[Frame] = queue.SimpleQueue()
     threading.Thread(target=receive, args=(requests,), daemon=True).start()
@@ -163,7 +163,7 @@ def main() -> None:
     except Exception:
         traceback.print_exc()
     sys.stderr.flush()
-    os._exit(1)  # the other thread sits in a read, which a tidy exit would stumble over
+    os._exit(1)  # a normal exit would fail on the other thread, which is blocked in a read
 
 
 if __name__ == "__main__":

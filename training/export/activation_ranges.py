@@ -1,4 +1,4 @@
-"""Pictures that the ranges of int8 activations are taken from: training pictures, never test ones."""
+"""Choose the pictures that calibrate the ranges of int8 activations: training pictures, never test ones."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from training.recipe.recipe import Recipe
 
 
 def range_pictures(recipe: Recipe, run: RunDirectory) -> np.ndarray | None:
-    """uint8 ``(n, size, size, 3)`` for a recipe whose network is served as int8; None for any other.
+    """Return calibration pictures, uint8 ``(n, size, size, 3)``; None if the network is not served as int8.
 
     Args:
-        run: where the stage `prepare` wrote.
+        recipe: the recipe.
+        run: run directory with the output of the stage `prepare`.
     """
     if recipe.export.form != "int8":
         return None
@@ -31,18 +32,18 @@ def range_pictures(recipe: Recipe, run: RunDirectory) -> np.ndarray | None:
 
 
 def photographs(source: str, scenes: str) -> np.ndarray:
-    """Whole training photographs, squashed as the detector sees them."""
+    """Load whole training photographs, squashed to the input of the detector."""
     train = split_scenes(load_scenes(source, "train", scenes, dropped=[]))[0]
     return squashed([train[i].image for i in spread(np.arange(len(train)))], SIZE)
 
 
 def spread(items: np.ndarray, count: int = CALIBRATION_PICTURES) -> np.ndarray:
-    """At most ``count`` of some items, evenly spread."""
+    """Return at most ``count`` of the items, evenly spaced."""
     return np.asarray(items[np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int)])
 
 
 def squashed(pictures: Sequence[np.ndarray] | np.ndarray, side: int) -> np.ndarray:
-    """uint8 ``(n, side, side, 3)``."""
+    """Resize pictures to uint8 ``(n, side, side, 3)``, ignoring their aspect ratio."""
     if isinstance(pictures, np.ndarray) and pictures.shape[1:3] == (side, side):
         return pictures
     return np.stack(

@@ -1,4 +1,4 @@
-"""Put a bundle together: networks, weights, ``config.json``; nothing half-written ever takes its place."""
+"""Assemble a bundle of networks, weights and ``config.json``; a half-written one never replaces another."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from training.models.from_bundle import rebuild_classifier
 from training.models.ssd_mobilenet_v1 import build_detector
 from training.recipe.recipe import Recipe
 
-#: Of a bundle in which networks are only asked; it is never served.
+#: Configuration of a temporary bundle whose networks are run during training; it is never served.
 UNFINISHED: dict[str, Any] = {"name": "unfinished", "version": "0.0.0", "detector": None}
 
 
 def write_network(model: keras.Model, folder: Path, name: str, pictures: np.ndarray | None = None) -> None:
-    """``NAME.tflite`` and ``NAME.weights.h5``; rounds ``model`` to float16, what the weights are kept in.
+    """Write ``NAME.tflite`` and ``NAME.weights.h5``; rounds ``model`` to float16, the format of the weights.
 
     Args:
-        model: what is served.
-        folder: where to.
+        model: the network to write.
+        folder: target folder.
         name: ``classifier`` or ``detector``.
-        pictures: None: the served file is float16 too; else int8, with the ranges that these uint8 pictures
-            ``(n, height, width, 3)`` show.
+        pictures: calibration pictures for an int8 LiteRT file, uint8 ``(n, height, width, 3)``; None for a
+            float16 one.
     """
     round_to_half(model)
     save_half_weights(model, folder / f"{name}.weights.h5")
@@ -48,23 +48,23 @@ def write_network(model: keras.Model, folder: Path, name: str, pictures: np.ndar
 
 
 def copy_network(bundle: Bundle, section: dict[str, Any], folder: Path) -> None:
-    """The files of one network of another bundle."""
+    """Copy the files of one network of another bundle."""
     for key in ("file", "weights"):
         if section.get(key):
             shutil.copyfile(bundle.path(section[key]), folder / section[key])
 
 
 def section_of(bundle: Bundle, name: str) -> dict[str, Any]:
-    """``classifier`` or ``detector`` of another bundle's ``config.json``; empty where it has none."""
+    """Return the section ``classifier`` or ``detector`` of a bundle's ``config.json``; empty if absent."""
     section = json.loads((bundle.folder / CONFIG).read_text()).get(name)
-    # The file's name may have been left to the format's default.
+    # The section may omit the file name, which then is the format's default.
     return {"file": getattr(bundle.config, name).file, **section} if section else {}
 
 
 def classifier_section(
     recipe: Recipe, labels: list[dict[str, str]], model: keras.Model, calibration: dict[str, Any]
 ) -> dict[str, Any]:
-    """``classifier`` of ``config.json``."""
+    """Build the section ``classifier`` of ``config.json``."""
     bias = model.get_layer("class_maps").get_weights()[1]
     return {
         "file": "classifier.tflite",
@@ -84,7 +84,7 @@ def classifier_section(
 
 
 def detector_section() -> dict[str, Any]:
-    """``detector`` of ``config.json`` for one of our own."""
+    """Build the section ``detector`` of ``config.json`` for a detector trained here."""
     return {
         "file": "detector.tflite", "weights": "detector.weights.h5", "architecture": "ssd_mobilenet_v1",
         "input_size": 300, "scale": 1 / 127.5, "offset": -1.0, "species": ["cat", "dog"],
@@ -93,16 +93,16 @@ def detector_section() -> dict[str, Any]:
 
 
 def finish(folder: Path, config: dict[str, Any], *, final: bool = False) -> Identifier:
-    """Write ``config.json`` with the self-test's answer, and load the bundle as the app would.
+    """Write ``config.json`` with the expected self-test answer, and load the bundle as the app does.
 
     Args:
-        folder: with every other file.
-        config: everything but ``files`` and ``self_test``.
-        final: of a bundle that is to be served: its networks also say what they are, and what its Keras
-            weights compute is stored.
+        folder: folder with every other file of the bundle.
+        config: everything except ``files`` and ``self_test``.
+        final: True for a bundle that will be served. Its networks then get metadata, and the embedding that
+            its Keras weights compute is stored for `training.export.weights_check`.
 
     Raises:
-        BundleError: it does not load.
+        BundleError: the bundle does not load.
     """
     config = {"format": FORMAT, **config}
     config.pop("self_test", None)
@@ -119,7 +119,7 @@ def finish(folder: Path, config: dict[str, Any], *, final: bool = False) -> Iden
 
 
 def _weights_test(bundle: Bundle) -> dict[str, Any]:
-    """``self_test.weights``; empty for a copied classifier that cannot be rebuilt here."""
+    """Return ``self_test.weights``; empty for a copied classifier that cannot be rebuilt here."""
     section = bundle.config.classifier
     if not section.weights or section.architecture not in BACKBONES:
         return {}
@@ -127,10 +127,10 @@ def _weights_test(bundle: Bundle) -> dict[str, Any]:
 
 
 def replace_folder(new: Path, target: Path) -> None:
-    """Put ``new`` in the place of ``target``.
+    """Replace the folder ``target`` with ``new``.
 
     Raises:
-        StorageError: the disk refused.
+        StorageError: a folder could not be renamed.
     """
     old = target.with_name(f"{target.name}.old")
     with disk_errors("The bundle was not put in its place"):
@@ -142,10 +142,10 @@ def replace_folder(new: Path, target: Path) -> None:
 
 
 def trained_network(recipe: Recipe, run: RunDirectory, classes: int) -> keras.Model:
-    """Rebuilt with the run's final weights, rounded to float16 as they are shipped.
+    """Rebuild the run's network with its final weights, rounded to float16 as in the bundle.
 
     Raises:
-        StageError: the weights are not there or belong to another network.
+        StageError: the weights are missing or belong to another network.
     """
     name = "detector" if recipe.task == "detect" else "classifier"
     if recipe.task == "detect":

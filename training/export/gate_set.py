@@ -1,9 +1,9 @@
-"""The gate set: embeddings of pictures that no version was ever trained on, kept in the bundle.
+"""The gate set: embeddings of pictures that no version was ever trained on, stored in the bundle.
 
-``gate.npz`` holds int8 embeddings of the crops held back from training (`training.data.held_back`),
-and, as they are learnt, of accepted samples that were held out. In head mode the backbone stays, so
-champion and challenger can both be compared on it in a millisecond without a photograph.
-The stage `export` of a recipe writes it.
+``gate.npz`` holds int8 embeddings of the crops held back from training (`training.data.held_back`) and, after
+retraining, of held-out accepted samples. In head mode the backbone does not change, so champion and
+challenger can be compared on it in a millisecond and without photographs. The stage `export` of a recipe
+writes the file.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from smartbreed.inference.stored_embeddings import GATE, read_embeddings
 from training.export.replay import to_int8
 from training.models.linear_head import Examples
 
-#: Share of the replay memory that stands in where a bundle has no gate set.
+#: Share of the replay memory that replaces a missing gate set, 0…1.
 STAND_IN = 0.2
 
 
 @dataclass(frozen=True)
 class GateSet:
-    """Pictures to compare on.
+    """Embeddings on which champion and challenger are compared.
 
     Attributes:
         embeddings: float32 ``(n, d)``.
-        labels: index into ``names``, int64 ``(n,)``.
-        names: breed ids; a later model has more.
-        origins: key of the accepted sample, or ``""`` for the base dataset, ``(n,)``.
-        out_of_distribution: float32 ``(m, d)``, of pictures that show no breed; may be none.
-        trained: the champion was trained on these after all: a stand-in.
+        labels: indices into ``names``, int64 ``(n,)``.
+        names: breed ids; a later model may have more.
+        origins: key of the accepted sample of each row, or ``""`` for the base dataset, ``(n,)``.
+        out_of_distribution: embeddings of pictures that show no breed, float32 ``(m, d)``; may be empty.
+        trained: True if the champion was trained on these embeddings, as for a stand-in.
     """
 
     embeddings: np.ndarray
@@ -48,7 +48,7 @@ class GateSet:
 
     @property
     def base(self) -> np.ndarray:
-        """Mask of the frozen part."""
+        """Mask of the rows from the base dataset, which never change."""
         return np.asarray(self.origins == "")
 
 
@@ -64,12 +64,12 @@ def build_gate(
     """Write ``gate.npz``.
 
     Args:
-        path: the file.
-        embeddings: of crops that nothing was trained on, ``(n, d)``.
-        labels: index into ``names``, ``(n,)``.
+        path: the file to write.
+        embeddings: embeddings of crops that nothing was trained on, ``(n, d)``.
+        labels: indices into ``names``, ``(n,)``.
         names: breed ids.
-        out_of_distribution: embeddings of pictures that show no breed, ``(m, d)``.
-        origins: see `GateSet`.
+        out_of_distribution: embeddings of pictures that show no breed, ``(m, d)``; None for none.
+        origins: see `GateSet`; None if all rows are from the base dataset.
     """
     away = (
         np.zeros((0, embeddings.shape[1]), np.float32) if out_of_distribution is None else out_of_distribution
@@ -89,10 +89,10 @@ def build_gate(
 
 
 def load_gate(bundle: Bundle) -> GateSet | None:
-    """A bundle's gate set; None where it has none.
+    """Load the gate set of a bundle; None if it has none.
 
     Raises:
-        BundleError: its ``gate.npz`` is damaged.
+        BundleError: the bundle's ``gate.npz`` is damaged.
     """
     if GATE not in bundle.config.files:
         return None
@@ -109,7 +109,7 @@ def load_gate(bundle: Bundle) -> GateSet | None:
 
 
 def stand_in(memory: Examples, names: list[str]) -> tuple[GateSet, Examples]:
-    """A fifth of the replay memory as the gate set, and the rest to learn from."""
+    """Split the replay memory: a fifth of each label as the gate set, and the rest to train on."""
     place = np.zeros(len(memory), np.int64)
     for label in np.unique(memory.labels):
         mine = np.flatnonzero(memory.labels == label)

@@ -1,4 +1,4 @@
-"""The licence that the networks of a bundle state."""
+"""The licence in the metadata of a bundle's networks."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from training.recipe.recipe import Export
 
 
 def licence_of(config: dict[str, Any]) -> str:
-    """What the networks of a bundle state, by the recipe that made it."""
+    """Return the licence that the recipe in a bundle's ``config.json`` sets, else the default one."""
     export = config.get("recipe", {}).get("export", {})
     return str(export.get("license", Export().license))

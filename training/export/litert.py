@@ -1,4 +1,4 @@
-"""Keras networks → LiteRT files of several number formats and float16 Keras weights."""
+"""Export Keras networks as LiteRT files of several number formats, and as float16 Keras weights."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ import numpy as np
 
 from training.export.quantisation import correct_biases, output_layers
 
-#: Forms a network is exported in, the most exact first.
+#: Number formats a network can be exported in, the most exact first.
 FORMS = ("float32", "float16", "int8")
-#: Pictures the ranges of int8 activations are taken from; more change nothing that can be measured.
+#: Number of pictures that calibrate int8 activations; more make no measurable difference.
 CALIBRATION_PICTURES = 160
 
 
 def to_litert(model: keras.Model, path: Path, *, half: bool = True) -> None:
-    """Write ``model`` as LiteRT with one signature: ``image`` in, the model's output names out.
+    """Write ``model`` as LiteRT with one signature: input ``image``, and the model's output names.
 
     Args:
-        model: one input; a dictionary of outputs.
+        model: a model with one input and a dictionary of outputs.
         path: the ``.tflite`` file to write.
-        half: store weights as float16 (half the size; computed in float32 all the same).
+        half: store weights as float16, at half the size; computation stays in float32.
     """
     with _converter(model) as converter:
         path.write_bytes(_convert(converter, half))
 
 
 def to_int8_litert(model: keras.Model, path: Path, images: np.ndarray) -> None:
-    """The same with int8 kernels (one scale a channel) and int8 activations; floats in and out.
+    """Write ``model`` as LiteRT with int8 kernels (one scale per channel) and activations, but float I/O.
 
-    The layers that compute the outputs stay in float: class maps range over some 60 logits, so that 8 bits
-    of them are coarser than what tells two breeds apart, and they are a thirtieth of the work. ``model`` is
-    not changed.
+    The layers that compute the outputs stay in float. Class maps range over some 60 logits, so 8 bits would
+    be coarser than the difference between two breeds, and these layers are only a thirtieth of the work.
+    ``model`` is not modified.
 
     Args:
-        model: as for `to_litert`.
+        model: see `to_litert`.
         path: the ``.tflite`` file to write.
-        images: uint8 ``(n, height, width, 3)`` of the model's input size, like those it will see, but no test
-            pictures; at most `CALIBRATION_PICTURES` of them, spread over the whole, are used.
+        images: pictures like those the model will see, but not test pictures, uint8 ``(n, height, width, 3)``
+            of its input size; `CALIBRATION_PICTURES` of them at most are used, evenly spaced.
     """
     import tensorflow as tf
 
@@ -59,7 +59,7 @@ def to_int8_litert(model: keras.Model, path: Path, images: np.ndarray) -> None:
     try:
         correct_biases(model, images)
         with _converter(model) as converter, warnings.catch_warnings():
-            # tensorflow says that its interpreter is to be replaced by LiteRT's, whenever it uses it itself.
+            # TensorFlow warns that its interpreter is deprecated in favour of LiteRT's, yet uses it itself.
             warnings.simplefilter("ignore", UserWarning)
             in_float = _tensors_of(converter.convert(), output_layers(model))
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -76,19 +76,19 @@ def to_int8_litert(model: keras.Model, path: Path, images: np.ndarray) -> None:
 def export_forms(
     model: keras.Model, folder: Path, calibration_images: np.ndarray, *, name: str = "classifier"
 ) -> dict[str, Path]:
-    """Write ``NAME.FORM.tflite`` for every form of `FORMS`.
+    """Write ``NAME.FORM.tflite`` for every form in `FORMS`.
 
     Args:
-        model: as for `to_litert`; not changed.
-        folder: where to; must exist.
-        calibration_images: as for `to_int8_litert`.
-        name: what the files are called.
+        model: see `to_litert`; not modified.
+        folder: target folder; must exist.
+        calibration_images: see ``images`` of `to_int8_litert`.
+        name: first part of the file names.
 
     Returns:
         The path of each form.
 
     Raises:
-        ValueError: no pictures, or of another size than the model's input.
+        ValueError: there are no pictures, or their size differs from the model's input.
     """
     size = tuple(model.input.shape[1:])
     if not len(calibration_images) or calibration_images.shape[1:] != size:
@@ -129,24 +129,24 @@ def _convert(converter: Any, half: bool) -> bytes:
 
 
 def _tensors_of(content: bytes, layers: list[str]) -> list[str]:
-    """Names of the tensors of a LiteRT file that these Keras layers compute, its outputs among them."""
+    """Return the names of the tensors in a LiteRT file that these Keras layers compute, including outputs."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_content=content)
     outputs = {detail["name"] for detail in interpreter.get_output_details()}
     names = [detail["name"] for detail in interpreter.get_tensor_details()]
-    # Keras calls the operations of layer `box_0` in a model `box_0` or `box_0_1`.
+    # Keras names the operations of layer `box_0` either `box_0` or `box_0_1`.
     of_layers = [n for n in names if any(f"/{x}/" in f"/{n}" or f"/{x}_1/" in f"/{n}" for x in layers)]
     return sorted({*outputs, *of_layers} - {""})
 
 
 def round_to_half(model: keras.Model) -> None:
-    """Round every weight to float16, so that the Keras and LiteRT files hold the same network."""
+    """Round every weight to float16, so that the Keras and the LiteRT file hold the same network."""
     model.set_weights([w.astype(np.float16).astype(np.float32) for w in model.get_weights()])
 
 
 def save_half_weights(model: keras.Model, path: Path) -> None:
-    """``.weights.h5`` in Keras' own layout with float16 values; `keras.Model.load_weights` reads it."""
+    """Write ``.weights.h5`` in Keras' own layout with float16 values, for `keras.Model.load_weights`."""
     full = path.with_name(f"full-{path.name}")
     model.save_weights(full)
     try:
@@ -167,7 +167,7 @@ def _copy_half(source: h5py.Group, target: h5py.Group) -> None:
 
 
 def form_of(path: Path) -> str:
-    """Which of `FORMS` a LiteRT file is, by the types of its tensors."""
+    """Return the form (see `FORMS`) of a LiteRT file by the types of its tensors."""
     from ai_edge_litert.interpreter import Interpreter
 
     types = {np.dtype(detail["dtype"]) for detail in Interpreter(model_path=str(path)).get_tensor_details()}

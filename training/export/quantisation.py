@@ -1,9 +1,9 @@
-"""Keep an int8 network's answers where the float network's are: bias correction.
+"""Bias correction: keep the outputs of an int8 network close to those of the float network.
 
-Rounding a kernel to 8 bits a channel moves the mean of what the channel computes. That shift is known
-beforehand: the rounding error of the kernel times the mean of the layer's input. Taking it out of the
-bias (Nagel et al. 2019, https://arxiv.org/abs/1906.04721, section 4.2; here with measured means) cut
-the mean error of MobileNetV2's logits from .19 to .04 and changed first guesses from 4.3% to 1.3%.
+Rounding a kernel to int8 with one scale per channel shifts the mean output of each channel. The shift is
+known in advance: it is the rounding error of the kernel times the mean of the layer's input. Subtracting it
+from the bias (Nagel et al. 2019, https://arxiv.org/abs/1906.04721, section 4.2; here with measured means) cut
+the mean error of MobileNetV2's logits from .19 to .04, and changed first guesses from 4.3% to 1.3%.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from typing import Any
 import keras
 import numpy as np
 
-#: Pictures a batch while the means are taken.
+#: Pictures per batch while the means are measured.
 BATCH = 16
 
 
 def correct_biases(model: keras.Model, images: np.ndarray) -> int:
-    """Change the biases of ``model`` so that its int8 form computes what the float one does in the mean.
+    """Change the biases of ``model`` so that its int8 form has the same mean outputs as the float form.
 
-    Call it on a model that is to be converted: its own float answers get a little worse.
+    Call this only on a model that is about to be converted, as its float answers get slightly worse.
 
     Args:
         model: a functional model whose convolutions read one tensor each.
-        images: float32 inputs ``(n, height, width, 3)``, preprocessed, like those it will see.
+        images: preprocessed float32 inputs ``(n, height, width, 3)``, similar to those it will see.
 
     Returns:
-        How many layers were corrected. Convolutions without a bias are corrected in the moving mean of the
-        batch norm that follows; where none follows, they stay as they are.
+        Number of corrected layers. A convolution without a bias is corrected in the moving mean of the batch
+        norm that follows; if none follows, it is not corrected.
     """
-    exact = output_layers(model)  # stay in float: nothing is rounded, so nothing is corrected
+    exact = output_layers(model)  # these stay in float, so they have no rounding error to correct
     found = [
         layer
         for layer in model.layers
@@ -50,14 +50,14 @@ def correct_biases(model: keras.Model, images: np.ndarray) -> int:
 
 
 def output_layers(model: keras.Model) -> list[str]:
-    """Names of the layers that compute nothing but outputs: heads, and what pools or joins them."""
+    """Return the names of the layers that only compute outputs: heads, and layers that pool or join them."""
     found: dict[str, None] = {}
     waiting = [layer for layer in model.layers if any(layer.output is t for t in model.outputs)]
     while waiting:
         layer = waiting.pop()
         readers = [other for other in model.layers if any(t is layer.output for t in _inputs(other))]
         if layer.name in found or any(other.weights for other in readers):
-            continue  # what a layer with weights reads is still a feature
+            continue  # its output is a feature if a layer with weights reads it
         found[layer.name] = None
         if not layer.weights:
             waiting += [o for o in model.layers if any(o.output is t for t in _inputs(layer))]
@@ -65,11 +65,11 @@ def output_layers(model: keras.Model) -> list[str]:
 
 
 def rounded_kernel(kernel: np.ndarray, *, depthwise: bool) -> np.ndarray:
-    """``kernel`` as int8 with one scale a channel and no zero point stores it, still float.
+    """Round a kernel to int8 precision, symmetric with one scale per channel, and return it as float.
 
     Args:
-        kernel: ``(height, width, in, out)``; of a depthwise layer ``(height, width, in, multiplier)``.
-        depthwise: whether it is one.
+        kernel: ``(height, width, in, out)``, or ``(height, width, in, multiplier)`` of a depthwise layer.
+        depthwise: whether the layer is depthwise.
     """
     axes = (0, 1) if depthwise else (0, 1, 2)
     scale = np.abs(kernel).max(axes, keepdims=True) / 127
@@ -84,7 +84,11 @@ def _is_convolution(layer: Any) -> bool:
 
 
 def _place(model: keras.Model, layer: Any) -> tuple[Any, str, int] | None:
-    """(layer, variable, sign): where a shift of this convolution's output can be taken out."""
+    """Find where a shift of a convolution's output can be corrected.
+
+    Returns:
+        The layer, the name of its variable, and the sign of the correction; None if there is no such place.
+    """
     if layer.use_bias:
         return layer, "bias", -1
     readers = [other for other in model.layers if any(t is layer.output for t in _inputs(other))]
@@ -100,7 +104,7 @@ def _inputs(layer: Any) -> list[Any]:
 
 
 def _input_means(model: keras.Model, found: list[Any], images: np.ndarray) -> list[np.ndarray]:
-    """Mean of each channel of each layer's input."""
+    """Measure the mean of each channel of each layer's input."""
     probe = keras.Model(model.inputs, [keras.layers.GlobalAveragePooling2D()(layer.input) for layer in found])
     batches = []
     for start in range(0, len(images), BATCH):
@@ -110,7 +114,7 @@ def _input_means(model: keras.Model, found: list[Any], images: np.ndarray) -> li
 
 
 def _shift(layer: Any, mean: np.ndarray) -> np.ndarray:
-    """What rounding the kernel adds to each output in the mean; the border counts like the middle."""
+    """Return the mean shift of each output channel from rounding the kernel; padding is ignored."""
     depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
     kernel = np.asarray(layer.kernel)
     error = (rounded_kernel(kernel, depthwise=depthwise) - kernel).sum((0, 1))

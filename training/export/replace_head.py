@@ -1,4 +1,4 @@
-"""Put another head into a ``.weights.h5`` file, without Keras."""
+"""Replace the head in a ``.weights.h5`` file without Keras."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from smartbreed.inference.head import Head
 
 
 def replace_weights(source: Path, target: Path, old: Head, new: Head) -> None:
-    """Copy Keras weights with another class-map layer.
+    """Copy a Keras weights file and replace its class-map layer.
 
     Args:
-        source: the parent's file.
+        source: weights file of the parent version.
         target: the file to write.
-        old: the head in it, by which its layer is found.
-        new: may have more labels.
+        old: head in ``source``; its values identify the layer.
+        new: head to write; it may have more labels.
 
     Raises:
-        BundleError: not exactly one layer holds that head.
+        BundleError: the number of layers that hold ``old`` is not one.
     """
     with h5py.File(source, "r") as before, h5py.File(target, "w") as after:
         for name, value in before.attrs.items():

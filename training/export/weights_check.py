@@ -1,15 +1,15 @@
-"""Whether the Keras weights of a bundle are the network that its LiteRT file serves.
+"""Check that the Keras weights of a bundle are the same network as its LiteRT file.
 
-The two never compute the same numbers where the served body is int8, so they are compared in two parts:
+With an int8 body the two never compute the same numbers, so they are compared in two parts:
 
-* the head, which is float in both files: its kernel and bias must be equal;
-* the body, by its embedding of fixed pictures: close to the one that the bundle stores for its Keras
-  weights (``self_test.weights.embedding``), or, in a bundle that stores none, close to the embedding that
-  the served file computes. The embedding does not depend on the head, so it stays valid when only the
-  head is retrained.
+* The head is float in both files, so its kernel and bias must be equal.
+* The body is compared by its embedding of fixed pictures. It must be close to the embedding that the bundle
+  stores for its Keras weights (``self_test.weights.embedding``). If none is stored, it must be close to the
+  embedding that the LiteRT file computes. Embeddings do not depend on the head, so they stay valid when only
+  the head is retrained.
 
-Measured as `distance`, embeddings of the bundle 1.2.0 (int8 body): 0.10 to its own Keras weights, 0.37 to
-those of 1.1.0, from which 1.2.0 is half averaged, and 1.2 to those of 1.0.0.
+Measured values of `distance` for the LiteRT file of bundle 1.2.0 (int8 body): 0.10 from its own Keras
+weights, 0.37 from those of 1.1.0 (half of 1.2.0, which is a weight average), and 1.2 from those of 1.0.0.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ from smartbreed.inference.pipeline import self_test_picture
 from smartbreed.inference.pixels import to_input
 from training.export.litert import form_of
 
-#: Largest `distance` of two float networks: kernels between them are rounded to float16, no more.
+#: Largest `distance` between two float forms of a network, whose kernels differ only by rounding to float16.
 EXACT = 0.02
-#: Largest `distance` of a float body from its int8 form.
+#: Largest `distance` between a float body and its int8 form.
 ROUNDED = 0.28
-#: Largest difference of two numbers that were rounded to float16, for values up to 4.
+#: Largest difference between two numbers rounded to float16, for values up to 4.
 _HALF = 2e-3
 
 
 def check_weights(bundle: Bundle, model: Any) -> None:
-    """Compare a rebuilt Keras classifier with the bundle's served one.
+    """Compare a rebuilt Keras classifier with the LiteRT file of its bundle.
 
     Args:
         bundle: a verified bundle.
-        model: from `training.models.from_bundle.rebuild_classifier` of it.
+        model: the bundle's classifier from `training.models.from_bundle.rebuild_classifier`.
 
     Raises:
-        BundleError: the weights are those of another network.
+        BundleError: the weights belong to another network.
     """
     served = Classifier(bundle, 1)
     pictures = check_pictures(bundle.config.classifier.input_size)
@@ -62,20 +62,20 @@ def check_weights(bundle: Bundle, model: Any) -> None:
 
 
 def check_pictures(size: int) -> list[np.ndarray]:
-    """uint8 ``(size, size, 3)``: the self-test's picture, mirrored, turned and inverted."""
+    """Return the self-test's picture and flipped, transposed and inverted ones, uint8 ``(size, size, 3)``."""
     first = self_test_picture(size)
     others = (first[::-1], first[:, ::-1], first.transpose(1, 0, 2), 255 - first)
     return [first, *(np.ascontiguousarray(other) for other in others)]
 
 
 def embedding_of_weights(bundle: Bundle, model: Any) -> list[float]:
-    """What a bundle stores as ``self_test.weights.embedding``."""
+    """Compute the embedding that a bundle stores as ``self_test.weights.embedding``."""
     picture = self_test_picture(bundle.config.classifier.input_size)
     return [round(float(value), 4) for value in _outputs(bundle, model, picture)["embedding"]]
 
 
 def stored_embedding(bundle: Bundle) -> np.ndarray | None:
-    """``self_test.weights.embedding``; None where the bundle stores none that can be read."""
+    """Return the bundle's ``self_test.weights.embedding``; None if it is absent or invalid."""
     section = bundle.config.self_test.get("weights")
     try:
         values = np.asarray(section["embedding"], np.float32) if isinstance(section, dict) else None
@@ -85,9 +85,9 @@ def stored_embedding(bundle: Bundle) -> np.ndarray | None:
 
 
 def distance(a: Any, b: Any) -> float:
-    """How far ``a`` is from ``b``, as a share of how much each row of ``b`` varies.
+    """Return the Euclidean distance of ``a`` from ``b``, relative to the variation within the rows of ``b``.
 
-    Infinite where the shapes differ or ``a`` is not finite.
+    The distance is infinite if the shapes differ or ``a`` is not finite.
     """
     first, second = np.atleast_2d(np.asarray(a, np.float64)), np.atleast_2d(np.asarray(b, np.float64))
     if first.shape != second.shape or not np.isfinite(first).all():
@@ -101,7 +101,7 @@ def _same_head(
 ) -> bool:
     try:
         head = read_head(bundle.path(bundle.config.classifier.file).read_bytes())
-    except UnknownLayout:  # a head of 8 bits: only its answers can be compared
+    except UnknownLayout:  # an int8 head: only its answers can be compared
         return distance([outputs["logits"] for outputs in ours], theirs) <= 2 * ROUNDED
     kernel, bias = model.get_layer("class_maps").get_weights()
     return (

@@ -1,1 +1,1 @@
-"""Network builders. One architecture a file, the file named after it."""
+"""Network builders: one architecture per file, and the file is named after it."""

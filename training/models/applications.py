@@ -1,8 +1,8 @@
-"""Backbones of keras.applications under the class-map head.
+"""Backbones of keras.applications with the class-map head.
 
-Every network takes pixels scaled to -1…1, as all of ours do; what the published weights expect instead
-(0…255, caffe's mean-free BGR, torch's statistics) is a fixed layer of the graph, so that it travels with the
-model and serving needs to know one preprocessing only.
+Every network here takes pixels scaled to -1…1. Where the published weights expect something else (0…255,
+Caffe's mean-subtracted BGR, torch's statistics), a fixed layer of the graph converts the input, so serving
+only has to know one preprocessing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from keras import layers
 
 from training.models.head import class_map_model
 
-#: What the published weights of each backbone expect.
+#: Input that the published weights of each backbone expect; see `preprocess`.
 EXPECTS: MappingProxyType[str, str] = MappingProxyType(
     {
         **dict.fromkeys(
@@ -39,16 +39,16 @@ TORCH_MEAN, TORCH_DEVIATION = np.array([0.485, 0.456, 0.406]), np.array([0.229, 
 
 
 def build_application(name: str, classes: int, *, input_size: int = 224, alpha: float = 1.0) -> keras.Model:
-    """A keras.applications backbone with random weights under the class-map head.
+    """Build a keras.applications backbone with random weights and the class-map head.
 
     Args:
-        name: such as ``VGG16``, a key of `EXPECTS`.
+        name: key of `EXPECTS`, such as ``VGG16``.
         classes: number of labels.
         input_size: side of the square input in pixels.
         alpha: width multiplier, for the MobileNets.
 
     Raises:
-        ValueError: the backbone takes no such size or width.
+        ValueError: the backbone does not support this size or width.
     """
     image = keras.Input((input_size, input_size, 3), name="image")
     backbone = application(name, input_size, alpha, input_tensor=preprocess(image, EXPECTS[name]))
@@ -58,7 +58,7 @@ def build_application(name: str, classes: int, *, input_size: int = 224, alpha: 
 
 
 def application(name: str, input_size: int, alpha: float = 1.0, **options: Any) -> keras.Model:
-    """The backbone alone, by keras.applications; random unless ``weights`` is among the options."""
+    """Build the bare keras.applications backbone; its weights are random unless ``options`` names others."""
     build = getattr(keras.applications, name)
     options.setdefault("weights", None)
     if "alpha" in inspect.signature(build).parameters:
@@ -71,7 +71,7 @@ def application(name: str, input_size: int, alpha: float = 1.0, **options: Any) 
 
 
 def preprocess(image: keras.KerasTensor, expects: str) -> keras.KerasTensor:
-    """-1…1 RGB → what the published weights expect."""
+    """Convert RGB in -1…1 to the input that the published weights expect."""
     if expects == "tf":
         return image
     if expects == "pixels":
@@ -82,10 +82,11 @@ def preprocess(image: keras.KerasTensor, expects: str) -> keras.KerasTensor:
 
 
 def _efficientnet() -> tuple[list[float], list[float]]:
-    """Scale and offset to 0…255, and through ImageNet's deviation once more.
+    """Return scale and offset that convert -1…1 to 0…255 and include EfficientNet's second normalisation.
 
-    keras.applications adds that second division only together with the weights "imagenet", not when a
-    network is rebuilt; ``255 * (m + (x / 255 - m) / sqrt(s))`` before its normalisation does the same.
+    keras.applications adds a second division by ImageNet's deviation only if it loads the weights "imagenet",
+    not if the network is rebuilt. Applying ``255 * (m + (x / 255 - m) / sqrt(s))`` before its normalisation
+    has the same effect.
     """
     root = np.sqrt(TORCH_DEVIATION)
     scale = 127.5 / root
@@ -93,7 +94,7 @@ def _efficientnet() -> tuple[list[float], list[float]]:
 
 
 def set_preprocessing(model: keras.Model, expects: str) -> None:
-    """Write the fixed weights of the layer ``preprocess``, if there is one."""
+    """Set the fixed weights of the layer ``preprocess``, if the model has one."""
     if expects == "caffe":
         kernel = np.eye(3, dtype=np.float32)[::-1] * 127.5
         bias = 127.5 - CAFFE_MEAN_BGR

@@ -1,4 +1,4 @@
-"""Every classifier by name: ours, and keras.applications' under the class-map head."""
+"""All classifiers by name: the networks of this package, and keras.applications with the class-map head."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from training.models.efficientnet_lite import SCALINGS, build_efficientnet_lite
 from training.models.mobilenet_v2 import build_classifier
 from training.models.small_cnn import build_small_cnn
 
-#: Name → builder; each takes ``classes, input_size=, alpha=``.
+#: Builders by name; each takes ``classes, input_size=, alpha=``.
 BACKBONES: MappingProxyType[str, Callable[..., keras.Model]] = MappingProxyType(
     {
         "mobilenet_v2": build_classifier,
@@ -26,10 +26,10 @@ BACKBONES: MappingProxyType[str, Callable[..., keras.Model]] = MappingProxyType(
 
 
 def build_backbone(name: str, classes: int, *, input_size: int, alpha: float) -> keras.Model:
-    """A random classifier.
+    """Build a classifier with random weights.
 
     Raises:
-        RecipeError: no such backbone, or it takes no such size or width.
+        RecipeError: the backbone does not exist, or does not support this size or width.
     """
     if name not in BACKBONES:
         raise RecipeError(
@@ -46,7 +46,7 @@ def build_backbone(name: str, classes: int, *, input_size: int, alpha: float) ->
 
 
 def backbone_layers(model: keras.Model) -> list[keras.layers.Layer]:
-    """Every layer with weights before the head, from the picture on."""
+    """Return every layer with weights before the head, from input to output."""
     return [
         layer for layer in model.layers if layer.weights and layer.name not in ("class_maps", "preprocess")
     ]

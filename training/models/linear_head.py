@@ -1,9 +1,8 @@
-"""Fitting some rows of a classifier's head while the others stay.
+"""Fit some rows of a classifier's head and keep the others fixed.
 
-Pooling and a 1x1 convolution commute, so the class-map layer is a linear layer on the
-pooled embedding. Rows that do not move enter the loss as one number a picture (the
-log-sum-exp of their logits), so that fitting a few of a hundred rows takes a fraction
-of a second and can touch no other breed's score.
+Pooling and a 1x1 convolution commute, so the class-map layer is a linear layer on the pooled embedding. Fixed
+rows enter the loss as one number per picture (the log-sum-exp of their logits), so fitting a few of a hundred
+rows takes a fraction of a second and cannot change the score of any other breed.
 """
 
 from __future__ import annotations
@@ -19,14 +18,14 @@ from smartbreed.inference.head import Head
 
 @dataclass(frozen=True)
 class Examples:
-    """What a head learns from.
+    """Training examples for a head.
 
     Attributes:
         embeddings: float32 ``(n, d)``.
         labels: int64 ``(n,)``.
-        weights: float32 ``(n,)``, at least 0.
-        keep: float32 ``(n,)`` in 0…1: how far the old head's own opinion is the target (distillation,
-            Hinton et al. 2015, https://arxiv.org/abs/1503.02531) instead of the label.
+        weights: weight of each example, at least 0, float32 ``(n,)``.
+        keep: share of the old head's own prediction in the target, the rest being the label; 0…1, float32
+            ``(n,)`` (distillation, Hinton et al. 2015, https://arxiv.org/abs/1503.02531).
     """
 
     embeddings: np.ndarray
@@ -38,7 +37,7 @@ class Examples:
     def of(
         cls, embeddings: np.ndarray, labels: np.ndarray, *, weight: float = 1.0, keep: float = 0.0
     ) -> Examples:
-        """All with the same weight."""
+        """Create examples that share one ``weight`` and one ``keep``."""
         count = len(labels)
         return cls(
             embeddings.astype(np.float32),
@@ -54,7 +53,7 @@ class Examples:
         return Examples(self.embeddings[index], self.labels[index], self.weights[index], self.keep[index])
 
     def and_(self, other: Examples) -> Examples:
-        """Both."""
+        """Concatenate with other examples."""
         return Examples(
             np.concatenate([self.embeddings, other.embeddings]),
             np.concatenate([self.labels, other.labels]),
@@ -64,18 +63,18 @@ class Examples:
 
 
 def fit_rows(head: Head, rows: np.ndarray, examples: Examples, *, pull: float, iterations: int = 40) -> Head:
-    """Fit ``rows`` by cross-entropy, near where they stand; the other rows stay as they are.
+    """Fit ``rows`` by cross-entropy, regularised towards their current values; the other rows stay fixed.
 
     Args:
-        head: the start, and what the rows are pulled towards (L2-SP, Li et al. 2018,
+        head: initial head, which is also what the rows are pulled towards (L2-SP, Li et al. 2018,
             https://arxiv.org/abs/1802.01483).
-        rows: labels that may move.
-        examples: labels may be any of the head's.
-        pull: weight of the squared distance from the start, against the mean loss of an example, for
-            embeddings of norm 1. It is multiplied by the mean squared norm of those here (382 of
-            MobileNetV2, 120 of EfficientNet-Lite2), so that it allows the same change of logits with
+        rows: labels whose rows are fitted.
+        examples: training examples; they may have any label of the head.
+        pull: weight of the squared distance from the start, relative to the mean loss per example, for
+            embeddings of norm 1. It is multiplied by the mean squared norm of the given embeddings (382 for
+            MobileNetV2, 120 for EfficientNet-Lite2), so that it allows the same change of logits with
             every backbone.
-        iterations: most steps.
+        iterations: most steps of the optimiser.
     """
     if not len(rows) or not len(examples):
         return head

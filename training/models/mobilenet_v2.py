@@ -1,11 +1,10 @@
 """MobileNetV2 (Sandler et al. 2018, https://arxiv.org/abs/1801.04381) with batch norm folded away.
 
-Folding each batch norm into the convolution before it leaves the function as it
-was and makes a training step on a CPU 2.7 times as fast (59 images/s against 21
-with live statistics on two cores): a hundred pictures a breed are too few to
-re-estimate statistics on anyway. The head is a 1x1 convolution over the feature
-map followed by the global average, so the network's *class maps* are its
-Grad-CAM and their mean is the logits.
+Folding each batch norm into the preceding convolution does not change the function and makes a training step
+on a CPU 2.7 times as fast (59 images/s against 21 with live statistics on two cores). A hundred pictures per
+breed are too few to re-estimate the statistics anyway. The head is a 1x1 convolution over the feature map
+followed by global average pooling, so the network's *class maps* are its Grad-CAM, and their mean is the
+logits.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from __future__ import annotations
 import keras
 from keras import layers
 
-#: (expansion, output channels, repeats, stride of the first) of each stage.
+#: Expansion, output channels, repeats, and stride of the first repeat, of each stage.
 STAGES = (
     (1, 16, 1, 1),
     (6, 24, 2, 2),
@@ -26,7 +25,7 @@ STAGES = (
 
 
 def channels(count: float) -> int:
-    """Round to the nearest multiple of 8, never down by over 10% (the paper's rule)."""
+    """Round to the nearest multiple of 8, but never down by more than 10% (the paper's rule)."""
     rounded = max(8, int(count + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * count else rounded
 
@@ -45,7 +44,7 @@ def _inverted_residual(
 
 
 def build_classifier(classes: int, *, input_size: int = 224, alpha: float = 1.0) -> keras.Model:
-    """The breed classifier.
+    """Build the breed classifier with random weights.
 
     Args:
         classes: number of breeds.

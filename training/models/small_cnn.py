@@ -1,4 +1,4 @@
-"""A small convolutional network trained from scratch: the baseline that transfer learning has to beat."""
+"""A small convolutional network to train from scratch: the baseline that transfer learning has to beat."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from keras import layers
 
 from training.models.head import class_map_model
 
-#: Channels of the five blocks; each halves the picture.
+#: Channels of the five blocks; each halves the feature map.
 WIDTHS = (32, 64, 128, 128, 256)
 
 
 def build_small_cnn(classes: int, *, input_size: int = 128, alpha: float = 1.0) -> keras.Model:
-    """Five blocks of convolution, ReLU and max pooling.
+    """Build five blocks of convolution, ReLU and max pooling, with the class-map head.
 
     Args:
         classes: number of labels.

@@ -1,30 +1,31 @@
-"""SSD on MobileNet v1 (Liu et al. 2016, https://arxiv.org/abs/1512.02325), batch norm folded away."""
+"""SSD on MobileNet v1 (Liu et al. 2016, https://arxiv.org/abs/1512.02325) with batch norm folded away."""
 
 from __future__ import annotations
 
 import keras
 from keras import layers
 
-#: Channels of the 13 separable blocks and which of them halve the picture.
+#: Side of the square input in pixels.
 SIZE = 300
+#: Channels of the 13 separable blocks, and the numbers of those that halve the feature map.
 WIDTHS = (64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024)
 STRIDED = (2, 4, 6, 12)
-#: 1x1 and 3x3 channels of the extra stages 2…5.
+#: Channels of the 1x1 and the 3x3 convolution of the extra stages 2…5.
 EXTRAS = ((256, 512), (128, 256), (128, 256), (64, 128))
 
 
 def build_detector(classes: int = 2, *, input_size: int = SIZE, alpha: float = 0.75) -> keras.Model:
-    """The pet detector.
+    """Build the pet detector with random weights.
 
     Args:
-        classes: independent (sigmoid) classes an anchor can have; there is no background class.
+        classes: number of independent (sigmoid) classes of an anchor; there is no background class.
         input_size: side of the square input in pixels.
         alpha: width multiplier.
 
     Returns:
         A model from float images ``(batch, size, size, 3)`` scaled to -1…1 to
-        ``boxes (batch, anchors, 4)``, codes for `smartbreed.inference.boxes.decode`,
-        and ``scores (batch, anchors, classes)``, logits. 1917 anchors at 300.
+        ``boxes (batch, anchors, 4)``, encoded for `smartbreed.inference.boxes.decode`,
+        and ``scores (batch, anchors, classes)``, logits. There are 1917 anchors at 300 pixels.
     """
     image = keras.Input((input_size, input_size, 3), name="image")
     x = layers.Conv2D(int(32 * alpha), 3, 2, padding="same", activation="relu6", name="Conv2d_0")(image)

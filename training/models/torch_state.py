@@ -1,7 +1,7 @@
-"""Read a PyTorch state dict without torch: tensors only, so that nothing in the file can run.
+"""Read a PyTorch state dict without torch. Only tensors are accepted, so no code in the file can run.
 
-Both formats of ``torch.save`` are read: the zip of today (``data.pkl`` beside one file a storage) and the
-one before 1.6 (five pickles, then each storage behind its length). The format is described in
+Both formats of ``torch.save`` are supported: the current zip (``data.pkl`` and one file per storage) and the
+format before 1.6 (five pickles, then each storage preceded by its length). They are defined in
 https://github.com/pytorch/pytorch/blob/main/torch/serialization.py.
 """
 
@@ -35,7 +35,7 @@ class _StorageType:
 
 
 class _Storage:
-    """A flat array that may arrive after the tensors that are views of it."""
+    """A flat array that may be filled after the tensors that are views of it are created."""
 
     def __init__(self, kind: _StorageType, count: int) -> None:
         self.dtype, self.count = kind.dtype, count
@@ -84,11 +84,12 @@ class _TensorsOnly(pickle.Unpickler):
 
 
 def read_state_dict(path: str | Path) -> dict[str, np.ndarray]:
-    """Arrays of a ``.pth`` by name; scalars have no axes.
+    """Read the arrays of a ``.pth`` file by name; scalars have no axes.
 
     Raises:
-        ValueError: it is no state dict, or holds anything but tensors; the message ends with the path.
-        OSError: it cannot be read.
+        ValueError: the file is not a state dict, or holds anything but tensors; the message ends with the
+            path.
+        OSError: the file cannot be read.
     """
     storages: dict[str, _Storage] = {}
 

@@ -1,4 +1,4 @@
-"""Read a recipe: a YAML file, the recipe it extends, overrides from the command line, what a search chose."""
+"""Load recipes from YAML, with ``extends``, command-line overrides and the values that a search chose."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from training.common.errors import RecipeError
 from training.common.run_directory import RunDirectory
 from training.recipe.recipe import Recipe
 
-#: The recipes that come with the code.
+#: Folder of the recipes that come with the code.
 RECIPES = Path(__file__).parents[1] / "recipes"
 
 
@@ -37,7 +37,7 @@ def load_recipe(name: str | Path, overrides: Iterable[str] = ()) -> Recipe:
 
 
 def parse_recipe(values: Mapping[str, Any]) -> Recipe:
-    """Check a nested mapping. Raises `RecipeError`."""
+    """Validate a nested mapping as a recipe. Raises `RecipeError`."""
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
@@ -45,7 +45,7 @@ def parse_recipe(values: Mapping[str, Any]) -> Recipe:
 
 
 def with_values(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
-    """The recipe with dotted keys changed, checked again. Raises `RecipeError`."""
+    """Return the recipe with dotted keys changed and validated again. Raises `RecipeError`."""
     values = recipe.model_dump(mode="json")
     for key, value in changes.items():
         _set(values, key, value)
@@ -53,12 +53,12 @@ def with_values(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
 
 
 def save_recipe(recipe: Recipe) -> bytes:
-    """As YAML, every default written out."""
+    """Return the recipe as YAML, with every default written out."""
     return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True).encode()
 
 
 def digest(recipe: Recipe, sections: Iterable[str]) -> str:
-    """16 hexadecimal digits that change when one of these sections (or a ``section.key``) does."""
+    """Hash some sections (or ``section.key``) of a recipe to 16 hexadecimal digits."""
     values = recipe.model_dump(mode="json")
     chosen = {}
     for name in sorted(set(sections)):
@@ -68,7 +68,7 @@ def digest(recipe: Recipe, sections: Iterable[str]) -> str:
 
 
 def keys(model: type[BaseModel] = Recipe, prefix: str = "") -> dict[str, tuple[str, Any]]:
-    """Every dotted key → (description, default)."""
+    """Map every dotted key of a recipe to its description and default."""
     found: dict[str, tuple[str, Any]] = {}
     for name, field in model.model_fields.items():
         kind = field.annotation
@@ -161,22 +161,23 @@ def _sentence(error: ValidationError) -> str:
     return f"{where}: {message}. Received: {received}"
 
 
-#: The recipe of the best trial, left by `training.pipeline.tuning.search`.
+#: File with the recipe of the best trial; `training.pipeline.tuning.search` writes it.
 TUNED = "tuned.yaml"
 
 
 def tuned_recipe(recipe: Recipe, run: RunDirectory) -> Recipe:
-    """What was trained, read back from the run directory.
+    """Return the recipe with the values that its hyperparameter search chose.
 
-    Only the searched keys are taken from there, so that a later change of any other choice still counts.
-    Markers keep the digest of the recipe that was given: the same command finds its stages done.
+    Only the searched keys come from ``tuned.yaml``, so a later change of any other key still takes effect.
+    Stage markers keep the digest of the recipe as given, so the same command finds its stages done.
 
     Args:
-        recipe: as given.
-        run: its directory; without a search, or before it ended, the recipe comes back as it is.
+        recipe: the recipe as given.
+        run: its run directory. The recipe is returned unchanged if it has no search or the search has not
+            finished.
 
     Raises:
-        RecipeError: ``tuned.yaml`` was edited and makes no sense.
+        RecipeError: ``tuned.yaml`` was edited and is not a valid recipe.
     """
     if not recipe.tune.trials or not (run / TUNED).is_file():
         return recipe
@@ -186,7 +187,7 @@ def tuned_recipe(recipe: Recipe, run: RunDirectory) -> Recipe:
 
 
 def _at(values: Any, key: str) -> Any:
-    """The value at a dotted key; None where there is none."""
+    """Return the value at a dotted key; None if it is absent."""
     for part in key.split("."):
         values = values.get(part) if isinstance(values, dict) else None
     return values

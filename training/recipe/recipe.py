@@ -1,6 +1,6 @@
-"""Every choice of a training run, documented: the tree that a recipe's YAML file fills in.
+"""The schema of a recipe: every choice of a training run, with its default and description.
 
-`training.recipe.file` reads files and overrides; `python -m training.train --keys` prints this tree.
+`training.recipe.file` reads files and overrides; `python -m training.train --keys` prints this schema.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Section(BaseModel):
-    """Unknown keys are refused, values are checked and nothing changes afterwards."""
+    """Base class of every section: frozen, validated, and without unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
 
-#: Values of ``model.freeze_till`` that name no layer of the backbone.
+#: Values of ``model.freeze_till`` that are not layer names: nothing frozen, or the whole backbone.
 FREE = ("", "backbone")
-#: Backbones whose published weights come with ImageNet's head.
+#: Backbones whose published weights include the ImageNet head.
 WITH_IMAGENET_HEAD = ("mobilenet_v2", "efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
 
 
 class LabelInfo(Section):
-    """What the app calls a label."""
+    """How the app names and groups a label."""
 
     name: str = Field(default="", description="Name shown; empty: the catalogue's, else made from the label.")
     species: Literal["", "cat", "dog"] = Field(default="", description="cat, dog or empty.")
@@ -33,7 +33,7 @@ class LabelInfo(Section):
 
 
 class Data(Section):
-    """Where the pictures are and what they show."""
+    """Where the training pictures come from and how to read them."""
 
     source: str = Field(
         min_length=1,
@@ -79,7 +79,7 @@ class Data(Section):
 
 
 class Split(Section):
-    """Which pictures are trained on, chosen by content hash."""
+    """How pictures are split into training, validation and test, by content hash."""
 
     validation: Share = Field(default=0.15, description="Share held back for choices and calibration.")
     test: Share = Field(
@@ -117,7 +117,7 @@ class Augment(Section):
 
 
 class Model(Section):
-    """The network; its head is always a 1x1 convolution, then the global average."""
+    """The network. Its head is always a 1x1 convolution followed by global average pooling."""
 
     backbone: str = Field(
         default="mobilenet_v2",
@@ -138,7 +138,7 @@ class Model(Section):
 
 
 class Head(Section):
-    """The first step: a head on the frozen backbone."""
+    """The first step of training: fit a head on the frozen backbone."""
 
     epochs: int = Field(
         default=20,
@@ -156,7 +156,7 @@ class Head(Section):
 
 
 class Teacher(Section):
-    """A network whose opinions are distilled."""
+    """A network whose predictions are distilled."""
 
     kind: Literal["imagenet_head", "tflite", "bundle"] = Field(description="How to ask it.")
     file: str = Field(default="", description="The .tflite file or the bundle; none for imagenet_head.")
@@ -167,7 +167,7 @@ class Teacher(Section):
 
 
 class Distil(Section):
-    """Soft targets from the mean of some teachers."""
+    """Distillation: soft targets from the mean prediction of some teachers."""
 
     teachers: tuple[Teacher, ...] = Field(default=(), description="None: hard targets with label smoothing.")
     weight: Share = Field(default=0.6, description="Share of the teachers where they know the label.")
@@ -181,7 +181,7 @@ class Distil(Section):
 
 
 class Train(Section):
-    """Fine-tuning."""
+    """Fine-tuning of the layers that are not frozen."""
 
     epochs: int = Field(default=10, ge=0, description="Passes over the data; 0: the head alone.")
     cache: int = Field(
@@ -237,7 +237,7 @@ class Train(Section):
 
 
 class Calibrate(Section):
-    """Probabilities that mean what they say, and from which one on to say a name."""
+    """Calibration of the probabilities, and of the threshold above which the app names a breed."""
 
     precision: Share = Field(default=0.95, description="Share of named answers that must be right.")
     views: int = Field(
@@ -261,7 +261,7 @@ class Calibrate(Section):
 
 
 class Export(Section):
-    """The bundle."""
+    """What the exported bundle contains."""
 
     name: str = Field(default="", description="Name of the model; empty: the recipe's.")
     version: str = Field(default="1.0.0", pattern=r"^\d+\.\d+\.\d+$", description="Version of the bundle.")
@@ -286,7 +286,7 @@ class Evaluate(Section):
 
 
 class Publish(Section):
-    """Where a finished bundle goes."""
+    """Where a finished bundle is published."""
 
     repo: str = Field(
         default="", pattern=r"^$|^[\w.-]+/[\w.-]+$", description="Model repo `owner/name`; empty: nowhere."
@@ -294,7 +294,7 @@ class Publish(Section):
 
 
 class Tune(Section):
-    """A search over the recipe with KerasTuner."""
+    """A hyperparameter search over the recipe with KerasTuner."""
 
     trials: int = Field(default=0, ge=0, description="Recipes tried before the run; 0: no search.")
     search: Literal["random", "bayesian", "grid"] = Field(
@@ -307,14 +307,14 @@ class Tune(Section):
 
 
 class Tracking(Section):
-    """Beside TensorBoard, which is always written."""
+    """Experiment trackers, in addition to TensorBoard, which is always written."""
 
     mlflow: str = Field(default="", description="MLflow tracking address; empty: none.")
     trackio: str = Field(default="", description="trackio project; empty: none.")
 
 
 class Recipe(Section):
-    """One training run."""
+    """All choices of one training run."""
 
     name: str = Field(min_length=1, pattern=r"^[\w.-]+$", description="Name of the run and the bundle.")
     task: Literal["classify", "detect"] = Field(default="classify", description="Name crops, or find pets.")
@@ -349,7 +349,7 @@ class Recipe(Section):
 
 
 def contradiction(recipe: Recipe) -> str:
-    """One sentence that names the keys and what was received; empty when all is well."""
+    """Return a sentence that names conflicting keys and what was received; empty if nothing conflicts."""
     checks = [_shares, _start, _task, _distillation, _schedule, _outliers]
     return next((problem for check in checks if (problem := check(recipe))), "")
 
@@ -442,7 +442,7 @@ def _distillation(recipe: Recipe) -> str:
 
 
 def monitors_epochs(recipe: Recipe) -> bool:
-    """Whether anything is decided by ``train.monitor``."""
+    """True when any decision depends on ``train.monitor``."""
     train = recipe.train
     by_epoch = train.keep == "best" or train.schedule == "plateau" or train.stop_after > 0
     return bool(recipe.tune.trials) or (by_epoch and train.epochs > 0)
@@ -453,7 +453,7 @@ def _schedule(recipe: Recipe) -> str:
     if detects and recipe.train.epochs == 0:
         return "train.epochs must be at least 1 for task detect: there is no head to fit alone. Received: 0"
     known = ("map", "ap50", "ap75") if detects else ("top1", "top5", "val_loss", "cats")
-    # A detector's recipe that compares nothing by it need not name one.
+    # top1 is the default, so a detector recipe that never uses the monitor may leave it there.
     if monitor in known or (detects and monitor == "top1" and not monitors_epochs(recipe)):
         return ""
     return f"train.monitor must be one of {', '.join(known)} for task {recipe.task}. Received: {monitor}"
