@@ -1,4 +1,4 @@
-"""Entry of a Hugging Face Space and of ``python app.py``."""
+"""Entry point of a Hugging Face Space and of ``python app.py``."""
 
 import sys
 
@@ -6,5 +6,5 @@ from smartbreed.core import garbage
 from smartbreed.web.server import main
 
 if __name__ == "__main__":
-    garbage.pause()  # until all is there
+    garbage.pause()  # until the app has started
     sys.exit(main())

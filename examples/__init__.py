@@ -1,1 +1,1 @@
-"""Whole stories to run; see README.md beside this file."""
+"""Complete examples to run; see README.md beside this file."""

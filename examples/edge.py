@@ -1,7 +1,7 @@
-"""Name the pets of one photo with ai-edge-litert, numpy and Pillow alone: ``python edge.py FOLDER PHOTO``.
+"""Name the pets in one photo with ai-edge-litert, numpy and Pillow alone: ``python edge.py FOLDER PHOTO``.
 
-FOLDER holds detector.tflite and classifier.tflite. They say of themselves what to feed them, and
-what comes out; those that say nothing need their bundle's config.json beside them. Copy this file anywhere.
+FOLDER holds detector.tflite and classifier.tflite, whose metadata describes their inputs and outputs.
+Files without metadata need their bundle's config.json beside them. Copy this file anywhere.
 """
 
 import json
@@ -17,7 +17,7 @@ from PIL import Image, ImageOps
 
 
 def network(folder: Path, part: dict[str, Any]) -> Callable[..., Any]:
-    """A function of a picture and a box in it: the network's named outputs."""
+    """Return a function that runs a network on a box in a picture and returns its named outputs."""
     run = Interpreter(str(folder / part["file"])).get_signature_runner()
     side = (part["input_size"], part["input_size"])
 
@@ -29,14 +29,14 @@ def network(folder: Path, part: dict[str, Any]) -> Callable[..., Any]:
 
 
 def settings(path: Path) -> Any:
-    """A network's labels, scaling and thresholds: from the zip behind it, or from config.json."""
+    """Read a network's labels, scaling and thresholds from the zip behind it, or from config.json."""
     if zipfile.is_zipfile(path):
         return json.loads(zipfile.ZipFile(path).read("network.json"))
     return json.loads((path.parent / "config.json").read_text())[path.stem]
 
 
 def anchors(grids: tuple[int, ...] = (19, 10, 5, 3, 2, 1)) -> Iterator[tuple[float, ...]]:
-    """Anchors of SSD MobileNet: y, x, height, width in 0…1."""
+    """Yield the anchors of SSD MobileNet: y and x of the centre, height, width in 0…1."""
     scales = [*np.linspace(0.2, 0.95, len(grids)), 1.0]
     for level, grid in enumerate(grids):
         shapes = [(scales[level], ratio) for ratio in (1, 2, 0.5, 3, 0.3333)]
@@ -48,12 +48,12 @@ def anchors(grids: tuple[int, ...] = (19, 10, 5, 3, 2, 1)) -> Iterator[tuple[flo
 
 
 def common(a: np.ndarray, b: np.ndarray) -> float:
-    """Area that two boxes share."""
+    """Return the area that two boxes share."""
     return float(np.maximum(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0).prod())
 
 
 def overlap(a: np.ndarray, b: np.ndarray) -> float:
-    """Intersection over union of two boxes."""
+    """Return the intersection over union of two boxes."""
     return common(a, b) / (common(a, a) + common(b, b) - common(a, b))
 
 
@@ -76,10 +76,10 @@ def main(folder: Path, photo: str) -> None:
             kept.append(box)
             margin = classifier["margin"] * np.tile(box[2:] - box[:2], 2) * [-1, -1, 1, 1]
             logits = name(picture, np.clip(box + margin, 0, size))["logits"][0]
-            # The detector's and the classifier's opinion together say whether it is a pet.
+            # Detector and classifier decide together whether it is a pet.
             evidence = rule["detector"] * np.log(scores[place] / (1 - scores[place]))
             evidence += rule["classifier"] * logits.max() + rule["bias"]
-            # What lies inside a pet that is shown is a part of it.
+            # A box that lies inside a pet already shown is a part of it.
             part = any(common(box, other) > 0.9 * common(box, box) for other in shown)
             if 1 / (1 + np.exp(-evidence)) >= detector["score"] and not part:
                 shown.append(box)

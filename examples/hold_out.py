@@ -1,4 +1,4 @@
-"""A model without one breed, so that an example can show how it is learnt."""
+"""Make a model without one breed, so that an example can show how the breed is learnt."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from training.export.replace_head import replace_weights
 
 
 def hold_out(source: Path, target: Path, breed: str) -> None:
-    """Copy a bundle without one breed: gone from the head, the labels, the memory and the gate's pictures.
+    """Copy a bundle without one breed: remove it from head, labels, replay memory and gate pictures.
 
     Args:
         source: a bundle whose head is float.
-        target: a folder to make.
+        target: a folder to create.
         breed: id of one of its labels.
     """
     bundle = load_bundle(source)
@@ -40,7 +40,7 @@ def hold_out(source: Path, target: Path, breed: str) -> None:
     for values in (classifier.get("bias"), config["self_test"].get("logits")):
         if values:
             del values[gone]
-    config["metrics"] = {}  # of another model
+    config["metrics"] = {}  # they were measured with the breed
     for name in ("replay.npz", "gate.npz"):
         if (target / name).exists():
             _forget(target / name, breed)
@@ -49,7 +49,7 @@ def hold_out(source: Path, target: Path, breed: str) -> None:
 
 
 def _forget(path: Path, breed: str) -> None:
-    """Take a breed's rows out of a file of embeddings."""
+    """Remove a breed's rows from a file of embeddings."""
     with np.load(path, allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
     names = [str(name) for name in arrays["names"]]

@@ -1,9 +1,9 @@
-"""One iteration of the feedback loop, from a wrong answer to a right one, in a folder of its own.
+"""Run one iteration of the feedback loop, from a wrong answer to a right one, in a folder of its own.
 
-``python examples/loop.py`` takes one breed out of the model, flags twenty photographs of it with
-corrections, reviews and publishes them, retrains, runs the gate, releases and swaps, and
-asks for held-back photographs before and after. Everything is real: the services
-of the app, the embedded Hub, the trainer's process. Nothing outside the folders it names is touched.
+``python examples/loop.py`` removes one breed from the model, flags twenty photographs of it with
+corrections, reviews and publishes them, retrains, runs the gate, releases and swaps the model, and
+identifies held-out photographs before and after. Everything is real: the services of the app, the
+embedded Hub, the trainer's process. Nothing outside the folders that it names is touched.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ def main() -> int:
     asked = parser.parse_args()
     for name in list(os.environ):
         if name.startswith(("SMARTBREED_", "HF_")):
-            del os.environ[name]  # the settings of the person who runs this are none of its business
+            del os.environ[name]  # the example must not use the settings of the person who runs it
     with tempfile.TemporaryDirectory(prefix="smartbreed-loop-") as folder:
         return walk(asked, Path(asked.keep or Path(folder) / "home"))
 
 
 def walk(asked: argparse.Namespace, home: Path) -> int:
-    """The whole iteration; the exit status."""
+    """Run the whole iteration; return the exit status."""
     from examples.page import LoopResult, write_page
     from examples.photos import read_photos
     from examples.pictures import answers, plot
@@ -137,7 +137,7 @@ def begin(settings: object, breed: str) -> str:
 
 
 def ask(services: Services, photos: list[bytes]) -> list[Pet]:
-    """What the model says of each photograph, taken whole."""
+    """Return the model's answer to each photograph, classified as a whole."""
     from smartbreed.inference.results import Identification
 
     most, pets = services.settings.max_photos, []
@@ -148,18 +148,18 @@ def ask(services: Services, photos: list[bytes]) -> list[Pet]:
 
 
 def right(services: Services, photos: list[tuple[str, bytes]]) -> int:
-    """How many photographs get their label as the first guess."""
+    """Return how many photographs get their label as the first guess."""
     pets = ask(services, [photo for _, photo in photos])
     return sum(pet.breeds[0].id == label for pet, (label, _) in zip(pets, photos, strict=True))
 
 
 def named(pets: list[Pet], breed: str) -> int:
-    """How many of them are called that breed."""
+    """Return how many of the pets have the breed as their first guess."""
     return sum(pet.breeds[0].id == breed for pet in pets)
 
 
 def flag(services: Services, photos: list[bytes], breed: str) -> int:
-    """Twenty visitors, each of whom corrects one answer."""
+    """Flag each photograph as another visitor who corrects the answer; return how many flags are new."""
     from smartbreed.inference.results import Identification
 
     saved = 0
@@ -175,7 +175,7 @@ def flag(services: Services, photos: list[bytes], breed: str) -> int:
 
 
 def review(services: Services) -> int:
-    """A maintainer who accepts what waits."""
+    """Accept all waiting flags, as a maintainer would; return how many."""
     from smartbreed.review import decisions
 
     waiting = [item.id for item in services.review.queue()]
@@ -184,7 +184,7 @@ def review(services: Services) -> int:
 
 @contextmanager
 def step(steps: Steps, name: str) -> Iterator[Callable[[str], None]]:
-    """Time a step; the block says what came of it."""
+    """Time a step; the block reports its outcome by calling the yielded function."""
     print(f"{name} …", file=sys.stderr)
     said: list[str] = []
     started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""One iteration of the feedback loop as an HTML page that needs no other file."""
+"""One iteration of the feedback loop as a self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from smartbreed.web.components.sentences import percent
 if TYPE_CHECKING:
     from smartbreed.inference.results import Pet
 
-#: Photographs shown.
+#: Maximum number of photographs shown.
 _MOST = 12
 _STYLE = Path(__file__).with_name("page.css")
 
 
 @dataclass(frozen=True)
 class LoopResult:
-    """What one iteration came to.
+    """The result of one iteration.
 
     Attributes:
-        breed: the one that was learnt.
-        versions: that answered before and after.
-        photos: encoded; held back from training.
-        before, after: the answer to each.
+        breed: the breed that was learnt.
+        versions: the model's versions before and after.
+        photos: encoded photographs, held out from training.
+        before, after: the answer to each photograph.
         others: share of the other breeds' photographs named right, before and after.
-        steps: what was done, what came of it, and how many seconds it took.
-        reasons: the gate's own sentences.
+        steps: each step, its outcome, and how many seconds it took.
+        reasons: the gate's sentences about what it checked.
     """
 
     breed: str
@@ -48,7 +48,7 @@ def write_page(path: Path, result: LoopResult, plot: Path) -> None:
     """Write the page.
 
     Args:
-        plot: PNG file of the accuracy per version, which becomes part of the page.
+        plot: PNG file of the accuracy per version, which is embedded in the page.
     """
     name, (old, new) = get_breed(result.breed).name, result.versions
     right = [sum(pet.breeds[0].id == result.breed for pet in pets) for pets in (result.before, result.after)]
@@ -95,7 +95,7 @@ def _figure(data: bytes, answers: Sequence[tuple[str, Pet]], breed: str) -> str:
 
 
 def _whole(probability: float) -> str:
-    """In one piece at the end of a line."""
+    """Format a percentage that a line break cannot split."""
     return escape(percent(probability)).replace(" ", "&nbsp;")
 
 

@@ -1,4 +1,4 @@
-"""Photographs with labels: a folder of folders, or the shared pets dataset."""
+"""Read labelled photographs, from a folder of folders or from the shared pets dataset."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class Photos:
     """Encoded pictures by label.
 
     Attributes:
-        to_flag: to be flagged, so that the model learns from them.
-        held_back: never learnt from.
+        to_flag: will be flagged, so that the model learns from them.
+        held_back: never used for training.
     """
 
     to_flag: dict[str, list[bytes]]
@@ -22,16 +22,16 @@ class Photos:
 
 
 def read_photos(folder: Path, breed: str, to_flag: int, others: int = 4) -> Photos:
-    """Pictures of one breed to flag, and held-back ones of every breed.
+    """Read pictures of one breed to flag, and held-out pictures of every breed.
 
     Args:
         folder: ``<label>/*.jpg``, or the layout of ../shared/data/pets.
         breed: the label to learn.
         to_flag: how many of its pictures are flagged.
-        others: at most so many pictures of each other breed.
+        others: maximum number of pictures of each other breed.
 
     Raises:
-        SystemExit: there is nothing to read; the text says what was looked for.
+        SystemExit: the breed is missing or has too few pictures; the text says what was expected.
     """
     if (folder / "breeds").is_dir():
         return _read_shared(folder / "breeds", breed, to_flag, others)

@@ -21,7 +21,7 @@ _INK, _GOOD, _BAD, _PAPER = "#2b241e", "#2f6b45", "#8a2413", "#fffdfa"
 def answers(
     path: Path, photos: list[bytes], before: list[Pet], after: list[Pet], breed: str, most: int = 5
 ) -> None:
-    """Write a sheet: each column a held-back photograph, its first answer, and its second."""
+    """Write a sheet; each column shows a held-out photograph and its answers before and after."""
     columns = list(zip(photos, before, after, strict=False))[:most]
     sheet = Image.new("RGB", (len(columns) * (_SIDE + _GAP) + _GAP, _SIDE + 2 * _TEXT + 2 * _GAP), _PAPER)
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(15)

@@ -18,7 +18,7 @@ _SECRET = "LOCALHUB_WEBHOOK_SECRET"
 
 
 def main(words: list[str] | None = None) -> int:
-    """Returns the exit status: 2 for an option or a folder that cannot be used."""
+    """Run the command; return its exit status: 2 if an option or the folder is unusable, 130 after Ctrl-C."""
     asked = _parser().parse_args(words)
     logging.basicConfig(format="%(name)s: %(message)s")
     try:

@@ -1,4 +1,4 @@
-"""Who may do what: tokens with the role read or write."""
+"""Access control with tokens that have the role read or write."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from localhub.errors import HubError, SettingError, no_repo
 from localhub.names import repo_name
 
 Role = Literal["read", "write"]
-#: What each line of a token file has.
+#: Keys that each line of a token file must have.
 _FIELDS = {"name", "role", "secret"}
 
 
 @dataclass(frozen=True)
 class User:
-    """A caller; `name` is the author of its commits and the owner of repos it names without an owner."""
+    """A caller. `name` is the author of its commits, and the owner of repos that it names without one."""
 
     name: str
     role: Role
@@ -27,10 +27,10 @@ class User:
 
 @dataclass(frozen=True)
 class Token:
-    """A secret and whom it stands for.
+    """A secret and the user it stands for.
 
     Raises:
-        SettingError: a secret under 8 characters, or an unusable name.
+        SettingError: the secret has under 8 characters, or the role or name is invalid.
     """
 
     secret: str
@@ -47,31 +47,31 @@ class Token:
             raise SettingError(f"A Hub token's user name is unusable: {error.message}") from None
 
 
-#: Every caller, where no tokens are configured.
+#: The user that stands for every caller if no tokens are configured.
 LOCAL = User("local", "write")
 
 
 class Access:
-    """The rules of one Hub.
+    """The access rules of one Hub.
 
     Args:
-        tokens: who is known. With none, every caller is `LOCAL` and may do
-            everything: only for a Hub no other machine reaches.
+        tokens: the known tokens. Without any, every caller is `LOCAL` and may do
+            everything, which is only for a Hub that no other machine reaches.
         anonymous_read: whether callers without a token may read repos that are not private.
     """
 
     def __init__(self, tokens: Iterable[Token] = (), *, anonymous_read: bool = True) -> None:
-        # Looked up by hash: the time that takes says nothing about the secret.
+        # Looked up by hash, so that the time it takes tells nothing about the secret.
         self._users = {_digest(token.secret): token.user for token in tokens}
         self.anonymous_read = anonymous_read
 
     @property
     def open(self) -> bool:
-        """Whether there are no tokens."""
+        """True if there are no tokens, so that every caller may do everything."""
         return not self._users
 
     def user(self, authorization: str | None) -> User | None:
-        """The caller of a request; None when it carries no token.
+        """Return the caller of a request; None if it carries no token.
 
         Args:
             authorization: the header, ``Bearer SECRET``.
@@ -86,12 +86,12 @@ class Access:
         scheme, _, secret = authorization.partition(" ")
         user = self._users.get(_digest(secret.strip())) if scheme.lower() == "bearer" else None
         if user is None:
-            # Those very words, or the client takes it for a repo that is not there.
+            # These exact words: with any others, the client reports a missing repo.
             raise HubError(401, "Invalid credentials in Authorization header")
         return user
 
     def check_read(self, user: User | None, repo_id: str, *, private: bool) -> None:
-        """Refuse who may not read a repo, in the words for one that is not there.
+        """Refuse a caller who may not read a repo, with the message for one that does not exist.
 
         Raises:
             HubError: 401 with ``RepoNotFound``.
@@ -101,10 +101,10 @@ class Access:
             raise HubError(401, missing.message, header=missing.header)
 
     def check_write(self, user: User | None) -> User:
-        """The caller, who may write.
+        """Return the caller if it may write.
 
         Raises:
-            HubError: 401 without a token, 403 with one that only reads.
+            HubError: 401 without a token, 403 with a token that may only read.
         """
         if user is None:
             raise HubError(401, "A token is needed to change anything here")
@@ -118,16 +118,16 @@ def _digest(secret: str) -> bytes:
 
 
 def read_tokens(path: Path) -> list[Token]:
-    """Tokens, one JSON object a line: ``{"name": "ada", "role": "write", "secret": "hf_…"}``.
+    """Read tokens, one JSON object per line: ``{"name": "ada", "role": "write", "secret": "hf_…"}``.
 
-    Empty lines, and lines that begin with ``#``, are left out.
+    Empty lines, and lines that begin with ``#``, are skipped.
 
     Args:
-        path: a file only its owner may read; the secrets in it open the Hub.
+        path: a file that only its owner may read, because its secrets give access to the Hub.
 
     Raises:
-        SettingError: it cannot be read, others may read it, or a line makes no sense; the
-            sentence names the line and repeats nothing of it.
+        SettingError: the file cannot be read, other users may read it, or a line is invalid. The
+            message has the number of the line and repeats nothing of it.
     """
     try:
         if path.stat().st_mode & 0o077:

@@ -1,4 +1,4 @@
-"""Commits: applying changes to a branch, reading history, squashing it."""
+"""Commits: apply changes to a branch, read its history, squash it."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class Commit(NamedTuple):
 
 
 class Change(NamedTuple):
-    """One operation of a commit; `blob` only with ``put``, and already stored."""
+    """One operation of a commit. `blob` is only set for ``put``, and is stored already."""
 
     kind: Literal["put", "remove_file", "remove_folder"]
     path: str
     blob: Blob | None = None
 
 
-#: The words by which ``datasets`` and ``huggingface_hub`` know it.
+#: The message by which ``datasets`` and ``huggingface_hub`` recognise a stale parent commit.
 _STALE = (
     "A commit has happened since. The branch was updated since you opened this page. "
     "Please refresh and try again."
@@ -43,7 +43,7 @@ _COLUMNS = "oid, tree, parent, author, title, message, created"
 
 
 def get_commit(db: sqlite3.Connection, repo: int, oid: str) -> Commit:
-    """A commit by its full id.
+    """Return a commit by its full id.
 
     Raises:
         HubError: 404.
@@ -55,18 +55,18 @@ def get_commit(db: sqlite3.Connection, repo: int, oid: str) -> Commit:
 
 
 def apply(db: sqlite3.Connection, files: Files, tree: str, changes: Sequence[Change]) -> str:
-    """The folder that `changes`, in their order, make of the folder `tree`; returns its id.
+    """Apply `changes` in order to the folder `tree`; return the id of the resulting folder.
 
     Raises:
         HubError: a change cannot be applied (400, 404).
-        StorageError: a content is no longer on the disk.
+        StorageError: the content of a file is no longer on disk.
     """
     editor = TreeEditor(db, tree)
     for change in changes:
         if change.blob is None:
             editor.remove(change.path, folder=change.kind == "remove_folder")
             continue
-        # Under the write lock: garbage collection cannot take a file between this look and the commit.
+        # Under the write lock: garbage collection cannot delete the file between this check and the commit.
         if files.size(change.blob.sha256) != change.blob.size:
             raise StorageError("An uploaded file is no longer there; send it again.")
         db.execute("INSERT OR IGNORE INTO blobs VALUES (?, ?, ?, ?)", change.blob)
@@ -84,7 +84,7 @@ def insert(
     title: str,
     message: str,
 ) -> Commit:
-    """Store a commit of a folder that is already stored."""
+    """Store a commit whose folder is already stored; return it."""
     oid = commit_oid(tree, parent, author, created, f"{title}\n\n{message}" if message else title)
     commit = Commit(oid, tree, parent, author, title, message, created)
     # The same commit twice within a second is the same row.
@@ -103,16 +103,18 @@ def push(
     message: str = "",
     parent_commit: str | None = None,
 ) -> tuple[Commit, bool]:
-    """Commit `changes` to a branch, in a transaction that has the write lock.
+    """Commit `changes` to a branch, in a transaction that holds the write lock.
 
     Args:
-        parent_commit: full id the branch must stand on, or its first 5 digits and more; None: any.
+        parent_commit: id of the commit that the branch must be at, or at least its first 5 digits; None for
+            any.
 
     Returns:
-        The branch's commit, and whether it is new: identical content adds none.
+        The branch's commit, and whether it is new: unchanged content adds none.
 
     Raises:
-        HubError: 404 no such branch, 412 the branch stands elsewhere, 400 and 404 as `apply`.
+        HubError: 404 no such branch, 400 `revision` is not a branch, 412 the branch is at another commit;
+            400 and 404 as from `apply`.
     """
     branch = refs.branch_name(revision)
     old = refs.head(db, repo, branch)
@@ -132,10 +134,10 @@ def push(
 
 
 def squash(db: sqlite3.Connection, repo: int, branch: str, author: str, title: str) -> tuple[str, Commit]:
-    """Replace a branch's history by one commit of its present content.
+    """Replace a branch's history by one commit with its current content.
 
     Returns:
-        The commit the branch stood on, and the new one.
+        The id of the commit that the branch was at, and the new commit.
 
     Raises:
         HubError: 404 no such branch.
@@ -150,7 +152,7 @@ def squash(db: sqlite3.Connection, repo: int, branch: str, author: str, title: s
 
 
 def history(db: sqlite3.Connection, repo: int, oid: str) -> Iterator[Commit]:
-    """A commit and its ancestors, the newest first."""
+    """Yield a commit and its ancestors, newest first."""
     following: str | None = oid
     while following is not None:
         commit = get_commit(db, repo, following)
@@ -159,9 +161,9 @@ def history(db: sqlite3.Connection, repo: int, oid: str) -> Iterator[Commit]:
 
 
 def last_commits(db: sqlite3.Connection, repo: int, oid: str, paths: Iterable[str]) -> dict[str, Commit]:
-    """For each file or folder of a commit, the latest commit that changed it.
+    """Return, for each file or folder of a commit, the latest commit that changed it.
 
-    Only the folders that hold the paths are compared, so a long history of a big folder
+    Only the folders that contain the paths are compared, so a long history of a big folder
     elsewhere costs little.
     """
     missing: dict[tuple[str, ...], set[str]] = {}
@@ -192,7 +194,7 @@ _Held = tuple[str, Tree]
 def _folder(
     db: sqlite3.Connection, commit: Commit | None, path: tuple[str, ...], known: _Held = ("", {})
 ) -> _Held:
-    """A folder of a commit with its id; `known` itself when it is the same."""
+    """Return a folder of a commit with its id; `known` itself if it is the same folder."""
     entry = find(db, commit.tree, path) if commit else None
     if entry is None or not entry.folder:
         return "", {}

@@ -1,9 +1,9 @@
-"""The Hub's SQLite file: repos, refs, commits and folders; file contents lie beside it.
+"""The Hub's SQLite file: repos, refs, commits and folders. File contents are stored beside it.
 
-Several processes share one store, so every change takes SQLite's write lock when it
-begins (``BEGIN IMMEDIATE``): read, decide and write are then one step. WAL lets readers
-go on meanwhile, ``synchronous=FULL`` makes a commit survive a power cut, and
-``secure_delete`` overwrites what is erased.
+Several processes share one store, so every change takes SQLite's write lock at its start
+(``BEGIN IMMEDIATE``): reading, deciding and writing are then atomic. WAL lets readers
+continue meanwhile, ``synchronous=FULL`` makes a commit survive a power cut, and
+``secure_delete`` overwrites what is deleted.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from localhub.errors import StorageError
 
 log = logging.getLogger(__name__)
 
-#: Seconds a writer waits for the others; under the client's own time-out.
+#: Seconds that a writer waits for the others; less than the client's own time-out.
 BUSY_SECONDS = 15.0
-#: Layout of the tables below. A store made by a later version is refused, not guessed at.
+#: Version of the tables below. A store with a later version is refused.
 VERSION = 1
 
 _REASONS = (
@@ -72,17 +72,17 @@ class Database:
     """Connections to one SQLite file; safe for any number of threads and processes.
 
     Args:
-        path: the file; made with its tables when it is not there. Its folder must exist.
+        path: the file; created with its tables if it is missing. Its folder must exist.
 
     Raises:
-        StorageError: it cannot be opened, or a later version made it.
+        StorageError: it cannot be opened, or a later version created it.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._idle: list[sqlite3.Connection] = []
         self._guard = threading.Lock()
-        # SQLite polls for its lock; threads of one process queue here instead, in order.
+        # SQLite polls for its lock, so the threads of one process queue here instead.
         self._turn = threading.Lock()
         self._pid = os.getpid()
         _close_to_others(path)
@@ -102,10 +102,10 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
-        """A connection that sees one moment of the store and waits for no writer.
+        """Open a read transaction, which sees a snapshot of the store and waits for no writer.
 
         Raises:
-            StorageError: the database refused.
+            StorageError: the database failed.
         """
         with self._connection() as db:
             db.execute("BEGIN")
@@ -116,10 +116,10 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
-        """A connection that is the only writer until the block ends; rolls back when it raises.
+        """Open a write transaction, which is the only one until the block ends; roll back if it raises.
 
         Raises:
-            StorageError: the database refused, or stayed busy for `BUSY_SECONDS`.
+            StorageError: the database failed, or stayed busy for `BUSY_SECONDS`.
         """
         if not self._turn.acquire(timeout=BUSY_SECONDS):
             raise StorageError("The Hub's database is busy; try again in a moment.")
@@ -137,13 +137,13 @@ class Database:
             self._turn.release()
 
     def checkpoint(self) -> bool:
-        """Move the write-ahead log into the file and empty it; False when a reader is in the way."""
+        """Move the write-ahead log into the file and truncate it; False if a reader prevents that."""
         with self._connection() as db:
             busy: int = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         return not busy
 
     def close(self) -> None:
-        """Close idle connections; the database opens again when used."""
+        """Close idle connections. The database opens again when it is used."""
         with self._guard:
             idle, self._idle = self._idle, []
         for db in idle:
@@ -156,7 +156,7 @@ class Database:
             try:
                 yield db
             finally:
-                # A refused COMMIT leaves its transaction open; such a connection would lock out everyone.
+                # A failed COMMIT leaves its transaction open; a reused connection would lock out all writers.
                 if db.in_transaction:
                     db.close()
                 else:
@@ -182,7 +182,7 @@ class Database:
 
 
 def _enter_wal(db: sqlite3.Connection) -> None:
-    """Switch to write-ahead logging; two processes that do so at once get "locked" without the usual wait."""
+    """Switch to write-ahead logging, with retries: SQLite does not wait if two processes do so at once."""
     give_up = time.monotonic() + BUSY_SECONDS
     while True:
         try:
@@ -195,8 +195,8 @@ def _enter_wal(db: sqlite3.Connection) -> None:
 
 
 def _close_to_others(path: Path) -> None:
-    """Let only this user read the file; SQLite makes it as the umask says, and its log like it."""
-    with suppress(OSError):  # opening it says what is wrong
+    """Let only this user read the file. SQLite itself would follow the umask; its log gets the same mode."""
+    with suppress(OSError):  # opening the database reports what is wrong
         path.touch(0o600)
     for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
         with suppress(OSError):

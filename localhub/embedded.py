@@ -1,7 +1,7 @@
-"""Serving a store on a port: until interrupted, or from a thread while a block runs.
+"""Serve a store on a port: until interrupted, or in a thread while a block runs.
 
-``huggingface_hub`` reads its environment once, when it is imported. Set `environment` before,
-in this process or for a child, and every tool built on it uses this Hub:
+``huggingface_hub`` reads its environment once, when it is imported. Set `environment` before that,
+in this process or for a child process, and every tool built on it uses this Hub:
 
     serve(HubStore(folder), port=7870)      # elsewhere: HF_ENDPOINT=http://127.0.0.1:7870
 """
@@ -27,14 +27,14 @@ from localhub.webhooks import Notifier, Webhook
 if TYPE_CHECKING:
     import uvicorn
 
-#: The usual port.
+#: The default port.
 DEFAULT_PORT = 7870
 
 
 def environment(endpoint: str, token: str = "") -> dict[str, str]:
-    """Variables that lead every Hugging Face tool of a process to an embedded Hub.
+    """Return the variables that make every Hugging Face tool of a process use an embedded Hub.
 
-    Uploads by xet have to be switched off: the client does not ask whether the server knows it.
+    Uploads by xet must be switched off, because the client does not ask whether the server supports it.
     """
     variables = {"HF_ENDPOINT": endpoint.rstrip("/"), "HF_HUB_DISABLE_XET": "1"}
     return variables | {"HF_TOKEN": token} if token else variables
@@ -50,18 +50,18 @@ def serve_folder(
     webhooks: Sequence[str] = (),
     webhook_secret: str = "",
 ) -> None:
-    """Serve the store in a folder until interrupted; stderr says what to set to use it.
+    """Serve the store in a folder until interrupted; print the variables that clients need on stderr.
 
     Args:
-        root: made when it is not there.
-        token_file: see `read_tokens`; without it every user of this machine may do everything.
+        root: the folder; created if it is missing.
+        token_file: see `read_tokens`; without it, every user of this machine may do everything.
         anonymous: with tokens, whether callers without one may read repos that are not private.
         webhooks: addresses to call after every push.
-        webhook_secret: sent along with each call.
+        webhook_secret: sent with each call.
 
     Raises:
         SettingError: an option is unusable.
-        StorageError: the folder is.
+        StorageError: the folder is unusable.
     """
     access = Access(read_tokens(token_file), anonymous_read=anonymous) if token_file else Access()
     endpoint = f"http://{f'[{host}]' if ':' in host else host}:{port}"
@@ -85,14 +85,14 @@ def serve(
     access: Access | None = None,
     app: HubApp | None = None,
 ) -> None:
-    """Serve until interrupted.
+    """Serve a store until interrupted.
 
     Args:
-        access: who may do what; needed for an address other machines reach.
-        app: instead of `access`, an application made by the caller.
+        access: the access rules; they need tokens if other machines reach the address.
+        app: an application made by the caller, instead of `access`.
 
     Raises:
-        SettingError: no tokens for an address other machines reach, or the port is taken.
+        SettingError: there are no tokens, but other machines reach the address; or the port is taken.
     """
     server = _server(store, host, port, access, app)
     with _listen(host, port) as listener:
@@ -108,13 +108,13 @@ def serving(
     access: Access | None = None,
     app: HubApp | None = None,
 ) -> Iterator[str]:
-    """Serve from a thread while the block runs; yields the endpoint.
+    """Serve a store in a thread while the block runs; yield the endpoint.
 
     Args:
-        port: 0 for any that is free.
+        port: 0 for any free port.
 
     Raises:
-        SettingError: no tokens for an address other machines reach, or the port is taken.
+        SettingError: there are no tokens, but other machines reach the address; or the port is taken.
     """
     server = _server(store, host, port, access, app)
     listener = _listen(host, port)

@@ -1,9 +1,8 @@
-"""Erasing a file from the whole history of a repo, so that its bytes leave the disk.
+"""Erase a file from the whole history of a repo, so that its bytes leave the disk.
 
-Deleting a file in a commit keeps it in the history. Erasing rewrites every commit that had
-it: later commits get other ids, branches and tags move to those, and an old id
-is answered with "revision not found". What it cannot reach: clients' caches, clones, backups, and what a
-disk keeps of freed blocks.
+A commit that deletes a file leaves it in the history. Erasing rewrites every commit that contains the
+file: later commits get new ids, branches and tags move to those, and an old id is answered with "revision
+not found". Out of reach are clients' caches, clones, backups, and what a disk keeps of freed blocks.
 """
 
 from __future__ import annotations
@@ -26,10 +25,10 @@ class Erased(NamedTuple):
     """What an erasure did.
 
     Attributes:
-        commits: how many were rewritten or dropped.
-        bytes: how many left the disk.
-        remaining: where the same content still is, ``dataset owner/name: path``; empty when the
-            bytes are gone.
+        commits: number of commits that were rewritten or dropped.
+        bytes: number of bytes that left the disk.
+        remaining: where the same content still exists, as ``dataset owner/name: path``; empty if it is
+            gone.
     """
 
     commits: int
@@ -38,10 +37,10 @@ class Erased(NamedTuple):
 
 
 def erase(store: HubStore, name: RepoName, path: str) -> Erased:
-    """Erase a file, or a folder with all it ever held, from every commit of a repo.
+    """Erase a file, or a folder with everything it ever held, from every commit of a repo.
 
     Raises:
-        HubError: 404, when no commit has anything at that path.
+        HubError: 404, no commit has anything at that path.
     """
     segments = check_path(path)
 
@@ -65,10 +64,10 @@ def erase(store: HubStore, name: RepoName, path: str) -> Erased:
 
 
 def erase_content(store: HubStore, name: RepoName, sha256: str) -> Erased:
-    """Erase a content from every path and commit of a repo.
+    """Erase all files with a content, given by its sha256, from every path and commit of a repo.
 
     Raises:
-        HubError: 404, when no commit has it.
+        HubError: 404, no commit has such a file.
     """
     with store.db.read() as db:
         wanted = {row[0] for row in db.execute("SELECT oid FROM blobs WHERE sha256 = ?", (sha256,))}
@@ -108,12 +107,12 @@ def _erase(
         before = {oid for _, oid in reachable(db, key).commits}
         moved = _rewrite(opened, without)
         after = {oid for _, oid in reachable(db, key).commits}
-        # Commits outside every branch go too: they may hold the file.
+        # Unreachable commits are deleted too, because they may contain the file.
         _, unnamed = sweep_rows(db)
         gone = [(sha256,) for sha256 in contents & unnamed]
         db.executemany("INSERT OR IGNORE INTO doomed VALUES (?)", gone)
         remaining = _places(db, contents)
-    # Only now, with the new history safe: a crash in between is made good by the next collection.
+    # Only now, with the new history committed. After a crash in between, the next collection does this.
     size = purge_doomed(store)
     store.db.checkpoint()
     for ref, new in moved:
@@ -135,7 +134,7 @@ def _rewrite(opened: Opened, without: Callable[[sqlite3.Connection, str], str]) 
             tree = trees[old.tree]
             parent = became[old.parent] if old.parent else None
             if parent is not None and parent.tree == tree:
-                became[old.oid] = parent  # it changed nothing else: no trace of it is left
+                became[old.oid] = parent  # it changed nothing else, so it is dropped
             elif tree == old.tree and (parent.oid if parent else None) == old.parent:
                 became[old.oid] = old
             else:
@@ -154,7 +153,7 @@ def _rewrite(opened: Opened, without: Callable[[sqlite3.Connection, str], str]) 
 
 
 def _places(db: sqlite3.Connection, contents: set[str]) -> list[str]:
-    """Where contents still are, in any commit of any repo."""
+    """Return where the contents still exist, in any commit of any repo."""
     wanted = {oid for oid, sha256 in db.execute("SELECT oid, sha256 FROM blobs") if sha256 in contents}
     if not wanted:
         return []

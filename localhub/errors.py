@@ -1,14 +1,14 @@
-"""Every exception of the Hub; those a request may raise carry the header the real client recognises.
+"""The exceptions of the Hub. Those that a request may raise carry the header that real clients recognise.
 
-Over plain HTTP ``huggingface_hub`` maps no bare 401 or 404 to its exceptions: only the
-``X-Error-Code`` header makes one a ``RepositoryNotFoundError`` and so on.
+``huggingface_hub`` does not map a bare 401 or 404 to its exceptions. Only the header
+``X-Error-Code`` makes it raise ``RepositoryNotFoundError`` and so on.
 """
 
 from __future__ import annotations
 
 
 class LocalHubError(Exception):
-    """Base of all; `message` is one sentence for a person and never holds a path of this disk."""
+    """Base class of all. `message` is one sentence for people, and never contains a path of this disk."""
 
     status = 500
 
@@ -18,22 +18,22 @@ class LocalHubError(Exception):
 
 
 class SettingError(LocalHubError):
-    """An option that stops the start."""
+    """An option is unusable; the Hub does not start."""
 
 
 class StorageError(LocalHubError):
-    """The disk or the database refused; nothing was half-written."""
+    """The disk or the database failed; nothing is half-written."""
 
     status = 503
 
 
 class HubError(LocalHubError):
-    """A request the Hub refuses.
+    """A request that the Hub refuses.
 
     Args:
         status: HTTP status, 4xx or 5xx.
         message: one sentence.
-        header: value of ``X-Error-Code``, or empty.
+        header: value of ``X-Error-Code``; empty for none.
     """
 
     def __init__(self, status: int, message: str, *, header: str = "") -> None:
@@ -43,7 +43,7 @@ class HubError(LocalHubError):
 
 
 class Moved(Exception):
-    """What is asked for is at another address now; `location` is a path."""
+    """The requested resource has a new address; `location` is its path."""
 
     def __init__(self, location: str) -> None:
         super().__init__(location)
@@ -51,39 +51,39 @@ class Moved(Exception):
 
 
 def bad_request(message: str) -> HubError:
-    """400: the request makes no sense."""
+    """Return a 400: the request is invalid."""
     return HubError(400, message)
 
 
 def not_served(name: str) -> HubError:
-    """400 for something the public Hub understands and this one does not: never accepted and ignored."""
+    """Return a 400 for an option that only the public Hub supports. Such options are never just ignored."""
     return HubError(400, f"The embedded Hub does not serve {ascii(name)[1:-1][:80]!r} here")
 
 
-#: Said wherever a client would propose a change or discuss one.
+#: Message for every attempt to open a pull request or a discussion.
 NO_PULL_REQUESTS = "The embedded Hub has no pull requests and no discussions; commit to a branch"
 
 
 def no_repo(repo_id: str) -> HubError:
-    """404 for a repo that is not there, or that this caller may not know of."""
+    """Return a 404 for a repo that does not exist, or that this caller may not know of."""
     return HubError(404, f"Repository not found: {repo_id}", header="RepoNotFound")
 
 
 def no_revision(revision: str) -> HubError:
-    """404 for a branch, tag or commit."""
+    """Return a 404 for a branch, tag or commit."""
     return HubError(404, f"Invalid rev id: {revision}", header="RevisionNotFound")
 
 
 def no_entry(path: str) -> HubError:
-    """404 for a file or folder; the client looks for the first words of the sentence."""
+    """Return a 404 for a file or folder. The client looks for the first words of the message."""
     return HubError(404, f"A file with this name doesn't exist: {path}", header="EntryNotFound")
 
 
 def conflict(message: str) -> HubError:
-    """409: it exists already."""
+    """Return a 409: it exists already."""
     return HubError(409, message)
 
 
 def too_large(message: str) -> HubError:
-    """413: over a limit; sending it again will not help."""
+    """Return a 413: it is over a limit, and sending it again will not help."""
     return HubError(413, message)

@@ -1,8 +1,8 @@
-"""File contents on the disk, each named by the sha256 of its bytes.
+"""File contents on disk, each named by the sha256 of its bytes.
 
-Written under ``tmp/``, flushed, then renamed into ``blobs/ab/``: a name never stands for
-half a file, whichever process is killed. The time of a file's last use by an upload is its
-mtime, which keeps garbage collection away from uploads that are under way.
+A file is written under ``tmp/``, flushed, then renamed into ``blobs/ab/``, so that a name never stands for
+half a file, whichever process is killed. The mtime of a file is the last time that an upload used it, which
+keeps garbage collection away from uploads in progress.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ _REASONS = {
 
 @contextmanager
 def disk_errors() -> Iterator[None]:
-    """Translate an `OSError` inside the block.
+    """Turn an `OSError` inside the block into a `StorageError`.
 
     Raises:
-        StorageError: with a sentence that holds no path.
+        StorageError: its message contains no path.
     """
     try:
         yield
@@ -46,13 +46,13 @@ def disk_errors() -> Iterator[None]:
 
 
 class Files:
-    """The contents of one store; safe for any number of threads and processes.
+    """The file contents of one store; safe for any number of threads and processes.
 
     Args:
-        root: folder of the store; ``blobs/`` and ``tmp/`` are made in it.
+        root: folder of the store; ``blobs/`` and ``tmp/`` are created in it.
 
     Raises:
-        StorageError: the disk refused.
+        StorageError: the disk failed.
     """
 
     def __init__(self, root: Path) -> None:
@@ -63,7 +63,7 @@ class Files:
                 _make_dirs(folder)
 
     def path(self, sha256: str) -> Path:
-        """Where a content lies or would lie.
+        """Return the path where a content is stored, or would be.
 
         Raises:
             ValueError: not 64 lower-case hex digits (so no name can leave the folder).
@@ -73,21 +73,21 @@ class Files:
         return self._blobs / sha256[:2] / sha256
 
     def size(self, sha256: str) -> int | None:
-        """Bytes of a content, None when it is not there."""
+        """Return the size of a content in bytes; None if it is not stored."""
         try:
             return self.path(sha256).stat().st_size
         except FileNotFoundError:
             return None
 
     def age(self, sha256: str) -> float:
-        """Seconds since a content was last written or claimed; 0 when it is not there."""
+        """Return the seconds since a content was last written or claimed; 0 if it is not stored."""
         try:
             return time.time() - self.path(sha256).stat().st_mtime
         except FileNotFoundError:
             return 0.0
 
     def claim(self, sha256: str) -> int | None:
-        """Like `size`, and begins the content's grace period anew, because it is about to be used."""
+        """Like `size`, but restart the grace period of the content, because it is about to be used."""
         path = self.path(sha256)
         with disk_errors():
             try:
@@ -99,12 +99,12 @@ class Files:
                 return None
 
     def put(self, data: bytes) -> str:
-        """Store bytes so that they survive a power cut; returns their sha256.
+        """Store bytes so that they survive a power cut; return their sha256.
 
-        Putting them again writes nothing, and repairs a copy the disk has damaged.
+        If they are stored already, nothing is written, unless the copy on disk is damaged.
 
         Raises:
-            StorageError: the disk refused; nothing was left behind.
+            StorageError: the disk failed; nothing is left behind.
         """
         sha256 = hashlib.sha256(data).hexdigest()
         if self.claim(sha256) != len(data) or not self.intact(sha256):
@@ -114,14 +114,14 @@ class Files:
         return sha256
 
     def writer(self) -> Writer:
-        """A new file that is hashed while it is written; use it as a context manager."""
+        """Return a `Writer` of a new file, which hashes it while writing; use it in a ``with`` block."""
         return Writer(self, self._tmp / f"{secrets.token_hex(12)}.tmp")
 
     def read(self, sha256: str) -> bytes:
-        """A whole content, checked against its name.
+        """Read a whole content and verify its hash.
 
         Raises:
-            StorageError: missing or damaged.
+            StorageError: the content is missing or damaged.
         """
         with disk_errors():
             data = self.path(sha256).read_bytes()
@@ -130,7 +130,7 @@ class Files:
         return data
 
     def intact(self, sha256: str) -> bool:
-        """Whether a content is there and still has the bytes its name stands for."""
+        """True if a content is stored and its bytes still match its sha256."""
         try:
             with self.path(sha256).open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest() == sha256
@@ -138,7 +138,7 @@ class Files:
             return False
 
     def delete(self, sha256: str) -> int:
-        """Remove a content for good; how many bytes went, 0 when it was not there."""
+        """Delete a content for good; return the number of bytes freed, 0 if it was not stored."""
         path = self.path(sha256)
         with disk_errors():
             try:
@@ -150,7 +150,7 @@ class Files:
         return size
 
     def older_than(self, seconds: float) -> Iterator[str]:
-        """Names of contents that were not written or claimed for `seconds`."""
+        """Yield the names of contents that were not written or claimed for `seconds`."""
         newest = time.time() - seconds
         for path in self._blobs.glob("??/*"):
             with suppress(FileNotFoundError):
@@ -158,7 +158,7 @@ class Files:
                     yield path.name
 
     def sweep_tmp(self, older_than_s: float) -> int:
-        """Delete what a crash left half-written; how many files went."""
+        """Delete the files that a crash left half-written; return how many they were."""
         newest = time.time() - older_than_s
         swept = 0
         with disk_errors():
@@ -171,7 +171,7 @@ class Files:
 
 
 class Writer:
-    """A file being written; it is gone after the ``with`` block unless `keep` was called."""
+    """A file being written. It is deleted after the ``with`` block unless `keep` was called."""
 
     def __init__(self, files: Files, tmp: Path) -> None:
         self._files = files
@@ -188,7 +188,7 @@ class Writer:
         """Append bytes.
 
         Raises:
-            StorageError: the disk refused.
+            StorageError: the disk failed.
         """
         with disk_errors():
             self._file.write(data)
@@ -200,11 +200,11 @@ class Writer:
         return self._hash.hexdigest()
 
     def keep(self, sha256: str) -> None:
-        """Flush the file and give it its name.
+        """Flush the file and move it to its final name.
 
         Raises:
-            ValueError: the bytes are not those the name stands for.
-            StorageError: the disk refused.
+            ValueError: the bytes do not have this sha256.
+            StorageError: the disk failed.
         """
         if self.sha256 != sha256:
             raise ValueError(f"The bytes have sha256 {self.sha256}, not {sha256}")
@@ -226,7 +226,7 @@ class Writer:
 
 
 def _sync_dir(folder: Path) -> None:
-    """Flush the entries of `folder`: before that, a renamed file may vanish in a power cut."""
+    """Flush the entries of `folder`. Before that, a renamed file may vanish in a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -235,7 +235,7 @@ def _sync_dir(folder: Path) -> None:
 
 
 def _make_dirs(folder: Path) -> None:
-    """Create `folder` and its parents, closed to other users, each new entry flushed to the disk."""
+    """Create `folder` and its parents, closed to other users, and flush each new entry to disk."""
     if folder.is_dir():
         return
     _make_dirs(folder.parent)

@@ -1,7 +1,7 @@
-"""An ASGI application as the transport of a blocking ``httpx2.Client``; httpx2's own is async only.
+"""A transport from a blocking ``httpx2.Client`` to an ASGI application; httpx2's own is async only.
 
 Each request runs as a task of one event loop in a background thread. Bodies stream both
-ways, with a few chunks in flight, so a large file is never whole in memory.
+ways with only a few chunks in flight, so a large file is never held in memory as a whole.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _END = object()
 
 
 class InProcessTransport(httpx2.BaseTransport):
-    """Requests go to `app` in this process.
+    """Sends requests to `app` in this process.
 
     Args:
         app: the ASGI application.
@@ -35,11 +35,11 @@ class InProcessTransport(httpx2.BaseTransport):
         self._owner = 0
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Run one request; returns when its headers are there.
+        """Run one request; return when the headers of its answer have arrived.
 
         Raises:
             httpx2.ReadTimeout: the application does not answer in time.
-            httpx2.RemoteProtocolError: it ended without an answer.
+            httpx2.RemoteProtocolError: it failed, or ended without an answer.
         """
         exchange = _Exchange(self._started(), request)
         exchange.task = asyncio.run_coroutine_threadsafe(exchange.run(self._app), exchange.loop)
@@ -47,10 +47,10 @@ class InProcessTransport(httpx2.BaseTransport):
         return httpx2.Response(status, headers=headers, stream=exchange)
 
     def close(self) -> None:
-        """Nothing: a client is closed and made anew whenever the library likes, the loop stays."""
+        """Do nothing: the library closes and recreates its client at will, but the loop stays."""
 
     def stop(self) -> None:
-        """End the loop and its thread; another request begins anew."""
+        """Stop the loop and its thread; a later request starts new ones."""
         with self._guard:
             loop, self._loop = self._loop, None
             if loop is not None and self._owner == os.getpid():
@@ -58,7 +58,7 @@ class InProcessTransport(httpx2.BaseTransport):
 
     def _started(self) -> asyncio.AbstractEventLoop:
         with self._guard:
-            if self._loop is None or self._owner != os.getpid():  # a fork takes no threads along
+            if self._loop is None or self._owner != os.getpid():  # threads do not survive a fork
                 self._owner = os.getpid()
                 self._loop = asyncio.new_event_loop()
                 threading.Thread(target=_run, args=[self._loop], name="hub-in-process", daemon=True).start()
@@ -73,7 +73,7 @@ def _run(loop: asyncio.AbstractEventLoop) -> None:
 
 
 class _Exchange(httpx2.SyncByteStream):
-    """One request and its answer, whose body this is."""
+    """One request and its answer. The object itself is the stream of the answer's body."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, request: httpx2.Request) -> None:
         self.loop = loop
@@ -86,12 +86,12 @@ class _Exchange(httpx2.SyncByteStream):
         self._in_flight = asyncio.Semaphore(_IN_FLIGHT)
         self._answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._timeout: float | None = (request.extensions.get("timeout") or {}).get("read")
-        #: When the application last took a piece of the body, and whether it waits for the next.
+        #: When the application last took a chunk of the body, and whether it waits for the next one.
         self._moved = time.monotonic()
         self._sending = False
 
     def head(self) -> tuple[int, list[tuple[bytes, bytes]]]:
-        """Wait for status and headers."""
+        """Wait for the status and headers, and return them."""
         first = self._next()
         if first is _END:
             raise httpx2.RemoteProtocolError("The application ended without an answer", request=self._request)
@@ -115,7 +115,7 @@ class _Exchange(httpx2.SyncByteStream):
                 break
             except queue.Empty:
                 if self._sending or self._left(begun):
-                    continue  # the body is still on its way: as on a network, that is no silence
+                    continue  # the body is still being sent; as on a network, that is no read time-out
                 self.task.cancel()
                 raise httpx2.ReadTimeout(
                     "The application did not answer in time", request=self._request
@@ -127,7 +127,10 @@ class _Exchange(httpx2.SyncByteStream):
         return item
 
     def _left(self, begun: float) -> float | None:
-        """Seconds to wait for the answer; a whole time-out again with each piece of the body taken."""
+        """Return the seconds left to wait for the answer; None: no limit.
+
+        The time-out starts again with each chunk of the body that is taken.
+        """
         if self._timeout is None or self._sending:
             return self._timeout
         return max(0.0, max(begun, self._moved) + self._timeout - time.monotonic())

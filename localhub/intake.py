@@ -1,4 +1,4 @@
-"""The lines of a commit as they arrive: checked one by one, contents stored at once."""
+"""Check the lines of a commit as they arrive, and store file contents at once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from localhub.routing import Limits, loads
 from localhub.store import HubStore
 from localhub.trees import lfs_blob
 
-#: A line is at most one regular file in base64, and its path.
+#: Longest line in bytes: one regular file in base64, and its path.
 MAX_LINE = REGULAR_MAX * 4 // 3 + 16_000
 TOO_LONG = f"A file over {REGULAR_MAX} bytes must be uploaded ahead of the commit"
 MAX_TITLE, MAX_MESSAGE = 2_000, 64_000
@@ -24,7 +24,7 @@ _COMMIT_ID = re.compile(r"[0-9A-Fa-f]{5,40}")
 
 
 class Intake:
-    """The lines of a commit, checked and stored as they come."""
+    """Checks the lines of a commit, and stores file contents, as they arrive."""
 
     def __init__(self, store: HubStore, limits: Limits) -> None:
         self._store = store
@@ -33,10 +33,10 @@ class Intake:
         self.changes: list[Change] = []
 
     def take(self, lines: list[bytes]) -> None:
-        """Read some lines; contents of small files are on the disk afterwards.
+        """Read some lines; the contents of small files are on disk afterwards.
 
         Raises:
-            HubError: 400, 413.
+            HubError: 400 for an invalid line, 404 for a large file that was not uploaded, 413 over a limit.
         """
         for line in lines:
             if not line.strip():
@@ -58,10 +58,10 @@ class Intake:
                 raise too_large(f"A commit has at most {self._limits.operations} operations")
 
     def header(self) -> tuple[str, str, str | None]:
-        """Title, message and expected parent.
+        """Return the title, the message and the expected parent commit; None for any parent.
 
         Raises:
-            HubError: 400, missing or unusable.
+            HubError: 400, the header is missing or invalid.
         """
         header = self._header or {}
         title, message = header.get("summary"), header.get("description") or ""
@@ -112,12 +112,12 @@ def _check_readme(data: bytes) -> None:
 
 
 def _stripped(path: object) -> object:
-    """The client writes folders to be deleted with a slash at the end."""
+    """Remove the trailing slash that the client adds to folders to be deleted."""
     return path.rstrip("/") if isinstance(path, str) else path
 
 
 def decode_base64(text: object) -> bytes:
-    """Bytes from base64.
+    """Decode base64.
 
     Raises:
         HubError: 400.

@@ -1,6 +1,6 @@
-"""Keeping a store in order: garbage collection, and a check that nothing is missing.
+"""Maintenance of a store: garbage collection, and a check that nothing is missing.
 
-Both are safe while the store is in use, by this process or others.
+Both are safe while this or other processes use the store.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 from localhub.store import HubStore
 from localhub.trees import EMPTY_TREE, load_tree
 
-#: Seconds a content that no commit names is kept: its upload may be under way.
+#: Seconds that a content is kept although no commit names it: its upload may be in progress.
 GRACE = 24 * 3600.0
 _TMP_GRACE = 3600.0
 _BATCH = 200
@@ -28,7 +28,7 @@ class Collected(NamedTuple):
 
 
 class Reachable(NamedTuple):
-    """All that some branch or tag leads to, by git id; `missing` are folders the store should have."""
+    """Everything that branches and tags lead to, by git id. `missing` are folders that the store lacks."""
 
     commits: set[tuple[int, str]]
     trees: set[str]
@@ -37,7 +37,7 @@ class Reachable(NamedTuple):
 
 
 def reachable(db: sqlite3.Connection, repo: int | None = None) -> Reachable:
-    """Follow every branch and tag, of one repo or of all."""
+    """Follow every branch and tag, of one repo or of all; return what they lead to."""
     found = Reachable(set(), set(), set(), set())
     everywhere = 'SELECT repo, "commit" FROM refs'
     heads = db.execute(everywhere if repo is None else f"{everywhere} WHERE repo = {int(repo)}").fetchall()
@@ -71,10 +71,10 @@ def _mark(db: sqlite3.Connection, tree: str, found: Reachable) -> None:
 
 
 def sweep_rows(db: sqlite3.Connection) -> tuple[int, set[str]]:
-    """Delete rows nothing leads to, in a transaction that has the write lock.
+    """Delete unreachable rows, in a transaction that holds the write lock.
 
     Returns:
-        How many commits went, and the sha256 of contents no row names any more.
+        The number of deleted commits, and the sha256 of contents that no row names any more.
     """
     found = reachable(db)
     commits = [row for row in db.execute("SELECT repo, oid FROM commits") if row not in found.commits]
@@ -87,19 +87,19 @@ def sweep_rows(db: sqlite3.Connection) -> tuple[int, set[str]]:
 
 
 def is_named(db: sqlite3.Connection, sha256: str) -> bool:
-    """Whether some commit may need a content."""
+    """True if some commit may need a content."""
     return db.execute("SELECT 1 FROM blobs WHERE sha256 = ?", (sha256,)).fetchone() is not None
 
 
 def collect_garbage(store: HubStore, *, grace_s: float = GRACE) -> Collected:
-    """Remove commits no branch or tag leads to, and contents no commit names.
+    """Remove commits that no branch or tag leads to, and contents that no commit names.
 
     Args:
-        grace_s: age in seconds below which a content stays; less than an upload takes makes
-            the commit that follows it fail (it can be sent again).
+        grace_s: age in seconds below which a content is kept. If it is shorter than an upload, the commit
+            that follows the upload fails (it can be sent again).
 
     Raises:
-        StorageError: the disk or the database refused; what was removed stays removed.
+        StorageError: the disk or the database failed; what was removed stays removed.
     """
     purge_doomed(store)
     with store.db.write() as db:
@@ -108,7 +108,7 @@ def collect_garbage(store: HubStore, *, grace_s: float = GRACE) -> Collected:
     files = size = 0
     names = store.files.older_than(grace_s)
     while batch := list(islice(names, _BATCH)):
-        # The lock keeps commits from naming a content while it goes; small batches let them in between.
+        # The lock keeps commits from naming a content while it is deleted. Small batches let them in between.
         with store.db.write() as db:
             for sha256 in batch:
                 # An upload may have claimed it since it was listed.
@@ -119,7 +119,7 @@ def collect_garbage(store: HubStore, *, grace_s: float = GRACE) -> Collected:
 
 
 def purge_doomed(store: HubStore) -> int:
-    """Remove contents that erasure has marked, also of an erasure that was cut short; bytes gone."""
+    """Delete the contents that erasures marked, even interrupted ones; return the number of bytes freed."""
     size = 0
     with store.db.write() as db:
         for (sha256,) in db.execute("SELECT sha256 FROM doomed").fetchall():
@@ -130,25 +130,25 @@ def purge_doomed(store: HubStore) -> int:
 
 
 def discard(store: HubStore, contents: Iterable[str]) -> int:
-    """Remove contents no commit names, whatever their age; bytes gone.
+    """Delete contents that no commit names, whatever their age; return the number of bytes freed.
 
-    For what was uploaded for a commit that never came and must not stay for a day of grace.
+    For uploads whose commit never came, and which must not stay for the grace period.
 
     Args:
-        contents: by sha256; what some commit names stays.
+        contents: sha256 of each; those that a commit names are kept.
 
     Raises:
-        StorageError: the disk or the database refused.
+        StorageError: the disk or the database failed.
     """
     with store.db.write() as db:
         return sum(store.files.delete(sha256) for sha256 in contents if not is_named(db, sha256))
 
 
 def forget_unreachable(store: HubStore) -> None:
-    """Remove at once what no branch or tag leads to, contents included; uploads for commits to come stay.
+    """Delete at once what no branch or tag leads to, contents included; keep uploads for later commits.
 
     Raises:
-        StorageError: the disk or the database refused.
+        StorageError: the disk or the database failed.
     """
     with store.db.write() as db:
         _, contents = sweep_rows(db)
@@ -157,10 +157,10 @@ def forget_unreachable(store: HubStore) -> None:
 
 
 def check_store(store: HubStore, *, contents: bool = False) -> list[str]:
-    """What is wrong with a store, in sentences; empty when all is well.
+    """Return what is wrong with a store, as messages; empty if nothing is.
 
     Args:
-        contents: whether to read every file and compare it with its name.
+        contents: True to read every file and verify its hash.
     """
     with store.db.read() as db:
         problems = [f"SQLite: {row[0]}" for row in db.execute("PRAGMA quick_check") if row[0] != "ok"]

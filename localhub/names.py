@@ -1,7 +1,7 @@
-"""Names the Hub accepts: repos, files in a repo, branches and tags.
+"""Validate the names of repos, files in a repo, branches and tags.
 
-Everything here comes from a network, and ends up in URLs, in file names where a repo
-is downloaded, and in listings; so it is refused early and by one rule.
+Names come from the network, and end up in URLs, in file names where a repo is
+downloaded, and in listings. So invalid ones are refused early, and by one rule.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import NamedTuple
 from localhub.errors import HubError, bad_request, no_entry
 
 REPO_TYPES = ("model", "dataset", "space")
-#: First part of a repo's URLs; a model's have none.
+#: Prefix of a repo's URLs; models have none.
 URL_PREFIX = {"model": "", "dataset": "datasets/", "space": "spaces/"}
 DEFAULT_BRANCH = "main"
 _RESERVED = ("api", "models", "datasets", "spaces", "healthz")
 
-#: Longest path in bytes and deepest folder a repo may hold; real file systems stop soon after.
+#: Longest path and segment in bytes, and most segments of a path; real file systems allow little more.
 MAX_PATH = 1024
 MAX_SEGMENT = 255
 MAX_DEPTH = 64
@@ -32,7 +32,7 @@ _BAD_REF = re.compile(
 
 
 class RepoName(NamedTuple):
-    """A repo's kind and its two-part name."""
+    """A repo's type and its two-part name."""
 
     type: str
     namespace: str
@@ -54,10 +54,10 @@ class RepoName(NamedTuple):
 
 
 def repo_name(repo_type: object, namespace: object, name: object) -> RepoName:
-    """Check a repo's kind and name.
+    """Check the type and name of a repo.
 
     Raises:
-        HubError: 400, with what was received.
+        HubError: 400, with the received value.
     """
     if repo_type not in REPO_TYPES:
         raise bad_request(f"type must be one of {', '.join(REPO_TYPES)}. Received: {_show(repo_type)}")
@@ -80,8 +80,8 @@ def check_path(path: object) -> tuple[str, ...]:
     """Split the path of a file or folder in a repo into its segments.
 
     Raises:
-        HubError: 400 for a path that would mean something else on a disk (``..``, empty segments,
-            control characters, backslashes, ``.git``) or is too long.
+        HubError: 400 for a path that could mean something else on a disk (``..``, empty segments,
+            control characters, backslashes, ``.git``) or that is too long.
     """
     if not isinstance(path, str):
         raise bad_request(f"A path is a text. Received: {_show(path)}")
@@ -106,7 +106,7 @@ def check_path(path: object) -> tuple[str, ...]:
 
 
 def wanted_path(path: str) -> tuple[str, ...]:
-    """Like `check_path` for something to be read: what cannot be stored does not exist.
+    """Like `check_path`, but for reading: a path that cannot be stored does not exist.
 
     Raises:
         HubError: 404.
@@ -121,7 +121,7 @@ def check_ref(name: object, kind: str = "branch") -> str:
     """Check the name of a new branch or tag, by git's rules and a few more.
 
     Raises:
-        HubError: 400; also for 40 hex digits, which would hide a commit.
+        HubError: 400; also for 40 hex digits, which would hide the commit with that id.
     """
     if (
         not isinstance(name, str)
@@ -135,16 +135,16 @@ def check_ref(name: object, kind: str = "branch") -> str:
 
 
 def is_sha1(text: object) -> bool:
-    """Whether `text` looks like a full commit or git object id."""
+    """True if `text` looks like a full commit or git object id."""
     return isinstance(text, str) and _SHA1.fullmatch(text) is not None
 
 
 def is_sha256(text: object) -> bool:
-    """Whether `text` looks like the name of a blob or LFS file."""
+    """True if `text` looks like the name of a blob or LFS file."""
     return isinstance(text, str) and _SHA256.fullmatch(text) is not None
 
 
 def _show(value: object) -> str:
-    """A received value as it may stand in an answer: short, and plain ASCII."""
+    """Return a received value as it may be shown in an answer: short, and plain ASCII."""
     text = ascii(value)
     return text if len(text) <= 120 else text[:117] + "..."

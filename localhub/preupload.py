@@ -1,4 +1,4 @@
-"""How a file is to be sent: within the commit, or ahead of it as a large file; and which to leave out."""
+"""Decide how a file is uploaded: within the commit, or ahead of it as a large file; and which are ignored."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-#: Extensions the public Hub keeps as large files whatever their size, a subset of its default
-#: .gitattributes. Other files are classed by their size and first bytes.
+#: Extensions that the public Hub stores as large files whatever their size, a subset of its default
+#: .gitattributes. Other files are classified by their size and first bytes.
 _LFS_SUFFIXES = (
     "7z arrow bin bmp bz2 ckpt ftz gif gz h5 joblib jpeg jpg keras lz4 mds mlmodel model msgpack npy npz "
     "onnx ot parquet pb pickle pkl png pt pth rar safetensors tar tflite tgz tiff wasm webp xz zip zst"
 )
 LFS_SUFFIXES = frozenset(_LFS_SUFFIXES.split())
-#: Bytes above which a file is large; also the most a file inside a commit may have.
+#: Bytes above which a file is large; also the size limit of a file inside a commit.
 REGULAR_MAX = 10_000_000
 
-#: What every new repo begins with, as on the public Hub.
+#: The .gitattributes file of every new repo, as on the public Hub.
 GITATTRIBUTES = "".join(
     f"*.{suffix} filter=lfs diff=lfs merge=lfs -text\n" for suffix in sorted(LFS_SUFFIXES)
 ).encode()
@@ -27,10 +27,10 @@ _MAX_RULES = 1000
 
 
 def is_large(path: str, size: int, sample: bytes) -> bool:
-    """Whether a file is uploaded ahead of the commit (``lfs``) and not within it (``regular``).
+    """True if a file is uploaded ahead of the commit (``lfs``) and not within it (``regular``).
 
     Args:
-        size: bytes of the whole file.
+        size: size of the whole file in bytes.
         sample: its first 512 bytes.
     """
     if size == 0:
@@ -41,7 +41,7 @@ def is_large(path: str, size: int, sample: bytes) -> bool:
 
 
 def is_binary(sample: bytes) -> bool:
-    """Whether bytes are no text: git's rule (a zero byte), or not UTF-8."""
+    """True if bytes are not text: they contain a zero byte (git's rule), or are not UTF-8."""
     if b"\0" in sample:
         return True
     try:
@@ -56,14 +56,14 @@ class Ignore:
     """The rules of a ``.gitignore`` (https://git-scm.com/docs/gitignore), for files of a repo.
 
     Args:
-        text: its content; rules beyond the first thousand are not read.
+        text: its content; only the first thousand lines are read.
     """
 
     def __init__(self, text: str) -> None:
         self._rules = [rule for line in text.splitlines()[:_MAX_RULES] if (rule := _rule(line)) is not None]
 
     def __call__(self, path: str) -> bool:
-        """Whether the file at `path` is left out; a file in an ignored folder cannot be brought back."""
+        """True if the file at `path` is ignored; a file in an ignored folder cannot be re-included."""
         parts = path.split("/")
         return any(self._ignores(parts[:depth], depth < len(parts)) for depth in range(1, len(parts) + 1))
 
@@ -77,12 +77,12 @@ class Ignore:
 
 @lru_cache(maxsize=16)
 def ignore_rules(text: str) -> Ignore:
-    """`Ignore`, kept for the many requests of one upload."""
+    """Return the `Ignore` of a text, cached for the many requests of one upload."""
     return Ignore(text)
 
 
 class _Rule(NamedTuple):
-    """One line; a part that is None stands for any number of folders (``**``)."""
+    """The rule of one line. A part that is None matches any number of folders (``**``)."""
 
     parts: list[re.Pattern[str] | None]
     keep: bool
@@ -100,18 +100,18 @@ def _rule(line: str) -> _Rule | None:
         return None
     globs = line.removeprefix("/").split("/") if "/" in line else ["**", line]
     if globs[-1] == "**":
-        globs.append("*")  # all that is in the folder, but not the folder
+        globs.append("*")  # matches everything in the folder, but not the folder itself
     return _Rule([None if glob == "**" else _compile(glob) for glob in globs], keep, folders_only)
 
 
 def _compile(glob: str) -> re.Pattern[str]:
-    # fnmatch has no backslash, but a character class of one; and its patterns never backtrack for long.
+    # fnmatch has no escape by backslash, so use a character class. Its patterns never backtrack for long.
     glob = re.sub(r"\\([*?\[])", r"[\1]", glob)
     return re.compile(fnmatch.translate(re.sub(r"\\(.)", r"\1", glob)))
 
 
 def _matches(rule: list[re.Pattern[str] | None], parts: list[str]) -> bool:
-    """Walk all ways through the rule at once, so that no rule takes long."""
+    """True if a rule matches a path. All ways through the rule are tried at once, so that none takes long."""
 
     def skip(places: set[int]) -> set[int]:
         for place in sorted(places):

@@ -1,4 +1,4 @@
-"""Branches and tags of a repo, and what a revision means."""
+"""Branches and tags of a repo, and how a revision is resolved."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class Ref(NamedTuple):
 
     @property
     def full(self) -> str:
-        """Git's long form: ``refs/heads/main``."""
+        """Git's long form, such as ``refs/heads/main``."""
         return f"refs/{'heads' if self.kind == 'branch' else 'tags'}/{self.name}"
 
 
 def resolve(db: sqlite3.Connection, repo: int, revision: str) -> str:
-    """The full commit id a revision stands for: an id, a branch, a tag, or git's long form of these.
+    """Return the full commit id of a revision: an id, a branch, a tag, or git's long form of a branch or tag.
 
-    Of an id the first seven digits do, if no other begins with them and no branch or tag is called so.
+    Seven or more leading digits of an id suffice, if they are unambiguous and no branch or tag has that name.
 
     Raises:
         HubError: 404.
@@ -54,7 +54,7 @@ def resolve(db: sqlite3.Connection, repo: int, revision: str) -> str:
 
 
 def head(db: sqlite3.Connection, repo: int, name: str, kind: str = "branch") -> str | None:
-    """The commit a branch (or tag) of exactly this name stands on; None when there is none."""
+    """Return the commit id that a branch (or tag) of exactly this name points to; None if there is none."""
     row = db.execute(
         'SELECT "commit" FROM refs WHERE repo = ? AND kind = ? AND name = ?', (repo, kind, name)
     ).fetchone()
@@ -62,12 +62,12 @@ def head(db: sqlite3.Connection, repo: int, name: str, kind: str = "branch") -> 
 
 
 def branch_name(revision: str) -> str:
-    """The branch a push to `revision` means."""
+    """Return the branch that a push to `revision` goes to."""
     return revision.removeprefix("refs/heads/")
 
 
 def list_refs(db: sqlite3.Connection, repo: int) -> list[Ref]:
-    """All branches and tags; the main branch first, then by name."""
+    """Return all branches, then all tags, each by name; but the main branch is first."""
     rows = db.execute('SELECT kind, name, "commit" FROM refs WHERE repo = ? ORDER BY kind, name', (repo,))
     return sorted((Ref(*row) for row in rows), key=lambda ref: ref.full != f"refs/heads/{DEFAULT_BRANCH}")
 
@@ -76,7 +76,7 @@ def create(db: sqlite3.Connection, repo: int, kind: str, name: object, commit: s
     """Add a branch or tag.
 
     Raises:
-        HubError: 400 for an unusable name, 409 when it is there already.
+        HubError: 400 for an invalid name, 409 if it exists already.
     """
     ref = Ref(kind, check_ref(name, kind), commit)
     if head(db, repo, ref.name, kind) is not None:
@@ -86,7 +86,7 @@ def create(db: sqlite3.Connection, repo: int, kind: str, name: object, commit: s
 
 
 def move(db: sqlite3.Connection, repo: int, branch: str, commit: str) -> None:
-    """Let a branch that exists stand on another commit."""
+    """Point an existing branch to another commit."""
     db.execute(
         "UPDATE refs SET \"commit\" = ? WHERE repo = ? AND kind = 'branch' AND name = ?",
         (commit, repo, branch),
@@ -94,10 +94,10 @@ def move(db: sqlite3.Connection, repo: int, branch: str, commit: str) -> None:
 
 
 def delete(db: sqlite3.Connection, repo: int, kind: str, name: str) -> str:
-    """Remove a branch or tag; returns the commit it stood on.
+    """Delete a branch or tag; return the commit id that it pointed to.
 
     Raises:
-        HubError: 400 for the main branch, 404 when there is none of that name.
+        HubError: 400 for the main branch, 404 if there is none of that name.
     """
     if kind == "branch" and name == DEFAULT_BRANCH:
         raise bad_request(f"Cannot delete refs/heads/{DEFAULT_BRANCH}: it is the main branch.")

@@ -1,4 +1,4 @@
-"""The YAML at the head of a README.md, which is not to be trusted: any caller may have written it."""
+"""The YAML front matter of a README.md. It is untrusted, because any caller may have written it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-#: Characters of a README that are looked at, and of its head: the parser is slow, about 50 kB a second.
+#: Most characters of a README that are read, then of its front matter (the parser only reads about 50 kB a
+#: second), then most nodes of its YAML.
 MAX_CARD = 1_000_000
 _MAX_HEAD = 100_000
 _MAX_NODES = 50_000
@@ -18,14 +19,14 @@ _HEAD = re.compile(r"\A\ufeff?\s*^---[ \t]*\r?\n(.*?)^---[ \t]*$", re.DOTALL | r
 
 
 class CardError(ValueError):
-    """The head of a README is not usable YAML; the text says why."""
+    """The front matter of a README is not usable YAML; the message says why."""
 
 
 def front_matter(text: str) -> dict[str, Any]:
-    """The metadata of a README as plain JSON values; empty when it has none.
+    """Return the metadata of a README as plain JSON values; empty if it has none.
 
     Raises:
-        CardError: not YAML, not a mapping, or far too much of it.
+        CardError: it is not YAML, not a mapping, or far too large.
     """
     found = _HEAD.match(text[:MAX_CARD])
     card = {} if found is None else _kept(found[1])
@@ -34,7 +35,7 @@ def front_matter(text: str) -> dict[str, Any]:
     return dict(card)
 
 
-#: Keys of a card whose values are tags: as they are, or after a word.
+#: Keys of a card whose values become tags, with the prefix of each tag; by type of repo.
 _TAGS = {
     "model": {"tags": "", "pipeline_tag": "", "library_name": "", "language": "", "license": "license:",
               "datasets": "dataset:", "base_model": "base_model:"},
@@ -47,7 +48,7 @@ _TAGS = {
 
 
 def tags_of(repo_type: str, card: dict[str, Any] | None) -> list[str]:
-    """What a repo can be found by, from the head of its README."""
+    """Return the tags by which a repo can be found, from the metadata of its README."""
     found: dict[str, None] = {}
     for key, before in _TAGS[repo_type].items():
         values = (card or {}).get(key)
@@ -58,7 +59,7 @@ def tags_of(repo_type: str, card: dict[str, Any] | None) -> list[str]:
 
 
 def check_card(text: str) -> dict[str, Any]:
-    """`front_matter`, with the keys that the Hub's tools read being of the right kind.
+    """Return `front_matter`, after checking the types of the keys that the Hub's tools read.
 
     Raises:
         CardError: it is not usable.
@@ -84,7 +85,7 @@ _KIND_NAMES: dict[type, str] = {list: "an array", dict: "an object", str: "a str
 
 @lru_cache(maxsize=32)
 def _kept(head: str) -> dict[str, Any] | CardError:
-    """Bad ones are kept too: every look at a repo reads its card."""
+    """Parse front matter. Errors are cached too, because every request for a repo reads its card."""
     try:
         return _parse(head)
     except CardError as error:
@@ -109,7 +110,7 @@ def _parse(head: str) -> dict[str, Any]:
 
 
 class _Plain:
-    """Rebuild a YAML value for JSON. Anchors may make a few lines of YAML into gigabytes: count."""
+    """Rebuilds a YAML value for JSON, and counts its nodes: anchors can expand a few lines to gigabytes."""
 
     def __init__(self) -> None:
         self._left = _MAX_NODES

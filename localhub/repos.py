@@ -1,4 +1,4 @@
-"""Repos as rows: making, finding, renaming and removing them."""
+"""The table of repos: create, find, rename and delete them."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Repo(NamedTuple):
     """A repo that exists.
 
     Attributes:
-        key: its row; never used again after the repo is gone.
-        sdk: of a space (``gradio``, ``static``, ``docker``), else None.
+        key: id of its row; never reused after the repo was deleted.
+        sdk: of a Space (``gradio``, ``static``, ``docker``), else None.
         created: seconds since 1970, UTC.
     """
 
@@ -39,7 +39,7 @@ def _repo(row: tuple[int, str, str, str, int, str | None, float]) -> Repo:
 
 
 def get(db: sqlite3.Connection, name: RepoName) -> Repo:
-    """The repo of that name, in any capitals.
+    """Return the repo of that name, ignoring case.
 
     Raises:
         HubError: 404.
@@ -53,7 +53,7 @@ def get(db: sqlite3.Connection, name: RepoName) -> Repo:
 
 
 def find(db: sqlite3.Connection, name: RepoName) -> Repo:
-    """`get`, also by a name that the repo had before.
+    """Like `get`, but also find a repo by a name that it had before.
 
     Raises:
         HubError: 404.
@@ -71,12 +71,12 @@ def find(db: sqlite3.Connection, name: RepoName) -> Repo:
 
 
 def _moved(name: RepoName) -> str:
-    """Key in ``meta`` that leads from an earlier name to the number of the repo."""
+    """Return the key in ``meta`` that maps an earlier name to the id of the repo."""
     return f"moved:{name.type}:{name.id.lower()}"
 
 
 def list_repos(db: sqlite3.Connection, repo_type: str) -> list[Repo]:
-    """All repos of a kind, the newest first."""
+    """Return all repos of a type, newest first."""
     query = f"SELECT {_COLUMNS} FROM repos WHERE type = ? ORDER BY created DESC, id DESC"
     return [_repo(row) for row in db.execute(query, (repo_type,))]
 
@@ -84,10 +84,10 @@ def list_repos(db: sqlite3.Connection, repo_type: str) -> list[Repo]:
 def create(
     db: sqlite3.Connection, files: Files, name: RepoName, author: str, *, private: bool, sdk: str | None
 ) -> Commit:
-    """Make a repo whose main branch has one commit, as on huggingface.co; returns that commit.
+    """Create a repo whose main branch has one commit, as on huggingface.co; return that commit.
 
     Raises:
-        HubError: 409 when there is one of that name.
+        HubError: 409 if the name is taken.
     """
     made = _insert(db, name, private, sdk, "You already created this repo")
     files.put(GITATTRIBUTES)
@@ -99,7 +99,7 @@ def create(
 
 
 def _insert(db: sqlite3.Connection, name: RepoName, private: bool, sdk: str | None, taken: str) -> Repo:
-    """The row of a new repo; an earlier name of another leads there no longer."""
+    """Insert the row of a new repo. If another repo had this name before, it is no longer found by it."""
     try:
         row = db.execute(
             "INSERT INTO repos (type, namespace, name, private, sdk, created) VALUES (?, ?, ?, ?, ?, ?)"
@@ -117,10 +117,10 @@ def _taken(name: RepoName) -> str:
 
 
 def rename(db: sqlite3.Connection, repo: Repo, name: RepoName) -> None:
-    """Give a repo another name of the same kind.
+    """Give a repo another name; its type stays.
 
     Raises:
-        HubError: 409 when that name is taken by another repo.
+        HubError: 409 if another repo has that name.
     """
     try:
         db.execute(
@@ -133,10 +133,10 @@ def rename(db: sqlite3.Connection, repo: Repo, name: RepoName) -> None:
 
 
 def duplicate(db: sqlite3.Connection, repo: Repo, name: RepoName, *, private: bool | None = None) -> Repo:
-    """Make a repo with the commits, branches and tags of another.
+    """Create a repo with the commits, branches and tags of another.
 
     Raises:
-        HubError: 409 when there is one of that name.
+        HubError: 409 if the name is taken.
     """
     made = _insert(db, name, repo.private if private is None else private, repo.sdk, _taken(name))
     for table in ("commits", "refs"):
@@ -155,7 +155,7 @@ def set_private(db: sqlite3.Connection, repo: Repo, private: bool) -> None:
 
 
 def delete(db: sqlite3.Connection, repo: Repo) -> None:
-    """Remove a repo with its history; its contents leave the disk with the next garbage collection."""
+    """Delete a repo with its history; its contents leave the disk with the next garbage collection."""
     db.execute("DELETE FROM refs WHERE repo = ?", (repo.key,))
     db.execute("DELETE FROM commits WHERE repo = ?", (repo.key,))
     db.execute("DELETE FROM repos WHERE id = ?", (repo.key,))

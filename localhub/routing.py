@@ -1,6 +1,6 @@
-"""One request, taken apart: which repo it is about, what it wants, who asks, what its body says.
+"""Parse a request: which repo it is about, what it asks for, who sends it, and its body.
 
-Works on the raw path, because a revision arrives as ``quote(safe="")``: in a decoded
+This works on the raw path, because a revision arrives as ``quote(safe="")``: in a decoded
 path ``refs%2Fpr%2F1`` would be three segments. A body is read up to a limit.
 """
 
@@ -22,17 +22,17 @@ from localhub.errors import HubError, Moved, bad_request, no_repo, not_served, t
 from localhub.names import RepoName, repo_name
 from localhub.store import HubStore, Opened
 
-#: Bytes of a JSON or form body; the largest the client sends is a preupload of 256 files.
+#: Most bytes of a JSON or form body; the largest that the client sends is a preupload of 256 files.
 MAX_BODY = 8_000_000
-#: Items the client may name in one request.
+#: Most items in one request.
 MAX_ITEMS = 10_000
 
 
 async def read_body(request: Request, most: int = MAX_BODY) -> bytes:
-    """The whole body.
+    """Read the whole body.
 
     Raises:
-        HubError: 413.
+        HubError: 413, it has more than `most` bytes.
     """
     chunks = []
     size = 0
@@ -45,7 +45,7 @@ async def read_body(request: Request, most: int = MAX_BODY) -> bytes:
 
 
 def loads(data: bytes) -> Any:
-    """JSON, without the lone surrogates that it allows and that nothing can store or send on.
+    """Parse JSON; refuse lone surrogates, which JSON allows but which can be neither stored nor sent.
 
     Raises:
         HubError: 400.
@@ -60,7 +60,7 @@ def loads(data: bytes) -> Any:
 
 
 def parse_json(data: bytes) -> dict[str, Any]:
-    """A JSON object; an empty body is an empty object.
+    """Parse a JSON object; an empty body is an empty object.
 
     Raises:
         HubError: 400.
@@ -72,7 +72,7 @@ def parse_json(data: bytes) -> dict[str, Any]:
 
 
 def parse_form(data: bytes, content_type: str) -> dict[str, Any]:
-    """A urlencoded form as lists of texts; JSON is taken too, as on the public Hub.
+    """Parse a URL-encoded form into lists of texts; JSON is accepted too, as on the public Hub.
 
     Raises:
         HubError: 400.
@@ -91,12 +91,12 @@ _HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5
 
 @dataclass(frozen=True)
 class Limits:
-    """What a caller may send.
+    """The most that a caller may send.
 
     Attributes:
-        commit_bytes: of one commit's body (files over 10 MB travel ahead of it).
-        operations: of one commit.
-        file_bytes: of one large file.
+        commit_bytes: bytes of one commit's body (files over 10 MB are uploaded ahead of it).
+        operations: operations of one commit.
+        file_bytes: bytes of one large file.
     """
 
     commit_bytes: int = 256_000_000
@@ -106,13 +106,13 @@ class Limits:
 
 @dataclass
 class Call:
-    """A request on its way to a handler.
+    """A parsed request on its way to a handler.
 
     Attributes:
         base: the Hub's address as the caller knows it, without a trailing slash.
-        name: the repo the path names; None for paths without one.
-        rest: what follows the repo and the verb, decoded; a revision is one item.
-        body: the decoded JSON or form, for routes that want one.
+        name: the repo in the path; None for paths without one.
+        rest: the decoded segments after the repo and the verb; a revision is one item.
+        body: the decoded JSON or form, for routes that read one.
     """
 
     request: Request
@@ -137,20 +137,21 @@ class Call:
 
     @property
     def revision(self) -> str:
-        """The revision the path names, ``main`` when it names none."""
+        """The revision in the path; ``main`` if there is none."""
         return self.rest[0] if self.rest else "main"
 
     @property
     def path(self) -> str:
-        """The path in the repo, after the revision; quoted whole or segment by segment."""
+        """The path in the repo, after the revision; the client may quote it whole or segment by segment."""
         return "/".join(self.rest[1:])
 
     @contextmanager
     def open(self) -> Iterator[Opened]:
-        """The repo as of one moment, if the caller may read it.
+        """Open a snapshot of the repo, if the caller may read it.
 
         Raises:
-            HubError: 404, or 401 without a token, whether or not there is such a repo.
+            HubError: 404; without a token 401, which does not tell whether the repo exists.
+            Moved: a read request uses an earlier name of the repo.
         """
         try:
             with self.store.open(self.repo) as opened:
@@ -164,7 +165,7 @@ class Call:
             raise
 
     def _redirect(self, name: RepoName) -> None:
-        """Lead a reader from a repo's earlier name to its present one; a writer is served as it comes.
+        """Redirect a read request from a repo's earlier name to its current one; let other requests pass.
 
         Raises:
             Moved: with a path, which a client follows on the same host.
@@ -176,14 +177,14 @@ class Call:
             raise Moved(f"{new}?{query}" if query else new)
 
     def flag(self, name: str) -> bool:
-        """Whether the query says yes to `name`; the client writes ``true``, ``True`` or ``1``."""
+        """True if the query parameter `name` is ``true``, ``True`` or ``1``, as the client writes it."""
         return self.request.query_params.get(name, "").lower() in ("true", "1")
 
     def cursor(self) -> int:
-        """Where a page begins.
+        """Return the index of the first item of a page.
 
         Raises:
-            HubError: 400, when it is none of ours.
+            HubError: 400, the cursor is not one that the Hub made.
         """
         text = self.request.query_params.get("cursor", "0")
         if not (text.isascii() and text.isdigit() and len(text) < 9):
@@ -191,17 +192,17 @@ class Call:
         return int(text)
 
     def page(self, default: int, most: int) -> int:
-        """How many items the caller wants at once."""
+        """Return how many items the caller wants at once: 1 to `most`; `default` if it does not say."""
         text = self.request.query_params.get("limit", "")
         return (
             min(max(int(text), 1), most) if text.isascii() and text.isdigit() and len(text) < 9 else default
         )
 
     def text(self, key: str, default: str | None = None) -> str:
-        """A text of the JSON body.
+        """Return a text of the JSON body.
 
         Raises:
-            HubError: 400, when it is something else, or missing and there is no default.
+            HubError: 400, it is not a text, or it is missing and there is no default.
         """
         value = self.body.get(key, default)
         if not isinstance(value, str):
@@ -209,10 +210,10 @@ class Call:
         return value
 
     def items(self, key: str) -> list[Any]:
-        """A list of the JSON body.
+        """Return a list of the JSON body.
 
         Raises:
-            HubError: 400, 413.
+            HubError: 400, it is not a list; 413, it has more than `MAX_ITEMS` items.
         """
         value = self.body.get(key)
         if not isinstance(value, list):
@@ -228,16 +229,16 @@ StreamHandler = Callable[[Call], Awaitable[Response]]
 
 @dataclass(frozen=True)
 class Route:
-    """What answers a method and a verb.
+    """The handler of a method and a verb.
 
     Attributes:
-        handle: blocking; run in a thread.
-        stream: instead of `handle`, for what reads its body bit by bit.
-        write: whether the caller needs the role write.
-        body: how the body is read before `handle` sees it.
-        query: parameters of the address that `handle` looks at.
-        expand: what ``expand`` may ask for, which the address may then have.
-        keys: keys of the body that it looks at; None: it checks them itself.
+        handle: blocking function; it runs in a thread.
+        stream: async function, instead of `handle`, that reads the body piece by piece.
+        write: True if the caller needs the role write.
+        body: how the body is parsed before `handle` is called.
+        query: query parameters that `handle` reads.
+        expand: allowed values of the query parameter ``expand``, for routes that read it as a list.
+        keys: keys of the body that `handle` reads; None if it checks them itself.
     """
 
     handle: Handler | None = None
@@ -249,10 +250,10 @@ class Route:
     keys: tuple[str, ...] | None = None
 
     def check_query(self, request: Request) -> None:
-        """Refuse what would be ignored.
+        """Refuse query parameters that would be ignored.
 
         Raises:
-            HubError: 400, with the name of the first.
+            HubError: 400, with the name of the first one.
         """
         for key, value in request.query_params.multi_items():
             if key in ("expand", "expand[]") and self.expand:
@@ -262,7 +263,11 @@ class Route:
                 raise not_served(key)
 
     def check_body(self, body: dict[str, Any]) -> None:
-        """The same for keys of the body; one without a value is as good as left out."""
+        """Refuse keys of the body that would be ignored; one that is null counts as missing.
+
+        Raises:
+            HubError: 400, with the name of the first one.
+        """
         for key, value in body.items():
             if self.keys is not None and key not in self.keys and value is not None:
                 raise not_served(key)
@@ -272,10 +277,10 @@ Table = dict[tuple[str, str], Route]
 
 
 def split_path(raw: bytes) -> list[str]:
-    """The decoded segments of a raw path.
+    """Return the decoded segments of a raw path.
 
     Raises:
-        HubError: 400, not ASCII or not UTF-8 behind the percent signs.
+        HubError: 400, it is not ASCII, or not UTF-8 once percent-decoded.
     """
     try:
         parts = raw.decode("ascii").removeprefix("/").rstrip("/").split("/")
@@ -285,17 +290,17 @@ def split_path(raw: bytes) -> list[str]:
 
 
 def find_repo(parts: list[str], verbs: Container[str]) -> tuple[RepoName, str, list[str]] | None:
-    """Take apart a path below a repo.
+    """Parse a path below a repo.
 
     Args:
-        verbs: what the Hub knows, so that ``gpt2/resolve/main`` is not taken for a repo ``gpt2/resolve``.
+        verbs: all known verbs, so that ``gpt2/resolve/main`` is not taken for a repo ``gpt2/resolve``.
 
     Returns:
-        The repo, the verb with the area it belongs to (``api:tree``, ``web:resolve``,
-        ``git:batch``) and the rest; None when the path is not below a repo.
+        The repo, the verb with the area that it belongs to (``api:tree``, ``web:resolve``,
+        ``git:batch``) and the rest; None if the path is not below a repo.
 
     Raises:
-        HubError: 404, for a repo with one part or with a name that no repo can have.
+        HubError: 404 for a repo name with only one part, or one that no repo can have.
     """
     api = parts[0] == "api"
     if api:
@@ -328,7 +333,11 @@ def _shown(text: str) -> str:
 
 
 def base_url(request: Request, public_url: str) -> str:
-    """The address to put before a path in an answer."""
+    """Return the address to put before a path in an answer.
+
+    Raises:
+        HubError: 400, the Host header is unusable.
+    """
     if public_url:
         return public_url.rstrip("/")
     host = request.headers.get("host", "")
@@ -338,5 +347,5 @@ def base_url(request: Request, public_url: str) -> str:
 
 
 def answer(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """JSON."""
+    """Return a JSON response."""
     return JSONResponse(content, status, headers)

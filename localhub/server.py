@@ -1,7 +1,7 @@
 """The embedded Hub over HTTP: enough of huggingface.co for the unmodified clients.
 
-`HubApp` is an ASGI application; `localhub.embedded` serves it on a port or mounts
-it in this process. Routes are in ``routes/``, one file per concern.
+`HubApp` is an ASGI application. `localhub.embedded` serves it on a port, and `localhub.inprocess`
+calls it within this process. Routes are in ``routes/``, one file per concern.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ from localhub.store import HubStore
 
 log = logging.getLogger(__name__)
 
-#: An id of a request that may stand in a header and in the log.
+#: A request id that is safe in a header and in the log.
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:=;-]{1,128}")
-#: Names a browser or client on this machine has for it.
+#: Host names by which a browser or client on this machine reaches it.
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 _TABLE: Table = {
@@ -59,14 +59,14 @@ _VERBS = {verb for _, verb in _TABLE}
 
 
 class HubApp:
-    """The ASGI application.
+    """The ASGI application of the Hub.
 
     Args:
-        store: what it serves.
-        access: who may do what; by default every caller everything, which is only for this machine.
-        limits: what a caller may send.
-        hosts: names the Hub answers to besides `LOOPBACK`, where there are no tokens.
-        public_url: the Hub's address behind a proxy; empty: as the caller says.
+        store: the store that it serves.
+        access: the access rules; by default every caller may do everything, which is only for this machine.
+        limits: the most that a caller may send.
+        hosts: host names that a Hub without tokens answers to, besides `LOOPBACK`.
+        public_url: the Hub's address behind a proxy; if empty, that of the request.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class HubApp:
         except ClientDisconnect:
             return
         except Exception as error:
-            if begun:  # too late to say anything; the client sees that the body is short
+            if begun:  # too late for an error answer; the client sees that the body is short
                 log.exception("An answer broke off")
                 raise
             await problem(error, name)(scope, receive, watch)
@@ -133,7 +133,11 @@ class HubApp:
         return await _run(route, call)
 
     def _check_origin(self, request: Request) -> None:
-        """Keep web pages out: any page may send requests to this machine, also under a name of its own."""
+        """Refuse requests from web pages: any page can send some to this machine, even under its own name.
+
+        Raises:
+            HubError: 403.
+        """
         host, origin = request.headers.get("host", ""), request.headers.get("origin", "")
         try:
             name, page = urlsplit(f"//{host}").hostname, urlsplit(origin).netloc
@@ -161,7 +165,7 @@ async def _run(route: Route, call: Call) -> Response:
 
 
 def _nothing_at(verb: str) -> HubError:
-    """Why an address is not answered: for what clients do ask of a Hub, with what to do instead."""
+    """Return the error for an unknown address; for some that clients use, it says what to do instead."""
     if verb == "api:discussions":
         return bad_request(NO_PULL_REQUESTS)
     if f"{verb}/".startswith("/api/settings/webhooks/"):
@@ -170,7 +174,7 @@ def _nothing_at(verb: str) -> HubError:
 
 
 def _request_id(scope: Scope) -> str:
-    """The caller's own id of the request, by which it finds it again in a log; else a new one."""
+    """Return the caller's own request id, by which it can find the request in a log; otherwise a new one."""
     sent = dict(scope["headers"])
     for header in (b"x-request-id", b"x-amzn-trace-id"):
         if _REQUEST_ID.fullmatch(sent.get(header, b"")):
@@ -179,7 +183,7 @@ def _request_id(scope: Scope) -> str:
 
 
 def problem(error: Exception, request_id: str) -> Response:
-    """The answer to a request that failed: JSON with ``error``, never a traceback."""
+    """Return the answer to a failed request: a redirect, or JSON with ``error``; never a traceback."""
     if isinstance(error, Moved):
         return Response(status_code=307, headers={"Location": error.location})
     if not isinstance(error, LocalHubError):

@@ -1,6 +1,6 @@
 """The embedded Hub's store: repos with their history in SQLite, contents in files.
 
-One `HubStore` per process; any number of processes may share one folder. Everything
+Use one `HubStore` per process; any number of processes may share one folder. Everything
 here is plain blocking Python; `localhub.server` puts HTTP in front of it.
 """
 
@@ -26,12 +26,12 @@ log = logging.getLogger(__name__)
 
 
 class Push(NamedTuple):
-    """What a change of a repo's refs looks like to a listener.
+    """A change of one of a repo's refs, as listeners receive it.
 
     Attributes:
-        ref: git's long form, ``refs/heads/main``.
-        old: commit before, None when the ref is new.
-        new: commit after, None when the ref is gone.
+        ref: git's long form, such as ``refs/heads/main``.
+        old: id of the commit before; None if the ref is new.
+        new: id of the commit after; None if the ref was deleted.
     """
 
     repo: Repo
@@ -41,13 +41,13 @@ class Push(NamedTuple):
 
 
 class Opened(NamedTuple):
-    """One repo at one moment: what a single answer is read from."""
+    """One repo within one transaction, from which a single answer is read."""
 
     db: sqlite3.Connection
     repo: Repo
 
     def commit(self, revision: str) -> Commit:
-        """The commit a revision stands for.
+        """Return the commit that a revision stands for.
 
         Raises:
             HubError: 404.
@@ -55,10 +55,10 @@ class Opened(NamedTuple):
         return commits.get_commit(self.db, self.repo.key, refs.resolve(self.db, self.repo.key, revision))
 
     def blob(self, commit: Commit, path: str) -> Blob:
-        """The file at a path of a commit.
+        """Return the file at a path of a commit.
 
         Raises:
-            HubError: 404; also when it is a folder.
+            HubError: 404; also if the path is a folder.
         """
         entry = trees.find(self.db, commit.tree, wanted_path(path))
         if entry is None or entry.folder:
@@ -70,10 +70,10 @@ class HubStore:
     """All repos of one embedded Hub.
 
     Args:
-        root: folder of the store, made when it is not there.
+        root: folder of the store; created if it is missing.
 
     Raises:
-        StorageError: the folder cannot be used, or a later version made it.
+        StorageError: the folder cannot be used, or a later version created it.
     """
 
     def __init__(self, root: Path) -> None:
@@ -83,12 +83,12 @@ class HubStore:
         self.listeners: list[Callable[[Push], None]] = []
 
     def close(self) -> None:
-        """Close the database; the store can be used again."""
+        """Close the database. It opens again if the store is used."""
         self.db.close()
 
     @contextmanager
     def open(self, name: RepoName) -> Iterator[Opened]:
-        """Read one repo, also by an earlier name; what is read belongs to one moment.
+        """Open one repo for reading, also by an earlier name; everything is read from one snapshot.
 
         Raises:
             HubError: 404 no such repo.
@@ -98,10 +98,10 @@ class HubStore:
 
     @contextmanager
     def change(self, name: RepoName, *, exact: bool = False) -> Iterator[Opened]:
-        """Change one repo as the only writer; all or nothing.
+        """Open one repo for changes, as the only writer; all of the block's changes are made, or none.
 
         Args:
-            exact: not by an earlier name.
+            exact: do not accept an earlier name.
 
         Raises:
             HubError: 404 no such repo.
@@ -118,10 +118,10 @@ class HubStore:
         private: bool = False,
         sdk: str | None = None,
     ) -> str:
-        """Make a repo; returns its first commit.
+        """Create a repo; return the id of its first commit.
 
         Raises:
-            HubError: 400 for an unusable name, 409 when it is there already.
+            HubError: 400 for an invalid name, 409 if it exists already.
         """
         name = repo_name(repo_type, *_two(repo_id))
         with self.db.write() as db:
@@ -131,7 +131,7 @@ class HubStore:
         return commit.oid
 
     def delete_repo(self, name: RepoName) -> None:
-        """Remove a repo and its history.
+        """Delete a repo and its history.
 
         Raises:
             HubError: 404.
@@ -140,10 +140,10 @@ class HubStore:
             repos.delete(opened.db, opened.repo)
 
     def duplicate_repo(self, name: RepoName, copy: RepoName, *, private: bool | None = None) -> Repo:
-        """Make a repo with the history, branches and tags of another; contents are shared.
+        """Create a repo with the history, branches and tags of another; file contents are shared.
 
         Raises:
-            HubError: 404, 409 when the new one is there already.
+            HubError: 404 no such repo, 409 the new one exists already.
         """
         with self.change(name) as opened:
             made = repos.duplicate(opened.db, opened.repo, copy, private=private)
@@ -162,11 +162,11 @@ class HubStore:
         message: str = "",
         parent_commit: str | None = None,
     ) -> Commit:
-        """Commit to a branch; identical content adds no commit. Contents must be stored already.
+        """Commit to a branch; unchanged content adds no commit. File contents must be stored already.
 
         Raises:
-            HubError: 404 no such repo, branch or file to delete; 412 the branch stands elsewhere
-                than on `parent_commit`; 400 a change makes no sense.
+            HubError: 404 no such repo, branch or file to delete; 412 the branch is not at
+                `parent_commit`; 400 a change is invalid.
         """
         with self.change(name) as opened:
             old = refs.head(opened.db, opened.repo.key, refs.branch_name(revision))
@@ -186,12 +186,12 @@ class HubStore:
         return commit
 
     def put_text(self, path: str, data: bytes) -> Change:
-        """Store a small file's content; the `Change` is then part of a commit."""
+        """Store the content of a small file; return the `Change` to put into a commit."""
         self.files.put(data)
         return Change("put", path, regular_blob(data))
 
     def create_ref(self, name: RepoName, kind: str, ref: object, revision: str, message: str = "") -> None:
-        """Make a branch or tag at a revision.
+        """Create a branch or tag at a revision.
 
         Raises:
             HubError: 400, 404, 409.
@@ -202,7 +202,7 @@ class HubStore:
         self.notify(Push(opened.repo, made.full, None, commit))
 
     def delete_ref(self, name: RepoName, kind: str, ref: str) -> None:
-        """Remove a branch or tag.
+        """Delete a branch or tag.
 
         Raises:
             HubError: 400, 404.
@@ -212,7 +212,7 @@ class HubStore:
         self.notify(Push(opened.repo, refs.Ref(kind, ref, commit).full, commit, None))
 
     def squash(self, name: RepoName, branch: str, *, author: str = "local", title: str) -> None:
-        """Replace a branch's history by one commit.
+        """Replace a branch's history by one commit with its current content.
 
         Raises:
             HubError: 404.
@@ -222,7 +222,7 @@ class HubStore:
         self.notify(Push(opened.repo, f"refs/heads/{refs.branch_name(branch)}", old, commit.oid))
 
     def notify(self, push: Push) -> None:
-        """Call the listeners; the change is done, so what they raise is only logged."""
+        """Call the listeners. The change is committed already, so what they raise is only logged."""
         for listener in self.listeners:
             try:
                 listener(push)

@@ -1,10 +1,10 @@
-"""Git's objects: their ids, and the folders of a commit, read, walked, compared and edited.
+"""Git objects: compute their ids; read, walk, compare and edit the folders of a commit.
 
-Trees and commits are hashed as git would, so equal content has an equal id in every store and the client can
+Trees and commits are hashed as in git, so equal content has an equal id in every store, and the client can
 tell whether a file has changed. See "Git Internals - Git Objects"
 (https://git-scm.com/book/en/v2/Git-Internals-Git-Objects) and the LFS pointer format
-(https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md). Like git, a folder is stored once per content and
-shared by every commit that has it: a commit costs the folders on the way to what it changed.
+(https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md). As in git, a folder is stored once per content
+and shared by every commit that has it, so a commit only stores the folders on the paths that it changed.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ class Blob(NamedTuple):
     """A file's content: its git id, where its bytes are, and how it was uploaded.
 
     Attributes:
-        oid: git sha1; of the LFS pointer when `lfs`, else of the content.
-        sha256: of the content, also its name on the disk.
-        size: bytes of content.
-        lfs: whether a git clone would hold a pointer in its place.
+        oid: git sha1; of the LFS pointer if `lfs`, else of the content.
+        sha256: of the content, also its name on disk.
+        size: size of the content in bytes.
+        lfs: True if a git clone would contain a pointer in its place.
     """
 
     oid: str
@@ -36,12 +36,12 @@ class Blob(NamedTuple):
 
     @property
     def etag(self) -> str:
-        """What the client calls the file in its cache, without quotes."""
+        """The name of the file in the client's cache, without quotes."""
         return self.sha256 if self.lfs else self.oid
 
 
 class Entry(NamedTuple):
-    """One line of a folder: the git id behind a name, and whether that is a folder itself."""
+    """One entry of a folder: the git id of a name, and whether that is a folder itself."""
 
     oid: str
     folder: bool
@@ -56,27 +56,27 @@ _LINE = re.compile(rb"(100644|40000) ([^\0]+)\0(.{20})", re.DOTALL)
 
 
 def git_oid(kind: str, data: bytes) -> str:
-    """The git id of an object, 40 hex digits."""
+    """Return the git id of an object, 40 hex digits."""
     return hashlib.sha1(b"%s %d\0" % (kind.encode(), len(data)) + data, usedforsecurity=False).hexdigest()
 
 
 def pointer(sha256: str, size: int) -> bytes:
-    """The text git holds in place of an LFS file."""
+    """Return the text that git stores in place of an LFS file."""
     return f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n".encode()
 
 
 def lfs_blob(sha256: str, size: int) -> Blob:
-    """The `Blob` of an LFS file."""
+    """Return the `Blob` of an LFS file."""
     return Blob(git_oid("blob", pointer(sha256, size)), sha256, size, True)
 
 
 def regular_blob(data: bytes) -> Blob:
-    """The `Blob` of a file kept in git itself."""
+    """Return the `Blob` of a file that is stored in git itself."""
     return Blob(git_oid("blob", data), hashlib.sha256(data).hexdigest(), len(data), False)
 
 
 def encode_tree(tree: Tree) -> bytes:
-    """A folder as git writes it. Git orders a folder as if its name ended with a slash."""
+    """Encode a folder as git does. Git sorts a folder as if its name ended with a slash."""
     lines = sorted(tree.items(), key=lambda item: item[0].encode() + (b"/" if item[1].folder else b""))
     return b"".join(
         b"%s %s\0%s" % (_FOLDER_MODE if entry.folder else _FILE_MODE, name.encode(), bytes.fromhex(entry.oid))
@@ -85,19 +85,19 @@ def encode_tree(tree: Tree) -> bytes:
 
 
 def decode_tree(data: bytes) -> dict[str, Entry]:
-    """The folder `encode_tree` wrote, in git's order."""
+    """Decode a folder that `encode_tree` encoded, in git's order."""
     return {name.decode(): Entry(oid.hex(), mode == _FOLDER_MODE) for mode, name, oid in _LINE.findall(data)}
 
 
-#: Id of a folder with nothing in it.
+#: Id of an empty folder.
 EMPTY_TREE = git_oid("tree", b"")
 
 
 def commit_oid(tree: str, parent: str | None, author: str, seconds: int, message: str) -> str:
-    """The id of a commit.
+    """Return the id of a commit.
 
     Args:
-        seconds: when, since 1970 in UTC.
+        seconds: time of the commit, in seconds since 1970, UTC.
         message: title, a blank line and the rest.
     """
     who = f"{author} <{author}@users.noreply.smartbreed> {seconds} +0000"
@@ -106,7 +106,11 @@ def commit_oid(tree: str, parent: str | None, author: str, seconds: int, message
 
 
 def load_tree(db: sqlite3.Connection, oid: str) -> dict[str, Entry]:
-    """The entries of one folder."""
+    """Return the entries of one folder.
+
+    Raises:
+        LookupError: the store lacks the folder.
+    """
     row = db.execute("SELECT data FROM trees WHERE oid = ?", (oid,)).fetchone()
     if row is None:
         if oid == EMPTY_TREE:
@@ -116,7 +120,7 @@ def load_tree(db: sqlite3.Connection, oid: str) -> dict[str, Entry]:
 
 
 def store_tree(db: sqlite3.Connection, tree: Tree) -> str:
-    """Store a folder unless it is there; returns its id."""
+    """Store a folder unless it is stored already; return its id."""
     data = encode_tree(tree)
     oid = git_oid("tree", data)
     db.execute("INSERT OR IGNORE INTO trees VALUES (?, ?)", (oid, data))
@@ -124,7 +128,7 @@ def store_tree(db: sqlite3.Connection, tree: Tree) -> str:
 
 
 def find(db: sqlite3.Connection, root: str, segments: tuple[str, ...]) -> Entry | None:
-    """What lies at a path below the folder `root`; None when nothing does."""
+    """Return the entry at a path below the folder `root`; None if there is none."""
     entry = Entry(root, True)
     for segment in segments:
         if not entry.folder:
@@ -139,7 +143,7 @@ def find(db: sqlite3.Connection, root: str, segments: tuple[str, ...]) -> Entry 
 def walk(
     db: sqlite3.Connection, oid: str, prefix: str = "", *, recursive: bool = True
 ) -> Iterator[tuple[str, Entry]]:
-    """Every path below a folder, folders before what is in them, in git's order."""
+    """Yield every path below a folder, folders before what is in them, in git's order."""
     for name, entry in load_tree(db, oid).items():
         yield prefix + name, entry
         if recursive and entry.folder:
@@ -147,7 +151,7 @@ def walk(
 
 
 def changed(db: sqlite3.Connection, new: str | None, old: str | None, prefix: str = "") -> Iterator[str]:
-    """Paths of files and folders that `new` has and that differ from `old`."""
+    """Yield the paths of files and folders in `new` that are not the same in `old`."""
     if new is None or new == old:
         return
     before = {} if old is None else load_tree(db, old)
@@ -162,7 +166,7 @@ def changed(db: sqlite3.Connection, new: str | None, old: str | None, prefix: st
 
 
 def load_blobs(db: sqlite3.Connection, oids: list[str]) -> dict[str, Blob]:
-    """The `Blob` behind each git id."""
+    """Return the `Blob` of each git id."""
     blobs: dict[str, Blob] = {}
     for start in range(0, len(oids), 500):
         some = oids[start : start + 500]
@@ -173,10 +177,10 @@ def load_blobs(db: sqlite3.Connection, oids: list[str]) -> dict[str, Blob]:
 
 
 class TreeEditor:
-    """Changes to the folders of a commit, one path at a time; nothing is stored before `store`.
+    """Edits the folders of a commit, one path at a time. Nothing is stored before `store`.
 
     Args:
-        root: id of the folder to begin with.
+        root: id of the folder to start from.
     """
 
     def __init__(self, db: sqlite3.Connection, root: str) -> None:
@@ -187,7 +191,7 @@ class TreeEditor:
         """Add or replace a file.
 
         Raises:
-            HubError: 400, when a folder is in its place or a file in the place of its folder.
+            HubError: 400, the path is a folder, or one of its folders is a file.
         """
         *above, name = check_path(path)
         folder = self._root
@@ -203,12 +207,13 @@ class TreeEditor:
         folder.files[name] = oid
 
     def remove(self, path: str, *, folder: bool) -> None:
-        """Remove a file, or a folder with all it holds; folders left empty go too.
+        """Remove a file, or a folder with everything in it; folders left empty are removed too.
 
-        Without a slash at its end the client takes a folder for a file.
+        A folder is removed even if `folder` is False, because the client takes a path without a trailing
+        slash for a file.
 
         Raises:
-            HubError: 404 when there is no such file or folder.
+            HubError: 404, there is no such file or folder.
         """
         segments = check_path(path)
         trail = [self._root]
@@ -229,12 +234,12 @@ class TreeEditor:
                 del above.folders[segment]
 
     def store(self) -> str:
-        """Store what has changed; returns the id of the root folder."""
+        """Store what has changed; return the id of the root folder."""
         return self._root.store(self._db)
 
 
 class _Folder:
-    """A folder being edited. Inner folders stay ids in `shut` until they are entered."""
+    """A folder being edited. Subfolders stay ids in `shut` until they are entered."""
 
     def __init__(self, tree: Tree) -> None:
         self.files = {name: entry.oid for name, entry in tree.items() if not entry.folder}

@@ -1,8 +1,8 @@
-"""Calling other programs after a push: JSON by POST, in the background, to configured addresses only.
+"""Call other programs after a push: JSON by POST, in the background, to configured addresses only.
 
 The body is that of huggingface.co (``huggingface_hub.WebhookPayload``, version 3), so
-``huggingface_hub.webhook_endpoint`` understands it. Best effort: a push is done even if no call
-arrives, and a receiver that missed one finds it by looking at the repo.
+``huggingface_hub.webhook_endpoint`` understands it. Delivery is best effort: a push succeeds even if no
+call arrives, and a receiver that missed a call finds the change in the repo.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class Webhook:
 
     Attributes:
         url: http or https.
-        secret: sent along as ``X-Webhook-Secret``, so the receiver knows who calls.
-        repos: ids (``owner/name``) whose pushes are sent; empty: all.
+        secret: sent as ``X-Webhook-Secret``, so that the receiver can verify the caller; empty for none.
+        repos: ids (``owner/name``) of the repos whose pushes are sent; empty for all.
 
     Raises:
-        SettingError: the url is not usable.
+        SettingError: the url or the secret is not usable.
     """
 
     url: str
@@ -51,12 +51,12 @@ class Webhook:
 
 
 class Notifier:
-    """Sends pushes to webhooks from one background thread; add it to ``HubStore.listeners``.
+    """Sends pushes to webhooks from one background thread. Add it to ``HubStore.listeners``.
 
     Args:
         webhooks: addresses to call.
         endpoint: the Hub's address, for the links in the message.
-        waits: seconds before each further try.
+        waits: seconds to wait before each retry.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Notifier:
         self._thread: threading.Thread | None = None
 
     def __call__(self, push: Push) -> None:
-        """Queue a push; never waits and never raises."""
+        """Queue a push; never block and never raise."""
         for number, webhook in enumerate(self._webhooks):
             if webhook.repos and push.repo.name.id not in webhook.repos:
                 continue
@@ -87,7 +87,7 @@ class Notifier:
                 self._thread.start()
 
     def close(self, timeout: float = 5.0) -> None:
-        """Send what is waiting, as far as the time allows, and stop."""
+        """Send the queued calls, as far as `timeout` seconds allow, and stop."""
         with self._guard:
             thread, self._thread = self._thread, None
         if thread is not None:
@@ -107,14 +107,14 @@ class Notifier:
                 headers = {"X-Webhook-Secret": webhook.secret} if webhook.secret else {}
                 for wait in (*self._waits, None):
                     try:
-                        # As a stream: whatever it answers is not read.
+                        # As a stream, so that the body of the answer is not read.
                         with client.stream("POST", webhook.url, json=body, headers=headers) as response:
                             status = response.status_code
                         if 200 <= status < 300:
                             break
                         reason = f"status {status}"
                         if status < 500 and status not in (408, 429):
-                            wait = None  # it will not think better of it
+                            wait = None  # a retry would get the same answer
                     except Exception as error:
                         reason = type(error).__name__
                     if wait is None:
@@ -124,7 +124,7 @@ class Notifier:
 
 
 def payload(push: Push, endpoint: str, webhook_id: str) -> dict[str, Any]:
-    """The message of one push."""
+    """Return the message for one push."""
     name = push.repo.name
     return {
         "event": {"action": "update", "scope": "repo.content"},

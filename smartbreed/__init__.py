@@ -1,4 +1,4 @@
-"""SmartBreed: every dog and cat in a photograph, cropped, named, explained, open to correction.
+"""SmartBreed: find and name every dog and cat in a photograph, explain the answer, learn from corrections.
 
 >>> import smartbreed
 >>> answer = smartbreed.load().identify("rex.jpg")
@@ -20,17 +20,17 @@ __version__ = "0.1.0"
 
 
 def load(model: str | Path = "") -> Model:
-    """Load a model; it answers until the program ends, whatever is released meanwhile.
+    """Load a model; it stays the same until the program ends, even if a newer version is released.
 
     Args:
-        model: folder of a bundle, or a Hub repo ``owner/name[@revision]``; empty: what
-            ``SMARTBREED_MODEL`` says, normally the model that ships.
+        model: folder of a bundle, or a Hub repo ``owner/name[@revision]``; empty: the model of
+            ``SMARTBREED_MODEL``, normally the one that ships.
 
     Raises:
-        SettingError: a ``SMARTBREED_…`` variable holds something unusable.
-        BundleError: the model is not there, cannot be reached or does not verify.
+        SettingError: a ``SMARTBREED_…`` variable has an unusable value.
+        BundleError: the model does not exist, cannot be reached or fails verification.
     """
-    # Imported here, so that ``import smartbreed`` takes no time.
+    # Imported here to keep ``import smartbreed`` fast.
     from smartbreed.model import Model
 
     return Model(str(model))

@@ -1,7 +1,7 @@
 """The whole feedback loop in numbers, gathered from the packages that each know a part of it.
 
-Pages and commands ask here; nothing here changes anything. A package that cannot
-answer (a dead Hub, a locked database) costs its own numbers, not the page.
+Pages and commands read it from here; nothing here changes anything. If a package cannot
+answer (the Hub is down, the database is locked), its numbers are missing, not the page.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from smartbreed.registry.live import ModelStatus
     from smartbreed.services import Services
 
-#: However many people look, everything is counted no more often, in seconds.
+#: Seconds for which counts are cached, however many people look.
 FRESH_S = 2.0
 _known: WeakKeyDictionary[Services, tuple[float, Waiting]] = WeakKeyDictionary()
 _reports: WeakKeyDictionary[Services, tuple[float, Report]] = WeakKeyDictionary()
 
 
 def serving(services: Services) -> Serving:
-    """What answers now, and why."""
+    """Return which version answers now, and why."""
     status = services.model.status()
     return Serving(
         version=status.version,
@@ -52,7 +52,7 @@ def serving(services: Services) -> Serving:
 
 
 def _next(services: Services, status: ModelStatus) -> str:
-    """The newest release, while it is fetched and loaded."""
+    """Return the newest release while it is fetched and loaded; else empty."""
     if status.pin or status.problem or not status.watching or not services.settings.watch:
         return ""
     newest = next(iter(services.releases.known()), None)
@@ -62,7 +62,7 @@ def _next(services: Services, status: ModelStatus) -> str:
 
 
 def waiting(services: Services) -> Waiting:
-    """What is on its way through the feedback loop; at most `FRESH_S` old, and never raises."""
+    """Return what is on its way through the feedback loop, at most `FRESH_S` seconds old; never raises."""
     now = time.monotonic()
     known = _known.get(services)
     if known is None or now - known[0] >= FRESH_S:
@@ -96,7 +96,7 @@ def _count(services: Services) -> Waiting:
 
 
 def releases(services: Services) -> list[Release]:
-    """Every version known here, the newest first; with what answers now, released or not."""
+    """Return every known version, newest first, including the one that answers now if it is unreleased."""
     status = services.model.status()
     bad = {one.revision: one for one in status.rejected}
     shipped = embedded_version() if services.model.source.kind == "embedded" else ""
@@ -123,10 +123,10 @@ def releases(services: Services) -> list[Release]:
 
 
 def statistics(services: Services) -> Report:
-    """The statistics that everyone may see; at most `FRESH_S` old.
+    """Return the public statistics, at most `FRESH_S` seconds old.
 
     Raises:
-        StorageError: the database refused.
+        StorageError: the database failed.
     """
     now = time.monotonic()
     known = _reports.get(services)
@@ -144,32 +144,32 @@ def statistics(services: Services) -> Report:
 
 
 def forget_statistics() -> None:
-    """Count anew the next time."""
+    """Drop the cached statistics, so that the next call counts again."""
     _reports.clear()
 
 
 def statistics_for_maintainers(services: Services) -> ForMaintainers:
-    """The statistics that only maintainers see.
+    """Return the statistics that only maintainers see.
 
     Raises:
-        StorageError: the database refused.
+        StorageError: the database failed.
     """
     return for_maintainers(services.flags.sessions, services.baseline, dt.datetime.now(dt.UTC).date())
 
 
 def _before(services: Services) -> Bundle | None:
-    """The version that was served before the present one, where its files are still here."""
+    """Return the version served before the present one; None if its files are gone."""
     model, version = services.model, services.identifier.bundle.config.version
     for good in model.state.read(model.source.key).known_good:
         folder = services.settings.home_dir / good.folder if good.folder else EMBEDDED_BUNDLE
         if good.version != version and newer(version, good.version):
-            with suppress(BundleError):  # its figures are looked at, nothing of it is run
+            with suppress(BundleError):  # only its figures are read, nothing in it is run
                 _, config = read_config(folder)
                 return Bundle(folder, config, ModelVersion(good.repo, good.revision, good.version))
     return None
 
 
 def _serves(status: ModelStatus, release: Release) -> bool:
-    if status.repo in ("", EMBEDDED):  # the same model, published as the parent of its successors
+    if status.repo in ("", EMBEDDED):  # the same model may be published, as a parent of later ones
         return status.version == release.version
     return status.revision == release.revision

@@ -1,4 +1,4 @@
-"""SmartBreed as a Python package: `smartbreed.load` gives a `Model`."""
+"""SmartBreed as a Python package: `smartbreed.load` returns a `Model`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from smartbreed.sources.opening import open_source
 
 
 class Model:
-    """Names the pets of photos; safe to use from many threads at once.
+    """A loaded model that names the pets in photos; safe to use from many threads at once.
 
     Args:
         model: as `smartbreed.load` takes it.
@@ -34,13 +34,15 @@ class Model:
     def identify(
         self, photo: PhotoInput, *, whole: bool = False, top_k: int | None = None, score: float | None = None
     ) -> Identification:
-        """Every cat and dog in a photo; `Identification.as_dict` is the JSON that all interfaces answer.
+        """Find and name every cat and dog in a photo.
+
+        `Identification.as_dict` returns the JSON that all interfaces answer.
 
         Args:
             photo: a path, the bytes of a file, or a Pillow image.
-            whole: take the whole picture as the pet instead of looking for pets in it.
-            top_k: breeds to list for each pet; default: ``SMARTBREED_TOP_K``.
-            score: smallest probability that a box is a pet, 0…1; default: the model's own.
+            whole: classify the whole picture instead of looking for pets in it.
+            top_k: breeds to list for each pet; None: ``SMARTBREED_TOP_K``.
+            score: smallest probability that a box is a pet, 0…1; None: the model's threshold.
 
         Raises:
             PhotoError: the photo cannot be used; its ``code`` and ``message`` say why
@@ -51,17 +53,18 @@ class Model:
     def batch(
         self, source: str | Path, *, whole: bool = False, top_k: int | None = None, score: float | None = None
     ) -> Iterator[dict[str, Any]]:
-        """Rows of very many photos, in the order of the source; docs/batch.md says what they hold.
+        """Yield rows for very many photos, in the order of the source; docs/batch.md says what they hold.
 
-        Photos are read ahead and answered on all cores; few are in memory at once.
+        Photos are read ahead and processed on all cores; few are in memory at once. A photo that cannot
+        be used is a row with an ``error``.
 
         Args:
-            source: a folder, a pattern, a text file with a photo a line, parquet, a zip, an address of
-                fsspec, or a dataset repo ``owner/name``.
+            source: a folder, a pattern, a text file with one photo per line, a Parquet file, a zip, an
+                fsspec address, or a dataset repo ``owner/name``.
             whole, top_k, score: as for `identify`.
 
         Raises:
-            RequestError: there is no such source. A photo that cannot be used is a row with an ``error``.
+            RequestError: there is no such source.
         """
         opened = open_source(str(source), settings=self.settings)
         limits = self.settings
@@ -72,12 +75,12 @@ class Model:
             yield from done.rows
 
     def explain(self, photo: PhotoInput, number: int = 1, breed: str = "") -> Image.Image:
-        """What speaks for a breed: the pet's crop under its Grad-CAM.
+        """Show what speaks for a breed: return the pet's crop overlaid with its Grad-CAM.
 
         Args:
             photo: as for `identify`.
-            number: which pet, from 1.
-            breed: its id; empty: the first guess.
+            number: number of the pet, from 1.
+            breed: id of the breed; empty: the first guess.
 
         Raises:
             PhotoError: the photo cannot be used.

@@ -1,1 +1,1 @@
-"""What the embedded Hub answers, one file per concern; each has a table ``ROUTES``."""
+"""The routes of the embedded Hub, one file per concern; each has a table ``ROUTES``."""

@@ -1,4 +1,4 @@
-"""Who the caller is, whether the Hub is up, and whether a README's head is valid."""
+"""Who the caller is, whether the Hub is up, and whether the front matter of a README is valid."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from localhub.routing import Call, Route, Table, answer
 
 
 def whoami(call: Call) -> Response:
-    """``GET /api/whoami-v2``"""
+    """Handle ``GET /api/whoami-v2``."""
     user = call.user
     if user is None:
         raise HubError(401, "Invalid username or password.")
@@ -34,7 +34,7 @@ def whoami(call: Call) -> Response:
 
 
 def validate_yaml(call: Call) -> Response:
-    """``POST /api/validate-yaml``, which the client sends before a commit with a README.md."""
+    """Handle ``POST /api/validate-yaml``, which the client sends before a commit with a README.md."""
     try:
         card = check_card(call.text("content"))
     except CardError as error:
@@ -44,13 +44,13 @@ def validate_yaml(call: Call) -> Response:
 
 
 def start(call: Call) -> Response:
-    """``GET /``: for a browser the repos, else as `health`."""
+    """Handle ``GET /``: a browser gets the list of repos, any other client the answer of `health`."""
     html = "text/html" in call.request.headers.get("accept", "")
     return pages.index(call) if html else health(call)
 
 
 def health(call: Call) -> Response:
-    """``GET /healthz``"""
+    """Handle ``GET /healthz``."""
     with call.store.db.read() as db:
         db.execute("SELECT 1").fetchone()
     return answer({"status": "ok", "hub": "smartbreed"})

@@ -1,4 +1,4 @@
-"""Which repos there are: listings of a kind with their filters, and the caller's own."""
+"""Listings of repos: all of a type, with filters, and the caller's own."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from localhub.store import Opened
 from localhub.trees import load_blobs, walk
 
 _PAGE = 1000
-#: By what a listing may be sorted. Nothing here is liked or counted, so by these all are equal.
+#: Keys by which a listing may be sorted. Likes and downloads are not counted: by these, all repos are equal.
 _SORTS = {"lastModified", "createdAt", "likes", "downloads", "trendingScore"}
 
 
 def list_repos(call: Call) -> Response:
-    """``GET /api/{type}s``, the newest first; ``Link`` leads to the next page."""
+    """Handle ``GET /api/{type}s``: repos, newest first; the header ``Link`` leads to the next page."""
     query = call.request.query_params
     kind = call.request.url.path.rstrip("/").rsplit("/", 1)[-1].removesuffix("s")
     start, limit = call.cursor(), call.page(_PAGE, _PAGE)
@@ -61,7 +61,7 @@ def _matching(
     words = [word.lower() for word in query.getlist("search")]
     if "pipeline_tag" in query:
         filters.add(query["pipeline_tag"])
-    if call.flag("gated"):  # nothing is
+    if call.flag("gated"):  # no repo is
         return
     for repo in repos.list_repos(db, kind):
         hidden = call.user is None and (repo.private or not call.access.anonymous_read)
@@ -77,14 +77,14 @@ def _matching(
 
 
 def list_own(call: Call) -> Response:
-    """``GET /api/settings/repositories``: repos of every kind that belong to the caller, with their size."""
+    """Handle ``GET /api/settings/repositories``: the caller's repos of every type, with their sizes."""
     if call.user is None:
         raise HubError(401, "Invalid username or password.")
     return _owned(call, call.user.name)
 
 
 def list_owned(call: Call) -> Response:
-    """``GET /api/organizations/{name}/settings/repositories``: the same of another owner."""
+    """Handle ``GET /api/organizations/{name}/settings/repositories``: the same for another owner."""
     call.access.check_write(call.user)
     return _owned(call, call.rest[0])
 

@@ -1,4 +1,4 @@
-"""Changing a repo: commits, branches, tags, squashing."""
+"""Change a repo: commits, branches, tags, squashing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MAX_GITIGNORE = 100_000
 
 
 def preupload(call: Call) -> Response:
-    """``POST …/preupload/{revision}``: how to send each file, and what of it the repo has already."""
+    """Handle ``POST …/preupload/{revision}``: how to send each file, and the id that it has in the repo."""
     _refuse_pull_request(call)
     facts = []
     with call.open() as opened:
@@ -36,7 +36,7 @@ def preupload(call: Call) -> Response:
             entry = find(opened.db, commit.tree, tuple(path.split("/")))
             fact = {"path": path, "uploadMode": "lfs" if large else "regular", "shouldIgnore": ignored(path)}
             if entry is not None and not entry.folder:
-                # Compared with what the client computes for this mode: equal means unchanged.
+                # The client compares this with the id that it computes for this mode; equal means unchanged.
                 blob = load_blobs(opened.db, [entry.oid])[entry.oid]
                 fact["oid"] = blob.etag
             facts.append(fact)
@@ -54,14 +54,14 @@ def _gitignore(call: Call, opened: Opened) -> str:
 
 
 async def commit(call: Call) -> Response:
-    """``POST …/commit/{revision}``: newline-delimited JSON, read and stored line by line."""
+    """Handle ``POST …/commit/{revision}``: newline-delimited JSON, read and stored line by line."""
     _refuse_pull_request(call)
 
     def check() -> None:
         with call.open():
             pass
 
-    await run_in_threadpool(check)  # before a long body is taken in
+    await run_in_threadpool(check)  # before a long body is read
     intake = Intake(call.store, call.limits)
     async for lines in _lines(call):
         await run_in_threadpool(intake.take, lines)
@@ -106,33 +106,33 @@ def _refuse_pull_request(call: Call) -> None:
 
 
 def create_branch(call: Call) -> Response:
-    """``POST …/branch/{branch}``"""
+    """Handle ``POST …/branch/{branch}``."""
     start = call.text("startingPoint", "main")
     call.store.create_ref(call.repo, "branch", call.revision, start)
     return answer({})
 
 
 def delete_branch(call: Call) -> Response:
-    """``DELETE …/branch/{branch}``"""
+    """Handle ``DELETE …/branch/{branch}``."""
     call.store.delete_ref(call.repo, "branch", call.revision)
     return answer({})
 
 
 def create_tag(call: Call) -> Response:
-    """``POST …/tag/{revision}``"""
+    """Handle ``POST …/tag/{revision}``."""
     message = call.text("message", "")[:MAX_MESSAGE]
     call.store.create_ref(call.repo, "tag", call.text("tag"), call.revision, message)
     return answer({})
 
 
 def delete_tag(call: Call) -> Response:
-    """``DELETE …/tag/{tag}``"""
+    """Handle ``DELETE …/tag/{tag}``."""
     call.store.delete_ref(call.repo, "tag", call.revision)
     return answer({})
 
 
 def squash(call: Call) -> Response:
-    """``POST …/super-squash/{branch}``"""
+    """Handle ``POST …/super-squash/{branch}``."""
     title = call.text("message", "Super-squash branch")[:MAX_TITLE] or "Super-squash branch"
     call.store.squash(call.repo, call.revision, author=call.author, title=title)
     return answer({})

@@ -1,4 +1,4 @@
-"""Large files of the whole history, and erasing them: what ``HfApi.permanently_delete_lfs_files`` calls."""
+"""List the large files of a whole history, and erase them, for ``HfApi.permanently_delete_lfs_files``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from localhub.trees import changed, find, load_blobs
 
 
 def list_lfs(call: Call) -> Response:
-    """``GET …/lfs-files``: each large file some branch or tag leads to, with the path it came under last."""
+    """Handle ``GET …/lfs-files``: each large file that a branch or tag leads to, with its latest path."""
     facts: dict[str, dict[str, Any]] = {}
     seen: set[str] = set()
     with call.open() as opened:
@@ -46,7 +46,7 @@ def list_lfs(call: Call) -> Response:
 
 
 def erase_lfs(call: Call) -> Response:
-    """``POST …/lfs-files/batch``"""
+    """Handle ``POST …/lfs-files/batch``."""
     wanted = call.body.get("deletions")
     if not isinstance(wanted, dict) or not isinstance(wanted.get("sha"), list):
         raise bad_request("deletions must have a list sha")
@@ -63,7 +63,7 @@ def erase_lfs(call: Call) -> Response:
 
 
 def lfs_files(call: Call) -> Response:
-    """Both, by what follows the verb."""
+    """Handle ``POST …/lfs-files/…``: only ``batch`` is supported."""
     if call.rest != ["batch"]:
         raise bad_request("The embedded Hub cannot do this with large files")
     return erase_lfs(call)

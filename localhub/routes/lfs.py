@@ -1,7 +1,7 @@
-"""Large files ahead of their commit, by git's LFS protocol with the transfer ``basic``.
+"""Upload large files ahead of their commit, with git's LFS protocol and the transfer ``basic``.
 
-https://github.com/git-lfs/git-lfs/blob/main/docs/api/batch.md. The client sends no token
-with the bytes, so the address it gets is signed and lasts a day.
+See https://github.com/git-lfs/git-lfs/blob/main/docs/api/batch.md. The client sends no token
+with the bytes, so the upload address that it gets is signed; it is valid for a day.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from localhub.names import is_sha256
 from localhub.routing import Call, Route, Table, answer
 
 _LIFETIME = 24 * 3600
-#: Bytes gathered before they are handed to the thread that writes.
+#: Bytes collected before they are passed to the thread that writes.
 _CHUNK = 1 << 20
 
 
 def batch(call: Call) -> Response:
-    """``POST /[datasets/|spaces/]{repo}.git/info/lfs/objects/batch``"""
+    """Handle ``POST /[datasets/|spaces/]{repo}.git/info/lfs/objects/batch``."""
     operation = call.text("operation")
     if operation not in ("upload", "download"):
         raise bad_request("operation must be upload or download")
@@ -45,7 +45,7 @@ def _answer(call: Call, operation: str, item: object) -> dict[str, Any]:
     fact: dict[str, Any] = {"oid": oid, "size": size, "authenticated": True}
     have = call.store.files.claim(str(oid))
     if operation == "download":
-        # By path and revision only: a hash alone must not open a private repo's files.
+        # Only by path and revision: a hash alone must not give access to a private repo's files.
         message = "Download from /resolve/; the embedded Hub hands out no large files by their hash"
         return fact | {"error": {"code": 404, "message": message}}
     if size > call.limits.file_bytes:
@@ -63,7 +63,7 @@ def _signer(call: Call) -> URLSafeTimedSerializer:
 
 
 async def upload(call: Call) -> Response:
-    """``PUT`` of one object to the signed address: hashed while it is written, named when it is right."""
+    """Handle the ``PUT`` of an object to its signed address: hash it while writing, keep it if it matches."""
     oid = call.rest[0] if call.rest else ""
     if len(call.rest) != 1 or not is_sha256(oid):
         raise no_entry("no such object")

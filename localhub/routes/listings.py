@@ -1,4 +1,4 @@
-"""What a repo holds: folders, facts of single paths, history, branches and tags."""
+"""What a repo contains: folders, details of single paths, history, branches and tags."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from localhub.routing import Call, Route, Table, answer
 from localhub.store import Opened
 from localhub.trees import Blob, Entry, find, load_blobs, walk
 
-#: Entries of a page, as on the public Hub: without and with the last commit of each.
+#: Most entries of a page, as on the public Hub: without and with the last commit of each.
 PAGE, PAGE_EXPANDED = 1000, 100
 _COMMITS_PAGE = 50
 _MAX_PATHS = 1000
 
 
 def tree(call: Call) -> Response:
-    """``GET /api/{type}s/{repo}/tree/{revision}[/{path}]``"""
+    """Handle ``GET /api/{type}s/{repo}/tree/{revision}[/{path}]``."""
     expand = call.flag("expand")
     query = call.request.query_params
     size = call.page(PAGE_EXPANDED if expand else PAGE, PAGE_EXPANDED if expand else PAGE)
@@ -41,14 +41,14 @@ def tree(call: Call) -> Response:
     headers = {"X-Repo-Commit": commit.oid}
     if len(found) > size:
         asked = {key: query[key] for key in ("recursive", "expand", "limit") if key in query}
-        # The next page is of the same commit, whatever happens to the branch meanwhile.
+        # The next page is of the same commit, even if the branch moves meanwhile.
         path = "/".join(["tree", commit.oid, *([quote(call.path, safe="")] if call.path else [])])
         headers["Link"] = _next(call, path, asked | {"cursor": str(start + size)})
     return answer(facts, headers=headers)
 
 
 def paths_info(call: Call) -> Response:
-    """``POST /api/{type}s/{repo}/paths-info/{revision}``; what is not there is left out."""
+    """Handle ``POST /api/{type}s/{repo}/paths-info/{revision}``; paths that do not exist are left out."""
     paths = call.body.get("paths", [])
     if isinstance(paths, str):
         paths = [paths]
@@ -73,7 +73,7 @@ def _lookup(opened: Opened, commit: Commit, path: str) -> Entry | None:
 
 
 def list_refs(call: Call) -> Response:
-    """``GET /api/{type}s/{repo}/refs``; there are neither conversions nor pull requests."""
+    """Handle ``GET /api/{type}s/{repo}/refs``; there are never conversions or pull requests."""
     with call.open() as opened:
         found = refs.list_refs(opened.db, opened.repo.key)
     facts: dict[str, list[dict[str, str]]] = {"branches": [], "converts": [], "tags": [], "pullRequests": []}
@@ -84,7 +84,7 @@ def list_refs(call: Call) -> Response:
 
 
 def list_commits(call: Call) -> Response:
-    """``GET /api/{type}s/{repo}/commits/{revision}``, the newest first."""
+    """Handle ``GET /api/{type}s/{repo}/commits/{revision}``: newest first."""
     size = call.page(_COMMITS_PAGE, 1000)
     query = call.request.query_params
     formatted = "formatted" in query.getlist("expand[]") + query.getlist("expand")

@@ -1,6 +1,6 @@
-"""The addresses that create and upload print, as small pages for a browser: files, card, commits.
+"""Small pages for a browser, at the addresses that create and upload print: files, card, commits.
 
-What a repo holds is untrusted: everything is escaped, and the pages may run and load nothing.
+The content of a repo is untrusted: everything is escaped, and the pages may neither run nor load anything.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _repo_page(call: Call, opened: Opened, revision: str, body: str) -> Response
 
 
 def index(call: Call) -> Response:
-    """``GET /`` as a browser asks for it: the repos that the caller may see."""
+    """Handle ``GET /`` of a browser: the repos that the caller may see."""
     rows = []
     with call.store.db.read() as db:
         for kind in REPO_TYPES:
@@ -80,7 +80,7 @@ def index(call: Call) -> Response:
 
 
 def card(call: Call) -> Response:
-    """``GET /[datasets/|spaces/]{repo}``: its files, and the text of its README."""
+    """Handle ``GET /[datasets/|spaces/]{repo}``: its files, and the text of its README."""
     with call.open() as opened:
         commit = opened.commit(DEFAULT_BRANCH)
         text = _text(call, opened, commit, "README.md")
@@ -91,7 +91,7 @@ def card(call: Call) -> Response:
 
 
 def tree(call: Call) -> Response:
-    """``GET …/tree/{revision}[/{path}]``"""
+    """Handle ``GET …/tree/{revision}[/{path}]``."""
     with call.open() as opened:
         commit = opened.commit(call.revision)
         entry = (
@@ -104,7 +104,7 @@ def tree(call: Call) -> Response:
 
 
 def blob(call: Call) -> Response:
-    """``GET …/blob/{revision}/{path}``: a small text is shown, and each file can be downloaded."""
+    """Handle ``GET …/blob/{revision}/{path}``: a link to download the file, and its text if it is small."""
     with call.open() as opened:
         commit = opened.commit(call.revision)
         found = opened.blob(commit, call.path)
@@ -116,7 +116,7 @@ def blob(call: Call) -> Response:
 
 
 def commits(call: Call) -> Response:
-    """``GET …/commits/{revision}``, the newest first."""
+    """Handle ``GET …/commits/{revision}``: newest first."""
     with call.open() as opened:
         start = resolve(opened.db, opened.repo.key, call.revision)
         found = list(islice(history(opened.db, opened.repo.key, start), _COMMITS + 1))
@@ -130,7 +130,7 @@ def commits(call: Call) -> Response:
 
 
 def commit(call: Call) -> Response:
-    """``GET …/commit/{id}``: what it says, and the files that it brought or changed."""
+    """Handle ``GET …/commit/{id}``: its message, and the files that it added or changed."""
     with call.open() as opened:
         one = opened.commit(call.revision)
         before = get_commit(opened.db, opened.repo.key, one.parent).tree if one.parent else None
@@ -160,7 +160,7 @@ def _files(call: Call, opened: Opened, revision: str, path: str, folder: Entry) 
 
 
 def _text(call: Call, opened: Opened, commit: Commit, path: str) -> str:
-    """A file's text; empty when there is none, or too much of it."""
+    """Return a file's text; empty if there is no such file, or if it is too large."""
     entry = find(opened.db, commit.tree, wanted_path(path))
     if entry is None or entry.folder:
         return ""

@@ -1,4 +1,4 @@
-"""Making, removing, renaming and showing repos."""
+"""Create, delete, rename and show repos."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from localhub.store import HubStore, Opened
 from localhub.trees import Blob, find, load_blobs, pointer, walk
 
 _SDKS = ("gradio", "streamlit", "docker", "static")
-#: What ``expand`` may ask of a repo; all of it is always said, but for the card and the files in listings.
+#: Values of ``expand`` for a repo. All are always answered, except the card and the files in listings.
 EXPAND = frozenset(
     {"author", "cardData", "createdAt", "disabled", "downloads", "gated", "lastModified", "library_name",
      "likes", "pipeline_tag", "private", "sdk", "sha", "siblings", "tags"}
@@ -28,12 +28,12 @@ EXPAND = frozenset(
 
 
 def iso(seconds: float) -> str:
-    """A moment as the Hub writes it: ``2026-01-31T08:00:00.000Z``."""
+    """Format a time as the Hub does: ``2026-01-31T08:00:00.000Z``."""
     return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
 def lfs_facts(blob: Blob) -> dict[str, Any]:
-    """What listings say of a large file; the two names of its hash are two endpoints' habits."""
+    """Return what listings say of a large file. Its hash has two names, as two endpoints differ in this."""
     size = len(pointer(blob.sha256, blob.size))
     return {"oid": blob.sha256, "sha256": blob.sha256, "size": blob.size, "pointerSize": size}
 
@@ -55,7 +55,7 @@ def _private(body: dict[str, Any]) -> bool | None:
 
 
 def create(call: Call) -> Response:
-    """``POST /api/repos/create``; for a repo that exists the 409 names its address, as the client expects."""
+    """Handle ``POST /api/repos/create``. If the repo exists, the 409 has its address, as clients expect."""
     name = _named(call)
     sdk = call.body.get("sdk")
     if name.type == "space" and sdk not in _SDKS:
@@ -75,13 +75,13 @@ def create(call: Call) -> Response:
 
 
 def delete(call: Call) -> Response:
-    """``DELETE /api/repos/delete``"""
+    """Handle ``DELETE /api/repos/delete``."""
     call.store.delete_repo(_named(call))
     return answer({})
 
 
 def move(call: Call) -> Response:
-    """``POST /api/repos/move``"""
+    """Handle ``POST /api/repos/move``."""
     kind = call.body.get("type") or "model"
     old, new = (repo_name(kind, *_split(call.text(key))) for key in ("fromRepo", "toRepo"))
     with call.store.change(old, exact=True) as opened:
@@ -90,7 +90,7 @@ def move(call: Call) -> Response:
 
 
 def duplicate(call: Call) -> Response:
-    """``POST /api/{type}s/{repo}/duplicate``: with its history and a Space's variables, no secrets."""
+    """Handle ``POST /api/{type}s/{repo}/duplicate``: copy history and a Space's variables, but no secrets."""
     copy = repo_name(call.repo.type, *_split(call.text("repository")))
     private = _private(call.body)
     space = spaces.given(call) if copy.type == "space" else {}
@@ -119,7 +119,7 @@ def _split(repo_id: str) -> tuple[str, str]:
 
 
 def settings(call: Call) -> Response:
-    """``PUT /api/{type}s/{repo}/settings``; only who may see it is kept."""
+    """Handle ``PUT /api/{type}s/{repo}/settings``: only the visibility can be set."""
     if call.body.get("gated"):
         raise not_served("gated")
     private = _private(call.body)
@@ -130,7 +130,7 @@ def settings(call: Call) -> Response:
 
 
 def auth_check(call: Call) -> Response:
-    """``GET /api/{type}s/{repo}/auth-check[/write]``"""
+    """Handle ``GET /api/{type}s/{repo}/auth-check[/write]``."""
     with call.open():
         if call.rest == ["write"]:
             call.access.check_write(call.user)
@@ -138,7 +138,7 @@ def auth_check(call: Call) -> Response:
 
 
 def show(call: Call) -> Response:
-    """``GET /api/{type}s/{repo}[/revision/{revision}]``"""
+    """Handle ``GET /api/{type}s/{repo}[/revision/{revision}]``."""
     with call.open() as opened:
         commit = opened.commit(call.revision)
         card = card_of(call.store, opened.db, commit)
@@ -150,7 +150,7 @@ def show(call: Call) -> Response:
 
 
 def summary(repo: Repo, commit: Commit, card: dict[str, Any] | None) -> dict[str, Any]:
-    """What every listing says of a repo; `card` is the head of its README."""
+    """Return what every listing says of a repo; `card` is the metadata of its README."""
     facts: dict[str, Any] = {
         "_id": f"{repo.key:024x}",
         "id": repo.name.id,
@@ -174,7 +174,7 @@ def summary(repo: Repo, commit: Commit, card: dict[str, Any] | None) -> dict[str
 
 
 def siblings(opened: Opened, commit: Commit, *, blobs: bool) -> list[dict[str, Any]]:
-    """All files of a commit, with their sizes on request."""
+    """Return all files of a commit; with their ids and sizes if `blobs` is set."""
     entries = [(path, entry.oid) for path, entry in walk(opened.db, commit.tree) if not entry.folder]
     if not blobs:
         return [{"rfilename": path} for path, _ in entries]
@@ -188,7 +188,7 @@ def siblings(opened: Opened, commit: Commit, *, blobs: bool) -> list[dict[str, A
 
 
 def card_of(store: HubStore, db: sqlite3.Connection, commit: Commit) -> dict[str, Any] | None:
-    """The metadata of a commit's README, when it is there and can be read."""
+    """Return the metadata of a commit's README; None if there is none, or it cannot be read."""
     entry = find(db, commit.tree, ("README.md",))
     if entry is None or entry.folder:
         return None

@@ -1,4 +1,4 @@
-"""The bytes of a file: HEAD and GET, parts of it, and nothing when the caller has it already."""
+"""Serve the bytes of a file: HEAD, GET and ranges, and 304 if the caller has it already."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from localhub.routing import Call, Route, Table
 
 
 def resolve(call: Call) -> Response:
-    """``GET`` and ``HEAD /[datasets/|spaces/]{repo}/resolve/{revision}/{path}``"""
+    """Handle ``GET`` and ``HEAD /[datasets/|spaces/]{repo}/resolve/{revision}/{path}``."""
     with call.open() as opened:
         commit = opened.commit(call.revision)
         if not call.path:
@@ -25,7 +25,7 @@ def resolve(call: Call) -> Response:
     headers = {
         "X-Repo-Commit": commit.oid,
         "ETag": etag,
-        # The client's cache is named after this; both say the same as long as nothing is redirected.
+        # The client names files in its cache after this. Without redirects it is the same as ETag.
         "X-Linked-Etag": etag,
         "X-Linked-Size": str(blob.size),
         "Content-Disposition": f"inline; filename*=UTF-8''{quote(name, safe='')}",

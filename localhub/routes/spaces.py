@@ -1,7 +1,7 @@
 """Settings of a Space: secrets, variables, hardware, volumes.
 
-The embedded Hub runs no Space. It keeps what was set, so that deploying can be tried here;
-of a secret only its name, since nothing here could use it.
+The embedded Hub runs no Spaces. It only stores the settings, so that a deployment can be tried
+here; of a secret it only stores the name, because nothing here could use the value.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from localhub.store import HubStore
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
 _LONGEST = 65_536
 _MOST = 500
-#: What may come with a new Space.
+#: Keys of the settings that may come with a new Space.
 KEYS = ("hardware", "sleepTimeSeconds", "secrets", "variables", "volumes")
 _EMPTY: dict[str, Any] = {
     "secrets": {},
@@ -37,7 +37,7 @@ _EMPTY: dict[str, Any] = {
 def _load(db: sqlite3.Connection, repo: Repo) -> dict[str, Any]:
     if repo.name.type != "space":
         raise bad_request("Only a Space has these settings")
-    # Numbers of repos are never used again, so what stays behind belongs to no repo.
+    # Ids of repos are never reused, so settings that outlive their repo belong to no other.
     row = db.execute("SELECT value FROM meta WHERE key = ?", (f"space:{repo.key}",)).fetchone()
     return {**_EMPTY, **(json.loads(row[0]) if row else {})}
 
@@ -52,7 +52,7 @@ def _show(call: Call, kind: str) -> Response:
 
 
 def _entry(kind: str, item: Any) -> tuple[str, dict[str, Any]]:
-    """A secret or variable as it is kept, by its name.
+    """Return the name of a secret or variable, and the entry that is stored for it.
 
     Raises:
         HubError: 400.
@@ -73,7 +73,7 @@ def _entry(kind: str, item: Any) -> tuple[str, dict[str, Any]]:
 def _with(facts: dict[str, Any], kind: str, key: str, entry: dict[str, Any]) -> dict[str, Any]:
     if len(facts[kind]) >= _MOST and key not in facts[kind]:
         raise bad_request(f"A Space has at most {_MOST} {kind}")
-    # A name stands for one or the other, as on huggingface.co.
+    # A name is either a secret or a variable, as on huggingface.co.
     if key in facts["variables" if kind == "secrets" else "secrets"]:
         raise bad_request(f"{key} is there already, as a {'variable' if kind == 'secrets' else 'secret'}")
     return {**facts, kind: {**facts[kind], key: entry}}
@@ -88,7 +88,7 @@ def _set(call: Call, kind: str) -> Response:
 
 
 def given(call: Call) -> dict[str, Any]:
-    """The settings that come with a new Space.
+    """Return the settings that come with a new Space.
 
     Raises:
         HubError: 400.
@@ -106,7 +106,7 @@ def given(call: Call) -> dict[str, Any]:
 
 
 def variables_of(db: sqlite3.Connection, repo: Repo) -> dict[str, Any]:
-    """The variables of a Space, which a copy has too."""
+    """Return the variables of a Space, which a copy inherits."""
     return dict(_load(db, repo)["variables"])
 
 
@@ -126,7 +126,7 @@ def _drop(call: Call, kind: str) -> Response:
 
 
 def hardware(call: Call) -> Response:
-    """``POST /api/spaces/{repo}/hardware``"""
+    """Handle ``POST /api/spaces/{repo}/hardware``."""
     return _change(call, {"hardware": _flavor(call.text("flavor")), "sleep": _sleep(call)})
 
 
@@ -144,7 +144,7 @@ def _sleep(call: Call) -> int | None:
 
 
 def volumes(call: Call) -> Response:
-    """``PUT /api/spaces/{repo}/volumes``"""
+    """Handle ``PUT /api/spaces/{repo}/volumes``."""
     return _change(call, {"volumes": _volumes(call)})
 
 
@@ -156,7 +156,7 @@ def _volumes(call: Call) -> list[Any]:
 
 
 def runtime(call: Call) -> Response:
-    """``GET /api/spaces/{repo}/runtime``"""
+    """Handle ``GET /api/spaces/{repo}/runtime``."""
     with call.open() as opened:
         return answer(_runtime(_load(opened.db, opened.repo)))
 

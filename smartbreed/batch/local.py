@@ -1,4 +1,4 @@
-"""Workers on the cores of this machine: photos are read ahead, and each core has one of its own."""
+"""Workers on the cores of this machine: photos are read ahead, and each core processes one at a time."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from smartbreed.imaging.decoding import most_memory
 from smartbreed.inference.pipeline import Identifier
 from smartbreed.sources.items import Item, Remote
 
-#: Photos that are read at once: a distant one is waited for, one of this disk is not.
+#: Files read at once, and remote photos read ahead: most of their time is spent waiting.
 _READERS = 16
-#: Photos that are read and not yet answered, for each thread.
+#: Local photos read ahead, for each thread.
 _AHEAD = 4
 _FOR_EVER_S = 86_400.0
 
 
 def answers(identifier: Identifier, options: Options, items: Iterable[Item]) -> Generator[Done, None, None]:
-    """What came of each photo, in order.
+    """Yield the result of each photo, in order.
 
-    At most `_READERS` files and one decoded photo a thread are in memory, however many photos there are.
+    Memory does not grow with the number of photos: it holds at most `_READERS` remote files, or `_AHEAD`
+    local files per thread, and one decoded photo per thread.
     """
     threads = identifier.threads
-    # Threads wait for memory; none is refused.
+    # Threads wait for memory as long as it takes; none is refused.
     large = most_memory(options.max_pixels)
     admission = Admission(large, large, patience_s=_FOR_EVER_S, most_waiting=threads)
 

@@ -1,4 +1,4 @@
-"""Workers on the machines of a Ray cluster: Ray Data moves photos to them and starts anew those that die."""
+"""Workers on the machines of a Ray cluster: Ray Data sends photos to them and restarts those that die."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from smartbreed.sources.items import Item
 if TYPE_CHECKING:
     import ray.data
 
-#: Photos that a worker gets at once, and those of one dataset: between two, workers start anew.
+#: Photos that a worker gets at once, and photos of one Ray dataset; each dataset starts new workers.
 _AT_ONCE, _PHOTOS = 16, 20_000
 
 
 class Worker:
-    """A model in a process of the cluster, with one core.
+    """A process of the cluster with a model and one core.
 
     Raises:
-        BundleError: this machine has another model than the one that began the run.
+        BundleError: this machine has another model than the machine that started the run.
     """
 
     def __init__(self, settings: dict[str, Any], revision: str, options: Options) -> None:
@@ -43,7 +43,7 @@ class Worker:
         self._admission = Admission(large, large)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[bytes]]:
-        """Answer pickled items."""
+        """Process pickled items and return pickled results."""
         return {"done": [pickle.dumps(self._answer(pickle.loads(item))) for item in batch["item"]]}
 
     def _answer(self, item: Item) -> Done:
@@ -52,13 +52,13 @@ class Worker:
 
 
 def ray_engine(settings: Settings, revision: str, options: Options) -> Engine:
-    """The machines of a Ray cluster: that of ``RAY_ADDRESS``, else one on this machine.
+    """Return an engine that uses a Ray cluster: that of ``RAY_ADDRESS``, else one on this machine.
 
-    Files are read where they are answered: each machine must see the same paths.
+    Each worker reads its files itself, so all machines must see the same paths.
 
     Args:
-        settings: of this process; the workers get its model and Hub.
-        revision: of the model that answers.
+        settings: of this process; the workers use its model and Hub.
+        revision: of the model, which must be the same on all machines.
 
     Raises:
         UnavailableError: ``not_installed``: the extra ``ray`` is missing.

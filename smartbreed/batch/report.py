@@ -1,4 +1,4 @@
-"""One page about a finished run: counts, plots and pictures, in a file that needs no other."""
+"""A report about a finished run: counts, plots and pictures on one self-contained page."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from smartbreed.core.files import disk_errors, replace_durably, write_tmp
 
-#: Pictures of each breed, and of pets that no breed is said of.
+#: Maximum number of pictures for each breed, and for pets without a named breed.
 _EACH, _UNSURE = 12, 60
-#: Photos that cannot be used and are named.
+#: Maximum number of unusable photos that are listed.
 _ERRORS = 500
 _BINS = 20
 _TEMPLATES = Environment(
@@ -27,7 +27,7 @@ _TEMPLATES = Environment(
 
 @dataclass
 class Shown:
-    """A pet's picture, and what is written under it."""
+    """A pet's picture, and the caption under it."""
 
     source: str
     path: str
@@ -51,7 +51,7 @@ class Totals:
     """What a run found.
 
     Attributes:
-        of_pets: whether any answer is about a cat or a dog, or there is none.
+        of_pets: True if any pet found is a cat or a dog, or if none was found.
     """
 
     photos: int = 0
@@ -72,7 +72,7 @@ class Totals:
 
     @property
     def breeds(self) -> list[Sheet]:
-        """Breeds, the most frequent first."""
+        """Sheets of the breeds, most frequent first."""
         return sorted(self.sheets.values(), key=lambda sheet: (-sheet.pets, sheet.name))
 
     def add(self, row: dict[str, Any]) -> None:
@@ -108,15 +108,15 @@ def _show(pictures: list[Shown], most: int, row: dict[str, Any]) -> None:
 
 
 def write_report(file: Path, source: str, rows: Iterable[dict[str, Any]]) -> None:
-    """Write the page.
+    """Write the report.
 
     Args:
-        file: replaced when it is there.
-        source: what the source is called.
+        file: where it goes; replaced if it exists.
+        source: name of the source.
         rows: of `Parts.rows`, with their thumbnails.
 
     Raises:
-        StorageError: the disk refused.
+        StorageError: the disk failed.
     """
     totals = Totals()
     for row in rows:

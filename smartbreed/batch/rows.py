@@ -1,4 +1,4 @@
-"""The columns of a batch: one flat schema for parquet, JSON lines and CSV."""
+"""The columns of a batch: one flat schema for Parquet, JSON lines and CSV."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from smartbreed.inference.results import Failure, Identification
 
 Row = dict[str, Any]
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-#: Columns before the guesses, and behind them. docs/batch.md says what each means.
+#: Columns before the guesses, and after them (``_END``). docs/batch.md says what each means.
 _PHOTO = {
     "path": pa.string(),
     "sha256": pa.string(),
@@ -40,7 +40,7 @@ _END = {
 
 
 def schema(top_k: int) -> pa.Schema:
-    """The schema of rows with so many guesses."""
+    """Return the schema of rows with ``top_k`` guesses."""
     guesses: dict[str, pa.DataType] = {}
     for n in range(1, top_k + 1):
         guesses |= {f"breed_{n}": pa.string(), f"name_{n}": pa.string(), f"probability_{n}": pa.float64()}
@@ -48,11 +48,11 @@ def schema(top_k: int) -> pa.Schema:
 
 
 def rows_of(name: str, answer: Identification | Failure) -> list[Row]:
-    """A row for each pet; one without a pet for a photo that shows none or cannot be used.
+    """Return a row for each pet, or a single row for a photo that shows none or cannot be used.
 
     Args:
         name: path of the photo below its source.
-        answer: what `identify` says; values are rounded as in its JSON.
+        answer: result of `identify`, or a failure; values are rounded as in its JSON.
     """
     said = answer.as_dict()
     photo: Row = {"path": shown_path(name)}
@@ -67,7 +67,7 @@ def rows_of(name: str, answer: Identification | Failure) -> list[Row]:
 
 
 def shown_path(name: str) -> str:
-    """The column ``path`` of a photo: never what a spreadsheet would take for a formula."""
+    """Return the column ``path`` of a photo, changed if a spreadsheet would take it for a formula."""
     path = name.encode("utf-8", "replace").decode()
     return f"./{path}" if path.startswith(_FORMULA) else path
 

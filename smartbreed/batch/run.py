@@ -1,4 +1,4 @@
-"""A batch from its source to its output; what was done stays done when the process is killed."""
+"""A batch run from its source to its output; it can be resumed after the process was killed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from smartbreed.sources.items import Item, Source
 if TYPE_CHECKING:
     from smartbreed.inference.pipeline import Identifier
 
-#: Photos and seconds after which a part is written: what a killed process has to do again, at most.
+#: Photos and seconds after which a part is written, and so the most work that a killed process loses.
 _PHOTOS, _SECONDS = 256, 5.0
 _UNREAD = ("not_found", "unreadable")
 Engine = Callable[[Iterable[Item]], Generator[Done, None, None]]
@@ -28,14 +28,14 @@ Engine = Callable[[Iterable[Item]], Generator[Done, None, None]]
 
 @dataclass
 class Progress:
-    """How far a run is.
+    """The progress of a run.
 
     Attributes:
-        total: photos of the source; None: not known.
-        before: photos that an earlier run had done.
-        photos: done now.
-        pets, bad: pets found and photos that cannot be used, of both.
-        seconds: since the start.
+        total: number of photos in the source; None if unknown.
+        before: number of photos that an earlier run finished.
+        photos: number of photos that this run has finished.
+        pets, bad: number of pets found and of photos that cannot be used, in both runs.
+        seconds: since the start of this run.
     """
 
     total: int | None
@@ -47,12 +47,12 @@ class Progress:
 
     @property
     def rate(self) -> float:
-        """Photos a second."""
+        """Photos per second."""
         return self.photos / self.seconds if self.seconds else 0.0
 
     @property
     def left_s(self) -> float | None:
-        """Seconds left, as far as that can be said."""
+        """Estimated seconds left; None if unknown."""
         left = None if self.total is None else self.total - self.before - self.photos
         return left / self.rate if left is not None and self.rate else None
 
@@ -66,7 +66,7 @@ class Progress:
 
 
 def local_engine(identifier: Identifier, options: Options) -> Engine:
-    """The cores of this machine."""
+    """Return an engine that uses the cores of this machine."""
     return lambda items: local.answers(identifier, options, items)
 
 
@@ -81,19 +81,19 @@ def run(
     progress: Callable[[Progress], object] = lambda report: None,
     finish: Callable[[], object] = lambda: None,
 ) -> Progress:
-    """Answer every photo of a source that is not answered yet, and write the output.
+    """Process every photo of a source that an earlier run has not finished, and write the output.
 
     Args:
-        engine: answers photos, in order.
-        about: as `about` makes it.
-        crops: folder for each pet's crop.
+        engine: yields the results of photos, in order.
+        about: as the function `about` returns it.
+        crops: folder for each pet's crop; None: crops are not saved.
         overwrite: see `Parts.opened`.
         progress: called after each photo.
-        finish: called when the output is there and its parts still are.
+        finish: called after the output is written and before its parts are deleted.
 
     Raises:
         RequestError: see `Parts.opened`.
-        StorageError: a disk refused, or the source is gone; the same command goes on from there.
+        StorageError: a disk failed, or the source is gone; the same command resumes from there.
     """
     with parts.opened(about, overwrite) as before:
         report = Progress(source.total, before.photos, pets=before.pets, bad=before.bad)
@@ -127,7 +127,7 @@ def run(
 
 
 def about(where: str, source: Source, revision: str, options: Options) -> dict[str, str]:
-    """What the rows of a run depend on, under the names that people know these things by."""
+    """Return what the rows of a run depend on; the keys are words for messages about a change."""
     return {
         "another source": where,
         "photos that have changed since": source.stamp,
@@ -137,10 +137,10 @@ def about(where: str, source: Source, revision: str, options: Options) -> dict[s
 
 
 def write_crop(folder: Path, crop: Crop) -> None:
-    """Save a crop; a photo that is done again writes the same file.
+    """Save a crop; a photo that is processed again overwrites the same file.
 
     Raises:
-        StorageError: the disk refused.
+        StorageError: the disk failed.
     """
     path = folder / crop.path
     with disk_errors("A crop cannot be saved; what was done is kept, and the same command goes on"):

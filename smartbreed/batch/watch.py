@@ -1,7 +1,7 @@
-"""A folder that photos arrive in: each is named once, whole, and a restart goes on.
+"""Watch a folder for photos: each is identified once, when it is completely written, also across restarts.
 
-The folder is listed every few seconds, which also sees what other machines put on a network share, where
-the system's own notices stay away.
+The folder is polled every few seconds, because the system does not report files that other machines put on
+a network share.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from smartbreed.inference.pipeline import Identifier
 from smartbreed.sources.files import walk
 from smartbreed.sources.items import Item
 
-#: Seconds between two looks; a file that is the same in both is written to its end.
+#: Seconds between two polls; a file that is the same in both counts as completely written.
 EVERY_S = 2.0
-#: A file that is not whole may still grow: for so many seconds after its last change it is looked at again.
+#: Seconds after its last change during which an unreadable file is tried again, because it may still grow.
 _PATIENCE_S = 60.0
 _UNFINISHED = ("empty", "truncated", "damaged", "unsupported_format", "not_found")
 
@@ -41,17 +41,17 @@ def watch_folder(
     named: Callable[[str], object] = lambda line: None,
     every_s: float = EVERY_S,
 ) -> None:
-    """Name what is in a folder and what arrives, until the process is stopped.
+    """Identify the photos in a folder and those that arrive, until the process is stopped.
 
     Args:
-        out: JSON lines; rows are added to what is there, and photos named there are not named again.
-        crops: folder for each pet's crop.
+        out: JSON lines; rows are appended, and photos that have rows are skipped.
+        crops: folder for each pet's crop; None: crops are not saved.
         named: called with a line about each photo.
-        every_s: seconds between two looks.
+        every_s: seconds between two polls.
 
     Raises:
-        RequestError: ``no_source``, ``bad_output``, or ``busy``: another process watches for this output.
-        StorageError: a disk refused, or the folder is gone.
+        RequestError: ``no_source``, ``bad_output``, or ``busy``: another process writes this output.
+        StorageError: a disk failed, or the folder is gone.
     """
     if not folder.is_dir():
         raise RequestError("no_source", "There is no such folder to watch.")
@@ -82,7 +82,7 @@ def watch_folder(
 
 
 def _ready(folder: Path, known: set[str], seen: dict[str, tuple[int, int]]) -> Iterator[Item]:
-    """Photos that are new and were the same at the last look; ``seen`` is brought up to date."""
+    """Yield new photos that are unchanged since the last poll; ``seen`` is updated."""
     if not folder.is_dir():
         raise StorageError("The folder is gone. Start again when it is back: nothing is named twice.")
     before = dict(seen)
@@ -93,7 +93,7 @@ def _ready(folder: Path, known: set[str], seen: dict[str, tuple[int, int]]) -> I
             continue
         try:
             found = item.where.stat()
-        except OSError:  # it went away
+        except OSError:  # it has just been deleted
             continue
         seen[path] = (found.st_size, found.st_mtime_ns)
         if before.get(path) == seen[path]:
@@ -105,7 +105,7 @@ def _is_young(changed_ns: int) -> bool:
 
 
 def _known(out: Path) -> set[str]:
-    """The photos whose rows are all there; what a killed process wrote of its last one is cut off."""
+    """Return the photos whose rows are complete; cut off the unfinished rows of a killed process."""
     known: set[str] = set()
     if not out.exists():
         return known

@@ -1,4 +1,4 @@
-"""One photo of a batch: its bytes → rows, and pictures where they are asked for."""
+"""Process one photo of a batch: from its bytes to rows, and to crops and thumbnails if requested."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from smartbreed.inference.pipeline import Identifier
 from smartbreed.inference.results import Failure, Pet
 from smartbreed.sources.items import Item
 
-#: Longest side of a thumbnail, pixels.
+#: Longest side of a thumbnail, in pixels.
 THUMBNAIL = 128
 
 
 @dataclass(frozen=True)
 class Options:
-    """What a run asks of each photo.
+    """How a run processes each photo.
 
     Attributes:
         top_k, whole, score: as `Identifier.identify` takes them.
         max_bytes, max_pixels: limits of a photo.
-        crops, thumbnails: whether to cut out each pet, large and small.
+        crops, thumbnails: whether to cut out each pet in full size, and as a thumbnail.
     """
 
     top_k: int
@@ -39,7 +39,7 @@ class Options:
 
 
 class Crop(NamedTuple):
-    """A pet cut out of its photo: where it belongs below the folder of crops, and its JPEG."""
+    """A pet cut out of its photo: its path below the folder of crops, and its JPEG."""
 
     path: str
     jpeg: bytes
@@ -47,7 +47,7 @@ class Crop(NamedTuple):
 
 @dataclass
 class Done:
-    """What came of one photo; a thumbnail for each row, empty where there is none."""
+    """The result of one photo; ``thumbnails`` has one for each row, or is empty."""
 
     rows: list[Row]
     thumbnails: list[bytes] = field(default_factory=list)
@@ -55,12 +55,12 @@ class Done:
 
     @property
     def error(self) -> str:
-        """The code of why it could not be used; empty: it could."""
+        """Code of the error if the photo could not be used; else empty."""
         return str(self.rows[0].get("error") or "")
 
 
 def read(item: Item, options: Options) -> bytes | PhotoError:
-    """The bytes of a photo, or why they cannot be read: that is its row."""
+    """Read the bytes of a photo; an error is returned, because it becomes the photo's row."""
     try:
         return item.read(options.max_bytes)
     except PhotoError as error:
@@ -70,11 +70,11 @@ def read(item: Item, options: Options) -> bytes | PhotoError:
 def work(
     identifier: Identifier, options: Options, name: str, data: bytes | PhotoError, admission: Admission
 ) -> Done:
-    """Answer one photo.
+    """Identify the pets in one photo.
 
     Args:
-        name: what it is called in its source.
-        data: its bytes, or why they could not be read.
+        name: name of the photo in its source.
+        data: its bytes, or the error of reading them.
         admission: waits until there is memory for its pixels.
     """
     try:
@@ -103,5 +103,5 @@ def _crop(photo: Photo, pet: Pet, name: str, number: int) -> Crop:
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=92)
     stem = "".join(c if c.isalnum() or c in "-_ " else "_" for c in PurePosixPath(name).stem)[:60]
-    # The hash keeps photos of one name apart, and gives a photo that is done again the same file.
+    # The hash keeps photos of one name apart, and gives a photo that is processed again the same file.
     return Crop(f"{folder}/{stem}-{photo.sha256[:10]}-{number}.jpg", file.getvalue())

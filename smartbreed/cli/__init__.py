@@ -1,1 +1,1 @@
-"""The commands of ``smartbreed``, one noun a file; heavy imports wait until a command runs."""
+"""The commands of ``smartbreed``, one module per noun. Heavy imports wait until a command runs."""

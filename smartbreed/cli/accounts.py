@@ -1,4 +1,4 @@
-"""``smartbreed accounts``: who has an account here, and what they may do."""
+"""``smartbreed accounts``: create, list, close and delete accounts, and change their roles."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def create(
         bool, typer.Option("--maintainer", help="May review and retrain, as with the maintainers' password.")
     ] = False,
 ) -> None:
-    """Make an account. Prints the link with which the person chooses a password; it works for two hours."""
+    """Create an account. Prints a link for choosing its password; it works once, within two hours."""
     with _services() as services:
         role = "admin" if admin else "maintainer" if maintainer else "member"
         member, link = services.roster.create(email, role)
@@ -38,7 +38,7 @@ def create(
 
 @app.command("list")
 def list_accounts(as_json: JsonOption = False) -> None:
-    """Show all accounts, the oldest first."""
+    """Show all accounts, oldest first."""
     with _services() as services:
         rows = [
             {
@@ -68,7 +68,7 @@ def list_accounts(as_json: JsonOption = False) -> None:
 def role(
     who: Who, new: Annotated[str, typer.Argument(metavar="ROLE", help="member, maintainer or admin.")]
 ) -> None:
-    """Give an account another role."""
+    """Change the role of an account."""
     with _services() as services:
         services.roster.set_role(who, new)
         print(new)
@@ -76,7 +76,7 @@ def role(
 
 @app.command()
 def disable(who: Who, undo: Annotated[bool, typer.Option("--undo", help="Open it again.")] = False) -> None:
-    """Close an account and end its sessions; what it has stays."""
+    """Close an account and end its sessions. Its data is kept."""
     with _services() as services:
         services.roster.disable(who, disabled=not undo)
         print("open" if undo else "closed")
@@ -84,8 +84,8 @@ def disable(who: Who, undo: Annotated[bool, typer.Option("--undo", help="Open it
 
 @app.command()
 def delete(who: Who, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> None:
-    """Delete an account with its flags and photos for good; what is published leaves the dataset and its
-    history with the next publishing. Prints the id of the receipt, which names no person.
+    """Delete an account with its flags and photos for good. What is already published leaves the dataset and
+    its history when that is next published. Prints the id of the receipt, which names no person.
     """
     with _services() as services:
         member = services.roster.find(who)

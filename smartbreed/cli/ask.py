@@ -1,4 +1,4 @@
-"""``smartbreed ask``: questions about breeds."""
+"""``smartbreed ask``: answer questions about breeds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def ask(
     as_json: JsonOption = False,
     model: ModelOption = None,
 ) -> None:
-    """Answer a question from the breed texts; the exit status is 1 when they hold no answer."""
+    """Answer a question from the breed texts. The exit status is 1 if they contain no answer."""
     with ends_well():
         from smartbreed.assistant.answers import answer
         from smartbreed.assistant.service import Assistant

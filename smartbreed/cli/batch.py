@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from smartbreed.inference.bundle import Bundle
     from smartbreed.inference.pipeline import Identifier
 
-#: Each guess is three columns.
+#: Most guesses per pet: each takes three columns of the table.
 _MOST_GUESSES = 20
 
 
@@ -62,10 +62,10 @@ def batch(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that is there.")] = False,
     model: ModelOption = None,
 ) -> None:
-    """Name the breeds of very many photos, in one table.
+    """Name the breeds in very many photos, and write them to one table.
 
-    Stop or kill it at any time: the same command goes on where it was. The exit status is 0 when every
-    photo could be used, 1 when some could not, 2 when the command makes no sense or a disk refused.
+    Stop or kill it at any time: the same command resumes where it stopped. The exit status is 0 if every
+    photo could be used, 1 if some could not, 2 if the command is invalid or a disk failed.
     """
     with ends_well():
         from smartbreed.batch.parts import Parts
@@ -120,5 +120,5 @@ def _identifier(settings: Settings, bundle: Bundle) -> Identifier:
 
     with native_silence():
         identifier = Identifier(bundle, threads=settings.threads, top_k=settings.top_k, network_threads=1)
-    gc.freeze()  # what is loaded now stays: looking through it again costs a batch 5% of its time
+    gc.freeze()  # what is loaded now stays loaded: scanning it for garbage costs a batch 5% of its time
     return identifier

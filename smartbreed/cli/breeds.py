@@ -1,4 +1,4 @@
-"""``smartbreed breeds``: what the model can name, and what is known of it."""
+"""``smartbreed breeds``: list the breeds that the model can name, and show the facts of one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from smartbreed.cli.common import (
 
 
 class _ListByDefault(TyperGroup):
-    """``smartbreed breeds terrier`` searches, as it did before there were commands under ``breeds``."""
+    """Makes ``smartbreed breeds terrier`` search, as it did before ``breeds`` had subcommands."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if not {"--help", *self.commands} & set(args[:1]):
@@ -44,7 +44,7 @@ def list_(
     as_json: JsonOption = False,
     model: ModelOption = None,
 ) -> None:
-    """List the breeds the model can name; the exit status is 1 when none matches."""
+    """List the breeds that the model can name. The exit status is 1 if none matches."""
     with ends_well():
         from smartbreed.breeds.catalogue import BREEDS
         from smartbreed.breeds.catalogue import search as find
@@ -81,7 +81,9 @@ def show(
     as_json: JsonOption = False,
     model: ModelOption = None,
 ) -> None:
-    """Show what is known of a breed, and how well the model knows it; the exit status is 1 without one."""
+    """Show the facts of a breed, and how well the model recognises it. The exit status is 1 if there is no
+    such breed.
+    """
     with ends_well():
         from smartbreed.core.errors import RequestError
         from smartbreed.inference.breed_book import BreedBook

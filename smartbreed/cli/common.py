@@ -1,4 +1,4 @@
-"""What every command does alike: settings, the model, and how it ends when something is wrong."""
+"""What all commands share: settings, common options, messages, progress, and how errors end a command."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from smartbreed.core.errors import SmartBreedError
 if TYPE_CHECKING:
     from smartbreed.core.settings import Settings
 
-#: Exit statuses beside 0.
+#: Exit statuses besides 0.
 SOME_FAILED = 1
 MISUSE = 2
-#: As a shell says of a program that SIGPIPE ended.
+#: The status that a shell reports for a program ended by SIGPIPE.
 BROKEN_PIPE = 141
 INTERRUPTED = 130
 
@@ -54,15 +54,15 @@ JsonOption = Annotated[bool, typer.Option("--json", help="JSON instead of a tabl
 
 
 def say(text: str) -> None:
-    """A line for the person, on stderr."""
+    """Print a message for the user on stderr."""
     print(f"smartbreed: {text}", file=sys.stderr)
 
 
 @contextlib.contextmanager
 def ends_well() -> Iterator[None]:
-    """Turn our errors into one line on stderr and a status; stay quiet about a reader who went away.
+    """Turn the app's errors into one line on stderr and an exit status; stay quiet about a broken pipe.
 
-    The audit log says of what is done inside that the command line did it.
+    The audit log records what is done in the block as done by the command line.
     """
     try:
         with acting(Actor("command line")):
@@ -72,7 +72,7 @@ def ends_well() -> Iterator[None]:
         say(error.message)
         raise typer.Exit(MISUSE) from None
     except BrokenPipeError:
-        # The interpreter flushes stdout once more when it ends.
+        # The interpreter flushes stdout once more when it exits, which must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         raise typer.Exit(BROKEN_PIPE) from None
     except KeyboardInterrupt:
@@ -81,10 +81,10 @@ def ends_well() -> Iterator[None]:
 
 
 def settings_with(**overrides: Any) -> Settings:
-    """The settings, with options of the command line before the environment; the home is closed to others.
+    """Return the settings, in which command-line options override the environment; make the home private.
 
     Raises:
-        SettingError: a variable holds something unusable.
+        SettingError: a variable has an invalid value.
     """
     from smartbreed.core.private import work_privately
     from smartbreed.core.settings import load_settings
@@ -95,14 +95,14 @@ def settings_with(**overrides: Any) -> Settings:
 
 
 class Show(Protocol):
-    """Shows how far work is; with ``always`` also where lines stay and the last one is of just now."""
+    """Prints a progress report. Reports are throttled unless ``always`` is set."""
 
     def __call__(self, report: object, always: bool = False) -> None: ...
 
 
 @contextlib.contextmanager
 def progress_line() -> Iterator[Show]:
-    """Progress on stderr: one line that changes on a terminal, else a line now and then."""
+    """Show progress on stderr: one changing line on a terminal, otherwise a new line every few seconds."""
     terminal = sys.stderr.isatty()
     begin, end, every = ("\r\x1b[2K", "", 0.2) if terminal else ("", "\n", 5.0)
     last = time.monotonic()

@@ -1,4 +1,4 @@
-"""``smartbreed database …``: from the SQLite file of a home to PostgreSQL."""
+"""``smartbreed database …``: move from the SQLite file of a home to PostgreSQL."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def copy(
 ) -> None:
     """Copy all rows of the SQLite database into the empty PostgreSQL database of SMARTBREED_DATABASE_URL.
 
-    Stop the app first. All is copied or nothing, and the SQLite file stays as it is. Photos, the Hub and
-    models are files of SMARTBREED_HOME, and stay there; see docs/scale.md.
+    Stop the app first. Either all rows are copied or none, and the SQLite file is not changed. Photos, the
+    Hub and models are files in SMARTBREED_HOME, and stay there; see docs/scale.md.
     """
     with ends_well():
         from smartbreed.core.database_copy import copy_database
@@ -57,7 +57,7 @@ def copy(
 
 
 def _warn(settings: Settings) -> None:
-    """Rows hold hashes and signatures; with another salt or secret they are worth nothing."""
+    """Warn if the salt or secret differs from the home's: hashes and signatures in rows would be useless."""
     lost = {
         "salt": (settings.salt, "receipts of flags made before stop working"),
         "secret": (settings.secret, "members are signed out, and links in mails stop working"),

@@ -1,4 +1,4 @@
-"""``smartbreed deploy``: this program as a Hugging Face Space, with its model and dataset repos."""
+"""``smartbreed deploy``: run this program as a Hugging Face Space, with its model and dataset repos."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def deploy(
 ) -> None:
     """Create or update the Space, its model repo and its dataset repo.
 
-    Running it again changes only what differs. The Hub is that of SMARTBREED_HUB, HF_ENDPOINT or HF_TOKEN;
+    Running it again changes only what differs. SMARTBREED_HUB, HF_ENDPOINT and HF_TOKEN choose the Hub;
     see docs/deploy.md.
     """
     with ends_well():
@@ -82,7 +82,7 @@ def _pairs(given: list[str], option: str, *, environment: bool) -> dict[str, str
         if not sign and environment and key in os.environ:
             value = os.environ[key]
         elif not sign:
-            # The text may be a secret whose name was forgotten: it is not repeated.
+            # Do not repeat the text: it may be a secret whose name was forgotten.
             missing = "and the environment has no variable of that name" if environment else "as KEY=VALUE"
             raise typer.BadParameter(f"needs a value, {missing}", param_hint=option)
         pairs[key] = value

@@ -1,4 +1,4 @@
-"""``smartbreed doctor``: what is wrong with this installation, and what to do about it."""
+"""``smartbreed doctor``: find out what is wrong with this installation, and what to do about it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from smartbreed.cli.common import SOME_FAILED, JsonOption, ends_well
 
 
 def doctor(as_json: JsonOption = False) -> None:
-    """Check settings, disk, database, model, Hub, mail, secrets and proxies; status 1: something failed."""
+    """Check settings, disk, database, model, Hub, mail, secrets and proxies. The exit status is 1 if a check
+    failed.
+    """
     with ends_well():
         from smartbreed.core.native import native_silence
         from smartbreed.doctor import examine

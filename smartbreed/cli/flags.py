@@ -1,4 +1,4 @@
-"""``smartbreed flags``: what visitors said about the answers."""
+"""``smartbreed flags``: list, add, count, publish, withdraw and erase what visitors said about answers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def list_flags(
     as_json: JsonOption = False,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Most flags to show.")] = 50,
 ) -> None:
-    """Show the newest flags, newest first."""
+    """Show the latest flags, newest first."""
     with ends_well():
         from smartbreed.feedback.flags import open_feedback
 
@@ -76,7 +76,7 @@ def add_flag(
     species: Annotated[str, typer.Option(help="cat or dog: of a missed pet of no known breed.")] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Say whether the model is right about a pet of a photo, as on the page. Prints the flag's id."""
+    """Say whether the model is right about a pet in a photo, as on the page. Prints the flag's id."""
     with ends_well():
         from smartbreed.core.native import native_silence
         from smartbreed.services import Services
@@ -105,7 +105,7 @@ def count_flags(
         str | None, typer.Option(help="Only flags in this state: pending, published or withdrawn.")
     ] = None,
 ) -> None:
-    """Print how many flags there are."""
+    """Print the number of flags."""
     with ends_well():
         from smartbreed.feedback.flags import open_feedback
 
@@ -119,7 +119,9 @@ def withdraw(
     flag: Annotated[str, typer.Argument(metavar="FLAG", help="Its id, as its thanks said.")],
     receipt: Annotated[str, typer.Argument(help="As its thanks said.")],
 ) -> None:
-    """Take a flag back by its receipt: the photo goes at once, the row with the next publishing."""
+    """Withdraw a flag with its receipt: the photo is deleted at once, the row when the dataset is next
+    published.
+    """
     with ends_well():
         from smartbreed.feedback.flags import open_feedback
 
@@ -136,10 +138,10 @@ def erase(
     flags: Annotated[list[str], typer.Argument(metavar="FLAG...", help="Ids, as `flags list` shows them.")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Delete flags for good, with their photos: from this disk at once, and with the next publishing from
-    the dataset and its history. What was decided about them in review stays here, without the photo.
+    """Delete flags and their photos for good: from this disk at once, and from the dataset and its history
+    when that is next published. Review decisions about them stay here, without the photo.
 
-    Exit status: 0 when all of them are gone, 1 when some were not there.
+    Exit status: 0 if all were deleted, 1 if some did not exist.
     """
     with ends_well():
         from smartbreed.feedback.flags import open_feedback

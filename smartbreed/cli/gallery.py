@@ -1,4 +1,4 @@
-"""``smartbreed gallery …``: photographs that answers are explained by, and that the quiz asks about."""
+"""``smartbreed gallery …``: the photographs that explain answers, and that the quiz asks about."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def build(
     as_json: JsonOption = False,
     model: ModelOption = None,
 ) -> None:
-    """Add photographs. Stop it at any time: the same command goes on where it was.
+    """Add photographs. Stop it at any time: the same command resumes where it stopped.
 
-    Exit status: 0 when all photographs could be used, 1 when some could not.
+    Exit status: 0 if all photographs could be used, 1 if some could not.
     """
     with ends_well(), _opened(model) as services:
         from itertools import islice
@@ -68,7 +68,7 @@ def build(
 
 @app.command()
 def status(as_json: JsonOption = False, model: ModelOption = None) -> None:
-    """Show what the gallery holds, and whether the model that answers has embedded it."""
+    """Show what the gallery contains, and whether the model that answers has embedded it."""
     with ends_well(), _opened(model) as services:
         found = services.gallery.status()
         if as_json:
@@ -81,7 +81,7 @@ def status(as_json: JsonOption = False, model: ModelOption = None) -> None:
 
 @app.command()
 def refresh(model: ModelOption = None) -> None:
-    """Embed anew what another model embedded; the running app does it by itself."""
+    """Compute the embeddings that the model that answers lacks. A running app does this by itself."""
     with ends_well(), _opened(model) as services:
         services.gallery.refresh_all()
         say(services.gallery.status().sentence)
@@ -91,7 +91,7 @@ def refresh(model: ModelOption = None) -> None:
 def clear(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Delete all photographs of the gallery; photos that visitors flagged are not touched."""
+    """Delete all photographs of the gallery. Photos that visitors flagged are not touched."""
     with ends_well(), _opened(None) as services:
         if not yes:
             typer.confirm("Delete all photographs of the gallery?", abort=True, err=True)

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="The Hub of this machine, a stand-in for huggingface.co.", no_args_is_help=True)
 
-#: Seconds between looks at whether maintenance is due.
+#: Seconds between checks whether maintenance is due.
 _LOOK_S = 600.0
-#: The app checks its own calls against the same variable.
+#: Default of --webhook-secret-env; the app checks the webhooks it receives against the same variable.
 _SECRET = "SMARTBREED_WEBHOOK_SECRET"
 
 
@@ -56,7 +56,7 @@ def serve(
         typer.Option(help="Environment variable with the secret sent along as X-Webhook-Secret."),
     ] = _SECRET,
 ) -> None:
-    """Serve the repos under SMARTBREED_HOME to huggingface_hub, datasets and hf; stop it with Ctrl-C."""
+    """Serve the repos under SMARTBREED_HOME to huggingface_hub, datasets and hf. Stop it with Ctrl-C."""
     with ends_well():
         from localhub.embedded import serve_folder
         from smartbreed.hub.embedded import embedded_errors
@@ -83,9 +83,9 @@ def check(
         bool, typer.Option("--contents", help="Also read every file and compare it with its name.")
     ] = False,
 ) -> None:
-    """Say what is missing or damaged in the Hub under SMARTBREED_HOME.
+    """Report what is missing or damaged in the Hub under SMARTBREED_HOME.
 
-    Exit status: 0 when all is well, 1 when something is wrong.
+    Exit status: 0 if nothing is, 1 if something is.
     """
     with ends_well(), _store() as store:
         from localhub.maintenance import check_store
@@ -105,7 +105,7 @@ def gc(
         typer.Option(min=0, help="Hours a content that no commit names stays: its upload may be under way."),
     ] = 24.0,
 ) -> None:
-    """Remove what no branch or tag of the Hub under SMARTBREED_HOME leads to; the app does so daily."""
+    """Remove what no branch or tag of the Hub under SMARTBREED_HOME leads to. The app does this daily."""
     with ends_well(), _store() as store:
         from localhub.maintenance import collect_garbage
 
@@ -132,7 +132,7 @@ def _store() -> Iterator[HubStore]:
 
 @contextmanager
 def _kept_in_order(root: Path) -> Iterator[None]:
-    """Do the daily maintenance while the block runs, unless the app on the same home does it."""
+    """Run the daily maintenance in the background while the block runs, unless an app on the home does it."""
     from smartbreed.hub.embedded import hub_maintenance
 
     task = PeriodicTask("hub-maintenance", hub_maintenance(root).run, _LOOK_S, patience_s=0.0)

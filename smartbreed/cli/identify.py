@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from smartbreed.core.settings import Settings
     from smartbreed.inference.results import Failure, Identification
 
-#: A progress bar for fewer photos would be gone before it is read.
+#: Fewest photos for which a progress bar is shown; for fewer it would vanish before it is read.
 _WORTH_A_BAR = 8
 
 
@@ -50,8 +50,8 @@ def identify(
 ) -> None:
     """Name the breed of every cat and dog in photos.
 
-    Folders are searched with all folders in them. With --json each photo gives one line, in order. The
-    exit status is 0 when every photo could be read, 1 when some could not, 2 when the command makes no sense.
+    Folders are searched recursively. With --json, each photo gives one line, in order. The exit status is
+    0 if every photo could be read, 1 if some could not, 2 if the command is invalid.
     """
     with ends_well():
         settings = settings_with(model=model, top_k=top_k)
@@ -70,7 +70,7 @@ def identify(
 def _answers(
     settings: Settings, sources: list[PhotoFile], whole: bool, score: float | None
 ) -> Iterator[Identification | Failure]:
-    """Answers in order; at most a few photos are in memory, however many there are."""
+    """Yield the answers in order. At most a few photos are in memory, however many there are."""
     from smartbreed.core.errors import PhotoError
     from smartbreed.core.native import native_silence
     from smartbreed.imaging.photo import read_photo
@@ -79,7 +79,7 @@ def _answers(
     from smartbreed.inference.runtime import default_threads
     from smartbreed.registry import open_bundle
 
-    # An interpreter that is never used would still be built.
+    # No more interpreters than photos: one that is never used would still be built.
     threads = min(settings.threads or default_threads(), len(sources))
     with native_silence():
         identifier = Identifier(open_bundle(settings), threads=threads, top_k=settings.top_k)
@@ -94,7 +94,7 @@ def _answers(
         except PhotoError as error:
             return Failure(name, error)
         answer = identifier.identify(photo, whole=whole, score=score)
-        # A photo knows only its base name, which is not enough for one found deep in a folder.
+        # A photo only has its base name, which does not identify one found deep in a folder.
         return answer if answer.image == name else replace(answer, image=name)
 
     if len(sources) == 1:
@@ -122,7 +122,7 @@ def _counted(
 
 
 def _print_json(answers: Iterable[Identification | Failure]) -> int:
-    """One object a line, each as soon as it is known; returns how many photos could not be read."""
+    """Print one object per line, each as soon as it is known; return how many photos could not be read."""
     failed = 0
     ascii_only = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
     for answer in answers:
@@ -141,7 +141,7 @@ def _print_table(answers: Iterable[Identification | Failure]) -> int:
 
 @contextlib.contextmanager
 def _progress(total: int, as_json: bool) -> Iterator[Callable[[], None]]:
-    """A bar on stderr, for a person who would otherwise wait in front of nothing."""
+    """Show a progress bar on stderr, if that is a terminal; yield the function that advances it."""
     flowing = as_json and sys.stdout.isatty()
     if total < _WORTH_A_BAR or not sys.stderr.isatty() or flowing or os.environ.get("TERM") == "dumb":
         yield lambda: None
@@ -151,7 +151,7 @@ def _progress(total: int, as_json: bool) -> Iterator[Callable[[], None]]:
 
     columns = (TextColumn("photos"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
-    # By default rich draws what is printed on stdout above the bar, on stderr: the data would be lost.
+    # By default rich redirects stdout to the console of the bar, here stderr: the data would be lost.
     with Progress(*columns, console=console, transient=True, redirect_stdout=False) as progress:
         task = progress.add_task("", total=total)
         yield lambda: progress.advance(task)

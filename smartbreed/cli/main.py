@@ -1,7 +1,7 @@
 """The command line: ``smartbreed …`` and ``python -m smartbreed …``.
 
-Data goes to stdout, talk to stderr. Exit statuses: 0 all went well, 1 something
-could not be done, 2 the command, a setting or the model makes no sense.
+Data goes to stdout, messages to stderr. Exit statuses: 0 for success, 1 if something
+could not be done, 2 if the command, a setting or the model is invalid.
 """
 
 from __future__ import annotations
@@ -67,11 +67,11 @@ def serve(
         int | None, typer.Option(min=1, max=65535, help="Default: GRADIO_SERVER_PORT, else 7860.")
     ] = None,
 ) -> None:
-    """Start the web app with its Python, MCP and REST interfaces; stop it with Ctrl-C or SIGTERM."""
+    """Start the web app with its Python, MCP and REST interfaces. Stop it with Ctrl-C or SIGTERM."""
     from smartbreed.core import garbage
     from smartbreed.web.server import main as run
 
-    garbage.pause()  # until all is there
+    garbage.pause()  # until everything is loaded
     raise typer.Exit(run(model=model, host=host, port=port))
 
 
@@ -84,7 +84,7 @@ def version() -> None:
 def main() -> None:
     """Entry point of the ``smartbreed`` script."""
     for stream in (sys.stdout, sys.stderr):
-        # Names of photos, breeds and people may hold what a console cannot show: ? stands for it.
+        # Names of photos, breeds and people may hold characters that a console cannot show: print ? instead.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     app(prog_name="smartbreed")

@@ -1,4 +1,4 @@
-"""``smartbreed models``: which model answers, and going back to another."""
+"""``smartbreed models``: list the releases of the model, and choose which one answers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ app = typer.Typer(help="See and choose which release of the model answers.", no_
 
 @app.command("list")
 def list_models(as_json: JsonOption = False) -> None:
-    """Show every release, the newest first: what answers, what is pinned, what cannot be served and why."""
+    """Show every release, newest first: which answers, which is pinned, which cannot be served and why."""
     with ends_well():
         from smartbreed.registry.versions import list_releases
 
@@ -63,9 +63,9 @@ def use(
         ),
     ],
 ) -> None:
-    """Serve a release from now on, whatever comes out; 'latest' takes newer ones again.
+    """Pin a release: it answers from now on, even if a newer one comes out. 'latest' unpins it.
 
-    It is downloaded, verified and tried first; a running app takes it up within seconds.
+    It is downloaded, verified and tried first. A running app switches to it within seconds.
     """
     with ends_well():
         from smartbreed.registry.pinning import use as pin
@@ -81,7 +81,7 @@ def use(
 
 @app.command()
 def rollback() -> None:
-    """Serve the release before the present one; once more goes further back."""
+    """Go back to the release before the current one. Repeat it to go further back."""
     with ends_well():
         from smartbreed.registry.pinning import rollback as go_back
 
@@ -93,7 +93,7 @@ def rollback() -> None:
 
 @app.command()
 def status(as_json: JsonOption = False) -> None:
-    """Say which release answers and why. A running app says it too, at /api/health."""
+    """Show which release answers and why. A running app shows the release at /api/health too."""
     with ends_well():
         from smartbreed.registry.model_source import read_source
         from smartbreed.registry.versions import list_releases, why_not_taken
@@ -126,7 +126,7 @@ def status(as_json: JsonOption = False) -> None:
 
 
 def _note(settings: Settings, words: str) -> None:
-    """Note in the audit log which version was chosen; it is chosen, whatever the database says."""
+    """Note the chosen version in the audit log. If the database fails, say so; the choice stands."""
     from smartbreed.admin.audit import note_alone
     from smartbreed.feedback.flags import open_feedback
 

@@ -1,4 +1,4 @@
-"""``smartbreed offline``: the page that names pets in a browser, as a folder for any web server."""
+"""``smartbreed offline``: write the page that names pets in a browser, for any web server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def offline(
     folder: Annotated[Path, typer.Argument(help="A new or empty folder.")],
     model: ModelOption = None,
 ) -> None:
-    """Write the page /offline/ into a folder: a static Space, or any web server, can serve it.
+    """Write the page /offline/ into a folder that a static Space, or any web server, can serve.
 
     The model runs in the visitor's browser. Fetch its runtime first, with ``make offline``.
     """

@@ -1,4 +1,4 @@
-"""Files, folders, patterns and ``-`` on a command line → the photos they stand for, in order."""
+"""Expand files, folders, patterns and ``-`` on a command line into photos, in order."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class PhotoFile:
 
     Attributes:
         path: where it is; None for standard input.
-        name: its base name; for a file found in a folder, its path below that folder.
+        name: its base name; for a file found in a folder, its path relative to that folder.
     """
 
     path: Path | None
@@ -29,10 +29,10 @@ class PhotoFile:
 
 
 def expand(arguments: Sequence[str]) -> list[PhotoFile]:
-    """Every photo, in the order of the arguments and, within each, of the names.
+    """Return every photo, in the order of the arguments and, within each, of the names.
 
     Raises:
-        RequestError: ``nothing_matched``: an argument stands for no photo at all; ``stdin_twice``.
+        RequestError: ``nothing_matched`` if an argument matches no photo, ``stdin_twice`` for a second ``-``.
     """
     if list(arguments).count(STDIN) > 1:
         raise RequestError("stdin_twice", "Standard input (-) can be read only once.")
@@ -45,7 +45,7 @@ def _expand(argument: str) -> Iterator[PhotoFile]:
     elif os.path.isdir(argument):
         yield from _some(walk(Path(argument)), f"There is no photo in the folder {argument!r}.")
     elif not os.path.lexists(argument) and glob.has_magic(argument):
-        # Shells on Windows, and quotes, leave a pattern to us.
+        # Shells on Windows do not expand patterns, and none expands a quoted one.
         yield from _some(matches(argument), f"Nothing matches {argument!r}.")
     else:
         yield PhotoFile(Path(argument), Path(argument).name)

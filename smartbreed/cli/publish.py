@@ -1,4 +1,4 @@
-"""``smartbreed flags publish`` and ``smartbreed flags status``."""
+"""``smartbreed flags publish`` and ``smartbreed flags status``: publish flags, and show how far that is."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def publish(
         float, typer.Option(min=0, help="Seconds to wait for another process that is publishing.")
     ] = 60.0,
 ) -> None:
-    """Publish what is waiting now, whatever went wrong before.
+    """Publish everything that is waiting now, even after an earlier error.
 
-    Exit status: 0 when the dataset has everything, 1 when something is left.
+    Exit status: 0 if the dataset has everything, 1 if something is left.
     """
     with ends_well(), _opened() as publisher:
         terminal = sys.stderr.isatty()
@@ -58,7 +58,7 @@ def publish(
 
 
 def status(as_json: JsonOption = False) -> None:
-    """Show where the flags are on their way into the dataset, and what is in the way."""
+    """Show how far the flags are on their way into the dataset, and what blocks them."""
     with ends_well(), _opened() as publisher:
         found = publisher.status()
         if as_json:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from smartbreed.services import Services
     from smartbreed.training_jobs.job import Job
 
-#: Seconds between two looks at the progress.
+#: Seconds between two checks of the progress.
 _LOOK_S = 0.2
 
 
@@ -35,9 +35,9 @@ def retrain(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make the next version of the model of what has been accepted; Ctrl-C stops it.
+    """Train the next version of the model with the accepted flags. Ctrl-C stops it.
 
-    Exit status: 0 when it came to its end, whether or not the new model passed; 1 when it broke off.
+    Exit status: 0 if it finished, whether or not the new model passed; 1 if it was aborted.
     """
     with ends_well():
         from smartbreed.services import Services
@@ -61,7 +61,7 @@ def retrain(
 
 
 def _watch(services: Services, job: Job) -> Job:
-    """Say each stage as it begins and, on a terminal, how far it is."""
+    """Report each stage when it begins and, on a terminal, its progress; return the finished job."""
     terminal = sys.stderr.isatty()
     reported: set[str] = set()
     while True:

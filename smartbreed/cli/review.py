@@ -1,4 +1,4 @@
-"""``smartbreed review``: decide what becomes of the flags, from a terminal or a script."""
+"""``smartbreed review``: decide about flags from a terminal or a script."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def item_of(item: Item) -> dict[str, Any]:
-    """A flag as JSON."""
+    """Return a flag as JSON."""
     flag = item.flag
     return {
         "flag": flag.id, "state": item.state, "usefulness": round(item.usefulness, 4),
@@ -36,7 +36,7 @@ def item_of(item: Item) -> dict[str, Any]:
 
 
 def row_of(row: Decision) -> dict[str, Any]:
-    """A decision as JSON."""
+    """Return a decision as JSON."""
     names = ("decision_id", "flag_id", "decision", "label", "name", "species", "group", "reviewer", "reason")
     return {
         **{name: getattr(row, name) for name in names},
@@ -45,7 +45,7 @@ def row_of(row: Decision) -> dict[str, Any]:
 
 
 def short(row: dict[str, Any]) -> str:
-    """A decision in a line."""
+    """Return a decision as one line of text."""
     what = row["label"] or row["species"]
     label = f" {what}" if what else ""
     reason = f" ({row['reason']})" if row["reason"] else ""
@@ -53,7 +53,7 @@ def short(row: dict[str, Any]) -> str:
 
 
 def print_flags(found: Sequence[Item]) -> None:
-    """A table on stdout."""
+    """Print flags as a table on stdout."""
     from smartbreed.cli.table import print_table
     from smartbreed.review.claims import said
 
@@ -98,7 +98,7 @@ def list_flags(
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="Most flags to show.")] = 20,
     look: Photos = True,
 ) -> None:
-    """Show the flags most worth a decision first."""
+    """Show flags, those most worth a decision first."""
     with ends_well():
         from smartbreed.review.queue import Filters
 
@@ -118,7 +118,7 @@ def list_flags(
 
 @app.command()
 def show(flag: OneFlag, as_json: JsonOption = False) -> None:
-    """Show one flag, why it stands where it does, and everything decided about it."""
+    """Show one flag, the reasons for its rank, and everything decided about it."""
     with ends_well():
         services = _services()
         item = services.review.item(flag)
@@ -144,7 +144,7 @@ def accept(
     box: Corners = "",
     as_json: JsonOption = False,
 ) -> None:
-    """The person is right."""
+    """Accept flags: the person is right."""
     from smartbreed.review import decisions
 
     with ends_well():
@@ -153,7 +153,7 @@ def accept(
 
 @app.command()
 def reject(flags: Flags, why: Why = "", as_json: JsonOption = False) -> None:
-    """Nothing to learn from."""
+    """Reject flags: there is nothing to learn from them."""
     from smartbreed.review import decisions
 
     with ends_well():
@@ -168,7 +168,7 @@ def relabel(
     box: Corners = "",
     as_json: JsonOption = False,
 ) -> None:
-    """It is another breed."""
+    """Relabel flags: the pet is of another breed."""
     from smartbreed.review import decisions
 
     with ends_well():
@@ -191,7 +191,7 @@ def new_breed(
     box: Corners = "",
     as_json: JsonOption = False,
 ) -> None:
-    """It is a breed the catalogue lacks."""
+    """Relabel flags: the pet is of a breed that the catalogue lacks."""
     from smartbreed.review import decisions
 
     with ends_well():
@@ -204,7 +204,7 @@ def new_breed(
 
 @app.command()
 def undo(flags: Flags, why: Why = "", as_json: JsonOption = False) -> None:
-    """Take the last decision about each of these flags back."""
+    """Undo the last decision about each of these flags."""
     with ends_well():
         services = _services()
         _report(services.review.undo(flags, _reviewer(services), reason=why), as_json)
@@ -220,7 +220,7 @@ def gold(
     ] = None,
     breed: Annotated[str, typer.Option(help="The breed of the pet in --photo.")] = "",
 ) -> None:
-    """Make a decided flag, or a photo of your own, one whose answer is known: it measures other flaggers."""
+    """Mark a decided flag, or a photo of your own, as gold: its known answer measures other flaggers."""
     with ends_well():
         from smartbreed.core.errors import RequestError
 
@@ -238,7 +238,7 @@ def gold(
 
 @app.command()
 def stats(as_json: JsonOption = False) -> None:
-    """Show where the review stands."""
+    """Show the state of the review."""
     with ends_well():
         services = _services()
         found = services.review.stats()
@@ -257,7 +257,7 @@ def stats(as_json: JsonOption = False) -> None:
 
 
 def _line(value: Any) -> str:
-    """One part of a flag for people: a sentence, a breed and its probability, a decision."""
+    """Return one part of a flag as text: a sentence, a breed and its probability, or a decision."""
     if isinstance(value, dict):
         return short(value)
     return " ".join(map(str, value)) if isinstance(value, list) else str(value)
@@ -270,7 +270,10 @@ def _services() -> Services:
 
 
 def _reviewer(services: Services) -> str:
-    """Every user of this machine's program is a maintainer; the database keeps a hash of the name."""
+    """Return the reviewer id of the current user, a salted hash of the name.
+
+    Every user who can run the command line counts as a maintainer.
+    """
     try:
         who = getpass.getuser()
     except (OSError, KeyError):
@@ -279,7 +282,7 @@ def _reviewer(services: Services) -> str:
 
 
 def _corners(box: str, flags: list[str]) -> tuple[float, float, float, float] | None:
-    """The corrected box, which can be that of one flag only."""
+    """Return the corrected box; None if there is none. Only one flag may be corrected at a time."""
     from smartbreed.core.errors import RequestError
     from smartbreed.web.api.arguments import check_box
 

@@ -1,4 +1,4 @@
-"""``smartbreed statistics``: how well the model works, and what it has answered here."""
+"""``smartbreed statistics``: how well the model works, and how it is used here."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def statistics(
         typer.Option("--recompute", help="Count all flags anew first, and say whether a number was wrong."),
     ] = False,
 ) -> None:
-    """Show what was measured of the model that answers, its use here, and whether photos have changed."""
+    """Show the measured accuracy of the model that answers, its use here, and whether photos have drifted."""
     with ends_well():
         from smartbreed import feedback_loop
         from smartbreed.core.native import native_silence

@@ -1,4 +1,4 @@
-"""Answers as tables for people."""
+"""Print answers as tables for people."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from smartbreed.breeds.catalogue import GROUPS
 from smartbreed.cli.common import say
 from smartbreed.inference.results import Failure, Identification, Pet
 
-#: Rows of one table; then a new one begins, so that thousands of photos need no memory.
+#: Most rows of one table. Then a new one begins, so that thousands of rows are never held in memory.
 _ROWS = 200
 _COLUMNS = ("photo", "pet", "breed", "sure", "or else")
 
 
 def print_answers(answers: Iterable[Identification | Failure]) -> int:
-    """Print on stdout; what cannot be read goes to stderr.
+    """Print answers on stdout, and what could not be read on stderr.
 
     Returns:
         How many photos could not be read.
@@ -49,7 +49,7 @@ def print_answers(answers: Iterable[Identification | Failure]) -> int:
 def print_table(
     columns: Sequence[str], rows: Iterable[Sequence[str]], console: Console | None = None
 ) -> None:
-    """A plain table on stdout; cells are text, never markup."""
+    """Print a plain table on stdout. Cells are text, never markup."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(
@@ -64,12 +64,12 @@ def print_table(
 
 
 def _console() -> Console:
-    # A file or a pipe has no width; lines folded for 80 columns are hard to search.
+    # A file or a pipe has no width, and lines wrapped at 80 columns are hard to search.
     return Console() if sys.stdout.isatty() else Console(width=200)
 
 
 def _said(pet: Pet) -> tuple[str, str, str]:
-    """What can be said, how sure it is, and what else it may be."""
+    """Return what can be said of a pet, how certain that is, and the alternatives."""
     likely = [f"{guess.name} {guess.probability:.0%}" for guess in pet.breeds]
     first = pet.breeds[0]
     if pet.verdict == "breed":

@@ -1,4 +1,4 @@
-"""``smartbreed teach``: a model of one's own from a folder."""
+"""``smartbreed teach``: train a model of one's own from a folder."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def teach(
     as_json: JsonOption = False,
     model: ModelOption = None,
 ) -> None:
-    """Make a model of your own: a bundle that knows your classes.
+    """Train a model of your own: a bundle that knows your classes.
 
-    It takes seconds: the model looks at each photo once, and a new head learns from what it sees.
+    It takes seconds: the model embeds each photo once, and a new head is trained on the embeddings.
 
-    Exit status: 0 when all photos could be used, 1 when some could not.
+    Exit status: 0 if all photos could be used, 1 if some could not.
     """
     with ends_well():
         from smartbreed.core.native import native_silence

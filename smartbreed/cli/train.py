@@ -1,4 +1,4 @@
-"""``smartbreed train``: the trainer's command, in a process of its own."""
+"""``smartbreed train``: run the trainer's command in a separate process."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from smartbreed.core.extras import require
 
 
 def train(context: typer.Context) -> None:
-    """Train a model as a recipe says, as python -m training.train does: all options are passed on to it."""
+    """Train a model from a recipe with python -m training.train. All options are passed on to it."""
     with ends_well():
         require("train", "Training needs")
     process = subprocess.Popen([sys.executable, "-m", "training.train", *context.args])
     while True:
         try:
             raise typer.Exit(process.wait())
-        except KeyboardInterrupt:  # the trainer got it too, and ends in its own time
+        except KeyboardInterrupt:  # the trainer got it too: wait until it ends
             continue

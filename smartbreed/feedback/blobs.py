@@ -1,10 +1,10 @@
 """Photographs on disk, each named by the sha256 of its bytes; those that no flag needs are deleted.
 
-A blob is written beside its final place, flushed and renamed, so a name never
-stands for half a file. Layout: ``ab/cd/abcd…`` plus ``tmp/`` for what is being
-written (the same filesystem, or the rename would be a copy). A photo is flushed before its row is
-committed, so a crash in between leaves a photo without a row. A row without a photo cannot happen, except
-for flags that were taken back.
+A blob is written to ``tmp/``, flushed and renamed, so that a name never stands for half
+a file. Layout: ``ab/cd/abcd…``, plus ``tmp/`` for files being written (on the same
+filesystem, or the rename would be a copy). A photo is flushed before its row is committed,
+so a crash in between leaves a photo without a row. A row without a photo cannot happen,
+except for withdrawn flags.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class BlobStore:
 
     Args:
         root: folder of the store, created with its first blob.
-        what: what a blob is, for messages.
+        what: what messages call a blob.
     """
 
     def __init__(self, root: Path, what: str = "photo") -> None:
@@ -41,29 +41,29 @@ class BlobStore:
         self._tmp = root / "tmp"
 
     def path(self, sha256: str) -> Path:
-        """Where the blob lies or would lie.
+        """Return the path where a blob is or would be stored.
 
         Raises:
-            ValueError: not 64 lower-case hex digits (so no name can leave the folder).
+            ValueError: not 64 lower-case hex digits (so that no name can leave the folder).
         """
         if not _NAME.fullmatch(sha256):
             raise ValueError(f"A blob is named by 64 lower-case hex digits. Received: {sha256!r}")
         return self.root / sha256[:2] / sha256[2:4] / sha256
 
     def exists(self, sha256: str) -> bool:
-        """Whether a blob of that name is there (its content is not read)."""
+        """Return whether a blob of that name exists (its content is not read)."""
         return self.path(sha256).is_file()
 
     def put(self, data: bytes) -> str:
         """Store `data` so that it survives a power cut.
 
-        Putting the same bytes again writes nothing, and repairs a copy the disk has damaged.
+        Putting the same bytes again writes nothing, unless the disk has damaged the stored copy.
 
         Returns:
             The sha256 of `data`, 64 hex digits.
 
         Raises:
-            StorageError: the disk is full or refused; nothing was left behind.
+            StorageError: the disk is full or failed; nothing was left behind.
         """
         sha256 = hashlib.sha256(data).hexdigest()
         target = self.path(sha256)
@@ -81,10 +81,10 @@ class BlobStore:
         return sha256
 
     def get(self, sha256: str) -> bytes:
-        """The bytes of a blob, checked against its name.
+        """Return the bytes of a blob, checked against its name.
 
         Raises:
-            StorageError: missing, unreadable or damaged.
+            StorageError: the blob is missing, unreadable or damaged.
             ValueError: not a blob's name.
         """
         with disk_errors(f"The stored {self._what} cannot be read"):
@@ -96,10 +96,10 @@ class BlobStore:
         return data
 
     def delete(self, sha256: str) -> bool:
-        """Remove a blob for good; False when it was not there.
+        """Delete a blob for good; return False if there was none.
 
         Raises:
-            StorageError: the disk refused.
+            StorageError: the disk failed.
         """
         target = self.path(sha256)
         with disk_errors(f"The stored {self._what} was not deleted"):
@@ -111,7 +111,7 @@ class BlobStore:
         return True
 
     def older_than(self, seconds: float) -> Iterator[str]:
-        """Names of the blobs written at least `seconds` ago, in no particular order."""
+        """Yield the names of blobs written at least `seconds` ago, in no particular order."""
         newest = time.time() - seconds
         for path in self.root.glob("??/??/*"):
             with suppress(FileNotFoundError):
@@ -119,13 +119,13 @@ class BlobStore:
                     yield path.name
 
     def sweep_tmp(self, older_than_s: float = 3600.0) -> int:
-        """Delete what a crash left half-written; how many files went.
+        """Delete files that a crash left half-written; return how many.
 
         Args:
-            older_than_s: age in seconds below which a file may still have its writer.
+            older_than_s: age in seconds below which a file may still be being written.
 
         Raises:
-            StorageError: the disk refused.
+            StorageError: the disk failed.
         """
         with disk_errors("Unfinished files were not removed"):
             return sweep_tmp(self._tmp, older_than_s)
@@ -138,24 +138,24 @@ def _read(path: Path) -> bytes | None:
         return None
 
 
-#: Photos checked in one transaction; no flag can be saved meanwhile, so it stays short.
+#: Photos checked in one transaction. No flag can be saved meanwhile, so it must stay short.
 _BATCH = 100
 
 
 def collect_orphans(
     blobs: BlobStore, sessions: Sessions, *, older_than_s: float = 3600.0, since: float = 0.0
 ) -> int:
-    """Delete photos without a flag or with withdrawn ones only, and unfinished files; how many photos went.
+    """Delete unfinished files and photos that have no flags, or only withdrawn ones; return how many photos.
 
-    Safe while flags are being saved: the database's write lock is held from the look
-    to the deletion, and a saver that finds its photo gone writes it again.
+    Safe while flags are being saved: the database's write lock is held from the check
+    to the deletion, and a save that finds its photo gone writes it again.
 
     Args:
         older_than_s: age in seconds below which a photo may still be waiting for its row.
-        since: seconds since 1970; a photo no row names stays when it was written earlier.
+        since: Unix time; photos without a row that were written earlier are kept.
 
     Raises:
-        StorageError: disk or database refused; calling again goes on.
+        StorageError: the disk or the database failed; calling again continues.
     """
     blobs.sweep_tmp(older_than_s)
     names = blobs.older_than(older_than_s)

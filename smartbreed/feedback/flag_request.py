@@ -1,4 +1,4 @@
-"""What a person says about an answer → a flag that can be saved."""
+"""Turn what a person says about an answer into a flag that can be saved."""
 
 from __future__ import annotations
 
@@ -26,17 +26,20 @@ def request_of(
     box: Box | None,
     species: str,
 ) -> FlagRequest:
-    """The request for `smartbreed.feedback.flags.FlagService.save`; all boxes in pixels of what is kept.
+    """Build the request for `smartbreed.feedback.flags.FlagService.save`.
+
+    All boxes of the request are in pixels of the stored photo.
 
     Args:
-        identifier: says which pets are found beside a missed one.
-        pet, number: the pet it is about, and its number from 1; None: the photo as a whole.
+        identifier: finds the other pets of the photo if one was missed.
+        pet, number: the pet that the flag is about, and its number from 1; None: the whole photo, or a
+            missed pet.
         box: where a missed pet is, ``x0, y0, x1, y1`` in pixels of the upright photo.
         species: ``cat`` or ``dog``, of a missed pet.
 
     Raises:
         FlagError: ``bad_box``: the box does not fit the photo.
-        RequestError: ``bad_box``, ``bad_pet``: box, number and verdict do not go together.
+        RequestError: ``bad_box``, ``bad_pet``: box, number and verdict contradict each other.
     """
     missed = verdict == "missed"
     if box is not None and (not missed or number is not None):
@@ -51,7 +54,7 @@ def request_of(
     place = drawn_box(box, photo.width, photo.height) if box is not None else pet.box if pet else None
     return FlagRequest(
         pixels=photo.pixels,
-        # The photo is kept as it was decoded, perhaps smaller than it came.
+        # The stored photo is the decoded one, which may be smaller than the original.
         box=None if place is None else photo.in_pixels(place),
         found=_found(photo, identifier) if missed and consent is True else None,
         pet_index=number,
@@ -69,6 +72,6 @@ def request_of(
 
 
 def _found(photo: Photo, identifier: Identifier) -> list[tuple[Box, str]]:
-    """Box and species of the pets that the model finds by itself, whatever the visitor's settings are."""
+    """Return box and species of the pets that the model finds, whatever the visitor's settings are."""
     answer = identifier.identify(photo)
     return [] if answer.whole else [(photo.in_pixels(pet.box), pet.species) for pet in answer.pets]

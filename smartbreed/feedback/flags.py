@@ -1,6 +1,6 @@
-"""Saving what people say about the model's answers, so that no confirmed flag is ever lost.
+"""Save what people say about the model's answers, so that no confirmed flag is ever lost.
 
-The order is the promise: check everything, flush the photo to the disk, commit the
+The order guarantees this: check everything, flush the photo to the disk, commit the
 row, and only then answer. A crash in between leaves at most a photo without a row,
 which `smartbreed.feedback.blobs` removes.
 """
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 
 def new_row(checked: CheckedFlag, sample_id: str, flagger: str, key: str) -> Flag:
-    """A pending flag; `key` is its `dedupe_key`."""
+    """Build the row of a pending flag; `key` is its `dedupe_key`."""
     x0, y0, x1, y1 = checked.box or (None, None, None, None)
     return Flag(
         sample_id=sample_id,
@@ -75,20 +75,20 @@ def new_row(checked: CheckedFlag, sample_id: str, flagger: str, key: str) -> Fla
 
 
 def dedupe_key(checked: CheckedFlag, sample_id: str, flagger: str) -> str:
-    """sha256 over who said what about which pet, so that saying it twice is one row."""
+    """Return a sha256 over who said what about which pet, so that saying it twice makes one row."""
     # JSON keeps neighbouring fields apart, which plain joining would not.
     said = [flagger, sample_id, checked.box, checked.verdict, checked.label, checked.label_text]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
 def utc_now() -> dt.datetime:
-    """The time."""
+    """Return the current time in UTC."""
     return dt.datetime.now(dt.UTC)
 
 
 log = logging.getLogger(__name__)
 
-#: The review's table by its contract; this package must not import that one.
+#: The columns of the review's table that are needed here; this package must not import the review.
 _decisions = sa.table("decisions", sa.column("flag_id", sa.String), sa.column("sample_id", sa.String))
 
 __all__ = ["FlagRequest", "FlagService", "Receipt", "open_feedback"]
@@ -101,8 +101,8 @@ class Receipt:
     Attributes:
         flag_id: the row's ULID.
         sample_id: sha256 of the photo's canonical encoding.
-        created: False when the same person had already said the same.
-        receipt: with it the flag can be taken back (`FlagService.withdraw_with`).
+        created: False if the same flag was saved before and not withdrawn.
+        receipt: secret that allows withdrawing the flag (`FlagService.withdraw_with`).
     """
 
     flag_id: str
@@ -116,9 +116,9 @@ class FlagService:
 
     Args:
         sessions: from `smartbreed.core.database.make_sessions`, on a migrated database.
-        blobs: where the photos go.
-        salt: secret of the flaggers' hashes.
-        limits: how many flags are taken, or what says that in a transaction; None: any number.
+        blobs: store of the photos.
+        salt: secret for the hashes of flaggers.
+        limits: limits on flags, or a function that returns the current ones for a session; None: no limits.
     """
 
     def __init__(
@@ -141,19 +141,20 @@ class FlagService:
     ) -> Receipt:
         """Save one flag; when this returns, photo and row survive a power cut.
 
-        Sending the same again is harmless and returns the first receipt's ids; a flag
-        that was withdrawn becomes pending again.
+        The call is idempotent: sending the same again returns the first receipt's ids. A
+        withdrawn flag becomes pending again.
 
         Args:
             client: where the request comes from, such as a network address; only a salted hash is
-                kept, for the day, to count by.
-            also: what else is noted of the flag with this id, in the same transaction.
+                kept, until midnight (UTC), for counting.
+            also: called in the same transaction with the session and the flag's id, to save more
+                about the flag.
 
         Raises:
-            FlagError: the request is of no use (see `smartbreed.feedback.request.check`), or too many
-                came (see `smartbreed.feedback.limits.Guard.check`).
+            FlagError: the request is not valid (see `smartbreed.feedback.request.check`), or beyond a
+                limit (see `smartbreed.feedback.limits.Guard.check`).
             PhotoError: the photo cannot be encoded.
-            StorageError: disk or database refused; there is no row.
+            StorageError: the disk or the database failed; no row was saved.
         """
         checked = check(request)
         data, _ = sample_encoding(request.pixels)
@@ -162,13 +163,13 @@ class FlagService:
         place = hash_token(self._salt, f"client {client}") if client else ""
         key = dedupe_key(checked, sample_id, flagger)
         size = 0 if self.blobs.exists(sample_id) else len(data)
-        with read(self.sessions) as session:  # nothing is written for a flag that is not taken
+        with read(self.sessions) as session:  # so that nothing is written for a refused flag
             if self._is_new(session, key):
                 self._limits.check(session, flagger, place, size)
         self.blobs.put(data)
         try:
             receipt = self._save(checked, data, sample_id, flagger, key, place, size, also)
-        except FlagError:  # others were faster, and the day's or the disk's measure is full
+        except FlagError:  # a race: other flags have reached a limit since the first check
             self._drop_photo(sample_id)
             raise
         if receipt.created:
@@ -190,7 +191,7 @@ class FlagService:
             if self._is_new(session, key):
                 self._limits.check(session, flagger, place, size)
             if not self.blobs.exists(sample_id):
-                # Another request erased the same photo since; erasers hold this lock, so it stays now.
+                # Another request has deleted the same photo since. Deletions hold this lock, so now it stays.
                 self.blobs.put(data)
             flag = session.scalar(sa.select(Flag).where(Flag.dedupe_key == key))
             created = flag is None or flag.state == "withdrawn"
@@ -216,11 +217,11 @@ class FlagService:
         return hash_token(self._salt, f"receipt {flag_id}")[:32]
 
     def count(self, state: str | None = None) -> int:
-        """Number of flags, of all states or of one.
+        """Return the number of flags, of all states or of one.
 
         Raises:
             RequestError: ``unknown_state``.
-            StorageError: the database refused.
+            StorageError: the database failed.
         """
         if state is not None and state not in STATES:
             raise RequestError("unknown_state", f"A state is one of {', '.join(STATES)}. Received: {state!r}")
@@ -229,10 +230,10 @@ class FlagService:
             return session.scalar(query if state is None else query.where(Flag.state == state)) or 0
 
     def people_who_named(self, *names: str) -> int:
-        """How many people said in their own words that a pet is of a breed, by any of its names.
+        """Return how many people named a breed in their own words, by any of its names.
 
         Raises:
-            StorageError: the database refused.
+            StorageError: the database failed.
         """
         query = sa.select(sa.func.count(Flag.flagger.distinct())).where(
             sa.func.lower(Flag.label_text).in_([name.lower() for name in names]), Flag.state != "withdrawn"
@@ -241,7 +242,7 @@ class FlagService:
             return session.scalar(query) or 0
 
     def recent(self, limit: int = 50) -> list[Flag]:
-        """The newest flags of all states, newest first; at most `limit`, which is held to 1…1000."""
+        """Return the newest flags of all states, newest first; `limit` is clamped to 1…1000."""
         query = (
             sa.select(Flag).order_by(Flag.flagged_at.desc(), Flag.id.desc()).limit(max(1, min(limit, 1000)))
         )
@@ -249,24 +250,24 @@ class FlagService:
             return list(session.scalars(query))
 
     def withdraw(self, flag_id: str, flagger_token: str) -> None:
-        """Take a flag back; only who sent it can. Doing it twice is harmless.
+        """Withdraw a flag; only the person who sent it can. The call is idempotent.
 
-        A flag already published keeps its `published_at`, which tells the publisher to
-        take it out of the dataset. The photo goes with it unless another flag needs it.
+        A published flag keeps its `published_at`, so that the publisher takes it out of
+        the dataset. The photo is deleted unless another flag needs it.
 
         Raises:
-            FlagError: ``unknown_flag`` (404), also for another person's, so ids cannot be guessed.
-            StorageError: the database refused.
+            FlagError: ``unknown_flag`` (404), also for another person's flag, so that ids cannot be guessed.
+            StorageError: the database failed.
         """
         flagger = hash_token(self._salt, flagger_token)
         self._withdraw(flag_id, lambda flag: hmac.compare_digest(flag.flagger, flagger))
 
     def withdraw_with(self, flag_id: str, receipt: str) -> None:
-        """Take a flag back by the receipt that its thanks gave; else as `withdraw`.
+        """Withdraw a flag with the receipt that `save` returned; otherwise like `withdraw`.
 
         Raises:
             FlagError: ``unknown_flag`` (404), also for a wrong receipt.
-            StorageError: the database refused.
+            StorageError: the database failed.
         """
         expected, shown = self._receipt(flag_id).encode(), receipt.encode("utf-8", "replace")
         self._withdraw(flag_id, lambda flag: hmac.compare_digest(expected, shown))
@@ -280,18 +281,18 @@ class FlagService:
             sample_id = flag.sample_id
         try:
             self._drop_photo(sample_id)
-        except StorageError as error:  # it is taken back; the daily maintenance removes the photo
+        except StorageError as error:  # the flag is withdrawn; the daily maintenance removes the photo
             log.warning("%s", error.message)
 
     def erase(self, flag_id: str) -> None:
-        """Delete a flag and, when no other flag needs it, its photo; for maintainers.
+        """Delete a flag and, if no other flag needs it, its photo; for maintainers.
 
-        What was decided about it stays, without the name of the photo. What is already published,
-        decisions included, leaves the dataset with the next run of the publisher.
+        Decisions about the flag stay, without the name of the photo. Rows already published,
+        decisions included, leave the dataset with the next run of the publisher.
 
         Raises:
             FlagError: ``unknown_flag`` (404).
-            StorageError: disk or database refused.
+            StorageError: the disk or the database failed.
         """
         with write(self.sessions) as session:
             sample_ids = self.erase_rows(session, [_find(session, flag_id)])
@@ -302,12 +303,12 @@ class FlagService:
         """Delete flags in the caller's transaction.
 
         Returns:
-            The names of their photos, for `drop_photos` once that transaction is committed.
+            The names of their photos, to be passed to `drop_photos` after the commit.
         """
         sample_ids = set()
         for flag in flags:
             sample_ids.add(flag.sample_id)
-            # The name of the photo is a fingerprint of it; what was decided may stay.
+            # The name of a photo is a fingerprint of it, so it goes; the decision may stay.
             session.execute(
                 sa.update(_decisions).where(_decisions.c.flag_id == flag.id).values(sample_id=ERASED)
             )
@@ -315,10 +316,10 @@ class FlagService:
         return sample_ids
 
     def drop_photos(self, sample_ids: Iterable[str]) -> None:
-        """Delete the photos that no flag needs any more, and what the database's log holds of erased rows.
+        """Delete photos that no flag needs any more, and erased rows from the write-ahead log.
 
         Raises:
-            StorageError: disk or database refused; calling again goes on.
+            StorageError: the disk or the database failed; calling again continues.
         """
         for sample_id in sample_ids:
             self._drop_photo(sample_id)
@@ -326,10 +327,10 @@ class FlagService:
             log.info("the database is being read; what was erased leaves its log with the daily maintenance")
 
     def _drop_photo(self, sample_id: str) -> None:
-        """Delete a photo no flag needs any more.
+        """Delete a photo unless a flag still needs it.
 
-        Only after the commit that says so, or a crash would leave a row without its photo; and
-        under the lock again, since the same photo may have been flagged in between.
+        Call it after the commit that removes the flag, or a crash would leave a row without its
+        photo. It checks again under the write lock, since the photo may have been flagged in between.
         """
         with write(self.sessions) as session:
             needed = sa.select(Flag.id).where(Flag.sample_id == sample_id, Flag.state != "withdrawn")
@@ -345,11 +346,11 @@ class FlagService:
 
 
 def open_feedback(settings: Settings) -> FlagService:
-    """The flags of this installation: makes the folder, the tables and the salt where they are missing.
+    """Open the flags of this installation; create the folder, the tables and the salt if missing.
 
     Raises:
-        SettingError: ``SMARTBREED_DATABASE_URL`` is of no use.
-        StorageError: disk or database refused.
+        SettingError: ``SMARTBREED_DATABASE_URL`` is not usable.
+        StorageError: the disk or the database failed.
     """
     blobs = BlobStore(settings.home_dir / "blobs")
     with disk_errors("The folder SMARTBREED_HOME cannot be made"):
@@ -357,7 +358,7 @@ def open_feedback(settings: Settings) -> FlagService:
     engine = make_engine(settings.resolved_database_url)
     file = engine.url.database or ""
     if engine.url.get_backend_name() == "sqlite" and file and not file.startswith("file:"):
-        with suppress(OSError):  # opening it says what is wrong
+        with suppress(OSError):  # opening the database reports what is wrong
             private_file(Path(file))
     forget_earlier_deleted(engine)
     migrate(settings.resolved_database_url)
@@ -366,7 +367,7 @@ def open_feedback(settings: Settings) -> FlagService:
 
 
 def _find(session: Session, flag_id: str) -> Flag:
-    # Text that cannot be an id may not even be storable, and the driver would choke on it.
+    # Text that cannot be an id may not be storable either, and the driver would fail on it.
     flag = session.get(Flag, flag_id) if flag_id.isascii() and flag_id.isalnum() else None
     if flag is None:
         raise _unknown()

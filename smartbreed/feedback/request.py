@@ -1,4 +1,4 @@
-"""What a person may send as a flag, and the checks it has to pass.
+"""What a person may send as a flag, and the checks that it has to pass.
 
 Everything is checked before anything is stored, so a refused flag leaves no trace.
 """
@@ -18,13 +18,13 @@ from smartbreed.core.errors import FlagError
 from smartbreed.feedback.tables import VERDICTS
 from smartbreed.imaging.photo import Box
 
-#: Longest texts kept, in characters after cleaning.
+#: Maximum lengths of texts, in characters after cleaning.
 MAX_LABEL_TEXT = 80
 MAX_NOTE = 500
 MAX_REVISION = 200
-#: Fewest pixels a side of a drawn box has; the smallest photo is as large.
+#: Smallest side of a drawn box, in pixels; the smallest photo is as large.
 MIN_DRAWN = 8
-#: Pixels a drawn box may reach beyond the photo: those of an answer are rounded.
+#: Pixels that a drawn box may reach beyond the photo, because boxes in answers are rounded.
 _ROUNDING = 1.0
 _SPECIES = ("dog", "cat")
 _NUMBERS = (int, float, np.integer, np.floating)
@@ -32,26 +32,26 @@ _NUMBERS = (int, float, np.integer, np.floating)
 
 @dataclass(frozen=True, kw_only=True)
 class FlagRequest:
-    """One word on one pet.
+    """What a person says about one pet, before the checks.
 
     Attributes:
         pixels: the upright photo, uint8, height × width × 3, RGB.
         verdict: one of `smartbreed.feedback.tables.VERDICTS`.
         model_revision: the model that answered.
         consent: whether the person agreed to the photo being kept and published.
-        flagger_token: anything stable that stands for the person; only a salted hash is kept.
-        box: ``(x0, y0, x1, y1)`` in pixels; None for the whole photo. Of a missed pet, what the
-            person drew; None where they did not say where it is.
+        flagger_token: any stable text that stands for the person; only a salted hash is kept.
+        box: ``(x0, y0, x1, y1)`` in pixels; None for the whole photo. For a missed pet: the box that
+            the person drew; None if they did not say where it is.
         found: ``(box, species)`` of each pet that the model found beside a missed one; species may be
-            empty. None: it was not asked.
+            empty. None if not recorded.
         pet_index: number of the pet in the identification's list, from 1.
-        predicted: breed id the model gave.
+        predicted: breed id that the model gave.
         probability: of `predicted`, in [0, 1].
-        species: ``"dog"``, ``"cat"`` or None; a label decides it when there is one.
+        species: ``"dog"``, ``"cat"`` or None; replaced by the label's species if there is a label.
         label: the right breed: its id, name or an alias.
         label_text: the person's own words for a breed the catalogue lacks.
         note: a remark to the maintainers.
-        more_breeds: those the model knows; it may have learnt some that the catalogue lacks.
+        more_breeds: breeds that the model knows; it may have learnt some that the catalogue lacks.
     """
 
     pixels: NDArray[np.uint8]
@@ -73,7 +73,7 @@ class FlagRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckedFlag:
-    """A request that passed: texts cleaned, the box clipped, the label a breed id."""
+    """A request that passed the checks: texts cleaned, the box clipped, the label resolved to a breed id."""
 
     photo_width: int
     photo_height: int
@@ -93,9 +93,9 @@ class CheckedFlag:
 def check(request: FlagRequest) -> CheckedFlag:
     """Check and clean a request.
 
-    What contradicts itself is settled in favour of the person: a "wrong" whose label is
-    the prediction is kept as "correct" (the page may have shown only the group), and a
-    pet that is none has no label.
+    Contradictions are resolved in favour of the person: "wrong" with the predicted breed as
+    its label becomes "correct" (the page may have shown only the group), and "not_a_pet"
+    drops the label.
 
     Raises:
         FlagError: ``consent_required``, ``unknown_verdict``, ``flagger_required``,
@@ -117,7 +117,7 @@ def check(request: FlagRequest) -> CheckedFlag:
     if index is not None and not (isinstance(index, (int, np.integer)) and 1 <= index <= 10_000):
         raise FlagError("bad_pet_index", f"A pet's number starts at 1. Received: {index!r:.50}")
     probability = request.probability
-    # Not a number fails here too.
+    # NaN fails here too.
     if probability is not None and not (isinstance(probability, _NUMBERS) and 0 <= probability <= 1):
         raise FlagError(
             "bad_probability", f"A probability lies between 0 and 1. Received: {probability!r:.50}"
@@ -151,7 +151,7 @@ def check(request: FlagRequest) -> CheckedFlag:
 
 
 def drawn_box(box: Box, width: int, height: int) -> Box:
-    """A box that a person drew on a photo, in hundredths of a pixel.
+    """Check and clip a box that a person drew on a photo; rounded to hundredths of a pixel.
 
     Raises:
         FlagError: ``bad_box``: not four finite numbers, not inside the photo, or a side under
@@ -172,13 +172,13 @@ def drawn_box(box: Box, width: int, height: int) -> Box:
 
 
 def clip_box(box: Box, width: int, height: int) -> Box:
-    """The part of `box` inside a photo, in hundredths of a pixel.
+    """Return the part of `box` inside a photo, rounded to hundredths of a pixel.
 
     Raises:
         FlagError: ``bad_box``: not four finite numbers, or under a pixel wide or high inside the photo.
     """
     x0, y0, x1, y1 = _numbers(box)
-    # Rounding lets the same box collapse after a trip through JSON or a browser.
+    # Rounding keeps the same box equal after a trip through JSON or a browser.
     x0, x1 = (round(min(max(x, 0.0), width), 2) for x in (x0, x1))
     y0, y1 = (round(min(max(y, 0.0), height), 2) for y in (y0, y1))
     if x1 - x0 < 1 or y1 - y0 < 1:
@@ -199,7 +199,7 @@ def _numbers(box: Box) -> Box:
 
 
 def _photo_size(pixels: NDArray[np.uint8]) -> tuple[int, int]:
-    """Width and height in pixels."""
+    """Return width and height in pixels; raise if the pixels are not a photo."""
     array = isinstance(pixels, np.ndarray)
     if not array or pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
         raise FlagError("bad_photo", "A flag needs the photo as uint8 pixels, height × width × 3.")
@@ -207,7 +207,7 @@ def _photo_size(pixels: NDArray[np.uint8]) -> tuple[int, int]:
 
 
 def _label(request: FlagRequest) -> tuple[str, str | None, str | None, str | None]:
-    """Verdict, breed id, free text and species, made to agree with each other."""
+    """Return verdict, breed id, free text and species, made to agree with each other."""
     verdict = request.verdict
     if verdict == "not_a_pet":
         return verdict, None, None, None
@@ -221,7 +221,7 @@ def _label(request: FlagRequest) -> tuple[str, str | None, str | None, str | Non
     name = _clean(request.label, MAX_LABEL_TEXT, "The breed")
     text = _clean(request.label_text, MAX_LABEL_TEXT, "The breed in your own words")
     if name is None and text is not None and (breed := resolve(text, request.more_breeds)):
-        name, text = breed.id, None  # it is in the catalogue after all
+        name, text = breed.id, None  # the breed is known after all
     if name is None:
         if verdict == "wrong" and text is None:
             raise FlagError("label_required", "Say which breed it is, or describe it in your own words.")
@@ -236,13 +236,13 @@ def _label(request: FlagRequest) -> tuple[str, str | None, str | None, str | Non
 
 
 def _clean(text: str | None, limit: int, what: str) -> str | None:
-    """`text` in one line without control, formatting or surrogate characters; None when nothing is left.
+    """Return `text` in one line without control, formatting or surrogate characters; None if empty.
 
     Those characters can reorder what a reviewer reads, and lone surrogates cannot be stored.
     """
     if text is None:
         return None
-    if len(text) > 10 * limit:  # do not clean a megabyte to refuse it
+    if len(text) > 10 * limit:  # do not clean a megabyte only to refuse it
         raise FlagError("text_too_long", f"{what} is too long: at most {limit} characters.")
     visible = "".join(
         " " if unicodedata.category(c) == "Cc" else "" if unicodedata.category(c)[0] == "C" else c

@@ -1,4 +1,4 @@
-"""Box verification: which of the detector's boxes are pets, by the classifier's opinion of them."""
+"""Box verification: decide which of the detector's boxes are pets, with the help of the classifier."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from smartbreed.inference.boxes import non_maximum_suppression, share_inside
 from smartbreed.inference.bundle import DetectorConfig
 from smartbreed.inference.results import Pet
 
-#: A box that lies in a better one by more than this share is a part of it: a head, a paw.
+#: A box with more than this share of its area inside a better one is a part of that pet: a head, a paw.
 INSIDE = 0.9
 
 
 def smallest_candidate(config: DetectorConfig, score: float | None) -> float:
-    """Detector score from which on a box is worth the classifier's look."""
+    """Return the detector score, 0…1, from which a box is passed to the classifier."""
     if config.confirm:
         return config.confirm.candidate
     return config.score if score is None else score
 
 
 def pet_probability(config: DetectorConfig, score: float, logits: np.ndarray) -> float:
-    """Probability, 0…1, that a box holds a pet.
+    """Return the probability, 0…1, that a box holds a pet.
 
     Args:
-        config: without ``confirm``, the detector's score stands.
-        score: the detector's, 0…1.
-        logits: the classifier's ``(breeds,)``.
+        config: without ``confirm``, the detector's score is returned as it is.
+        score: detector score, 0…1.
+        logits: of the classifier, ``(breeds,)``.
     """
     if config.confirm is None:
         return score
@@ -41,13 +41,13 @@ def pet_probability(config: DetectorConfig, score: float, logits: np.ndarray) ->
 def confirmed(
     config: DetectorConfig, pets: Sequence[Pet], score: float | None, most: int = 0
 ) -> tuple[Pet, ...]:
-    """The pets among candidates: likely enough, best first, no part of a better one.
+    """Return the candidates that are likely enough to be pets, best first, without parts of better ones.
 
     Args:
         config: of the detector.
-        pets: with the detector's score.
-        score: smallest probability, 0…1; default: the bundle's.
-        most: pets kept, where that is more than the bundle says of one look.
+        pets: candidates with the detector's score.
+        score: smallest probability, 0…1; None: the bundle's threshold.
+        most: maximum number of pets, if larger than the bundle's own limit.
     """
     smallest = config.score if score is None else score
     verified = [replace(pet, score=pet_probability(config, pet.score, pet.logits)) for pet in pets]

@@ -9,18 +9,19 @@ from functools import lru_cache
 
 import numpy as np
 
-#: Variances of the SSD box code (Liu et al. 2016, https://arxiv.org/abs/1512.02325): centres, sizes.
+#: Scales (inverse variances) of centres and sizes in SSD box codes (Liu et al. 2016,
+#: https://arxiv.org/abs/1512.02325).
 CENTRE_SCALE, SIZE_SCALE = 10.0, 5.0
-#: Largest log size change decoded, so that a wild network cannot overflow.
+#: Log size changes are clipped to this, so that extreme outputs of a network cannot overflow.
 MAX_LOG_SIZE = 8.0
 
 
 @lru_cache(maxsize=4)
 def ssd_anchors(grids: tuple[int, ...] = (19, 10, 5, 3, 2, 1)) -> np.ndarray:
-    """Anchors of SSD MobileNet as TensorFlow's Object Detection API lays them out.
+    """Return the anchors of SSD MobileNet in the layout of TensorFlow's Object Detection API.
 
     Six maps, scales 0.2…0.95, aspect ratios 1, 2, 1/2, 3, 1/3 and one more square
-    between scales; only three boxes on the finest map.
+    between two scales; only three anchors per cell on the finest map.
 
     Returns:
         float32 ``(n, 4)`` of y centre, x centre, height, width in 0…1; n = 1917
@@ -46,7 +47,7 @@ def ssd_anchors(grids: tuple[int, ...] = (19, 10, 5, 3, 2, 1)) -> np.ndarray:
 
 
 def decode(codes: np.ndarray, anchors: np.ndarray) -> np.ndarray:
-    """SSD box codes ``(n, 4)`` (dy, dx, dh, dw) on ``anchors (n, 4)`` → boxes in 0…1 of the picture."""
+    """Decode SSD box codes ``(n, 4)`` (dy, dx, dh, dw) on ``anchors (n, 4)`` to boxes in 0…1."""
     sizes = np.exp(np.clip(codes[:, 2:] / SIZE_SCALE, -MAX_LOG_SIZE, MAX_LOG_SIZE)) * anchors[:, 2:]
     centres = codes[:, :2] / CENTRE_SCALE * anchors[:, 2:] + anchors[:, :2]
     low, high = centres - sizes / 2, centres + sizes / 2
@@ -54,7 +55,7 @@ def decode(codes: np.ndarray, anchors: np.ndarray) -> np.ndarray:
 
 
 def encode(boxes: np.ndarray, anchors: np.ndarray) -> np.ndarray:
-    """Inverse of `decode` for boxes of positive size."""
+    """Encode boxes of positive size: the inverse of `decode`."""
     sizes = np.stack([boxes[:, 3] - boxes[:, 1], boxes[:, 2] - boxes[:, 0]], axis=1)
     centres = np.stack([boxes[:, 1] + boxes[:, 3], boxes[:, 0] + boxes[:, 2]], axis=1) / 2
     offsets = (centres - anchors[:, :2]) / anchors[:, 2:] * CENTRE_SCALE
@@ -62,13 +63,13 @@ def encode(boxes: np.ndarray, anchors: np.ndarray) -> np.ndarray:
 
 
 def area(boxes: np.ndarray) -> np.ndarray:
-    """Areas ``(n,)``; a box turned inside out counts 0."""
+    """Return the areas ``(n,)``; a box with swapped corners counts 0."""
     sides = np.clip(boxes[:, 2:] - boxes[:, :2], 0, None)
     return np.asarray(sides[:, 0] * sides[:, 1])
 
 
 def iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Intersection over union of every pair: ``(n, 4)``, ``(m, 4)`` → ``(n, m)`` in 0…1."""
+    """Return the intersection over union of every pair: ``(n, 4)``, ``(m, 4)`` → ``(n, m)`` in 0…1."""
     low = np.maximum(first[:, None, :2], second[None, :, :2])
     high = np.minimum(first[:, None, 2:], second[None, :, 2:])
     common = np.clip(high - low, 0, None).prod(axis=2)
@@ -77,7 +78,7 @@ def iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def share_inside(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Share of each box that lies inside each other: ``(n, 4)``, ``(m, 4)`` → ``(n, m)`` in 0…1."""
+    """Return the share of each box inside each of ``others``: ``(n, 4)``, ``(m, 4)`` → ``(n, m)`` in 0…1."""
     low = np.maximum(boxes[:, None, :2], others[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
     common = np.clip(high - low, 0, None).prod(axis=2)
@@ -88,13 +89,13 @@ def share_inside(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
 def non_maximum_suppression(
     boxes: np.ndarray, scores: np.ndarray, threshold: float, limit: int
 ) -> np.ndarray:
-    """Greedy class-agnostic suppression.
+    """Apply greedy class-agnostic non-maximum suppression.
 
     Args:
         boxes: ``(n, 4)``.
         scores: ``(n,)``.
         threshold: a box is dropped when its IoU with a better one is above this.
-        limit: most boxes kept.
+        limit: maximum number of boxes kept.
 
     Returns:
         Indices of the kept boxes, best first.
@@ -109,7 +110,7 @@ def non_maximum_suppression(
 
 
 def with_margin(box: np.ndarray, margin: float, width: int, height: int) -> tuple[float, float, float, float]:
-    """Grow a box by ``margin`` of its sides on every side, clipped to the picture."""
+    """Grow a box on every side by ``margin`` times its width or height, clipped to the picture."""
     x0, y0, x1, y1 = (float(v) for v in box)
     dx, dy = (x1 - x0) * margin, (y1 - y0) * margin
     return max(0.0, x0 - dx), max(0.0, y0 - dy), min(float(width), x1 + dx), min(float(height), y1 + dy)

@@ -1,4 +1,4 @@
-"""Everything that is known of one model's breeds: names, texts, and how well it names them."""
+"""Everything known about one model's breeds: names, texts, and how well it recognises them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from smartbreed.inference.bundle import Bundle
 from smartbreed.inference.evaluation import Evaluation, LabelEvaluation, evaluation_of
 from smartbreed.inference.labels import Labels
 
-#: Names offered beside a breed, or instead of one that is not known.
+#: Number of names suggested beside a breed, or instead of an unknown one.
 NEAREST = 5
 
 
@@ -21,10 +21,10 @@ class Entry:
     """One label of the model.
 
     Attributes:
-        breed: as the model calls it, with the catalogue's aliases.
-        group: name of its family; empty where it has none.
-        facts: None where there is no text, as for what visitors added.
-        measured: None where it was not on any test picture.
+        breed: with the model's name and the catalogue's aliases.
+        group: name of its group; empty if it has none.
+        facts: None if there is no text, as for breeds that visitors added.
+        measured: None if no test picture shows it, or nothing was measured.
     """
 
     breed: Breed
@@ -37,12 +37,12 @@ class BreedBook:
     """The breeds of a bundle.
 
     Args:
-        bundle: what answers.
+        bundle: the model that answers.
 
     Attributes:
         version: of the bundle.
-        evaluation: of the bundle, or of an ancestor; None where there is none.
-        breeds: every label by id, in the order of the names.
+        evaluation: of the bundle or an ancestor; None if there is none.
+        breeds: every label by id, sorted by name.
     """
 
     def __init__(self, bundle: Bundle) -> None:
@@ -54,22 +54,22 @@ class BreedBook:
 
     @cached_property
     def entries(self) -> tuple[Entry, ...]:
-        """Every label, by name. Reads every text."""
+        """The entries of all labels, sorted by name; the first access reads every text."""
         return tuple(map(self.entry, self.breeds.values()))
 
     def entry(self, breed: Breed) -> Entry:
-        """What is known of a label."""
+        """Return what is known about a label."""
         measured = self.evaluation.labels.get(breed.id) if self.evaluation else None
         group = self._labels.group_name(breed.group) if breed.group else ""
         return Entry(breed, group, facts_of(breed.id), measured)
 
     def named(self, text: str) -> Breed | None:
-        """The label that a text names by id, name or alias."""
+        """Return the label that a text names by id, name or alias; None if there is none."""
         found = self.breeds.get(text) or resolve(text, self.breeds.values())
         return self.breeds.get(found.id) if found else None
 
     def search(self, text: str) -> list[Breed]:
-        """Labels that hold a text in a name, the likeliest first; where none does, those that come close."""
+        """Return labels whose names contain a text, likeliest first; if there are none, similar names."""
         everything = len(self.breeds) + len(BREEDS)
         for close in (False, True):
             found = search(text, everything, self.breeds.values(), close=close)
@@ -78,11 +78,11 @@ class BreedBook:
         return []
 
     def nearest(self, text: str, without: str = "", most: int = NEAREST) -> list[Breed]:
-        """Labels whose names are like a text, or share a rare word with it; never ``without``."""
+        """Return labels whose names resemble a text or share a rare word with it, except ``without``."""
         found = search(text, len(self.breeds) + len(BREEDS), self.breeds.values())
         alike = [self.breeds[breed.id] for breed in found if breed.id in self.breeds][: most + 1]
         words = [self.search(word) for word in text.replace("_", " ").split() if len(word) > 3]
         rare = [breed for some in words if len(some) <= most + 1 for breed in some]
-        # Of a name that is right, what shares a word is nearer than what is spelt alike.
+        # If the text is a correct name, a shared word means more than a similar spelling.
         both = rare + alike if without else alike + rare
         return list({breed.id: breed for breed in both if breed.id != without}.values())[:most]

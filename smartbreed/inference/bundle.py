@@ -1,24 +1,26 @@
-"""A model bundle: the files of a model repo, checked before anything of them is used.
+"""A model bundle: the files of a model repo, verified before any of them is used.
 
-``config.json`` names every other file with its sha256; a bundle with a missing,
-changed or unlisted-but-needed file is refused. Nothing in it is ever unpickled.
+``config.json`` lists every other file with its sha256. A bundle is refused if a listed file is
+missing or changed, or if a needed file is not listed. Nothing in it is ever unpickled.
 
-Rules for writing a bundle (`write_config` writes the sums):
+Rules for writing a bundle (`write_config` computes the sums):
 
 * ``format`` is `FORMAT`. Format 1 is read as well; a newer one is refused.
-* ``name`` and ``version`` (``1.2.0``) are required. With ``about`` the bundle introduces itself:
-  the page's title is then ``name`` and the line under it ``about``. Without it, it is SmartBreed.
-* A label needs an ``id`` (unique, never changed later). ``name`` is what people read; empty, the
-  catalogue's name, or the id made readable. ``species`` (``cat``, ``dog``, or empty for what is no
-  pet) and ``group`` (one of `smartbreed.breeds.catalogue.GROUPS`, any other family, or empty) are optional.
+* ``name`` and ``version`` (``1.2.0``) are required. With ``about`` the bundle introduces itself: the
+  page's title is ``name``, and the line under it ``about``. Without it, the title is SmartBreed.
+* A label needs an ``id`` (unique, never changed later). ``name`` is the display name; if it is empty,
+  the catalogue's name is shown, or the id made readable. ``species`` (``cat``, ``dog``, or empty if it is
+  no pet) and ``group`` (one of `smartbreed.breeds.catalogue.GROUPS`, any other group, or empty) are
+  optional.
 * ``detector`` is optional: without it (or ``null``) the whole picture is classified.
-* ``parents`` says what it was made from: ``{"repo", "revision", "version"}`` each.
+* ``parents`` lists the models that it was made from, each as ``{"repo", "revision", "version"}``.
 * Files: ``.tflite`` networks, ``.weights.h5`` weights, ``.npz`` arrays of plain numbers and texts,
   and documents. Programs, pickles and whole Keras models (``.keras``, other ``.h5``), which may
   hold code, are refused: see `smartbreed.inference.contents`.
-* ``evaluation.json`` (optional) says how well each label is named: `smartbreed.inference.evaluation`.
-* ``self_test.logits`` are the served classifier's on `smartbreed.inference.pipeline.self_test_picture`;
-  ``self_test.weights.embedding`` (optional) is what the Keras weights compute of it, before the head.
+* ``evaluation.json`` (optional) says how well each label is recognised: `smartbreed.inference.evaluation`.
+* ``self_test.logits`` are the logits that the served classifier computes for the picture of
+  `smartbreed.inference.pipeline.self_test_picture`; ``self_test.weights.embedding`` (optional) is the
+  embedding, before the head, that the Keras weights compute for it.
 """
 
 from __future__ import annotations
@@ -70,7 +72,7 @@ __all__ = [
     "write_config",
 ]
 
-#: Longest ``config.json`` read, in bytes; the one of 133 breeds has 26 000.
+#: Maximum size of ``config.json``, in bytes; with 133 breeds it has 26 000.
 _LONGEST_CONFIG = 20_000_000
 
 
@@ -83,10 +85,10 @@ class Bundle:
     version: ModelVersion
 
     def path(self, name: str) -> Path:
-        """Path of a file that ``config.json`` lists.
+        """Return the path of a file that ``config.json`` lists.
 
         Raises:
-            BundleError: it lists no such file.
+            BundleError: ``config.json`` lists no such file.
         """
         if name not in self.config.files:
             raise BundleError(f"The model bundle lists no file {name}.")
@@ -94,7 +96,7 @@ class Bundle:
 
 
 def sha256_of(path: Path) -> str:
-    """Hexadecimal sha256 of a file."""
+    """Return the hexadecimal sha256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -108,7 +110,7 @@ def load_bundle(folder: str | Path, *, repo: str = "", revision: str = "") -> Bu
         revision: full commit sha; empty: the sha256 of ``config.json``, which pins every file.
 
     Raises:
-        BundleError: something is missing, malformed or changed; the message names it.
+        BundleError: a file is missing, malformed or changed; the message names it.
     """
     folder = Path(folder)
     text, config = read_config(folder)
@@ -117,7 +119,7 @@ def load_bundle(folder: str | Path, *, repo: str = "", revision: str = "") -> Bu
         raise BundleError(f"The model bundle uses {name} but {CONFIG} lists no sha256 for it.")
     for name, expected in config.files.items():
         path = folder / name
-        # By name, not by where a link leads: the Hub client's cache links into its own blob folder.
+        # Check the name, not the target of a link: the Hub client's cache links into its own blob folder.
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
             raise BundleError(f"The model bundle lists a file outside its folder: {name}.")
         if not path.is_file():
@@ -133,10 +135,12 @@ def load_bundle(folder: str | Path, *, repo: str = "", revision: str = "") -> Bu
 
 
 def read_config(folder: Path) -> tuple[bytes, BundleConfig]:
-    """``config.json`` as it is and as it reads, upgraded from an older format; no other file is looked at.
+    """Return the bytes of ``config.json`` and what they hold, upgraded from an older format.
+
+    No other file is read.
 
     Raises:
-        BundleError: it is missing, malformed, too old or too new; the message says which.
+        BundleError: the file is missing, malformed, too old or too new; the message says which.
     """
     try:
         with (folder / CONFIG).open("rb") as file:
@@ -147,23 +151,23 @@ def read_config(folder: Path) -> tuple[bytes, BundleConfig]:
 
 
 def write_config(folder: Path, config: dict[str, Any], *, without: Collection[str] = ()) -> None:
-    """Write ``config.json`` with the sha256 of every other file of ``folder``; whole, or not at all.
+    """Write ``config.json`` atomically, with the sha256 of every other file of ``folder``.
 
     Args:
         folder: the bundle.
         config: everything but ``files``.
-        without: names not to list, because they are about to be replaced: a file that is not listed may
-            change and the bundle loads all the same.
+        without: names to leave out because they are about to be replaced: a file that is not listed may
+            change, and the bundle still loads.
 
     Raises:
-        OSError: the disk refused; ``config.json`` is as it was.
+        OSError: a write failed; ``config.json`` is unchanged.
     """
     ours = (CONFIG, ".gitkeep", *without)
     names = sorted(
         p.name for p in folder.iterdir() if p.is_file() and p.name not in ours and p.suffix != ".tmp"
     )
     config = {**config, "files": {name: sha256_of(folder / name) for name in names}}
-    # Not `write_tmp`: a bundle is for every user to read.
+    # Not `write_tmp`, whose files are private: every user may read a bundle.
     half = folder / f"{CONFIG}.tmp"
     try:
         with half.open("w", encoding="utf-8") as file:

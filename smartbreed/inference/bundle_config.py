@@ -1,6 +1,6 @@
-"""``config.json`` of a model bundle: what may stand in it, and how older ones are read.
+"""``config.json`` of a model bundle: its fields, their validation, and the upgrade of older formats.
 
-The rules in words are those of `smartbreed.inference.bundle`.
+`smartbreed.inference.bundle` explains the rules in prose.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from smartbreed.core.errors import BundleError
 from smartbreed.inference.picture_quality import Faults
 
 CONFIG = "config.json"
-#: What is written here. 1 → 2: labels may have a name and no species, ``parents`` are objects.
+#: The current format. Since format 2, labels may have a name and lack a species, and ``parents`` are objects.
 FORMAT = 2
 _OLDEST = 1
-#: An id becomes part of file names, a name part of pages and tables.
+#: Patterns of texts: ids become part of file names, names part of pages and tables.
 _ID = r"^\w[\w .,'()&+-]*$"
 _LINE = r"^[^\x00-\x1f\x7f]*$"
 _VERSION = r"^\w[\w.+-]*$"
@@ -28,7 +28,7 @@ class _Section(BaseModel):
 
 
 class Label(_Section):
-    """One class of the classifier; see the module for what may be left out."""
+    """One class of the classifier; `smartbreed.inference.bundle` says what may be left out."""
 
     id: str = Field(pattern=_ID, max_length=100)
     name: str = Field(default="", pattern=_LINE, max_length=200)
@@ -46,7 +46,7 @@ class Thresholds(_Section):
 class PictureFaults(_Section):
     """How much a crop's faults (`smartbreed.inference.picture_quality`) raise the temperature.
 
-    It is multiplied by the exponential of the sum of each weight times its fault, at most ``most``.
+    The temperature is multiplied by ``exp(sum of weight * fault)``, but at most by ``most``.
     """
 
     dark: float = Field(default=0.0, ge=0)
@@ -56,14 +56,15 @@ class PictureFaults(_Section):
     most: float = Field(default=4.0, ge=1)
 
     def weigh(self, faults: Faults) -> dict[str, float]:
-        """What each fault adds to the logarithm of the temperature."""
+        """Return what each fault adds to the logarithm of the temperature."""
         return {name: getattr(self, name) * value for name, value in faults._asdict().items()}
 
 
 class OtherAnimal(_Section):
-    """What is no cat or dog, from the embedding: ``sigmoid(weights . embedding + bias)``.
+    """Detects crops that show neither cat nor dog: ``sigmoid(weights . embedding + bias)``.
 
-    From ``threshold`` on no breed is said. It outlives a retrained head, which leaves embeddings as they are.
+    From ``threshold`` on, no breed is named. The weights stay valid when only the head is retrained, because
+    that does not change the embeddings.
     """
 
     weights: tuple[float, ...] = Field(min_length=1)
@@ -75,7 +76,7 @@ class ClassifierConfig(_Section):
     """How to feed the classifier: pixels become ``x * scale + offset``.
 
     ``architecture`` and ``alpha`` (its width multiplier) say how to rebuild the Keras network.
-    ``bias`` is that of the class-map layer, one a label (none: all 0); Grad-CAM does not count it.
+    ``bias`` is that of the class-map layer, one value per label (empty: all 0); Grad-CAM leaves it out.
     """
 
     file: str = "classifier.tflite"
@@ -107,9 +108,9 @@ class ClassifierConfig(_Section):
 class BoxVerification(_Section):
     """How detector and classifier decide together whether a box holds a pet.
 
-    Its probability is ``sigmoid(detector * logit(s) + classifier * m + bias)`` for the detector's
-    score ``s`` (at least ``candidate``) and the largest breed logit ``m``: what looks like a dog to
-    the detector but like no breed at all to the classifier is no dog.
+    The probability is ``sigmoid(detector * logit(s) + classifier * m + bias)`` for the detector's
+    score ``s`` (at least ``candidate``) and the largest breed logit ``m``. A box that looks like a dog
+    to the detector but like no breed to the classifier is rejected.
     """
 
     candidate: float = Field(gt=0, lt=1)
@@ -135,7 +136,7 @@ class DetectorConfig(_Section):
 
 
 class Parent(_Section):
-    """A model this one was made from."""
+    """A model that this one was made from."""
 
     repo: str = ""
     revision: str = ""
@@ -143,7 +144,7 @@ class Parent(_Section):
 
 
 class BundleConfig(_Section):
-    """``config.json``."""
+    """The whole ``config.json``."""
 
     format: int
     name: str = Field(min_length=1, pattern=_LINE, max_length=200)
@@ -158,10 +159,10 @@ class BundleConfig(_Section):
 
 
 def parse_config(text: bytes) -> BundleConfig:
-    """The configuration in the bytes of a ``config.json``.
+    """Parse and validate the bytes of a ``config.json``; upgrade an older format.
 
     Raises:
-        BundleError: it is not usable; the message says why.
+        BundleError: the configuration is not usable; the message says why.
     """
     try:
         values = json.loads(text)
@@ -193,7 +194,7 @@ def parse_config(text: bytes) -> BundleConfig:
 
 
 def _from_format_1(values: dict[str, Any]) -> dict[str, Any]:
-    """There, parents were texts of no fixed form; labels had no name, and always a species."""
+    """Upgrade format 1, where parents were free text, and labels had a species but no name."""
     parents = values.get("parents")
     if isinstance(parents, list):
         parents = [{"repo": parent} if isinstance(parent, str) else parent for parent in parents]

@@ -1,4 +1,4 @@
-"""Name what is in a crop: class maps, logits, embedding."""
+"""Run the classifier on a crop: class maps, logits, embedding."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from smartbreed.inference.runtime import NETWORK_THREADS, Network
 
 @dataclass(frozen=True)
 class Outputs:
-    """Of one crop: ``logits (breeds,)``, ``class_maps (h, w, breeds)``, ``embedding (d,)``; all float32.
+    """Float32 outputs of a crop: ``logits (breeds,)``, ``class_maps (h, w, breeds)``, ``embedding (d,)``.
 
-    ``faults`` are those of the crop, measured where it is cut from a photo.
+    ``faults`` are the quality faults of the crop; all 0 where they are not measured.
     """
 
     logits: np.ndarray
@@ -28,7 +28,7 @@ class Outputs:
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """Softmax over the last axis, safe for large logits."""
+    """Compute the softmax over the last axis, safe for large logits."""
     exponents = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return np.asarray(exponents / exponents.sum(axis=-1, keepdims=True))
 
@@ -38,7 +38,7 @@ class Classifier:
 
     Args:
         bundle: the bundle.
-        threads: crops worked on at once.
+        threads: crops processed at once.
         network_threads: threads of the network for each of them.
     """
 
@@ -55,9 +55,9 @@ class Classifier:
         return self.run_measured(resample(picture, box, (side, side)))
 
     def run_measured(self, pixels: np.ndarray) -> Outputs:
-        """Run on uint8 ``(size, size, 3)`` and measure its faults."""
+        """Run on uint8 ``(size, size, 3)`` and measure its faults, if the bundle uses them."""
         outputs = self.run(pixels)
-        if not self._measures_faults:  # a bundle that does not ask is not kept waiting
+        if not self._measures_faults:  # the bundle does not use them, so save the time
             return outputs
         return replace(outputs, faults=faults_of(pixels))
 
@@ -67,11 +67,11 @@ class Classifier:
         return Outputs(output["logits"][0], output["class_maps"][0], output["embedding"][0])
 
     def probabilities(self, logits: np.ndarray, faults: Faults = NO_FAULTS) -> np.ndarray:
-        """Calibrated probabilities ``(…, breeds)`` of crops with these faults."""
+        """Return calibrated probabilities ``(…, breeds)`` for crops with these faults."""
         return softmax(logits / (self.config.temperature * heat_of(self.config.faults, faults)))
 
     def is_other(self, embedding: np.ndarray) -> bool:
-        """Whether the crop shows something that is no cat or dog, as far as the bundle can tell."""
+        """Return whether the crop shows neither cat nor dog; False if the bundle cannot tell."""
         other = self.config.other
         if other is None or self._other_weights is None:
             return False
@@ -79,5 +79,5 @@ class Classifier:
 
 
 def heat_of(weights: PictureFaults, faults: Faults) -> float:
-    """What the temperature is multiplied by, at least 1."""
+    """Return the factor, at least 1, by which the faults multiply the temperature."""
     return float(min(np.exp(sum(weights.weigh(faults).values())), weights.most))

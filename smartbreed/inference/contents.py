@@ -1,8 +1,8 @@
-"""What a file of a model bundle may hold: numbers and documents, nothing that runs.
+"""Check that the files of a model bundle hold only numbers and documents, nothing that runs.
 
-The program itself only ever opens ``.tflite`` networks, ``.weights.h5`` weights and ``.npz``
-arrays, and unpickles nothing. Files it would never open are refused all the same: a person who
-downloads a bundle may open them with a tool that is less careful.
+The program itself only opens ``.tflite`` networks, ``.weights.h5`` weights and ``.npz`` arrays,
+and unpickles nothing. Files that it would never open are refused all the same, because a person
+who downloads a bundle may open them with a less careful tool.
 """
 
 from __future__ import annotations
@@ -21,30 +21,31 @@ _PROGRAMS = (
 )  # fmt: skip
 _MODELS = (".keras", ".h5", ".hdf5", ".pb", ".onnx", ".mlmodel")
 _WEIGHTS = ".weights.h5"
-#: First bytes of programs: ELF, Windows, Mach-O (both ways round, fat), a script, WebAssembly.
+#: First bytes of programs: ELF, Windows, Mach-O (both byte orders, universal), a script, WebAssembly.
 _STARTS = (
     b"\x7fELF", b"MZ", b"\xfe\xed\xfa\xce", b"\xfe\xed\xfa\xcf", b"\xce\xfa\xed\xfe", b"\xcf\xfa\xed\xfe",
     b"\xca\xfe\xba\xbe", b"#!", b"\0asm",
 )  # fmt: skip
-#: A pickle of protocol 2 to 5 begins with its protocol and goes on with one of these.
+#: Start of a pickle of protocol 2 to 5: the protocol, then one of these opcodes.
 _PICKLE = re.compile(rb"\x80[\x02-\x05][\x95\x8a\x8c(c}\]K\x85\x86\x87XUNJM\x88\x89]", re.DOTALL)
-#: The type of an array of Python objects, in the header of a ``.npy``.
+#: Header of a ``.npy`` whose dtype holds Python objects.
 _OBJECTS = re.compile(rb"['\"]descr['\"]\s*:\s*(?:\[.*)?['\"][|<>=]?O\d*['\"]")
 _LAMBDA = re.compile(rb"\"class_name\":\s*\"Lambda\"|\"registered_name\":\s*\"Lambda\"")
 _MOST_MEMBERS = 1000
-#: Bytes of the texts attached to a network; 133 breeds take 40 000.
+#: Maximum size, in bytes, of the texts in the zip behind a network; 133 breeds take 40 000.
 _MOST_TEXT = 20_000_000
 
 
 def check_contents(path: Path, name: str) -> None:
-    """Refuse what may run when it is opened.
+    """Refuse a file that may run code when it is opened.
 
     Args:
         path: the file.
-        name: what the message calls it.
+        name: its name in the bundle; the suffix decides what it may hold, and messages show it.
 
     Raises:
-        BundleError: it is a program, holds pickled objects, or is a whole Keras model.
+        BundleError: the file is a program, holds pickled objects, is a whole model, or is an archive
+            other than plain arrays.
     """
     lower = name.lower()
     with path.open("rb") as file:
@@ -66,7 +67,7 @@ def check_contents(path: Path, name: str) -> None:
 
 
 def check_folder(folder: Path) -> None:
-    """`check_contents` for every file in a downloaded snapshot, listed or not.
+    """Check every file of a downloaded snapshot, whether ``config.json`` lists it or not.
 
     Raises:
         BundleError: a file may run code, or cannot be checked.
@@ -92,7 +93,7 @@ def _kind_of_model(path: Path) -> str:
         else:
             text = path.read_bytes()
     except (*BROKEN_ZIP, KeyError):
-        pass  # damaged: what it is by name is reason enough
+        pass  # damaged: its name is reason enough
     if _LAMBDA.search(text):
         return "has a Lambda layer, which is code"
     return "is a whole model, which may hold code"
@@ -107,7 +108,7 @@ def _check_weights(path: Path, name: str) -> None:
 
 
 def _check_attached(path: Path, name: str) -> None:
-    """The zip behind a network holds texts: its labels and its settings."""
+    """Check that the zip behind a network holds only texts: its labels and its settings."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
@@ -122,7 +123,7 @@ def _check_attached(path: Path, name: str) -> None:
 
 
 def _check_archive(path: Path, name: str) -> None:
-    """An ``.npz`` of plain arrays; any other archive could hide what it likes."""
+    """Check that an archive is an ``.npz`` of plain arrays; any other could hide anything."""
     if not name.lower().endswith(".npz"):
         raise _refused(name, "is an archive")
     try:

@@ -1,4 +1,4 @@
-"""From calibrated probabilities to an answer a person can use: a breed, a group, or "unknown"."""
+"""Turn calibrated probabilities into an answer that a person can use: a breed, a group, or "unknown"."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from smartbreed.inference.labels import Labels
 from smartbreed.inference.picture_quality import SMALL, Faults
 from smartbreed.inference.results import Guess, Reason, Verdict
 
-#: A fault that raises the logarithm of the temperature by this much is a reason to say.
+#: A fault that raises the logarithm of the temperature by at least this much is given as a reason.
 NOTABLE = 0.2
 
 
 class DecisionRule:
-    """Knows which labels form which group and species.
+    """Turns probabilities into an answer, using the group and the species of each label.
 
     Args:
         config: thresholds of the classifier.
-        known: its labels; default: made from `config`.
+        known: its labels; None: made from `config`.
     """
 
     def __init__(self, config: ClassifierConfig, known: Labels | None = None) -> None:
@@ -37,7 +37,7 @@ class DecisionRule:
         self._groups = np.array([self.groups.index(member) for member in members])
 
     def decide(self, probabilities: np.ndarray, top_k: int) -> tuple[str, Verdict, tuple[Guess, ...], Guess]:
-        """``(species, verdict, breeds, group)`` of one pet.
+        """Return ``(species, verdict, breeds, group)`` of one pet.
 
         Args:
             probabilities: ``(breeds,)``, summing to 1.
@@ -57,7 +57,7 @@ class DecisionRule:
         return self.species[int(by_species.argmax())], verdict, breeds, group
 
     def why(self, faults: Faults, side: float) -> Reason:
-        """The worst fault of a crop that no breed is said of; empty where none counts.
+        """Return the worst fault of a crop for which no breed is named; empty if none is notable.
 
         Args:
             faults: of the crop.

@@ -1,9 +1,9 @@
 """Deeper, slower explanations: Grad-CAM++, Score-CAM and SmoothGrad on the Keras network.
 
-They need gradients or hundreds of forward passes, so tensorflow: a child process
-(`training.explain.worker`) loads it on first use and is stopped when no request has
-asked for a while. The serving process never imports it, and the child runs at a
-low priority, so other visitors go on being served.
+These methods need gradients or hundreds of forward passes, and therefore TensorFlow. A child
+process (`training.explain.worker`) loads it on first use and is stopped after a while without
+requests. The serving process never imports TensorFlow, and the child runs at low priority, so
+that other visitors are still served.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from smartbreed.inference.worker_process import Child, ChildLost
 
 log = logging.getLogger(__name__)
 
-#: Receives how much is done, 0…1, and what is being done.
+#: Callback that receives the fraction done, 0…1, and a text about the current step.
 Progress = Callable[[float, str], None]
 
-#: Every method by id, and what people call it.
+#: Method id → display name.
 METHODS = MappingProxyType(
     {"gradcam": "Grad-CAM", "gradcam++": "Grad-CAM++", "scorecam": "Score-CAM", "smoothgrad": "SmoothGrad"}
 )
@@ -42,16 +42,16 @@ METHODS = MappingProxyType(
 _ROOT = Path(__file__).resolve().parents[2]
 _REMEMBERED = 64
 _MOST_WAITING = 8
-#: Variables the child has no business with; among them are secrets.
+#: Prefixes of environment variables that the child must not see; some of them are secrets.
 _PRIVATE = ("HF_", "SMARTBREED_")
 
 
 class DeepExplainer:
-    """Explains with the Keras network of a bundle; safe to call from many threads, which take turns.
+    """Explains answers with the Keras network of a bundle; safe to call from many threads, which take turns.
 
     Args:
         bundle_folder: a bundle with ``classifier.weights.h5``; read on first use.
-        timeout: seconds after which an explanation is given up, loading included.
+        timeout: seconds after which an explanation is aborted, loading included.
         idle: seconds without a request after which the child is stopped.
     """
 
@@ -65,7 +65,7 @@ class DeepExplainer:
         self._resting: threading.Timer | None = None
         self._closed = False
         self._retired = False
-        self._asked = 0  # explanations under way or waiting
+        self._asked = 0  # explanations running or waiting
         self._known: OrderedDict[tuple[str, int, str], np.ndarray] = OrderedDict()
 
     @cached_property
@@ -74,28 +74,30 @@ class DeepExplainer:
 
     @property
     def running(self) -> bool:
-        """Whether the child is there, so that the next explanation needs no loading."""
+        """True when the child is alive, so that the next explanation need not start it."""
         child = self._child
         return child is not None and child.alive
 
     def explain(
         self, pixels: np.ndarray, index: int, method: str, progress: Progress | None = None
     ) -> np.ndarray:
-        """Where the network looked. Takes seconds, the first time as long as tensorflow takes to load.
+        """Compute where the network looked; takes seconds, and longer when TensorFlow has to be loaded.
 
         Args:
             pixels: uint8 ``(size, size, 3)``, the crop at the network's input size.
-            index: the label.
+            index: position of the label in the logits.
             method: a key of `METHODS`.
-            progress: called with what happens; an exception it raises ends the explanation, not the child.
+            progress: called during the work; an exception it raises ends the explanation, not the child.
 
         Returns:
-            float32 ``(h, w)`` in 0…1, read-only; as large as the feature map for the CAMs, as the
-            input for SmoothGrad.
+            float32 ``(h, w)`` in 0…1, read-only; as large as the feature map for the CAMs, as large as
+            the input for SmoothGrad.
 
         Raises:
-            RequestError: unknown method, no such label, or pixels of another shape.
-            UnavailableError: not installed, too busy, timed out or crashed; the next call starts afresh.
+            RequestError: unknown method, no such label, or pixels of the wrong shape.
+            UnavailableError: the extra is not installed, the bundle has no Keras weights, too many
+                requests wait, the model was replaced, or the child timed out or crashed; after the
+                last two, the next call starts a new child.
             BundleError: the bundle's Keras weights cannot be used.
         """
         self._check(pixels, index, method)
@@ -110,7 +112,7 @@ class DeepExplainer:
         require("explain", "On the server, deeper explanations need")
         said = "Waiting for another visitor's explanation ({} before yours)"
         with self._staying(), self._fair_lock.take(lambda before: report(0.0, said.format(before))):
-            if (known := self._recall(key)) is not None:  # the other visitor asked the same
+            if (known := self._recall(key)) is not None:  # another visitor has just asked for the same
                 return known
             heat = self._ask(pixels, index, method, report)
         with self._state:
@@ -120,7 +122,7 @@ class DeepExplainer:
         return heat
 
     def retire(self) -> None:
-        """Another model answers now: finish what was asked, take no more, and stop the child."""
+        """Finish pending explanations, refuse new ones, then stop the child: another model has taken over."""
         with self._state:
             self._retired = True
             if self._asked == 0:
@@ -128,14 +130,14 @@ class DeepExplainer:
                 self._stop()
 
     def close(self) -> None:
-        """Stop the child; a running explanation fails and no other can be asked for."""
+        """Stop the child at once: a running explanation fails, and new ones are refused."""
         with self._state:
             self._closed = True
             self._stop()
 
     @contextmanager
     def _staying(self) -> Iterator[None]:
-        """Keep `retire` from ending what was asked before it."""
+        """Count an explanation as pending, so that `retire` waits for it."""
         with self._state:
             if self._retired:
                 raise _replaced()
@@ -172,7 +174,7 @@ class DeepExplainer:
             return self._known.get(key)
 
     def _ask(self, pixels: np.ndarray, index: int, method: str, report: Progress) -> np.ndarray:
-        """One request; only the thread whose turn it is gets here."""
+        """Send one request to the child; only the thread that holds the fair lock may call this."""
         child = self._wake()
         request = {"method": method, "index": index, "shape": pixels.shape}
         try:
@@ -181,7 +183,7 @@ class DeepExplainer:
                     if "error" in header:
                         log.warning("no %s explanation: %s\n%s", method, header["error"], child.stderr_tail())
                         with self._state:
-                            self._stop()  # what failed to load or to compute starts afresh
+                            self._stop()  # after a failure, the next request gets a new child
                         raise _as_error(**header["error"])
                     if "progress" not in header:
                         heat = np.frombuffer(body, np.float32).reshape(header["shape"])
@@ -209,7 +211,7 @@ class DeepExplainer:
         )
 
     def _wake(self) -> Child:
-        """The child, started if need be, and safe from being stopped for idleness."""
+        """Return the child, started if necessary, and cancel its idle timer."""
         with self._state:
             if self._closed:
                 raise _replaced()
@@ -225,7 +227,7 @@ class DeepExplainer:
             return self._child
 
     def _rest(self) -> None:
-        """Stop the child later, unless it is woken again."""
+        """Start the idle timer, which stops the child unless `_wake` cancels it."""
         with self._state:
             if self._child is None or self._closed:
                 return
@@ -240,7 +242,7 @@ class DeepExplainer:
                 self._stop()
 
     def _stop(self) -> None:
-        """Stop child and timer; the caller holds the lock."""
+        """Stop child and timer; the caller holds ``_state``."""
         if self._resting is not None:
             self._resting.cancel()
             self._resting = None

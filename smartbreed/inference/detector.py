@@ -1,4 +1,4 @@
-"""Find the pets of a photo: SSD, then class-agnostic suppression."""
+"""Find the pets in a photo: SSD, then class-agnostic non-maximum suppression."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from smartbreed.inference.runtime import NETWORK_THREADS, Network
 
 @dataclass(frozen=True)
 class Detection:
-    """A pet: box in pixels of the photo, score 0…1."""
+    """A detected pet: box in pixels of the photo, score 0…1."""
 
     box: tuple[float, float, float, float]
     score: float
@@ -28,8 +28,8 @@ class Detector:
     """The bundle's detector.
 
     Args:
-        bundle: a bundle that has one.
-        threads: photos worked on at once.
+        bundle: a bundle with a detector.
+        threads: photos processed at once.
         network_threads: threads of the network for each of them.
     """
 
@@ -40,13 +40,13 @@ class Detector:
         self._anchors = ssd_anchors()
 
     def check(self, picture: np.ndarray) -> None:
-        """Run once on any uint8 ``(h, w, 3)``.
+        """Run once on any uint8 ``(h, w, 3)`` and check the shapes of the outputs.
 
         Raises:
-            BundleError: the network does not answer a box and a score for each species at every anchor.
+            BundleError: the network does not output a box, and a score for each species, at every anchor.
         """
         config, shapes = self.config, {}
-        with contextlib.suppress(ValueError, RuntimeError):  # then it counts as one without outputs
+        with contextlib.suppress(ValueError, RuntimeError):  # a network that fails has no outputs
             shapes = {name: value.shape for name, value in self._run(Image.fromarray(picture)).items()}
         anchors = len(self._anchors)
         if shapes != {"boxes": (1, anchors, 4), "scores": (1, anchors, len(config.species))}:
@@ -60,12 +60,13 @@ class Detector:
     def detect(
         self, picture: Image.Image, score: float | None = None, part: Box | None = None
     ) -> list[Detection]:
-        """Pets of an RGB picture, best first.
+        """Detect the pets in an RGB picture, best first.
 
         Args:
             picture: upright.
-            score: smallest score, 0…1; default: the bundle's calibrated one.
-            part: look at no more than this, in pixels; the boxes are those of the picture all the same.
+            score: smallest score, limited to 0.01…0.99; None: the bundle's calibrated threshold.
+            part: region to look at, in pixels; None: the whole picture. Boxes are always in pixels of the
+                whole picture.
         """
         config = self.config
         smallest = config.score if score is None else min(max(score, 0.01), 0.99)

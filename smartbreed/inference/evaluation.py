@@ -1,8 +1,8 @@
-"""``evaluation.json`` of a bundle: how well its classifier names each label, measured on unseen pictures.
+"""``evaluation.json`` of a bundle: how well its classifier recognises each label, on unseen pictures.
 
-Optional. `training.evaluate` and the stage `card` of a recipe write it. A head-mode retraining keeps its
-parent's file, so `Evaluation.version` says which version was measured. Bundles from before there was such a
-file have most of it among the ``metrics`` of their ``config.json``, from where `evaluation_of` takes it.
+The file is optional. `training.evaluate` and the stage `card` of a recipe write it. A head-mode retraining
+keeps its parent's file, so `Evaluation.version` says which version was measured. Older bundles without the
+file hold most of the figures in ``metrics`` of ``config.json``, from where `evaluation_of` reads them.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=200)]
 
 
 class _Part(BaseModel):
-    # What a later version adds is left to it.
+    # Ignore fields that a later version adds.
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
 class LabelEvaluation(_Part):
-    """How well one label is named.
+    """How well the classifier recognises one label.
 
     Attributes:
         pictures: test pictures that show it.
-        precision: of the pictures whose first guess it was, the share that show it.
-        recall: of the pictures that show it, the share whose first guess it was.
-        f1: their harmonic mean.
-        abstained: of the pictures that show it, the share for which no breed was likely enough to be said;
-            None: not measured.
-        confidence: mean probability of the first guess on them; None: not measured.
+        precision: of the pictures whose first guess is this label, the share that show it.
+        recall: of the pictures that show it, the share whose first guess is this label.
+        f1: harmonic mean of precision and recall.
+        abstained: of the pictures that show it, the share for which no breed was likely enough to be named;
+            None if not measured.
+        confidence: mean probability of the first guess on these pictures; None if not measured.
     """
 
     pictures: Count
@@ -53,7 +53,7 @@ class LabelEvaluation(_Part):
 
 
 class ReliabilityBin(_Part):
-    """Answers of similar confidence: how sure they were on average, and how many were right."""
+    """A bin of a reliability diagram: answers of similar confidence, with mean confidence and share right."""
 
     least: Share
     most: Share
@@ -63,15 +63,15 @@ class ReliabilityBin(_Part):
 
 
 class Evaluation(_Part):
-    """The file.
+    """The content of ``evaluation.json``.
 
     Attributes:
         version: of the bundle that was measured.
-        date: when; None: not known.
-        data: what it was measured on.
-        labels: by id; a label that no picture shows is left out.
-        confusion: true label → first guess → number of pictures, right ones included; empty: not measured.
-        reliability: bins of equal width, those without pictures left out.
+        date: day of the measurement; None if unknown.
+        data: the data that it was measured on.
+        labels: by id; labels without a test picture are left out.
+        confusion: true label → first guess → number of pictures, right ones included; empty if not measured.
+        reliability: bins of equal width, without empty ones.
     """
 
     version: Line
@@ -86,23 +86,23 @@ class Evaluation(_Part):
         return sum(label.pictures for label in self.labels.values())
 
     def taken_for(self, label: str) -> list[tuple[str, int]]:
-        """What pictures of a label were wrongly taken for, and how many, most first."""
+        """Return the labels that pictures of ``label`` were mistaken for, with counts, most first."""
         found = {said: count for said, count in self.confusion.get(label, {}).items() if said != label}
         return _most_first(found)
 
     def taken_as(self, label: str) -> list[tuple[str, int]]:
-        """Pictures of which other labels were wrongly taken for this one, most first."""
+        """Return the labels whose pictures were mistaken for ``label``, with counts, most first."""
         found = {true: said.get(label, 0) for true, said in self.confusion.items() if true != label}
         return _most_first(found)
 
 
 def evaluation_of(bundle: Bundle) -> Evaluation | None:
-    """What was measured of a bundle, or of the nearest ancestor that was measured.
+    """Return the evaluation of a bundle, or of its nearest ancestor that was evaluated.
 
-    A file that cannot be read is no reason not to serve the model: it counts as none.
+    A file that cannot be read must not keep the model from being served: it is logged and counts as missing.
 
     Returns:
-        None where nothing was. ``version`` tells whose figures they are.
+        None if nothing was measured. ``version`` says which version the figures are of.
     """
     try:
         if FILE in bundle.config.files:
@@ -114,7 +114,7 @@ def evaluation_of(bundle: Bundle) -> Evaluation | None:
 
 
 def _from_metrics(version: str, metrics: Mapping[str, Any]) -> Evaluation | None:
-    """From ``metrics`` of a ``config.json``; a retrained version has its ancestor's under ``ancestor``."""
+    """Read ``metrics`` of a ``config.json``; a retrained version keeps its ancestor's under ``ancestor``."""
     ancestor = metrics.get("ancestor")
     for found in ({"version": version, **metrics}, ancestor if isinstance(ancestor, dict) else {}):
         if labels := found.get("per_label"):

@@ -17,15 +17,15 @@ from smartbreed.core.telemetry import stage
 
 
 def grad_cam(class_maps: np.ndarray, index: int, bias: float = 0.0) -> np.ndarray:
-    """Heat map of one breed.
+    """Return the heat map of one breed.
 
     Args:
         class_maps: ``(h, w, breeds)``.
-        index: the breed.
-        bias: its bias in the class-map layer, which Grad-CAM does not count.
+        index: position of the breed in the logits.
+        bias: its bias in the class-map layer, which Grad-CAM leaves out.
 
     Returns:
-        float32 ``(h, w)`` in 0…1, largest value 1 (all 0 where nothing speaks for the breed).
+        float32 ``(h, w)`` in 0…1, with a maximum of 1 (all 0 if nothing speaks for the breed).
     """
     heat = np.maximum(class_maps[:, :, index] - bias, 0)
     peak = heat.max()
@@ -34,7 +34,7 @@ def grad_cam(class_maps: np.ndarray, index: int, bias: float = 0.0) -> np.ndarra
 
 @lru_cache(maxsize=1)
 def heat_colours() -> np.ndarray:
-    """uint8 ``(256, 3)``: deep violet, red, orange, pale yellow; lightness rises throughout."""
+    """Return uint8 ``(256, 3)``: deep violet, red, orange, pale yellow; lightness rises throughout."""
     stops = np.array([0, 0.25, 0.5, 0.75, 1])
     colours = np.array([(22, 11, 57), (114, 31, 109), (203, 65, 73), (251, 155, 6), (252, 255, 190)], float)
     at = np.linspace(0, 1, 256)
@@ -59,10 +59,10 @@ def overlay(crop: np.ndarray, heat: np.ndarray, strength: float = 0.6) -> np.nda
     Args:
         crop: uint8 ``(height, width, 3)``.
         heat: ``(h, w)`` in 0…1, any resolution.
-        strength: opacity where the heat is 1, 0…1.
+        strength: opacity, 0…1, where the heat is 1.
 
     Returns:
-        uint8 ``(height, width, 3)``; cold places keep the photo.
+        uint8 ``(height, width, 3)``; where the heat is 0, the photo is unchanged.
     """
     with stage("explain"):
         heat = smooth(heat, (crop.shape[1], crop.shape[0]))

@@ -1,9 +1,9 @@
-"""The head of a classifier as two arrays, and another one put into a LiteRT file, without a converter.
+"""Read the head of a LiteRT classifier as two arrays, or replace it in the file, without a converter.
 
-In a LiteRT file a head is two constants and the shapes behind them. Converting anew takes tensorflow
-(12 s to import, 600 MB) and gives the same bytes elsewhere. A file whose head is not float, or is laid out
-in a way not known here, is refused; the trainer then exports with `training.export.litert`. Run a file after
-writing it: see `training.continual.challenger` and `smartbreed.teach.bundle`.
+In a LiteRT file, the head is two constants and the shapes of the tensors behind them. Converting the model
+again takes TensorFlow (12 s to import, 600 MB) and gives the same bytes everywhere else. A file whose head is
+not float, or has an unknown layout, is refused; the trainer then exports with `training.export.litert`. Run a
+file to check it after writing: see `training.continual.challenger` and `smartbreed.teach.bundle`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _CONV_2D, _DEQUANTIZE, _MEAN = 3, 6, 40
 
 @dataclass(frozen=True)
 class Head:
-    """``kernel (d, labels)`` and ``bias (labels,)``, float32."""
+    """A linear head: ``kernel (d, labels)`` and ``bias (labels,)``, float32."""
 
     kernel: np.ndarray
     bias: np.ndarray
@@ -31,47 +31,47 @@ class Head:
         return len(self.bias)
 
     def logits(self, embeddings: np.ndarray) -> np.ndarray:
-        """``(n, d)`` → ``(n, labels)``."""
+        """Compute the logits ``(n, labels)`` of embeddings ``(n, d)``."""
         return np.asarray(embeddings @ self.kernel + self.bias)
 
     def with_row(self, kernel: np.ndarray, bias: float) -> Head:
-        """One more label at the end."""
+        """Return a copy with one more label at the end."""
         return Head(
             np.concatenate([self.kernel, kernel[:, None].astype(np.float32)], axis=1),
             np.append(self.bias, np.float32(bias)).astype(np.float32),
         )
 
     def replaced(self, rows: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> Head:
-        """The same with other ``rows``."""
+        """Return a copy with new weights for the labels at ``rows``."""
         whole, shift = self.kernel.copy(), self.bias.copy()
         whole[:, rows], shift[rows] = kernel, bias
         return Head(whole, shift)
 
     def without(self, row: int) -> Head:
-        """The same with one label fewer."""
+        """Return a copy without the label at ``row``."""
         return Head(np.delete(self.kernel, row, axis=1), np.delete(self.bias, row))
 
 
 class UnknownLayout(Exception):
-    """The file's head cannot be replaced here; the message says why."""
+    """The file's head cannot be read or replaced here; the message says why."""
 
 
 def replace_head(content: bytes, head: Head) -> bytes:
-    """A LiteRT classifier with another head.
+    """Return a LiteRT classifier with another head.
 
     Args:
-        content: of a file as `training.export.litert.to_litert` writes it (float32 or float16).
-        head: may have more labels than the file's.
+        content: bytes of a file that `training.export.litert.to_litert` wrote (float32 or float16).
+        head: the new head; it may have another number of labels than the file's.
 
     Raises:
-        UnknownLayout: see the module.
+        UnknownLayout: the file's head is not float, or has an unknown layout.
     """
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     if len(model.subgraphs) != 1:
         raise UnknownLayout(f"It has {len(model.subgraphs)} graphs.")
-    drop_metadata(model)  # what it says of the labels is no longer true
+    drop_metadata(model)  # its labels are no longer right
     graph = model.subgraphs[0]
     codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]
     convolution = _class_maps(graph, codes)
@@ -92,10 +92,10 @@ def replace_head(content: bytes, head: Head) -> bytes:
 
 
 def read_head(content: bytes) -> Head:
-    """The head of a LiteRT classifier, float32.
+    """Read the head of a LiteRT classifier, as float32.
 
     Raises:
-        UnknownLayout: see the module.
+        UnknownLayout: the head is not float, or has an unknown layout.
     """
     from ai_edge_litert import schema_py_generated as schema
 
@@ -112,7 +112,7 @@ def read_head(content: bytes) -> Head:
 
 
 def _class_maps(graph: Any, codes: list[int]) -> Any:
-    """The convolution whose output is an output of the graph."""
+    """Find the convolution whose output is an output of the graph."""
     outputs = {int(index) for index in graph.outputs}
     for operator in graph.operators:
         if codes[operator.opcodeIndex] == _CONV_2D and int(operator.outputs[0]) in outputs:
@@ -121,7 +121,7 @@ def _class_maps(graph: Any, codes: list[int]) -> Any:
 
 
 def _constant(model: Any, graph: Any, codes: list[int], index: int) -> int:
-    """The tensor that holds the numbers: itself, or what it is unpacked from."""
+    """Return the index of the tensor with the constant: this one, or the one that it is dequantised from."""
     for operator in graph.operators:
         if codes[operator.opcodeIndex] == _DEQUANTIZE and int(operator.outputs[0]) == int(index):
             index = operator.inputs[0]
@@ -150,7 +150,7 @@ def _fill(model: Any, graph: Any, index: int, values: np.ndarray) -> None:
 
 
 def _relabel(tensor: Any, old: int, new: int, *, first: bool) -> None:
-    """Put the number of labels where it stands in a shape: first of a kernel, last of the others."""
+    """Update the number of labels in a tensor's shape: the first axis of a kernel, the last of others."""
     place = 0 if first else -1
     for name in ("shape", "shapeSignature"):
         shape = getattr(tensor, name)

@@ -1,6 +1,6 @@
-"""What a model calls things: its labels as breeds, kept with every answer it gives.
+"""The labels of a model as breeds, kept with every answer that it gives.
 
-An answer outlives its model: when another one has taken over meanwhile, its names
+An answer may outlive its model: after another model has taken over, its names
 and its Grad-CAM still come from here, without the networks.
 """
 
@@ -21,8 +21,8 @@ class Labels:
         config: of the classifier.
 
     Attributes:
-        breeds: one a label; with the catalogue's aliases where it knows the id.
-        ids: of these.
+        breeds: one per label, with the catalogue's aliases if it has the id.
+        ids: of the breeds.
         bias: float32 ``(labels,)``, of the class-map layer.
     """
 
@@ -36,10 +36,10 @@ class Labels:
         self._index = {label: place for place, label in enumerate(self.ids)}
 
     def index(self, breed: str) -> int:
-        """Position of a breed id in the logits.
+        """Return the position of a breed id in the logits.
 
         Raises:
-            RequestError: this model does not know it.
+            RequestError: this model does not know the breed.
         """
         if breed not in self._index:
             raise RequestError("unknown_breed", f"This model knows no breed with the id {breed[:60]!r}.")
@@ -47,27 +47,27 @@ class Labels:
 
     @property
     def of_pets(self) -> bool:
-        """Whether any label is of a cat or a dog."""
+        """True when any label is a cat or a dog."""
         return any(breed.species for breed in self.breeds)
 
     def breed(self, breed_id: str) -> Breed:
-        """The breed of an id; of one this model does not know, what the catalogue says."""
+        """Return the breed of an id; if this model does not know it, what the catalogue says."""
         place = self._index.get(breed_id)
         return get_breed(breed_id) if place is None else self.breeds[place]
 
     def group_name(self, group: str) -> str:
-        """Name of a group, or of a label that is a group of its own."""
+        """Return the name of a group, or of a label that is a group of its own."""
         return GROUPS[group].name if group in GROUPS else self.breed(group).name
 
     def heat(self, class_maps: np.ndarray, breed: str) -> np.ndarray:
-        """Grad-CAM of a breed: float32 ``(h, w)`` in 0…1.
+        """Return the Grad-CAM of a breed: float32 ``(h, w)`` in 0…1.
 
         Args:
             class_maps: ``(h, w, labels)`` of a pet.
             breed: id of a label.
 
         Raises:
-            RequestError: this model does not know it.
+            RequestError: this model does not know the breed.
         """
         index = self.index(breed)
         return grad_cam(class_maps, index, float(self.bias[index]))

@@ -1,20 +1,20 @@
-"""A LiteRT file packed again after a change."""
+"""Pack a LiteRT model into a file again after a change."""
 
 from __future__ import annotations
 
 from typing import Any
 
-#: Bytes that LiteRT's constants are aligned to, as its schema asks for (``force_align``).
+#: Alignment of LiteRT's constants in bytes, as its schema requires (``force_align``).
 _ALIGNED = 16
 
 
 def pack(model: Any, size: int) -> bytes:
-    """The bytes of a ``schema_py_generated.ModelT``.
+    """Return the bytes of a ``schema_py_generated.ModelT``, with aligned constants.
 
-    Python's flatbuffers packs arrays of bytes wherever they fall; kernels may count on aligned constants.
+    Python's flatbuffers does not align arrays of bytes, but kernels may rely on aligned constants.
 
     Args:
-        size: about how many bytes it will have.
+        size: estimated size in bytes.
     """
     import flatbuffers  # type: ignore[import-untyped]
 

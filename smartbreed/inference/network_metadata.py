@@ -1,9 +1,10 @@
-"""What a LiteRT file says of itself: labels, how its input is scaled, name, version and licence.
+"""Metadata inside a LiteRT file: labels, scaling of the input, name, version and licence.
 
-In the form of TensorFlow Lite's metadata, which Android, MediaPipe and others read: a flatbuffer of
-``metadata_schema.fbs`` under ``TFLITE_METADATA``, and a zip behind the network with the files that it names:
+It has the form of TensorFlow Lite's metadata, which Android, MediaPipe and others read: a flatbuffer of
+``metadata_schema.fbs`` under ``TFLITE_METADATA``, and a zip appended to the network with the files that the
+flatbuffer names:
 
-* ``labels.txt`` and ``labels_en.txt``: ids and names, one a line, in the order of the outputs;
+* ``labels.txt`` and ``labels_en.txt``: ids and names, one per line, in the order of the outputs;
 * ``network.json``: the network's section of ``config.json``, so that the file alone is enough to run it.
 """
 
@@ -19,25 +20,27 @@ from typing import Any
 from smartbreed.breeds.catalogue import breed_of_label
 from smartbreed.inference.litert_file import pack
 
-#: The entry of a LiteRT file's metadata, and the identifier of the flatbuffer in it.
+#: Name of the metadata entry in a LiteRT file, and file identifier of its flatbuffer.
 ENTRY, IDENTIFIER = "TFLITE_METADATA", b"M001"
-#: Members of the zip.
+#: Members of the appended zip.
 IDS, NAMES, SECTION = "labels.txt", "labels_en.txt", "network.json"
-#: The first version of the metadata that has all of this.
+#: Oldest version of the metadata parser that reads everything written here.
 _PARSER = "1.5.0"
 _DESCRIPTIONS, _AXIS_LABELS = 1, 2
 _IMAGE, _NORMALISATION, _RGB = 2, 1, 1
-#: The output whose last axis the labels name, by section.
+#: Section of ``config.json`` → the output whose last axis the labels describe.
 _LABELLED = {"classifier": "logits", "detector": "scores"}
 
 
 def describe_networks(folder: Path, config: dict[str, Any], licence: str = "") -> None:
-    """Write the metadata into the networks of a bundle; its ``config.json`` has to be written afterwards.
+    """Write the metadata into the networks of a bundle.
+
+    Write ``config.json`` afterwards, since the sha256 sums of the networks change.
 
     Args:
         folder: of the bundle.
-        config: values of ``config.json``.
-        licence: as SPDX spells it; empty: the file states none.
+        config: content of ``config.json``.
+        licence: SPDX identifier; empty: the file states none.
     """
     for part in _LABELLED:
         if section := config.get(part):
@@ -46,13 +49,13 @@ def describe_networks(folder: Path, config: dict[str, Any], licence: str = "") -
 
 
 def with_metadata(content: bytes, config: dict[str, Any], part: str, licence: str = "") -> bytes:
-    """A LiteRT file with its metadata, in the place of what it had.
+    """Return a LiteRT file with its metadata, in place of any that it had.
 
     Args:
-        content: of the file.
-        config: values of ``config.json``.
-        part: its section there, ``classifier`` or ``detector``.
-        licence: as of `describe_networks`.
+        content: bytes of the file.
+        config: content of ``config.json``.
+        part: section of the network in ``config``, ``classifier`` or ``detector``.
+        licence: as in `describe_networks`.
 
     Example::
 
@@ -84,17 +87,20 @@ def with_metadata(content: bytes, config: dict[str, Any], part: str, licence: st
 
 
 def drop_metadata(model: Any) -> None:
-    """Take the entry out of an unpacked file whose labels are about to change; the zip goes by itself."""
+    """Remove the metadata entry from an unpacked model whose labels are about to change.
+
+    The zip is not part of the unpacked model, so packing drops it.
+    """
     for entry in [one for one in model.metadata or [] if one.name == ENTRY.encode()]:
         model.metadata.remove(entry)
         if entry.buffer == len(model.buffers) - 1:
             model.buffers.pop()
-        else:  # the numbers of the others stay
+        else:  # the indices of the other buffers must not change
             model.buffers[entry.buffer].data = None
 
 
 def _labels(config: dict[str, Any], part: str) -> tuple[list[str], list[str]]:
-    """Ids and names."""
+    """Return the ids and the names of a network's labels."""
     section = config[part]
     if part == "detector":
         species = list(section.get("species", ("cat", "dog")))
@@ -107,7 +113,7 @@ def _labels(config: dict[str, Any], part: str) -> tuple[list[str], list[str]]:
 
 
 def _archive(files: dict[str, str]) -> bytes:
-    """A zip; the same files make the same bytes."""
+    """Build a zip; the same files give the same bytes."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         for name, text in files.items():
@@ -116,7 +122,7 @@ def _archive(files: dict[str, str]) -> bytes:
 
 
 def _metadata(config: dict[str, Any], part: str, outputs: list[str], licence: str) -> bytes:
-    """The flatbuffer; the numbers of fields are those of ``metadata_schema.fbs``."""
+    """Build the flatbuffer; field numbers are those of ``metadata_schema.fbs``."""
     import flatbuffers  # type: ignore[import-untyped]
 
     builder = flatbuffers.Builder(4096)
@@ -134,7 +140,7 @@ def _metadata(config: dict[str, Any], part: str, outputs: list[str], licence: st
     size = _table(builder, 2, {0: side, 1: side}, numbers={0, 1})
     picture = _table(builder, 2, {0: _RGB, 1: size}, small={0})
     content = _table(builder, 3, {0: _IMAGE, 1: picture}, small={0})
-    # (value - mean) / std, as (value * scale + offset) has it.
+    # The metadata normalises as (value - mean) / std; this is value * scale + offset in that form.
     mean, std = (_floats(builder, value) for value in (-offset / scale, 1 / scale))
     unit = _table(builder, 2, {0: _NORMALISATION, 1: _table(builder, 2, {0: mean, 1: std})}, small={0})
     image = _table(
@@ -189,7 +195,7 @@ def _vector(builder: Any, tables: list[int]) -> int:
 
 
 def _floats(builder: Any, value: float) -> int:
-    """A list of one number: the same for all channels."""
+    """Add a vector of one number, which holds for all channels."""
     builder.StartVector(4, 1, 4)
     builder.PrependFloat32(value)
     return int(builder.EndVector())
@@ -203,7 +209,7 @@ def _table(
     small: Collection[int] = (),
     numbers: Collection[int] = (),
 ) -> int:
-    """A table of offsets, except for the fields that are bytes (``small``) or 32-bit ``numbers``."""
+    """Add a table; its fields are offsets, except for bytes (``small``) and 32-bit ``numbers``."""
     builder.StartObject(slots)
     for slot, value in fields.items():
         put: Callable[[int, int, int], None] = builder.PrependUOffsetTRelativeSlot

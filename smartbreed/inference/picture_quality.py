@@ -1,8 +1,8 @@
-"""How well a crop can be seen: dark, blurred, noisy or gray ones deserve no sure answer.
+"""Picture quality of a crop: a dark, blurred, noisy or gray one should get a less confident answer.
 
-A network is as sure of a dark or blurred dog as of a clear one, and more often wrong. What is wrong with a
-crop can be measured without the network, and raises the temperature that its logits are divided by. How much
-each fault counts is fitted on held-back pictures made worse (`training.calibration.quality`).
+A network is as confident about a dark or blurred dog as about a clear one, but more often wrong. These faults
+are measured without the network, and they raise the temperature that its logits are divided by. The weight
+of each fault is fitted on held-out pictures that were degraded (`training.calibration.quality`).
 """
 
 from __future__ import annotations
@@ -12,22 +12,23 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-#: Mean brightness (of 1), sharpness and noise from which on a crop has a fault; one clear crop in ten has it.
+#: Limits of mean brightness (0…1), sharpness and noise. A crop below the first two or above the third has
+#: that fault; so has one in ten clear crops.
 LIGHT, SHARPNESS, NOISE = 0.3, 0.18, 0.11
-#: Mean difference of the largest and the smallest channel below which a crop has little colour.
+#: Mean difference between the largest and the smallest channel (0…255) below which a crop lacks colour.
 COLOUR = 5.0
-#: Pixels of the photo along the longer side of a crop, below which it is small.
+#: Longer side of a crop, in pixels of the photo, below which it counts as small.
 SMALL = 80
 
 
 class Faults(NamedTuple):
-    """How far a crop is from well seen, in doublings; each 0 for a clear one.
+    """Quality faults of a crop, counted in halvings or doublings; all are 0 for a clear one.
 
     Attributes:
-        dark: halvings of its brightness below `LIGHT`.
-        blurred: halvings of its fine detail, as a share of its contrast, below `SHARPNESS`.
-        noisy: doublings of its noise, as a share of its contrast, above `NOISE`.
-        colourless: 0 to 1, for shades of gray.
+        dark: halvings of the brightness below `LIGHT`.
+        blurred: halvings of the fine detail, relative to the contrast, below `SHARPNESS`.
+        noisy: doublings of the noise, relative to the contrast, above `NOISE`.
+        colourless: 0 (coloured) to 1 (shades of gray only).
     """
 
     dark: float = 0.0
@@ -36,18 +37,18 @@ class Faults(NamedTuple):
     colourless: float = 0.0
 
 
-#: Of a crop that can be seen as well as any.
+#: The faults of a clear crop.
 NO_FAULTS = Faults()
 
 
 def faults_of(pixels: np.ndarray) -> Faults:
-    """Measure uint8 ``(h, w, 3)``, at least 8 pixels a side, as the classifier gets it.
+    """Measure the faults of uint8 ``(h, w, 3)``, at least 8 pixels a side, as the classifier gets it.
 
-    Noise is Immerkaer's (1996, https://doi.org/10.1006/cviu.1996.0060): what a mask that is blind to edges
-    leaves. Fine detail is the Laplacian over four pixels, which averages most of the noise away.
+    Noise follows Immerkaer (1996, https://doi.org/10.1006/cviu.1996.0060): the response of a mask that
+    ignores edges. Fine detail is the Laplacian of 2 x 2 means, which average most of the noise away.
     """
     image = Image.fromarray(pixels).convert("L")
-    # Whole numbers of 16 bits: nothing is rounded, and there is half as much to read as in float32.
+    # int16 is exact here and needs half the memory traffic of float32.
     gray = np.asarray(image).astype(np.int16)
     counts = np.array(image.histogram(), np.float64) / gray.size
     light = float(counts @ _LEVELS)
@@ -64,17 +65,17 @@ def faults_of(pixels: np.ndarray) -> Faults:
     )
 
 
-#: Every brightness that a pixel can have.
+#: All brightness levels of a pixel.
 _LEVELS = np.arange(256.0)
 
 
 def _size(values: np.ndarray) -> float:
-    """Mean of the absolute values, which replace the values."""
+    """Return the mean absolute value; overwrites ``values`` with the absolute values."""
     return int(np.abs(values, out=values).sum(dtype=np.int64)) / values.size
 
 
 def _laplacian(gray: np.ndarray) -> np.ndarray:
-    """The difference of two Laplacians: no answer to flat, sloped or edged areas; at most 8 times 255."""
+    """Return the difference of two Laplacians, which ignores flat areas, slopes, edges; at most 8 * 255."""
     rows = gray[:-2] + gray[2:]
     rows -= 2 * gray[1:-1]
     found = rows[:, :-2] + rows[:, 2:]
@@ -83,7 +84,7 @@ def _laplacian(gray: np.ndarray) -> np.ndarray:
 
 
 def _second_difference(gray: np.ndarray) -> np.ndarray:
-    """Four times the detail over four pixels, each the mean of 2 x 2; at most 16 times 255."""
+    """Return four times the Laplacian of the 2 x 2 means; at most 16 * 255."""
     height, width = gray.shape[0] // 2 * 2, gray.shape[1] // 2 * 2
     rows = gray[:height:2, :width] + gray[1:height:2, :width]
     sums = rows[:, ::2] + rows[:, 1::2]

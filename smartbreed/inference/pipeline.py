@@ -27,7 +27,7 @@ from smartbreed.inference.results import Identification, Pet, Reason
 from smartbreed.inference.runtime import NETWORK_THREADS, default_threads
 from smartbreed.inference.tiles import LARGE, MOST_PETS, SMALL, is_strip, search
 
-#: Side of the square overlay pictures, pixels.
+#: Longest side of overlay pictures, in pixels.
 OVERLAY_SIZE = 320
 
 
@@ -36,9 +36,9 @@ class Identifier:
 
     Args:
         bundle: a verified bundle.
-        threads: photos worked on at once; 0: one a core.
+        threads: photos processed at once; 0: one per core.
         top_k: breeds listed for each pet unless a call says otherwise.
-        network_threads: threads of a network for each of them; 1 where all cores have photos of their own.
+        network_threads: threads of a network for each photo; use 1 if every core has a photo of its own.
 
     Raises:
         BundleError: a network does not load, or the bundle's self-test fails.
@@ -76,14 +76,15 @@ class Identifier:
         score: float | None = None,
         tiles: bool = True,
     ) -> Identification:
-        """Every pet of one photo.
+        """Find and name every pet in one photo.
 
         Args:
             photo: as `smartbreed.imaging.photo.read_photo` returns it.
-            whole: take the whole picture as the subject; always so without a detector.
-            top_k: breeds to list, at least 1.
-            score: smallest probability that a box is a pet, 0…1; default: the bundle's.
-            tiles: look at parts of the photo too where the whole shows little (`smartbreed.inference.tiles`).
+            whole: classify the whole picture without looking for pets; always so without a detector.
+            top_k: breeds to list, at least 1; None: the number given at construction.
+            score: smallest probability that a box is a pet, 0…1; None: the bundle's threshold.
+            tiles: search parts of the photo too if the whole may show too little
+                (`smartbreed.inference.tiles`).
         """
         started = time.perf_counter()
         picture = photo.to_pil()
@@ -102,9 +103,10 @@ class Identifier:
         top_k: int | None = None,
         score: float | None = None,
     ) -> list[Identification]:
-        """Every pet of every photo, in order, as `identify` answers it.
+        """Find and name every pet in every photo; answers are in order, as `identify` gives them.
 
-        All photos, then all crops, then the tiles of each that needs them are spread over the interpreters.
+        The interpreters share the work: first all photos, then all crops, then the tiles of each photo that
+        needs them.
         """
         started = time.perf_counter()
         pictures = [photo.to_pil() for photo in photos]
@@ -127,7 +129,7 @@ class Identifier:
         ]
 
     def combine(self, answers: Sequence[Identification], *, top_k: int | None = None) -> Pet:
-        """One better answer from several photos of the same pet: the mean of the best pet's logits of each.
+        """Combine several photos of the same pet: average the logits of the best pet of each photo.
 
         Raises:
             RequestError: no photo shows a pet.
@@ -147,19 +149,19 @@ class Identifier:
         )  # fmt: skip
 
     def label_index(self, breed: str) -> int:
-        """Position of a breed id in the logits.
+        """Return the position of a breed id in the logits.
 
         Raises:
-            RequestError: this model does not know it.
+            RequestError: this model does not know the breed.
         """
         return self.known.index(breed)
 
     def heat(self, pet: Pet, breed: str | None = None) -> np.ndarray:
-        """Grad-CAM of a pet for ``breed`` (default: its first guess): float32 ``(7, 7)`` in 0…1."""
+        """Return the Grad-CAM of a pet for ``breed`` (None: its first guess): float32 ``(7, 7)`` in 0…1."""
         return self.known.heat(pet.class_maps, breed or pet.breeds[0].id)
 
     def crop(self, photo: Photo, pet: Pet, size: int = OVERLAY_SIZE) -> np.ndarray:
-        """What the classifier saw, in its true proportions: uint8, longest side ``size``."""
+        """Return what the classifier saw, in its true proportions: uint8, longest side ``size``."""
         x0, y0, x1, y1 = box = photo.in_pixels(pet.crop)
         factor = size / max(x1 - x0, y1 - y0)
         shape = (max(1, round((x1 - x0) * factor)), max(1, round((y1 - y0) * factor)))
@@ -168,7 +170,7 @@ class Identifier:
     def explain(
         self, photo: Photo, pet: Pet, breed: str | None = None, size: int = OVERLAY_SIZE
     ) -> np.ndarray:
-        """The crop under its Grad-CAM, aligned with `crop`; uint8."""
+        """Return the crop overlaid with its Grad-CAM, aligned with `crop`; uint8."""
         return overlay(self.crop(photo, pet, size), self.heat(pet, breed))
 
     def _find(self, picture: Image.Image, whole: bool, score: float | None) -> tuple[list[Detection], bool]:
@@ -189,7 +191,7 @@ class Identifier:
             return True
         long = max(picture.size)
         sides = [max(x1 - x0, y1 - y0) for x0, y0, x1, y1 in (pet.box for pet in pets)]
-        # The median: in a crowd, a box may be drawn around several pets.
+        # The median, because among many pets a box may be drawn around several.
         return long >= LARGE and (not sides or bool(np.median(sides) < SMALL * long))
 
     def _with_tiles(
@@ -256,7 +258,7 @@ class Identifier:
         )
 
     def _self_test(self) -> None:
-        """Run on a fixed picture: files or a runtime that compute something else must not serve."""
+        """Run on a fixed picture: a bundle or runtime that computes something else must not serve."""
         config = self.classifier.config
         picture = self_test_picture(config.input_size)
         try:
@@ -283,7 +285,7 @@ class Identifier:
 
 
 def agrees(logits: np.ndarray, expected: object) -> bool:
-    """Whether ``logits`` are, within rounding, those that a bundle's self-test expects (None: anything)."""
+    """Return whether ``logits`` equal, within rounding, those that a self-test expects (None: anything)."""
     try:
         wanted = logits if expected is None else np.asarray(expected, np.float32)
     except (ValueError, TypeError):
@@ -292,7 +294,7 @@ def agrees(logits: np.ndarray, expected: object) -> bool:
 
 
 def self_test_picture(size: int) -> np.ndarray:
-    """uint8 ``(size, size, 3)``: gradients and stripes that any machine draws alike."""
+    """Return uint8 ``(size, size, 3)``: gradients and stripes, the same on every machine."""
     y, x = np.mgrid[:size, :size]
     stripes = ((x // 7 + y // 11) % 2) * 96
     return np.stack([(x * 255 // size), (y * 255 // size), 80 + stripes], axis=2).astype(np.uint8)

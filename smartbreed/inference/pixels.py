@@ -1,4 +1,4 @@
-"""Cut and squash parts of a photo to a network's input."""
+"""Crop and resize parts of a photo to a network's input."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from smartbreed.imaging.photo import Box
 
 
 def resample(picture: Image.Image, box: Box, size: tuple[int, int]) -> np.ndarray:
-    """Squash ``box`` (pixels, inside the picture) to ``size`` (width, height), antialiased; uint8 RGB.
+    """Resize ``box`` (pixels, inside the picture) to ``size`` (width, height), antialiased; uint8 RGB.
 
-    A large photo is first shrunk by whole pixels (``reducing_gap``), which costs
-    nothing visible and most of the time.
+    A large photo is first shrunk by an integer factor (``reducing_gap``), which saves
+    most of the time without a visible difference.
     """
     return np.asarray(picture.resize(size, Image.Resampling.BILINEAR, box=box, reducing_gap=2.0))
 
 
 def to_input(pixels: np.ndarray, scale: float, offset: float) -> np.ndarray:
-    """uint8 ``(h, w, 3)`` → float32 ``(1, h, w, 3)`` as ``x * scale + offset``."""
+    """Convert uint8 ``(h, w, 3)`` to float32 ``(1, h, w, 3)`` as ``x * scale + offset``."""
     values = pixels[None].astype(np.float32)
     values *= scale
     values += offset

@@ -1,4 +1,4 @@
-"""What the pipeline answers: plain values, and the JSON of the contract."""
+"""Results of the pipeline: plain values, and their public JSON form."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from smartbreed.inference.labels import Labels
 
 Verdict = Literal["breed", "group", "unknown"]
-#: Why no breed is said: the crop is too bad to see one, or shows another animal; empty: breeds are too alike.
+#: Why no breed is named: a fault of the crop, or it shows another animal. Empty: the breeds are too alike.
 Reason = Literal["", "dark", "blurred", "noisy", "colourless", "small", "other"]
 
 
@@ -32,12 +32,12 @@ class Guess:
 
 @dataclass(frozen=True)
 class Pet:
-    """One animal of a photo.
+    """One animal in a photo.
 
     Attributes:
         box: x0, y0, x1, y1 in pixels of the upright photo.
-        crop: the box the classifier looked at (the box and a margin), in pixels.
-        score: probability that this is a pet, 0…1; 1 when the whole picture was taken.
+        crop: the region that the classifier saw (the box and a margin), in pixels.
+        score: probability that this is a pet, 0…1; 1 when the whole picture was classified.
         species: ``cat`` or ``dog``, decided by the breed probabilities; empty when the model
             names other things.
         verdict: ``breed`` when the first guess is likely enough, ``group`` when only its
@@ -47,8 +47,8 @@ class Pet:
         logits: float32 ``(breeds,)`` before temperature.
         class_maps: float32 ``(7, 7, breeds)``; their mean over the picture is ``logits``.
         embedding: float32 ``(1280,)``.
-        reason: why the verdict is not ``breed``, where that is known.
-        faults: of the crop.
+        reason: why the verdict is not ``breed``; empty if unknown.
+        faults: quality faults of the crop.
     """
 
     box: tuple[float, float, float, float]
@@ -65,7 +65,7 @@ class Pet:
     faults: Faults = field(default=NO_FAULTS, repr=False)
 
     def as_dict(self) -> dict[str, Any]:
-        """The JSON of the contract; ``reason`` appears only where there is one."""
+        """Return the public JSON form; ``reason`` appears only if it is not empty."""
         return {
             "box": [round(v, 1) for v in self.box],
             "score": round(self.score, 4),
@@ -94,15 +94,15 @@ class Identification:
     """Everything found in one photo.
 
     Attributes:
-        image: base name of the photo, or empty.
+        image: base name of the photo; empty if unknown.
         sha256: of the photo, hexadecimal.
         width, height: of the upright photo, pixels.
-        pets: best detector score first; empty when none was found.
-        model: which model answered.
+        pets: highest score first; empty if none was found.
+        model: the model that answered.
         milliseconds: time spent on this photo (its share, in a batch).
-        whole: the whole picture was taken as the subject.
-        combined: number of photos of one pet this answer was averaged over; 1 normally.
-        labels: what the model that answered calls things; None only in tests.
+        whole: True if the whole picture was classified, without looking for pets in it.
+        combined: number of photos of one pet that were averaged into this answer; normally 1.
+        labels: labels of the model that answered; None only in tests.
     """
 
     image: str
@@ -117,7 +117,7 @@ class Identification:
     labels: Labels | None = field(default=None, repr=False, compare=False)
 
     def pet(self, number: int) -> Pet:
-        """Pet ``number``, from 1.
+        """Return the pet with this number, counted from 1.
 
         Raises:
             RequestError: there is no such pet.
@@ -129,7 +129,7 @@ class Identification:
         return self.pets[number - 1]
 
     def as_dict(self) -> dict[str, Any]:
-        """The JSON of the contract; ``whole`` and ``combined`` appear only when they are not the default."""
+        """Return the public JSON form; ``whole`` and ``combined`` appear only if they are not the default."""
         result: dict[str, Any] = {
             "image": self.image,
             "sha256": self.sha256,

@@ -1,4 +1,4 @@
-"""LiteRT interpreters, pooled: one is not thread-safe, several run side by side (LiteRT frees the GIL)."""
+"""A pool of LiteRT interpreters: one is not thread-safe; several run in parallel (LiteRT frees the GIL)."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from smartbreed.core.errors import BundleError
 
 
 def default_threads() -> int:
-    """Cores this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-#: Threads of one network. A lone visitor then waits 12 ms where one thread takes 19 (two cores);
-#: with every core busy on other photos it costs 7% of the throughput.
+#: Threads per interpreter. On two cores, a single visitor waits 12 ms instead of 19 ms with one thread;
+#: when other photos keep every core busy, it costs 7% of the throughput.
 NETWORK_THREADS = min(default_threads(), 4)
 
 
 class Network:
     """One LiteRT model run by up to ``size`` threads at once.
 
-    Interpreters are built on first need and wait in a pool; the model file is
-    read once and shared. Inputs and outputs are float32 and have a batch axis.
+    Interpreters are built on demand and kept in a pool; the model file is read
+    once and shared. Inputs and outputs are float32 and have a batch axis.
 
     Args:
         path: the ``.tflite`` file; its first input must be ``(1, height, width, 3)``.
-        size: most interpreters alive at once.
-        threads: of each interpreter.
+        size: maximum number of interpreters.
+        threads: per interpreter.
     """
 
     def __init__(self, path: Path, size: int, threads: int = NETWORK_THREADS) -> None:
@@ -68,6 +68,6 @@ class Network:
             self._idle.put(runner)
 
     def __call__(self, image: np.ndarray) -> dict[str, np.ndarray]:
-        """Run on ``(1, height, width, 3)`` float32; returns copies of the named outputs."""
+        """Run on ``(1, height, width, 3)`` float32 and return copies of the named outputs."""
         with self._borrowed() as runner:
             return dict(runner(image=image))

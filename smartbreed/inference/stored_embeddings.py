@@ -1,6 +1,6 @@
-"""Embeddings that a bundle keeps: ``replay.npz`` to refit a head, ``gate.npz`` to compare two heads.
+"""Embeddings stored in a bundle: ``replay.npz`` to refit a head, ``gate.npz`` to compare two heads.
 
-Each row is int8 with a scale of its own: value ≈ int8 * scale. `training.export` writes both files.
+Each row is int8 with its own scale: value ≈ int8 * scale. `training.export` writes both files.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ REPLAY, GATE = "replay.npz", "gate.npz"
 
 @dataclass(frozen=True, eq=False)
 class StoredEmbeddings:
-    """What one of the files holds.
+    """The content of one of these files.
 
     Attributes:
         values: int8 ``(n, d)``.
         scales: float32 ``(n, 1)``.
         labels: index into ``names``, int64 ``(n,)``.
         names: label ids.
-        origins: key of the accepted sample each row is of, or ``""`` for the base dataset, ``(n,)``.
-        out_of_distribution: float32 ``(m, d)``, of pictures that show no breed; None: the file has none.
+        origins: key of the accepted sample behind each row, or ``""`` for the base dataset, ``(n,)``.
+        out_of_distribution: float32 ``(m, d)``, of pictures that show no breed; None if the file has none.
     """
 
     values: np.ndarray = field(repr=False)
@@ -39,7 +39,7 @@ class StoredEmbeddings:
 
     @property
     def embeddings(self) -> np.ndarray:
-        """float32 ``(n, d)``; computed each time."""
+        """Dequantised embeddings, float32 ``(n, d)``; computed on each access."""
         return _floats(self.values, self.scales)
 
 
@@ -47,7 +47,7 @@ def read_embeddings(path: Path) -> StoredEmbeddings:
     """Read ``replay.npz`` or ``gate.npz``; nothing is unpickled.
 
     Raises:
-        BundleError: it is damaged, or its arrays do not belong together; the message names the file.
+        BundleError: the file is damaged, or its arrays do not fit together; the message names the file.
 
     Example:
         >>> from smartbreed.core.settings import EMBEDDED_BUNDLE
@@ -84,7 +84,7 @@ def read_embeddings(path: Path) -> StoredEmbeddings:
 
 
 def _are_rows(values: np.ndarray, scales: np.ndarray) -> bool:
-    """Whether these are numbers ``(n, d)`` and a scale for each row."""
+    """Return whether ``values`` are numbers ``(n, d)`` and ``scales`` holds a float for each row."""
     return (values.ndim, values.dtype.kind) in ((2, "i"), (2, "f")) and (
         (scales.shape, scales.dtype.kind) == ((len(values), 1), "f")
     )
@@ -98,7 +98,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {name: np.asarray(archive[name]) for name in archive.files}
-    # NumPy reads headers with Python's tokenizer and parser. TypeError: a lone array, which is no archive.
-    # MemoryError: a shape that no file has room for.
+    # NumPy reads headers with Python's tokenizer and parser, hence SyntaxError and TokenError.
+    # TypeError: the file is a single array, not an archive. MemoryError: the header claims an absurd shape.
     except (*BROKEN_ZIP, KeyError, AttributeError, TypeError, SyntaxError, TokenError, MemoryError):
         raise BundleError(f"The model bundle is damaged: {path.name} cannot be read.") from None

@@ -1,9 +1,9 @@
-"""Tiles: parts of a photo that the detector looks at by themselves, where the whole shows it too little.
+"""Tiles: run the detector on parts of a photo when it sees too little in the whole.
 
 The detector sees a square of 300 pixels. A very wide or tall photo is squashed in it beyond recognition, and
-a pet that takes a tenth of a photo's side is 30 pixels high. Slicing is Akyon et al. 2022
-(https://arxiv.org/abs/2202.06934). Each find is looked at a second time, up close: that puts a pet together
-which a border cut in two, and most of what only looks like a pet in one tile is gone.
+a pet that takes a tenth of a photo's side is 30 pixels high. The slicing follows Akyon et al. 2022
+(https://arxiv.org/abs/2202.06934). The detector looks at each find again, up close: this joins pets that a
+tile border cut in two, and removes most false alarms of a single tile.
 """
 
 from __future__ import annotations
@@ -19,34 +19,35 @@ from smartbreed.imaging.photo import Box
 from smartbreed.inference.boxes import iou, non_maximum_suppression, share_inside
 from smartbreed.inference.detector import Detection, Detector
 
-#: Long side by short side from which on a photo is a strip, looked at piece by piece.
+#: Long side divided by short side, above which a photo is a strip and is searched piece by piece.
 STRIP = 3.0
-#: Length of a piece, in short sides of the strip; each shares half of it with the next.
+#: Length of a piece as a multiple of the strip's short side; neighbouring pieces overlap by half.
 PIECE = 2.0
-#: Longest side in pixels from which on a photo is large: a tile of it then shows more than the whole did.
+#: Longest side, in pixels, from which a photo is large: a tile then shows more detail than the whole.
 LARGE = 1000
-#: Side of a tile by the longest side of the photo, and the share of it that lies in the next tile as well.
+#: Side of a tile as a share of the photo's longest side, and the share of it that the next tile overlaps.
 TILE, SHARED = 0.3, 0.42
-#: Most pieces of a strip; a longer one has longer pieces.
+#: Maximum number of pieces of a strip; a longer strip has longer pieces.
 MOST_PIECES = 40
-#: Most finds that are looked at up close, and most pets of a photo that is looked at in tiles.
+#: Maximum number of finds that are looked at up close, and of pets in a photo that is searched in tiles.
 MOST_CLOSER, MOST_PETS = 100, 100
-#: Pets whose longest side, in the median, is below this share of the photo's are small: there may be more.
+#: Pets are small, so that there may be more, if the median of their longest sides is below this share of the
+#: photo's longest side.
 SMALL = 0.25
-#: Longest side of what is looked at up close, in those of the find.
+#: Side of a close-up as a multiple of the find's longest side.
 CLOSER = 1.5
-#: Log-odds that a find in a tile has to make up for: many looks raise more false alarms than one. It counts
-#: twice for a find that is cut off up close as well, as a part of something large is.
+#: Subtracted from the log-odds of a find in a tile, because many looks raise more false alarms than one.
+#: Counts twice if the close-up cuts the find off as well, as it does with a part of something large.
 DOUBT = 2.0
 
 
 def is_strip(width: int, height: int) -> bool:
-    """Whether a photo is so wide or tall that a look at the whole of it shows little."""
+    """Return whether a photo is so wide or tall that the whole of it shows the detector too little."""
     return max(width, height) > STRIP * min(width, height)
 
 
 def parts(width: int, height: int) -> list[Box]:
-    """The tiles of a photo: pieces along a strip, else overlapping squares; all together cover it."""
+    """Return the tiles of a photo: pieces along a strip, else overlapping squares; together they cover it."""
     long, short = max(width, height), min(width, height)
     if is_strip(width, height):
         size = max(PIECE * short, 2 * long / (MOST_PIECES + 1))
@@ -67,13 +68,13 @@ def parts(width: int, height: int) -> list[Box]:
 def search(
     detector: Detector, picture: Image.Image, smallest: float, spread: Callable[..., Iterable[Any]] = map
 ) -> list[Detection]:
-    """Pets in the tiles of a picture, each as seen up close.
+    """Find pets in the tiles of a picture; each is returned as its close-up shows it.
 
     Args:
         detector: the bundle's.
         picture: upright.
-        smallest: score, 0…1, from which on a box is worth a closer look.
-        spread: ``map``, or one that spreads the looks over threads.
+        smallest: score, 0…1, from which a box is looked at up close.
+        spread: ``map``, or a function like it that uses several threads.
     """
     looks = spread(lambda part: detector.detect(picture, smallest, part), parts(*picture.size))
     found = [detection for look in looks for detection in look]
@@ -88,7 +89,7 @@ def search(
 def _up_close(
     detector: Detector, picture: Image.Image, found: Detection, smallest: float
 ) -> Detection | None:
-    """The find as a look at it and little beside it shows it; None where that shows no such thing."""
+    """Return a find as a close-up shows it; None if the close-up does not show it."""
     part = _around(found.box, *picture.size)
     seen = detector.detect(picture, smallest, part)
     if not seen:
@@ -97,7 +98,7 @@ def _up_close(
     same = (iou(box, boxes)[0] > 0.3) | (share_inside(box, boxes)[0] > 0.8)
     if not same.any():
         return None
-    best = seen[int(same.argmax())]  # they come best first
+    best = seen[int(same.argmax())]  # detections are sorted best first
     doubt = DOUBT * (2 if _is_cut_off(best.box, part, *picture.size) else 1)
     odds = min(best.score, found.score)
     odds = odds / (1 - odds) * float(np.exp(-doubt))
@@ -113,7 +114,7 @@ def _around(box: Box, width: int, height: int) -> Box:
 
 
 def _is_cut_off(box: Box, part: Box, width: int, height: int) -> bool:
-    """Whether a box ends at a border of its part that is none of the photo."""
+    """Return whether a box ends at a border of its part that is not a border of the photo."""
     near = 0.02 * max(part[2] - part[0], part[3] - part[1])
     return (
         (part[0] > 1 and box[0] < part[0] + near)
@@ -124,6 +125,6 @@ def _is_cut_off(box: Box, part: Box, width: int, height: int) -> bool:
 
 
 def _starts(length: float, size: float, step: float) -> list[float]:
-    """Where parts of ``size`` begin that cover ``length`` evenly, at most ``step`` apart."""
+    """Return where parts of ``size`` start that cover ``length`` evenly, at most ``step`` apart."""
     count = 1 + max(0, int(np.ceil((length - size) / step - 1e-6)))
     return [float(start) for start in np.linspace(0, max(0.0, length - size), count)]

@@ -1,6 +1,6 @@
-"""A child process that answers one request after the other.
+"""A child process that answers one request after another.
 
-A message is a JSON header and raw bytes, each with its length before it. No pickle.
+A message is a JSON header and raw bytes, preceded by the lengths of both. Nothing is pickled.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from typing import IO, Any
 
 Frame = tuple[dict[str, Any], bytes]
 
-#: Marks the start of a message, so that anything else on the line is noticed at once.
+#: Marks the start of a message, so that any other output on the pipe is noticed at once.
 _MAGIC = b"SBF1"
 _PREFIX = struct.Struct(">4sII")
-#: Longest header and longest body accepted, bytes.
+#: Maximum size of a header and of a body, in bytes.
 MAX_HEADER, MAX_BODY = 1 << 16, 1 << 26
 
 
@@ -38,11 +38,11 @@ def write_frame(stream: IO[bytes], header: dict[str, Any], body: bytes = b"") ->
 
 
 def read_frame(stream: IO[bytes]) -> Frame | None:
-    """The next message; None where the stream ends between two messages.
+    """Read the next message; None if the stream ends between two messages.
 
     Raises:
-        EOFError: it ends inside one.
-        ValueError: something else was written to it.
+        EOFError: the stream ends inside a message.
+        ValueError: the stream holds something other than messages.
     """
     prefix = stream.read(_PREFIX.size)
     if not prefix:
@@ -61,15 +61,15 @@ def read_frame(stream: IO[bytes]) -> Frame | None:
     return header, body
 
 
-#: Bytes of the child's stderr that go to our log.
+#: Bytes of the child's stderr that go to the log.
 _TAIL_BYTES = 2000
 
 
 class ChildLost(Exception):
-    """The child ended, hung or spoke nonsense; it is of no use any more.
+    """The child ended, timed out or broke the protocol; it cannot be used any more.
 
     Attributes:
-        timed_out: it was stopped for taking too long.
+        timed_out: True if it was killed for taking too long.
     """
 
     def __init__(self, reason: str, timed_out: bool = False) -> None:
@@ -78,7 +78,7 @@ class ChildLost(Exception):
 
 
 class Child:
-    """Starts ``command`` at once; ends with `close`, with this object, or with this process.
+    """A child process that starts at once, and ends with `close`, with this object, or with its parent.
 
     Use it from one thread at a time; only `close` may be called at any time.
 
@@ -86,7 +86,7 @@ class Child:
         command: a program that reads frames from stdin and answers each with frames on stdout
             that carry the request's ``id``. Its stderr is kept for `stderr_tail`.
         cwd: its working directory.
-        environment: all of its environment.
+        environment: its complete environment; nothing is inherited.
     """
 
     def __init__(self, command: Sequence[str], *, cwd: Path, environment: Mapping[str, str]) -> None:
@@ -100,7 +100,7 @@ class Child:
             env=dict(environment),
         )
         self._numbers = itertools.count(1)
-        # Runs at the latest when the interpreter exits: no orphan stays behind.
+        # Runs at the latest when the interpreter exits, so that no orphan stays behind.
         self._stop = weakref.finalize(self, _stop, self._process)
 
     @property
@@ -110,14 +110,13 @@ class Child:
 
     @property
     def alive(self) -> bool:
-        """Whether it still runs."""
+        """True while it runs."""
         return self._process.poll() is None
 
     def ask(self, header: Mapping[str, Any], body: bytes, timeout: float) -> Generator[Frame]:
-        """Send a request and yield its replies, without end: the caller knows which one is the last.
+        """Send a request and yield its replies; the caller recognises the last one and closes the iterator.
 
-        Close the iterator when done. Replies to an earlier request that no caller
-        waited for are passed over.
+        Late replies to an earlier request are skipped.
 
         Args:
             header: JSON values; ``id`` is added.
@@ -125,7 +124,7 @@ class Child:
             timeout: seconds after which the child is killed.
 
         Raises:
-            ChildLost: no more replies will come.
+            ChildLost: the child ended, timed out or broke the protocol.
         """
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
@@ -153,7 +152,7 @@ class Child:
             watch.cancel()
 
     def stderr_tail(self) -> str:
-        """The end of what it wrote to stderr."""
+        """Return the end of what the child wrote to stderr."""
         try:
             size = self._stderr.seek(0, 2)
             self._stderr.seek(max(0, size - _TAIL_BYTES))
@@ -162,7 +161,7 @@ class Child:
             return ""
 
     def close(self) -> None:
-        """Kill it (it has nothing to lose) and wait until it is gone."""
+        """Kill the child, which holds no data worth saving, and wait until it is gone."""
         self._stop()
 
 
@@ -172,5 +171,5 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     pipes: list[IO[bytes] | None] = [process.stdin, process.stdout]
     for pipe in pipes:
         if pipe is not None:
-            with contextlib.suppress(OSError):  # what was still to be written has no reader any more
+            with contextlib.suppress(OSError):  # unwritten data has no reader any more
                 pipe.close()

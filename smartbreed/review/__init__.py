@@ -1,5 +1,5 @@
-"""From what people flag to what a model may learn: signals, the queue, decisions, trust.
+"""Review of flags, which decides what a model may learn from: signals, the queue, decisions, trust.
 
-Nothing here changes a flag. A decision is a row of its own, the latest one of a flag counts,
-and a row is never changed or deleted, so the history of every sample can be read.
+Nothing here changes a flag. Each decision is a row of its own, and the latest one of a flag counts.
+Decisions are never changed or deleted, so the history of every sample can be read.
 """

@@ -1,4 +1,4 @@
-"""What a flag says, and when two flags speak of the same pet."""
+"""What a flag claims, and whether two flags are about the same pet."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from smartbreed.feedback.tables import Flag
 from smartbreed.i18n import ENGLISH, gettext, language, mark
 from smartbreed.imaging.photo import Box
 
-#: What stands for "there is no pet" where answers are compared.
+#: Stands for "there is no pet" when claims are compared.
 NO_PET = "not a pet"
-#: Overlap (intersection over union) from which two boxes of one photo are of the same pet.
+#: Intersection over union from which two boxes in one photo are taken for the same pet.
 SAME_PET = 0.6
 _ANIMALS = {"cat": mark("cat"), "dog": mark("dog")}
 
 
 def label_of(flag: Flag) -> str | None:
-    """Breed id a flag gives its pet: what the person chose, or what they agreed to."""
+    """Return the breed id that a flag gives: the person's choice, or the prediction they agreed to."""
     return flag.label or (flag.predicted if flag.verdict == "correct" else None)
 
 
 def answer_of(flag: Flag) -> str | None:
-    """What a flag claims, in a form that can be compared; None when it claims nothing definite."""
+    """Return what a flag claims, in a form that can be compared; None if it claims nothing definite."""
     return NO_PET if flag.verdict == "not_a_pet" else label_of(flag)
 
 
 def overlap(first: Box | None, second: Box | None) -> float:
-    """Intersection over union, 0…1; None stands for the whole photo and matches only itself."""
+    """Return the intersection over union, 0…1; None stands for the whole photo and matches only itself."""
     if first is None or second is None:
         return 1.0 if first is second else 0.0
     width = min(first[2], second[2]) - max(first[0], second[0])
@@ -37,9 +37,9 @@ def overlap(first: Box | None, second: Box | None) -> float:
 
 
 def same_pet(first: Flag, second: Flag) -> bool:
-    """Whether two flags are about the same pet of the same photo.
+    """Return whether two flags are about the same pet in the same photo.
 
-    A missed pet without a box is nowhere, so it is the same as no other.
+    A missed pet without a box could be anywhere, so it is never the same as another.
     """
     if any(flag.verdict == "missed" and flag.box is None for flag in (first, second)):
         return False
@@ -47,10 +47,10 @@ def same_pet(first: Flag, second: Flag) -> bool:
 
 
 def said(flag: Flag, name: str | None = None) -> str:
-    """What the person said, in their place and in the language of the page: "It is a Siamese".
+    """Put a flag into the person's words, in the language of the page: "It is a Siamese".
 
     Args:
-        name: of the flag's label, when the catalogue lacks it.
+        name: of the flag's label, if the catalogue lacks it.
     """
     label = label_of(flag)
     if label and not name:
@@ -68,7 +68,7 @@ def said(flag: Flag, name: str | None = None) -> str:
 
 
 def _with_article(name: str) -> str:
-    """In English alone: elsewhere the article depends on a gender that breeds do not have."""
+    """Add the article, in English only: elsewhere it depends on a gender, which breeds do not have."""
     if language() != ENGLISH:
         return name
     return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"

@@ -1,7 +1,7 @@
 """Decisions without a maintainer: by a known answer, and by people who agree.
 
-Both only ever look at flags that are open and not withdrawn, in one transaction each, so they
-can be repeated by any process at any time.
+Both decide only flags that are open and not withdrawn, in one transaction under the write lock,
+so any process can repeat them at any time.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from smartbreed.review.trust import over_cap, refresh, standings
 
 
 def decide_by_consensus(session: Session, *, agreements: int, cap: int, now: dt.datetime) -> list[Decision]:
-    """Take every decision that needs no maintainer; the caller holds the write lock.
+    """Make every decision that needs no maintainer; the caller holds the write lock.
 
     Args:
-        agreements: people who have to say the same; 0: agreement never accepts.
-        cap: flags of one person a UTC day that count by themselves.
+        agreements: people who have to say the same, at least 2; 0: agreement never accepts.
+        cap: flags of one person per UTC day that count towards agreement.
 
     Returns:
         The new decisions.
@@ -47,7 +47,7 @@ def decide_by_consensus(session: Session, *, agreements: int, cap: int, now: dt.
 
 
 def _by_gold(session: Session, now: dt.datetime) -> list[Decision]:
-    """Decide flags of pets whose answer is known: right ones are accepted, wrong ones rejected."""
+    """Decide flags of pets with a known answer: accept right claims, reject wrong ones."""
     rows = session.execute(
         sa.select(Flag, Gold)
         .join(Gold, Gold.sample_id == Flag.sample_id)
@@ -62,7 +62,7 @@ def _by_gold(session: Session, now: dt.datetime) -> list[Decision]:
         model = models[gold.flag_id]
         open_ = outcome(latest.get(flag.id)) == "open" and flag.id not in made
         claim = answer_of(flag)
-        undone = flag.id in latest  # a maintainer took an earlier decision back: theirs to decide
+        undone = flag.id in latest  # a maintainer undid an earlier decision: theirs to decide
         if not open_ or undone or claim is None or model is None or not same_pet(flag, model):
             continue
         known = gold.label or NO_PET
@@ -76,11 +76,11 @@ def _by_gold(session: Session, now: dt.datetime) -> list[Decision]:
 
 
 def _by_agreement(session: Session, agreements: int, cap: int, now: dt.datetime) -> list[Decision]:
-    """Accept what enough independent people say of one pet, at least one of whom is known to be right often.
+    """Accept what enough people independently say about one pet, if at least one of them is trusted.
 
-    A person counts once, only with flags within their daily cap, and not when they were too
-    often wrong. One who counts and says something else leaves it to a maintainer, and so does a
-    maintainer who decided otherwise or took such an acceptance back.
+    A person counts once, only with flags within their daily cap, and not if they were wrong too
+    often. The pet is left to a maintainer if a person who counts says something else, or if a
+    maintainer decided otherwise or undid such an acceptance.
     """
     shared = (
         sa.select(Flag.sample_id)
@@ -127,7 +127,7 @@ def _by_agreement(session: Session, agreements: int, cap: int, now: dt.datetime)
 
 
 def _pets(flags: Iterable[Flag]) -> list[list[Flag]]:
-    """Flags put together by the pet they are about."""
+    """Group flags by the pet that they are about."""
     by_sample: dict[str, list[list[Flag]]] = defaultdict(list)
     for flag in flags:
         pets = by_sample[flag.sample_id]

@@ -1,4 +1,4 @@
-"""What a maintainer can say about a flag: checked first, then a row; rows are only ever added."""
+"""Decisions about flags: checked first, then added as rows; a new decision never replaces an old row."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from smartbreed.imaging.photo import Box
 from smartbreed.review.claims import answer_of, label_of
 from smartbreed.review.tables import AGREEMENT, GOLD, Decision
 
-#: Longest texts kept, in characters.
+#: Maximum lengths of texts, in characters.
 MAX_NAME = 80
 MAX_REASON = 500
 _ID = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
@@ -43,7 +43,7 @@ class NewBreed:
 
 @dataclass(frozen=True)
 class NewDecision:
-    """A decision before it is a row; fields as in `smartbreed.review.tables.Decision`."""
+    """A decision that is not a row yet; fields as in `smartbreed.review.tables.Decision`."""
 
     decision: str
     label: str | None = None
@@ -55,11 +55,11 @@ class NewDecision:
 
 
 def accept(reason: str = "", *, species: str = "", box: Box | None = None) -> NewDecision:
-    """The person is right. Which label that means, `applied` takes from the flag.
+    """Build the decision that the person is right; `applied` takes the label from the flag.
 
     Args:
-        species: ``cat`` or ``dog``, of a missed pet whose breed is unknown; empty: what the flag says.
-        box: the place of a missed pet in pixels, where the flag's is wrong or lacking.
+        species: ``cat`` or ``dog``, of a missed pet whose breed is unknown; empty: as the flag says.
+        box: of a missed pet, in pixels, if the flag's box is wrong or missing.
 
     Raises:
         ReviewError: ``unknown_species``.
@@ -72,26 +72,27 @@ def accept(reason: str = "", *, species: str = "", box: Box | None = None) -> Ne
 
 
 def at(new_decision: NewDecision, box: Box | None) -> NewDecision:
-    """A decision about a missed pet that is at another place than the flag says; None: it is right."""
+    """Return the decision with a corrected box for a missed pet; None: the flag's box is right."""
     return replace(new_decision, box=box)
 
 
 def reject(reason: str = "") -> NewDecision:
-    """Not to be learnt from."""
+    """Build the decision that no model may learn from the flag."""
     return NewDecision("reject", reason=clean(reason, MAX_REASON, "The reason"))
 
 
 def relabel(
     breed: str, new: Mapping[str, NewBreed], reason: str = "", known: Callable[[], Iterable[Breed]] = tuple
 ) -> NewDecision:
-    """It is another breed.
+    """Build the decision that the pet is of another breed.
 
-    One that decisions introduced is spelt out again, so that no row depends on another that may be undone.
+    A breed that an earlier decision introduced is repeated in full, so that no row depends on another one
+    that may be undone.
 
     Args:
         breed: id, name or alias.
         new: breeds that earlier decisions introduced, by id.
-        known: what the model names; asked where the catalogue has no such breed.
+        known: returns the model's breeds; called if the catalogue has no such breed.
 
     Raises:
         ReviewError: ``unknown_breed``.
@@ -121,19 +122,19 @@ def new_breed(
     *,
     things: bool = False,
 ) -> NewDecision:
-    """It is a breed the catalogue lacks.
+    """Build the decision that the pet is of a breed that the catalogue lacks.
 
     Args:
-        name: what people call it.
+        name: display name.
         species: ``cat`` or ``dog``.
         group: key of `smartbreed.breeds.catalogue.GROUPS` of that species, or empty.
         new: breeds that earlier decisions introduced, by id.
-        breed_id: lower-case words joined by ``_``; empty: made of the name.
-        things: the model tells other things apart than pets, so that it has neither species nor group.
+        breed_id: lower-case words joined by ``_``; empty: derived from the name.
+        things: the model recognises things other than pets, so that there is neither species nor group.
 
     Raises:
         ReviewError: ``bad_name``, ``bad_id``, ``unknown_species``, ``unknown_group``, or
-            ``known_breed`` for one that is in the catalogue or was introduced as something else.
+            ``known_breed`` for one that is in the catalogue or was introduced with other values.
     """
     shown = clean(name, MAX_NAME, "The name")
     if not shown or not any(c.isalpha() for c in shown):
@@ -172,9 +173,9 @@ def new_breed(
 
 
 def applied(new_decision: NewDecision, flag: Flag) -> NewDecision:
-    """A decision as it reads for one flag: accepting takes the flag's label, relabelling as it is accepts.
+    """Apply a decision to one flag: accepting takes its label, relabelling to the same label accepts.
 
-    A missed pet needs a place, and may do with a species in place of a breed.
+    A missed pet needs a box; a species is enough if its breed is unknown.
 
     Raises:
         ReviewError: ``nothing_to_accept``: the flag names no breed of the catalogue; ``no_box``: it
@@ -209,7 +210,7 @@ def applied(new_decision: NewDecision, flag: Flag) -> NewDecision:
 
 
 def _corrected(new_decision: NewDecision, flag: Flag) -> Box | None:
-    """The box of a decision, checked; None where it says the same as the flag."""
+    """Return the box of a decision, checked; None if there is none or it equals the flag's."""
     if new_decision.box is None:
         return None
     if flag.verdict != "missed":
@@ -222,22 +223,22 @@ def _corrected(new_decision: NewDecision, flag: Flag) -> Box | None:
 
 
 def breed_name(breed_id: str | None, names: Mapping[str, str]) -> str:
-    """What people call a breed: as ``names`` has it, else the catalogue."""
+    """Return the display name of a breed from ``names``, else from the catalogue; empty for None."""
     return "" if breed_id is None else names.get(breed_id) or get_breed(breed_id).name
 
 
 def names_of(new: Mapping[str, NewBreed]) -> dict[str, str]:
-    """Names of new breeds by id; of those that the catalogue has by now, its own counts."""
+    """Return the names of new breeds by id, except of those that the catalogue has by now."""
     return {breed_id: breed.name for breed_id, breed in new.items() if breed_id not in BREEDS}
 
 
 def id_of(name: str) -> str:
-    """``"Treeing Cur"`` → ``"treeing_cur"``; may come out empty."""
+    """Derive an id from a name: ``"Treeing Cur"`` → ``"treeing_cur"``; may be empty."""
     return "_".join(re.findall(r"[a-z0-9]+", _bare(name)))
 
 
 def clean(text: str | None, limit: int, what: str) -> str | None:
-    """In one line and without control or formatting characters; None when nothing is left.
+    """Return a text in one line, without control or formatting characters; None if nothing is left.
 
     Raises:
         ReviewError: ``text_too_long``.
@@ -262,7 +263,7 @@ def _plain(text: str) -> str:
     return "".join(c for c in _bare(text) if c.isalnum())
 
 
-#: What a flag's latest decision makes of it.
+#: Latest decision about a flag → state of the flag.
 OUTCOMES = {
     "accept": "accepted",
     "relabel": "relabelled",
@@ -270,22 +271,22 @@ OUTCOMES = {
     "new_breed": "new breed",
     "undo": "open",
 }
-#: Decisions after which a photo may be learnt from.
+#: Decisions after which a model may learn from the photo.
 ACCEPTING = ("accept", "relabel", "new_breed")
 
 
 def is_latest() -> sa.ColumnElement[bool]:
-    """That a decision is the latest one of its flag, as an index tells it."""
+    """Return the condition that a decision is the latest one of its flag, in a form that can use an index."""
     other = aliased(Decision)
     newest = sa.select(sa.func.max(other.decided_at)).where(other.flag_id == Decision.flag_id)
     return Decision.decided_at == newest.correlate(Decision).scalar_subquery()
 
 
 def latest_decisions(session: Session, flag_ids: Sequence[str] | None = None) -> dict[str, Decision]:
-    """The decision that counts of each flag that has one, ``undo`` included.
+    """Return the latest decision of each flag that has one, ``undo`` included.
 
     Args:
-        flag_ids: only of these; None: of all.
+        flag_ids: only of these flags; None: of all.
     """
     query = sa.select(Decision).where(is_latest())
     if flag_ids is None:
@@ -297,7 +298,7 @@ def latest_decisions(session: Session, flag_ids: Sequence[str] | None = None) ->
 
 
 def introduced(session: Session) -> dict[str, NewBreed]:
-    """Breeds that decisions introduced and that were not taken back, by id."""
+    """Return the breeds that decisions introduced and that were not undone, by id."""
     rows = session.scalars(
         sa.select(Decision)
         .where(Decision.decision == "new_breed", is_latest())
@@ -311,19 +312,19 @@ def introduced(session: Session) -> dict[str, NewBreed]:
 
 
 def outcome(decision: Decision | None) -> str:
-    """``open``, ``accepted``, ``relabelled``, ``rejected`` or ``new breed``."""
+    """Return the state of a flag: ``open``, ``accepted``, ``relabelled``, ``rejected`` or ``new breed``."""
     return "open" if decision is None else OUTCOMES[decision.decision]
 
 
 def history(session: Session, flag_id: str) -> list[Decision]:
-    """Everything decided about a flag, oldest first."""
+    """Return all decisions about a flag, oldest first."""
     return list(
         session.scalars(sa.select(Decision).where(Decision.flag_id == flag_id).order_by(Decision.decided_at))
     )
 
 
 def flags_by_id(session: Session, flag_ids: Iterable[str]) -> dict[str, Flag]:
-    """The flags of these ids that exist."""
+    """Return the flags with these ids, by id; ids without a flag are left out."""
     ids = [flag_id for flag_id in flag_ids if flag_id.isascii() and flag_id.isalnum()]
     found: dict[str, Flag] = {}
     for some in batches(ids):
@@ -340,7 +341,7 @@ def append(
     last: Decision | None,
     now: dt.datetime,
 ) -> Decision:
-    """One more decision on a flag, later than its last one even when the clock went back."""
+    """Add a decision about a flag, dated after its last one even if the clock went back."""
     if last is not None and now <= last.decided_at:
         now = last.decided_at + dt.timedelta(microseconds=1)
     x0, y0, x1, y1 = new_decision.box or (None, None, None, None)
@@ -365,15 +366,15 @@ def append(
     return row
 
 
-#: What can be done to many flags at once.
+#: Maximum number of flags decided at once.
 _MOST = 1000
 
 
 def few(flag_ids: Sequence[str]) -> list[str]:
-    """The flags an order is about, each once.
+    """Return the ids without duplicates, in order.
 
     Raises:
-        ReviewError: none, or too many.
+        ReviewError: no flag, or more than `_MOST`.
     """
     ids = list(dict.fromkeys(flag_ids))
     if not 1 <= len(ids) <= _MOST:
@@ -382,7 +383,7 @@ def few(flag_ids: Sequence[str]) -> list[str]:
 
 
 def for_all(new_decision: NewDecision) -> NewDecision:
-    """Accepting the first of several pictures of one pet, as it reads for all of them."""
+    """Turn accepting the first of several pictures of one pet into a decision for all of them."""
     return (
         NewDecision("relabel", new_decision.label, reason=new_decision.reason)
         if new_decision.label
@@ -391,7 +392,7 @@ def for_all(new_decision: NewDecision) -> NewDecision:
 
 
 def at_odds(flag: Flag | None, first: Flag | None, new_decision: NewDecision, together: bool) -> str:
-    """Why what goes for the first of several pictures does not go for this one; empty when it does."""
+    """Return why a decision about the first of several pictures does not fit this one; empty if it does."""
     if not together or flag is None or first is None or answer_of(flag) == answer_of(first):
         return ""
     no_pet = new_decision.decision == "accept" and new_decision.label is None
@@ -401,7 +402,7 @@ def at_odds(flag: Flag | None, first: Flag | None, new_decision: NewDecision, to
 
 
 def not_open(flag: Flag | None, last: Decision | None, new: Mapping[str, NewBreed]) -> str:
-    """Why a flag cannot be decided; empty when it can."""
+    """Return why a flag cannot be decided; empty if it can."""
     if flag is None:
         return unknown("").message
     if flag.state == "withdrawn":
@@ -417,5 +418,5 @@ def not_open(flag: Flag | None, last: Decision | None, new: Mapping[str, NewBree
 
 
 def unknown(flag_id: str) -> ReviewError:
-    """The error for a flag that is not there."""
+    """Return the error for a flag that does not exist."""
     return ReviewError("unknown_flag", f"There is no such flag. Received: {flag_id!r:.40}", status=404)

@@ -1,4 +1,4 @@
-"""What is known of flags beyond their rows, and what follows from it for their usefulness."""
+"""What is known about flags beyond their own rows, and the evidence for their order that follows from it."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Known:
 
     Attributes:
         latest: flag id → its latest decision.
-        signals: flag id → what the model makes of it.
-        records: flagger → their record, of all who said something of these photos.
-        beyond: ids of flags beyond their flagger's cap of the day.
-        accepted: breed id → photos accepted as it.
-        said: photo → all flags of it, oldest first.
+        signals: flag id → the model's signals.
+        records: flagger → their record, for all who flagged one of these photos.
+        beyond: ids of flags beyond their flagger's daily cap.
+        accepted: breed id → number of photos accepted as that breed.
+        said: sample id → all flags of the photo that are not withdrawn, oldest first.
     """
 
     latest: Mapping[str, Decision]
@@ -40,8 +40,8 @@ class Known:
     _answers: dict[Any, dict[str, int]] = field(default_factory=dict, repr=False)
 
     def answers(self, flag: Flag) -> dict[str, int]:
-        """What people said of a flag's pet → how many; a person counts once, with what they said last."""
-        # Many people flag one well-known photo, most of them with the box that the model gave.
+        """Count the people behind each claim about a flag's pet; only a person's last claim counts."""
+        # Cached, because many people may flag one popular photo, most of them with the model's own box.
         pet = (flag.sample_id, flag.box, flag.verdict == "missed")
         if pet not in self._answers:
             self._answers[pet] = self._counted(flag)
@@ -57,7 +57,7 @@ class Known:
         return dict(Counter(by_person.values()))
 
     def evidence(self, flag: Flag) -> Evidence:
-        """What a flag's place in the queue depends on."""
+        """Return what a flag's place in the queue depends on."""
         found, label = self.signals.get(flag.id), label_of(flag)
         standing = self.records.get(flag.flagger, Standing())
         guess = 0.5 if flag.probability is None else 1.0 - flag.probability
@@ -74,7 +74,7 @@ class Known:
 
 
 def rarity_of(label: str | None, accepted: Counter[str | None]) -> float:
-    """How rare a breed is among what is accepted; 0 while nothing is."""
+    """Return how rare a breed is among accepted photos, 0…1; 0 while there are none, or without a breed."""
     return rarity(accepted[label]) if label and accepted else 0.0
 
 
@@ -86,7 +86,7 @@ def know(
     beyond: Collection[str],
     signals: Mapping[str, Signals],
 ) -> Known:
-    """What is known of flags, from all flags of their photos that were not taken back."""
+    """Look up what is known about flags; ``said`` are all flags of their photos that are not withdrawn."""
     by_photo: dict[str, list[Flag]] = defaultdict(list)
     for flag in sorted(said, key=lambda flag: (flag.flagged_at, flag.id)):
         by_photo[flag.sample_id].append(flag)
@@ -95,7 +95,7 @@ def know(
 
 
 def flags_of(session: Session, sample_ids: Iterable[str]) -> list[Flag]:
-    """The flags of some photos, those that were taken back included."""
+    """Return the flags of some photos, withdrawn ones included."""
     found: list[Flag] = []
     for some in batches(sample_ids):
         found += session.scalars(sa.select(Flag).where(Flag.sample_id.in_(some)))
@@ -103,7 +103,7 @@ def flags_of(session: Session, sample_ids: Iterable[str]) -> list[Flag]:
 
 
 def signals_of(session: Session, flag_ids: Iterable[str]) -> dict[str, Signals]:
-    """What the model makes of some flags, without the embeddings."""
+    """Return the model's signals for some flags, without the embeddings."""
     found: dict[str, Signals] = {}
     for some in batches(flag_ids):
         query = sa.select(Signals).options(defer(Signals.embedding)).where(Signals.flag_id.in_(some))

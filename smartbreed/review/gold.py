@@ -1,4 +1,4 @@
-"""Known answers: pets whose breed a maintainer vouches for, by which flaggers are measured."""
+"""Known answers: pets whose breed a maintainer vouches for, and by which flaggers are measured."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from smartbreed.review.tables import AGREEMENT, Gold
 
 
 def mark(session: Session, flag_id: str, reviewer: str, now: dt.datetime) -> None:
-    """Make what was decided about a flag the known answer for its pet.
+    """Make the decision about a flag the known answer for its pet.
 
     Raises:
-        ReviewError: ``unknown_flag``, or ``not_decided`` when no maintainer said what it is.
+        ReviewError: ``unknown_flag``, or ``not_decided`` if no maintainer decided what the pet is.
     """
     flag = flags_by_id(session, [flag_id]).get(flag_id)
     if flag is None or flag.state == "withdrawn":
@@ -29,7 +29,7 @@ def mark(session: Session, flag_id: str, reviewer: str, now: dt.datetime) -> Non
     if last.decision == "reject":
         raise ReviewError("not_decided", "A rejected flag does not say what the pet is; relabel it first.")
     if flag.verdict == "missed" and last.label is None:
-        # Without a label an answer means that there is no pet.
+        # A known answer without a label means that there is no pet.
         raise ReviewError(
             "not_decided", "Only a breed can be the known answer of a missed pet; relabel it first."
         )
@@ -41,18 +41,18 @@ def mark(session: Session, flag_id: str, reviewer: str, now: dt.datetime) -> Non
 
 
 def unmark(session: Session, flag_id: str) -> None:
-    """The answer is no longer known; what it measured before stays. Doing it twice is harmless."""
+    """Remove a known answer; decisions that it led to stay. The call is idempotent."""
     row = session.get(Gold, flag_id)
     if row is not None:
         session.delete(row)
 
 
 def request_for(identifier: Identifier, photo: Photo, breed: str) -> FlagRequest:
-    """A maintainer's own photo of one pet, as a flag that says which breed it is.
+    """Build a flag from a maintainer's own photo of one pet and its breed.
 
     Raises:
         ReviewError: the photo does not show exactly one pet.
-        FlagError: later, when it is saved: no breed of that name.
+        FlagError: raised only later, when the flag is saved: no breed has that name.
     """
     answer = identifier.identify(photo)
     if len(answer.pets) != 1:
@@ -63,7 +63,7 @@ def request_for(identifier: Identifier, photo: Photo, breed: str) -> FlagRequest
     pet = answer.pets[0]
     return FlagRequest(
         pixels=photo.pixels,
-        verdict="wrong",  # kept as "correct" where that is what the model says
+        verdict="wrong",  # becomes "correct" if the model names this breed
         label=breed,
         predicted=pet.breeds[0].id,
         probability=pet.breeds[0].probability,

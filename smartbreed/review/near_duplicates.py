@@ -1,4 +1,4 @@
-"""Near-duplicates: pictures of the same pet in the same moment, so that one decision can go to all."""
+"""Near-duplicates: pictures of the same pet at the same moment, so that one decision can apply to all."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-#: Two crops are near-duplicates when their embeddings are this similar (cosine), or their hashes
-#: differ in so few of 64 bits, or both are half-way there. Measured on 260 public photographs:
-#: the same pet recompressed differs in at most 4 bits, cut differently it stays above .93, and
-#: different photos stay below .87 and above 8 bits.
+#: Two crops are near-duplicates if the cosine similarity of their embeddings is at least ``ALIKE``, or
+#: their hashes differ in at most ``BITS`` of 64 bits, or they meet both weaker limits of ``BOTH``.
+#: Measured on 260 public photographs: the same pet recompressed differs in at most 4 bits, cropped
+#: differently it stays above .93, and different photos stay below .87 and above 8 bits.
 ALIKE = 0.92
 BITS = 5
 BOTH = (0.87, 9)
@@ -20,11 +20,11 @@ _BLOCK = 512
 
 @dataclass(frozen=True)
 class Picture:
-    """What near-duplicates are found by.
+    """The features of a picture by which near-duplicates are found.
 
     Attributes:
-        flag_id: whose picture.
-        model: revision that made the embedding; those of different ones cannot be compared.
+        flag_id: the flag of the picture.
+        model: revision that made the embedding; embeddings of different revisions cannot be compared.
         embedding: ``(d,)`` of unit length, or None.
         phash: 16 hex digits, or None.
     """
@@ -36,10 +36,10 @@ class Picture:
 
 
 def near_duplicates(pictures: Sequence[Picture]) -> dict[str, tuple[str, ...]]:
-    """Each flag's group, itself included, in the order given.
+    """Return each flag's group of near-duplicates, itself included, in the order given.
 
-    A group is a first picture and those like it, not a chain of likenesses, so that its ends
-    cannot be of different pets.
+    A group is a first picture and those similar to it, not a chain of similar pictures, whose ends
+    could show different pets.
     """
     group_of: dict[str, list[str]] = {}
     by_model: dict[tuple[str, int], list[Picture]] = {}
@@ -56,7 +56,7 @@ def near_duplicates(pictures: Sequence[Picture]) -> dict[str, tuple[str, ...]]:
 
 
 def _groups(pictures: Sequence[Picture]) -> dict[int, list[int]]:
-    """Place of each leader → places of those like it."""
+    """Return the index of each group's first picture → indices of those similar to it."""
     vectors = np.stack([picture.embedding for picture in pictures]).astype(np.float32)  # type: ignore[misc]
     hashes = np.array([int(picture.phash or "0", 16) for picture in pictures], np.uint64)
     taken = np.zeros(len(pictures), bool)

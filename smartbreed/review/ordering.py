@@ -1,7 +1,7 @@
-"""In which order flags are worth a maintainer's time, and why, in words.
+"""The order in which flags are worth a maintainer's time, and the reasons in words.
 
-Usefulness is a weighted mean of what the model would learn from a decision; those who sent too much or were
-too often wrong come after all others, however interesting their flags look.
+Usefulness is a weighted mean of five signals of what the model would learn from a decision. Flags beyond the
+daily cap, and flags of people who were wrong too often, come after all others, however useful they look.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from smartbreed.i18n import gettext, mark, ngettext, translated
 from smartbreed.review.tables import Signals
 from smartbreed.review.trust import Standing
 
-#: How much each signal counts; they sum to 1.
+#: Weight of each signal; they sum to 1.
 WEIGHTS = {
     "uncertainty": 0.30,
     "disagreement": 0.25,
@@ -23,19 +23,19 @@ WEIGHTS = {
     "rarity": 0.15,
     "outlier_score": 0.10,
 }
-#: Accepted photos of a breed at which one more counts half.
+#: Number of accepted photos of a breed at which its rarity is one half.
 _RARE = 5
-#: Places behind all others.
+#: ``held`` of a flag → its place; higher places come after all lower ones.
 PLACES = {"": 0, "cap": 1, "trust": 2}
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the order of one flag depends on; the five signals lie in [0, 1].
+    """What the place of one flag depends on; the five signals lie in [0, 1].
 
     Attributes:
-        held: ``""``; ``cap``: beyond its flagger's flags of that day; ``trust``: its flagger was
-            too often wrong.
+        held: ``""``; ``cap``: beyond its flagger's daily cap; ``trust``: its flagger was wrong too
+            often.
     """
 
     flag_id: str
@@ -49,41 +49,41 @@ class Evidence:
 
 
 def usefulness(evidence: Evidence) -> float:
-    """0…1; a signal that is no number counts 0."""
+    """Return the usefulness, 0…1; a signal that is NaN counts 0."""
     return sum(weight * _held_in(getattr(evidence, name)) for name, weight in WEIGHTS.items())
 
 
 def order(evidence: Evidence) -> tuple[int, int, dt.datetime, str]:
-    """Sort key: no two flags have the same, so the order is total and the same everywhere."""
+    """Return a sort key that no two flags share, so that the order is total and the same everywhere."""
     points = own_points(evidence) + rarity_points(evidence.rarity)
     return (PLACES[evidence.held], -points, evidence.flagged_at, evidence.flag_id)
 
 
 def own_points(evidence: Evidence) -> int:
-    """The usefulness without the rarity of the breed, in millionths.
+    """Return the usefulness without the rarity of the breed, in millionths.
 
-    Whole numbers, or the last bit of a sum would decide between equals; and apart from the rarity, which
-    changes for all flags of a breed with each decision.
+    It is an integer, or the last bit of a sum would decide between equals. The rarity is left out because
+    it changes for all flags of a breed with each decision.
     """
     own = (weight * _held_in(getattr(evidence, name)) for name, weight in WEIGHTS.items() if name != "rarity")
     return round(1e6 * sum(own))
 
 
 def rarity_points(rarity: float) -> int:
-    """What the rarity of its breed adds to a flag's usefulness, in millionths."""
+    """Return what the rarity of its breed adds to a flag's usefulness, in millionths."""
     return round(1e6 * WEIGHTS["rarity"] * _held_in(rarity))
 
 
 def rarity(accepted: int) -> float:
-    """1 where nothing of the breed is accepted yet, towards 0 with many."""
+    """Return 1 if no photo of the breed is accepted yet, falling towards 0 with many."""
     return _RARE / (_RARE + max(accepted, 0))
 
 
 def disagreement(counts: list[int]) -> float:
-    """How much people differ about one pet: 0 when all say the same, 1 when none shares half.
+    """Return how much people disagree about one pet: 0 if all agree, 1 if no answer has a majority.
 
     Args:
-        counts: people behind each answer.
+        counts: number of people behind each answer.
     """
     total = sum(counts)
     if total < 2:
@@ -95,9 +95,9 @@ def _held_in(value: float) -> float:
     return 0.0 if math.isnan(value) else min(max(value, 0.0), 1.0)
 
 
-#: Smallest share of the usefulness worth a sentence.
+#: Smallest contribution to the usefulness that is worth a sentence.
 _WORTH = 0.03
-#: Most sentences about signals.
+#: Maximum number of sentences about signals.
 _MOST = 3
 
 _WRONG = mark("The answer may be wrong: the model gives %(breed)s %(share)s.")
@@ -125,14 +125,14 @@ def reasons(
     cap: int,
     name: Name,
 ) -> tuple[str, ...]:
-    """Sentences in the language of the page, the weightiest first; never empty.
+    """Explain a flag's place in sentences in the language of the page, most important first; never empty.
 
     Args:
         top: the model's likeliest breeds.
-        label: breed id the person gives.
-        answers: what people said of the pet → how many of them.
-        accepted: photos of that breed accepted so far.
-        name: a breed's name.
+        label: breed id that the person gives.
+        answers: claim about the pet → number of people.
+        accepted: number of photos of that breed accepted so far.
+        name: returns a breed's name.
     """
     said: dict[str, Callable[[], str]] = {
         "uncertainty": lambda: _torn(top, name),

@@ -10,30 +10,30 @@ from smartbreed.feedback.blobs import BlobStore
 from smartbreed.imaging.admission import Admission
 from smartbreed.imaging.photo import Box, Photo, read_photo
 
-#: How much larger than the pet its picture is.
+#: Side of the picture as a multiple of the pet's longest side.
 _MARGIN = 1.3
 _FRAME = (179, 69, 26)
 
 
 def stored_photo(blobs: BlobStore, sample_id: str, admission: Admission | None = None) -> Photo:
-    """The photo of a flag; it was checked against the limits of size when it came.
+    """Read the stored photo of a flag, without limits of size: they were checked when it was sent.
 
     Args:
-        admission: waits until there is memory for it.
+        admission: waits until there is memory for the photo.
 
     Raises:
-        StorageError, PhotoError: it is gone or damaged.
+        StorageError, PhotoError: the photo is gone or damaged.
     """
     return read_photo(blobs.get(sample_id), max_bytes=2**31, max_pixels=2**31, admission=admission)
 
 
 def draw_frame(picture: Image.Image, corners: Sequence[float], width: int) -> None:
-    """A frame, white around the colour, or it is lost on a red sofa.
+    """Draw a coloured frame with a white edge, so that it stands out from any background.
 
     Args:
-        picture: drawn on.
-        corners: x0, y0, x1, y1 in pixels of it.
-        width: of the coloured line, pixels.
+        picture: is drawn on.
+        corners: x0, y0, x1, y1 in pixels of the picture.
+        width: of the coloured line, in pixels.
     """
     x0, y0, x1, y1 = corners
     draw = ImageDraw.Draw(picture)
@@ -42,11 +42,11 @@ def draw_frame(picture: Image.Image, corners: Sequence[float], width: int) -> No
 
 
 def surroundings(photo: Photo, box: Box | None, side: int) -> Image.Image:
-    """The pet and a little around it, square where the photo is large enough for that.
+    """Return a picture of the pet with some margin and a frame, square if the photo is large enough.
 
     Args:
         box: in pixels of the photo; None: the whole photo, which needs no frame.
-        side: longest side of the picture, pixels.
+        side: longest side of the picture, in pixels.
     """
     around = _around(photo, box) if box else (0.0, 0.0, float(photo.width), float(photo.height))
     width, height = around[2] - around[0], around[3] - around[1]
@@ -58,7 +58,7 @@ def surroundings(photo: Photo, box: Box | None, side: int) -> Image.Image:
     x0, x1 = ((x - around[0]) * factor for x in (box[0], box[2]))
     y0, y1 = ((y - around[1]) * factor for y in (box[1], box[3]))
     if x0 < 2 and y0 < 2 and x1 > size[0] - 3 and y1 > size[1] - 3:
-        return picture  # it is all of the picture
+        return picture  # the pet fills the picture
     # A frame on the very edge would be half cut off.
     corners = (max(x0, 2), max(y0, 2), min(x1, size[0] - 3), min(y1, size[1] - 3))
     if corners[0] < corners[2] and corners[1] < corners[3]:
@@ -74,7 +74,7 @@ def _around(photo: Photo, box: Box) -> Box:
 
 
 def _span(middle: float, length: float, most: int) -> tuple[float, float]:
-    """A stretch of that length around the middle, moved or cut so that it lies in 0…most."""
+    """Return an interval of that length around the middle, moved or shortened to lie in 0…most."""
     length = min(length, most)
     start = min(max(middle - length / 2, 0.0), most - length)
     return start, start + length

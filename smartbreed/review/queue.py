@@ -1,4 +1,4 @@
-"""The queue: flags with all that a maintainer needs to decide them, the most useful ones first."""
+"""The review queue: flags with all that a maintainer needs to decide them, most useful first."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ from smartbreed.review.scores import unpack
 from smartbreed.review.tables import Decision, Signals
 from smartbreed.review.trust import Standing, over_cap
 
-#: What a queue can be narrowed to: a flag's state.
+#: States of a flag by which the queue can be filtered.
 STATES = ("open", "accepted", "relabelled", "rejected", "new breed", "decided", "all")
 
 
 @dataclass(frozen=True)
 class Filters:
-    """Which flags to list; empty values narrow nothing.
+    """Which flags to list; an empty value does not filter.
 
     Attributes:
         state: one of `STATES`.
         verdict: one of `smartbreed.feedback.tables.VERDICTS`.
         breed: id, name or alias of a breed that the person, the model or a decision named.
-        flagger: beginning of a flagger's hash, at least 4 digits.
+        flagger: beginning of a flagger's hash, at least 4 hex digits.
     """
 
     state: str = "open"
@@ -60,14 +60,14 @@ class Item:
     Attributes:
         flag: the row itself.
         state: ``open`` or what was decided.
-        decision: the latest one.
-        label: breed id that counts: the decision's when there is one, else the person's.
-        label_name: what people call the person's breed.
-        top: the present model's likeliest breeds; what it said when flagged if it has not looked yet.
+        decision: the latest one; None if there is none.
+        label: breed id in force: the decision's if there is one, else the person's.
+        label_name: display name of the breed that the person gave.
+        top: the current model's likeliest breeds; until it has scored the flag, the original prediction.
         usefulness: 0…1.
-        why: sentences, the weightiest first.
-        held: ``""``, ``cap`` or ``trust``: why the flag does not count by itself.
-        group: ids of its near-duplicates among the flags listed, itself included.
+        why: sentences, the most important first.
+        held: ``""``, ``cap`` or ``trust``: why the flag does not count towards agreement.
+        group: ids of its near-duplicates among the listed flags, itself included.
         standing: the flagger's record.
     """
 
@@ -89,12 +89,12 @@ class Item:
 
 
 def check(session: Session, filters: Filters, names: Mapping[str, str]) -> str:
-    """The breed id that is filtered by, or ``""``.
+    """Check the filters; return the breed id to filter by, or ``""``.
 
-    A model of one's own names what no catalogue has; a flag then has its label.
+    A custom model may name breeds that the catalogue lacks; they pass if a flag has them.
 
     Raises:
-        ReviewError: a filter makes no sense.
+        ReviewError: a filter is not valid.
     """
     if filters.state not in STATES:
         raise ReviewError(
@@ -118,20 +118,20 @@ def check(session: Session, filters: Filters, names: Mapping[str, str]) -> str:
 
 
 def _is_named(session: Session, breed: str) -> bool:
-    """Whether any flag has this label, or was predicted as it."""
+    """Return whether any flag has this breed as its label or prediction."""
     named = sa.or_(Flag.label == breed, Flag.predicted == breed)
     return session.scalar(sa.select(sa.literal(1)).where(named).limit(1)) is not None
 
 
 def build(session: Session, filters: Filters, names: Mapping[str, str], cap: int) -> list[Item]:
-    """The flags that pass the filters, most useful first, from all flags there are.
+    """Return the flags that pass the filters, most useful first, by reading all flags.
 
     Args:
-        names: of breeds that the catalogue lacks, or that the model calls otherwise, by id.
-        cap: flags of one person a UTC day that count by themselves.
+        names: names by id, of breeds that the catalogue lacks or the model calls differently.
+        cap: flags of one person per UTC day that count towards agreement.
 
     Raises:
-        ReviewError: a filter makes no sense.
+        ReviewError: a filter is not valid.
     """
     found, known = _ordered(session, filters, names, cap)
     return _items(session, found, known, names, cap)
@@ -140,15 +140,17 @@ def build(session: Session, filters: Filters, names: Mapping[str, str], cap: int
 def head(
     session: Session, filters: Filters, names: Mapping[str, str], cap: int, limit: int, *, ranked: bool
 ) -> tuple[list[Item], int]:
-    """The first of `build`, and how many there are. Near-duplicates are looked for among the first alone.
+    """Return the first items of `build`, and how many flags pass the filters.
+
+    Near-duplicates are searched only among the returned flags.
 
     Args:
-        limit: flags at most.
-        ranked: the order that is kept is right (see `smartbreed.review.ranking`), so that the rest of the
-            flags need not be looked at.
+        limit: maximum number of flags.
+        ranked: whether the stored ranks are up to date (see `smartbreed.review.ranking`), so that the other
+            flags need not be read.
 
     Raises:
-        ReviewError: a filter makes no sense.
+        ReviewError: a filter is not valid.
     """
     if not ranked:
         found, known = _ordered(session, filters, names, cap)
@@ -163,7 +165,7 @@ def head(
 
 
 def single(session: Session, flag: Flag, names: Mapping[str, str], cap: int, *, ranked: bool) -> Item:
-    """One flag with everything about it; for ``ranked`` see `head`."""
+    """Return one flag with everything about it; for ``ranked`` see `head`."""
     known = _known_of(session, [flag]) if ranked else _known_of_all(session, [flag], cap)
     return _items(session, [flag], known, names, cap)[0]
 
@@ -190,7 +192,7 @@ def _ordered(
 def _known_of_all(
     session: Session, flags: Sequence[Flag], cap: int, latest: Mapping[str, Decision] | None = None
 ) -> Known:
-    """What is known of some flags, found by looking at all there are."""
+    """Look up what is known about some flags, by reading all flags."""
     latest = latest_decisions(session) if latest is None else latest
     samples, said = {flag.sample_id for flag in flags}, []
     accepted: Counter[str | None] = Counter()
@@ -205,7 +207,7 @@ def _known_of_all(
 
 
 def _known_of(session: Session, flags: Sequence[Flag]) -> Known:
-    """The same from what is kept, by looking at the flags of their photos alone."""
+    """Look up the same from stored ranks and counts, by reading only the flags of the same photos."""
     said = [
         flag for flag in flags_of(session, (flag.sample_id for flag in flags)) if flag.state != "withdrawn"
     ]
@@ -256,7 +258,7 @@ def _groups(session: Session, flags: Sequence[Flag]) -> dict[str, tuple[str, ...
 
 
 def _states(wanted: str) -> tuple[str, ...]:
-    """The states of a flag that a filter lets pass."""
+    """Return the states of a flag that pass a state filter."""
     every = STATES[: STATES.index("decided")]
     return {"all": every, "decided": every[1:]}.get(wanted, (wanted,))
 

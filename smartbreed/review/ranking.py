@@ -1,9 +1,9 @@
-"""The order of all flags, kept, so that the head of the queue is read without looking at the rest.
+"""Stored ranks of all flags, so that the head of the queue can be read without the rest.
 
-A row of `Rank` holds all that a flag's place depends on, but for how rare its breed is among what is
-accepted: that changes for thousands of flags with each decision. So flags are kept in order by breed, and
-the heads of these lists are put together when they are read. Triggers of the database note what has changed
-(`Unranked`); `catch_up` ranks that anew, and with it all flags of the same photo.
+A row of `Rank` holds all that a flag's place depends on, except the rarity of its breed among accepted
+photos, which changes for thousands of flags with each decision. So flags are sorted within each breed, and
+the heads of these lists are merged when they are read. Triggers of the database record which flags have
+changed (`Unranked`); `catch_up` ranks these again, together with all flags of the same photos.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from smartbreed.review.ordering import PLACES, WEIGHTS, own_points, rarity_point
 from smartbreed.review.tables import AcceptedCount, Rank, RankCount, RankRule, Unranked
 from smartbreed.review.trust import on_day, over_cap_on, own_day, standings
 
-#: Flags ranked anew at once.
+#: Changed flags that are ranked in one transaction.
 BATCH = 256
-#: To be raised when ranks are made in another way, so that all are made again.
+#: Raise it when ranks are computed in another way, so that all are computed again.
 _VERSION = 1
-#: Rows read of each breed's list at first.
+#: Rows first read from each list.
 _HEAD = 8
 #: The first rows of a list.
 _HEAD_OF = (
@@ -46,14 +46,15 @@ _HEAD_OF = (
     .order_by(Rank.rank, Rank.flagged_at, Rank.flag_id)
     .limit(sa.bindparam("size", type_=sa.Integer()))
 )
-#: A person and a UTC day, some of them; beyond so many, people are looked at first.
+#: Pairs of a flagger and a UTC day.
 _Days = set[tuple[str, dt.date]]
+#: Above this number of pairs, people whose flags are within the cap altogether are dropped first.
 _DAYS = 32
 _ON_DAY = sa.select(Rank.flag_id, Rank.beyond).where(*own_day(Rank.flagger, Rank.flagged_at))
 
 
 class _Key(NamedTuple):
-    """A flag's place among all; as `smartbreed.review.ordering.order`."""
+    """Sort key of a flag, the same as that of `smartbreed.review.ordering.order`."""
 
     place: int
     rank: int
@@ -63,7 +64,7 @@ class _Key(NamedTuple):
 
 @dataclass
 class _List:
-    """One of the lists that are kept in order: flags of one state, answer and breed, in one of the places."""
+    """A sorted list of flags with the same state, verdict, label and place."""
 
     state: str
     verdict: str
@@ -74,7 +75,7 @@ class _List:
 
 
 def waiting(session: Session, cap: int, most: int) -> int:
-    """Flags that have to be ranked before the order is right; counted up to ``most`` + 1."""
+    """Return how many flags wait to be ranked (all if the rule has changed), up to ``most`` + 1."""
     if session.scalar(sa.select(RankRule.rule)) == _rule(cap):
         return _count(session, Unranked.flag_id, most)
     return min(_count(session, Unranked.flag_id, most) + _count(session, Rank.flag_id, most), most + 1)
@@ -90,13 +91,13 @@ def _rule(cap: int) -> str:
 
 
 def catch_up(session: Session, cap: int) -> bool:
-    """Rank some flags anew; the caller holds the write lock.
+    """Rank up to `BATCH` changed flags again; the caller holds the write lock.
 
     Args:
-        cap: flags of one person a UTC day that count by themselves.
+        cap: flags of one person per UTC day that count towards agreement.
 
     Returns:
-        False when more are waiting.
+        False if more are waiting.
     """
     rule = session.scalar(sa.select(RankRule.rule))
     if rule != _rule(cap):  # another cap, or another version of the app
@@ -111,12 +112,12 @@ def catch_up(session: Session, cap: int) -> bool:
 
 
 def _rank(session: Session, flags: Sequence[Flag], changed: set[str], cap: int) -> None:
-    """Write the ranks of all flags of some photos, and note other flags that move with them."""
+    """Write the ranks of all flags of some photos, and mark other flags whose ranks change with them."""
     ids = [flag.id for flag in flags]
     rows: dict[str, Rank] = {}
     for some in batches(ids):
         rows |= {row.flag_id: row for row in session.scalars(sa.select(Rank).where(Rank.flag_id.in_(some)))}
-    # Days of all who ever flagged a well-known photo are many; those of the others have not changed.
+    # Only days of changed or new flags: people have flagged a popular photo on many days.
     days = {(f.flagger, f.flagged_at.date()) for f in flags if f.id in changed or f.id not in rows}
     busy = _busy(session, days, cap)
     counted = over_cap_on(session, cap, busy)
@@ -136,7 +137,7 @@ def _rank(session: Session, flags: Sequence[Flag], changed: set[str], cap: int) 
         for name, value in values.items():
             if getattr(row, name) != value:
                 setattr(row, name, value)
-    for row in rows.values():  # taken back
+    for row in rows.values():  # withdrawn
         session.delete(row)
     session.flush()
     _mark_moved(session, days, busy, counted)
@@ -153,8 +154,8 @@ def _values(flag: Flag, known: Known) -> dict[str, Any]:
 
 
 def _busy(session: Session, days: _Days, cap: int) -> _Days:
-    """Of these days, those on which a person may be beyond the cap."""
-    if len(days) <= _DAYS:  # to count all flags of a few people may take longer than their days
+    """Return those of these days on which a person may be beyond the cap."""
+    if len(days) <= _DAYS:  # counting all flags of a few people may take longer
         return days
     people: set[str] = set()
     for some in batches(person for person, _ in days):
@@ -164,11 +165,11 @@ def _busy(session: Session, days: _Days, cap: int) -> _Days:
 
 
 def _mark_moved(session: Session, days: _Days, busy: _Days, beyond: set[str]) -> None:
-    """Note flags whose person is trusted otherwise than when they were ranked, or whose day's count moved.
+    """Mark flags whose flagger's trust, or whose side of the daily cap, has changed since they were ranked.
 
     Args:
-        days: ``(flagger, UTC day)`` that were looked at.
-        busy: those on which some may be ``beyond`` the cap.
+        days: ``(flagger, UTC day)`` that were examined.
+        busy: those of the days on which some flags may be ``beyond`` the cap.
     """
     people = {person for person, _ in days}
     low = {person for person, record in standings(session, people).items() if record.level == "low"}
@@ -192,12 +193,12 @@ def _mark(session: Session, flag_ids: sa.Select[Any]) -> None:
 
 
 def accepted_counts(session: Session) -> Counter[str | None]:
-    """Breed id, or None for no breed → photos accepted as it."""
+    """Return breed id, or None for no breed → number of photos accepted as that breed."""
     return Counter({row.label or None: row.number for row in session.scalars(sa.select(AcceptedCount))})
 
 
 def beyond_of(session: Session, flag_ids: Iterable[str]) -> set[str]:
-    """Which of these flags are beyond their flagger's cap of the day."""
+    """Return those of these flags that are beyond their flagger's daily cap."""
     found: set[str] = set()
     for some in batches(flag_ids):
         found.update(session.scalars(sa.select(Rank.flag_id).where(Rank.flag_id.in_(some), Rank.beyond)))
@@ -206,10 +207,10 @@ def beyond_of(session: Session, flag_ids: Iterable[str]) -> set[str]:
 
 @dataclass(frozen=True)
 class Which:
-    """Which flags; empty values narrow nothing.
+    """Which flags to read; an empty value does not filter, except ``states``.
 
     Attributes:
-        states: ``open`` or what was decided.
+        states: states of flags, of `smartbreed.review.decisions.OUTCOMES`.
         verdict: what the person said.
         breed: breed id that the person, the model or a decision named.
         flagger: beginning of a flagger's hash, in lower case.
@@ -222,9 +223,9 @@ class Which:
 
 
 def first(session: Session, which: Which, limit: int) -> tuple[list[str], int]:
-    """Ids of the most useful of these flags, at most ``limit``, in order; and how many there are.
+    """Return the ids of the most useful of these flags, at most ``limit``, in order; and how many there are.
 
-    Reads a few rows of each breed, or all flags of one breed or person where those are asked for.
+    It reads a few rows of each breed, or all flags of a breed or person if the filter names one.
     """
     accepted = accepted_counts(session)
     if which.breed or which.flagger:
@@ -247,7 +248,7 @@ def _lists(session: Session, which: Which) -> list[_List]:
 
 
 def _heads(session: Session, lists: Sequence[_List], accepted: Counter[str | None], limit: int) -> list[_Key]:
-    """The first of several lists put together: more is read only of a list that may have more among them."""
+    """Merge the heads of several lists; read more only of a list that may still contribute."""
     if limit <= 0:
         return []
     more, size = list(lists), min(_HEAD, limit)
@@ -273,11 +274,11 @@ def _head(session: Session, one: _List, size: int, accepted: Counter[str | None]
 
 
 def _of_few(session: Session, which: Which, accepted: Counter[str | None]) -> list[_Key]:
-    """The keys of all flags of a breed or of a person."""
+    """Return the keys of all flags of a breed or of a person."""
     narrowed: list[sa.ColumnElement[bool]] = [Rank.state.in_(which.states)]
     if which.verdict:
         narrowed.append(Rank.verdict == which.verdict)
-    if which.flagger:  # of hex digits: what begins so comes before the same with a letter behind them
+    if which.flagger:  # hex digits: every hash that begins with it sorts before it + "g"
         narrowed += [Rank.flagger >= which.flagger, Rank.flagger < f"{which.flagger}g"]
     named = (Rank.label, Rank.predicted, Rank.decided) if which.breed else ()
     queries = [[*narrowed, column == which.breed] for column in named] or [narrowed]

@@ -1,11 +1,11 @@
-"""What the served model makes of a flagged pet, as numbers between 0 and 1.
+"""The served model's signals for a flagged pet, as numbers between 0 and 1.
 
-Uncertainty is half the missing margin between the two likeliest breeds and half the entropy of
-the calibrated probabilities. Label quality follows confident learning (Northcutt et al. 2021,
-https://arxiv.org/abs/1911.00068): 1, less how far the label lies below the likeliest breed,
-weakened by how many of the nearest known examples have it. The outlier score is the distance
-from the nearest of those. The examples never include the sample itself, so nothing
-vouches for its own label.
+Uncertainty is the mean of two numbers: 1 minus the margin between the two likeliest breeds, and the
+normalised entropy of the calibrated probabilities. Label quality follows confident learning (Northcutt
+et al. 2021, https://arxiv.org/abs/1911.00068): 1 minus how far the label lies below the likeliest
+breed, where this gap shrinks with the share of the nearest known examples that have the label. The
+outlier score is the distance from the nearest example. The examples never include the sample itself,
+so that no sample vouches for its own label.
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ from smartbreed.inference.pipeline import Identifier
 from smartbreed.inference.results import Pet
 from smartbreed.inference.stored_embeddings import REPLAY, read_embeddings
 
-#: Breeds kept of an answer.
+#: Number of breeds kept for each pet.
 TOP = 5
-#: Nearest known examples asked about a label.
+#: Number of nearest known examples that support or contradict a label.
 NEAREST = 10
-#: Cosine similarity at and above which an example is the same picture. Measured on the public
-#: photographs: other pets stay below .87, the same one recompressed or cut a little differently above .86.
+#: Cosine similarity from which an example is taken for the same picture. Measured on the public photographs:
+#: other pets stay below .87, the same one recompressed or cropped slightly differently above .86.
 SAME = 0.95
-#: Similarity to the nearest example of an ordinary photo, and of noise (median .76 and .31 when measured).
+#: Similarity to the nearest example at which the outlier score is 0 (ordinary photos have a median of .76),
+#: and at which it is 1 (noise has .31).
 _KNOWN, _STRANGE = 0.75, 0.35
 
 
@@ -48,7 +49,7 @@ class Memory:
     labels: np.ndarray = field(repr=False)
 
     def with_samples(self, vectors: Sequence[np.ndarray], labels: Sequence[str]) -> Memory:
-        """These examples and more."""
+        """Return these examples and the given ones."""
         if not labels:
             return self
         return Memory(
@@ -61,7 +62,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class SampleScores:
-    """Signals of one pet; see the module."""
+    """Signals of one pet, as the module docstring defines them."""
 
     embedding: np.ndarray = field(repr=False)
     phash: str
@@ -74,7 +75,7 @@ class SampleScores:
 
 
 def load_memory(bundle: Bundle) -> Memory:
-    """The replay memory of a bundle; empty where it has none that can be read."""
+    """Load the replay memory of a bundle; empty if it has none that can be read."""
     nothing = Memory(np.zeros((0, 0), np.float32), np.array([], dtype=object))
     if REPLAY not in bundle.config.files:
         return nothing
@@ -86,12 +87,12 @@ def load_memory(bundle: Bundle) -> Memory:
 
 
 def pet_at(identifier: Identifier, photo: Photo, box: Box | None, top: int = TOP) -> Pet:
-    """What the model says of the pet in a given box.
+    """Return the model's answer about the pet in a given box.
 
     Args:
         identifier: the served model.
         photo: the upright photo.
-        box: in its pixels; None: the whole photo.
+        box: in pixels of the photo; None: the whole photo.
         top: breeds to list.
     """
     picture = photo.to_pil()
@@ -112,11 +113,11 @@ def pet_at(identifier: Identifier, photo: Photo, box: Box | None, top: int = TOP
 def measure(
     identifier: Identifier, memory: Memory, photo: Photo, box: Box | None, label: str | None
 ) -> SampleScores:
-    """All signals of one flagged pet.
+    """Compute all signals of one flagged pet.
 
     Args:
-        memory: what the served model knows; without vectors, outlier score and support say nothing.
-        label: breed id that a person gives it; None: they give none.
+        memory: known examples of the served model; without any, the outlier score is 0 and the support None.
+        label: breed id that a person gives the pet; None if they give none.
     """
     pet = pet_at(identifier, photo, box)
     probabilities = identifier.classifier.probabilities(pet.logits, pet.faults)
@@ -138,29 +139,29 @@ def measure(
 
 
 def unpack(stored: bytes | None) -> np.ndarray | None:
-    """An embedding as the database keeps it, as float32 ``(d,)``."""
+    """Convert an embedding from its form in the database to float32 ``(d,)``."""
     return None if stored is None else np.frombuffer(stored, np.float16).astype(np.float32)
 
 
 def uncertainty(probabilities: np.ndarray) -> float:
-    """0: one breed for certain; 1: no idea. ``probabilities (n,)`` sum to 1."""
+    """Return 0 if one breed is certain, up to 1 if all are equal. ``probabilities (n,)`` sum to 1."""
     if len(probabilities) < 2:
         return 0.0
     first, second = np.sort(probabilities)[::-1][:2]
     kept = probabilities[probabilities > 0]
-    # Ten equally likely breeds are as hopeless as all of them.
+    # Ten equally likely breeds count as much as all of them: the entropy is already 1.
     entropy = float(-(kept * np.log(kept)).sum()) / np.log(min(len(probabilities), 10))
     return float(np.clip(0.5 * (1 - (first - second)) + 0.5 * min(entropy, 1.0), 0, 1))
 
 
 def difference_hash(picture: Image.Image) -> str:
-    """Whether each of 8×8 places is brighter than its left neighbour: 16 hex digits."""
+    """Compute a hash of 16 hex digits: whether each of 8×8 places is brighter than its left neighbour."""
     grey = np.asarray(picture.convert("L").resize((9, 8), Image.Resampling.BILINEAR), np.int16)
     return np.packbits((grey[:, 1:] > grey[:, :-1]).ravel()).tobytes().hex()
 
 
 def _among(memory: Memory, embedding: np.ndarray, label: str | None) -> tuple[float, float | None]:
-    """The outlier score, and the share of the nearest examples that have the label."""
+    """Return the outlier score, and the share of the nearest examples that have the label."""
     if memory.vectors.ndim != 2 or memory.vectors.shape[1] != len(embedding):
         return 0.0, None
     similar = memory.vectors @ embedding

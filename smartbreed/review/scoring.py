@@ -1,4 +1,4 @@
-"""Looks at flagged pets with the served model, in the background and once for each model."""
+"""Score flagged pets with the served model, in the background and once for each model."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from smartbreed.review.tables import Signals
 
 log = logging.getLogger(__name__)
 
-#: Flags looked at between two commits.
+#: Flags scored between two commits.
 _BATCH = 16
-#: Flags looked at before the background looks whether there is anything else to do.
+#: Maximum number of flags scored in one run of the background task.
 _ROUND = 128
-#: Transactions in which flags are put in order before that.
+#: Maximum number of transactions in which one run updates ranks.
 _TURNS = 8
-#: Accepted samples the model has seen that labels are compared with, at most; newest first.
+#: Maximum number of accepted samples among the known examples; the newest are taken.
 _MOST_ACCEPTED = 4000
 #: A photo that could not be read is tried again after this time.
 _AGAIN = dt.timedelta(hours=1)
@@ -45,16 +45,17 @@ def score_flags(
     limit: int = 1000,
     stopping: Callable[[], bool] = lambda: False,
 ) -> int:
-    """Make the signals that are missing or of another model; how many were made.
+    """Compute the signals that are missing or of another model; return how many.
 
-    Open flags come first. What the model is compared with, its own memory and the accepted
-    samples, is as it is when this begins.
+    Open flags come first. The known examples (the model's own and the accepted samples) are
+    read once, at the start.
 
     Args:
-        stopping: asked before each photo; once it says so, what was made is saved and the rest is left.
+        stopping: called before each photo; once it returns True, finished signals are saved and the
+            remaining flags are left.
 
     Raises:
-        StorageError: the database refused; calling again goes on.
+        StorageError: the database failed; calling again continues.
     """
     model = identifier.bundle.version.revision
     with read(flags.sessions) as session:
@@ -79,18 +80,18 @@ def score_flags(
 
 
 class Background(PeriodicTask):
-    """Keeps signals, the queue's order and decisions that need no maintainer up to date while the app runs.
+    """Keeps signals, ranks and decisions that need no maintainer up to date while the app runs.
 
     Args:
-        review: whose flags.
-        identifier: gives the model served now.
-        every_s: seconds between two looks for something to do.
+        review: the service whose flags are scored.
+        identifier: returns the model that is served now.
+        every_s: seconds between two runs.
     """
 
     def __init__(
         self, review: ReviewService, identifier: Callable[[], Identifier], every_s: float = 15.0
     ) -> None:
-        # What is half looked at is looked at again next time.
+        # A batch that is not finished in time is scored again at the next start.
         super().__init__("review", self._score, every_s, patience_s=10.0)
         self._review = review
         self._identifier = identifier
@@ -105,7 +106,7 @@ class Background(PeriodicTask):
         except SmartBreedError as error:
             log.warning("the review waits: %s", error.message)
             return None
-        # Visitors come first: as long at rest as at work.
+        # Visitors come first: rest as long as the work took.
         return time.monotonic() - started if made == _ROUND or not ranked else None
 
 
@@ -131,7 +132,7 @@ def _missing(session: Session, model: str, limit: int) -> list[Flag]:
 
 
 def _memory(session: Session, identifier: Identifier, model: str) -> Memory:
-    """The model's own examples and the accepted samples it has looked at."""
+    """Return the model's own examples and the accepted samples that it has scored."""
     latest = latest_decisions(session)
     rows = session.execute(
         sa.select(Signals.flag_id, Signals.embedding)
@@ -156,7 +157,7 @@ def _scored(flags: FlagService, identifier: Identifier, memory: Memory, flag: Fl
         given=None, support=None, problem=None,
     )  # fmt: skip
     try:
-        # Our own encoding, within no limits of today's settings.
+        # The photo was encoded here, so the limits of today's settings do not apply.
         photo = stored_photo(flags.blobs, flag.sample_id)
         found = measure(identifier, memory, photo, flag.box, label_of(flag))
     except SmartBreedError as error:

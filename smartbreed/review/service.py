@@ -1,7 +1,7 @@
 """The interface to the review: queue, decisions, undo, known answers, counts.
 
-Safe for any number of maintainers, threads and processes: a decision is taken only while its
-flag is open, under the write lock, so of two who decide the same flag the second gets an error.
+Safe for any number of maintainers, threads and processes: a decision is made only while its flag
+is open, under the write lock, so if two maintainers decide the same flag, the second gets an error.
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ from smartbreed.review.tables import GOLD, Decision, Gold
 
 log = logging.getLogger(__name__)
 
-#: Flags that may be put in their places while someone waits for the queue, and turns that may take.
+#: Maximum number of flags that are ranked while a request waits for the queue, and of transactions for that.
 _FEW, _TURNS = 500, 4
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of an order.
+    """The result of a call that decides flags or undoes decisions.
 
     Attributes:
-        decisions: the rows it made, all of them in one transaction.
+        decisions: the new rows, all of one transaction.
         skipped: flag id → why nothing was decided about it.
     """
 
@@ -62,10 +62,10 @@ class ReviewService:
     """Reviews the flags of one installation.
 
     Args:
-        flags: where they are.
-        settings: caps and agreements.
-        clock: the time; tests bring their own.
-        named: what the model that answers names, also what no catalogue has; asked anew each time.
+        flags: the service that stores the flags.
+        settings: for the daily cap and the number of agreements.
+        clock: returns the current time; tests bring their own.
+        named: returns the breeds of the serving model, also those that the catalogue lacks; called each time.
     """
 
     def __init__(
@@ -83,30 +83,30 @@ class ReviewService:
         self._named = named
 
     def queue(self, filters: Filters | None = None) -> list[Item]:
-        """The flags that pass, most useful first.
+        """Return the flags that pass the filters, most useful first.
 
         Raises:
-            ReviewError: a filter makes no sense.
-            StorageError: the database refused.
+            ReviewError: a filter is not valid.
+            StorageError: the database failed.
         """
         names = self.names()
         with read(self.sessions) as session:
             return build(session, filters or Filters(), names, self.cap)
 
     def top(self, filters: Filters, limit: int) -> tuple[list[Item], int]:
-        """The most useful flags that pass, at most ``limit``, and how many pass.
+        """Return the most useful flags that pass the filters, at most ``limit``, and how many pass.
 
-        What that takes does not grow with the flags, unless thousands have changed just now.
+        The cost does not grow with the number of flags, unless over 500 wait to be ranked.
 
         Raises:
-            ReviewError: a filter makes no sense.
+            ReviewError: a filter is not valid.
         """
         ranked, names = self._ranked(), self.names()
         with read(self.sessions) as session:
             return head(session, filters, names, self.cap, limit, ranked=ranked)
 
     def item(self, flag_id: str) -> Item:
-        """One flag with everything about it.
+        """Return one flag with everything about it.
 
         Raises:
             ReviewError: ``unknown_flag``, also for a withdrawn one.
@@ -119,17 +119,17 @@ class ReviewService:
             return single(session, flag, names, self.cap, ranked=ranked)
 
     def catch_up(self, stopping: Callable[[], bool] = lambda: False, turns: int | None = None) -> bool:
-        """Put flags that have changed in their places in the queue's order.
+        """Update the ranks of flags that have changed.
 
         Args:
-            stopping: asked between some flags and the next; once it says so, the rest is left.
-            turns: transactions after which the rest is left; None: none is.
+            stopping: called between transactions; once it returns True, the remaining flags are left.
+            turns: maximum number of transactions; None: as many as it takes.
 
         Returns:
-            False when some are left.
+            False if some flags are left.
 
         Raises:
-            StorageError: the database refused; calling again goes on.
+            StorageError: the database failed; calling again continues.
         """
         with read(self.sessions) as session:
             done = not waiting(session, self.cap, 0)
@@ -141,19 +141,19 @@ class ReviewService:
         return done
 
     def _ranked(self) -> bool:
-        """Whether the order that is kept is right; a few flags are put in their places first."""
+        """Return whether the stored ranks are up to date; a few waiting flags are ranked first."""
         try:
             with read(self.sessions) as session:
                 left = waiting(session, self.cap, _FEW)
             if left > _FEW:
                 return False
             return self.catch_up(turns=_TURNS)
-        except StorageError as error:  # busy or read-only: to read the queue, nothing need be written
+        except StorageError as error:  # busy or read-only: the queue can be read without writing
             log.warning("the queue is put in order as a whole: %s", error.message)
             return False
 
     def current(self, flag_ids: Sequence[str]) -> dict[str, str]:
-        """State of those of these flags that exist and were not taken back."""
+        """Return the state of each of these flags that exists and is not withdrawn."""
         with read(self.sessions) as session:
             flags = rows.flags_by_id(session, flag_ids)
             latest = rows.latest_decisions(session, list(flags))
@@ -164,20 +164,20 @@ class ReviewService:
             }
 
     def history(self, flag_id: str) -> list[Decision]:
-        """Everything decided about a flag, oldest first."""
+        """Return all decisions about a flag, oldest first."""
         with read(self.sessions) as session:
             return rows.history(session, flag_id)
 
     def new_breeds(self) -> dict[str, NewBreed]:
-        """Breeds that decisions introduced, by id."""
+        """Return the breeds that decisions introduced, by id."""
         with read(self.sessions) as session:
             return rows.introduced(session)
 
     def names(self, new: Mapping[str, NewBreed] | None = None) -> dict[str, str]:
-        """Names of breeds that decisions introduced or the model knows, by id; the model's own counts.
+        """Return the names of breeds that decisions introduced or the model knows, by id; the model's win.
 
         Args:
-            new: what `new_breeds` gave, for a caller who has it; None: it is asked for.
+            new: the result of `new_breeds`, if the caller has it; None: it is read.
         """
         named = {breed.id: breed.name for breed in self._named()}
         return rows.names_of(self.new_breeds() if new is None else new) | named
@@ -187,8 +187,8 @@ class ReviewService:
     ) -> Outcome:
         """Decide open flags, all in one transaction.
 
-        What goes for several pictures of one pet: accepting, relabelling and a new breed give all
-        the same label; rejecting goes only for those that say the same.
+        For several pictures of one pet (``together``), accepting, relabelling and a new breed give all
+        of them the same label; rejecting applies only to flags with the same claim as the first.
 
         Args:
             new_decision: from `smartbreed.review.decisions`.
@@ -196,8 +196,8 @@ class ReviewService:
             together: the flags are pictures of one pet, and the decision is about the first of them.
 
         Raises:
-            ReviewError: nothing could be decided; the message says why of the first flag.
-            StorageError: the database refused; nothing was decided.
+            ReviewError: nothing could be decided; the message gives the reason for the first flag.
+            StorageError: the database failed; nothing was decided.
         """
         ids = few(flag_ids)
         skipped: dict[str, str] = {}
@@ -216,7 +216,7 @@ class ReviewService:
                 if flag is None or problem:
                     skipped[flag_id] = problem
                     continue
-                # A box is a place in one photo: other pictures of the pet keep their own.
+                # A box belongs to one photo: other pictures of the pet keep their own boxes.
                 here = first is not None and flag.sample_id == first.sample_id
                 try:
                     one = applied(at(new_decision, box if here else None), flag)
@@ -233,13 +233,13 @@ class ReviewService:
     def undo(
         self, flag_ids: Sequence[str], reviewer: str, *, only: Sequence[str] | None = None, reason: str = ""
     ) -> Outcome:
-        """Take the latest decisions of these flags back; they are open again.
+        """Undo the latest decision of each of these flags, which reopens them.
 
         Args:
-            only: decision ids that must still be the latest, so that no other maintainer's is taken back.
+            only: ids of the decisions that may be undone, so that no other maintainer's is; None: any.
 
         Raises:
-            ReviewError: nothing could be undone; the message says why of the first flag.
+            ReviewError: nothing could be undone; the message gives the reason for the first flag.
         """
         ids = few(flag_ids)
         skipped: dict[str, str] = {}
@@ -259,7 +259,7 @@ class ReviewService:
                 else:
                     new_decision = NewDecision("undo", reason=reason or None)
                     made.append(rows.append(session, flag, new_decision, reviewer, last, now))
-                    unmark(session, flag_id)  # an answer taken back is no known one
+                    unmark(session, flag_id)  # an undone answer is no known answer
             if not made:
                 raise ReviewError("not_decided", skipped[ids[0]], status=409)
             note(session, "review", _in_words(made))
@@ -268,12 +268,12 @@ class ReviewService:
         return Outcome(tuple(made), skipped)
 
     def decide_by_consensus(self) -> list[Decision]:
-        """Take the decisions that need no maintainer; cheap when there are none."""
+        """Make the decisions that need no maintainer; cheap if there are none."""
         with write(self.sessions) as session:
             return decide_by_consensus(session, agreements=self.agreements, cap=self.cap, now=self._clock())
 
     def set_gold(self, flag_id: str, reviewer: str, *, gold: bool = True) -> None:
-        """Make a decided flag's pet one whose answer is known, or no longer.
+        """Make the decision about a flag the known answer for its pet, or remove that mark.
 
         Raises:
             ReviewError: ``unknown_flag``, or ``not_decided`` while there is no decision.
@@ -285,17 +285,17 @@ class ReviewService:
                 unmark(session, flag_id)
 
     def add_gold(self, request: FlagRequest, reviewer: str) -> str:
-        """Bring in a photo whose answer is known, as an ordinary flag that is accepted at once.
+        """Add a photo with a known answer, as an ordinary flag that is accepted at once.
 
         Args:
-            request: with a label or the verdict ``not_a_pet``; who flags is put in its place.
+            request: with a label or the verdict ``not_a_pet``; its flagger and consent are replaced.
 
         Returns:
             The flag's id.
 
         Raises:
-            FlagError, PhotoError: the request is of no use.
-            ReviewError: the same photo was brought in before.
+            FlagError, PhotoError: the request is not valid.
+            ReviewError: the same photo was added before.
         """
         receipt = self.flags.save(replace(request, flagger_token="gold", consent=True))
         self.decide([receipt.flag_id], accept("A known answer."), GOLD)
@@ -303,24 +303,24 @@ class ReviewService:
         return receipt.flag_id
 
     def is_gold(self, flag_id: str) -> bool:
-        """Whether a flag's answer is a known one."""
+        """Return whether a flag is marked as a known answer."""
         with read(self.sessions) as session:
             return session.get(Gold, flag_id) is not None
 
     def stats(self) -> Stats:
-        """Where the review stands, counted anew."""
+        """Count the state of the review from all flags and decisions."""
         with read(self.sessions) as session:
             return count(session, self.cap)
 
     def progress(self) -> Progress:
-        """How much of the review is done; as `stats`, but what it takes does not grow with the flags."""
+        """Return how much of the review is done; unlike `stats`, normally without reading every flag."""
         ranked = self._ranked()
         with read(self.sessions) as session:
             return progress(session) if ranked else count(session, self.cap)
 
 
 def _in_words(made: Sequence[Decision]) -> str:
-    """What was decided, without the flags: their ids go with a person who deletes an account."""
+    """Describe decisions for the audit log, without flag ids, which must not outlive a deleted account."""
     labels = ", ".join(sorted({row.label for row in made if row.label}))
     number = "1 flag" if len(made) == 1 else f"{len(made)} flags"
     return f"{made[0].decision}: {number}{f' ({labels})' if labels else ''}"

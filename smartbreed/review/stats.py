@@ -1,4 +1,4 @@
-"""Where the review stands, in numbers."""
+"""The state of the review in numbers."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from smartbreed.review.trust import Standing, over_cap
 
 @dataclass(frozen=True)
 class Progress:
-    """How much is done.
+    """How much of the review is done.
 
     Attributes:
-        states: state of a flag → how many; withdrawn flags are left out.
-        unseen: open flags the model has not looked at yet.
+        states: state → number of flags; withdrawn flags are left out.
+        unseen: number of open flags without the model's signals.
     """
 
     states: Mapping[str, int]
@@ -29,24 +29,24 @@ class Progress:
 
     @property
     def decided(self) -> int:
-        """Flags that are not open."""
+        """Number of flags with a decision."""
         return sum(count for state, count in self.states.items() if state != "open")
 
     @property
     def open(self) -> int:
-        """Flags that wait for a decision."""
+        """Number of flags that wait for a decision."""
         return self.states.get("open", 0)
 
 
 @dataclass(frozen=True)
 class Stats(Progress):
-    """Where the review stands.
+    """The full state of the review.
 
     Attributes:
-        by_reviewer: ``maintainers``, ``agreement`` or ``gold`` → decisions that count.
-        held: ``cap`` or ``trust`` → open flags that do not count by themselves.
-        flaggers: level of trust → flaggers with a record.
-        gold: pets whose answer is known.
+        by_reviewer: ``maintainers``, ``agreement`` or ``gold`` → number of decisions in force.
+        held: ``cap`` or ``trust`` → number of open flags that do not count towards agreement for this reason.
+        flaggers: level of trust → number of flaggers with a record.
+        gold: number of pets with a known answer.
     """
 
     by_reviewer: Mapping[str, int]
@@ -56,7 +56,7 @@ class Stats(Progress):
 
 
 def progress(session: Session) -> Progress:
-    """How much is done, from the numbers that are kept (see `smartbreed.review.ranking`)."""
+    """Read the progress from the stored counts (see `smartbreed.review.ranking`)."""
     number = sa.func.sum(RankCount.number)
     states: Counter[str] = Counter()
     unseen = 0
@@ -68,10 +68,10 @@ def progress(session: Session) -> Progress:
 
 
 def count(session: Session, cap: int) -> Stats:
-    """Count everything now, by looking at every flag and decision.
+    """Count everything anew, by reading every flag and decision.
 
     Args:
-        cap: flags of one person a UTC day that count by themselves.
+        cap: flags of one person per UTC day that count towards agreement.
     """
     latest = latest_decisions(session)
     flags = session.execute(sa.select(Flag.id, Flag.flagger).where(Flag.state != "withdrawn")).all()

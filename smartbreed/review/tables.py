@@ -1,4 +1,4 @@
-"""Tables of the review: decisions, what the model makes of a flag, known answers, trust."""
+"""Tables of the review: decisions, the model's signals, known answers, trust, ranks."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from sqlalchemy.orm import Mapped, mapped_column
 from smartbreed.core.database import Base, UtcDateTime
 from smartbreed.feedback.tables import new_id
 
-#: What can be decided about a flag; ``undo`` takes the decision before it back.
+#: What can be decided about a flag; ``undo`` cancels the decision before it.
 DECISIONS = ("accept", "relabel", "reject", "new_breed", "undo")
-#: Where a decision stands on its way into the dataset.
+#: State of a decision on its way into the dataset.
 STATES = ("pending", "published")
-#: Reviewers who are no person.
+#: Reviewers that are not people.
 AGREEMENT, GOLD = "agreement", "gold"
 
 
 class Decision(Base):
-    """One decision on one flag; columns as in the dataset's configuration ``reviews``."""
+    """One decision about one flag; columns as in the dataset's configuration ``reviews``."""
 
     __tablename__ = "decisions"
     __table_args__ = (
         sa.CheckConstraint(sa.column("decision").in_(DECISIONS), "decision"),
         sa.CheckConstraint(sa.column("state").in_(STATES), "state"),
-        # Two decisions on one flag are never of one moment, or their order would be lost.
+        # Two decisions about one flag never have the same time, or their order would be lost.
         sa.UniqueConstraint("flag_id", "decided_at"),
         sa.Index(None, "state", "decision_id"),
         sa.Index(None, "decision", "decided_at"),
     )
 
     decision_id: Mapped[str] = mapped_column(sa.String(26), primary_key=True, default=new_id)
-    #: No foreign key: when a flag is erased, what was decided about it stays.
+    #: No foreign key: when a flag is erased, the decisions about it stay.
     flag_id: Mapped[str] = mapped_column(sa.String(26))
     sample_id: Mapped[str] = mapped_column(sa.String(64), index=True)
     decision: Mapped[str] = mapped_column(sa.String(16))
-    #: Breed id the sample has from now on; null for none (rejected, undone, no pet).
+    #: Breed id that the sample has from now on; null for none (rejected, undone, no pet).
     label: Mapped[str | None] = mapped_column(sa.String(80))
     #: Display name, species and group of a new breed; the species also of a missed pet without a breed.
     name: Mapped[str | None] = mapped_column(sa.String(80))
@@ -56,21 +56,21 @@ class Decision(Base):
 
     @property
     def box(self) -> tuple[float, float, float, float] | None:
-        """The corrected box ``(x0, y0, x1, y1)``; None where the flag's own stands."""
+        """The corrected box ``(x0, y0, x1, y1)``; None if the flag's own box is right."""
         if self.x0 is None or self.y0 is None or self.x1 is None or self.y1 is None:
             return None
         return (self.x0, self.y0, self.x1, self.y1)
 
 
 class Signals(Base):
-    """What a model makes of a flagged pet; made again when another model is served."""
+    """A model's signals for a flagged pet; computed again when another model is served."""
 
     __tablename__ = "signals"
 
     flag_id: Mapped[str] = mapped_column(
         sa.String(26), sa.ForeignKey("flags.id", ondelete="CASCADE"), primary_key=True
     )
-    #: Revision of that model.
+    #: Revision of the model.
     model: Mapped[str] = mapped_column(sa.String(200), index=True)
     #: float16, of unit length.
     embedding: Mapped[bytes | None]
@@ -84,22 +84,22 @@ class Signals(Base):
     suspicion: Mapped[float | None]
     #: The outlier score.
     novelty: Mapped[float | None]
-    #: Probability of the label given; null when the model does not know it.
+    #: Probability of the person's label; null if there is none, or the model does not know it.
     given: Mapped[float | None]
-    #: Share of the nearest known examples that have the label given.
+    #: Share of the nearest known examples that have the person's label; null if no example has it.
     support: Mapped[float | None]
-    #: Why there is nothing above.
+    #: Why the signals above are missing; null if they are not.
     problem: Mapped[str | None] = mapped_column(sa.String(300))
     looked_at: Mapped[dt.datetime] = mapped_column(UtcDateTime)
 
 
 class Gold(Base):
-    """A pet whose answer is known: it measures the flaggers of that pet."""
+    """A pet with a known answer, by which people who flag the pet are measured."""
 
     __tablename__ = "gold"
     __table_args__ = (sa.Index(None, "sample_id"),)
 
-    #: The flag it was made of.
+    #: The flag whose decision is the known answer.
     flag_id: Mapped[str] = mapped_column(
         sa.String(26), sa.ForeignKey("flags.id", ondelete="CASCADE"), primary_key=True
     )
@@ -111,7 +111,7 @@ class Gold(Base):
 
 
 class Trust(Base):
-    """How often a flagger was right where the answer is known; derived from decisions."""
+    """How often a flagger was right and wrong in answers that could be checked; derived from decisions."""
 
     __tablename__ = "trust"
 
@@ -122,14 +122,15 @@ class Trust(Base):
 
 
 class Rank(Base):
-    """Where a flag stands in the queue: all that its place depends on but how rare its breed is.
+    """A flag's rank in the queue: all that its place depends on, except the rarity of its breed.
 
-    Made by `smartbreed.review.ranking`. Triggers note which flags have to be ranked anew, and count the rows.
+    Written by `smartbreed.review.ranking`. Triggers record which flags have to be ranked again, and count
+    the rows.
     """
 
     __tablename__ = "review_ranks"
     __table_args__ = (
-        # The order within a list: to read its first rows is to read no others.
+        # The order within a list, so that its first rows can be read without the others.
         sa.Index(
             "ix_review_ranks_order", "state", "verdict", "label", "place", "rank", "flagged_at", "flag_id"
         ),
@@ -149,21 +150,21 @@ class Rank(Base):
     label: Mapped[str] = mapped_column(sa.String(80))
     #: One of `smartbreed.review.ordering.PLACES`.
     place: Mapped[int]
-    #: Less `smartbreed.review.ordering.own_points`, so that the most useful comes first.
+    #: Negated `smartbreed.review.ordering.own_points`, so that the most useful flag sorts first.
     rank: Mapped[int]
     flagged_at: Mapped[dt.datetime] = mapped_column(UtcDateTime)
     flagger: Mapped[str] = mapped_column(sa.String(64))
-    #: Beyond its flagger's first flags of the day.
+    #: Whether it is beyond its flagger's daily cap.
     beyond: Mapped[bool]
-    #: The model has looked at it.
+    #: Whether it has the model's signals.
     seen: Mapped[bool]
-    #: Breed ids that the model gave, and that was decided on.
+    #: Breed id that the model gave, and the one of the latest decision.
     predicted: Mapped[str | None] = mapped_column(sa.String(80))
     decided: Mapped[str | None] = mapped_column(sa.String(80))
 
 
 class Unranked(Base):
-    """A flag to be ranked anew, and with it all flags of its photo; triggers add rows."""
+    """A flag to be ranked again, together with all flags of its photo; triggers add rows."""
 
     __tablename__ = "review_unranked"
 
@@ -171,7 +172,7 @@ class Unranked(Base):
 
 
 class RankCount(Base):
-    """How many rows of `Rank` have these values in common; triggers keep it."""
+    """The number of rows of `Rank` with these values; triggers keep it up to date."""
 
     __tablename__ = "review_rank_counts"
 
@@ -184,7 +185,7 @@ class RankCount(Base):
 
 
 class AcceptedCount(Base):
-    """How many flags were accepted as a breed (its id; empty for none); triggers keep it."""
+    """The number of flags accepted as a breed (its id; empty for none); triggers keep it up to date."""
 
     __tablename__ = "review_accepted_counts"
 
@@ -193,7 +194,7 @@ class AcceptedCount(Base):
 
 
 class RankRule(Base):
-    """By which rule the rows of `Rank` were made, in one row; see `smartbreed.review.ranking`."""
+    """The rule by which the rows of `Rank` were made, in a single row; see `smartbreed.review.ranking`."""
 
     __tablename__ = "review_rank_rule"
 

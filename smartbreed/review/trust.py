@@ -1,8 +1,9 @@
-"""How far a flagger's word counts by itself: a daily cap, and a record of right and wrong answers.
+"""Trust in flaggers: a daily cap, and a record of right and wrong answers.
 
-A flagger's record is what is known about their answers: those that a maintainer decided and
-those on gold items. Decisions by agreement do not count, or two friends could vouch for each
-other. The share of right answers has the posterior Beta(1 + right, 1 + wrong).
+Flags beyond the cap and flags of distrusted people do not count towards agreement, and come last
+in the queue. A record consists of the answers that could be checked: those that a maintainer
+decided and those about gold items. Decisions by agreement are left out, or two friends could vouch
+for each other. The share of right answers has the posterior Beta(1 + right, 1 + wrong).
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ from smartbreed.review.tables import AGREEMENT, Decision, Trust
 
 #: Share of right answers that is good enough.
 GOOD = 0.7
-#: Probability of being below it from which a flagger is not trusted, and of being above it from
-#: which they are.
+#: A flagger is distrusted from a probability of ``LOW`` that their share is below `GOOD`, and trusted from
+#: a probability of ``HIGH`` that it is above.
 LOW, HIGH = 0.9, 0.85
-#: Known answers below which no person is distrusted.
+#: Number of checked answers below which no person is distrusted.
 _FEWEST = 3
 
 Level = Literal["new", "low", "trusted"]
@@ -36,14 +37,14 @@ Level = Literal["new", "low", "trusted"]
 
 @dataclass(frozen=True)
 class Standing:
-    """A flagger's record."""
+    """A flagger's record: how many answers were right and wrong."""
 
     right: int = 0
     wrong: int = 0
 
     @property
     def level(self) -> Level:
-        """``trusted``, ``low``, or ``new`` when the record does not say yet."""
+        """``trusted``, ``low``, or ``new`` while the record does not say yet."""
         below = beta_below(GOOD, 1 + self.right, 1 + self.wrong)
         if self.right + self.wrong >= _FEWEST and below >= LOW:
             return "low"
@@ -51,9 +52,9 @@ class Standing:
 
 
 def beta_below(x: float, a: int, b: int) -> float:
-    """Probability that a Beta(a, b) variable is at most ``x``, for whole a, b ≥ 1 and 0 < x < 1.
+    """Return the probability that a Beta(a, b) variable is at most ``x``, for integers a, b ≥ 1, 0 < x < 1.
 
-    The binomial tail it equals is summed in logarithms, so that large counts do not overflow.
+    It equals a binomial tail, which is computed with logarithms so that large counts do not overflow.
     """
     n = a + b - 1
     logs = (
@@ -65,7 +66,7 @@ def beta_below(x: float, a: int, b: int) -> float:
 
 
 def standings(session: Session, flaggers: Iterable[str]) -> dict[str, Standing]:
-    """Records of those who have one."""
+    """Return the records of those flaggers who have one."""
     found: dict[str, Standing] = {}
     for some in batches(flaggers):
         rows = session.scalars(sa.select(Trust).where(Trust.flagger.in_(some)))
@@ -74,7 +75,7 @@ def standings(session: Session, flaggers: Iterable[str]) -> dict[str, Standing]:
 
 
 def refresh(session: Session, flaggers: Iterable[str], now: dt.datetime) -> None:
-    """Count the records of these flaggers anew, from all that is decided about their flags."""
+    """Recompute the records of these flaggers from all decisions about their flags."""
     for some in batches(flaggers):
         decided = session.execute(
             sa.select(Flag, Decision)
@@ -95,20 +96,20 @@ def _write(session: Session, flagger: str, right: int, wrong: int, now: dt.datet
 
 
 def was_right(flag: Flag, decision: Decision) -> bool | None:
-    """Whether a flag turned out right; None where that does not follow."""
+    """Return whether a flag turned out right; None if the decision does not say."""
     if decision.reviewer == AGREEMENT or decision.decision == "undo":
         return None
     if decision.decision == "accept":
         return True
-    if decision.decision == "new_breed":  # a person who said that it is none of the listed was right
+    if decision.decision == "new_breed":  # a person who said that it is not in the list was right
         return True if flag.label_text and not flag.label else None if answer_of(flag) is None else False
     if answer_of(flag) is None and not (flag.label_text and decision.decision == "reject"):
-        return None  # unsure, a missed pet without a name, own words made a breed of the catalogue
+        return None  # unsure, a missed pet without a breed, or own words for a breed of the catalogue
     return False
 
 
 def over_cap_on(session: Session, cap: int, days: Iterable[tuple[str, dt.date]]) -> set[str]:
-    """As `over_cap`, of some flaggers' days alone.
+    """Like `over_cap`, but only for some days of some flaggers.
 
     Args:
         days: ``(flagger, UTC day)``.
@@ -120,7 +121,9 @@ def over_cap_on(session: Session, cap: int, days: Iterable[tuple[str, dt.date]])
 
 
 def own_day(flagger: Any, moment: Any) -> tuple[sa.ColumnElement[bool], ...]:
-    """That a row is of one person and of one UTC day, as an index can look it up; for values see `on_day`.
+    """Return the conditions that a row is of one person and UTC day, in a form that can use an index.
+
+    `on_day` gives the values of their parameters.
 
     Args:
         flagger, moment: columns.
@@ -130,12 +133,12 @@ def own_day(flagger: Any, moment: Any) -> tuple[sa.ColumnElement[bool], ...]:
 
 
 def on_day(flagger: str, day: dt.date) -> dict[str, Any]:
-    """The values of `own_day`."""
+    """Return the values of the parameters in `own_day`."""
     start = dt.datetime.combine(day, dt.time(), dt.UTC)
     return {"flagger": flagger, "start": start, "end": start + dt.timedelta(days=1)}
 
 
-#: A person's flags of a day beyond the first.
+#: A person's flags of a day beyond the first ``cap``.
 _LATER = (
     sa.select(Flag.id)
     .where(*own_day(Flag.flagger, Flag.flagged_at))
@@ -145,7 +148,7 @@ _LATER = (
 
 
 def over_cap(session: Session, cap: int) -> set[str]:
-    """Ids of the flags beyond each flagger's first ``cap`` of a UTC day, whatever became of those."""
+    """Return the ids of flags beyond each flagger's first ``cap`` of a UTC day, whatever became of those."""
     busy = sa.select(Flag.flagger).group_by(Flag.flagger).having(sa.func.count() > cap)
     rows = session.execute(
         sa.select(Flag.id, Flag.flagger, Flag.flagged_at)

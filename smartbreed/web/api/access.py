@@ -1,8 +1,8 @@
-"""Every address this app answers, who may ask there, and nothing else.
+"""The allowlist of routes: every address that this app answers, and who may call it.
 
 gradio brings routes that this app does not use: for development, for recordings, for editing its
-source, for charts of its use. What is not listed here is answered with 404 before gradio sees it.
-`docs/security.md` has the same table, made from this one.
+source, for charts of its use. An address that is not listed here gets a 404 before gradio sees it.
+The table in `docs/security.md` is generated from this one.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from typing import Literal
 from smartbreed.accounts.providers import on_space
 from smartbreed.web.components import nav
 
-#: ``anyone``: also scripts of other sites, without cookies. ``visitor``: people on our own pages and
-#: programs that are no browser. ``member``: signed in, with what is their own; changes need a form's token.
-#: ``maintainer``: with a session and its token; a member with that role or ``admin``, too.
-#: ``admin``: a member with that role; changes need a form's token.
-#: ``secret``: with the webhooks' secret. ``scraper``: this machine, or with ``SMARTBREED_METRICS_TOKEN``.
+#: ``anyone``: also scripts of other sites, without cookies. ``visitor``: people on the app's own pages, and
+#: programs other than browsers. ``member``: signed in, for their own data; changes need the token of a form.
+#: ``maintainer``: with a maintainer session and its token, or a member with that role or ``admin``.
+#: ``admin``: a member with that role; changes need the token of a form.
+#: ``secret``: with the webhook secret. ``scraper``: this machine, or with ``SMARTBREED_METRICS_TOKEN``.
 Who = Literal["anyone", "visitor", "member", "maintainer", "admin", "secret", "scraper"]
 
 
 @dataclass(frozen=True)
 class Route:
-    """One address.
+    """One address, and who may call it.
 
     Attributes:
-        path: with ``{name}`` for one part, ``{name:path}`` for any number of parts, and ``{file}`` for
-            a path that is no web address: gradio would fetch that for any visitor.
-        methods: as the app answers them. ``HEAD`` is asked of it as ``GET`` and sent without the body; of a
-            stream of events nothing is left then.
-        who: who may ask.
+        path: ``{name}`` matches one segment, ``{name:path}`` any number of segments, and ``{file}`` a path
+            that is not a web address, because gradio would fetch one for any visitor.
+        methods: those that are answered, separated by spaces; or ``any``. The app handles ``HEAD`` as
+            ``GET``, and the server drops the body. Event streams have no ``HEAD``: they are only a body.
+        who: who may call it.
         what: what it does, in a few words.
     """
 
@@ -50,7 +50,7 @@ class Route:
 
 _GRADIO = "/gradio_api"
 
-#: Pages, our own routes, then gradio's that the pages, the clients and MCP need.
+#: Pages, then the app's own routes, then those of gradio that the pages, the clients and MCP need.
 ROUTES = (
     *(
         Route(
@@ -170,20 +170,20 @@ ROUTES = (
     Route("/robots.txt", "GET HEAD", "visitor", "for search engines"),
 )  # fmt: skip
 
-#: gradio's sign-in with Hugging Face. It is there on a Space alone: elsewhere it would be a mock.
+#: gradio's sign-in with Hugging Face. Answered only on a Space: elsewhere gradio offers a mock of it.
 SPACE_ROUTES = (
     Route("/login/huggingface", "GET HEAD", "visitor", "sign in with Hugging Face"),
     Route("/login/callback", "GET HEAD", "visitor", "back from there"),
 )
 
-#: Beginning of an address → the feature that it is a part of.
+#: Path prefix → the feature that it belongs to.
 _FEATURES = {
     "/quiz": "quiz", "/ask": "ask", "/teach": "teach", "/contact": "contact", "/account/sign-up": "sign_up",
 }  # fmt: skip
 
 
 def feature_of(path: str) -> str:
-    """The feature that an address is a part of, of `smartbreed.admin.switches.FEATURES`; empty: of none."""
+    """Return the feature, of `smartbreed.admin.switches.FEATURES`, that an address belongs to; "" if none."""
     found = (name for start, name in _FEATURES.items() if f"{path}/".startswith(f"{start}/"))
     return next(found, "")
 
@@ -192,10 +192,10 @@ _KNOWN = re.compile("|".join(f"(?P<r{n}>{route.pattern})" for n, route in enumer
 
 
 def route_for(path: str) -> Route | None:
-    """The row for an address; None: this app does not answer there.
+    """Return the route of an address; None if this app does not answer there.
 
     Args:
-        path: as the server decoded it, without the query. A slash at its end makes no difference.
+        path: as the server decoded it, without the query. A trailing slash makes no difference.
     """
     if len(path) > 4096:
         return None

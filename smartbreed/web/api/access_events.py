@@ -15,9 +15,9 @@ class Event:
     """One function that the pages or clients can call.
 
     Attributes:
-        page: ``""`` is the front page and the named endpoints.
+        page: the page's address without the slash; empty for the front page and the named endpoints.
         function: its qualified name.
-        who: ``visitor``, or ``maintainer``: with a session and its token.
+        who: ``visitor``, or ``maintainer``, who needs a session and its token.
         what: what it does, in a few words.
     """
 
@@ -70,14 +70,14 @@ EVENTS = (
 
 
 def event_key(function: Any) -> str:
-    """The qualified name of a handler under its wrappers; empty for an event without one on the server."""
+    """Return the qualified name of a handler without its wrappers; "" if an event has none on the server."""
     while isinstance(function, partial) or hasattr(function, "__wrapped__"):
         function = function.func if isinstance(function, partial) else function.__wrapped__
     return str(getattr(function, "__qualname__", "")) if function is not None else ""
 
 
 def tables() -> str:
-    """The tables of `docs/security.md`, as Markdown."""
+    """Return the tables of `docs/security.md` as Markdown."""
     routes = ((f"`{route.path}`", route.methods, route.who, route.what) for route in ROUTES)
     events = (
         (f"`/{event.page}`", f"`{event.function.replace('<locals>.', '')}`", event.who, event.what)

@@ -1,4 +1,4 @@
-"""What REST and the Gradio endpoints answer alike: several photos, one pet of a photo, flags, breeds."""
+"""Answers that REST and the Gradio endpoints share: several photos, one pet of a photo, flags, breeds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from smartbreed.web.api.photos import Given
 async def identify_all(
     services: Services, gate: Gate, items: Sequence[Given], options: dict[str, Any], interface: str
 ) -> list[dict[str, Any]]:
-    """Identify the usable ones of ``items`` together and put every answer in its place.
+    """Identify the usable photos among ``items`` together; return all answers in the order of ``items``.
 
     Raises:
         RequestError: more photos than the settings allow.
@@ -42,7 +42,7 @@ async def identify_all(
 def open_photo(
     services: Services, item: Given, whole: bool, score: float | None, model: Identifier
 ) -> tuple[Photo, Identification] | Failure:
-    """The photo and what is in it, for endpoints that go on with one of its pets."""
+    """Return the photo and what the model finds in it, or the failure if the photo cannot be used."""
     try:
         if item.error:
             raise item.error
@@ -56,29 +56,32 @@ def open_photo(
 def save_flag(
     services: Services, item: Given, said: FlagArguments, client: str, headers: Mapping[str, str]
 ) -> dict[str, Any] | Failure:
-    """Save a flag of a photo; the receipt as JSON once it is on the disk.
+    """Save a flag of a photo; return its receipt as JSON once it is on disk.
 
     Args:
-        client: where the request comes from.
-        headers: of the request; with a member's cookie the flag is that member's.
+        services: of the app.
+        item: the photo.
+        said: the checked arguments of the flag.
+        client: network address of the request.
+        headers: of the request; with a member's cookie, the flag belongs to that member.
     """
     found = open_photo(services, item, said.whole, said.score, services.identifier)
     if isinstance(found, Failure):
         return found
     rest = said.model_dump(exclude={"whole", "score", "pet"})
-    # Without a cookie nothing of the accounts is opened: the first to open them writes their secret.
+    # Without a cookie the accounts are not opened, because opening them for the first time writes a secret.
     if COOKIE in headers.get("cookie", "") and (who := services.members.of(headers)):
-        # A person of their own: a visitor's flag of the same photo stays when the account goes. No browser's
-        # token has a space, so that a forged one withdraws nothing of a member's.
+        # A member is a flagger apart from visitors: a visitor's flag of the same photo stays when the account
+        # is deleted. A browser's token never has a space, so a forged one cannot withdraw a member's flag.
         rest |= {"member": who.id, "flagger": f"member {who.id}"}
     return asdict(services.flag(*found, number=said.pet, client=client, **rest))
 
 
 def breed_detail(book: BreedBook, text: str) -> dict[str, Any]:
-    """What is known of the breed that ``text`` names, by id, name or alias; see `schemas.BreedDetail`.
+    """Return what is known of the breed that ``text`` names, by id, name or alias; see `schemas.BreedDetail`.
 
     Raises:
-        RequestError: ``unknown_breed``, with the names nearest to it.
+        RequestError: ``unknown_breed`` (404), with the closest names.
     """
     breed = book.named(text)
     if breed is None:
@@ -111,6 +114,6 @@ def breed_detail(book: BreedBook, text: str) -> dict[str, Any]:
 
 
 def breed_list(bundle: Bundle) -> list[dict[str, Any]]:
-    """One ``{"id", "name", "aliases", "species", "group"}`` a breed, in the order of the model."""
+    """Return ``{"id", "name", "aliases", "species", "group"}`` for each breed, in the order of the model."""
     breeds = Labels(bundle.config.classifier).breeds
     return [{**asdict(breed), "aliases": list(breed.aliases)} for breed in breeds]

@@ -1,8 +1,8 @@
-"""What a caller sends beside the photo, checked; with the same sentences at every interface.
+"""Validate what a caller sends beside the photo, with the same messages at every interface.
 
-Callers are programs in any language, so a value may have any JSON type: each
-check takes anything and answers a proper value or raises. `IdentifyArguments` and
-`FlagArguments` use them as their fields' validators, for queries, bodies, MCP and Gradio.
+Callers are programs in any language, so a value may have any JSON type. Each check
+takes anything, and returns a valid value or raises. `IdentifyArguments` and
+`FlagArguments` use the checks as field validators, for queries, bodies, MCP and Gradio.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 from smartbreed.core.errors import RequestError
 from smartbreed.feedback.tables import VERDICTS
 
-#: Most breeds that can be asked for; more than a model knows simply gives all.
+#: Most breeds that a caller may ask for. More than the model knows gives all of them.
 MAX_TOP_K = 1_000
 
 _TRUE = {"true", "1", "yes", "on"}
@@ -22,7 +22,7 @@ _FALSE = {"false", "0", "no", "off", ""}
 
 
 def check_top_k(value: Any) -> int | None:
-    """How many breeds to list; None keeps the default.
+    """Check how many breeds to list; None keeps the default.
 
     Raises:
         RequestError: ``bad_top_k``.
@@ -38,7 +38,7 @@ def check_top_k(value: Any) -> int | None:
 
 
 def check_score(value: Any) -> float | None:
-    """Smallest detector score; None keeps the model's own.
+    """Check the smallest detector score; None keeps the model's own.
 
     Raises:
         RequestError: ``bad_score``.
@@ -52,7 +52,7 @@ def check_score(value: Any) -> float | None:
 
 
 def check_flag(value: Any, name: str) -> bool:
-    """A yes or no; text such as a query parameter is understood too, None is no.
+    """Check a yes or no. Text, such as a query parameter, is accepted too; None is no.
 
     Raises:
         RequestError: ``bad_`` and the name.
@@ -68,7 +68,7 @@ def check_flag(value: Any, name: str) -> bool:
 
 
 def check_pet(value: Any) -> int | None:
-    """Number of a pet, from 1; None is the photo as a whole.
+    """Check the number of a pet, counted from 1; None is the photo as a whole.
 
     Raises:
         RequestError: ``bad_pet``.
@@ -84,9 +84,9 @@ def check_pet(value: Any) -> int | None:
 
 
 def check_box(value: Any) -> tuple[float, float, float, float] | None:
-    """Corners of a box in pixels: a list of four numbers, or text such as ``10,20,110,220``; None: no box.
+    """Check a box: the corners in pixels as a list, or text such as ``10,20,110,220``; None if there is none.
 
-    Whether it fits the photo is checked with the photo.
+    Whether it fits the photo is checked later, with the photo.
 
     Raises:
         RequestError: ``bad_box``.
@@ -105,7 +105,7 @@ def check_box(value: Any) -> tuple[float, float, float, float] | None:
 
 
 def check_text(value: Any, name: str) -> str:
-    """Text; None is the empty one.
+    """Check a text; None becomes the empty text.
 
     Raises:
         RequestError: ``bad_`` and the name.
@@ -118,7 +118,7 @@ def check_text(value: Any, name: str) -> str:
 
 
 def check_photos(value: Any, most: int) -> list[Any]:
-    """Several photos, of whatever form.
+    """Check a list of photos; each may have any form.
 
     Raises:
         RequestError: ``bad_photos``, ``too_many_photos``.
@@ -131,14 +131,14 @@ def check_photos(value: Any, most: int) -> list[Any]:
 
 
 def _number(value: Any) -> float | None:
-    """``value`` as a finite number, None for anything else."""
+    """Return ``value`` as a finite number; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:
         number = float(value)
     except (ValueError, OverflowError):
         return None
-    return number if abs(number) < 1e300 else None  # not for NaN either
+    return number if abs(number) < 1e300 else None  # false for NaN, too
 
 
 def _shown(value: Any) -> str:
@@ -150,7 +150,7 @@ def _named(check: Any) -> BeforeValidator:
     return BeforeValidator(lambda value, info: check(value, info.field_name))
 
 
-# The type is what the check makes of a value; the schema says what a caller may send.
+# The type is that of the checked value; the schema says what a caller may send.
 _Yes = Annotated[bool, _named(check_flag)]
 _Text = Annotated[str, _named(check_text)]
 _TopK = Annotated[
@@ -161,12 +161,12 @@ _Score = Annotated[
     float | None, BeforeValidator(check_score), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1})
 ]  # fmt: skip
 _Pet = Annotated[int | None, BeforeValidator(check_pet), WithJsonSchema({"type": "integer", "minimum": 1})]
-#: Not typed as a sequence, which a query would have to repeat.
+#: Not typed as a sequence, for which a query would have to repeat the parameter.
 _Box = Annotated[Any, BeforeValidator(check_box), WithJsonSchema({"type": "string"})]
 
 
 class IdentifyArguments(BaseModel):
-    """What goes with the photos of ``identify``."""
+    """The arguments of ``identify`` beside the photos."""
 
     whole: _Yes = Field(
         False, description="Take the whole picture as the pet instead of looking for pets in it."
@@ -178,7 +178,7 @@ class IdentifyArguments(BaseModel):
 
 
 class FlagArguments(BaseModel):
-    """What goes with the photo of ``flag``."""
+    """The arguments of ``flag`` beside the photo."""
 
     whole: _Yes = Field(False, description="As it was for identify, so that the numbers mean the same pets.")
     score: _Score = Field(None, description="As it was for identify.")

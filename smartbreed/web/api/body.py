@@ -1,9 +1,9 @@
-"""The body of a REST request → photos and options.
+"""Parse the body of a REST request into photos and options.
 
-Three forms: ``multipart/form-data``, JSON, and the bare bytes of a photo (any other
-content type; ``curl --data-binary`` sends a wrong one, so it is not looked at). In a form a
-photo is a file under any name, or text under one of `_PHOTO`, as in JSON. How much of a body
-is read at all, and what was compressed, is the matter of `smartbreed.web.api.body_limit`.
+Three kinds of body are accepted: forms, JSON, and the bare bytes of a photo. Any other content type
+counts as bare bytes, because ``curl --data-binary`` sends a wrong one. In a form, a photo is a file in any
+field, or text (as in JSON) in a field named in `_PHOTO` or `_PHOTOS`. `smartbreed.web.api.body_limit` limits
+the size of a body and decompresses it.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ from smartbreed.web.api.arguments import check_photos
 from smartbreed.web.api.photos import Given, clean_name, receive
 
 _BAD = "bad_body"
-#: Names of fields that hold one photo, and several.
+#: Names of the form fields that hold one photo, and of those that may hold several.
 _PHOTO, _PHOTOS = ("photo", "file", "image"), ("photos", "files", "images")
-#: A photo sent as text: a data URL, a web address, or base64 alone. No picture's bytes look like that.
+#: A photo sent as text: a data URL, a web address, or bare base64. The bytes of a picture never match.
 _AS_TEXT = re.compile(rb"\s*(data:|https?://|[\w+/=\s-]{64,}\Z)", re.IGNORECASE)
 _AS_FIELD = re.compile(rb"(photo|file|image)s?=", re.IGNORECASE)
-#: A file's name beyond ASCII, RFC 5987: ``filename*=UTF-8''r%C3%A9x.jpg``.
+#: A non-ASCII file name, encoded as in RFC 5987: ``filename*=UTF-8''r%C3%A9x.jpg``.
 _ENCODED_NAME = re.compile(rb";\s*filename\*\s*=\s*\"?([\w-]*)'[^']*'([^;\"\s]*)", re.IGNORECASE)
 _Arguments = TypeVar("_Arguments", bound=BaseModel)
 
 
 @dataclass
 class Body:
-    """What a request asks for.
+    """The parsed body of a request.
 
     Attributes:
-        photos: in the order they came.
-        options: what stands beside the photos, unchecked.
-        several: answer with a list, even for one photo.
+        photos: in the order in which they were sent.
+        options: the other fields, not validated.
+        several: True if the answer must be a list, even for one photo.
     """
 
     photos: list[Given] = field(default_factory=list)
@@ -52,23 +52,23 @@ class Body:
     several: bool = False
 
     def over(self, query: _Arguments) -> _Arguments:
-        """The checked arguments of a request; what the body says goes before the query."""
+        """Return the validated arguments of the request. The body overrides the query."""
         return query.model_validate({**query.model_dump(exclude_unset=True), **self.options})
 
 
 async def read_body(request: Request, *, max_bytes: int, max_photos: int, uploads: Path) -> Body:
-    """Read a request's body.
+    """Read and parse the body of a request.
 
     Args:
-        request: not read yet.
-        max_bytes: largest photo.
+        request: its body must not have been read yet.
+        max_bytes: size limit of one photo.
         max_photos: most photos in one request.
         uploads: as for `smartbreed.web.api.photos.receive`.
 
     Raises:
-        PhotoError: ``too_many_bytes``, of a body that is one photo.
-        RequestError: ``bad_body`` (400), ``too_many_photos``.
-        starlette.requests.ClientDisconnect: the caller went away.
+        PhotoError: ``too_many_bytes``, for a body that is a single photo.
+        RequestError: ``bad_body`` (400), ``bad_photos`` or ``too_many_photos``.
+        starlette.requests.ClientDisconnect: the client disconnected.
     """
     kind, parameters = parse_options_header(request.headers.get("content-type", ""))
     data = await request.body()
@@ -93,11 +93,11 @@ async def read_body(request: Request, *, max_bytes: int, max_photos: int, upload
 
 
 class _Form:
-    """Callbacks of the multipart parser."""
+    """Collects photos and options through the callbacks of the multipart parser."""
 
     def __init__(self, max_bytes: int, max_photos: int) -> None:
         self.body = Body()
-        #: Photos sent as text, by their places.
+        #: Photos sent as text, by their index in ``body.photos``.
         self.texts: dict[int, str] = {}
         self._complete = False
         self._max_bytes, self._max_photos = max_bytes, max_photos
@@ -146,7 +146,7 @@ class _Form:
         if file is None and name not in (*_PHOTO, *_PHOTOS):
             self.body.options[name] = bytes(self._data[:1000]).decode("utf-8", "replace")
             return
-        if not file and not self._data:  # a browser sends this for an input in which no file was chosen
+        if not file and not self._data:  # what a browser sends for a file input if no file was chosen
             return
         if len(self.body.photos) == self._max_photos:
             raise RequestError("too_many_photos", f"At most {self._max_photos} photos at once.")
@@ -165,17 +165,17 @@ class _Form:
 
 
 def _file_name(disposition: bytes, options: dict[bytes, bytes]) -> str | None:
-    """The name a part says its file has; None: it is no file."""
+    """Return the file name that a part declares; None if the part is not a file."""
     found = _ENCODED_NAME.search(disposition)
     charset = found[1].decode().lower() or "utf-8" if found else ""
-    # RFC 8187 knows these two; Python has others, which raise, or make half a character.
+    # RFC 8187 defines only these two. Other codecs of Python may raise, or return lone surrogates.
     if found and charset in ("utf-8", "iso-8859-1"):
         return unquote_to_bytes(found[2]).decode(charset, "replace")
     return options[b"filename"].decode("utf-8", "replace") if b"filename" in options else None
 
 
 async def _fields(data: bytes, max_bytes: int, max_photos: int, uploads: Path) -> Body:
-    """A form without files: the photos are text."""
+    """Parse a URL-encoded form, in which photos are text."""
     body, texts = Body(), []
     parse = partial(parse_qsl, data.decode("utf-8", "replace"), max_num_fields=1000)
     try:
@@ -186,7 +186,7 @@ async def _fields(data: bytes, max_bytes: int, max_photos: int, uploads: Path) -
         if name not in (*_PHOTO, *_PHOTOS):
             body.options[name] = value[:1000]
         else:
-            # Base64 that was not percent-encoded has lost its plus signs.
+            # Restore the plus signs of base64 that was not percent-encoded.
             texts.append(value.replace(" ", "+"))
             body.several |= name in _PHOTOS
     check_photos(texts, max_photos)
@@ -204,7 +204,7 @@ async def _json(data: bytes, max_bytes: int, max_photos: int, uploads: Path) -> 
         raise RequestError(_BAD, 'The JSON is an object: {"image": "…base64…"}.', status=400)
     image, several = sent.pop("image", None), sent.pop("images", None)
     values = [image] if several is None else check_photos(several, max_photos)
-    # Only text: a dictionary would name an uploaded file, which REST does not have.
+    # Only text: a dictionary would refer to an uploaded file, and REST has no separate uploads.
     if not all(value is None or isinstance(value, str) for value in values):
         raise RequestError(_BAD, "A photo in JSON is text: base64 or a data URL.", status=400)
     photos = [await receive(value, uploads=uploads, max_bytes=max_bytes) for value in values]

@@ -1,10 +1,9 @@
-"""No request body larger, slower or more nested than its route can use: pure ASGI, before everything else.
+"""Pure ASGI middleware that rejects bodies too large, too slow or too deeply nested for their route.
 
-A body is received in full before the app sees it, beyond a few kilobytes on the disk: a client that
-sends slowly then holds a connection and no memory. Only then is memory reserved for it, from an
-amount that all requests share, and JSON is checked before anything parses it. A body that is
-compressed is unpacked up to the same limit. Uploads are passed on as they come, because gradio
-writes them to the disk itself.
+A body is received in full before the app sees it. Longer bodies are spooled to disk, so that a client that
+sends slowly holds a connection but no memory. Only then is memory reserved for the body, from a budget
+that all requests share. JSON is checked before anything parses it. A compressed body is decompressed, up to
+the same limit. Uploads are streamed to the app, because gradio writes them to disk itself.
 """
 
 from __future__ import annotations
@@ -31,26 +30,26 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Asgi = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
-#: Largest body of a route that takes no photo, in bytes; for a larger one memory is reserved.
+#: Largest body of a route that takes no photo, in bytes. Memory is reserved for any larger body.
 ORDINARY = 1_000_000
-#: A body that is slower than this after the first `GRACE_S` seconds is given up.
+#: Seconds of grace, and then the lowest average rate in bytes per second. A slower body is rejected.
 GRACE_S, BYTES_PER_S = 20.0, 16_384
-#: Bytes of memory that bodies over `ORDINARY` may take together while they are worked on.
+#: Bytes of memory that all bodies over `ORDINARY` together may take while they are processed.
 MEMORY = 192_000_000
-#: Memory a body takes while it is worked on, in copies of it: bytes, text, what base64 stands for.
+#: Memory reserved for a body, as a multiple of its size: raw bytes, text and decoded base64 exist at once.
 COPIES = 5
-#: Seconds that a body waits for its memory.
+#: Seconds that a request waits for memory before it is answered with 503.
 PATIENCE_S = 20.0
-#: Most bytes read and thrown away of a body that is refused; most clients read no answer while they send.
+#: Most bytes and seconds for which a rejected body is still read: most clients send it all before they read.
 _DRAIN, _DRAIN_S = 8_000_000, 5.0
-#: A longer body waits on the disk, and longer JSON is checked in a thread.
+#: Bytes above which a body is spooled to disk, and from which JSON is checked in a thread.
 _LONG = 65_536
-#: What may stand before the first bracket of a JSON text: white space, and the marks of other encodings.
+#: What may precede the first bracket of JSON: white space, byte order marks, zero bytes of UTF-16 and UTF-32.
 _BEFORE_JSON = b" \t\r\n\0\xef\xbb\xbf\xfe\xff"
-#: Several photos in one upload may be this many times as large as one photo: they go to the disk.
+#: An upload of several photos may be this many times as large as one photo, because it goes to disk.
 SEVERAL = 4
 
-#: What `_Unpacked` unpacks.
+#: Content codings that `_Unpacked` decompresses.
 _PACKED = (b"gzip", b"x-gzip", b"deflate")
 _UPLOAD = re.compile(r"/gradio_api/upload/?$|/teach/model/[^/]+/(photos|try)/?$|/m/[^/]+/?$")
 _PHOTO = re.compile(r"/(api|m/[^/]+)/identify/?$|/api/flag/?$|/gradio_api/mcp(?!/messages)(/|$)")
@@ -58,12 +57,12 @@ _PHOTO = re.compile(r"/(api|m/[^/]+)/identify/?$|/api/flag/?$|/gradio_api/mcp(?!
 
 @dataclass(frozen=True)
 class Rule:
-    """What a route takes.
+    """The limits of a route.
 
     Attributes:
         limit: largest body in bytes.
-        streams: the app writes it to the disk as it comes.
-        photo: an answer names the photo too.
+        streams: True if the body is passed on as it arrives.
+        photo: True if an error answer also has the key ``image``.
     """
 
     limit: int
@@ -72,15 +71,15 @@ class Rule:
 
 
 class _Gone(Exception):
-    """The client went away."""
+    """The client disconnected."""
 
 
 class BodyLimit:
-    """ASGI middleware.
+    """ASGI middleware that enforces the limits.
 
     Args:
-        app: what to protect.
-        max_bytes: largest photo; a body with one may be half as large again, as base64 is.
+        app: the app to protect.
+        max_bytes: largest photo. A body with a photo may be half as large again, because of base64.
         grace_s, bytes_per_s: as `GRACE_S` and `BYTES_PER_S`.
         memory: as `MEMORY`.
     """
@@ -115,7 +114,7 @@ class BodyLimit:
         body = _Body(receive, rule.limit, self._grace_s, self._bytes_per_s)
         try:
             if announced.isdigit() and int(announced) > rule.limit:
-                if b"expect" not in headers:  # else nothing is sent before we ask for it
+                if b"expect" not in headers:  # with Expect, the client sends no body until it is asked to
                     await body.drain()
                 raise _too_large(rule)
             if rule.streams and coding != b"identity":
@@ -140,7 +139,7 @@ class BodyLimit:
         return self._photo if _PHOTO.match(path) else self._ordinary
 
     async def _stream(self, scope: MutableMapping[str, Any], body: _Body, send: Send) -> None:
-        """Pass a body on as it comes; what the app makes of its end is not what the client hears."""
+        """Pass a body on as it arrives; if it breaks a limit, drop the app's answer and raise the error."""
         started = False
 
         async def relay(message: Message) -> None:
@@ -211,12 +210,12 @@ class BodyLimit:
 
 
 class _Body:
-    """A body as it arrives, counted and timed.
+    """A body as it arrives, with its size and speed checked.
 
     Attributes:
-        size: bytes so far.
-        error: why no more of it is passed on; the app then sees that the client went away.
-        unpack: what makes it of a compressed body.
+        size: bytes received so far.
+        error: the limit that the body broke; `receive` raises it from then on. None if it broke none.
+        unpack: decompresses the body; None if it is not compressed.
     """
 
     def __init__(self, receive: Receive, limit: int, grace_s: float, bytes_per_s: float) -> None:
@@ -229,7 +228,7 @@ class _Body:
         self.unpack: _Unpacked | None = None
 
     async def receive(self) -> Message:
-        """The next message.
+        """Return the next ASGI message.
 
         Raises:
             RequestError: the body is too long (413) or too slow (408).
@@ -254,7 +253,7 @@ class _Body:
         return message
 
     async def drain(self) -> None:
-        """Read on a little, so that the client hears the answer."""
+        """Read and discard a little more of a rejected body, so that the client gets to read the answer."""
         left = _DRAIN
         try:
             async with asyncio.timeout(_DRAIN_S):
@@ -267,17 +266,17 @@ class _Body:
 
 
 class _Unpacked:
-    """A compressed body bit by bit, up to the limit of its route."""
+    """Decompresses a body piece by piece, up to the limit of its route."""
 
     def __init__(self, rule: Rule) -> None:
         self._rule, self._left = rule, rule.limit
         self._zlib = zlib.decompressobj(wbits=47)  # gzip or zlib, by its first bytes
 
     def __call__(self, data: bytes, more: bool) -> bytes:
-        """What `data` stands for.
+        """Return the decompressed `data`.
 
         Raises:
-            RequestError: too long when it is unpacked (413), or not compressed as it says (400).
+            RequestError: the body is too long once decompressed (413), or not valid gzip or zlib (400).
         """
         try:
             out = self._zlib.decompress(data, self._left + 1)
@@ -292,7 +291,7 @@ class _Unpacked:
 
 
 def _without_coding(scope: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """The request as it is once its body is unpacked; of what length is not known yet."""
+    """Return the scope without the headers that are wrong once the body is decompressed."""
     gone = (b"content-encoding", b"content-length", b"transfer-encoding")
     return {**scope, "headers": [one for one in scope["headers"] if one[0] not in gone]}
 

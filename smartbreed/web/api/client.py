@@ -1,4 +1,7 @@
-"""Where a request comes from, to count by (it never decides who may sign in), and which member sends it."""
+"""The network address and the member behind a request.
+
+The address is for counting, as rate limits do; it never decides who may sign in.
+"""
 
 from __future__ import annotations
 
@@ -10,35 +13,35 @@ if TYPE_CHECKING:
 
 
 def client_of(request: Any) -> str:
-    """The network address of the client; empty when it is not known.
+    """Return the network address of the client; empty if unknown.
 
-    The server has already put the forwarded address here where the peer is one of
-    ``SMARTBREED_TRUSTED_PROXIES``, and only there.
+    If the peer is one of ``SMARTBREED_TRUSTED_PROXIES``, the server has already replaced its address by the
+    forwarded one.
 
     Args:
-        request: of starlette or gradio; None for a call from within.
+        request: of starlette or gradio; None for an internal call.
     """
     return str(getattr(getattr(request, "client", None), "host", "") or "")
 
 
 def calling_client() -> str:
-    """`client_of` the request whose gradio event this thread is handling."""
+    """Return `client_of` the request whose gradio event this thread is handling."""
     from gradio.context import LocalContext
 
     return client_of(LocalContext.request.get(None))
 
 
 def calling_scope() -> Mapping[str, Any]:
-    """The scope of the request whose gradio event this thread is handling; empty: there is none."""
+    """Return the ASGI scope of the request whose gradio event this thread is handling; empty if none."""
     from gradio.context import LocalContext
 
-    # gradio's wrapper makes objects of what is a dict, so the request itself is asked.
+    # gradio's wrapper turns dicts into objects, so read the scope of the wrapped request.
     request = getattr(LocalContext.request.get(None), "request", None)
     return getattr(request, "scope", {})
 
 
 def calling_headers() -> Mapping[str, str]:
-    """Headers of the request whose gradio event this thread is handling; empty: there is none."""
+    """Return the headers of the request whose gradio event this thread is handling; empty if none."""
     from gradio.context import LocalContext
 
     request = LocalContext.request.get(None)
@@ -46,9 +49,9 @@ def calling_headers() -> Mapping[str, str]:
 
 
 def calling_member(members: Members) -> SignedIn | None:
-    """The member whose gradio event this thread is handling; None for visitors.
+    """Return the member whose gradio event this thread is handling; None for visitors.
 
     Raises:
-        StorageError: the database refused.
+        StorageError: the database failed.
     """
     return members.of(calling_headers())

@@ -1,4 +1,4 @@
-"""What Gradio's API page says of the endpoints; MCP clients read the docstrings instead."""
+"""Descriptions of the endpoints for Gradio's API page. MCP clients read the docstrings instead."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ _ANSWERS: dict[str, dict[str, Any]] = {
 
 
 def describe(event: Any, endpoint: str, parameters: list[str]) -> None:
-    """Give an event of ``gr.api`` the texts that its signature cannot hold.
+    """Add the descriptions that a signature cannot hold to an event of ``gr.api``.
 
     Args:
-        event: Gradio's record of it, ``blocks.fns[…]``.
-        endpoint: name of the function.
-        parameters: names of its arguments, in order.
+        event: Gradio's record of the event, ``blocks.fns[…]``.
+        endpoint: name of the endpoint's function.
+        parameters: names of the function's parameters, in order.
     """
     for name, component in zip(parameters, event.inputs, strict=True):
         component.label = name

@@ -1,4 +1,4 @@
-"""The OpenAPI description as a page, rendered here: the usual viewers come from a CDN and fail offline."""
+"""The OpenAPI description as a page. It is rendered here because the usual viewers need a CDN."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _ABOUT = (
 
 
 def docs_page(api: dict[str, Any], base: str) -> str:
-    """HTML in the look of the other pages, without scripts or anything else to load.
+    """Return the page as HTML, in the look of the other pages, without scripts or anything else to load.
 
     Args:
-        api: an OpenAPI 3 object.
-        base: address of the server, put into the examples.
+        api: an OpenAPI 3 document.
+        base: address of the server, inserted into the examples.
     """
     header = Markup(nav.header("docs", maintainers=False))
     return templates.render(

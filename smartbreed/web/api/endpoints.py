@@ -1,9 +1,9 @@
 """The named Gradio endpoints: for ``gradio_client``, for JavaScript, and as MCP tools.
 
-A photo that cannot be used is an answer, ``{"image": …, "error": {"code": …,
-"message": …}}``, at every endpoint, so that one bad file spoils no batch. A bad
-argument is the caller's mistake and raises: the client gets an ``AppError`` with
-the sentence, an MCP client a result with ``isError``.
+At every endpoint, a photo that cannot be used gives an answer, ``{"image": …, "error":
+{"code": …, "message": …}}``, so that one bad file does not spoil a batch. A bad argument
+is the caller's mistake and raises: the client gets an ``AppError`` with the message, an
+MCP client gets a result with ``isError``.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ Json = dict[str, Any]
 def add_endpoints(services: Services) -> None:
     """Add the endpoints, such as ``/identify`` and ``/flag``, to the Blocks.
 
-    Call it inside ``with gr.Blocks()``, once.
+    Call it once, inside ``with gr.Blocks()``.
     """
     blocks = gr.context.Context.root_block
     if blocks is None:
@@ -69,15 +69,15 @@ def _endpoints(services: Services, gate: Gate, blocks: gr.Blocks) -> list[Callab
     ) -> Json:
         """Name the breed of every cat and dog in one photo.
 
-        Finds each pet, and answers its box, its likeliest breeds with calibrated
-        probabilities, and a verdict: "breed" when one breed is likely enough, "group"
-        when only its family of breeds is certain, else "unknown".
+        Finds each pet, and returns its box, its likeliest breeds with calibrated
+        probabilities, and a verdict: "breed" if one breed is likely enough, "group"
+        if only its group of breeds is certain, else "unknown".
 
         Args:
             photo: A web address, a data URL or base64 of a JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF.
             whole: Take the whole picture as the pet, as for a photo already cropped.
             top_k: How many breeds to list for each pet, from 1.
-            score: Smallest score of a find, 0 to 1. Leave it out for the model's own.
+            score: Smallest detection score to accept, 0 to 1. Leave it out for the model's own.
 
         Returns:
             {"image", "sha256", "width", "height", "pets", "model", "milliseconds"}
@@ -101,17 +101,17 @@ def _endpoints(services: Services, gate: Gate, blocks: gr.Blocks) -> list[Callab
     ) -> list[Json]:
         """Name the breed of every cat and dog in several photos at once.
 
-        Faster than one call for each photo. Answers come in the order of the photos,
-        and one that cannot be used does not spoil the others.
+        Faster than one call for each photo. Answers come in the order of the photos.
+        A photo that cannot be used does not affect the others.
 
         Args:
             photos: The photos, each a web address, a data URL or base64.
             whole: Take each whole picture as the pet instead of looking for pets in it.
             top_k: How many breeds to list for each pet, from 1.
-            score: Smallest score of a find, 0 to 1. Leave it out for the model's own.
+            score: Smallest detection score to accept, 0 to 1. Leave it out for the model's own.
 
         Returns:
-            A list with, for each photo, what identify answers.
+            A list with the answer of identify for each photo.
         """
         options = IdentifyArguments(whole=whole, top_k=top_k, score=score).model_dump()
         values = check_photos(photos, services.settings.max_photos)
@@ -128,8 +128,8 @@ def _endpoints(services: Services, gate: Gate, blocks: gr.Blocks) -> list[Callab
     ) -> gr.FileData:
         """Show where in the photo the model saw a breed: the pet's crop under its Grad-CAM heat map.
 
-        Bright places spoke for the breed. Ask for a second breed to compare what
-        speaks for either.
+        Bright areas are evidence for the breed. Ask for a second breed to compare
+        the evidence for each.
 
         Args:
             photo: The photo: a web address, a data URL or base64.
@@ -143,7 +143,7 @@ def _endpoints(services: Services, gate: Gate, blocks: gr.Blocks) -> list[Callab
             and for a photo that cannot be used {"image", "error": {"code", "message"}}
         """
         number, wanted = check_pet(pet), check_text(breed, "breed").strip()
-        model = services.identifier  # another may take its place meanwhile
+        model = services.identifier  # keep this one: another model may replace it meanwhile
         if wanted:
             model.label_index(wanted)
         looked = check_flag(whole, "whole"), check_score(score)
@@ -155,7 +155,7 @@ def _endpoints(services: Services, gate: Gate, blocks: gr.Blocks) -> list[Callab
         pixels = await gate.run(model.explain, picture, animal, wanted or None)
         name = f"{shortened(Path(picture.name).stem, 150) or 'photo'}-{wanted or animal.breeds[0].id}.jpg"
         path = save_bytes_to_cache(encode_jpeg(pixels), name, get_upload_folder())
-        blocks.upload_file_set.add(path)  # so that it is deleted in time, as uploads are
+        blocks.upload_file_set.add(path)  # so that gradio deletes it by age, like uploads
         meta = {"_type": "gradio.FileData"}
         return {"path": path, "orig_name": name, "mime_type": "image/jpeg", "meta": meta}  # type: ignore
 
@@ -191,8 +191,8 @@ def _endpoints(services: Services, gate: Gate, blocks: gr.Blocks) -> list[Callab
 
         Returns:
             {"flag_id", "sample_id", "created", "receipt"}
-            the receipt takes the flag back, see withdraw
-            created is false when the same was said before
+            the receipt withdraws the flag, see withdraw
+            created is false if the same was said before
             and a photo that cannot be used gives {"image", "error": {"code", "message"}}
         """
         said = FlagArguments(
@@ -205,11 +205,11 @@ def _endpoints(services: Services, gate: Gate, blocks: gr.Blocks) -> list[Callab
 
     @answering
     async def withdraw(flag_id: str, receipt: str = "") -> Json:
-        """Take a flag back: its photo is deleted, and leaves the dataset with the next publishing.
+        """Withdraw a flag: its photo is deleted now, and from the dataset when that is next published.
 
         Args:
-            flag_id: As flag answered it.
-            receipt: As flag answered it; its holder may take the flag back.
+            flag_id: As returned by flag.
+            receipt: As returned by flag; its holder may withdraw the flag.
 
         Returns:
             {"flag_id", "withdrawn"}

@@ -1,10 +1,10 @@
-"""A photo from a public web address, never from this machine or its network.
+"""Fetch a photo from a public web address, never from this machine or its network.
 
-MCP clients and the Gradio client may send an address instead of a file. Fetching
-for every visitor is how a server is made to read its own neighbourhood (SSRF), so
-the name is resolved once, every address it has must be public
+MCP clients and the Gradio client may send a web address instead of a file. A server
+that fetches for every visitor can be made to read its own network (SSRF). Therefore
+the name is resolved once, each of its addresses must be public
 (`smartbreed.web.api.public_address`), the port must be that of a website, and the
-request goes to exactly the address that was checked, again at every redirect.
+request goes to exactly the address that was checked. Each redirect is checked again.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from smartbreed.core.errors import PhotoError
 from smartbreed.web.api.public_address import is_public
 
 SECONDS = 20.0
-#: The only ports asked; any other leads to a service that is no website.
+#: The only allowed ports; any other belongs to a service that is not a website.
 PORTS = {"http": 80, "https": 443}
 MAX_REDIRECTS = 5
 _AGENT = "SmartBreed (photo requested by a user)"
 
 
 class _Refused(Exception):
-    """The address is not one we fetch from."""
+    """Nothing is fetched from this address."""
 
 
 class _Pinned(httpx.AsyncHTTPTransport):
-    """Connects to one address whatever the name resolves to by then; TLS still checks the name."""
+    """Connects to one address, whatever the name resolves to by then. TLS still checks the name."""
 
     def __init__(self, address: str) -> None:
         super().__init__(trust_env=False)
@@ -44,11 +44,11 @@ class _Pinned(httpx.AsyncHTTPTransport):
 
 
 async def fetch(url: str, *, max_bytes: int) -> tuple[bytes, str]:
-    """The bytes at ``url`` and the file's name.
+    """Return the bytes at ``url`` and the file's name.
 
     Raises:
-        PhotoError: ``not_found`` for whatever cannot be fetched, ``too_many_bytes`` as
-            soon as more than ``max_bytes`` have come.
+        PhotoError: ``not_found`` for anything that cannot be fetched, ``too_many_bytes`` as
+            soon as more than ``max_bytes`` have arrived.
     """
     try:
         async with asyncio.timeout(SECONDS):
@@ -58,7 +58,7 @@ async def fetch(url: str, *, max_bytes: int) -> tuple[bytes, str]:
                     return answer, unquote(PurePosixPath(urlsplit(url).path).name)
                 url = urljoin(url, answer)
     except (_Refused, httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, TimeoutError):
-        # The reason stays unsaid: telling "refused" from "no such name" would map the network.
+        # The reason is not reported: "refused" or "no such name" would tell a caller about the network.
         pass
     raise PhotoError(
         "not_found", "No photo could be fetched from this web address. Send the file itself instead."
@@ -66,7 +66,7 @@ async def fetch(url: str, *, max_bytes: int) -> tuple[bytes, str]:
 
 
 async def _get(url: str, max_bytes: int) -> bytes | str:
-    """The content, or the address of a redirect."""
+    """Return the content, or the target of a redirect."""
     parts = urlsplit(url)
     if parts.scheme not in PORTS or not parts.hostname or parts.username or parts.password:
         raise _Refused
@@ -92,7 +92,7 @@ async def _get(url: str, max_bytes: int) -> bytes | str:
 
 
 async def _public_address(host: str) -> str:
-    """An address of ``host``; all of them must be public."""
+    """Return an address of ``host``; all of its addresses must be public."""
     found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
     addresses = [str(entry[4][0]) for entry in found]
     if not addresses or not all(is_public(address) for address in addresses):

@@ -1,7 +1,6 @@
-"""Blocking work off the event loop, and only so much of it at once.
+"""Run blocking work off the event loop, with limited concurrency.
 
-How much memory the photos in work take is bounded by `smartbreed.imaging.admission`, which they pass when
-they are decoded.
+`smartbreed.imaging.admission` limits the memory of photos in progress; they pass it when they are decoded.
 """
 
 from __future__ import annotations
@@ -19,20 +18,23 @@ T = TypeVar("T")
 
 
 class Gate:
-    """Runs functions in worker threads, at most ``size`` at a time; the others wait their turn in order.
+    """Runs functions in worker threads, at most ``size`` at a time; the others wait in order.
 
     Args:
-        size: functions run side by side.
+        size: most functions that run at once.
     """
 
     def __init__(self, size: int) -> None:
         self._limiter = anyio.CapacityLimiter(size)
 
     async def run(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        """``function(*args, **kwargs)`` in a thread."""
+        """Return the result of ``function(*args, **kwargs)``, called in a worker thread."""
         return await anyio.to_thread.run_sync(partial(function, *args, **kwargs), limiter=self._limiter)
 
 
 def gate_for(services: Services) -> Gate:
-    """Twice the model's interpreters and a few: some wait in `smartbreed.imaging.admission`."""
+    """Return a gate with twice as many threads as the model has interpreters, and some more.
+
+    Some of the threads wait in `smartbreed.imaging.admission`.
+    """
     return Gate(2 * services.identifier.threads + 3 * MOST_WAITING + WORKERS)

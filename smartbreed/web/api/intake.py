@@ -1,10 +1,10 @@
-"""Keep Gradio's own handling of bad input quiet, and away from our photos.
+"""Keep Gradio's own handling of bad input quiet, and away from photos.
 
-Gradio moves files and checks arguments before an endpoint is called, and what
-goes wrong there it prints as a traceback with the upload's path. `guard` wraps
-that one step: the endpoints of `smartbreed.web.api.endpoints` get a photo as it was
-sent and check it themselves, and for every other event a failure becomes one
-sentence for the caller and one line without private data in the log.
+Gradio moves files and checks arguments before it calls an endpoint. If that fails, it
+prints a traceback with the upload's path. `guard` wraps this step: the endpoints of
+`smartbreed.web.api.endpoints` receive a photo as it was sent and check it themselves.
+For every other event, a failure becomes one sentence for the caller and one log line
+without private data.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ log = logging.getLogger(__name__)
 
 
 class CallerError(gr.Error):
-    """A sentence for the caller; nothing is printed on the server.
+    """An error with a message for the caller; nothing is printed on the server.
 
     Args:
-        message: what is wrong and what to do.
+        message: what is wrong and what to do about it.
         code: stable identifier, shown as the title.
     """
 
@@ -34,20 +34,20 @@ class CallerError(gr.Error):
         super().__init__(message, title=code, print_exception=False)
 
     def __str__(self) -> str:
-        return str(self.message)  # MCP clients get this; gr.Error would add quotes
+        return str(self.message)  # shown to MCP clients; gr.Error would add quotes
 
 
 def guard(blocks: gr.Blocks, own: set[int]) -> None:
-    """Wrap ``blocks``'s preparation of arguments.
+    """Wrap the methods with which ``blocks`` prepares arguments and calls handlers.
 
     Args:
         blocks: the app.
-        own: ids of the events whose file arguments reach the function as they were sent.
+        own: ids of the events whose functions receive file arguments as they were sent.
     """
     prepare = blocks.preprocess_data
 
     async def guarded(block_fn: Any, inputs: list[Any], *args: Any, **kwargs: Any) -> Any:
-        if not block_fn.fn:  # an event that runs in the browser alone; gradio would print a traceback
+        if not block_fn.fn:  # the event runs in the browser only; gradio would print a traceback
             raise CallerError("This event runs in the browser alone.", "bad_arguments")
         if block_fn._id in own:
             inputs = [_plain(value) for value in inputs]
@@ -79,7 +79,7 @@ def guard(blocks: gr.Blocks, own: set[int]) -> None:
 
 
 def _fits(function: Callable[..., Any], event: gr.EventData | None) -> bool:
-    """Whether the browser sent what the handler of an event reads, such as the index of a choice."""
+    """True if the call contains the event data that the handler reads, such as the index of a choice."""
     kinds = [kind for kind in get_type_hints(function).values() if isinstance(kind, type)]
     wanted = next((kind for kind in kinds if issubclass(kind, gr.EventData)), None)
     if wanted is None:
@@ -94,7 +94,7 @@ def _fits(function: Callable[..., Any], event: gr.EventData | None) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """``value`` without the mark by which Gradio knows a file."""
+    """Return ``value`` without the key by which Gradio recognises a file."""
     if isinstance(value, list):
         return [_plain(item) for item in value]
     if isinstance(value, dict) and "path" in value:
@@ -103,7 +103,7 @@ def _plain(value: Any) -> Any:
 
 
 def answering(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    """Turn what a function raises into a sentence for the caller."""
+    """Decorate an endpoint, so that whatever it raises reaches the caller as a `CallerError`."""
 
     @wraps(function)
     async def answer(*args: Any, **kwargs: Any) -> Any:

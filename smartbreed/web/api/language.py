@@ -1,4 +1,4 @@
-"""The language of a visitor: of pages by their request, of gradio's events by the request behind them."""
+"""The language of a visitor: for a page from its request, for a gradio event from the request behind it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from smartbreed.web.api.client import calling_scope
 
 LANGUAGE_COOKIE = "smartbreed_lang"
 LANGUAGE_LASTS_S = 31_536_000
-#: In a request's scope: whether the model that answers is of other things than pets.
+#: Key in a request's scope: True if the model that answers names other things than pets.
 _THINGS = "smartbreed.things"
-#: What programs ask: answered in English.
+#: Path prefixes that programs call; they are answered in English.
 _PROGRAMS = ("/api", "/gradio_api/", "/assets/", "/static/", "/files/")
 
 
 def _of_event() -> str:
-    """The language of the visitor whose gradio event this thread is handling; empty outside of events."""
+    """Return the language of the visitor whose gradio event this thread is handling; "" outside of events."""
     scope = calling_scope()
     if not scope:
         return ""
@@ -33,7 +33,7 @@ def _of_event() -> str:
 
 
 def _things_of_event() -> bool | None:
-    """Whether the model behind that event is of other things than pets; None outside of events."""
+    """True if the model behind that event names other things than pets; None outside of events."""
     known = calling_scope().get(_THINGS)
     return known if isinstance(known, bool) else None
 
@@ -43,12 +43,12 @@ ask_first_of(_things_of_event)
 
 
 class LanguageMiddleware:
-    """Makes pages in the language of their visitor, and remembers the one that is chosen with ``?lang=``.
+    """Serves pages in the visitor's language, and remembers one chosen with ``?lang=`` in a cookie.
 
     Args:
-        app: what answers.
-        settings: the public address.
-        things: whether the model that answers now is of other things than pets.
+        app: the wrapped app.
+        settings: only the public address is used.
+        things: returns True if the model that answers now names other things than pets.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings, things: Callable[[], bool]) -> None:

@@ -1,8 +1,8 @@
 """MCP answers as JSON text.
 
-Gradio turns an endpoint's answer into text with ``str``, which for a dictionary is
-Python's notation: no program reads ``None`` and single quotes. One method is
-wrapped so that the text is the same JSON as at the other interfaces.
+Gradio turns an endpoint's answer into text with ``str``. For a dictionary that is
+Python's notation, with ``None`` and single quotes, which JSON parsers reject. This
+module wraps one method, so that the text is the same JSON as at the other interfaces.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from gradio_client.utils import is_file_obj_with_meta
 
 
 def answer_in_json(server: GradioMCPServer) -> None:
-    """Make ``server`` answer lists and dictionaries as JSON; files stay as they are."""
+    """Make ``server`` send lists and dictionaries as JSON; files are left unchanged."""
     postprocess = server.postprocess_output_data
 
     def to_content(data: Any, root_url: str) -> list[Any]:

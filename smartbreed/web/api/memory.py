@@ -1,6 +1,6 @@
-"""An amount of memory that requests share, and what a JSON text would cost of it, without parsing it.
+"""A memory budget that requests share, and a check that JSON is cheap to parse, without parsing it.
 
-Parsing is where small texts become large: 38 MB of ``[],`` become a gigabyte of lists, and
+Parsing can turn a small text into large objects: 38 MB of ``[],`` become a gigabyte of lists, and
 100,000 brackets in a row end in a ``RecursionError`` somewhere in a library.
 """
 
@@ -16,10 +16,10 @@ from smartbreed.core.errors import RequestError
 
 
 class Memory:
-    """An amount of memory that requests share, given out in the order of asking.
+    """A memory budget that requests share, granted in the order in which they ask.
 
     Args:
-        size: bytes in all. A request for more gets all of it, alone.
+        size: bytes in all. A request for more waits until it can have all of them.
     """
 
     def __init__(self, size: int) -> None:
@@ -27,7 +27,7 @@ class Memory:
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     async def acquire(self, amount: int, *, patience_s: float) -> int:
-        """Take ``amount`` bytes; answers what to `release` afterwards.
+        """Reserve ``amount`` bytes; return how many to `release` afterwards.
 
         Raises:
             TimeoutError: they were not free within ``patience_s`` seconds.
@@ -42,16 +42,16 @@ class Memory:
             async with asyncio.timeout(patience_s):
                 await turn
         except BaseException:
-            if turn.done() and not turn.cancelled():  # it came at the last moment
+            if turn.done() and not turn.cancelled():  # granted at the last moment
                 self.release(amount)
             else:
                 self._waiting.remove((amount, turn))
-                self.release(0)  # those behind may need less
+                self.release(0)  # the next in line may need less
             raise
         return amount
 
     def release(self, amount: int) -> None:
-        """Give back what `acquire` answered."""
+        """Release what `acquire` returned, and grant it to those who wait."""
         self._free += amount
         while self._waiting and self._waiting[0][0] <= self._free:
             wanted, turn = self._waiting.popleft()
@@ -62,15 +62,15 @@ class Memory:
 
 #: Deepest nesting accepted.
 MAX_DEPTH = 64
-#: Most lists, objects and values together.
+#: Most lists, objects and values in total.
 MAX_ITEMS = 50_000
-#: Longest number: no double needs more.
+#: Most digits of a number: no double needs more.
 MAX_DIGITS = 1_000
 
-#: A string, or what is left of one that never ends. Possessive, so that it takes linear time.
+#: A string, or an unterminated one up to the end. Possessive quantifiers keep the match linear in time.
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|$)', re.DOTALL)
 _LONG_NUMBER = re.compile(rb"[0-9]{%d}" % (MAX_DIGITS + 1))
-#: Bytes looked at together.
+#: Bytes checked at a time.
 _SLICE = 1 << 18
 _STEP = np.zeros(256, np.int8)
 _STEP[[ord("["), ord("{")]] = 1
@@ -80,19 +80,19 @@ _ITEM[[ord("["), ord("{"), ord(",")]] = True
 
 
 def check_json(text: bytes, *, max_depth: int = MAX_DEPTH, max_items: int = MAX_ITEMS) -> None:
-    """Refuse a JSON text that is nested too deeply, has too many items or too long a number; valid or not.
+    """Reject a JSON text, valid or not, that is nested too deeply or has too many items or too long a number.
 
     Raises:
-        RequestError: ``bad_body``, 400 for the depth and a number, 413 for the number of items.
+        RequestError: ``bad_body``; 400 for the depth, a number, UTF-16 or UTF-32, 413 for too many items.
     """
-    if b"\0" in text[:4] or text[:2] in (b"\xfe\xff", b"\xff\xfe"):  # parsers would read UTF-16 and UTF-32
+    if b"\0" in text[:4] or text[:2] in (b"\xfe\xff", b"\xff\xfe"):  # UTF-16 or UTF-32, which parsers accept
         raise RequestError("bad_body", "JSON is sent in UTF-8.", status=400)
     bare = _STRING.sub(b"", text)
-    if _LONG_NUMBER.search(bare):  # Python's parser raises what the MCP library takes for a fault of its own
+    if _LONG_NUMBER.search(bare):  # Python's parser raises what the MCP library takes for its own fault
         raise RequestError("bad_body", f"A number has more than {MAX_DIGITS:,} digits.", status=400)
     outside = np.frombuffer(bare, np.uint8)
     depth = items = 0
-    for start in range(0, outside.size, _SLICE):  # the whole of it as numbers would take many times its size
+    for start in range(0, outside.size, _SLICE):  # depths of the whole text would take many times its size
         part = outside[start : start + _SLICE]
         depths = depth + np.cumsum(_STEP[part], dtype=np.int32)
         depth, items = int(depths[-1]), items + int(np.count_nonzero(_ITEM[part]))

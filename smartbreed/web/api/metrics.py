@@ -1,6 +1,6 @@
-"""What Prometheus reads at ``/metrics``: numbers of this process, without a word of a photo or a person.
+"""Prometheus metrics of this process, for ``/metrics``. They contain nothing about a photo or a person.
 
-Every label has a bounded set of values: names of stages, routes and codes that stand in the program.
+Every label has a bounded set of values: names of stages, routes and codes that the program defines.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
     from smartbreed.services import Services
     from smartbreed.statistics.report import ForMaintainers
 
-#: Seconds between two looks for drift, which sum up weeks.
+#: Seconds between two computations of drift, which aggregate weeks of data.
 _DRIFT_S = 60.0
-#: Most different codes of errors; whatever comes beyond is counted together.
+#: Most distinct error codes; any further code is counted as `OTHER`.
 _MOST_CODES = 200
-#: Stands for what has no name of its own.
+#: Label for anything that has no label of its own.
 OTHER = "other"
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
-#: All that is counted in this process.
+#: Everything that this process counts.
 REGISTRY = CollectorRegistry()
 ProcessCollector(registry=REGISTRY)
 _seconds = Histogram(
@@ -57,7 +57,7 @@ _codes: set[str] = set()
 
 
 def listen() -> None:
-    """Count from now on what the parts of this process say; more than once does nothing."""
+    """Start counting what the parts of this process report. Further calls do nothing."""
     if _observe not in telemetry.on_stage:
         telemetry.on_stage.append(_observe)
         telemetry.on_error.append(_count_error)
@@ -86,33 +86,34 @@ def _count_answer(answer: Identification | Failure, interface: str) -> None:
 
 
 def method_name(method: str) -> str:
-    """The method of a request, or `OTHER` for what a client made up."""
+    """Return the method of a request, or `OTHER` for one that a client made up."""
     return method if method in _METHODS else OTHER
 
 
 def request_begins() -> None:
-    """Count a request that is being answered."""
+    """Count a request as in flight."""
     _in_flight.inc()
 
 
 def request_ends(method: str, route: str, status: int) -> None:
-    """Count a request.
+    """Count a request as done.
 
     Args:
-        method, route: of `method_name`; of a row of `smartbreed.web.api.access`, or `OTHER`.
-        status: 0: the client left before an answer began.
+        method: from `method_name`.
+        route: path of a route in `smartbreed.web.api.access`, or `OTHER`.
+        status: HTTP status; 0 if the client left before the answer began.
     """
     _in_flight.dec()
     _requests.labels(method, route, str(status)).inc()
 
 
 class AppCollector(Collector):
-    """What is not counted but looked up when Prometheus asks.
+    """Metrics that are not counted, but looked up when Prometheus scrapes.
 
     Args:
         services: of the app.
-        readiness: what `smartbreed.web.api.watching` answers.
-        queue: gradio's queue of events.
+        readiness: the checks behind ``/readyz``.
+        queue: gradio's event queue.
     """
 
     def __init__(self, services: Services, readiness: Readiness, queue: Any) -> None:
@@ -121,7 +122,7 @@ class AppCollector(Collector):
         self._looked = -float("inf")
 
     def collect(self) -> Iterator[Any]:
-        """The metrics; what the database refuses is left out."""
+        """Yield the metrics; if the database fails, those that need it are left out."""
         services = self._services
         version = services.identifier.bundle.version
         yield InfoMetricFamily("smartbreed_build", "The program.", {"version": __version__})
@@ -174,7 +175,7 @@ class AppCollector(Collector):
 
 
 def _shifts(found: ForMaintainers) -> list[tuple[str, float, float]]:
-    """What is compared, its index, and from where on that raises the alarm."""
+    """Return what is compared, its drift index, and the index from which the alarm is raised."""
     shifts = [(one.what, one.index, ALARM) for one in found.drift if one.index is not None]
     mix = found.mix
     if mix.index is not None and mix.alarm_from is not None:

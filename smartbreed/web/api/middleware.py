@@ -1,4 +1,4 @@
-"""All middleware of the server, in order: what stands around gradio, and what stands inside of it."""
+"""All middleware of the server, in order: around gradio, and inside it."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from smartbreed.web.components.plain import not_found
 
 
 def build_middleware(services: Services, tracing: Tracing | None = None) -> list[Middleware]:
-    """What every request passes before it reaches gradio, outermost first. Pure ASGI only: gradio streams."""
+    """Return the middleware around gradio, outermost first. It is pure ASGI, because gradio streams."""
     settings = services.settings
     return [
-        # In text, the log is for people: a line for each request is for those who ask for it.
+        # A log in text is for people, who see a line per request only at level DEBUG.
         Middleware(Observing, logging.INFO if settings.log_format == "json" else logging.DEBUG, tracing),
         Middleware(LanguageMiddleware, settings, lambda: services.of_things),
         Middleware(SecurityHeadersMiddleware, settings),
@@ -38,7 +38,12 @@ def build_middleware(services: Services, tracing: Tracing | None = None) -> list
 
 
 def inner_middleware(services: Services, script: str) -> list[Middleware]:
-    """What sees answers before gradio compresses them, the outermost first; `script` is every page's own."""
+    """Return the middleware that sees answers before gradio compresses them, outermost first.
+
+    Args:
+        services: of the app.
+        script: inline script that every page contains.
+    """
     public = public_origin(services.settings.public_url)
 
     def head(page: bytes, scope: Scope) -> bytes:
@@ -50,5 +55,5 @@ def inner_middleware(services: Services, script: str) -> list[Middleware]:
 
 
 def hide_version(blocks: gr.Blocks) -> None:
-    """Leave gradio's exact version out of the pages of a launched app."""
+    """Hide gradio's exact version in the pages of a launched app; only the major version is shown."""
     blocks.config["version"] = str(blocks.config["version"]).partition(".")[0] + ".0.0"

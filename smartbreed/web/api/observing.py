@@ -21,17 +21,17 @@ log = logging.getLogger("smartbreed.access")
 
 HEADER = "x-request-id"
 _KEY = "smartbreed.request_id"
-#: Asked every few seconds by machines; their lines are for DEBUG.
+#: Routes that machines poll every few seconds; their requests are logged at DEBUG.
 _OFTEN = ("/healthz", "/readyz", "/metrics", "/gradio_api/heartbeat/{session}")
 
 
 class Observing:
-    """Takes the id of a request from `HEADER`, or makes one, and sends it back.
+    """Takes the id of a request from the header `HEADER`, or makes one, and sends it back.
 
     Args:
-        app: what answers.
-        level: of the line that each request gets in the log.
-        tracing: makes a span of each request; None: none.
+        app: the wrapped app.
+        level: level of the log line of each request.
+        tracing: makes a span for each request; None if tracing is off.
     """
 
     def __init__(self, app: ASGIApp, level: int, tracing: Tracing | None = None) -> None:

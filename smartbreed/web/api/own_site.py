@@ -1,10 +1,9 @@
-"""The outermost check of every request: a known address, and no other website behind it.
+"""Check every request before gradio sees it: the address must be known, and no other website may send it.
 
-gradio answers every origin with permission to read and to send cookies, believes
-``X-Forwarded-Host``, and brings routes of its own. This middleware stands in front: it answers
-unknown addresses with 404, refuses what a browser sends for another site, says itself what
-scripts of other sites may read, answers HEAD as GET, and passes on only forwarded addresses that
-can be trusted.
+gradio allows every origin to read its answers and to send cookies, trusts ``X-Forwarded-Host``, and
+brings routes of its own. This middleware stands in front of it. It answers unknown addresses with 404,
+rejects what a browser sends on behalf of another site, sets the CORS headers itself, handles HEAD as GET,
+and passes on only forwarded addresses that can be trusted.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from smartbreed.core.settings import Settings
 from smartbreed.web.address import prefixed, root
 from smartbreed.web.api.access import Route, route_for
 
-#: What a script of another site may send where `Route.who` is ``anyone``; never cookies.
+#: CORS headers for routes whose `Route.who` is ``anyone``: what scripts of other sites may send; no cookies.
 _PREFLIGHT = (
     (b"access-control-allow-origin", b"*"),
     (b"access-control-allow-methods", b"GET, HEAD, POST"),
@@ -34,12 +33,12 @@ _PREFLIGHT = (
 
 
 class OwnSiteMiddleware:
-    """Refuses unknown addresses (404) and other sites' requests (403).
+    """Rejects unknown addresses (404) and requests from other sites (403).
 
     Args:
-        app: what answers the rest.
-        settings: the public address and the proxies that are believed.
-        not_found: what a person reads at an address that is not here; without it, JSON as programs get it.
+        app: the wrapped app.
+        settings: only the public address is used.
+        not_found: makes the page that people get at an unknown address; None: they get JSON, as programs do.
     """
 
     def __init__(
@@ -49,7 +48,7 @@ class OwnSiteMiddleware:
         self._public = public_origin(settings.public_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":  # nothing here speaks it
+        if scope["type"] == "websocket":  # no route uses WebSockets
             await send({"type": "websocket.close", "code": 1008})
             return
         if scope["type"] != "http":
@@ -78,10 +77,11 @@ class OwnSiteMiddleware:
         await self._app(self._believable(scope, headers), receive, sending)
 
     def _believable(self, scope: Scope, headers: Headers) -> Scope:
-        """The request without a host that its sender could have made up.
+        """Return the scope without a forwarded host that the sender could have made up.
 
-        gradio builds addresses from ``X-Forwarded-Host``. Here it is the public address where that
-        is known, and gone otherwise; under its other name it still tells that there was a proxy.
+        gradio builds URLs from ``X-Forwarded-Host``. The public address takes its place, if one is
+        configured and a proxy forwarded the request. The sender's value is renamed, not removed, so that it
+        still shows that there was a proxy.
         """
         through_proxy = passed_on(headers)
         public = self._public if through_proxy else ""
@@ -99,22 +99,22 @@ class OwnSiteMiddleware:
 
 
 def _without_page(query: bytes) -> bytes:
-    """The query of the front page without ``page``.
+    """Return the query of the front page without the parameter ``page``.
 
-    gradio would show the page that it names in place of the front page, one that is switched off too, and
-    raises where there is none.
+    gradio would show the page that it names instead of the front page, even one that is switched off, and
+    would raise if there is no such page.
     """
     parts = query.split(b"&")
     return b"&".join(part for part in parts if unquote_to_bytes(part.partition(b"=")[0]) != b"page")
 
 
 def _opens_page(scope: Scope, headers: Headers) -> bool:
-    """True for a link followed or an address framed: the other page learns nothing of the answer."""
+    """True if the browser follows a link or loads a frame: the other site cannot read the answer."""
     return scope["method"] in ("GET", "HEAD") and headers.get("sec-fetch-mode") == "navigate"
 
 
 def _reads(scope: Scope, headers: Headers) -> bool:
-    """True for a person at a page's address, who is better served with a page than with JSON."""
+    """True if a person opens an address in a browser, and so needs a page rather than JSON."""
     return (
         scope["method"] in ("GET", "HEAD")
         and "text/html" in headers.get("accept", "")
@@ -123,7 +123,7 @@ def _reads(scope: Scope, headers: Headers) -> bool:
 
 
 def _below_root(location: str, host: str) -> str:
-    """Where a redirect leads: to a page of ours below the prefix that a proxy takes away."""
+    """Return the target of a redirect; within this site, the path prefix that the proxy strips is added."""
     parts = urlsplit(location)
     if root() == "/" or parts.netloc not in ("", host) or not parts.path.startswith("/"):
         return location
@@ -131,7 +131,7 @@ def _below_root(location: str, host: str) -> str:
 
 
 def _own_cors(send: Send, route: Route, host: str) -> Send:
-    """``send`` with our permissions for other sites' scripts in place of gradio's, and our redirects."""
+    """Wrap ``send``: replace gradio's CORS headers by those of the route, and correct redirects."""
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":

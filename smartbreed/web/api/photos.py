@@ -1,8 +1,8 @@
-"""What a caller sent as the photo → bytes or a checked path, with a name.
+"""Turn what a caller sent as a photo into bytes or a checked path, with a name.
 
-At the Gradio endpoints a photo is one of: an uploaded file (the client's
-``handle_file``), a web address, a data URL, or base64. Text is never taken for a
-path: a caller who sends text must not read files of this machine.
+At the Gradio endpoints, a photo is an uploaded file (the client's ``handle_file``),
+a web address, a data URL, or base64. Text is never taken for a path, so that a caller
+cannot read files of this machine.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from smartbreed.core.errors import PhotoError
 from smartbreed.imaging.photo import decode_base64
 from smartbreed.web.api.fetch import fetch
 
-#: How Gradio's own clients refer to a file that they uploaded before.
+#: Path with which Gradio's own clients refer to a file that they uploaded before.
 _UPLOAD_ROUTE = "/gradio_api/file="
-#: Base64 up to this length is decoded at once, in characters.
+#: Base64 shorter than this, in characters, is decoded without a thread.
 _SHORT = 100_000
 
 
 @dataclass(frozen=True)
 class Given:
-    """A photo to read: its bytes, or the path of an upload; ``error`` when there is none."""
+    """A photo to read: its bytes, or the path of an upload. If there is none, ``error`` says why."""
 
     source: bytes | Path = b""
     name: str = ""
@@ -36,7 +36,7 @@ class Given:
 
 
 def clean_name(name: Any) -> str:
-    """The part of a file name after the last slash, without control characters, at most 255 long."""
+    """Return a file name without its folders and control characters, at most 255 characters long."""
     if not isinstance(name, str):
         return ""
     last = re.split(r"[/\\]", name)[-1]
@@ -44,11 +44,11 @@ def clean_name(name: Any) -> str:
 
 
 async def receive(value: Any, *, uploads: Path, max_bytes: int) -> Given:
-    """One photo as an endpoint receives it; never raises.
+    """Receive one photo in any form. A problem is returned in ``error``, never raised.
 
     Args:
         value: Gradio's file dictionary, or text.
-        uploads: the folder that uploads lie in; no file outside it is read.
+        uploads: the folder of uploads; no file outside it is read.
         max_bytes: most bytes to fetch or decode.
     """
     name = ""
@@ -75,7 +75,7 @@ async def receive(value: Any, *, uploads: Path, max_bytes: int) -> Given:
             return Given(data, name or clean_name(found))
         if len(value) < _SHORT:
             return Given(decode_base64(value, max_bytes=max_bytes), name)
-        # A long text takes a while, in which every other request would stand still.
+        # Decoding a long text takes a while, and would block the event loop.
         return Given(await anyio.to_thread.run_sync(partial(decode_base64, value, max_bytes=max_bytes)), name)
     except PhotoError as error:
         return Given(name=name, error=error)
@@ -86,7 +86,11 @@ def _is_text_photo(text: str) -> bool:
 
 
 def _upload(text: str, uploads: Path) -> Path:
-    """The path of an upload; the same answer for a file elsewhere and for none, so nothing can be probed."""
+    """Return the path of an upload.
+
+    Raises:
+        PhotoError: ``not_found``; the same for a missing file and one elsewhere, so nothing can be probed.
+    """
     path = _inside(text, uploads)
     if path is None:
         raise PhotoError(
@@ -96,14 +100,14 @@ def _upload(text: str, uploads: Path) -> Path:
 
 
 def _earlier_upload(url: str, uploads: Path) -> Path | None:
-    """The file an address of our own upload route stands for.
+    """Return the file that a URL of the app's own upload route refers to; None for other URLs.
 
-    Gradio's MCP upload helper answers with such an address. It is read from the
-    disk: fetching it would mean asking ourselves, which `fetch` refuses.
+    Gradio's MCP upload helper answers with such a URL. The file is read from disk: to
+    fetch it would be a request to this server itself, which `fetch` refuses.
     """
     try:
         _, route, tail = urlsplit(url).path.partition(_UPLOAD_ROUTE)
-    except ValueError:  # no web address; `fetch` says so
+    except ValueError:  # not a valid URL; `fetch` reports that
         return None
     return _inside(unquote(tail), uploads) if route else None
 

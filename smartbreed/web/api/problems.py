@@ -1,8 +1,8 @@
-"""What gradio's routes raise on bad input → a status and our JSON, without a traceback.
+"""Turn what gradio's routes raise on bad input into a status and the app's error JSON, without a traceback.
 
-gradio looks names and numbers of a request up without checking them, so that a wrong one ends in a
-``KeyError`` (a 500 and a traceback in the log) in a dozen routes. Code of ours does not get here:
-endpoints, events of the page and REST turn what they raise into sentences themselves.
+gradio looks up names and numbers of a request without checking them. In a dozen routes, a wrong one ends in a
+``KeyError``: a 500, and a traceback in the log. The app's own code does not get here: endpoints, page events
+and REST routes turn what they raise into messages themselves.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Asgi = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
-#: What code raises that takes a wrong name, number, type or path for a right one.
+#: What code raises if it uses a wrong name, number, type or path without checking it.
 _OF_INPUT = (LookupError, TypeError, ValueError, AttributeError, AssertionError, RecursionError, OSError)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _HANDLED = "smartbreed.handled"
 _CODES = {404: "no_such_page", 405: "method_not_allowed"}
-#: Direct calls of an endpoint, which gradio answers with 500 whatever is wrong.
+#: Direct calls of an endpoint. gradio answers any error in them with 500.
 _CALLED = re.compile(r"/gradio_api/(run|api)/")
 
 
 def handlers() -> dict[Any, Any]:
-    """For FastAPI's ``exception_handlers``."""
+    """Return the handlers for FastAPI's ``exception_handlers``."""
     return {
         SmartBreedError: _ours,
         ClientDisconnect: _gone,
@@ -48,15 +48,15 @@ def handlers() -> dict[Any, Any]:
 
 
 def answered(request: Request) -> None:
-    """Say that an exception has its answer and its line in the log: Starlette will raise it once more."""
+    """Mark the exception of a request as answered and logged, because Starlette will raise it once more."""
     request.scope.get(_HANDLED, []).append(True)
 
 
 class Problems:
-    """ASGI middleware: the other half of `handlers`.
+    """ASGI middleware that completes `handlers`.
 
-    Starlette raises what a handler of `Exception` has answered once more, for the server to log;
-    and gradio answers a wrong argument with the status of a broken server.
+    Starlette raises an exception once more after a handler of `Exception` has answered it, for the server to
+    log; this middleware stops it. gradio answers a wrong argument with 500; this middleware makes it 422.
     """
 
     def __init__(self, app: Asgi) -> None:
@@ -68,7 +68,7 @@ class Problems:
             return
         if _CONTROL.search(
             scope["path"]
-        ):  # no address of ours; libraries raise on it long after it was taken
+        ):  # no route has such an address, and libraries would raise on it much later
             message = "There is nothing here."
             await _problem(404, "no_such_page", message, message)(scope, receive, send)
             return
@@ -92,7 +92,7 @@ class Problems:
 
 
 def _of_caller(send: Send) -> Send:
-    """Answers with 422 instead of 500 where the endpoint said what is wrong with the request."""
+    """Wrap ``send``: answer 422 instead of 500 if the endpoint reported what is wrong with the request."""
     held: list[Message] = []
 
     async def answer(message: Message) -> None:
@@ -113,7 +113,7 @@ def _of_caller(send: Send) -> Send:
 
 
 def _problem(status: int, code: str, message: str, detail: Any, headers: Any = None) -> Response:
-    # FastAPI's own field stays: gradio's clients show it.
+    # FastAPI's own field `detail` stays, because gradio's clients show it.
     content = {"detail": detail, "error": {"code": code, "message": message}}
     return JSONResponse(content, status, headers)
 
@@ -138,7 +138,7 @@ async def _http(request: Request, error: Exception) -> Response:
 
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    # Without what was received, which may be as long as a photo, or no JSON (infinity, half a character).
+    # Leave out the received values: they may be as long as a photo, or not fit JSON (infinity, surrogates).
     found = [
         {"type": one["type"], "loc": [str(part)[:100] for part in one["loc"]], "msg": one["msg"][:300]}
         for one in error.errors()[:10]
@@ -151,7 +151,7 @@ async def _unexpected(request: Request, error: Exception) -> Response:
     route = getattr(
         request.scope.get("route"), "path", "a route"
     )  # never the path itself: it may name a file
-    # A stream of events for a job or a session that does not exist is refused after it began.
+    # gradio rejects an event stream of an unknown job or session only after the response began.
     refused = isinstance(error.__cause__, (HTTPException, SmartBreedError))
     if refused or isinstance(error, _OF_INPUT):
         log.warning("%s %s refused: %s", request.method, route, type(error).__name__)

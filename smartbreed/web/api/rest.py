@@ -1,8 +1,8 @@
-"""Plain REST: one ``curl`` away, without an upload first.
+"""The plain REST API: one ``curl`` command, without a separate upload.
 
-Answers are the JSON of the contract with a fitting status: 200, the status of the
-photo's error, 422 for an argument that makes no sense. `rest_app` is a FastAPI app of
-its own, to which gradio's hands every address under ``/api`` and ``/maintainer``.
+Answers are JSON as in `smartbreed.web.api.schemas`, with a fitting status: 200, the
+status of the photo's error, or 422 for an invalid argument. `rest_app` is a separate
+FastAPI app, to which gradio's app passes every address under ``/api`` and ``/maintainer``.
 """
 
 import contextlib
@@ -46,19 +46,19 @@ _ABOUT = (
     '`{"image": …, "error": {"code", "message"}}` with a fitting status; a request that makes no sense '
     '`{"error": {"code", "message"}}`. Codes are stable, messages are for people.'
 )
-#: Longest body that takes a flag back, in bytes.
+#: Longest body of a withdrawal, in bytes.
 _LONGEST_RECEIPT = 2_000
 
 
 class Json(JSONResponse):
-    """With a blank after each colon and comma, as people read it."""
+    """A JSON response with a space after each colon and comma, which is easier to read."""
 
     def render(self, content: Any) -> bytes:
         return json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
 
 
 def rest_app(*routers: APIRouter) -> FastAPI:
-    """An app with ``routers``, their description, and one answer to whatever they raise."""
+    """Build an app with ``routers``, their OpenAPI description, and handlers for whatever they raise."""
     failed = dict.fromkeys((SmartBreedError, ClientDisconnect, Exception), _failed)
     handlers: dict[Any, Any] = {**failed, HTTPException: _no_such_route}
     app = FastAPI(
@@ -81,11 +81,11 @@ def rest_app(*routers: APIRouter) -> FastAPI:
 
 
 def photo_router(services: Services, *, uploads: Path = Path("/nonexistent")) -> APIRouter:
-    """The routes under ``/api`` that the other interfaces have too.
+    """Build the routes under ``/api`` for what the other interfaces offer too.
 
     Args:
-        services: with a model that loads.
-        uploads: folder of earlier uploads that a web address in JSON may refer to.
+        services: with a model that can be loaded.
+        uploads: folder of earlier uploads; a web address in JSON may refer to one of them.
     """
     router = APIRouter(prefix="/api", default_response_class=Json)
     gate, settings = gate_for(services), services.settings
@@ -171,7 +171,7 @@ def photo_router(services: Services, *, uploads: Path = Path("/nonexistent")) ->
     async def breed(
         breed: Annotated[str, PathParameter(description="Its id, name or an alias.")],
     ) -> schemas.BreedDetail:
-        """Say what is known of a breed, and how well this model knows it."""
+        """Return the facts of a breed, and how well this model recognises it."""
         found: Any = await gate.run(breed_detail, services.breed_book, breed)
         return found  # type: ignore[no-any-return]
 
@@ -181,7 +181,7 @@ def photo_router(services: Services, *, uploads: Path = Path("/nonexistent")) ->
         openapi_extra={"x-examples": ["curl {base}/api/statistics"]},
     )
     async def statistics() -> Report:
-        """Say what was measured of the model that answers, and what it has answered here."""
+        """Return the measured accuracy of the model that answers, and statistics of its use here."""
         return await gate.run(feedback_loop.statistics, services)
 
     @router.post(
@@ -195,7 +195,7 @@ def photo_router(services: Services, *, uploads: Path = Path("/nonexistent")) ->
         ),
     )
     async def withdraw(request: Request) -> schemas.Withdrawn:
-        """Take a flag back with the receipt of its thanks: the photo goes at once."""
+        """Withdraw a flag with the receipt that was returned for it. The photo is deleted at once."""
         data = await request.body()
         if len(data) > _LONGEST_RECEIPT:
             raise RequestError("too_long", "An id and a receipt are short.", status=413)
@@ -212,7 +212,7 @@ def photo_router(services: Services, *, uploads: Path = Path("/nonexistent")) ->
         openapi_extra={"x-examples": ["curl {base}/api/health"]},
     )
     async def health() -> schemas.Health:
-        """Say that the server is up, which model answers, and how many flags wait."""
+        """Return the status of the server, the model that answers, and the number of pending flags."""
         flags = None
         with contextlib.suppress(StorageError):  # identifying needs no database
             flags = schemas.Flags(pending=await gate.run(services.flags.count, "pending"))
@@ -231,7 +231,7 @@ def _failure(failure: Failure) -> Response:
 
 
 async def _failed(request: Request, error: Exception) -> Response:
-    """What a route raised as a status and the error JSON, in the form of its answers."""
+    """Turn what a route raised into a status and error JSON, in the response class of the route."""
     if isinstance(error, ClientDisconnect):
         return Response(status_code=400)
     answered(request)

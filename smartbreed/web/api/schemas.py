@@ -1,4 +1,4 @@
-"""The JSON of the contract as models, and what else the OpenAPI page says that code does not."""
+"""Pydantic models of the REST API's JSON, and parts of its OpenAPI description that code cannot express."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from smartbreed.inference.evaluation import LabelEvaluation
 
 
 class Guess(BaseModel):
-    """A breed, or a family of breeds."""
+    """A breed, or a group of breeds, with its probability."""
 
     id: str = Field(description="Stable identifier.", examples=["border_terrier"])
     name: str = Field(description="The name people use today.", examples=["Border Terrier"])
@@ -21,7 +21,7 @@ class Guess(BaseModel):
 
 
 class Pet(BaseModel):
-    """One animal of a photo."""
+    """One animal in a photo."""
 
     box: list[float] = Field(description="x0, y0, x1, y1 in pixels of the upright photo.")
     score: float = Field(description="How sure the detector is, 0 to 1; 1 when the whole picture was taken.")
@@ -38,7 +38,7 @@ class Pet(BaseModel):
 
 
 class Model(BaseModel):
-    """Which model answered."""
+    """The model that answered."""
 
     repo: str
     revision: str
@@ -46,7 +46,7 @@ class Model(BaseModel):
 
 
 class Identification(BaseModel):
-    """Everything found in one photo; `pets` is empty when there is none."""
+    """Everything found in one photo; `pets` is empty if no pet was found."""
 
     image: str = Field(description="The file's name, empty if unknown.", examples=["rex.jpg"])
     sha256: str = Field(description="Of the file as received, hexadecimal.")
@@ -60,7 +60,7 @@ class Identification(BaseModel):
 
 
 class Receipt(BaseModel):
-    """A flag that is saved."""
+    """A saved flag."""
 
     flag_id: str
     sample_id: str = Field(description="sha256 of the photo as it is kept.")
@@ -69,7 +69,7 @@ class Receipt(BaseModel):
 
 
 class Error(BaseModel):
-    """What is wrong."""
+    """A stable code, and a message for people."""
 
     code: str = Field(
         description=f"Stable identifier; of a photo one of {', '.join(PHOTO_CODES)}.", examples=["truncated"]
@@ -85,13 +85,13 @@ class PhotoFailure(BaseModel):
 
 
 class RequestFailure(BaseModel):
-    """A request that makes no sense."""
+    """A request that cannot be answered."""
 
     error: Error
 
 
 class Several(BaseModel):
-    """Answers to several photos, in their order."""
+    """Answers to several photos, in the order of the photos."""
 
     results: list[Identification | PhotoFailure]
 
@@ -107,7 +107,7 @@ class Breed(BaseModel):
 
 
 class Confusion(BaseModel):
-    """Another breed, and the test pictures for which the two were mixed up."""
+    """Another breed, and the number of test pictures for which the two were confused."""
 
     id: str
     pictures: int
@@ -124,14 +124,14 @@ class BreedEvaluation(LabelEvaluation):
 
 
 class BreedDetail(Breed):
-    """A breed, what is known of it, and how well this model knows it."""
+    """A breed, its facts, and how well this model recognises it."""
 
     facts: BreedFacts | None = Field(description="Null for a breed without a text, such as a new breed.")
     evaluation: BreedEvaluation | None = Field(description="Null for a breed that was not measured.")
 
 
 class Flags(BaseModel):
-    """Corrections of visitors."""
+    """The number of visitors' flags."""
 
     pending: int = Field(description="Waiting to be reviewed or published.")
 
@@ -146,20 +146,20 @@ class Health(BaseModel):
 
 
 class Withdrawal(BaseModel):
-    """A flag to take back."""
+    """A flag to withdraw, with its receipt."""
 
     flag_id: str
     receipt: str = Field(description="As the flag was answered.")
 
 
 class Withdrawn(BaseModel):
-    """A flag that is taken back."""
+    """A withdrawn flag."""
 
     flag_id: str
     withdrawn: bool
 
 
-#: What else a route of photos may answer.
+#: Error responses of the routes that take photos.
 PHOTO_FAILURES: dict[int | str, dict[str, Any]] = {
     400: {
         "model": PhotoFailure | RequestFailure,
@@ -177,14 +177,14 @@ _TEXT = {"type": "string", "description": "Base64, or a data URL."}
 
 
 def takes_json(content: type[BaseModel] | None, *examples: str, **more: Any) -> dict[str, Any]:
-    """For ``openapi_extra``: a body of JSON that a route reads itself, up to a length of its own."""
+    """Return ``openapi_extra`` for a route that reads a JSON body itself, up to its own length limit."""
     schema = content.model_json_schema() if content else {"type": "object"}
     body = {"required": True, "content": {"application/json": {"schema": schema}}}
     return {"requestBody": body, "x-examples": list(examples), **more}
 
 
 def takes_photos(arguments: type[BaseModel], *examples: str, several: bool = False) -> dict[str, Any]:
-    """For ``openapi_extra``: photos in every form, with ``arguments`` beside them."""
+    """Return ``openapi_extra`` for a route that takes photos in every form, and ``arguments`` beside them."""
     fields = arguments.model_json_schema()["properties"]
 
     def form(one: str, many: str, schema: dict[str, Any]) -> dict[str, Any]:

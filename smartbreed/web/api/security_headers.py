@@ -1,8 +1,8 @@
-"""Response headers that tell browsers what a page of ours may do, and who may show it in a frame.
+"""Response headers that tell browsers what a page may do, and who may show it in a frame.
 
-Scripts run only if they come from this server or stand in the page as it was sent: each inline script
-is named by its hash, so text that reaches a page later (a note, a file name, a label) cannot run as
-a script or as an event attribute. ``'unsafe-eval'`` stays, because gradio compiles the ``js=`` of events.
+Scripts run only if they come from this server or were in the page when it was sent: the policy lists the
+hash of each inline script. Text that reaches a page later (a note, a file name, a label) cannot run as a
+script or an event attribute. ``'unsafe-eval'`` is needed because gradio compiles the ``js=`` of events.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from smartbreed.accounts.origin import over_https, public_origin
 from smartbreed.core.settings import Settings
 
-#: A page of huggingface.co shows a Space in a frame.
+#: Sites that may show a page in a frame. huggingface.co does so with a Space.
 _FRAMES = ("'self'", "https://huggingface.co")
 _OPENS = re.compile(rb"<script([^>]*)>", re.IGNORECASE)
 _FIXED = {
@@ -31,19 +31,19 @@ _FIXED = {
     "screen-wake-lock=(), serial=(), usb=(), xr-spatial-tracking=()",
     "X-Permitted-Cross-Domain-Policies": "none",
 }
-#: Pictures and data: nothing in them may run, wherever they are opened.
+#: Policy of pictures and data: nothing in them may run, wherever they are opened.
 _INERT = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'"
-#: A worker takes its policy from its own script, so gradio's scripts get none.
+#: gradio's scripts get no policy, because a worker takes its policy from its own script.
 _SCRIPTS = ("/assets/", "/static/", "/svelte/")
 _HSTS = "max-age=31536000"
 
 
 class SecurityHeadersMiddleware:
-    """Adds to every answer what does not depend on its content.
+    """Adds the headers that do not depend on an answer's content.
 
     Args:
-        app: what answers.
-        settings: the public address.
+        app: the wrapped app.
+        settings: only the public address is used.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
@@ -81,12 +81,12 @@ def _add(headers: MutableHeaders, path: str, secure: bool) -> None:
 class PagePolicyMiddleware:
     """Gives each HTML page the Content-Security-Policy that fits its scripts.
 
-    Stands inside of what compresses answers, because it reads the page.
+    It must be inside the middleware that compresses answers, because it reads the page.
 
     Args:
-        app: what answers.
-        settings: who may show a page in a frame.
-        head: makes of a page and the request's scope the page with our own head.
+        app: the wrapped app.
+        settings: only the sites that may show a page in a frame are used.
+        head: takes a page and the request's scope, and returns the page with the app's own head.
         scripts: texts of inline scripts that the pages insert themselves.
     """
 
@@ -112,7 +112,7 @@ class PagePolicyMiddleware:
             nonlocal start
             if message["type"] == "http.response.start":
                 if Headers(raw=message["headers"]).get("content-type", "").startswith("text/html"):
-                    start = message  # held back: its policy names the scripts in its body
+                    start = message  # held back, because its policy lists the scripts in the body
                     return
             elif start is not None:
                 body.extend(message.get("body", b""))
@@ -153,7 +153,7 @@ class PagePolicyMiddleware:
 
 
 def _inline(page: bytes) -> Iterator[bytes]:
-    """The inline scripts of a page. Most of a page is one of them, and a lazy pattern is slow there."""
+    """Yield the inline scripts of a page. One of them is most of the page, where a lazy pattern is slow."""
     at = 0
     while opened := _OPENS.search(page, at):
         at = page.find(b"</script>", opened.end())
@@ -164,6 +164,6 @@ def _inline(page: bytes) -> Iterator[bytes]:
 
 
 def _hash(script: bytes) -> str:
-    # Browsers read a page's line ends as \n before they hash.
+    # Browsers normalise line ends to \n before they hash.
     text = script.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in script else script
     return f"'sha256-{base64.b64encode(hashlib.sha256(text).digest()).decode()}'"

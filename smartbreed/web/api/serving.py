@@ -1,9 +1,8 @@
-"""How the server listens: gradio's own server with time-outs, a limit on connections, and our middleware.
+"""Start gradio's server with time-outs, a limit on connections, and middleware around the app.
 
-``Blocks.launch`` makes its uvicorn server in ``gradio.http_server.start_server`` and leaves every
-option at its default: no time-out for a half-sent request and no limit on connections. `serving`
-puts a function in its place that sets them, and wraps the app in middleware that comes before
-gradio's own.
+``Blocks.launch`` makes its uvicorn server in ``gradio.http_server.start_server`` with default options, which
+have no time-out for a half-sent request and no limit on connections. `serving` replaces that function by
+one that sets both, and wraps the app in middleware that runs before gradio's own.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ from gradio import http_server
 from starlette.middleware import Middleware
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-#: Seconds in which the head of a request has to arrive, from the connection or its first byte on.
+#: Seconds within which the head of a request must arrive, from the connection or from its first byte on.
 HEADER_S = 15.0
-#: Seconds that an answer may wait for a client that reads nothing.
+#: Seconds that an answer waits for a client that reads nothing, until the connection is closed.
 WRITE_S = 60.0
 #: Seconds that a connection stays open between two requests.
 KEEP_ALIVE_S = 5
@@ -29,9 +28,9 @@ _MAX_HEAD = 64 * 1024
 
 
 class TimedProtocol(H11Protocol):
-    """uvicorn's HTTP/1.1 that closes connections on which nothing moves.
+    """uvicorn's HTTP/1.1 protocol, which also closes connections that stall.
 
-    uvicorn has a time-out between two requests only. A connection that sends half a head, or
+    uvicorn only has a time-out between two requests. A connection that sends half a head, or
     never reads its answer, would stay open for ever.
     """
 
@@ -101,7 +100,7 @@ class TimedProtocol(H11Protocol):
 
 
 def wrapped(app: Any, middleware: Sequence[Middleware]) -> Any:
-    """``app`` inside of ``middleware``, the first of which is outermost."""
+    """Return ``app`` wrapped in ``middleware``, the first of which is outermost."""
     for one in reversed(middleware):
         app = one.cls(app, *one.args, **one.kwargs)
     return app
@@ -111,13 +110,13 @@ def wrapped(app: Any, middleware: Sequence[Middleware]) -> Any:
 def serving(
     middleware: Sequence[Middleware], *, max_connections: int, trusted_proxies: str = ""
 ) -> Iterator[None]:
-    """Inside, ``Blocks.launch`` starts a server with limits.
+    """Make ``Blocks.launch`` start a server with limits while the block runs.
 
     Args:
-        middleware: put around gradio's app, outermost first; pure ASGI.
-        max_connections: connections and requests beyond these are answered with 503.
-        trusted_proxies: addresses and networks whose ``X-Forwarded-For`` is believed, with commas
-            between them. uvicorn would believe this machine, and what FORWARDED_ALLOW_IPS says.
+        middleware: pure ASGI middleware to wrap gradio's app in, outermost first.
+        max_connections: connections and requests beyond this number are answered with 503.
+        trusted_proxies: comma-separated addresses and networks whose ``X-Forwarded-For`` is trusted.
+            By default uvicorn would trust this machine and FORWARDED_ALLOW_IPS.
     """
 
     def start_server(
@@ -134,7 +133,8 @@ def serving(
             app=wrapped(app, middleware),
             host=host.strip("[]"),
             port=port,
-            # Its lines go where all go; those of requests hold addresses, and `Observing` writes its own.
+            # uvicorn logs like the rest of the app, but not requests: those lines hold addresses, and
+            # `Observing` writes its own.
             log_config=None,
             log_level="warning",
             access_log=False,

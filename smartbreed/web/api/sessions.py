@@ -1,8 +1,8 @@
-"""What gradio keeps of every visitor, small and bounded.
+"""Small and bounded replacements for gradio's session state.
 
-gradio copies the configuration of all components into each session, a megabyte of it, to be able to
-make a link to the page as it is shown; we offer no such links. It also keeps a session until
-10,000 others have come. Both are replaced here.
+gradio copies the configuration of all components, about a megabyte, into each session, so that it can make a
+link to the page in its present state. This app offers no such links. gradio also keeps a session until
+10,000 newer ones exist. This module replaces both.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from gradio import mcp, route_utils, state_holder
 from gradio.components import State
 from gradio.state_holder import SessionState, StateHolder
 
-#: Most sessions, and most bytes of what they hold together; the ones used longest ago go first.
+#: Most sessions, and most bytes of state in all of them together. The least recently used are evicted first.
 CAPACITY, MOST_BYTES = 500, 192_000_000
-#: Seconds that an unused session is kept, and one whose page was closed.
+#: Seconds that an unused session is kept while its page is open, and after the page was closed.
 IDLE_S, CLOSED_S = 3600.0, 600.0
 
 
@@ -26,7 +26,7 @@ class LightSession(SessionState):
     """A session without a copy of the page's configuration.
 
     Attributes:
-        sizes: bytes held, by the id of the state.
+        sizes: bytes held by each state, by the id of its component.
     """
 
     def __init__(self, blocks: Any) -> None:
@@ -48,14 +48,14 @@ class LightSession(SessionState):
             self.blocks_config.blocks[key] = value
 
     def _update_config(self, key: int) -> None:
-        """Nothing to update."""
+        """Do nothing: this session has no copy of the configuration."""
 
     def _update_value_in_config(self, key: int, value: Any) -> None:
-        """Nothing to update."""
+        """Do nothing: this session has no copy of the configuration."""
 
 
 class BoundedHolder(StateHolder):
-    """All sessions, within `CAPACITY`, `MOST_BYTES` and `IDLE_S`."""
+    """The sessions of all visitors, limited by `CAPACITY`, `MOST_BYTES`, `IDLE_S` and `CLOSED_S`."""
 
     def update(self, session_id: str) -> None:
         super().update(session_id)
@@ -79,7 +79,7 @@ class BoundedHolder(StateHolder):
 
 
 def bound_sessions() -> None:
-    """Make gradio use both; before ``launch``."""
+    """Make gradio use `LightSession` and `BoundedHolder`. Call this before ``launch``."""
     from gradio import routes
 
     for module in (state_holder, route_utils, mcp):

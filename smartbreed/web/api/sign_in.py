@@ -1,7 +1,7 @@
-"""Signing in and out as a maintainer, and the token that our own pages send with what they do.
+"""Maintainers' sign-in and sign-out, and the token that the app's pages send with every change.
 
-A Gradio event cannot set a cookie that scripts must not read, so the form of the pages
-posts here and then loads its page again.
+A Gradio event cannot set a cookie that scripts must not read. The sign-in form therefore
+posts here, and then reloads its page.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _NOT_KEPT = {"Cache-Control": "no-store"}
 
 
 def build_maintainer_router(services: Services) -> APIRouter:
-    """The routes under ``/maintainer``."""
+    """Build the routes under ``/maintainer``."""
     router = APIRouter(prefix="/maintainer")
     maintainers, settings = services.maintainers, services.settings
 
@@ -40,11 +40,11 @@ def build_maintainer_router(services: Services) -> APIRouter:
         openapi_extra=takes_json(None),
     )
     async def enter(request: Request) -> Response:
-        """Sign in with the password; the answer sets the cookie."""
+        """Sign in with the password; the answer sets the session cookie."""
         if from_other_site(request.headers, public_origin(settings.public_url)):
             raise MaintainerError("closed", OTHER_SITE)
         password, device = await _password(request), maintainers.device_of(request)
-        # It takes its time, in a thread, so that no other request waits.
+        # Slow on purpose, and longer after failures; in a thread, so that no other request waits.
         value = await run_in_threadpool(maintainers.log_in, password, client_of(request), device)
         secure = _secure(request, settings)
         answer = _with_cookie(value, secure)
@@ -54,7 +54,7 @@ def build_maintainer_router(services: Services) -> APIRouter:
 
     @router.get("/token", summary="The token of your session", response_model=dict[str, str])
     def token(request: Request) -> Response:
-        """The token that every change on a page for maintainers carries in ``X-SmartBreed-Token``."""
+        """Return the token that every change on a page for maintainers sends in ``X-SmartBreed-Token``."""
         auth = maintainers.session(request)
         if auth.state != "in":
             code, status = ("sign_in", 401) if auth.state == "login" else ("closed", 403)
@@ -63,7 +63,7 @@ def build_maintainer_router(services: Services) -> APIRouter:
 
     @router.post("/leave", summary="Sign out", status_code=204)
     def leave(request: Request) -> Response:
-        """End the session; with its token in ``X-SmartBreed-Token``."""
+        """End the session. Its token must be in ``X-SmartBreed-Token``."""
         maintainers.log_out(request)
         return _with_cookie("", _secure(request, settings))
 
@@ -71,7 +71,7 @@ def build_maintainer_router(services: Services) -> APIRouter:
 
 
 async def _password(request: Request) -> str:
-    # A form of another website cannot send this kind without asking first.
+    # A page of another website cannot send JSON without a CORS preflight.
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise MaintainerError("wrong_password", 'Send {"password": "…"} as application/json.', status=422)
     body = await request.body()

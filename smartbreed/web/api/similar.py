@@ -1,4 +1,4 @@
-"""``/similar/<name>.jpg``: thumbnails of the gallery, and what pages show of them."""
+"""``/similar/<name>.jpg``: thumbnails of the gallery, and the data that pages show with them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,14 @@ _NAME = re.compile(r"[gf][0-9A-HJKMNP-TV-Z]{26}")
 
 @dataclass(frozen=True)
 class Alike:
-    """What a page shows of a photograph: two addresses, the name of the breed, and how near it is."""
+    """A similar photograph on a page.
+
+    Attributes:
+        source: address of its thumbnail.
+        about: address of the page of its breed.
+        name: name of its breed.
+        words: how similar it is.
+    """
 
     source: str
     about: str
@@ -33,10 +40,10 @@ class Alike:
 
 
 def alike(services: Services, answer: Identification, pet: Pet) -> Sequence[Alike]:
-    """Photographs that the model finds like a pet, the nearest first; empty where there is no gallery."""
+    """Return photographs that the model finds similar to a pet, nearest first; empty without a gallery."""
     try:
         found = services.gallery.similar(pet, answer.model.revision, answer.sha256)
-    except StorageError:  # the answer is what counts
+    except StorageError:  # the answer must not fail because of the gallery
         return ()
     known = answer.labels or services.identifier.known
     return [
@@ -47,7 +54,15 @@ def alike(services: Services, answer: Identification, pet: Pet) -> Sequence[Alik
 
 @dataclass(frozen=True)
 class Shown:
-    """A picture: its address, ids and names of its breed and of the first guess, and how sure that was."""
+    """A photograph of the gallery on a page, with the model's answer.
+
+    Attributes:
+        source: address of its thumbnail.
+        label, name: id and name of its breed.
+        said, said_name: id and name of the breed that was the first guess.
+        probability: of that guess, 0…1.
+        part: ``train``, ``test`` or empty: the part of its source.
+    """
 
     source: str
     label: str
@@ -63,13 +78,13 @@ class Shown:
 
 
 def shown(one: Answered, book: BreedBook) -> Shown:
-    """What a page shows of a photograph."""
+    """Return what a page shows of a photograph and its answer."""
     name, said_name = ((book.breeds.get(key) or get_breed(key)).name for key in (one.label, one.said))
     return Shown(picture_address(one.name), one.label, name, one.said, said_name, one.probability, one.part)
 
 
 def gallery_note(services: Services, request: Request) -> str:
-    """What maintainers do where pictures are missing; empty for everyone else, and where none are."""
+    """Return a note for maintainers if the gallery lacks pictures or embeddings; empty for everyone else."""
     if services.maintainers.session(request).state == "in":
         with suppress(StorageError):
             status = services.gallery.status()
@@ -78,12 +93,12 @@ def gallery_note(services: Services, request: Request) -> str:
 
 
 def picture_address(name: str) -> str:
-    """Address of the thumbnail of a photograph."""
+    """Return the address of a photograph's thumbnail."""
     return f"{nav.root()}similar/{name}.jpg"
 
 
 def similar_routes(services: Services) -> list[Route]:
-    """The route of the thumbnails."""
+    """Build the route of the thumbnails."""
 
     def thumbnail(request: Request) -> Response:
         name, _, suffix = request.path_params["picture"].partition(".")
@@ -94,7 +109,7 @@ def similar_routes(services: Services) -> list[Route]:
         except SmartBreedError as error:
             headers = {"Cache-Control": "no-store"}
             return Response(error.message, error.status, headers, "text/plain")
-        # A visitor may take back what they flagged, so no cache keeps that.
+        # A visitor may withdraw a flagged photo (its name begins with f), so no cache may keep it.
         cached = "private, max-age=86400" if name[0] == "g" else "no-store"
         return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": cached})
 

@@ -1,7 +1,7 @@
-"""Traces by OpenTelemetry, where its standard variables (``OTEL_…``) ask for them: of requests and stages.
+"""OpenTelemetry traces of requests and stages, if the standard variables (``OTEL_…``) ask for them.
 
-Nothing of it is imported otherwise. The provider is our own and not the process's global one: libraries that
-trace by themselves would send whole addresses.
+Otherwise nothing of OpenTelemetry is imported. The tracer provider is private to this module, not the
+process-wide one: libraries that trace by themselves would otherwise export full URLs.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from smartbreed.core import telemetry
 from smartbreed.core.errors import SettingError
 from smartbreed.web.api.client import calling_scope
 
-#: Any of these asks for traces.
+#: Tracing starts if any of these variables is set.
 _ASKING = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_TRACES_EXPORTER")
 _KEY = "smartbreed.trace"
-#: Seconds that the last spans have to be sent.
+#: Seconds to wait at shutdown until the last spans are exported.
 _PATIENCE_S = 3.0
 
 
 class Tracing:
-    """Spans of one provider.
+    """Creates spans with one tracer provider.
 
     Args:
-        provider: of ``opentelemetry.sdk``.
+        provider: a ``TracerProvider`` of ``opentelemetry.sdk``.
     """
 
     def __init__(self, provider: Any) -> None:
@@ -41,10 +41,12 @@ class Tracing:
 
     @contextmanager
     def request(self, scope: Any, headers: Any, method: str, route: str) -> Iterator[Any]:
-        """The span of a request, in the trace of its ``traceparent``; events that it queues find it.
+        """Open the span of a request, as a child of the span in its ``traceparent`` header.
 
         Args:
-            method, route: bounded names, never the address itself.
+            scope: the ASGI scope. The span's context is kept in it, for the events that the request queues.
+            headers: of the request.
+            method, route: names from a bounded set, never the URL itself.
         """
         parent = self._propagator.extract(dict(headers))
         attributes = {"http.request.method": method, "http.route": route}
@@ -56,11 +58,12 @@ class Tracing:
             yield span
 
     def stage(self, name: str) -> Any:
-        """The span of a stage; what it raises is not repeated in it."""
-        # gradio's queue runs events in the context of the request that started it.
+        """Open the span of a stage. It does not record what the stage raises."""
+        # gradio's queue runs all events in the context of the request that started the queue, so the
+        # current span may be that of another request. The event's own request is the right parent.
         parent = calling_scope().get(_KEY)
         if parent is not None and self._trace_of(parent) == self._trace_of(None):
-            parent = None  # the stage around this one is nearer
+            parent = None  # the enclosing stage, which is in the same trace, is the nearer parent
         return self._tracer.start_as_current_span(
             name, parent, record_exception=False, set_status_on_exception=False
         )
@@ -69,13 +72,13 @@ class Tracing:
         return int(self._trace.get_current_span(context).get_span_context().trace_id)
 
     def answered(self, span: Any, status: int, request_id: str) -> None:
-        """Note how a request was answered, and the id that its lines in the log have."""
+        """Record the status of the response, and the request id that its log lines carry."""
         span.set_attributes({"http.response.status_code": status, "smartbreed.request_id": request_id})
         if status >= 500:
             span.set_status(self._trace.StatusCode.ERROR)
 
     def stop(self) -> None:
-        """Send what waits, and no more; a collector that is gone keeps nothing back for long."""
+        """Export the pending spans and stop tracing; wait at most `_PATIENCE_S` for the collector."""
         telemetry.spans.remove(self.stage)
         last = threading.Thread(target=self._provider.shutdown, daemon=True)
         last.start()
@@ -83,10 +86,10 @@ class Tracing:
 
 
 def start_tracing() -> Tracing | None:
-    """Trace from now on, if the environment asks for it.
+    """Start tracing if the environment asks for it; otherwise return None.
 
     Raises:
-        SettingError: it asks for what is not installed or not there.
+        SettingError: the exporter or protocol is not supported, or the extra ``otel`` is not installed.
     """
     exporter = os.environ.get("OTEL_TRACES_EXPORTER", "otlp").strip().lower()
     disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"

@@ -1,7 +1,7 @@
-"""The folder of uploads: nothing in it gets old, and all of it together stays within a quota.
+"""The folder of uploads: old files are deleted, and the total size stays within a quota.
 
-gradio deletes what it knows by age. What it does not know stays until the restart: uploads that
-were broken off, with everything that is in a photo's metadata, and its own ``deep_links``.
+gradio deletes only registered files by age. Other files stay until the restart: aborted uploads, with all of
+a photo's metadata, and gradio's own ``deep_links``.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from smartbreed.core.errors import StorageError
 
 log = logging.getLogger(__name__)
 
-#: Seconds after which a file goes, and after which one that is still being received does.
+#: Seconds after which a file is deleted, and after which one that is still being received is.
 AGE_S, TEMPORARY_AGE_S = 3600.0, 900.0
-#: Seconds between two looks.
+#: Seconds between two sweeps.
 EVERY_S = 60.0
-#: Seconds a file stays even where there is no space for new ones: a visitor may be looking at it.
+#: Seconds that a file is kept even if there is no space for new ones: a visitor may be looking at it.
 _SPARED_S = 600.0
-#: What gradio calls its own files and folders here; the folder may be one that others use too.
+#: Names of gradio's own files and folders. Other programs may use the same folder.
 _OURS = re.compile(r"[0-9a-f]{40,128}|tmp\w*|deep_links")
 
 
 class UploadFolder:
-    """Keeps the folder within its limits.
+    """Keeps the folder of uploads within its limits.
 
     Args:
         folder: gradio's folder for uploads and for the files it makes.
         quota: most bytes in it.
-        keep: names the files that the page itself shows, such as the example pictures.
+        keep: returns the paths of files that are never deleted, such as the example pictures of a page.
     """
 
     def __init__(self, folder: Path, quota: int, keep: Callable[[], Iterable[str]] = tuple) -> None:
@@ -44,10 +44,10 @@ class UploadFolder:
         self._lock = threading.Lock()
 
     def check_space(self) -> None:
-        """Before an upload is received: count, and make space where old files allow it.
+        """Measure the folder before an upload is received, and delete old files if it is full.
 
         Raises:
-            StorageError: 507, the folder is full.
+            StorageError: 507, the folder is still full.
         """
         files = self._files()
         used = sum(size for _, _, size in files)
@@ -66,7 +66,7 @@ class UploadFolder:
         """Count ``size`` bytes that are about to be written.
 
         Raises:
-            StorageError: 507, they are too many.
+            StorageError: 507, they would exceed the quota.
         """
         with self._lock:
             if self._used + size >= self.quota:
@@ -74,7 +74,10 @@ class UploadFolder:
             self._used += size
 
     def sweep(self, age_s: float = AGE_S, temporary_age_s: float = TEMPORARY_AGE_S) -> int:
-        """Delete what has not changed for ``age_s`` seconds; answers how many files that were."""
+        """Delete the files that have not changed for ``age_s`` seconds; return how many they were.
+
+        Files that are still being received have ``temporary_age_s`` instead. Empty folders are removed too.
+        """
         kept, now, gone = self._kept(), time.time(), 0
         for path, changed, _ in self._files():
             limit = temporary_age_s if path.parent == self.folder else age_s
@@ -93,17 +96,17 @@ class UploadFolder:
         return {str(path) for path in self._keep()}
 
     def _files(self) -> list[tuple[Path, float, int]]:
-        """Path, time of the last change and size of every file."""
+        """Return the path, the time of the last change and the size of every file."""
         found = []
         for path in _walk(self.folder):
-            with contextlib.suppress(OSError):  # gone meanwhile
+            with contextlib.suppress(OSError):  # deleted meanwhile
                 status = path.lstat()
                 found.append((path, max(status.st_mtime, status.st_ctime), status.st_size))
         return found
 
 
 def full() -> StorageError:
-    """What a client is answered when there is no space."""
+    """Return the error for an upload that does not fit into the quota."""
     error = StorageError("There is no room for further photos now. Try again in ten minutes.")
     error.status = 507
     return error

@@ -1,9 +1,9 @@
-"""Uploads as they arrive: only pictures are kept, and what is broken off leaves nothing.
+"""Filter uploads as they arrive: only pictures are kept, and an aborted upload leaves nothing behind.
 
-gradio's own parser of uploads is extended, not replaced: the browser's progress bar and the
-clients depend on the rest of it. A file that is no picture of a kind we read arrives as a few
-fixed bytes that say what it seemed to be, so that every interface answers ``unsupported_format``
-with the same sentence as ever, and nothing of the file itself is on the disk.
+This extends gradio's own upload parser instead of replacing it, because the browser's progress bar and the
+clients depend on the rest of it. A file that is not a supported picture is replaced by a few fixed bytes
+that indicate what it seemed to be. Every interface then answers ``unsupported_format`` with the usual
+message, and nothing of the file itself reaches the disk.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from smartbreed.imaging.decoding import HEAD, stand_in
 from smartbreed.web.api.photos import clean_name
 from smartbreed.web.api.upload_folder import UploadFolder
 
-#: The form's field that holds files.
+#: Name of the form field that holds the files.
 _FIELD = "files"
 
 
 class PhotoParser(route_utils.GradioMultiPartParser):
-    """gradio's parser of an upload, limited to photos."""
+    """gradio's upload parser, limited to photos."""
 
     folder: UploadFolder | None = None
     most_files = 32
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{**kwargs, "max_files": self.most_files, "max_fields": self.most_files})
-        self._head: bytearray | None = None  # of the present file, until its kind is known
+        self._head: bytearray | None = None  # first bytes of the current file, until its kind is known
         self._dropping = False
 
     async def parse(self) -> Any:
@@ -41,7 +41,7 @@ class PhotoParser(route_utils.GradioMultiPartParser):
             if self.folder is not None:
                 await anyio.to_thread.run_sync(self.folder.check_space)
             return await super().parse()
-        except BaseException:  # the client going away among them
+        except BaseException:  # including a disconnect of the client
             for file in self._files_to_close_on_error:
                 with contextlib.suppress(OSError):
                     file.close()
@@ -58,7 +58,7 @@ class PhotoParser(route_utils.GradioMultiPartParser):
         self._head, self._dropping = bytearray(), False
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
-        if self._current_part.file is None:  # the part's head was refused
+        if self._current_part.file is None:  # the headers of this part were rejected
             return
         if self._head is not None:
             self._head += data[start:end]
@@ -87,6 +87,6 @@ class PhotoParser(route_utils.GradioMultiPartParser):
 
 
 def check_uploads(folder: UploadFolder, *, max_photos: int) -> None:
-    """From now on gradio takes uploads as `PhotoParser` has it."""
+    """Make gradio parse uploads with `PhotoParser` from now on."""
     PhotoParser.folder, PhotoParser.most_files = folder, max_photos
     route_utils.GradioMultiPartParser = PhotoParser

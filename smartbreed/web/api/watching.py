@@ -24,7 +24,7 @@ _CLOSED = (
 
 
 def watching_routes(services: Services) -> list[Route]:
-    """The routes; from now on this process counts."""
+    """Build the routes, and start counting the metrics of this process."""
     listen()
     readiness = Readiness(services)
     collectors: list[CollectorRegistry] = []
@@ -51,16 +51,16 @@ def watching_routes(services: Services) -> list[Route]:
 
 
 def may_scrape(request: Request, token: str) -> bool:
-    """Whether a request may read the metrics: from this machine through no proxy, or with the token.
+    """True if a request may read the metrics: it comes from this machine without a proxy, or has the token.
 
     Args:
-        token: ``SMARTBREED_METRICS_TOKEN``; empty: only from this machine.
+        token: ``SMARTBREED_METRICS_TOKEN``; if empty, only this machine may.
     """
     headers = request.headers
     kind, _, given = headers.get("authorization", "").partition(" ")
     if token and kind.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode()):
         return True
-    # Another name in Host is a web page that has itself resolved to this machine, or a proxy.
+    # Any other Host means a proxy, or a web page whose name resolves to this machine (DNS rebinding).
     here = is_loopback(client_of(request)) and is_loopback(host_name(headers.get("host", "")))
     return here and not passed_on(headers)
 

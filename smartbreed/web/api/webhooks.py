@@ -1,7 +1,7 @@
-"""``POST /api/webhooks/model`` and ``…/dataset``: the Hub says that a repo has changed, so look at once.
+"""``POST /api/webhooks/model`` and ``…/dataset``: the Hub reports a changed repo, so the app checks it now.
 
-Set it up on huggingface.co under Settings → Webhooks with SMARTBREED_WEBHOOK_SECRET as its
-secret. What the message says is not believed: it only makes the app look for itself.
+Set it up on huggingface.co under Settings → Webhooks, with SMARTBREED_WEBHOOK_SECRET as its
+secret. The content of the message is not trusted: it only makes the app check the repo itself.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _OF_A_HUB: dict[str, Any] = {
 
 
 def build_webhook_router(services: Services) -> APIRouter:
-    """The routes, to be put before those that answer everything else under ``/api``."""
+    """Build the routes. Register them before the routes that answer everything else under ``/api``."""
     router = APIRouter(prefix="/api/webhooks")
 
     @router.post("/model", summary="A model repo has changed", **_OF_A_HUB)
@@ -56,13 +56,14 @@ async def hear(request: Request, secret: str, kind: str, repo: str, tell: Callab
     """Answer a webhook of the Hub.
 
     Args:
-        secret: what ``X-Webhook-Secret`` has to say; empty: no webhook is answered.
-        kind: type of the repo that matters.
-        repo: its id, ``owner/name``; empty: none matters.
-        tell: called when it has changed; must not wait.
+        request: of the Hub.
+        secret: required value of ``X-Webhook-Secret``; if empty, every webhook is refused.
+        kind: type of the repo to react to.
+        repo: its id, ``owner/name``; if empty, no repo.
+        tell: called if this repo has changed; must not block.
 
     Raises:
-        RequestError: why the message is not heard.
+        RequestError: the message is refused: no or a wrong secret, too long, or not a webhook's message.
     """
     if not secret:
         message = "Webhooks are not answered: SMARTBREED_WEBHOOK_SECRET is not set."
@@ -84,7 +85,7 @@ async def hear(request: Request, secret: str, kind: str, repo: str, tell: Callab
 
 
 def _repo_of(body: bytes) -> tuple[str, str] | None:
-    """``(type, owner/name)`` of the repo that a message is about."""
+    """Return ``(type, owner/name)`` of the repo that a message is about; None if the message is invalid."""
     try:
         message: Any = json.loads(body)
         repo = message["repo"]
