@@ -1,7 +1,7 @@
 """The whole feedback loop in numbers, gathered from the packages that each know a part of it.
 
 Pages and commands read it from here; nothing here changes anything. If a package cannot
-answer (the Hub is down, the database is locked), its numbers are missing, not the page.
+answer (the Hub is down, the database is locked), numbers are missing, not the page.
 """
 
 from __future__ import annotations

@@ -127,7 +127,11 @@ class Maintainers:
         if auth.state != "in" or request is None:
             return auth
         given = str(request.headers.get(TOKEN_HEADER) or "")
-        if hmac.compare_digest(given.encode(), self.token(auth.session).encode()):
+        try:
+            expected = self.token(auth.session)
+        except StorageError as error:
+            return AuthResult("closed", error.message)
+        if hmac.compare_digest(given.encode(), expected.encode()):
             return auth
         return AuthResult("closed", "This page does not belong to the present sign-in; load it again.")
 

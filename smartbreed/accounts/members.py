@@ -543,7 +543,7 @@ class Members:
         """
         with read(self._sessions) as session:
             found = session.get(MemberSession, session_id)
-        return found.member_id if found else ""
+        return found.member_id if found and found.expires_at > self._now() else ""
 
     # -- inside
 

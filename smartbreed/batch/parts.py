@@ -1,4 +1,4 @@
-"""What is done of a batch: parts that are written whole, and the one file that they become."""
+"""The saved progress of a batch run: complete part files, merged into one output at the end."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from smartbreed.batch.worker import Done
 from smartbreed.core.errors import RequestError
 from smartbreed.core.files import disk_errors, only_holder, replace_durably, write_tmp
 
-#: What an output may be called.
+#: Suffixes that an output may have.
 FORMATS = (".parquet", ".jsonl", ".csv")
 _FAILED = "The rows cannot be saved; those before are kept, and the same command goes on from there"
 
 
 class Counts(NamedTuple):
-    """Photos that are done, pets found in them, and those that cannot be used."""
+    """Number of finished photos, of pets found in them, and of photos that cannot be used."""
 
     photos: int
     pets: int
@@ -34,14 +34,14 @@ class Counts(NamedTuple):
 
 
 class Parts:
-    """The unfinished output of a run, in a folder beside it that is named ``OUT.parts``.
+    """The unfinished output of a run, in a folder ``OUT.parts`` beside the output ``OUT``.
 
     Args:
         out: the output; its suffix is one of `FORMATS`.
-        top_k: guesses a pet.
+        top_k: guesses per pet.
 
     Raises:
-        RequestError: ``bad_output``: another suffix, or there is no such folder.
+        RequestError: ``bad_output``: another suffix, or its folder does not exist.
     """
 
     def __init__(self, out: Path, top_k: int) -> None:
@@ -56,15 +56,16 @@ class Parts:
 
     @contextmanager
     def opened(self, about: Mapping[str, str], overwrite: bool) -> Iterator[Counts]:
-        """Go on where a run was, or begin; yields what is done.
+        """Resume an earlier run or start a new one; yields the counts of what is done.
 
         Args:
-            about: what the rows depend on; every value is compared with that of the run before.
-            overwrite: replace an output that is there, and parts of a run about something else.
+            about: what the rows depend on; every value is compared with that of the earlier run.
+            overwrite: replace an existing output, and the parts of a run with another ``about``.
 
         Raises:
-            RequestError: ``busy``, ``exists`` or ``changed``.
-            StorageError: the disk refused.
+            RequestError: ``busy``: another process writes it; ``exists``: the output is already there;
+                ``changed``: the earlier run has another ``about``.
+            StorageError: the disk failed.
         """
         with disk_errors("The output cannot be written"):
             self._folder.mkdir(exist_ok=True)
@@ -106,27 +107,27 @@ class Parts:
             )
         for path in self._folder.glob("*.tmp"):
             path.unlink()
-        if changed:
-            job.unlink()
+        if changed or before is None:
+            # Parts without a job remain where a finished run was killed while it removed its folder.
+            job.unlink(missing_ok=True)
             for path in self._files:
                 path.unlink()
-        if changed or before is None:
             replace_durably(write_tmp(self._folder, "job", json.dumps(about).encode()), job)
 
     def add(self, done: Done) -> None:
-        """Remember what came of the next photo; it is on the disk after `seal`."""
+        """Add the result of the next photo; `seal` writes it to the disk."""
         self._pending.append(done)
 
     @property
     def pending(self) -> int:
-        """Photos that are not on the disk yet."""
+        """Number of photos that are not on the disk yet."""
         return len(self._pending)
 
     def seal(self) -> None:
-        """Write what is pending as one part.
+        """Write the pending photos as one part.
 
         Raises:
-            StorageError: the disk refused; what was pending still is.
+            StorageError: the disk failed; the photos are still pending.
         """
         if not self._pending:
             return
@@ -142,15 +143,15 @@ class Parts:
         self._pending = []
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """All rows that are on the disk, in order, with their thumbnails."""
+        """Yield all rows that are on the disk, in order, with their thumbnails."""
         for path in self._files:
             yield from pq.read_table(path).to_pylist()
 
     def merge(self) -> None:
-        """Make the output of the parts, at once or not at all.
+        """Merge the parts into the output, atomically.
 
         Raises:
-            StorageError: the disk refused; the parts are kept.
+            StorageError: the disk failed; the parts are kept.
         """
         tmp = self._folder / "output.tmp"
         with disk_errors("The output cannot be written; its parts are kept, and the same command makes it"):
@@ -172,12 +173,12 @@ class Parts:
                 writer.write_table(table)
 
     def remove(self) -> None:
-        """Forget the parts of a run that is finished."""
-        # Without this file the folder means nothing, however far its removal gets.
+        """Delete the parts of a finished run."""
+        # Goes first: this file marks the folder as a run to resume, and removing the rest may fail half-way.
         (self._folder / "job.json").unlink()
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def json_lines(rows: list[dict[str, Any]]) -> bytes:
-    """Rows as JSON, one a line."""
+    """Encode rows as JSON, one per line."""
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode("utf-8")

@@ -1,4 +1,4 @@
-"""How many flags are taken, from one client and from all, and how much disk their photos may fill."""
+"""Limits: how many flags are saved per client and in total, and how much disk their photos may fill."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from smartbreed.throttle.counts import count, counted
 if TYPE_CHECKING:  # pydantic costs 0.3 s, and only the type is needed
     from smartbreed.core.settings import Settings
 
-#: Seconds after which the stored photos are measured again; other processes store some too.
+#: Seconds after which the size of the stored photos is measured again; other processes store photos too.
 _MEASURE_S = 300.0
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What `Guard` holds flags to; 0 means no limit.
+    """The limits that `Guard` enforces; 0 means no limit.
 
     Attributes:
-        take: whether flags are taken at all.
-        client: flags of one client a UTC day.
-        total: flags of all clients a UTC day.
+        take: whether flags are saved at all.
+        client: flags of one client per UTC day.
+        total: flags of all clients per UTC day.
         quota: bytes of all stored photos.
     """
 
@@ -43,7 +43,7 @@ class Limits:
 
     @classmethod
     def now(cls, settings: Settings, session: Session) -> Limits:
-        """Those that an admin has set, else those of the settings."""
+        """Return the limits that an admin has set, else those of the settings."""
         take, client, total, quota = current(
             session, settings, "flags", "client_flags", "total_flags", "quota"
         )
@@ -51,10 +51,10 @@ class Limits:
 
 
 class Guard:
-    """Says no before anything is stored; safe for any number of threads.
+    """Refuses flags beyond the limits before anything is stored; safe for any number of threads.
 
     Args:
-        limits: what it holds flags to, or what says that in the transaction that saves a flag.
+        limits: the limits, or a function that returns the current ones for a session.
         folder: of the stored photos.
     """
 
@@ -65,11 +65,11 @@ class Guard:
         self._bytes, self._measured_at = 0, float("-inf")
 
     def check(self, session: Session, flagger: str, client: str, size: int) -> None:
-        """Whether one more flag is taken. Call it in the transaction that saves the flag.
+        """Raise unless one more flag may be saved. Call it in the transaction that saves the flag.
 
         Args:
             flagger: salted hash of the person.
-            client: salted hash of where the request comes from; empty where that is not known.
+            client: salted hash of where the request comes from; empty if unknown.
             size: bytes that its photo adds to the disk.
 
         Raises:
@@ -99,23 +99,31 @@ class Guard:
             )
 
     def taken(self, session: Session, client: str) -> None:
-        """Count a flag of a client until midnight (UTC), in the transaction that saves it."""
+        """Count a flag for its client until midnight (UTC), in the transaction that saves it."""
         if client:
             count(session, client, _midnight(dt.datetime.now(dt.UTC)) + dt.timedelta(days=1))
 
     def stored(self, size: int) -> None:
-        """A photo added that many bytes to the disk."""
+        """Record that a photo has added ``size`` bytes to the disk."""
         with self._guard:
             self._bytes += size
 
     def _stored(self) -> int:
         with self._guard:
             if time.monotonic() - self._measured_at > _MEASURE_S:
-                self._bytes = sum(path.stat().st_size for path in self._folder.glob("??/??/*"))
+                self._bytes = sum(_size(path) for path in self._folder.glob("??/??/*"))
                 self._measured_at = time.monotonic()
             return self._bytes
 
 
+def _size(path: Path) -> int:
+    """Return the size of a file in bytes; 0 if it has been deleted in the meantime."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 def _midnight(now: dt.datetime) -> dt.datetime:
-    """When the day of ``now`` began."""
+    """Return the moment when the day of ``now`` began."""
     return now.replace(hour=0, minute=0, second=0, microsecond=0)

@@ -278,7 +278,7 @@ class Gallery:
 
     # -- keeping up
 
-    def refresh(self, stopping: Callable[[], bool] = lambda: False) -> float:
+    def refresh(self) -> float:
         """Embed a batch of photos again if the model has changed, and update the index; for a periodic task.
 
         Returns:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from smartbreed.core.errors import HubCallError, RequestError
 from smartbreed.core.settings import EMBEDDED_BUNDLE, PREFIX, REPO_ID, Settings
 from smartbreed.hub.connection import chosen_hub
-from smartbreed.hub.deployment_files import collect_files
+from smartbreed.hub.deployment_files import FOLDERS, collect_files
 
 #: The folder that holds ``app.py``, ``smartbreed`` and ``training``.
 ROOT = Path(__file__).resolve().parents[2]
@@ -145,9 +145,8 @@ def carry_out(settings: Settings, made: Plan, say: Callable[[str], None]) -> str
         say(f"asked for {made.hardware}")
     before = repo_state(api, made.space, "space").sha
     there = list_files(api, made.space, "space", "main")
-    gone = [
-        path for path in there if path.startswith(("smartbreed/", "training/")) and path not in made.files
-    ]
+    ours = tuple(f"{folder}/" for folder in FOLDERS)
+    gone = [path for path in there if path.startswith(ours) and path not in made.files]
     sha = _insistently(
         lambda: commit_files(
             api, made.space, "space", made.files, title="Deploy SmartBreed", delete=sorted(gone)

@@ -19,7 +19,7 @@ _PAGES = (
     "model_card.md",
 )
 _FILES = ("app.py", "requirements.txt", "LICENSE")
-_FOLDERS = ("smartbreed", "localhub", "training", "docs")
+FOLDERS = ("smartbreed", "localhub", "training", "docs")
 _LEFT_OUT = ("__pycache__", ".pyc", ".DS_Store")
 _HEAD = re.compile(r"\A---\n(.*?)^---\n", re.DOTALL | re.MULTILINE)
 _PSYCOPG = "psycopg[binary]==3.3.9"
@@ -44,7 +44,7 @@ def collect_files(root: Path, database: str, links: dict[str, Any]) -> dict[str,
         )
     files: dict[str, bytes | Path] = {name: root / name for name in _FILES}
     files.update((name, root / name) for name in _PAGES if (root / name).is_file())
-    for folder in _FOLDERS:
+    for folder in FOLDERS:
         for path in sorted((root / folder).rglob("*")):
             name = path.relative_to(root).as_posix()
             if path.is_file() and not any(part in name for part in _LEFT_OUT):

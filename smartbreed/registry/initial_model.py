@@ -133,7 +133,7 @@ def _fetch(settings: Settings, source: ModelSource, state: SourceState, *, tried
     Args:
         settings: the installation's settings.
         source: the repo.
-        state: its state; if the newest release fails, rejected ones are skipped.
+        state: its state; releases that it rejects are tried only if there is no other.
         tried: whether to run a smoke test first, which the app needs and a command does not.
 
     Raises:
@@ -154,7 +154,10 @@ def _fetch(settings: Settings, source: ModelSource, state: SourceState, *, tried
     api = connect(settings)
     try:
         head = read_head(api, source)
+        rejected = "" if head.fixed else state.why_rejected(head.sha)
         try:
+            if rejected:
+                raise BundleError(rejected)
             return take(head.sha)
         except BundleError as error:
             if head.fixed:
@@ -166,6 +169,8 @@ def _fetch(settings: Settings, source: ModelSource, state: SourceState, *, tried
                         return take(sha)
                     except BundleError as other:
                         log.warning("version %s is not usable either: %s", version, other.message)
+            if rejected:
+                return take(head.sha)  # it is all there is, and what failed before may work now
             raise
     except HubCallError as error:
         raise BundleError(_unreached(source, error)) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import posixpath
 import re
@@ -121,11 +122,15 @@ def _configs(fs: fsspec.AbstractFileSystem, root: str) -> dict[str, dict[str, li
 
 
 def _splits(names: dict[str, str]) -> dict[str, list[str]]:
-    """Group files by the start of their names: ``data/train-00000-of-00001.parquet`` is of ``train``."""
+    """Group files by the start of their names: ``data/train-00000-of-00001.parquet`` is of ``train``.
+
+    Returns:
+        Split → patterns, each of which matches one file.
+    """
     found: dict[str, list[str]] = {}
     for name in names:
         start = re.match(r"[^-.]*", posixpath.basename(name))
-        found.setdefault(start[0] if start else "train", []).append(name)
+        found.setdefault(start[0] if start else "train", []).append(glob.escape(name))
     return found
 
 

@@ -75,7 +75,11 @@ class Jobs:
                 started it; ``not_installed`` if the trainer's packages are missing.
             StorageError: the disk refused; nothing runs.
         """
-        if mode not in MODES or trigger not in TRIGGERS:
+        if trigger not in TRIGGERS:
+            raise RequestError(
+                "unknown_trigger", f"The triggers are {', '.join(TRIGGERS)}. Received: {trigger!r}"
+            )
+        if mode not in MODES:
             raise RequestError("unknown_mode", f"The modes are {', '.join(MODES)}. Received: {mode!r}")
         command = self._command or trainer_command()
         now = dt.datetime.now(dt.UTC)

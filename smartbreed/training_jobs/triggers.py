@@ -26,8 +26,6 @@ from smartbreed.training_jobs.report import read_report
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-    from smartbreed.training_jobs.jobs import Jobs
-
 #: How long a push waits after an attempt that failed or was lost.
 _PAUSE = dt.timedelta(hours=1)
 #: Largest file of decisions that is read, in bytes; valid shards are smaller.

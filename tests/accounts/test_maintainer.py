@@ -66,6 +66,16 @@ def test_on_ones_own_machine_it_is_open(tmp_path: Path) -> None:
     assert maintainers.require(with_token(maintainers, here()))
 
 
+def test_a_salt_that_cannot_be_read_closes_it(tmp_path: Path) -> None:
+    maintainers = gate(tmp_path, salt="")
+    maintainers.listening_on("127.0.0.1")
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "salt").write_bytes(b"too short")
+    auth = maintainers.authenticate(here())
+    assert auth.state == "closed"
+    assert "'salt' in SMARTBREED_HOME is damaged" in auth.why
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.7", "::", "example.org", ""])
 def test_where_others_get_in_it_is_closed_without_a_password(tmp_path: Path, host: str) -> None:
     maintainers = gate(tmp_path)

@@ -292,8 +292,10 @@ def test_sessions_end_by_themselves_and_one_by_one(world: MembersWorld) -> None:
     world.members.end_sessions(who, other.session)
     assert world.who(there) is None
     assert world.who(here) is not None
+    assert world.members.member_of(who.session) == who.id
     world.clock.forward(LASTS_S + 1)
     assert world.who(here) is None
+    assert world.members.member_of(who.session) == ""
 
 
 def test_another_members_session_cannot_be_ended(world: MembersWorld) -> None:

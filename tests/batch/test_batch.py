@@ -150,6 +150,18 @@ def test_another_source_model_or_setting_is_not_mixed_in(
     assert [json.loads(line) for line in out.read_text().splitlines()] == expected
 
 
+def test_parts_left_by_a_run_that_died_while_it_ended_are_no_progress(
+    album: Path, expected: list[Row], batch: Callable[..., Progress], tmp_path: Path
+) -> None:
+    out = tmp_path / "out.jsonl"
+    with pytest.raises(Stop):
+        batch(open_source(str(album)), out, progress=stop_after(20))
+    (tmp_path / "out.jsonl.parts" / "job.json").unlink()
+    out.write_text("the rows of that run")
+    assert batch(open_source(str(album)), out, overwrite=True).before == 0
+    assert [json.loads(line) for line in out.read_text().splitlines()] == expected
+
+
 def test_a_source_that_vanishes_half_way(
     album: Path, expected: list[Row], batch: Callable[..., Progress], tmp_path: Path
 ) -> None:

@@ -118,13 +118,13 @@ def test_once_more_changes_nothing(settings: Settings, api: HfApi) -> None:
     assert not any(line.startswith(("set ", "asked", "mounted")) for line in said)
     assert len(api.list_repo_commits("me/pets")) == 2
     # What a later version no longer has goes; what a person added beside it stays.
-    api.upload_file(
-        path_or_fileobj=b"old", path_in_repo="smartbreed/old.py", repo_id="me/breeds", repo_type="space"
-    )
+    stale = [f"{folder}/old.py" for folder in ("smartbreed", "training", "localhub", "docs")]
+    for path in stale:
+        api.upload_file(path_or_fileobj=b"old", path_in_repo=path, repo_id="me/breeds", repo_type="space")
     api.upload_file(path_or_fileobj=b"mine", path_in_repo="notes.txt", repo_id="me/breeds", repo_type="space")
     carry_out(settings, made, lambda line: None)
     files = api.list_repo_files("me/breeds", repo_type="space")
-    assert "smartbreed/old.py" not in files
+    assert not set(stale) & set(files)
     assert "notes.txt" in files
 
 

@@ -26,11 +26,13 @@ from smartbreed.core.errors import BundleError, HubCallError, SmartBreedError
 from smartbreed.core.settings import Settings, load_settings
 from smartbreed.hub import session
 from smartbreed.hub.client import connect, delete_repo
-from smartbreed.inference.bundle import write_config
+from smartbreed.inference.bundle import Bundle, write_config
 from smartbreed.inference.litert_file import pack
 from smartbreed.registry import open_bundle
 from smartbreed.registry.live import LiveModel
+from smartbreed.registry.model_source import read_source
 from smartbreed.registry.releases import download
+from smartbreed.registry.state import Rejected, StateFile
 from smartbreed.registry.watcher import Watcher
 
 FETCH = """
@@ -195,6 +197,24 @@ def test_the_first_start_passes_over_a_broken_release(settings: Settings, tmp_pa
     tampered(broken)
     publish(settings, broken)
     assert LiveModel(asked).status().version == "7.1.0"
+
+
+def test_the_first_start_tries_a_rejected_release_last(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+
+    def try_out(bundle: Bundle) -> None:
+        tried.append(bundle.version.version)
+
+    monkeypatch.setattr("smartbreed.registry.smoke_test.try_out", try_out)
+    asked = settings.model_copy(update={"model": REPO})
+    publish(settings, make_bundle(tmp_path / "good", "7.1.0"))
+    sha = publish(settings, make_bundle(tmp_path / "bad", "7.2.0", turn=1))
+    rejected = Rejected(revision=sha, reason="It did not pass the smoke test.")
+    StateFile(asked.home_dir).change(read_source(asked).key, lambda state: state.failing(rejected))
+    assert LiveModel(asked).status().version == "7.1.0"
+    assert tried == ["7.1.0"]
 
 
 def test_a_repo_that_vanished(live: LiveModel, watcher: Watcher, settings: Settings, tmp_path: Path) -> None:

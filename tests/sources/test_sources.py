@@ -18,6 +18,7 @@ from smartbreed.hub.client import ensure_repo
 from smartbreed.hub.connection import connect
 from smartbreed.sources.items import Source
 from smartbreed.sources.opening import open_source
+from smartbreed.sources.tables import dataset_files
 
 MOST = 1_000_000
 PHOTOS = {"pug/2.jpg": picture(2), "pug/1.jpg": picture(1), "cat.png": picture(3, kind="PNG")}
@@ -183,3 +184,9 @@ def test_what_is_no_source(tmp_path: Path) -> None:
     for where in (tmp_path / "missing", tmp_path, tmp_path / "broken.zip", tmp_path / "*.jpg", "a\0b"):
         with pytest.raises(SmartBreedError):
             open_source(str(where), settings=load_settings(home=tmp_path / "home", hub="embedded"))
+
+
+def test_file_names_are_no_patterns() -> None:
+    files = [f"data/train-{name}.parquet" for name in ("[0]", "[a-z]", "?")]
+    found = dataset_files(fsspec.filesystem("memory"), "data", files, "", "train")
+    assert sorted(found) == sorted(files)

@@ -19,6 +19,7 @@ from smartbreed.core.settings import load_settings
 from smartbreed.feedback.flags import FlagService, open_feedback
 from smartbreed.feedback.limits import Limits
 from smartbreed.services import Services
+from smartbreed.throttle.callers import network_of
 from smartbreed.throttle.counts import sweep
 from smartbreed.throttle.login_throttle import FORGOTTEN_S, SLOW_S, LoginThrottle
 from smartbreed.throttle.rate import STRETCH_S, Rate
@@ -227,3 +228,16 @@ def test_neither_an_address_nor_a_name_is_kept(opened: Opened) -> None:
         keys = [*session.scalars(sa.select(UseCount.key)), *session.scalars(sa.select(WrongTries.key))]
     assert len(keys) == 4
     assert all(len(key) == 64 and int(key, 16) for key in keys), keys
+
+
+@pytest.mark.parametrize(
+    ("caller", "network"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("not an address", "not an address"),
+    ],
+)
+def test_who_counts_as_one_caller(caller: str, network: str) -> None:
+    assert network_of(caller) == network

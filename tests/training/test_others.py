@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from support.tiny_data import pets_dataset, picture
@@ -12,6 +14,7 @@ from support.tiny_data import pets_dataset, picture
 from training.common.errors import DataError
 from training.data.detector_photos import detector_photos
 from training.data.others import load_other_scenes, load_others, unseen_scenes
+from training.data.scenes import scenes_of_test
 
 ROWS = [
     {"kind": "wild", "class": "lynx", "species": [-1], "boxes": [[0, 0, 10, 20]]},
@@ -100,3 +103,27 @@ def test_a_missing_column_is_named(tmp_path: Path) -> None:
     )
     with pytest.raises(DataError, match="no column species and no column kind"):
         load_others(str(tmp_path), "others", 16)
+
+
+def test_pictures_none_of_which_can_be_read_are_named(tmp_path: Path) -> None:
+    source = write(tmp_path, ROWS[:1])
+    path = tmp_path / "others/train-00000-of-00001.parquet"
+    spoil(path)
+    with pytest.raises(DataError, match="No photograph of 'others' can be read"):
+        load_others(source, "others", 16)
+
+
+def test_a_test_split_may_be_missing_but_not_broken(tmp_path: Path) -> None:
+    source = write(tmp_path, ROWS)
+    assert scenes_of_test(source, "others") == []
+    assert scenes_of_test(source, "no-such-config") == []
+    (tmp_path / "others/test-00000-of-00001.parquet").write_bytes(b"no table")
+    with pytest.raises(DataError):
+        scenes_of_test(source, "others")
+
+
+def spoil(path: Path) -> None:
+    """Replace the pictures of a table by bytes that are none."""
+    table = pq.read_table(path)
+    column = pa.array([{"bytes": b"no picture", "path": None}] * table.num_rows, table["image"].type)
+    pq.write_table(table.set_column(table.column_names.index("image"), "image", column), path)

@@ -25,6 +25,10 @@ class DataError(TrainingError):
         super().__init__("bad_data", message)
 
 
+class MissingSplitError(DataError):
+    """A dataset without the configuration or split that was asked for."""
+
+
 class InitialWeightsError(TrainingError):
     """Initial weights that cannot be loaded or do not fit the network."""
 

@@ -1,7 +1,8 @@
-"""What a pet identifier must not fall for, and pets of no breed: a configuration of the default data.
+"""Load hard negatives (other animals, toys, drawings) and pets of no breed.
 
-Its columns are ``image, boxes, species, kind, class``. ``kind`` is ``cat``, ``dog`` or ``mixed`` where a
-photograph shows pets; anything else (``wild``, ``toy``, ``drawing`` …) is none.
+They are a configuration of the default dataset with the columns ``image, boxes, species, kind, class``.
+``kind`` is ``cat``, ``dog`` or ``mixed`` if a photograph shows pets; any other value (``wild``, ``toy``,
+``drawing`` …) means that it shows none.
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ from PIL import Image
 from smartbreed.core.errors import PhotoError
 from smartbreed.inference.boxes import with_margin
 from smartbreed.inference.pixels import resample
+from training.common.errors import DataError
 from training.data.crops import held_back
 from training.data.rows import box_list, decode, encoded, read_rows
 from training.data.scenes import Scene, read_scenes, scenes_of_test
 
-#: Share of the photographs never trained on, beside those of the classes held back as a whole.
+#: Share of the photographs held back from training, 0…1, in addition to the classes held back entirely.
 HELD_BACK_OTHERS = 0.15
-#: Boxes of one photograph that are cut out.
+#: Most boxes that are cut out of one photograph.
 BOXES = 4
 PETS = ("cat", "dog", "mixed")
 
@@ -35,10 +37,10 @@ class Others:
 
     Attributes:
         images: uint8 ``(n, size, size, 3)``.
-        species: 0 cat, 1 dog; -1 for what is no pet, ``(n,)``.
-        kinds, classes: as the source says, ``(n,)``.
-        held: never trained on, ``(n,)`` bool.
-        unseen: of a class that is held back as a whole, ``(n,)`` bool.
+        species: 0 cat, 1 dog, -1 not a pet, ``(n,)``.
+        kinds, classes: the source's ``kind`` and ``class``, ``(n,)``.
+        held: True for crops that are never trained on, bool ``(n,)``.
+        unseen: True for crops of a class that is held back entirely, bool ``(n,)``.
     """
 
     images: np.ndarray
@@ -55,17 +57,17 @@ class Others:
 def load_others(
     root: str, config: str, size: int, held_classes: Collection[str] = (), margin: float = 0.05
 ) -> Others:
-    """The split ``train`` of a configuration, each animal cut out as the app cuts pets.
+    """Load the split ``train`` of a configuration and cut out each animal as the app cuts out pets.
 
     Args:
         root: dataset repo or folder.
-        config: the configuration's name.
+        config: name of the configuration.
         size: side of the crops in pixels.
-        held_classes: classes of which nothing may be trained on.
-        margin: added around a box, as a share of its sides.
+        held_classes: classes that must never be trained on.
+        margin: added around each box, as a share of its sides.
 
     Raises:
-        DataError: it cannot be loaded or lacks a column.
+        DataError: the configuration cannot be loaded, lacks a column, or has no readable photograph.
     """
     _, rows = read_rows(root, config, "train", needed=("boxes", "species", "kind", "class"))
 
@@ -83,6 +85,8 @@ def load_others(
 
     with ThreadPoolExecutor(4) as pool:
         found = [item for items in pool.map(read, rows) for item in items]
+    if not found:
+        raise DataError(f"No photograph of {config!r} can be read. Received: {root}")
     images, species, kinds, classes, hashes = zip(*found, strict=True)
     unseen = np.isin(classes, list(held_classes))
     return Others(
@@ -94,16 +98,19 @@ def load_others(
 def load_other_scenes(
     root: str, config: str, held_classes: Collection[str] = (), dropped: list[dict[str, str]] | None = None
 ) -> tuple[list[Scene], list[Scene]]:
-    """(training, held back) whole photographs of the split ``train``, with a box around every pet.
+    """Load the whole photographs of the split ``train``, with a box around every pet.
 
-    A cat or dog without a box is in neither part. What is held back is what `load_others` holds back.
+    Photographs of pets without a box are left out. The same ones are held back as in `load_others`.
 
     Args:
-        root, config, held_classes: as of `load_others`.
-        dropped: gets what cannot be used, as of `training.data.scenes.load_scenes`.
+        root, config, held_classes: see `load_others`.
+        dropped: unusable photographs are appended here; see `training.data.scenes.load_scenes`.
+
+    Returns:
+        The photographs to train on, and those held back.
 
     Raises:
-        DataError: it cannot be loaded or lacks a column.
+        DataError: the configuration cannot be loaded or lacks a column.
     """
     found = read_scenes(root, "train", config, ("class",), dropped)
     scenes = [
@@ -116,14 +123,17 @@ def load_other_scenes(
 
 
 def unseen_scenes(root: str, config: str, held_classes: Collection[str] = ()) -> list[Scene]:
-    """Photographs of `load_other_scenes` that are held back, and those of the split ``test``."""
+    """Return the held-back photographs of `load_other_scenes` and all of the split ``test``."""
     return [*load_other_scenes(root, config, held_classes, [])[1], *scenes_of_test(root, config)]
 
 
 def _animals(
     picture: Image.Image, row: dict[str, Any], margin: float
 ) -> Iterator[tuple[tuple[float, float, float, float], int]]:
-    """Boxes and species; the whole photograph where it has no boxes."""
+    """Yield the box (with margin) and the species of each animal; the whole photograph if it has no boxes.
+
+    In a photograph of pets, animals of unknown species are skipped; elsewhere the species is -1.
+    """
     boxes, species = box_list(row["boxes"]), row["species"]
     species = list(species) if isinstance(species, (list, tuple)) else [species] * max(len(boxes), 1)
     pet = row["kind"] in PETS

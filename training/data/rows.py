@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,10 @@ import numpy as np
 from smartbreed.core.errors import PhotoError
 from smartbreed.core.files import expanded
 from smartbreed.imaging.photo import Box, read_photo
-from training.common.errors import DataError
+from training.common.errors import DataError, MissingSplitError
+
+#: How `datasets` begins the message about a missing split, and about a missing configuration.
+_MISSING = re.compile(r"Unknown split |BuilderConfig '[^']*' not found")
 
 
 def read_rows(
@@ -28,6 +32,7 @@ def read_rows(
         needed: other columns that must exist.
 
     Raises:
+        MissingSplitError: the dataset has no such configuration or split.
         DataError: the dataset cannot be loaded, or lacks a column; the message names it.
     """
     from datasets import Image as ImageFeature
@@ -37,7 +42,8 @@ def read_rows(
     try:
         dataset = load_dataset(*located(root, config), split=split, cache_dir=cache_of(root))
     except Exception as error:  # `datasets` raises many types of errors: of the Hub, the disk, the format
-        raise DataError(f"The dataset could not be loaded ({reason_of(error)}). {received}") from None
+        kind = MissingSplitError if _MISSING.match(str(error)) else DataError
+        raise kind(f"The dataset could not be loaded ({reason_of(error)}). {received}") from None
     if missing := [name for name in (image, *needed) if name not in dataset.column_names]:
         raise DataError(
             f"The dataset has no column {' and no column '.join(missing)}, only "

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from smartbreed.core.errors import PhotoError
-from training.common.errors import DataError
+from training.common.errors import DataError, MissingSplitError
 from training.data.crops import held_back
 from training.data.duplicates import groups_of, near_duplicates
 from training.data.rows import box_list, decode, encoded, place_of, read_rows, species_number
@@ -92,10 +92,15 @@ def read_scenes(
 
 
 def scenes_of_test(source: str, config: str) -> list[Scene]:
-    """Load the photographs of the split ``test``; empty if it is missing or cannot be loaded."""
+    """Load the photographs of the split ``test``; empty if the dataset has none.
+
+    Raises:
+        DataError: there is one, and it cannot be loaded. Without it, near-duplicates of its photographs
+            would be trained on.
+    """
     try:
         return load_scenes(source, "test", config)
-    except DataError:
+    except MissingSplitError:
         return []
 
 

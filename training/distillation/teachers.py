@@ -1,9 +1,9 @@
-"""Networks whose opinions are distilled, each ready to be asked about pictures.
+"""Teachers: networks whose predictions are distilled.
 
-A hundred pictures a breed are quickly learnt by heart; the mean of two teachers
-(.892 on the test crops where one alone has .863) still says which breeds look
-alike (distillation, Hinton et al. 2015, https://arxiv.org/abs/1503.02531). A quantised LiteRT
-ImageNet classifier gives its scores, and a head of our own on its features.
+A network soon memorises a hundred pictures per breed. The mean prediction of two teachers (.892 on the test
+crops, against .863 for one alone) still shows which breeds look alike (distillation, Hinton et al. 2015,
+https://arxiv.org/abs/1503.02531). A quantised LiteRT ImageNet classifier contributes its scores, and those of
+a head that is fitted on its features.
 """
 
 from __future__ import annotations
@@ -33,43 +33,43 @@ from training.models.embeddings import embed
 from training.models.initial_network import Start
 from training.recipe.recipe import Teacher
 
-#: Side of a LiteRT teacher's input.
+#: Side of a LiteRT teacher's input in pixels.
 SIDE = 224
-#: Views of each picture that a head is fitted on, beside the plain one.
+#: Augmented views of each picture that a head is fitted on, in addition to the plain one.
 VIEWS = 2
-#: Inverse strength of its L2 penalty, chosen on held-back cats (.954 from .01 to .03, .943 at .1).
+#: Inverse strength of the head's L2 penalty, chosen on held-back cats (.954 from .01 to .03, .943 at .1).
 INVERSE_PENALTY = 0.02
 
 
 class ImageNetLiteRT:
-    """A uint8 network of 1001 ImageNet classes, background first, ending in an average pooling.
+    """A uint8 LiteRT classifier of 1001 ImageNet classes (background first) that ends in average pooling.
 
     Args:
-        path: the ``.tflite`` file, 224 pixels.
+        path: the ``.tflite`` file, with an input of 224 pixels.
 
     Raises:
-        RecipeError: it is no such network.
+        RecipeError: the file is not such a network.
     """
 
     def __init__(self, path: Path) -> None:
         self._idle: SimpleQueue[Any] = SimpleQueue()
         try:
-            for _ in range(default_threads()):
-                self._idle.put(self._build(path))
-            self._look(self._idle.get())
+            built = [self._build(path) for _ in range(default_threads())]
+            self._look(built[0])
         except (ValueError, RuntimeError, IndexError):
             raise RecipeError(
                 "distil.teachers: a tflite teacher is a uint8 ImageNet classifier of 1001 classes that ends "
                 f"in an average pooling. Received: {path}"
             ) from None
-        self._idle.put(self._build(path))
+        for interpreter in built:
+            self._idle.put(interpreter)
 
     @staticmethod
     def _build(path: Path) -> Any:
         from ai_edge_litert.interpreter import Interpreter
 
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # keeping every tensor is "for debugging"
+            warnings.simplefilter("ignore", UserWarning)  # LiteRT warns that keeping tensors is for debugging
             interpreter = Interpreter(
                 model_path=str(path), num_threads=1, experimental_preserve_all_tensors=True
             )
@@ -87,7 +87,7 @@ class ImageNetLiteRT:
             raise ValueError
 
     def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """uint8 ``(n, side, side, 3)`` → scores of 1000 classes ``(n, 1000)``, features ``(n, d)``."""
+        """Return scores ``(n, 1000)`` and features ``(n, d)`` of uint8 pictures ``(n, side, side, 3)``."""
         with ThreadPoolExecutor(default_threads()) as pool:
             rows = list(pool.map(self._one, images))
         return np.stack([scores for scores, _ in rows]), np.stack([features for _, features in rows])
@@ -99,21 +99,21 @@ class ImageNetLiteRT:
                 image = np.asarray(Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.BILINEAR))
             interpreter.set_tensor(self._source, image[None])
             interpreter.invoke()
-            # The pooled features have 8 bits again; the mean of the maps is finer.
+            # The pooled features are rounded to 8 bits again, so the mean of the maps is more precise.
             features = interpreter.get_tensor(self._maps)[0].mean((0, 1), dtype=np.float32) * self._scale
             scores = interpreter.get_tensor(self._target)[0, 1:].astype(np.float32)
         finally:
             self._idle.put(interpreter)
-        return scores + 0.5, features  # a score of 0 only means "under 1/256"
+        return scores + 0.5, features  # a score of 0 only means a probability under 1/256
 
 
 def fit_features(
     network: ImageNetLiteRT, crops: Crops, augment: CropAugmentation | None
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """A head on the network's features for the labels that ``crops`` show.
+    """Fit a head on the network's features for the labels in ``crops``.
 
     Returns:
-        Features ``(n, d)`` → probabilities of those labels, in their order, ``(n, k)``.
+        A function from features ``(n, d)`` to probabilities ``(n, k)`` of these labels in ascending order.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -130,12 +130,13 @@ def fit_features(
 
 @dataclass(frozen=True)
 class Asked:
-    """A teacher.
+    """A teacher that is ready to predict.
 
     Attributes:
-        known: the labels it has an opinion about, ``k`` of them.
-        ask: uint8 pictures ``(n, size, size, 3)`` and their true labels ``(n,)`` → its probabilities of the
-            labels it knows, ``(n, k)``. The true label says which of a teacher's heads is asked, no more.
+        known: the ``k`` labels that the teacher knows.
+        ask: takes uint8 pictures ``(n, size, size, 3)`` and their true labels ``(n,)``, and returns the
+            teacher's probabilities of the labels it knows, ``(n, k)``. The true label only selects which of
+            the teacher's heads predicts.
     """
 
     known: list[int]
@@ -145,16 +146,18 @@ class Asked:
 def teacher_for(
     teacher: Teacher, start: Start, crops: Crops, augment: CropAugmentation | None = None
 ) -> Asked:
-    """The teacher a recipe names. Ask it before ``start.model`` is trained: that may be the teacher.
+    """Load a teacher that a recipe names.
+
+    Ask it before ``start.model`` is trained, because that model may be the teacher.
 
     Args:
-        teacher: the recipe's.
+        teacher: section of the recipe.
         start: the network before training.
         crops: the training pictures.
-        augment: the random change, for a head that is fitted on the teacher's features.
+        augment: augmentation for a head that is fitted on the teacher's features; None for none.
 
     Raises:
-        RecipeError: it cannot be asked; the message says why.
+        RecipeError: the teacher cannot be used; the message says why.
     """
     if teacher.kind == "bundle":
         return _bundle(teacher.file, crops)

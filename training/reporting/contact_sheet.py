@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 #: RGB of background and text.
 PAPER, INK = (252, 248, 242), (59, 47, 42)
@@ -34,9 +34,10 @@ def contact_sheet(
     for number, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
         x, y = 8 + number % columns * (side + 8), 8 + number // columns * cell
         image = Image.fromarray(picture)
-        image.thumbnail((side, side))
-        if max(image.size) < side:
-            image = image.resize((side, side), Image.Resampling.NEAREST)
+        enlarged = max(image.size) < side
+        image = ImageOps.contain(
+            image, (side, side), Image.Resampling.NEAREST if enlarged else Image.Resampling.BICUBIC
+        )
         sheet.paste(image, (x, y))
         draw.text((x, y + side + 1), _fitting(caption, side, font), INK, font)
     sheet.save(path)

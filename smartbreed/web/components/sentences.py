@@ -76,7 +76,7 @@ def certainty(pet: Pet) -> str:
 
 def likely(guesses: Sequence[Guess]) -> list[Guess]:
     """Return the first guess, and those others that would not be shown as "< 1 %"."""
-    return [*guesses[:1], *(guess for guess in guesses[1:] if guess.probability >= _LEAST)]
+    return [*guesses[:1], *(guess for guess in guesses[1:] if guess.probability > _LEAST)]
 
 
 def short_name(pet: Pet) -> str:
@@ -136,7 +136,7 @@ def count(number: int) -> str:
 
 def percent(probability: float) -> str:
     """Format a probability, such as "62 %"; "< 1 %" and "> 99 %" stand for what is nearly 0 or 1."""
-    if 0 < probability < _LEAST:
+    if 0 < probability <= _LEAST:
         return "< 1 %"
     if 0.995 <= probability < 1:
         return "> 99 %"

@@ -232,11 +232,9 @@
 
   let due = false;
   new MutationObserver(() => {
-  const say = window.smartbreedSay;
     if (due) return;
     due = true;
     requestAnimationFrame(() => {
-  const say = window.smartbreedSay;
       due = false;
       refresh();
     });

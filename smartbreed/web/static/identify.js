@@ -159,7 +159,7 @@
     const pressed = event.target.closest?.("button");
     if (!pressed) return;
     const inBox = pressed.closest("#photo-input") ? pressed.getAttribute("aria-label") : "";
-    if (inBox) say("");
+    if (inBox) tell("");
     if (inBox === "Paste from clipboard") {
       event.stopImmediatePropagation();
       fromClipboard();

@@ -30,7 +30,6 @@ from smartbreed.web.pages.account.visit import HOME, Visit, dependencies, form_a
 PROVIDER_COOKIE = "smartbreed_provider"
 #: Maximum time that a person may take to sign in at a provider, in seconds.
 AWAY_S = 15 * 60
-_CHUNK = 1 << 16
 
 
 def account_app(services: Services) -> FastAPI:

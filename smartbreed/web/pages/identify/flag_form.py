@@ -192,7 +192,7 @@ class FlagForm:
             **({self.guesses: gr.update(value=None)} if self.number_of else {self.species: None}),
         }
 
-    def offer(self, pet: Pet, known: tuple[Breed, ...] = ()) -> Updates:
+    def offer(self, pet: Pet) -> Updates:
         """Return updates for buttons that fit the answer about a pet.
 
         "That's right" is saved as the likeliest breed, so it is hidden if the answer names no breed.

@@ -108,7 +108,7 @@ class PetCard:
             self.deeper: self.offer(method),
             self.alike: html.alike(alike(self.services, answer, pet)),
             **self.form.reset(),
-            **self.form.offer(pet, session.labels.breeds),
+            **self.form.offer(pet),
         }
 
     def offer(self, method: str) -> Any:
@@ -142,11 +142,11 @@ class PetCard:
 
     def _explain(self, session: Session, breed: str) -> Updates:
         try:
-            identify_uploads = self._shown(session, self.number(session), breed)
+            pictures = self._shown(session, self.number(session), breed)
             name = session.labels.breed(breed).name
         except Exception as error:
             return {self.caption: html.problem(explain_failure(error))}
-        return {self.slider: identify_uploads, self.caption: html.caption(name, METHODS[GRAD_CAM])}
+        return {self.slider: pictures, self.caption: html.caption(name, METHODS[GRAD_CAM])}
 
     def _explain_guess(self, session: Session, event: gr.EventData) -> Updates:
         """Explain the breed of a clicked bar; the browser sends it, so it may be anything."""

@@ -159,10 +159,6 @@ class Acts:
         }
 
 
-def _open(relabel: bool, new: bool) -> tuple[Any, Any]:
-    return gr.update(visible=relabel), gr.update(visible=new)
-
-
 def groups_of(species: str | None) -> Any:
     """Return an update with the groups that a new breed of a species can belong to."""
     found = sorted((gettext(group.name), group.id) for group in GROUPS.values() if group.species == species)

@@ -36,7 +36,6 @@ from smartbreed.web.pages.account.visit import Visit, dependencies, form_app
 _ABOUT = mark(
     "Make a model of your own from a few photos: it learns your pets, or anything else, in seconds."
 )
-_CHUNK = 1 << 16
 #: Side of a thumbnail in CSS pixels, and how long a browser may cache it, in seconds.
 _THUMBNAIL, _KEPT_S = 176, 300
 #: Maximum number of files and of fields in a form with photos, and maximum size of a field in bytes.
