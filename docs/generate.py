@@ -34,8 +34,8 @@ def settings_table() -> str:
     )
     return (
         "# Settings\n\n"
-        f"{NOTE}Environment variables. A value that cannot be used stops the start, with its name.\n\n"
-        + "\n".join(rows)
+        f"{NOTE}Settings are environment variables. An invalid value stops the start with a message that "
+        "names the variable.\n\n" + "\n".join(rows)
     )
 
 

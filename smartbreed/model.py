@@ -75,7 +75,7 @@ class Model:
             yield from done.rows
 
     def explain(self, photo: PhotoInput, number: int = 1, breed: str = "") -> Image.Image:
-        """Show what speaks for a breed: return the pet's crop overlaid with its Grad-CAM.
+        """Show the evidence for a breed: return the pet's crop overlaid with its Grad-CAM.
 
         Args:
             photo: as for `identify`.

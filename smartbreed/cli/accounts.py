@@ -15,7 +15,7 @@ from smartbreed.cli.common import MISUSE, JsonOption, ends_well, say, settings_w
 if TYPE_CHECKING:
     from smartbreed.services import Services
 
-app = typer.Typer(help="Accounts of people: make, list, close and delete them.", no_args_is_help=True)
+app = typer.Typer(help="Accounts: create, list, disable and delete them.", no_args_is_help=True)
 
 Who = Annotated[str, typer.Argument(metavar="EMAIL", help="Their e-mail address, or the account's id.")]
 
@@ -23,9 +23,9 @@ Who = Annotated[str, typer.Argument(metavar="EMAIL", help="Their e-mail address,
 @app.command()
 def create(
     email: Annotated[str, typer.Argument(metavar="EMAIL", help="Their e-mail address.")],
-    admin: Annotated[bool, typer.Option("--admin", help="May do everything.")] = False,
+    admin: Annotated[bool, typer.Option("--admin", help="Role admin: may do everything.")] = False,
     maintainer: Annotated[
-        bool, typer.Option("--maintainer", help="May review and retrain, as with the maintainers' password.")
+        bool, typer.Option("--maintainer", help="Role maintainer: may review and retrain.")
     ] = False,
 ) -> None:
     """Create an account. Prints a link for choosing its password; it works once, within two hours."""

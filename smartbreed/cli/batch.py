@@ -32,22 +32,22 @@ def batch(
     source: Annotated[
         str,
         typer.Argument(
-            help="A folder, a pattern, a text file with a photo a line, parquet, a zip, an address such as "
+            help="A folder, a pattern, a text file with one photo per line, parquet, a zip, a URL such as "
             "s3://bucket/photos, or a dataset repo owner/name."
         ),
     ],
     out: Annotated[Path, typer.Option(help="File for the rows: .parquet, .jsonl or .csv.")],
     crops: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Save each pet's crop in a folder for each breed.")
+        Path | None, typer.Option(metavar="DIR", help="Save each pet's crop, in a folder per breed.")
     ] = None,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a page about the run: counts, plots, pictures.")
     ] = None,
     engine: Annotated[
-        Literal["local", "ray"], typer.Option(help="ray: all machines of a Ray cluster (extra ray).")
+        Literal["local", "ray"], typer.Option(help="ray: on all machines of a Ray cluster (extra ray).")
     ] = "local",
     watch: Annotated[
-        bool, typer.Option("--watch", help="Stay, and name photos as they arrive in the folder.")
+        bool, typer.Option("--watch", help="Keep running, and identify photos that arrive.")
     ] = False,
     config: Annotated[str, typer.Option(help="Configuration of a dataset.")] = "",
     split: Annotated[str, typer.Option(help="Split of a dataset. Default: all.")] = "",
@@ -59,7 +59,7 @@ def batch(
     ] = None,
     whole: WholeOption = False,
     score: ScoreOption = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that is there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
     model: ModelOption = None,
 ) -> None:
     """Name the breeds in very many photos, and write them to one table.

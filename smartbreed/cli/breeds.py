@@ -30,7 +30,7 @@ class _ListByDefault(TyperGroup):
 app = typer.Typer(
     name="breeds",
     cls=_ListByDefault,
-    help="What the model can name. Without a command: list.",
+    help="The breeds that the model can name. Without a command: list.",
     rich_markup_mode=None,
 )
 

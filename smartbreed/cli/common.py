@@ -47,7 +47,11 @@ def _number(score: float | None) -> float | None:
 ScoreOption = Annotated[
     float | None,
     typer.Option(
-        "--score", min=0, max=1, callback=_number, help="Smallest score of a find. Default: the model's own."
+        "--score",
+        min=0,
+        max=1,
+        callback=_number,
+        help="Lowest detector score of a pet. Default: the model's.",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]

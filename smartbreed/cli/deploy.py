@@ -12,17 +12,17 @@ from smartbreed.cli.common import ends_well, say, settings_with
 
 def deploy(
     space: Annotated[
-        str, typer.Argument(metavar="ORG/NAME", help="The Space; it is made when it is not there.")
+        str, typer.Argument(metavar="ORG/NAME", help="The Space; created if it does not exist.")
     ],
     hardware: Annotated[
         str, typer.Option(help="Such as cpu-upgrade or t4-small. Default: what the Space has.")
     ] = "",
     private: Annotated[
-        bool, typer.Option("--private", help="Only you and your organisation see it.")
+        bool, typer.Option("--private", help="Only you and your organisation can see it.")
     ] = False,
     secret: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY[=VALUE]", help="A secret; without a value it is that of the environment."),
+        typer.Option(metavar="KEY[=VALUE]", help="A secret; without a value, the environment's."),
     ] = None,
     variable: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="A public environment variable.")

@@ -62,7 +62,7 @@ def add_flag(
     photo: Annotated[Path, typer.Argument(metavar="PHOTO", help="The photo.", dir_okay=False)],
     verdict: Annotated[str, typer.Option(help="correct, wrong, not_a_pet, missed or unsure.")],
     consent: Annotated[
-        bool, typer.Option("--consent", help="The photo may be kept and published; without it nothing is.")
+        bool, typer.Option("--consent", help="The photo may be kept and published; required.")
     ] = False,
     pet: Annotated[
         int | None, typer.Option(min=1, help="Number of the pet in `identify`'s answer. Default: the photo.")
@@ -73,7 +73,7 @@ def add_flag(
         str,
         typer.Option(metavar="X0,Y0,X1,Y1", help="Where a missed pet is, in pixels of the upright photo."),
     ] = "",
-    species: Annotated[str, typer.Option(help="cat or dog: of a missed pet of no known breed.")] = "",
+    species: Annotated[str, typer.Option(help="Species of a missed pet of unknown breed: cat or dog.")] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Say whether the model is right about a pet in a photo, as on the page. Prints the flag's id."""
@@ -116,8 +116,8 @@ def count_flags(
 
 @app.command()
 def withdraw(
-    flag: Annotated[str, typer.Argument(metavar="FLAG", help="Its id, as its thanks said.")],
-    receipt: Annotated[str, typer.Argument(help="As its thanks said.")],
+    flag: Annotated[str, typer.Argument(metavar="FLAG", help="Its id, as shown when it was saved.")],
+    receipt: Annotated[str, typer.Argument(help="As shown when the flag was saved.")],
 ) -> None:
     """Withdraw a flag with its receipt: the photo is deleted at once, the row when the dataset is next
     published.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from smartbreed.gallery.build import Progress
     from smartbreed.services import Services
 
-app = typer.Typer(help="Photographs to explain by: what the model finds alike.", no_args_is_help=True)
+app = typer.Typer(help="The gallery of photographs that answers are compared with.", no_args_is_help=True)
 
 
 @app.command()
@@ -28,7 +28,7 @@ def build(
     ],
     config: Annotated[str, typer.Option(help="Configuration of a dataset.")] = "",
     split: Annotated[str, typer.Option(help="Split of a dataset. Default: all.")] = "",
-    most: Annotated[int, typer.Option(min=1, help="Look at no more than so many photos.")] = 1_000_000,
+    most: Annotated[int, typer.Option(min=1, help="Use at most this many photos.")] = 1_000_000,
     as_json: JsonOption = False,
     model: ModelOption = None,
 ) -> None:
@@ -68,7 +68,7 @@ def build(
 
 @app.command()
 def status(as_json: JsonOption = False, model: ModelOption = None) -> None:
-    """Show what the gallery contains, and whether the model that answers has embedded it."""
+    """Show what the gallery contains, and whether the model in use has embedded it."""
     with ends_well(), _opened(model) as services:
         found = services.gallery.status()
         if as_json:
@@ -81,7 +81,7 @@ def status(as_json: JsonOption = False, model: ModelOption = None) -> None:
 
 @app.command()
 def refresh(model: ModelOption = None) -> None:
-    """Compute the embeddings that the model that answers lacks. A running app does this by itself."""
+    """Compute the embeddings that the model in use lacks. A running app does this by itself."""
     with ends_well(), _opened(model) as services:
         services.gallery.refresh_all()
         say(services.gallery.status().sentence)

@@ -35,7 +35,7 @@ def serve(
         Path | None,
         typer.Option(
             envvar="SMARTBREED_HUB_TOKEN_FILE",
-            help="Who may do what: lines of JSON with name, role (read or write) and secret. "
+            help="Users: lines of JSON with name, role (read or write) and secret. "
             "Without it, every user of this machine may do everything.",
             show_default=False,
         ),
@@ -49,7 +49,7 @@ def serve(
     ] = True,
     webhook: Annotated[
         list[str] | None,
-        typer.Option(help="Address to tell of every push; give it once for each.", show_default=False),
+        typer.Option(help="Address to notify of every push; may be repeated.", show_default=False),
     ] = None,
     webhook_secret_env: Annotated[
         str,
@@ -102,7 +102,9 @@ def check(
 def gc(
     grace: Annotated[
         float,
-        typer.Option(min=0, help="Hours a content that no commit names stays: its upload may be under way."),
+        typer.Option(
+            min=0, help="Hours to keep content that no commit names; its upload may be in progress."
+        ),
     ] = 24.0,
 ) -> None:
     """Remove what no branch or tag of the Hub under SMARTBREED_HOME leads to. The app does this daily."""

@@ -13,7 +13,7 @@ from smartbreed.core.errors import StorageError
 if TYPE_CHECKING:
     from smartbreed.core.settings import Settings
 
-app = typer.Typer(help="See and choose which release of the model answers.", no_args_is_help=True)
+app = typer.Typer(help="List releases of the model, and choose the one in use.", no_args_is_help=True)
 
 
 @app.command("list")

@@ -20,10 +20,10 @@ _LOOK_S = 0.2
 
 def retrain(
     mode: Annotated[
-        str, typer.Option(help="head: quick, retrains the last layer; full: fine-tunes everything, hours.")
+        str, typer.Option(help="head: retrains the last layer, quick; full: fine-tunes all, hours.")
     ] = "head",
     no_publish: Annotated[
-        bool, typer.Option("--no-publish", help="Only see whether it would pass; release nothing.")
+        bool, typer.Option("--no-publish", help="Only check whether it would pass; release nothing.")
     ] = False,
     data: Annotated[
         str | None,

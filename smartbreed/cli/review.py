@@ -79,7 +79,7 @@ OneFlag = Annotated[str, typer.Argument(metavar="FLAG", help="Its id, as `review
 Why = Annotated[str, typer.Option("--why", help="Kept with the decision, and published.")]
 Corners = Annotated[
     str,
-    typer.Option("--box", metavar="X0,Y0,X1,Y1", help="Where a missed pet is, if the flag is wrong there."),
+    typer.Option("--box", metavar="X0,Y0,X1,Y1", help="Box of a missed pet, if the flag's is wrong."),
 ]
 Photos = Annotated[
     bool, typer.Option("--look/--no-look", help="Let the model look at flags it has not seen yet.")
@@ -140,7 +140,7 @@ def show(flag: OneFlag, as_json: JsonOption = False) -> None:
 def accept(
     flags: Flags,
     why: Why = "",
-    species: Annotated[str, typer.Option(help="cat or dog: of a missed pet of no known breed.")] = "",
+    species: Annotated[str, typer.Option(help="Species of a missed pet of unknown breed: cat or dog.")] = "",
     box: Corners = "",
     as_json: JsonOption = False,
 ) -> None:
@@ -183,10 +183,10 @@ def new_breed(
     name: Annotated[str, typer.Argument(help="What people call it.")],
     flags: Flags,
     species: Annotated[
-        str, typer.Option(help="cat or dog; left out where the model names other things.")
+        str, typer.Option(help="cat or dog; leave it out if the model names other things.")
     ] = "",
     group: Annotated[str, typer.Option(help="Id of the group it belongs to; empty: none.")] = "",
-    breed_id: Annotated[str, typer.Option("--id", help="Default: made of the name.")] = "",
+    breed_id: Annotated[str, typer.Option("--id", help="Default: derived from the name.")] = "",
     why: Why = "",
     box: Corners = "",
     as_json: JsonOption = False,
@@ -214,9 +214,9 @@ def undo(flags: Flags, why: Why = "", as_json: JsonOption = False) -> None:
 @app.command()
 def gold(
     flag: Annotated[str | None, typer.Argument(metavar="[FLAG]", help="A decided flag.")] = None,
-    remove: Annotated[bool, typer.Option("--remove", help="Its answer is no longer a known one.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="It is no longer a gold item.")] = False,
     photo: Annotated[
-        Path | None, typer.Option(help="Bring in this photo instead, with --breed.", dir_okay=False)
+        Path | None, typer.Option(help="Use this photo instead, with --breed.", dir_okay=False)
     ] = None,
     breed: Annotated[str, typer.Option(help="The breed of the pet in --photo.")] = "",
 ) -> None:

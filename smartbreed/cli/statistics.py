@@ -14,10 +14,10 @@ def statistics(
     as_json: JsonOption = False,
     recompute: Annotated[
         bool,
-        typer.Option("--recompute", help="Count all flags anew first, and say whether a number was wrong."),
+        typer.Option("--recompute", help="Recount all flags first, and report wrong numbers."),
     ] = False,
 ) -> None:
-    """Show the measured accuracy of the model that answers, its use here, and whether photos have drifted."""
+    """Show the measured accuracy of the model in use, its use here, and whether photos have drifted."""
     with ends_well():
         from smartbreed import feedback_loop
         from smartbreed.core.native import native_silence
@@ -56,7 +56,7 @@ def statistics(
         rows.append(("shift of the mix of breeds", f"{own.mix.state} ({mixed})"))
         print_table(("statistics", ""), rows)
         if own.alarm:
-            say("the photos of late are unlike those before; see the page Statistics.")
+            say("recent photos differ from earlier ones; see the page Statistics.")
 
 
 def _share(value: float | None) -> str:

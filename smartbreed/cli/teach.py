@@ -15,11 +15,11 @@ def teach(
     source: Annotated[
         str,
         typer.Argument(
-            help="A folder or zip with a folder for each class or boxes (COCO, YOLO), or a dataset repo."
+            help="A folder or zip with a folder per class or boxes (COCO, YOLO), or a dataset repo."
         ),
     ],
     out: Annotated[Path, typer.Option(help="New folder for the bundle.")],
-    name: Annotated[str, typer.Option(help="What the model is called. Default: as the folder.")] = "",
+    name: Annotated[str, typer.Option(help="Name of the model. Default: that of the folder.")] = "",
     whole: Annotated[
         bool, typer.Option("--whole", help="Learn from whole photos instead of the cat or dog in them.")
     ] = False,

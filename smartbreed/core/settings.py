@@ -63,14 +63,14 @@ class Settings(BaseSettings):
         ge=10_000,
         le=1_000_000_000,
         description="Largest photo accepted, in pixels. "
-        "Nine bytes of memory a pixel are set aside for one such photo at a time.",
+        "Nine bytes of memory per pixel are reserved for one such photo at a time.",
     )
     max_photos: int = Field(default=32, ge=1, le=1_000, description="Most photos in one request.")
     max_uploads: int = Field(
         default=1_000_000_000,
         ge=1_000_000,
-        description="Most bytes of uploaded photos on the disk, each for an hour; further uploads are "
-        "answered with 507.",
+        description="Most bytes of uploaded photos on the disk, where each is kept for an hour; further "
+        "uploads are answered with 507.",
     )
     max_connections: int = Field(
         default=500,
@@ -80,11 +80,15 @@ class Settings(BaseSettings):
     )
     top_k: int = Field(default=5, ge=1, le=1_000, description="Breeds listed for each pet.")
     threads: int = Field(
-        default=0, ge=0, le=256, description="Interpreters run side by side; 0: one a CPU core."
+        default=0,
+        ge=0,
+        le=256,
+        description="Number of interpreters that run in parallel; 0: one per CPU core.",
     )
     salt: str = Field(
         default="",
-        description="Secret mixed into the hash that stands for a flagger; empty: one is made and kept.",
+        description="Secret mixed into the hash that stands for a flagger; empty: one is made and kept in "
+        "SMARTBREED_HOME.",
     )
     hub: str = Field(
         default="",
@@ -106,7 +110,7 @@ class Settings(BaseSettings):
         default=60.0,
         ge=0.0,
         le=86_400.0,
-        description="Seconds between looks at the model repo for a newer release; 0: never.",
+        description="Seconds between checks of the model repo for a newer release; 0: never.",
     )
     webhook_secret: str = Field(
         default="",
@@ -124,22 +128,25 @@ class Settings(BaseSettings):
         default=300,
         ge=0,
         le=7 * 86_400,
-        description="Seconds between publishing what is waiting; 0: never by itself.",
+        description="Seconds between publishing runs; 0: never automatically.",
     )
     publish_size: int = Field(
-        default=50, ge=1, le=100_000, description="Flags waiting that are published at once."
+        default=50,
+        ge=1,
+        le=100_000,
+        description="Number of waiting flags at which a publishing run starts at once.",
     )
     retrain_after: int = Field(
         default=0,
         ge=0,
         le=1_000_000,
-        description="Newly accepted photos that start a retraining by themselves; 0: none do.",
+        description="Number of newly accepted photos that starts a retraining automatically; 0: never.",
     )
     retrain_every: float = Field(
         default=0.0,
         ge=0.0,
         le=8_760.0,
-        description="Hours between retrainings that start by themselves, if anything was accepted; 0: never.",
+        description="Hours between automatic retrainings, if anything was accepted; 0: never.",
     )
     retrain_on_push: bool = Field(
         default=False,
@@ -148,7 +155,7 @@ class Settings(BaseSettings):
     )
     base_dataset: str = Field(
         default="",
-        description="What a full retraining fine-tunes on beside the accepted photos: a folder with "
+        description="What a full retraining fine-tunes on besides the accepted photos: a folder with "
         "`breeds/*.parquet`, or a dataset repo `owner/name[@revision]`; empty: `../shared/data/pets`.",
     )
     maintainer_password: str = Field(
@@ -195,18 +202,22 @@ class Settings(BaseSettings):
     off: str = Field(
         default="",
         pattern=r"^(|(flags|sign_up|quiz|ask|teach|contact)( *, *(flags|sign_up|quiz|ask|teach|contact))*)$",
-        description="Features that are switched off, with commas between them: `flags`, `sign_up`, `quiz`, "
-        "`ask`, `teach`, `contact`. What an admin sets on the page `/admin/switches` counts before "
-        "this, and before the caps on flags.",
+        description="Features that are switched off, separated by commas: `flags`, `sign_up`, `quiz`, `ask`, "
+        "`teach`, `contact`. What an admin sets on the page `/admin/switches` takes precedence over this, "
+        "and over the caps on flags.",
     )
     google_client_id: str = Field(
         default="", description="Client id of sign-in with Google; empty: it is not offered."
     )
-    google_client_secret: str = Field(default="", repr=False, description="Its secret.")
+    google_client_secret: str = Field(
+        default="", repr=False, description="Client secret of sign-in with Google."
+    )
     github_client_id: str = Field(
         default="", description="Client id of sign-in with GitHub; empty: it is not offered."
     )
-    github_client_secret: str = Field(default="", repr=False, description="Its secret.")
+    github_client_secret: str = Field(
+        default="", repr=False, description="Client secret of sign-in with GitHub."
+    )
     oidc_issuer: str = Field(
         default="",
         pattern=r"^(|https?://\S+)$",
@@ -214,7 +225,7 @@ class Settings(BaseSettings):
         "`https://login.example.org`; empty: none.",
     )
     oidc_client_id: str = Field(default="", description="Client id at that provider.")
-    oidc_client_secret: str = Field(default="", repr=False, description="Its secret.")
+    oidc_client_secret: str = Field(default="", repr=False, description="Client secret at that provider.")
     oidc_name: str = Field(
         default="OpenID", max_length=40, description="What the button calls that provider."
     )
@@ -226,27 +237,27 @@ class Settings(BaseSettings):
     )
     trusted_proxies: str = Field(
         default="",
-        description="Addresses or networks of proxies whose `X-Forwarded-For` is believed, with commas "
-        "between them; empty: the Space's own proxies on a Space, else none.",
+        description="Addresses or networks of proxies whose `X-Forwarded-For` is trusted, separated by "
+        "commas; empty: the Space's own proxies on a Space, else none.",
     )
     frame_ancestors: str = Field(
         default="",
         pattern=r"^(https?://[A-Za-z0-9.*\-]+(:[0-9]{1,5})?( +|$))*$",
-        description="Websites besides huggingface.co that may show the pages in a frame, with spaces "
-        "between them.",
+        description="Websites besides huggingface.co that may show the pages in a frame, separated by "
+        "spaces.",
     )
     agreements: int = Field(
         default=2,
         ge=0,
         le=100,
-        description="People who have to say the same of a pet for that to be accepted without a maintainer, "
-        "at least 2; 0: never.",
+        description="Number of people who must agree about a pet for their flags to be accepted without a "
+        "maintainer, at least 2; 0: never.",
     )
     daily_flags: int = Field(
         default=50,
         ge=1,
         le=1_000_000,
-        description="Flags of one person a day that count by themselves; those beyond are kept for review.",
+        description="Flags per person and day that count without review; further ones are kept for review.",
     )
     publish: str = Field(
         default="",
@@ -256,34 +267,34 @@ class Settings(BaseSettings):
     )
     take_flags: bool = Field(
         default=True,
-        description="Whether flags are taken: 1 or 0. What is there stays and may be taken back.",
+        description="Whether new flags are accepted: 1 or 0. Existing ones stay and can be withdrawn.",
     )
     client_flags: int = Field(
         default=200,
         ge=0,
         le=1_000_000,
-        description="Flags a day that one person, or one network address, may save; 0: any number.",
+        description="Flags per day that one person, or one network address, may save; 0: any number.",
     )
     total_flags: int = Field(
         default=5_000,
         ge=0,
         le=100_000_000,
-        description="Flags a day that all together may save; 0: any number.",
+        description="Flags per day that all visitors together may save; 0: any number.",
     )
     quota: int = Field(
         default=10_000_000_000,
         ge=0,
-        description="Bytes that the photos of flags may fill; 0: as many as the disk has.",
+        description="Bytes that the photos of flags may take on the disk; 0: no limit.",
     )
     teach_models: int = Field(
-        default=10, ge=0, le=10_000, description="Models of one's own that a member may have; 0: none."
+        default=10, ge=0, le=10_000, description="Number of models that a member may make; 0: none."
     )
     teach_classes: int = Field(default=100, ge=2, le=1_000, description="Most classes of such a model.")
     teach_photos: int = Field(default=2_000, ge=6, le=100_000, description="Most photos of such a model.")
     teach_hub: bool = Field(
         default=False,
         description="Whether members may publish their models to a Hub other than the embedded one, with "
-        "HF_TOKEN and beside SMARTBREED_MODEL_REPO: 1 or 0.",
+        "HF_TOKEN and under the owner of SMARTBREED_MODEL_REPO: 1 or 0.",
     )
     assistant_model: str = Field(
         default="",
@@ -297,8 +308,8 @@ class Settings(BaseSettings):
 
     log_format: Literal["text", "json"] = Field(
         default="text",
-        description="`text`: lines for people; `json`: one object a line, one for each request too. Each "
-        "line has the id of its request (`X-Request-Id`).",
+        description="`text`: lines for people; `json`: one object per line, and a line for each request. "
+        "Each line has the id of its request (`X-Request-Id`).",
     )
 
     @field_validator("trusted_proxies")

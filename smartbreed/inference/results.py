@@ -45,7 +45,8 @@ class Pet:
         breeds: the top-k guesses, most likely first.
         group: the most likely group.
         logits: float32 ``(breeds,)`` before temperature.
-        class_maps: float32 ``(7, 7, breeds)``; their mean over the picture is ``logits``.
+        class_maps: float32 ``(height, width, breeds)``, 9 × 9 in the model that ships; their mean over the
+            picture is ``logits``.
         embedding: float32 ``(1280,)``.
         reason: why the verdict is not ``breed``; empty if unknown.
         faults: quality faults of the crop.

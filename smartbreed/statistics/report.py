@@ -41,13 +41,13 @@ class BreedFigures(BaseModel):
     id: str
     name: str
     species: str
-    group: str = Field(description="Name of its family; empty where it has none.")
+    group: str = Field(description="Name of its family; empty if it has none.")
     pictures: int = Field(description="Test pictures that show it.")
     precision: float
     recall: float
     f1: float
-    abstained: Rate = Field(description="Pictures for which no breed was likely enough to be said.")
-    f1_before: Rate = Field(description="Of the version before, on its own test pictures.")
+    abstained: Rate = Field(description="Pictures for which no breed was likely enough to be named.")
+    f1_before: Rate = Field(description="F1 of the version before, on its own test pictures.")
 
 
 class Confusion(BaseModel):
@@ -66,7 +66,7 @@ class Point(BaseModel):
 
     strength: float
     right: Rate = Field(description="Share whose first guess is right.")
-    named: Rate = Field(description="Share for which a breed is said.")
+    named: Rate = Field(description="Share for which a breed is named.")
 
 
 class Curve(BaseModel):
@@ -89,19 +89,19 @@ class Threshold(BaseModel):
 class Measured(BaseModel):
     """The evaluation on pictures that the model was not trained on."""
 
-    version: str = Field(description="Whose figures these are: a retrained head keeps its parent's.")
+    version: str = Field(description="The version evaluated; a retrained head keeps its parent's figures.")
     date: dt.date | None
     data: str
     pictures: int
     right: Rate = Field(description="Share of pictures whose first guess is right.")
-    right_interval: tuple[float, float] | None = Field(description="95 % interval of it.")
+    right_interval: tuple[float, float] | None = Field(description="95 % confidence interval of `right`.")
     right_in_3: Rate
     right_in_5: Rate
-    precision: Rate = Field(description="Mean over the breeds, as recall and f1.")
+    precision: Rate = Field(description="Mean over the breeds, like recall and f1.")
     recall: Rate
     f1: Rate
     calibration_error: Rate = Field(description="Expected calibration error, 15 bins.")
-    said_breed: Rate = Field(description="Share of pictures for which a breed is said, a group, or neither.")
+    said_breed: Rate = Field(description="Share of pictures for which a breed is named.")
     said_breed_right: Rate
     said_group: Rate
     said_group_right: Rate
@@ -122,14 +122,14 @@ class VersionFigures(BaseModel):
     released: dt.date | None
     breeds: int
     learnt: list[str]
-    right: Rate = Field(description="Share of the public test pictures named right.")
-    gate: Rate = Field(description="Of the pictures on which each version is compared with the one before.")
+    right: Rate = Field(description="Share of the public test pictures named correctly.")
+    gate: Rate = Field(description="Share of the gate's pictures named correctly.")
     calibration_error: Rate
     serves: bool
     refused: bool
     photos: int = Field(description="Photos it has answered here.")
-    agreed: int = Field(description="Answers of it that people called right,")
-    disagreed: int = Field(description="and wrong.")
+    agreed: int = Field(description="Number of its answers that people called right.")
+    disagreed: int = Field(description="Number of its answers that people called wrong.")
 
 
 class DayUse(BaseModel):
@@ -153,14 +153,14 @@ class Use(BaseModel):
 
     since: dt.date | None
     photos: int
-    days: list[DayUse] = Field(description=f"The last {DAYS} days, days without photos left out.")
-    pets: list[Named] = Field(description="Photos by how many pets were found.")
+    days: list[DayUse] = Field(description=f"The last {DAYS} days, without the days that had no photos.")
+    pets: list[Named] = Field(description="Photos by the number of pets found.")
     verdicts: list[Named]
     species: list[Named]
-    breeds: list[Named] = Field(description=f"Those said at least {LEAST_SEEN} times, most first.")
-    latency: list[Named] = Field(description="Photos by the milliseconds they took less than.")
-    median_ms: float | None = Field(description="Half of the photos took at most about this long.")
-    slow_ms: float | None = Field(description="95 of 100 did.")
+    breeds: list[Named] = Field(description=f"Breeds named at least {LEAST_SEEN} times, most frequent first.")
+    latency: list[Named] = Field(description="Photos by latency; names are upper bounds in milliseconds.")
+    median_ms: float | None = Field(description="Approximate median latency in milliseconds.")
+    slow_ms: float | None = Field(description="Approximate 95th percentile of the latency in milliseconds.")
 
 
 class Agreement(BaseModel):
@@ -189,10 +189,10 @@ class Feedback(BaseModel):
     wrong: int
     missed: int
     unsure: int
-    breeds: list[Agreement] = Field(description=f"With at least {LEAST_SEEN} answers, most first.")
+    breeds: list[Agreement] = Field(description=f"Breeds with at least {LEAST_SEEN} answers, most first.")
     versions: list[VersionAgreement] = Field(
         default=[],
-        description="By breed and version, each with at least as many; the order is that of breeds.",
+        description="By breed and version, with the same minimum; ordered like `breeds`.",
     )
 
 
@@ -200,8 +200,8 @@ class Growth(BaseModel):
     """Totals of saved and published flags at the end of a day on which either grew."""
 
     day: dt.date
-    flags: int = Field(description="Answers saved here until then and not taken back.")
-    published: int = Field(description="Of them, in the dataset.")
+    flags: int = Field(description="Answers saved here up to then and not withdrawn.")
+    published: int = Field(description="Number of these that are in the dataset.")
 
 
 class Report(BaseModel):
@@ -220,7 +220,7 @@ class ForMaintainers(BaseModel):
 
     drift: list[Drift]
     mix: BreedMix
-    names: dict[str, str] = Field(description="Of the breeds of the mix.")
+    names: dict[str, str] = Field(description="Names of the breeds in the mix, by id.")
     alarm: bool
     interfaces: list[Named]
     failures: list[Named]
@@ -233,7 +233,7 @@ def report(
 
     Args:
         sessions: sessions of the database.
-        bundle: the bundle that answers.
+        bundle: the bundle in use.
         releases: all versions known here, newest first.
         before: the bundle of the previous version; None if its files are not here.
         today: the last day to list, UTC.

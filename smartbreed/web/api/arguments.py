@@ -172,37 +172,39 @@ class IdentifyArguments(BaseModel):
         False, description="Take the whole picture as the pet instead of looking for pets in it."
     )
     top_k: _TopK = Field(
-        None, description="How many breeds to list for each pet. Left out: the server's own, normally 5."
+        None, description="How many breeds to list for each pet. Default: the server's setting, normally 5."
     )
-    score: _Score = Field(None, description="Smallest score of a find, 0 to 1. Left out: the model's own.")
+    score: _Score = Field(
+        None, description="Lowest detector score of a pet, 0 to 1. Default: the model's own threshold."
+    )
 
 
 class FlagArguments(BaseModel):
     """The arguments of ``flag`` beside the photo."""
 
-    whole: _Yes = Field(False, description="As it was for identify, so that the numbers mean the same pets.")
-    score: _Score = Field(None, description="As it was for identify.")
+    whole: _Yes = Field(
+        False, description="The same value as for identify, so that pets have the same numbers."
+    )
+    score: _Score = Field(None, description="The same value as for identify.")
     pet: _Pet = Field(
-        None, description="Number of the pet in the answer of identify, from 1. Left out: the whole photo."
+        None, description="Number of the pet in the answer of identify, from 1. Default: the whole photo."
     )
     verdict: _Text = Field(
         "",
-        description="What is said of it. `missed`: a pet in the photo was not found.",
+        description="Your verdict on the answer. `missed`: a pet in the photo was not found.",
         json_schema_extra={"enum": list(VERDICTS)},
     )
     label: _Text = Field("", description="The right breed: its id, name or an alias.")
-    label_text: _Text = Field(
-        "", description="The breed in your own words, when the list of breeds lacks it."
-    )
+    label_text: _Text = Field("", description="The breed in your own words, if the list of breeds lacks it.")
     species: _Text = Field(
         "",
-        description="Of a missed pet whose breed you do not know.",
+        description="Species of a missed pet whose breed you do not know.",
         json_schema_extra={"enum": ["cat", "dog"]},
     )
     box: _Box = Field(
         None,
         description="Where a missed pet is: x0,y0,x1,y1 in pixels of the upright photo. "
-        "Only with `missed`; in JSON a list.",
+        "Only with `missed`. In JSON, a list.",
     )
     consent: _Yes = Field(
         False, description="Must be true: the photo may be kept and published for training."

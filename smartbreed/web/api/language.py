@@ -17,7 +17,7 @@ from smartbreed.web.api.client import calling_scope
 
 LANGUAGE_COOKIE = "smartbreed_lang"
 LANGUAGE_LASTS_S = 31_536_000
-#: Key in a request's scope: True if the model that answers names other things than pets.
+#: Key in a request's scope: True if the model in use names other things than pets.
 _THINGS = "smartbreed.things"
 #: Path prefixes that programs call; they are answered in English.
 _PROGRAMS = ("/api", "/gradio_api/", "/assets/", "/static/", "/files/")
@@ -48,7 +48,7 @@ class LanguageMiddleware:
     Args:
         app: the wrapped app.
         settings: only the public address is used.
-        things: returns True if the model that answers now names other things than pets.
+        things: returns True if the model in use names other things than pets.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings, things: Callable[[], bool]) -> None:

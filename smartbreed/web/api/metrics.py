@@ -127,7 +127,7 @@ class AppCollector(Collector):
         version = services.identifier.bundle.version
         yield InfoMetricFamily("smartbreed_build", "The program.", {"version": __version__})
         yield InfoMetricFamily(
-            "smartbreed_model", "The model that answers.",
+            "smartbreed_model", "The model in use.",
             {"version": version.version, "revision": version.revision, "repo": version.repo},
         )  # fmt: skip
         missing = self._readiness.missing()
@@ -138,16 +138,16 @@ class AppCollector(Collector):
         events = sum(len(one.queue) for one in list(self._queue.event_queue_per_concurrency_id.values()))
         photos = services.admission.ordinary.waiting + services.admission.large.waiting
         yield _gauge(
-            "smartbreed_queue_length", "Waiting now: events of pages, photos without memory.", "queue",
+            "smartbreed_queue_length", "Waiting now: page events, and photos that need memory.", "queue",
             (("events", events), ("photos", photos)),
         )  # fmt: skip
-        held = GaugeMetricFamily("smartbreed_photo_memory_bytes", "Memory given out to photos in work.")
+        held = GaugeMetricFamily("smartbreed_photo_memory_bytes", "Memory reserved for photos in work.")
         held.add_metric([], services.admission.held)
         yield held
         with suppress(StorageError):
             status = services.publishing()
             yield _gauge(
-                "smartbreed_outbox_rows", "Rows that wait to be published or taken out.", "kind",
+                "smartbreed_outbox_rows", "Rows waiting to be published or removed.", "kind",
                 (("flags", status.waiting), ("decisions", status.decisions), ("removals", status.to_remove),
                  ("parked", status.parked)),
             )  # fmt: skip
@@ -159,11 +159,11 @@ class AppCollector(Collector):
                 found = feedback_loop.statistics_for_maintainers(self._services)
                 alarm = GaugeMetricFamily(
                     "smartbreed_drift_alarm",
-                    "1 when photos of late are unlike those of the evaluation, or other breeds are sent.",
+                    "1 if recent photos differ from those of the evaluation, or other breeds are sent.",
                 )
                 alarm.add_metric([], found.alarm)
                 index = _gauge(
-                    "smartbreed_drift_index", "Population stability index, where enough was seen.", "what",
+                    "smartbreed_drift_index", "Population stability index, once known.", "what",
                     ((what, index) for what, index, _ in _shifts(found)),
                 )  # fmt: skip
                 limit = _gauge(

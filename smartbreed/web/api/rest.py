@@ -42,9 +42,9 @@ from smartbreed.web.api.gate import gate_for
 from smartbreed.web.api.problems import answered
 
 _ABOUT = (
-    "Every cat and dog in a photograph, found, cropped and named. A photo that cannot be used yields "
-    '`{"image": …, "error": {"code", "message"}}` with a fitting status; a request that makes no sense '
-    '`{"error": {"code", "message"}}`. Codes are stable, messages are for people.'
+    "Every cat and dog in a photograph, found, cropped and named. A photo that cannot be used is answered "
+    'with `{"image": …, "error": {"code", "message"}}` and a fitting status, an invalid request with '
+    '`{"error": {"code", "message"}}`. Codes are stable; messages are for people.'
 )
 #: Longest body of a withdrawal, in bytes.
 _LONGEST_RECEIPT = 2_000
@@ -101,7 +101,7 @@ def photo_router(services: Services, *, uploads: Path = Path("/nonexistent")) ->
         summary="Identify the pets of a photo",
         response_model=schemas.Identification | schemas.Several,
         response_model_exclude_unset=True,
-        response_description="What is in the photo; for several a list, in which each may have failed.",
+        response_description="What is in the photo; for several a list, with an error for each that failed.",
         responses=schemas.PHOTO_FAILURES,
         openapi_extra=schemas.takes_photos(
             IdentifyArguments,
@@ -132,7 +132,7 @@ def photo_router(services: Services, *, uploads: Path = Path("/nonexistent")) ->
         "/flag",
         summary="Say whether the model was right",
         response_model=schemas.Receipt,
-        response_description="It is on the disk.",
+        response_description="The flag is saved.",
         responses=schemas.PHOTO_FAILURES,
         openapi_extra=schemas.takes_photos(
             FlagArguments,
@@ -181,7 +181,7 @@ def photo_router(services: Services, *, uploads: Path = Path("/nonexistent")) ->
         openapi_extra={"x-examples": ["curl {base}/api/statistics"]},
     )
     async def statistics() -> Report:
-        """Return the measured accuracy of the model that answers, and statistics of its use here."""
+        """Return the measured accuracy of the model in use, and statistics of its use here."""
         return await gate.run(feedback_loop.statistics, services)
 
     @router.post(
@@ -212,7 +212,7 @@ def photo_router(services: Services, *, uploads: Path = Path("/nonexistent")) ->
         openapi_extra={"x-examples": ["curl {base}/api/health"]},
     )
     async def health() -> schemas.Health:
-        """Return the status of the server, the model that answers, and the number of pending flags."""
+        """Return the status of the server, the model in use, and the number of pending flags."""
         flags = None
         with contextlib.suppress(StorageError):  # identifying needs no database
             flags = schemas.Flags(pending=await gate.run(services.flags.count, "pending"))

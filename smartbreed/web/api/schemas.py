@@ -169,7 +169,7 @@ PHOTO_FAILURES: dict[int | str, dict[str, Any]] = {
     415: {"model": PhotoFailure, "description": "Not a picture of a known kind."},
     422: {
         "model": PhotoFailure | RequestFailure,
-        "description": "The photo is damaged, or an argument makes no sense.",
+        "description": "The photo is damaged, or an argument is invalid.",
     },
 }
 _FILE = {"type": "string", "format": "binary"}
@@ -196,7 +196,7 @@ def takes_photos(arguments: type[BaseModel], *examples: str, several: bool = Fal
     body = {
         "required": True,
         "description": "One photo: JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF. "
-        "What the body says of the arguments goes before the query.",
+        "Arguments in the body override those in the query.",
         "content": {
             "multipart/form-data": form("photo", "photos", _FILE),
             "image/*": {"schema": _FILE},

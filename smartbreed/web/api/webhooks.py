@@ -24,7 +24,7 @@ _LONGEST = 100_000
 _OF_A_HUB: dict[str, Any] = {
     "response_model": dict[str, bool],
     "responses": {
-        202: {"description": "It changed the repo that is used here."},
+        202: {"description": "The message is about the repo in use here, which is checked now."},
         403: {"model": RequestFailure},
     },
     "openapi_extra": takes_json(None),
