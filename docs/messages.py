@@ -55,7 +55,7 @@ _FOR_PROGRAMS = re.compile(
 )
 #: Files with the English questions and summaries of the quiz, and the pattern of a sentence in them.
 _QUESTIONS = ("smartbreed/quiz/questions.py", "smartbreed/quiz/quiz.py")
-_QUESTION = re.compile(r"^[A-Z%].* .*[.?]$| in a row$|^(Little|A moderate amount|A lot)$")
+_QUESTION = re.compile(r"^[A-Z%].* .*[.?]$| longest streak %|^(Little|A moderate amount|A lot)$")
 #: Files that report the progress and result of a retraining, and the pattern of texts that are not sentences.
 _REPORTING = (
     "smartbreed/training_jobs/job.py",

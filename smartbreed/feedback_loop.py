@@ -33,7 +33,7 @@ _reports: WeakKeyDictionary[Services, tuple[float, Report]] = WeakKeyDictionary(
 
 
 def serving(services: Services) -> Serving:
-    """Return which version answers now, and why."""
+    """Return which version is in use, and why."""
     status = services.model.status()
     return Serving(
         version=status.version,
@@ -96,7 +96,7 @@ def _count(services: Services) -> Waiting:
 
 
 def releases(services: Services) -> list[Release]:
-    """Return every known version, newest first, including the one that answers now if it is unreleased."""
+    """Return every known version, newest first, including the one in use if it is unreleased."""
     status = services.model.status()
     bad = {one.revision: one for one in status.rejected}
     shipped = embedded_version() if services.model.source.kind == "embedded" else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import subprocess
 import time
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.processes import Server, environment, free_port, start
+from support.processes import ROOT, Server, environment, free_port, start
 
 from localhub.store import HubStore
 from smartbreed.core.private import private_file, work_privately
@@ -65,6 +66,17 @@ def test_an_open_home_is_closed(tmp_path: Path) -> None:
     assert oct(outside.stat().st_mode)[-3:] == "644", "links are not followed"
     (home / "later").write_text("made afterwards")
     assert oct((home / "later").stat().st_mode)[-3:] == "600"
+
+
+def test_every_folder_of_the_home_is_closed(tmp_path: Path) -> None:
+    code = "\n".join(path.read_text("utf-8") for path in (ROOT / "smartbreed").rglob("*.py"))
+    names = sorted(set(re.findall(r'home_dir / "([\w.-]+)"', code)))
+    assert {"blobs", "teach", "salt"} <= set(names)
+    for name in names:
+        (tmp_path / name).mkdir(mode=0o755)
+    tmp_path.chmod(0o755)
+    work_privately(tmp_path)
+    assert open_to_others(tmp_path) == []
 
 
 def test_a_folder_of_everybody_stays_one(tmp_path: Path) -> None:

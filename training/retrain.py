@@ -24,7 +24,7 @@ class Stopped(BaseException):
 def main(
     mode: Annotated[str, typer.Option(help="head: seconds on a CPU. full: fine-tune everything.")] = "head",
     dataset: Annotated[str, typer.Option(help="Dataset repo; default: SMARTBREED_DATASET.")] = "",
-    model: Annotated[str, typer.Option(help="Model repo; default: that of the model that answers.")] = "",
+    model: Annotated[str, typer.Option(help="Model repo; default: that of the model in use.")] = "",
     home: Annotated[Path | None, typer.Option(help="Default: SMARTBREED_HOME.")] = None,
     publish: Annotated[bool, typer.Option(help="Publish a version that passes the gate.")] = True,
     by_count: Annotated[
@@ -67,7 +67,7 @@ def main(
 
 
 def _release_repo(settings: Any, publish: bool) -> str:
-    """Return the repo of the model that answers; "" if it takes no releases and none is to be published.
+    """Return the repo of the model in use; "" if it takes no releases and none is to be published.
 
     Raises:
         RequestError: it takes no releases, but one is to be published.

@@ -31,7 +31,7 @@ def normalise(email: str) -> str:
         found = f"{local}@{domain.encode('idna').decode()}"
         if _ADDRESS.fullmatch(found) and found.isprintable() and len(found) <= 254:
             return found
-    raise AccountError("bad_email", "This is no e-mail address; check how it is spelt.")
+    raise AccountError("bad_email", "This is not an e-mail address; check the spelling.")
 
 
 def check_password(password: str, address: str) -> None:

@@ -100,7 +100,7 @@ class KeptPhotos:
         """
         found = next((row for row in self.list(member_id) if row.id == photo_id), None)
         if found is None or not self.store.exists(found.sample_id):
-            raise AccountError("no_such_photo", "There is no such photo of yours.", status=404)
+            raise AccountError("no_such_photo", "You have no such photo.", status=404)
         return self.store.get(found.sample_id)
 
     def forget(self, member_id: str, photo_id: str = "") -> None:

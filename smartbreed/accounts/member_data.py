@@ -78,7 +78,7 @@ def own_flag(flags: FlagService, member_id: str, flag_id: str) -> Flag:
         with read(flags.sessions) as session:
             flag = session.scalar(query.where(MemberFlag.member_id == member_id, Flag.id == flag_id))
     if flag is None or flag.state == "withdrawn" or not flags.blobs.exists(flag.sample_id):
-        raise AccountError("no_such_photo", "There is no such photo of yours.", status=404)
+        raise AccountError("no_such_photo", "You have no such photo.", status=404)
     return flag
 
 

@@ -449,7 +449,7 @@ class Members:
         if hashed:
             self._compare(password, hashed, caller, "")
         elif not who.fresh:
-            raise AccountError("sign_in_again", "Sign out and in again, then this can be done.", status=403)
+            raise AccountError("sign_in_again", "Sign out and in again to do this.", status=403)
 
     # -- sessions
 
@@ -638,9 +638,7 @@ class Members:
             AccountError: ``busy`` if the queue is full.
         """
         if not self._waiting.acquire(blocking=False):
-            raise AccountError(
-                "busy", "Many people are here at the moment; try again in a minute.", status=503
-            )
+            raise AccountError("busy", "The site is busy at the moment; try again in a minute.", status=503)
 
         def run() -> None:
             try:

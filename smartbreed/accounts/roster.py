@@ -144,7 +144,7 @@ def check_admin(session: Session, by: str, about: str, *, keeps: bool) -> None:
     )
     admins = set(session.scalars(usable))
     if by not in admins:
-        raise AccountError("not_admin", "Only admins can do this, and you are none any more.", status=403)
+        raise AccountError("not_admin", "Only admins can do this, and you are no longer one.", status=403)
     if not keeps and admins == {about}:
         raise AccountError(
             "last_admin",

@@ -22,7 +22,7 @@ from smartbreed.core.database import Sessions, read, write
 ACTIONS: Mapping[str, str] = {
     "review": "Review",
     "retrain": "Retraining",
-    "model": "Model that answers",
+    "model": "Model in use",
     "role": "Role",
     "account": "Account",
     "switch": "Switch or cap",

@@ -41,22 +41,21 @@ class Feature:
 
 
 FEATURES: Mapping[str, Feature] = {
-    "flags": Feature("Collecting flags", "No flags are taken here at the moment."),
+    "flags": Feature("Collecting flags", "Flags are not accepted here at the moment."),
     "sign_up": Feature(
-        "New accounts", "New accounts are not made here at the moment. Everything public works without one."
+        "New accounts",
+        ("New accounts cannot be created here at the moment. Everything public works without one."),
     ),
     "quiz": Feature("Quiz", "The quiz is switched off at the moment; come back another time."),
-    "ask": Feature("Ask", "Questions are not answered here at the moment; the breed pages are there."),
-    "teach": Feature(
-        "Teach", "Models of one's own are not made here at the moment; those that were made are kept."
-    ),
+    "ask": Feature("Ask", "Questions are not answered here at the moment; see the breed pages instead."),
+    "teach": Feature("Teach", "New models cannot be made here at the moment; existing ones are kept."),
     "contact": Feature("Contact form", "The contact form is switched off at the moment."),
 }
 #: Caps on what is collected: name of the setting → its name on the page. 0 means no cap.
 CAPS: Mapping[str, str] = {
     "client_flags": "Flags a day from one person or network",
-    "total_flags": "Flags a day from all together",
-    "quota": "Bytes of all photos of flags",
+    "total_flags": "Flags a day in total",
+    "quota": "Bytes of all flagged photos",
 }
 _MOST = 10**15
 

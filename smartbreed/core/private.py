@@ -29,6 +29,7 @@ _OURS = (
     "secret",
     "shards",
     "smartbreed.db*",
+    "teach",
     "upkeep",
 )
 

@@ -375,4 +375,4 @@ def _find(session: Session, flag_id: str) -> Flag:
 
 
 def _unknown() -> FlagError:
-    return FlagError("unknown_flag", "There is no such flag of yours.", status=404)
+    return FlagError("unknown_flag", "You have no such flag.", status=404)

@@ -77,7 +77,7 @@ class Guard:
         """
         limits = self._limits if isinstance(self._limits, Limits) else self._limits(session)
         if not limits.take:
-            raise FlagError("flags_closed", "No flags are taken here at the moment.", status=503)
+            raise FlagError("flags_closed", "Flags are not accepted here at the moment.", status=503)
         now = dt.datetime.now(dt.UTC)
         midnight = _midnight(now)
         today = sa.select(sa.func.count()).select_from(Flag).where(Flag.flagged_at >= midnight)
@@ -86,12 +86,13 @@ class Guard:
             if max(mine, counted(session, client, now)) >= limits.client:
                 raise FlagError(
                     "too_many_flags",
-                    f"At most {limits.client} flags a day are taken from one place; please go on tomorrow.",
+                    f"At most {limits.client} flags a day are accepted from one place; "
+                    "please go on tomorrow.",
                     status=429,
                 )
         if limits.total and (session.scalar(today) or 0) >= limits.total:
             raise FlagError(
-                "too_many_flags", "No more flags are taken today; please come back tomorrow.", status=429
+                "too_many_flags", "No more flags are accepted today; please come back tomorrow.", status=429
             )
         if limits.quota and size and self._stored() + size > limits.quota:
             raise FlagError(

@@ -104,7 +104,8 @@ def check(request: FlagRequest) -> CheckedFlag:
     """
     if request.consent is not True:
         raise FlagError(
-            "consent_required", "Tick that the photo may be kept and published, or it is not saved."
+            "consent_required",
+            ("Tick the box to say that the photo may be kept and published; otherwise it is not saved."),
         )
     if request.verdict not in VERDICTS:
         raise FlagError(

@@ -61,7 +61,7 @@ def check_work(kind: str, data: bytes) -> None:
         if scans_of(data) > MOST_SCANS:
             raise PhotoError(
                 "damaged",
-                f"The JPEG is made of more than {MOST_SCANS} scans, which no camera does. "
+                f"The JPEG has more than {MOST_SCANS} scans, more than any camera writes. "
                 "Open it in a picture viewer and save a new copy.",
             )
         _check_directory(kind, b"".join(exif))
@@ -86,7 +86,7 @@ def check_work(kind: str, data: bytes) -> None:
 def _made_of(kind: str, most: int, what: str) -> PhotoError:
     return PhotoError(
         "damaged",
-        f"The {kind} is made of more than {most:,} {what}, which no program writes. "
+        f"The {kind} has more than {most:,} {what}, more than any program writes. "
         "Open it in a picture viewer and save a new copy.",
     )
 

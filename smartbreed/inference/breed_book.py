@@ -37,7 +37,7 @@ class BreedBook:
     """The breeds of a bundle.
 
     Args:
-        bundle: the model that answers.
+        bundle: the model in use.
 
     Attributes:
         version: of the bundle.

@@ -419,7 +419,7 @@ class Quiz:
             signed = None
         if game.stage != "asked" or signed != [game.id, question.number, question.nonce]:
             raise RequestError(
-                "bad_round", "This round was answered already; nothing was counted.", status=409
+                "bad_round", "This round has already been answered; nothing was counted.", status=409
             )
         return game, question
 
@@ -428,7 +428,7 @@ class Quiz:
         # Characters that no id has can make a database driver fail.
         game = session.get(QuizGame, game_id) if game_id.isascii() and game_id.isalnum() else None
         if game is None or not _plays(game, player):
-            raise RequestError("no_such_game", "There is no such game of yours; begin a new one.", status=404)
+            raise RequestError("no_such_game", "You have no such game; begin a new one.", status=404)
         return game
 
     def _photos(self) -> list[tuple[str, str]]:
@@ -458,7 +458,7 @@ class Quiz:
         with read(self._open()) as session:
             row = session.get(GalleryPhoto, question.photo)
         if row is None or not row.picture:
-            raise RequestError("no_such_picture", "This photo was deleted meanwhile.", status=404)
+            raise RequestError("no_such_picture", "This photo has been deleted in the meantime.", status=404)
         try:
             return round_photo(read_photo(self._gallery.photo(row)), row.box, question.seed)
         except PhotoError as error:
@@ -501,9 +501,9 @@ def made_up_name(mark: str) -> str:
 def summary(game: QuizGame) -> list[str]:
     """Return the result of a game in one or two lines."""
     if game.kind != "photos":
-        return [f"{game.right} of {game.rounds} questions right, at most {game.best_streak} in a row"]
+        return [f"{game.right} of {game.rounds} questions right, longest streak {game.best_streak}"]
     return [
-        f"{game.right} of {game.rounds} photos right, at most {game.best_streak} in a row",
+        f"{game.right} of {game.rounds} photos right, longest streak {game.best_streak}",
         f"The model had {game.model_right} of the same {game.rounds} right.",
     ]
 

@@ -5,7 +5,7 @@
 * `releases`: list and download the releases of the model repo
 * `smoke_test`: try a release in a separate process before the app loads it
 * `initial_model`: the model to start with; if one was served before, no Hub is asked
-* `live`: the model that answers now, and the swap to another one
+* `live`: the model in use, and the swap to another one
 * `watcher`: the thread that looks for newer releases
 * `pinning`: a maintainer's choices: use a release, roll back, return to the latest
 """

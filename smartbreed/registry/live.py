@@ -1,4 +1,4 @@
-"""The model that answers now, and the swap to another one between two requests.
+"""The model in use, and the swap to another one between two requests.
 
 A request reads `LiveModel.current` once and keeps it to its end, so every answer comes from a single
 model and names that one. A replaced model is freed with the last request that holds it.
@@ -52,7 +52,7 @@ class LoadedModel:
         return DeepExplainer(self.identifier.bundle.folder)
 
     def retire(self) -> None:
-        """Stop the explainer's process, after its running explanations, since another model answers now."""
+        """Stop the explainer's process, after its running explanations, since another model is in use now."""
         if "deeper" in self.__dict__:
             self.deeper.retire()
 
@@ -62,7 +62,7 @@ class ModelStatus:
     """The status of the served model, for maintainers.
 
     Attributes:
-        version: version that answers.
+        version: version in use.
         revision: its full revision.
         repo: its repo, or ``embedded``.
         chosen: why this version answers, see `Chosen`.
@@ -105,7 +105,7 @@ class LiveModel:
         settings: as `smartbreed.core.settings.load_settings` returns them.
 
     Attributes:
-        current: the model that answers; read it once per request.
+        current: the model in use; read it once per request.
         source: where models come from.
         problem: why the wanted model does not answer, as a sentence; empty if there is no problem.
         looked_at: when the Hub was last asked for releases; None if not yet.
@@ -128,7 +128,7 @@ class LiveModel:
         """Return the loaded model of a version, if that version still answers.
 
         Raises:
-            UnavailableError: ``model_changed``: another model answers now.
+            UnavailableError: ``model_changed``: another model is in use now.
         """
         current = self.current
         if current.version != version:

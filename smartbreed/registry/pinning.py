@@ -59,7 +59,7 @@ def rollback(settings: Settings, current: str = "") -> KnownGood:
 
     Args:
         settings: the installation's settings.
-        current: revision that answers now; empty to take it from the state.
+        current: revision in use; empty to take it from the state.
 
     Raises:
         RequestError: SMARTBREED_MODEL leaves no choice, or there is no earlier release.

@@ -35,7 +35,7 @@ class Release:
         flagged_before: accuracy of the version before it on the same photos.
         breeds: number of breeds that it knows.
         learnt: what is new compared with its parent, in words or as breed names.
-        served: True if it answers now.
+        served: True if it is in use.
         shipped: True if it came with the program, even if it was published only later.
         bad: why it cannot be served; empty if it can.
     """
@@ -57,7 +57,7 @@ class Release:
 
 @dataclass(frozen=True)
 class Serving:
-    """The version that answers now.
+    """The version in use.
 
     Attributes:
         version: its version.

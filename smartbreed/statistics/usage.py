@@ -103,7 +103,7 @@ def seen(answer: Identification | Failure, interface: str, day: dt.date, version
         answer: the answer, or the failure for a photo that could not be used.
         interface: a key of `INTERFACES`.
         day: day of the answer, UTC.
-        version: version that answers; used only for a failure, which does not name one.
+        version: version in use; used only for a failure, which does not name one.
     """
     if isinstance(answer, Failure):
         return Seen(day, version, interface, failed=answer.error.code)

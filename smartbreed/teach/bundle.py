@@ -47,12 +47,12 @@ def check_classes(names: Sequence[str], counts: Sequence[int]) -> None:
         RequestError: ``too_few_classes`` or ``too_few_photos``.
     """
     if len(names) < 2:
-        raise RequestError("too_few_classes", "A model tells classes apart: it needs two at least.")
+        raise RequestError("too_few_classes", "A model tells classes apart: it needs at least two.")
     short = [name for name, count in zip(names, counts, strict=True) if count < FEWEST]
     if short:
         raise RequestError(
             "too_few_photos",
-            f"Each class needs {FEWEST} photos at least. There are fewer of: {', '.join(short[:5])}.",
+            f"Each class needs at least {FEWEST} photos. These have fewer: {', '.join(short[:5])}.",
         )
 
 
@@ -83,7 +83,7 @@ def write_bundle(
     try:
         content = replace_head(content, taught.head)
     except UnknownLayout as error:
-        raise BundleError(f"The model that answers here cannot get classes of your own. {error}") from None
+        raise BundleError(f"The model in use here cannot be given classes of your own. {error}") from None
     labels = [{"id": key, "name": name} for key, name in zip(label_ids(names), names, strict=True)]
     detector = base.config.detector if subject == "pet" else None
     values: dict[str, Any] = {

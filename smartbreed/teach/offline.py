@@ -74,7 +74,7 @@ def teach_folder(
     """
     target = Path(out)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise RequestError("not_empty", f"{target} is there already; name a new folder for the bundle.")
+        raise RequestError("not_empty", f"{target} already exists; name a new folder for the bundle.")
     if identifier is None:
         from smartbreed.model import Model
 

@@ -149,7 +149,7 @@ class Teach:
             if (session.scalar(query) or 0) >= most:
                 raise RequestError(
                     "too_many_models",
-                    f"You have {most} models, as many as one may have. Delete one first.",
+                    f"You have {most} models, the most you can have. Delete one first.",
                 )
             session.add(row)
         return row
@@ -186,11 +186,11 @@ class Teach:
     def _add_class(self, session: Session, model_id: str, name: str) -> TeachClass:
         known = [one.name for one in _classes(session, model_id)]
         if name in known:
-            raise RequestError("same_name", f"There is a class {name} already.")
+            raise RequestError("same_name", f"There is already a class {name}.")
         if len(known) >= self.settings.teach_classes:
             raise RequestError(
                 "too_many_classes",
-                f"A model has {self.settings.teach_classes} classes at most, and so has this one.",
+                f"A model can have at most {self.settings.teach_classes} classes, and this one has as many.",
             )
         made = TeachClass(model_id=model_id, name=name)
         session.add(made)
@@ -207,7 +207,7 @@ class Teach:
         with write(self._sessions()) as session:
             found = _own_class(session, member_id, model_id, class_id)
             if any(one.name == wanted and one.id != class_id for one in _classes(session, model_id)):
-                raise RequestError("same_name", f"There is a class {wanted} already.")
+                raise RequestError("same_name", f"There is already a class {wanted}.")
             found.name = wanted
 
     def remove_class(self, member_id: str, model_id: str, class_id: str) -> None:
@@ -282,7 +282,7 @@ class Teach:
         if not re.fullmatch(rf"{REPO_ID[:-1]}(@[\w./-]{{1,100}})?$", name):
             raise RequestError("no_source", "Write the dataset's id as on its Hub: owner/name.")
         if name.partition("@")[0].casefold() == self.settings.dataset.casefold():
-            raise RequestError("no_source", "The photos that visitors flagged are not for this.")
+            raise RequestError("no_source", "Photos that visitors flagged cannot be used for this.")
         opened = open_source(name, settings=self.settings, public=True)
         looked = min(opened.total or _LOOKED, _LOOKED)
         photos = islice(opened.photos, 0, looked, max(1, -(-looked // left)))
@@ -354,7 +354,7 @@ class Teach:
         most, quota = self.settings.teach_photos, self.settings.quota
         if _photo_count(session, row.model_id) >= most:
             raise RequestError(
-                "too_many_photos", f"A model has {most} photos at most. {added} were added before that."
+                "too_many_photos", f"A model can have at most {most} photos. {added} were added before that."
             )
         if quota and (session.scalar(sa.select(sa.func.sum(TeachPhoto.size))) or 0) + row.size > quota:
             raise RequestError("full", "There is no room for more photos here now.", status=507)
@@ -409,7 +409,7 @@ class Teach:
         with self._guard:
             running = self._trainings.get(model_id)
             if running is not None and not running.done:
-                raise RequestError("busy", "This model is being trained already.", status=409)
+                raise RequestError("busy", "This model is already being trained.", status=409)
             training = self._trainings[model_id] = Training(view.photos)
         self._pool.submit(self._train, view, training)
         return training
@@ -513,7 +513,7 @@ class Teach:
         wanted = address.strip().lower()
         if wanted and not ADDRESS.fullmatch(wanted):
             raise RequestError(
-                "bad_address", "An address has 3 to 40 small letters, digits, hyphens and underscores."
+                "bad_address", "An address has 3 to 40 lower-case letters, digits, hyphens and underscores."
             )
         with write(self._sessions()) as session:
             row = _own(session, member_id, model_id)

@@ -150,7 +150,9 @@ class _Lane:
         with self._guard:
             if not self._places:
                 raise MaintainerError(
-                    "too_many_tries", "Many are trying to sign in; try again in a few seconds.", status=429
+                    "too_many_tries",
+                    ("Many people are trying to sign in; try again in a few seconds."),
+                    status=429,
                 )
             self._places -= 1
         try:

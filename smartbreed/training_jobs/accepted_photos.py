@@ -30,7 +30,7 @@ class VisitorsBreed:
         photos: number of photos of it that are accepted or already learnt.
         counting: number of those that a retraining may learn from, given the cap per person.
         people: number of people who gave the accepted photos.
-        known: True if the model that answers can name it.
+        known: True if the model in use can name it.
     """
 
     id: str
@@ -55,7 +55,7 @@ class AcceptedPhotos:
         sessions: sessions of the database with the decisions.
         releases: releases of the model repo.
         new_breeds: returns the breeds that decisions introduced, by id.
-        bundle: returns the bundle that answers now; called only when it is needed.
+        bundle: returns the bundle in use; called only when it is needed.
     """
 
     def __init__(

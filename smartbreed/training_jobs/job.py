@@ -29,8 +29,10 @@ from smartbreed.training_jobs.progress import Progress, fold
 #: Outcomes in which no new model was made, with the sentence for each.
 NO_MODEL = MappingProxyType(
     {
-        "nothing_new": "No new model was made: nothing was accepted that the present one has not learnt.",
-        "too_few": "No new model was made: too few new photos are accepted.",
+        "nothing_new": (
+            "No new model was made: the current one has already learnt everything that was accepted."
+        ),
+        "too_few": "No new model was made: too few new photos have been accepted.",
     }
 )
 #: Possible values of `Job.state`.
@@ -39,7 +41,7 @@ STATES = ("running", "released", "passed", "refused", *NO_MODEL, "failed", "canc
 TRIGGERS = {
     "hand": "started by hand",
     "count": "started by the number of accepted photos",
-    "schedule": "started by the clock",
+    "schedule": "started on schedule",
     "webhook": "started by a change of the dataset",
 }
 #: Bytes read from the end of a job's output, and from the end of its log.
@@ -173,9 +175,9 @@ def _why_lost(folder: Path, status: object) -> str:
         if shutil.disk_usage(folder).free < _FULL_DISK:
             return "It ended without a result, and the disk is full: free some space."
     if not isinstance(status, int):
-        return "Its process is gone without a result; the machine or the app was probably stopped."
+        return "Its process disappeared without a result; the machine or the app was probably stopped."
     if status == -signal.SIGKILL:
-        return "Its process was killed (signal 9), often because the memory ran out."
+        return "Its process was killed (signal 9), often because memory ran out."
     if status < 0:
         return f"Its process was ended by signal {-status}."
     return f"Its process ended without a result (exit status {status})."

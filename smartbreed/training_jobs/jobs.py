@@ -262,7 +262,7 @@ class Jobs:
 
 def _busy() -> UnavailableError:
     return UnavailableError(
-        "retraining_running", "A retraining is running already; wait for it or cancel it first.", status=409
+        "retraining_running", "A retraining is already running; wait for it or cancel it first.", status=409
     )
 
 

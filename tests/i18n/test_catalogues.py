@@ -139,7 +139,9 @@ def test_errors_stay_english_and_pages_translate_them() -> None:
         read_photo(b"\x89PNG\r\n\x1a\n" + bytes(40))
     with speaking("es"):
         assert translated(str(small.value)) != str(small.value)
-        limit = FlagError("limit", "At most 7 flags a day are taken from one place; please go on tomorrow.")
+        limit = FlagError(
+            "limit", "At most 7 flags a day are accepted from one place; please go on tomorrow."
+        )
         assert "como máximo 7 valoraciones" in translated(limit.message)
         assert limit.message.startswith("At most 7")
         assert translated("Nothing like a sentence of ours") == "Nothing like a sentence of ours"

@@ -53,7 +53,7 @@ def test_an_open_session_outlives_a_swap(page: IdentifyPage, settings: Settings,
     assert np.array_equal(again[card.slider][0], crop)
     shown = page._show(before, 0, "gradcam")
     assert EMBEDDED in shown[page.footer]
-    assert "version 7.1.0 answers now" in shown[page.footer]
+    assert "version 7.1.0 is in use now" in shown[page.footer]
     assert NEW["id"] not in [value for _, value in shown[card.breed]["choices"]]
     # What needs the network says that it is another one now.
     deeper = card._explain_deeper(before, first.id, "scorecam", progress=lambda *_, **__: None)
@@ -71,7 +71,7 @@ def test_an_open_session_outlives_a_swap(page: IdentifyPage, settings: Settings,
     assert after.answer.model.version == "7.1.0"
     footer = page._show(after, 0, "gradcam")[page.footer]
     assert "7.1.0" in footer
-    assert "answers now" not in footer
+    assert "in use now" not in footer
 
 
 def test_a_breed_the_catalogue_lacks_can_be_named_and_flagged(

@@ -34,7 +34,7 @@ def command(home: Path, what: str, *arguments: str, cwd: Path | None = None) -> 
         ("ok", ["--no-publish"], 0, "not published"),
         ("refused", [], 0, "Cats got worse"),
         ("refused", [], 0, "not good enough"),
-        ("nothing_new", [], 0, "No new model was made: nothing was accepted"),
+        ("nothing_new", [], 0, "No new model was made: the current one has already learnt"),
         ("too_few", [], 0, "No new model was made: too few new photos"),
         ("error", [], 1, "no accepted photos"),
         ("ok", ["--mode", "sideways"], 2, ""),

@@ -87,7 +87,8 @@ def test_what_did_not_end_well_says_so_publishes_nothing_and_makes_room(
 
 
 @pytest.mark.parametrize(
-    ("what", "said"), [("nothing_new", "nothing was accepted"), ("too_few", "too few new photos")]
+    ("what", "said"),
+    [("nothing_new", "already learnt everything that was accepted"), ("too_few", "too few new photos")],
 )
 def test_without_a_new_model_none_is_called_bad(
     trainer: Trainer, settings: Settings, what: str, said: str
@@ -183,7 +184,7 @@ def test_a_killed_app_leaves_a_trainer_that_the_next_app_finds(trainer: Trainer,
     found = jobs.adopt()
     assert found is not None
     assert found.spec.id == job_id
-    with pytest.raises(SmartBreedError, match="running already"):
+    with pytest.raises(SmartBreedError, match="already running"):
         jobs.start()
     ended = end_of(jobs, found)
     assert ended.state == "released"
@@ -203,7 +204,7 @@ def test_app_and_trainer_killed_together(trainer: Trainer, settings: Settings) -
     seen = trainer("ok").latest()
     assert seen is not None
     assert seen.state == "lost"
-    assert "gone without a result" in seen.sentence
+    assert "disappeared without a result" in seen.sentence
 
 
 def test_stopping_the_app_stops_its_trainer(trainer: Trainer, settings: Settings) -> None:

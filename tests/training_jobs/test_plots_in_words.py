@@ -71,11 +71,11 @@ def test_they_are_said_in_the_language_of_the_page(tmp_path: Path, code: str, sa
             assert not re.search(r"[a-z]{3,} (right|before|better|worse)\b", in_words(name, REPORT))
         assert in_words("breed_groups", REPORT).startswith(said)
         spoken = gate_of(tmp_path, "breed_groups")
-        title, note = gettext("Breed groups"), gettext("The letters in the pictures are English.")
+        title, note = gettext("Breed groups"), gettext("The text in the pictures is in English.")
     assert f'<img alt="{title}. {said}' in spoken
     assert f"<figcaption>{title}</figcaption>" in spoken
     assert note in spoken
-    assert "The letters in the pictures" not in drawn
+    assert "The text in the pictures" not in drawn
 
 
 def gate_of(home: Path, *pictures: str) -> str:

@@ -121,12 +121,12 @@ def published(version: str, *names: str) -> Job:
 @pytest.mark.parametrize(
     ("now", "said", "tone"),
     [
-        (Serving("1.3.0", "a", "r", 134), "answers now", "good"),
+        (Serving("1.3.0", "a", "r", 134), "in use now", "good"),
         (Serving("1.2.0", "b", "r", 133), "as soon as it has been loaded", "good"),
         (Serving("1.2.0", "b", "r", 133, pin="1.2.0", pin_revision="b"), "version 1.2.0 was chosen", "calm"),
-        (Serving("1.3.0", "a", "r", 134, pin="1.2.0", pin_revision="b"), "answers now", "good"),
-        (Serving("1.2.0", "b", "r", 133, problem="It cannot."), "version 1.2.0 still answers", "calm"),
-        (Serving("1.10.0", "d", "r", 135), "the newer version 1.10.0 answers now", "good"),
+        (Serving("1.3.0", "a", "r", 134, pin="1.2.0", pin_revision="b"), "in use now", "good"),
+        (Serving("1.2.0", "b", "r", 133, problem="It cannot."), "version 1.2.0 is still in use", "calm"),
+        (Serving("1.10.0", "d", "r", 135), "the newer version 1.10.0 is in use now", "good"),
     ],
 )
 def test_a_published_version_is_said_to_answer_only_while_it_does(now: Serving, said: str, tone: str) -> None:
@@ -159,7 +159,7 @@ def test_the_choice_shows_what_was_chosen(pin: str, revision: str, chosen: str) 
     assert train_cards.chosen_revision(RELEASES, now) == chosen
     assert chosen in [value for _, value in offered]
     assert "b" * 40 not in [value for _, value in offered], "it may not be served"
-    assert offered[1] == ("1.3.0 (answers now)", "c" * 40)
+    assert offered[1] == ("1.3.0 (in use)", "c" * 40)
 
 
 def test_what_a_choice_does_is_said_from_what_is_so() -> None:

@@ -1,4 +1,4 @@
-"""Find the champion: the model that answers now and that a challenger must beat."""
+"""Find the champion: the model in use and that a challenger must beat."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Champion:
     Attributes:
         bundle: the bundle.
         released: its release and the head of the branch; None if it is not in the model repo.
-        newest: version at the head of the repo; may differ from the one that answers. "" if there is none.
+        newest: version at the head of the repo; may differ from the one in use. "" if there is none.
     """
 
     bundle: Bundle

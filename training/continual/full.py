@@ -58,7 +58,7 @@ SHARE = HELD_OUT["full"]
 #: Reported stage, its message, and the recipe's stages that it consists of.
 _STAGES = (
     ("embed", "Preparing the base dataset", ("prepare",)),
-    ("fit", "Fine-tuning every layer; this takes long", ("train",)),
+    ("fit", "Fine-tuning every layer; this takes a long time", ("train",)),
     ("calibrate", "Choosing temperature and thresholds", ("calibrate", "export")),
 )
 
@@ -148,7 +148,7 @@ def _finish(
     work: Work, champion: Champion, plan: Plan, crops: dict[str, bytes], folder: Path, version: str
 ) -> dict[str, Any]:
     before, challenger = raw_config(champion.bundle), load_bundle(folder)
-    with work.stage("gate", "Comparing it with the present model") as progress:
+    with work.stage("gate", "Comparing it with the current model") as progress:
         classifiers = [Classifier(bundle, 2) for bundle in (champion.bundle, challenger)]
         images, labels, origins = _held_back(folder.parent)
         held = [s for s, o, f in zip(plan.samples, plan.held_out, plan.fresh, strict=True) if o and f]

@@ -69,7 +69,7 @@ def retrain_head(work: Work) -> dict[str, Any]:
         new = halved(fit_head(parent_head, trained_on, len(plan.labels)))
     with work.stage("calibrate", "Setting temperature and thresholds"):
         changed = calibrated(config, old, new, gate)
-    with work.stage("gate", "Comparing it with the present model"):
+    with work.stage("gate", "Comparing it with the current model"):
         unseen = plan.fresh[~plan.held_out]
         answers = answer(parent_head, new, trained_on, plan.keys(~plan.held_out), held_out, unseen)
         before = ModelLogits(old.logits(gate.embeddings), config["classifier"]["temperature"])

@@ -14,7 +14,9 @@ from smartbreed.web.components.templates import render
 _SAID = {
     "identify": (
         mark("Which breed is it?"),
-        mark("Add a photo: every cat and dog in it is found, named and explained. You can put it right."),
+        mark(
+            "Add a photo: every cat and dog in it is found, named and explained. You can correct the answer."
+        ),
     ),
     "ask": (
         mark("Ask about breeds"),
@@ -27,7 +29,7 @@ _SAID = {
     "review": (mark("Review"), mark("Where maintainers decide what the model may learn from.")),
     "train": (
         mark("Retrain"),
-        mark("Where maintainers retrain the model and choose the version that answers."),
+        mark("Where maintainers retrain the model and choose the version in use."),
     ),
 }
 _ADDRESSES = {address: key for key, address, _ in nav.PAGES}

@@ -97,7 +97,7 @@ def found(answer: Identification) -> str:
         return gettext("%(count)s photos, one answer", count=count(answer.combined).capitalize())
     if answer.whole:
         pets = all(pet.species for pet in answer.pets)
-        return gettext("The whole picture, taken as one pet") if pets else gettext("The whole picture")
+        return gettext("The whole picture, treated as one pet") if pets else gettext("The whole picture")
     number = len(answer.pets)
     if not number:
         return gettext("No pet found")

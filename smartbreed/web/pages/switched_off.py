@@ -46,7 +46,7 @@ class SwitchedOff:
             return gettext("Switched off"), FEATURES[feature].closed
         if feature in nav.OF_PETS and self._services.of_things:
             return gettext("Not for this model"), gettext(
-                "This page is about cats and dogs, and the model that answers here names other things."
+                "This page is about cats and dogs, and the model in use names other things."
             )
         return None
 

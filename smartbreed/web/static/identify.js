@@ -5,11 +5,11 @@
     NotAllowedError: say("The camera is blocked for this page. Allow it beside the address above, or choose a photo instead."),
     NotFoundError: say("I found no camera here. Please choose a photo instead."),
     NotReadableError: say("Another program is using the camera. Close it there, or choose a photo instead."),
-    insecure: say("Browsers open the camera only on pages that come over https. Please choose a photo instead."),
+    insecure: say("Browsers open the camera only on pages served over https. Please choose a photo instead."),
     unsupported: say("This browser cannot open the camera for a page. Please choose a photo instead."),
     noPicture: say("There is no picture in the clipboard. Copy a picture first, then paste it here."),
     clipboard: say("The browser does not let this button read the clipboard. Press Ctrl+V (⌘V on a Mac) instead."),
-    noFile: say("That was no file. Save the picture first, then drop it here or choose it."),
+    noFile: say("That was not a file. Save the picture first, then drop it here or choose it."),
     tooLarge: (name, limit) =>
       say("“%(name)s” is larger than %(limit)s, the most that is accepted. Please choose a smaller photo.", { name, limit }),
   };

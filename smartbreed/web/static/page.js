@@ -30,7 +30,7 @@ document.addEventListener("keydown", (event) => {
       card.querySelectorAll(".sb-slider img").forEach((image, n) => {
         const alt = n === 0
           ? say("The pet as the model saw it: %(text)s", { text })
-          : say("The same picture with what speaks for %(breed)s in bright colours", { breed });
+          : say("The same picture, with the evidence for %(breed)s in bright colours", { breed });
         if (image.alt !== alt) image.alt = alt;
       });
     });

@@ -1,4 +1,4 @@
-// Makes the app installable, and shows a page when there is no connection. It caches no page, answer or photo:
+// Makes the app installable, and shows a page when there is no connection. It keeps no page, answer or photo:
 // everything always comes from the server, so nothing can be out of date.
 const OFFLINE = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>No connection</title><body style="font:18px/1.5 system-ui;margin:15vh auto;max-width:26em;padding:0 1em">

@@ -211,7 +211,7 @@ def as_visitor(eyes: Eyes) -> None:
         ("account/sign-in", "Sign in", {"email": "no@example.org", "password": "no password"}),
         (
             "account/sign-up",
-            "Make an account",
+            "Create an account",
             {"name": "No", "email": "no@example.org", "password": "short pass"},
         ),
         ("account/forgot", "Send the link", {"email": "no@example.org"}),
@@ -272,7 +272,7 @@ def as_admin(eyes: Eyes) -> None:
     eyes.go(link[link.index("account/") :])
     eyes.look("a password to choose")
     page.fill("#sb-password", ACCOUNT_PASSWORD)
-    submit(eyes, "Use this password", "an account")
+    submit(eyes, "Save the password", "an account")
     eyes.go("teach")
     page.fill("#name", "My pets")
     page.check("input[value=whole]")

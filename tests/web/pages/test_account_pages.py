@@ -524,7 +524,7 @@ def test_ones_quiz_record_stands_there_and_comes_along(app: App, log: pytest.Log
                 points=512, best_streak=3, started_at=dt.datetime.now(dt.UTC),
             )
         )  # fmt: skip
-    assert "1 game, best 512 points, 4 of 5 right" in browser.get("/account").text
+    assert "1 game, best score 512, 4 of 5 right" in browser.get("/account").text
     archive = zipfile.ZipFile(io.BytesIO(browser.get("/account/download").content))
     [game] = json.loads(archive.read("quiz.json"))
     assert (game["points"], "mark" in game, "member_id" in game) == (512, False, False)

@@ -70,7 +70,7 @@ def test_members_are_found_and_changed(site: Site) -> None:
     assert "1 found" in boss.text("/admin/members?q=ROSA%40")
     assert "1 found" in boss.text("/admin/members?role=admin")
     assert "1 found" in boss.text(f"/admin/members?q={site.services.members.log_name(site.ids['rosa'])}")
-    assert "No account fits" in boss.text(f"/admin/members?q={SCRIPT}")
+    assert "No account matches" in boss.text(f"/admin/members?q={SCRIPT}")
     path = f"/admin/members/{site.ids['rosa']}"
     answer = boss.act(path, do="role", role="maintainer")
     assert (answer.status_code, answer.headers["location"]) == (303, "/admin/members?done=role")
@@ -161,9 +161,9 @@ def test_switches_and_caps(site: Site) -> None:
     boss.act("/admin/switches", name="client_flags", value="12")
     assert site.services.switches.off == {"quiz"}
     text = boss.text("/admin/switches?done=switch")
-    assert "Saved. It holds from now on." in text
+    assert "Saved. It takes effect now." in text
     assert "Quiz off" in text
-    assert "the setting says 200" in text
+    assert "the app’s setting is 200" in text
     assert 'data-page="quiz"' not in boss.get("/admin").text
     assert "Switched off: Quiz." in boss.text("/admin")
     boss.act("/admin/switches", name="quiz", value="")
@@ -196,9 +196,7 @@ def test_messages_are_read_answered_and_deleted(site: Site) -> None:
 def test_what_maintainers_do_is_in_the_log(site: Site) -> None:
     boss = site.browser("boss")
     site.services.note("model", "back to 1.2.0")
-    assert "the app by itself Model that answers : back to 1.2.0" in boss.text(
-        "/admin/audit?actor=app&action=model"
-    )
+    assert "the app itself Model in use : back to 1.2.0" in boss.text("/admin/audit?actor=app&action=model")
     assert "Nothing like that" in boss.text("/admin/audit?actor=password")
 
 

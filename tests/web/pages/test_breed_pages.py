@@ -209,7 +209,7 @@ def test_any_query_is_answered(site: Site, asked: dict[str, str]) -> None:
 def test_nothing_found_says_so_and_leads_back(site: Site) -> None:
     page = site.page("/breeds?q=zzzzqqqq")
     assert "0 of 133 breeds" in page.text
-    assert "Nothing found No breed that the model knows fits “zzzzqqqq”." in page.text
+    assert "Nothing found No breed that the model knows matches “zzzzqqqq”." in page.text
     assert page.links.count("/breeds") >= 2
 
 
@@ -318,15 +318,15 @@ def test_a_cat_beside_a_dog(site: Site) -> None:
 
 
 @pytest.mark.parametrize(("query", "said"), [
-    ("a=pug", "Choose a breed"), ("", "Choose a breed"), ("a=pug&b=pug", "twice the same breed"),
-    ("a=pug&b=carlin", "twice the same breed"), ("a=zzz&b=pug", "no breed called “zzz”"),
+    ("a=pug", "Choose a breed"), ("", "Choose a breed"), ("a=pug&b=pug", "the same breed twice"),
+    ("a=pug&b=carlin", "the same breed twice"), ("a=zzz&b=pug", "no breed called “zzz”"),
 ])  # fmt: skip
 def test_a_comparison_that_cannot_be_made_says_why_and_keeps_the_choice(
     site: Site, query: str, said: str
 ) -> None:
     page = site.page(f"/breeds/compare?{query}")
     assert said in page.text
-    assert "In short" not in page.text
+    assert "At a glance" not in page.text
     assert page.selected.get("a") == ("pug" if "a=pug" in query else None)
 
 
@@ -372,8 +372,8 @@ def test_a_model_of_ones_own_has_pages_too(tmp_path: Path) -> None:
     page = site.page("/breeds/my%20cat%2C%20no.%201")
     assert "My <b>cat</b> 1" in page.text
     assert "There is no text about" in page.text
-    assert "It was not measured" in page.text
-    assert "In short – –" in site.page("/breeds/compare?a=my+cat,+no.+1&b=my+cat,+no.+2").text
+    assert "It has not been tested" in page.text
+    assert "At a glance – –" in site.page("/breeds/compare?a=my+cat,+no.+1&b=my+cat,+no.+2").text
     assert ids(site.page("/breeds?q=cat+no+12"))[0].endswith("12")
     services.flags.close()
 
@@ -399,7 +399,7 @@ def test_figures_of_an_ancestor_say_whose_they_are(tmp_path: Path) -> None:
     newer = altered(tmp_path / "bundle", lambda config: config.update(version="99.0.1"))
     services = services_of(tmp_path / "home", newer)
     text = Site(services).page("/breeds/pug").text
-    assert f"Measured of version {version}, from which 99.0.1 was made, on " in text
+    assert f"Measured with version {version}, from which 99.0.1 was made, on " in text
     services.flags.close()
 
 

@@ -102,7 +102,7 @@ def no_sideways_scroll(page: Any) -> bool:
 def test_the_whole_feedback_loop(app: App, browse: Callable[..., Any], two_pets: Path) -> None:
     app.trainer("release:0.3")  # long enough to be watched
     page = browse(f"{app.url}tour")
-    page.wait_for_selector('#story h3:has-text("Walk it once")')
+    page.wait_for_selector('#story h3:has-text("Try it yourself")')
     assert page.locator("#story img").count() == 0
     page.locator('#story a:text-is("Identify page")').first.click()
     page.wait_for_selector(UPLOAD, state="attached")
@@ -120,9 +120,9 @@ def test_the_whole_feedback_loop(app: App, browse: Callable[..., Any], two_pets:
     assert page.locator('[aria-live="polite"] >> text=/Step \\d of 7/').count()
     page.wait_for_selector("#outcome .sb-good")
     page.wait_for_selector(f'#serving .sb-big:has-text("{PATCHED}")')
-    page.wait_for_selector(f'#versions tr:has-text("answers now") >> text={PATCHED}')
+    page.wait_for_selector(f'#versions tr:has-text("in use now") >> text={PATCHED}')
     follow(page, "How it learns")
-    page.wait_for_selector(f'.sb-station:has-text("answers here") >> text=Version {PATCHED}')
+    page.wait_for_selector(f'.sb-station:has-text("in use here") >> text=Version {PATCHED}')
     assert "1 flag" in page.inner_text("#loop")
     page.wait_for_selector("#then-and-now .sb-pair")
     assert "Keeshond" in page.inner_text("#then-and-now .sb-pair h4")

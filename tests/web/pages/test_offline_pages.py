@@ -41,7 +41,7 @@ def test_a_changed_runtime_is_refused_and_nothing_of_it_kept(tmp_path: Path) -> 
             entry = tarfile.TarInfo("package/dist/index.js")
             entry.size = 4
             packed.addfile(entry, io.BytesIO(b"evil"))
-    with pytest.raises(SmartBreedError, match="not the file it was"):
+    with pytest.raises(SmartBreedError, match="not the expected file"):
         runtime.fetch(tmp_path / "kept", (tmp_path / "registry").as_uri())
     with pytest.raises(SmartBreedError, match="cannot be fetched"):
         runtime.fetch(tmp_path / "kept", (tmp_path / "nowhere").as_uri())

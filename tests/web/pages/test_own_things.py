@@ -57,15 +57,15 @@ ONLY_OF_PETS_SAID: dict[str, set[str | tuple[str, str]]] = {
         "{n} pets found.", "Loading the network that finds pets …", "Which pet was missed?",
         "Please show where the pet is: draw a box around it on the photo.", "Is it a dog or a cat?",
         "The missed pet is a", "Use the whole picture, without looking for pets first",
-        "How sure to be that something is a pet", "Lower finds more pets, and more that are none.",
+        "How sure to be that something is a pet", "Lower finds more pets, and more false alarms.",
         "A cat or dog: it is found in the photo and cut out first", "The pet that was found",
         "Learns the cat or dog in each photo; the whole photo where none is found.",
         "<b>every cat and dog</b> in it, each with its own card,",
         "<b>where the model looked</b>, for any breed you ask about,",
         'It knows <a class="sb-more-list" href="%(list)s">%(breeds)s breeds</a>, and can learn others from '
         "you.",
-        "I looked for cats and dogs and saw none. If there is one, perhaps small or half hidden, I can take "
-        "the whole picture as the pet.",
+        "I looked for cats and dogs and found none. If there is one, perhaps small or half hidden, I "
+        "can treat the whole picture as the pet.",
         "Drag the box or its corners if it does not fit the missed pet. Thin frames are pets that the model "
         "found; the detector learns from these too.",
         "This flag does not say where the missed pet is; draw a box around it, or reject it.",
@@ -78,21 +78,22 @@ ONLY_OF_PETS_SAID: dict[str, set[str | tuple[str, str]]] = {
         "cat", "dog", "cats", "dogs", "Cat", "Dog", "A cat", "A dog", "a cat", "a dog", "Cats and dogs",
         "without colour I cannot tell the breed", "too small to tell the breed",
         "too dark to tell the breed", "too noisy to tell the breed", "too blurred to tell the breed",
-        "%(animal)s, but no breed I know", "The whole picture, taken as one pet",
+        "%(animal)s, but no breed I know", "The whole picture, treated as one pet",
         "These photos do not show the same pet: %(names)s. Each has its own answer; choose a photo to see "
         "it.",
     },
     "families, which no thing is of": {
         "Family", "All families", "Mistakes between families of breeds",
-        "Each row is a family of breeds, each column the family of the wrong breed that was guessed for it. "
-        "On the diagonal the two breeds are of one family. Choose a number to see which breeds it is about.",
+        "Each row is a family of breeds, each column the family of the breed that was wrongly guessed. "
+        "On the diagonal, both breeds are of the same family. Choose a number to see the breeds behind "
+        "it.",
     },
     "the texts about breeds, and the page that answers from them": {
         "The texts about breeds are in English.", "Ask about breeds",
         "Ask about dogs and cats: answers come from the breed pages, and cite them.",
-        "Questions are not answered here at the moment; the breed pages are there.",
-        "<b>Questions on the page Ask</b> are sent, with the breed texts that fit, to Hugging Face, where "
-        "the model %(assistant_model)s phrases the answer. Photos are not.",
+        "Questions are not answered here at the moment; see the breed pages instead.",
+        "<b>Questions on the page Ask</b> are sent, with the matching breed texts, to Hugging Face, "
+        "where the model %(assistant_model)s phrases the answer. Photos are not sent.",
     },
 }  # fmt: skip
 

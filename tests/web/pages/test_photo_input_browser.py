@@ -108,7 +108,7 @@ def test_photos_come_from_anywhere_on_the_page(open_page: OpenPage) -> None:
     assert page.evaluate(GIVE, ["paste", "body", "some text"])
     assert "no picture in the clipboard" in problem(page)
     assert page.evaluate(GIVE, ["drop", ".sb-header h1", "https://example.org/rex.jpg"])
-    assert "no file" in problem(page)
+    assert "not a file" in problem(page)
 
 
 def test_a_clipboard_without_a_picture(open_page: OpenPage, server: Any) -> None:

@@ -98,7 +98,7 @@ def test_a_game_from_start_to_card(site: Site) -> None:
     browser = site.browser()
     start = browser.get("/quiz")
     assert "not enough photographs" in start.text
-    assert "There is no game here yet" in start.text
+    assert "No games yet" in start.text
     address = browser.begin(mode="timed")
     for number in range(1, ROUNDS + 1):
         page = browser.get(address)

@@ -65,7 +65,7 @@ def test_how_many_were_found() -> None:
     assert found(answer()) == "No pet found"
     assert found(answer(pet())) == "One pet found"
     assert found(answer(pet(), pet())) == "Two pets found"
-    assert found(answer(pet(), whole=True)) == "The whole picture, taken as one pet"
+    assert found(answer(pet(), whole=True)) == "The whole picture, treated as one pet"
     assert found(answer(pet(), combined=3)) == "Three photos, one answer"
     assert count(25) == "25"
 

@@ -91,8 +91,8 @@ def test_nothing_was_asked_yet(client: TestClient) -> None:
     assert page.status_code == 200
     for words in (
         f"{100 * TOP1:.0f} of 100", "2385 test pictures of smartbreed/pets",
-        "No photo was identified here yet",
-        "No answer was called right or wrong", "No answer of people is saved here yet",
+        "No photo has been identified here yet",
+        "No answer has been called right or wrong", "No answer by a person has been saved yet",
         "This is the first version",
     ):  # fmt: skip
         assert words in page.text, words
@@ -227,7 +227,7 @@ def test_a_full_page_and_a_model_without_figures(tmp_path: Path, monkeypatch: py
     assert "So far there are" in page
     drawn = [one for one in feedback_loop.statistics_for_maintainers(services).drift if one.pets]
     assert drawn
-    said = re.findall(r'aria-label="(Shares of test pictures → of pets of late, in [^"]*)"', page)
+    said = re.findall(r'aria-label="(Shares of test pictures → of recent pets, in [^"]*)"', page)
     assert len(said) == len(drawn), "each drawing of bars says what it shows"
     for one, text in zip(drawn, said, strict=True):
         steps = [f"{percent(was)} → {percent(now)}" for was, now in zip(one.expected, one.found, strict=True)]
@@ -240,7 +240,11 @@ def test_a_full_page_and_a_model_without_figures(tmp_path: Path, monkeypatch: py
         lately[Count(today - dt.timedelta(days=ago), bundle.config.version, "breed", breed)] = 30
     add_counts(services.flags.sessions, lately, "of a test", 1, dt.datetime.now(dt.UTC))
     page = client.get("/statistics").text
-    for words in ("Other breeds are sent than before", "unlike those before", "The shares that changed most"):
+    for words in (
+        "People send other breeds than before",
+        "differ from earlier ones",
+        "The shares that changed most",
+    ):
         assert words in page, words
     shifted = pd.read_csv(io.StringIO(client.get("/statistics/mix.csv").text))
     assert {"siamese", "pug"} == set(shifted.breed[:2])
@@ -253,8 +257,8 @@ def test_a_full_page_and_a_model_without_figures(tmp_path: Path, monkeypatch: py
     services._book = services._baseline = None
     feedback_loop.forget_statistics()
     page = client.get("/statistics?sort=f1&of=x&said=y").text
-    assert "nothing was measured" in page
-    assert "nothing with it to compare with" in page
+    assert "Nothing was measured" in page
+    assert "comes with nothing to compare with" in page
     services.stop()
 
 

@@ -81,12 +81,12 @@ def test_from_a_few_photos_to_an_address(
     page.click(".sb-nav a:has-text('Teach')")
     page.wait_for_url("**/teach")
     fits(page)
-    page.click("main >> text=Make an account")
+    page.click("main >> text=Create an account")
     before = len(re.findall("verify link", server.log()))
     page.fill("#sb-email", f"teacher-{width}-{scheme}@example.org")
     page.fill("#sb-name", "Rosa")
     page.fill("#sb-password", "my two cats sing")
-    page.click("button:has-text('Make an account')")
+    page.click("button:has-text('Create an account')")
     page.goto(link(server, before, page))
     page.click("text=Confirm and sign in")
     page.wait_for_url("**/account")
@@ -115,7 +115,7 @@ def test_from_a_few_photos_to_an_address(
     page.click("button:has-text('Rename')")
     page.wait_for_selector(".sb-class h4:text-is('Pet 1')")
     fits(page)
-    assert "two at least" in page.inner_text("#train")
+    assert "at least two" in page.inner_text("#train")
 
     broken = tmp_path / "broken.zip"
     broken.write_bytes(b"PK\x03\x04 nothing")

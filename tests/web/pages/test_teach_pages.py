@@ -80,10 +80,10 @@ def test_what_is_typed_is_text(site: Teacher, rosa: Browser) -> None:
         assert answer.status_code == 422
         assert why in problem(answer)
     rosa.submit("/teach", "/teach/new", name="Third", subject="pet")
-    assert "as many as one may have" in rosa.get("/teach").text
+    assert "the most you can have" in rosa.get("/teach").text
     token = re.findall(r'name="token" value="([^"]*)"', rosa.get(site.at).text)[0]
     answer = rosa.post("/teach/new", data={"token": token, "name": "Fourth", "subject": "pet"})
-    assert "as many as" in problem(answer)
+    assert "the most you can have" in problem(answer)
 
 
 @pytest.mark.parametrize("code", ["de", "es"])
@@ -108,7 +108,7 @@ def test_photos_that_cannot_be_used(site: Teacher, rosa: Browser) -> None:
              ("photos", ("c.jpg", bytes(300_001)))]  # fmt: skip
     answer = rosa.submit(site.at, photos, files, **wanted)
     assert answer.status_code == 200
-    for said in ("0 photos were added", "1 were there already", "at most 300,000"):
+    for said in ("0 photos were added", "1 were already there", "at most 300,000"):
         assert said in answer.text
     said = rosa.submit(site.at, photos, files, {"Accept": "application/json"}, **wanted).json()
     assert said["added"] == 0
@@ -126,10 +126,10 @@ def test_photos_that_cannot_be_used(site: Teacher, rosa: Browser) -> None:
                 content=f'--b\r\nContent-Disposition: form-data; name="token"\r\n\r\n{value}\r\n--b--\r\n',
                 headers={"Content-Type": f"multipart/form-data; boundary=b; charset={charset}"},
             )
-            assert (answer.status_code, problem(answer)) == (400, "This is not a form of ours.")
+            assert (answer.status_code, problem(answer)) == (400, "This is not one of our forms.")
     many = {f"Class {number}": [pattern(number)] for number in range(8)}
     answer = rosa.submit(site.at, photos, {"photos": ("a.zip", as_zip(many).getvalue())})
-    assert "5 classes at most" in problem(answer)
+    assert "at most 5 classes" in problem(answer)
     answer = rosa.post(photos, data={"token": "0" * 64}, files={"photos": pattern(1)})
     assert (answer.status_code, problem(answer)[:9]) == (403, "This form")
     for one in site.teach.model(site.rosa, site.model).classes[2:]:
@@ -172,7 +172,7 @@ def test_a_published_model_answers_everyone_until_its_files_are_gone(site: Teach
     visitor = Browser(site, served_app)
     for name in ("my_pets", "..", "%2e%2e", "x" * 99):
         assert visitor.get(f"/m/{name}").status_code == 404
-    assert "To your models" not in visitor.get("/m/my_pets").text, "a visitor has none"
+    assert "Back to your models" not in visitor.get("/m/my_pets").text, "a visitor has none"
     answer = visitor.post("/m/my_pets/identify", content=photo)
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "no_such_model")
     assert "letters" in problem(rosa.submit(site.at, f"{site.at}/publish", do="serve", address="../x"))

@@ -136,7 +136,7 @@ def test_a_photo_that_is_gone_costs_its_picture_and_not_the_page(services: Servi
     walk = Walker(services).walk()
     assert [bool(step.picture) for step in walk.steps] == [True, False]
     shown = tour_cards.then_and_now(walk)
-    assert "cannot be read any more" in shown
+    assert "can no longer be read" in shown
     assert "The photo accepted last" in shown
     check_sound(shown)
 

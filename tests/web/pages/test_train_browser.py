@@ -102,10 +102,10 @@ def test_too_few_then_enough_then_back_and_forth(
     page.click("#retrain")
     page.wait_for_selector("#outcome .sb-outcome")
     serves(page, learnt)
-    page.wait_for_selector('#outcome:has-text("answers now")')
+    page.wait_for_selector('#outcome:has-text("in use now")')
     assert "Learnt: Shiba Inu" in page.inner_text("#outcome")
     assert "shiba_inu" not in page.inner_text("#train")
-    assert page.input_value("#choice input") == "The newest, now and later"
+    assert page.input_value("#choice input") == "Always the newest"
     # What the gate says of the groups is what its picture is drawn from.
     assert "breed group" in page.inner_text(".sb-checks")
     before = released(page)
@@ -115,9 +115,9 @@ def test_too_few_then_enough_then_back_and_forth(
     assert page.inner_text("#back") == f"Go back to version {ships}"
     page.click("#back")
     serves(page, ships)
-    page.wait_for_selector(f'#outcome:has-text("version {ships} was chosen to answer")')
-    page.wait_for_selector(f'#chosen:has-text("Version {ships} answers until you choose another.")')
-    assert page.input_value("#choice input") == f"{ships} (answers now)"
+    page.wait_for_selector(f'#outcome:has-text("version {ships} was chosen to be used")')
+    page.wait_for_selector(f'#chosen:has-text("Version {ships} stays in use until you choose another.")')
+    assert page.input_value("#choice input") == f"{ships} (in use)"
     assert page.is_disabled("#back")
     assert released(page) == before, "dates are what they were"
 
@@ -128,10 +128,10 @@ def test_too_few_then_enough_then_back_and_forth(
     assert page.input_value("#choice input") == learnt
     page.click("#use")
     serves(page, learnt)
-    page.wait_for_selector(f'#chosen:has-text("Version {learnt} answers until you choose another.")')
-    page.wait_for_selector('#outcome:has-text("answers now")')
+    page.wait_for_selector(f'#chosen:has-text("Version {learnt} stays in use until you choose another.")')
+    page.wait_for_selector('#outcome:has-text("in use now")')
     page.click("#choice input")
-    page.get_by_role("option", name="The newest").click()
+    page.get_by_role("option", name="Always the newest").click()
     page.click("#use")
     page.wait_for_selector('#serving:has-text("the newest release")')
     assert page.inner_text("#chosen").strip() == ""

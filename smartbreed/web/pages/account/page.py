@@ -200,7 +200,7 @@ def _add_members(app: FastAPI, services: Services) -> None:
         elif do == "forget" and re.fullmatch(r"|[0-9A-Z]{26}", form.get("photo", "?")):
             services.kept_photos.forget(who.id, form["photo"])
         else:
-            raise AccountError("bad_form", "This is not a form of ours.", status=400)
+            raise AccountError("bad_form", "This is not one of our forms.", status=400)
         return visit.go("/account#photos")
 
     @app.get("/account/download")
@@ -226,7 +226,7 @@ def _add_members(app: FastAPI, services: Services) -> None:
     def end(visit: Visit = asked, form: dict[str, str] = formed) -> Response:
         who, which = visit.member(), form.get("session", "")
         if not re.fullmatch(r"|[0-9a-f]{64}", which):
-            raise AccountError("bad_form", "This is not a form of ours.", status=400)
+            raise AccountError("bad_form", "This is not one of our forms.", status=400)
         members.end_sessions(who, which)
         return visit.enter("", "/account/sign-in") if which in ("", who.session) else visit.go(HOME)
 

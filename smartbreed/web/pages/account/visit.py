@@ -44,12 +44,12 @@ _FORMS = ("sign-in", "sign-up", "forgot", "delete")
 _SAID = {
     "sign-in": (mark("Sign in"), mark("Sign in to see your flags, and what became of them.")),
     "sign-up": (
-        mark("Make an account"),
-        mark("An account keeps together what you flag, and shows what became of it."),
+        mark("Create an account"),
+        mark("An account keeps your flags in one place and shows what became of them."),
     ),
-    "sent": (mark("Look for the link"), mark("A link in a mail is the next step.")),
-    "verify": (mark("Confirm your address"), mark("Confirm that the mail address of an account is yours.")),
-    "forgot": (mark("Forgot your password?"), mark("Ask for a link with which you choose a new password.")),
+    "sent": (mark("Check your e-mail"), mark("The next step is a link in an e-mail.")),
+    "verify": (mark("Confirm your address"), mark("Confirm that the e-mail address of an account is yours.")),
+    "forgot": (mark("Forgot your password?"), mark("Ask for a link for choosing a new password.")),
     "reset": (mark("Choose a new password"), mark("Choose the new password of your account.")),
     "dashboard": (
         mark("My account"),
@@ -58,7 +58,7 @@ _SAID = {
     "delete": (mark("Delete my account"), mark("What is deleted with your account, and what stays.")),
     "receipt": (
         mark("Receipt of a deletion"),
-        mark("How far the deletion of an account is; it names no person."),
+        mark("How far the deletion of an account has come, without personal data."),
     ),
     "message": (mark("That did not work"), mark("Why this did not work, and what to do instead.")),
 }
@@ -152,14 +152,14 @@ class Visit:
                 "too_long", "That is more text than this form takes; please shorten it.", status=413
             )
         if kind != "application/x-www-form-urlencoded":
-            raise AccountError("bad_form", "This is not a form of ours.", status=400)
+            raise AccountError("bad_form", "This is not one of our forms.", status=400)
         try:
             text = body.decode("ascii")
             fields = dict(
                 parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS)
             )
         except ValueError:
-            raise AccountError("bad_form", "This is not a form of ours.", status=400) from None
+            raise AccountError("bad_form", "This is not one of our forms.", status=400) from None
         self.check_token(fields.get("token", ""))
         return fields
 

@@ -66,7 +66,11 @@ _WITH_VALUES: tuple[tuple[str, str, Callable[[re.Match[str]], str]], ...] = (
     ),
     ("model", r"chosen: (?P<version>.*)", lambda one: gettext("chosen: %(version)s", version=one["version"])),
     ("model", r"back to (?P<version>.*)", lambda one: gettext("back to %(version)s", version=one["version"])),
-    ("account", r"made as (?P<role>\w+)", lambda one: gettext("made as %(role)s", role=gettext(one["role"]))),
+    (
+        "account",
+        r"made as (?P<role>\w+)",
+        lambda one: gettext("made as %(role)s", role=gettext(one["role"])),
+    ),
 )
 
 

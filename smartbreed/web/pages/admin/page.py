@@ -33,7 +33,7 @@ _VIEWS = (
 )  # fmt: skip
 #: Title and description by view.
 _SAID = {
-    "": (mark("Administration"), mark("What wants attention: failed sign-ins, messages, jobs and storage.")),
+    "": (mark("Administration"), mark("What needs attention: failed sign-ins, messages, jobs and storage.")),
     "members": (mark("Members"), mark("Who has an account here, and with which role.")),
     "delete": (mark("Delete an account"), mark("What is deleted with a member's account.")),
     "messages": (mark("Messages"), mark("What visitors wrote with the contact form.")),
@@ -44,7 +44,7 @@ _SAID = {
 _WHO = {
     "member": mark("an account that was deleted"), "password": mark("a maintainer with the password"),
     "machine": mark("the person at this machine"), "command line": mark("the command line"),
-    "app": mark("the app by itself"),
+    "app": mark("the app itself"),
 }  # fmt: skip
 #: State of a message → what the page calls it.
 _STATES = {"new": mark("new"), "read": mark("read"), "answered": mark("answered")}
@@ -92,7 +92,7 @@ _DONE = {
     "role": mark("The role is changed."),
     "closed": mark("The account is closed, and signed out everywhere."),
     "open": mark("The account is open again."), "deleted": mark("The account is deleted."),
-    "message": mark("The message is deleted."), "switch": mark("Saved. It holds from now on."),
+    "message": mark("The message is deleted."), "switch": mark("Saved. It takes effect now."),
 }  # fmt: skip
 
 
@@ -143,7 +143,7 @@ def _add_members(app: FastAPI, services: Services) -> None:
             elif do in ("close", "open"):
                 _did(visit, lambda: roster.disable(_id(member), disabled=do == "close", by=who.id))
             else:
-                raise AccountError("bad_form", "This is not a form of ours.", status=400)
+                raise AccountError("bad_form", "This is not one of our forms.", status=400)
         except AccountError as error:
             if error.code == "not_admin":
                 raise

@@ -139,7 +139,7 @@ def _markdown(reply: Answer) -> str:
     cited = " · ".join(f"[{_plain(title)}]({address})" for address, title in reversed(links.items()))
     words = gettext("From")
     if reply.phrased:
-        words = gettext("Put into words by a language model from")
+        words = gettext("Phrased by a language model from")
     return f"{text}\n\n{words}: {cited}"
 
 

@@ -119,7 +119,7 @@ def source_of(book: BreedBook, evaluation: Evaluation) -> str:
     if evaluation.version == book.version:
         return gettext("Measured on %(pictures)s, none of which it was trained on.", pictures=on)
     return gettext(
-        "Measured of version %(version)s, from which %(now)s was made, on %(pictures)s.",
+        "Measured with version %(version)s, from which %(now)s was made, on %(pictures)s.",
         version=evaluation.version, now=book.version, pictures=on,
     )  # fmt: skip
 

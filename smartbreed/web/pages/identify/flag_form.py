@@ -151,7 +151,7 @@ class FlagForm:
                 self.where = gr.Textbox(visible=False)
             self.breed = breed_dropdown(
                 [], value=None, label=gettext("Which breed is it?"), elem_id=f"{name}-breed",
-                info=gettext("Type to search; older and everyday names work too."),
+                info=gettext("Type to search; older and common names work too."),
             )  # fmt: skip
             self.words = gr.Textbox(
                 label=gettext("In your own words"), max_length=80, visible=False, elem_id=f"{name}-words",
@@ -318,7 +318,7 @@ class FlagForm:
             if not consent:
                 raise FlagError(
                     "consent_required",
-                    "Please tick that the photo may be kept; without that nothing is saved.",
+                    "Please tick the box to say that the photo may be kept; otherwise nothing is saved.",
                 )
             who = calling_member(self.services.members)
             receipt = self.services.flag(
@@ -358,4 +358,4 @@ class FlagForm:
             self.services.flags.withdraw(receipt, remembered(browser)[1])
         except Exception as error:
             return self._failed(explain_failure(error))
-        return self.reset(html.note(gettext("Taken back; nothing of it will be used.")))
+        return self.reset(html.note(gettext("Taken back; it will not be used.")))

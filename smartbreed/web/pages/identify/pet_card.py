@@ -65,7 +65,7 @@ class PetCard:
                     self.text = gr.HTML(elem_id=f"{name}-text", js_on_load=_ON_GUESS)
                     self.breed = breed_dropdown(
                         [],
-                        label=gettext("Show what speaks for"),
+                        label=gettext("Show the evidence for"),
                         elem_id=f"{name}-explain",
                         elem_classes="sb-explain",
                     )

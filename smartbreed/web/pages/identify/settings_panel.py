@@ -43,7 +43,7 @@ class SettingsPanel:
                 value=round(detector.score, 2) if detector else 0.5,
                 step=0.01,
                 label=gettext("How sure to be that something is a pet"),
-                info=gettext("Lower finds more pets, and more that are none."),
+                info=gettext("Lower finds more pets, and more false alarms."),
                 visible=detector is not None,
                 elem_id="settings-score",
             )

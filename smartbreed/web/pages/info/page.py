@@ -32,7 +32,7 @@ _PAGES = {
         mark("Privacy"),
         mark("What is kept here, for how long, who sees it, and how to have it deleted."),
     ),
-    "terms": (mark("Terms"), mark("What you may do here, what you may rely on, and whose the photos are.")),
+    "terms": (mark("Terms"), mark("What you may do here, what you may rely on, and who owns the photos.")),
 }
 #: Maximum number of characters read from a model card.
 _LONGEST_CARD = 200_000
@@ -116,7 +116,7 @@ def cookies() -> list[tuple[str, str, str]]:
     return [
         (
             FORM_COOKIE,
-            gettext("Keeps other websites from sending our forms, and your quiz games together."),
+            gettext("Keeps other websites from submitting our forms, and keeps your quiz games together."),
             age(FORM_LASTS_S),
         ),
         (members.COOKIE, gettext("Says that you are signed in to your account."), age(members.LASTS_S)),
@@ -128,7 +128,7 @@ def cookies() -> list[tuple[str, str, str]]:
         ),
         (
             maintainer_sessions.DEVICE_COOKIE,
-            gettext("Lets a browser that signed in before do so without delay."),
+            gettext("Lets a browser that has signed in before sign in without delay."),
             age(maintainer_sessions.DEVICE_LASTS_S),
         ),
         (

@@ -67,7 +67,7 @@ def offline_app(services: Services) -> FastAPI:
 def why_not_offline(services: Services) -> str:
     """Say why the page is not available here; empty if it is."""
     if services.settings.model and not services.settings.offline:
-        return gettext("The model that answers here is not handed out to browsers.")
+        return gettext("The model in use here cannot be downloaded by browsers.")
     if not is_there():
         return gettext(
             "This page is not set up here; the people who run the site can do it with “make offline”."

@@ -88,7 +88,7 @@ def fetch_package(package: str, sha512: str, registry: str, needed_by: str) -> b
             "no_runtime", f"{address} cannot be fetched; {needed_by} needs it. Try again with a connection."
         ) from None
     if base64.b64encode(hashlib.sha512(content).digest()).decode() != sha512:
-        raise SmartBreedError("no_runtime", f"{address} is not the file it was; nothing was kept of it.")
+        raise SmartBreedError("no_runtime", f"{address} is not the expected file; nothing of it was kept.")
     return content
 
 

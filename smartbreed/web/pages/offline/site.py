@@ -39,7 +39,7 @@ WORDS = {
     "several": mark("{n} pets found."),
     "took": mark("It took {ms} ms in this browser."),
     "possibly": mark("Possibly {breed}, but I am not certain"),
-    "heat": mark("What speaks for {breed}"),
+    "heat": mark("Evidence for {breed}"),
 }
 _REASONS: tuple[Reason, ...] = ("", "dark", "blurred", "noisy", "colourless", "other")
 

@@ -55,18 +55,18 @@ class Acts:
         ) as self.relabel_form:
             self.breed = breed_dropdown(
                 [], value=None, label=gettext("Which breed is it?"), elem_id="review-breed",
-                info=gettext("Type to search, Enter takes it and saves. Escape closes this."),
+                info=gettext("Type to search; Enter selects and saves, Escape closes this."),
             )  # fmt: skip
             self.cancel_relabel = gr.Button(gettext("Cancel"), size="sm", elem_id="review-relabel-cancel")
         with gr.Column(visible=False, elem_classes="sb-form", elem_id="review-new-form") as self.breed_form:
-            gr.HTML(each_language(lambda: html.heading(gettext("A breed the catalogue lacks"))))
+            gr.HTML(each_language(lambda: html.heading(gettext("A breed that is not in the catalogue"))))
             # A model of other things has neither species nor groups.
             with gr.Row():
                 name = gr.Textbox(
-                    label=gettext("Name people use"), max_length=80, elem_id="review-new-name", min_width=180
+                    label=gettext("Common name"), max_length=80, elem_id="review-new-name", min_width=180
                 )
                 key = gr.Textbox(
-                    label=gettext("Id"), max_length=80, placeholder=gettext("made of the name"),
+                    label=gettext("Id"), max_length=80, placeholder=gettext("made from the name"),
                     min_width=150, elem_id="review-new-id",
                 )  # fmt: skip
                 species = gr.Radio(

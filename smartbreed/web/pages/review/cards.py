@@ -57,7 +57,7 @@ def progress(done: Progress, place: int, count: int, here: int) -> str:
     if here:
         notes.append(gettext("%(number)s by you just now", number=here))
     if done.unseen:
-        notes.append(gettext("the model has still to look at %(number)s", number=done.unseen))
+        notes.append(gettext("the model has yet to look at %(number)s", number=done.unseen))
     return str(MACROS.progress(left, notes, place, count, done.decided / total if total else 1.0))
 
 

@@ -180,7 +180,9 @@ def chosen_ids(desk: Desk, checked: str) -> list[str]:
         raise ReviewError("none_chosen", "Choose flags in the list first.")
     if not set(ids) <= {item.id for item in desk.listed}:
         raise ReviewError(
-            "not_shown", "The list has changed meanwhile; nothing was decided. Choose again.", status=409
+            "not_shown",
+            ("The list has changed in the meantime; nothing was decided. Choose again."),
+            status=409,
         )
     return ids
 

@@ -50,7 +50,7 @@ class FilterBar:
                 label=gettext("Breed"), min_width=140, elem_id="review-breed-filter",
             )  # fmt: skip
             self.flagger = gr.Dropdown(
-                [(gettext("Everybody"), "")], value="", label=gettext("Person"), allow_custom_value=True,
+                [(gettext("Everyone"), "")], value="", label=gettext("Person"), allow_custom_value=True,
                 min_width=140, elem_id="review-flagger",
             )  # fmt: skip
             self.view = gr.Radio(
@@ -62,4 +62,4 @@ class FilterBar:
 
     def show(self, flaggers: Sequence[tuple[str, str]]) -> dict[Any, Any]:
         """Return an update that offers these people; the current choice stays."""
-        return {self.flagger: gr.update(choices=[(gettext("Everybody"), ""), *flaggers])}
+        return {self.flagger: gr.update(choices=[(gettext("Everyone"), ""), *flaggers])}

@@ -282,7 +282,7 @@ class ReviewPage:
     def _undo_last(self, desk: Desk, reviewer: str) -> tuple[Desk, str]:
         """Undo the last action on this page."""
         if not desk.orders:
-            return desk, html.note(gettext("There is nothing of yours to take back."))
+            return desk, html.note(gettext("You have nothing to take back."))
         review, last = self.services.review, desk.orders[-1]
         desk = replace(desk, orders=desk.orders[:-1])
         try:

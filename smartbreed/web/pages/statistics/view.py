@@ -34,7 +34,7 @@ COLUMNS = (
         mark("Left open"),
         mark("Of its pictures, for how many no breed is likely enough to be said"),
     ),
-    ("change", mark("Change"), mark("Of the harmonic mean, against the version before")),
+    ("change", mark("Change"), mark("Change of F1 from the version before")),
 )
 TROUBLES = {
     "blur": mark("Out of focus"),
@@ -46,7 +46,7 @@ TROUBLES = {
     "gray": mark("Colours taken away"),
     "dark_noise": mark("Dark and grainy"),
     "night_camera": mark("Night camera"),
-    "box_jitter": mark("Cropped inexactly"),
+    "box_jitter": mark("Imprecise crop"),
 }
 #: Units of the strength of a trouble, as `training.evaluation.robustness` writes them to ``evaluation.json``.
 UNITS = (

@@ -95,7 +95,7 @@ def _sent_with(services: Services, *, members: bool) -> Any:
             visit.member()
         _, said = parse_options_header(request.headers["content-type"])
         if said.get(b"charset", b"utf-8").lower() != b"utf-8":  # others may raise or yield lone surrogates
-            raise RequestError("bad_form", "This is not a form of ours.", status=400)
+            raise RequestError("bad_form", "This is not one of our forms.", status=400)
         try:
             form = await request.form(max_files=_FILES, max_fields=_FIELDS, max_part_size=_FIELD_BYTES)
         except HTTPException:
@@ -207,7 +207,7 @@ def _add_model(app: FastAPI, services: Services) -> None:
             elif "move" in form:
                 teach.move_photo(who.id, model, form["move"], group)
             else:
-                raise RequestError("bad_form", "This is not a form of ours.", status=400)
+                raise RequestError("bad_form", "This is not one of our forms.", status=400)
         except RequestError as error:
             return _show(visit, model, error.status, problem=error.message)
         return visit.go(f"{_at(model)}#{'checks' if form.get('from') == 'checks' else 'classes'}")
@@ -292,7 +292,7 @@ def _add_use(app: FastAPI, services: Services) -> None:
             elif do == "leave-hub":
                 teach.take_from_hub(who.id, model)
             else:
-                raise RequestError("bad_form", "This is not a form of ours.", status=400)
+                raise RequestError("bad_form", "This is not one of our forms.", status=400)
         except SmartBreedError as error:
             return _show(visit, model, error.status, problem=error.message)
         return visit.go(f"{_at(model)}#use")
@@ -378,7 +378,7 @@ def _said(done: Added) -> str:
     """Say in a few sentences what became of the photos."""
     lines = [ngettext("%(number)s photo was added.", "%(number)s photos were added.", done.added)]
     if done.already:
-        lines.append(gettext("%(number)s were there already.", number=done.already))
+        lines.append(gettext("%(number)s were already there.", number=done.already))
     lines += [
         gettext("%(number)s could not be used: %(why)s", number=count, why=translated(sentence))
         for sentence, count in done.unusable.most_common(5)

@@ -65,7 +65,7 @@ def _counted(asked: list[Step]) -> str:
     For example "Of the 8 photos accepted last, none was named right then, and all are now."
     """
     if not asked:
-        return gettext("The photos accepted last cannot be read any more.")
+        return gettext("The photos accepted last can no longer be read.")
     before = sum(step.then.right for step in asked)
     after = sum(step.now is not None and step.now.right for step in asked)
     if len(asked) == 1:

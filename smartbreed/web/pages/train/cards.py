@@ -29,7 +29,7 @@ _OUTCOMES = {
     "nothing_new": (mark("Nothing new to learn"), "calm"),
     "too_few": (mark("Too few photos to learn from"), "calm"),
     "failed": (mark("The retraining gave up"), "bad"),
-    "lost": (mark("The retraining broke off"), "bad"),
+    "lost": (mark("The retraining failed"), "bad"),
     "cancelled": (mark("Stopped"), "calm"),
 }
 MODE_NAMES = {"head": mark("quick"), "full": mark("full")}
@@ -39,9 +39,7 @@ def choices(releases: Sequence[Release], now: Serving) -> list[tuple[str, str]]:
     """Return the versions to choose from as ``(text, revision)``; the first means always the newest."""
     usable = [
         (
-            gettext("%(version)s (answers now)", version=release.version)
-            if release.served
-            else release.version,
+            gettext("%(version)s (in use)", version=release.version) if release.served else release.version,
             release.revision,
         )
         for release in releases
@@ -49,7 +47,7 @@ def choices(releases: Sequence[Release], now: Serving) -> list[tuple[str, str]]:
     ]
     if now.pin and chosen_revision(releases, now) not in {revision for _, revision in usable}:
         usable.append((now.pin, now.pin_revision))
-    return [(gettext("The newest, now and later"), LATEST), *usable]
+    return [(gettext("Always the newest"), LATEST), *usable]
 
 
 def chosen_revision(releases: Sequence[Release], now: Serving) -> str:
@@ -68,12 +66,12 @@ def choice_note(now: Serving) -> str:
         return ""
     if now.loading:
         return gettext(
-            "Version %(next)s is being loaded; version %(version)s answers until then.",
+            "Version %(next)s is being loaded; version %(version)s stays in use until then.",
             next=now.loading, version=now.version,
         )  # fmt: skip
     if not now.pin:
         return ""
-    return gettext("Version %(version)s answers until you choose another.", version=now.version)
+    return gettext("Version %(version)s stays in use until you choose another.", version=now.version)
 
 
 def back_text(now: Serving) -> str:
@@ -135,17 +133,19 @@ def need_text(now: Need) -> str:
 def _published(version: str, now: Serving) -> tuple[str, str]:
     """Return a sentence about what became of a published version, and its tone."""
     if version == now.version:
-        return gettext("It passed every check, is published, and answers now."), "good"
+        return gettext("It passed every check, is published, and is in use now."), "good"
     if now.pin and now.pin != version:
-        said = mark("It passed every check, is published, but version %(version)s was chosen to answer.")
+        said = mark("It passed every check and is published, but version %(version)s was chosen to be used.")
         return gettext(said, version=now.pin), "calm"
     if now.problem:
-        said = mark("It passed every check, is published, but version %(version)s still answers.")
+        said = mark("It passed every check and is published, but version %(version)s is still in use.")
         return gettext(said, version=now.version), "calm"
     if newer(now.version, version):
-        said = mark("It passed every check, is published, and the newer version %(version)s answers now.")
+        said = mark("It passed every check and is published; the newer version %(version)s is in use now.")
         return gettext(said, version=now.version), "good"
-    return gettext("It passed every check, is published, and answers as soon as it has been loaded."), "good"
+    return gettext(
+        "It passed every check and is published; it takes over as soon as it has been loaded."
+    ), "good"
 
 
 _MODES = (

@@ -62,8 +62,8 @@ class TrainPage:
                 value="head",
                 label=gettext("How to retrain"),
                 info=gettext(
-                    "Quick retrains the last layer, new breeds included, and is right for most corrections. "
-                    "Full fine-tunes the whole network."
+                    "Quick retrains the last layer, new breeds included, and is enough for most "
+                    "corrections. Full fine-tunes the whole network."
                 ),
                 elem_id="mode",
                 elem_classes="sb-mode",
@@ -81,7 +81,7 @@ class TrainPage:
         with gr.Row(elem_classes="sb-actions", elem_id="choose"):
             self.choice = gr.Dropdown(
                 [],
-                label=gettext("Answer with another version"),
+                label=gettext("Use another version"),
                 elem_id="choice",
                 filterable=False,
                 min_width=220,

@@ -55,10 +55,10 @@ def walk_account(walk: Walk) -> None:
     walk.operate(account_form("Sign in", ".sb-problem", "email", "password", refused=True, **wrong))
     walk.follow_links()
     walk.open("account/forgot")
-    walk.operate(account_form("Send the link", "text=Look for the link", "email", refused=False, email=email))
+    walk.operate(account_form("Send the link", "text=Check your e-mail", "email", refused=False, email=email))
     walk.open("account/sign-up")
     mine = {"name": "Rosa", "email": email, "password": ACCOUNT_PASSWORD}
-    walk.operate(account_form("Make an account", "text=Almost done", *mine, refused=False, **mine))
+    walk.operate(account_form("Create an account", "text=Almost done", *mine, refused=False, **mine))
     links: list[str] = []
     while not links:
         walk.page.wait_for_timeout(50)
@@ -72,8 +72,8 @@ def walk_account(walk: Walk) -> None:
     ways = {
         "sb-old: password": Operation(lambda walk: walk.page.fill("#sb-old", "x")),
         "sb-new: password": Operation(lambda walk: walk.page.fill("#sb-new", "x")),
-        "password: button Use this password": Operation(
-            filled(submit("Use this password", ".sb-problem"), **fields), refused=True, blocked=True
+        "password: button Save the password": Operation(
+            filled(submit("Save the password", ".sb-problem"), **fields), refused=True, blocked=True
         ),
         "photos: button sb-quiet": Operation(keep_and_stop),
         "sessions: button sb-buttons": Operation(sign_out_and_in("Sign out", "#photo-input", email)),

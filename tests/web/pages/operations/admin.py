@@ -9,7 +9,7 @@ from net import Operation, Walk
 from operations.account import ACCOUNT_PASSWORD
 from operations.common import filled, press_all, submit
 
-_SWITCHES = ("Switch off", "Switch on", "As the setting says")
+_SWITCHES = ("Switch off", "Switch on", "Use the app’s setting")
 
 
 def walk_admin(walk: Walk) -> None:
@@ -20,7 +20,7 @@ def walk_admin(walk: Walk) -> None:
         options = ("--admin",) if role == "admin" else ()
         link = walk.stage.command("accounts", "create", *options, people[role]).strip()
         walk.open(link[link.index("account/") :])
-        filled(submit("Use this password", "#sessions"), password=ACCOUNT_PASSWORD)(walk)
+        filled(submit("Save the password", "#sessions"), password=ACCOUNT_PASSWORD)(walk)
         if role == "member":
             walk.page.goto(urljoin(walk.stage.url, "admin"))
             walk.page.locator(".sb-problem:has-text('for admins only')").wait_for()
@@ -44,8 +44,8 @@ def walk_admin(walk: Walk) -> None:
     off, on, usual = (f"[aria-label='{words}: Quiz']" for words in _SWITCHES)
     caps = {
         "client_flags": "Flags a day from one person or network",
-        "total_flags": "Flags a day from all together",
-        "quota": "Bytes of all photos of flags",
+        "total_flags": "Flags a day in total",
+        "quota": "Bytes of all flagged photos",
     }
     toggle = {
         f"switch-{name}: button Switch off: {words}": Operation(
@@ -93,7 +93,7 @@ def walk_members(walk: Walk, people: dict[str, str]) -> None:
         walk.page.select_option(".sb-people select", "maintainer")
         press_all(
             ("text=Change role", ".sb-thanks"), ("text=Close account >> nth=-1", ".sb-thanks"),
-            ("text=Open again", ".sb-thanks"),
+            ("text=Reopen", ".sb-thanks"),
         )(walk)  # fmt: skip
 
     walk.open("admin/members")
