@@ -20,6 +20,8 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 FOLDER = Path(__file__).parent / "screenshots"
+#: Names of the program, most likely first; without any, playwright's own is used.
+CHROMIUMS = ("chromium", "chromium-browser", "chromium-headless-shell")
 #: Largest size of a screenshot in bytes, as the git history keeps every version.
 MOST_BYTES = 150_000
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"}
@@ -79,7 +81,7 @@ SHOTS: dict[str, tuple[dict[str, Any], Callable[[Visit], None], int]] = {
 def main(photo: str, url: str = "http://127.0.0.1:7860/", *names: str) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium") or shutil.which("chromium-browser"),
+            executable_path=next(filter(None, map(shutil.which, CHROMIUMS)), None),
             args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"],
         )
         for name in names or (name for name in SHOTS if name != "train"):
