@@ -92,7 +92,8 @@ _ADVICE = {
 def disk(settings: Settings) -> Iterator[Finding]:
     """Check that the home is writable, has free space and is not open to other users."""
     home = settings.home_dir
-    there = next(folder for folder in (home, *home.parents) if folder.exists())
+    # `os.path.exists` is False, too, for what lies in a folder that this user may not enter.
+    there = next(folder for folder in (home, *home.parents) if os.path.exists(folder))
     if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
         yield Finding(
             "disk", "failed", f"{there} cannot be written by this user.", f"chown {os.getuid()} {there}"
@@ -115,12 +116,11 @@ def disk(settings: Settings) -> Iterator[Finding]:
 
 def database(settings: Settings) -> Iterator[Finding]:
     """Check that the database answers and that its schema is that of this version."""
-    url = sa.make_url(settings.resolved_database_url) if settings.database_url else None
-    kind = url.get_backend_name() if url else "sqlite"
-    if kind == "sqlite" and not (settings.home_dir / "smartbreed.db").exists() and not settings.database_url:
+    if not settings.database_url and not os.path.exists(settings.home_dir / "smartbreed.db"):
         yield Finding("database", "ok", "SQLite; the file is made at the first start.")
         return
     engine = make_engine(settings.resolved_database_url)
+    kind = engine.dialect.name
     try:
         with database_errors(), engine.connect() as connection:
             found = ""
@@ -209,9 +209,7 @@ def secrets(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "secrets", "warning", "Others can reach the app, and there is no maintainers' password.", do
         )
-    if settings.database_url and not sa.make_url(settings.database_url).get_backend_name().startswith(
-        "sqlite"
-    ):
+    if not settings.resolved_database_url.startswith("sqlite"):
         for name, value in (("SMARTBREED_SECRET", settings.secret), ("SMARTBREED_SALT", settings.salt)):
             if not value:
                 found = True

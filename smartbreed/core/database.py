@@ -25,6 +25,8 @@ from smartbreed.core.errors import SettingError, StorageError
 _REASONS = (
     ("disk is full", "the disk is full; free some space and try again"),
     ("locked", "it is busy; try again in a moment"),
+    ("lock timeout", "it is busy; try again in a moment"),
+    ("idle-in-transaction", "it is busy; try again in a moment"),
     ("malformed", "its file is damaged; restore it from a backup"),
     ("not a database", "its file is damaged; restore it from a backup"),
     ("readonly", "it is read-only; check the owner of SMARTBREED_HOME"),
@@ -69,6 +71,8 @@ BUSY_TIMEOUT_MS = 15_000
 _CHECKPOINT_MS = 2_000
 #: ``user_version`` of a file that contains no remains of deleted rows.
 _OVERWRITES = 1
+#: Limits on PostgreSQL, in milliseconds: a statement waits for a lock, an open transaction for its client.
+_LIMITS = {"lock_timeout": BUSY_TIMEOUT_MS, "idle_in_transaction_session_timeout": 4 * BUSY_TIMEOUT_MS}
 #: Key of the advisory lock: any number that no other program uses in the same PostgreSQL database.
 _ADVISORY_LOCK = 0x5B_1AB
 #: Execution option that makes a transaction take SQLite's write lock when it begins.
@@ -138,7 +142,7 @@ def make_engine(url: str, *, foreign_keys: bool = True) -> sa.Engine:
         raise SettingError(
             f"SMARTBREED_DATABASE_URL: the database driver {error.name!r} is not installed."
         ) from error
-    except exc.ArgumentError:
+    except (exc.ArgumentError, ValueError):  # the second: a port that is no number
         # The URL may contain a password, so the message does not repeat it.
         raise SettingError(
             "SMARTBREED_DATABASE_URL: not a database URL like sqlite:////home/me/sb.db."
@@ -163,6 +167,9 @@ def read(sessions: Sessions) -> Iterator[Session]:
         StorageError: the database refused.
     """
     with database_errors(), sessions() as session:
+        if session.get_bind().dialect.name == "postgresql":
+            # By default each statement would see a snapshot of its own.
+            session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
         yield session
 
 
@@ -185,10 +192,16 @@ def write(sessions: Sessions) -> Iterator[Session]:
 
 @contextmanager
 def write_connection(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """Like `write`, without the ORM."""
+    """Like `write`, without the ORM, and on PostgreSQL without a limit to how long it waits or takes.
+
+    It is for migrations and copies, which may take longer than `BUSY_TIMEOUT_MS`.
+    """
     with database_errors(), engine.connect() as plain:
         connection = plain.execution_options(**{_BEGIN: "IMMEDIATE"})
         with connection.begin():
+            if engine.dialect.name == "postgresql":
+                for setting in _LIMITS:
+                    connection.execute(sa.text(f"SET LOCAL {setting} = 0"))
             take_write_lock(connection)
             yield connection
 
@@ -207,16 +220,20 @@ def forget_deleted(sessions: Sessions) -> bool:
         engine = session.get_bind()
         if engine.dialect.name != "sqlite" or not isinstance(engine, sa.Engine):
             return True
-        driver = engine.raw_connection()
         try:
-            driver.execute(f"PRAGMA busy_timeout={_CHECKPOINT_MS}")
-            busy = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-            driver.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+            driver = engine.raw_connection()
+            try:
+                driver.execute(f"PRAGMA busy_timeout={_CHECKPOINT_MS}")
+                busy = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+                driver.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+            except sqlite3.Error:
+                driver.invalidate()  # it must not return to the pool with the short wait
+                raise
+            finally:
+                driver.close()
         except sqlite3.Error as error:
             log.warning("the database's log was not emptied: %s", error)
             return False
-        finally:
-            driver.close()
         return not busy
 
 
@@ -297,6 +314,9 @@ def _tune_postgresql(engine: sa.Engine) -> None:
                 )
             # Days are UTC days, whatever the server's time zone.
             cursor.execute("SET TIME ZONE 'UTC'")
+            # Without these, a replica that lost its network while it wrote would stop all others.
+            for setting, milliseconds in _LIMITS.items():
+                cursor.execute(f"SET {setting} = {milliseconds}")
         connection.commit()
 
     @event.listens_for(engine, "before_cursor_execute", retval=True)

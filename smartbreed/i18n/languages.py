@@ -47,7 +47,8 @@ def negotiated(chosen: str, accepted: str) -> str:
     """
     if chosen in LANGUAGES:
         return chosen
-    wanted = [(_weight(quality), tag.strip()) for tag, _, quality in _parts(accepted)]
+    # Tags are case-insensitive, and `negotiate_locale` returns one as it was written.
+    wanted = [(_weight(quality), tag.strip().lower()) for tag, _, quality in _parts(accepted)]
     tags = [tag for weight, tag in sorted(wanted, key=lambda one: -one[0]) if weight > 0 and tag]
     return negotiate_locale(tags, list(LANGUAGES), sep="-") or ENGLISH
 

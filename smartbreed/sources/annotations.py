@@ -7,6 +7,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -75,11 +76,13 @@ def boxes_of(names: Sequence[str], read: Callable[[str, int], bytes]) -> list[Bo
         if PurePosixPath(name).suffix.lower() == ".json":
             content = _json(read(name, MOST_JSON))
             if isinstance(content, dict) and {"images", "annotations", "categories"} <= content.keys():
-                found = [*(found or []), *_coco(content, _Finder(pictures), name)]
+                found = [*(found or []), *_some(_coco(content, _Finder(pictures), name))]
+                if len(found) > MOST_BOXES:
+                    break
     if found is None:
         named = next((one for key in _NAMES for one in names if PurePosixPath(one).name == key), "")
         if named:
-            found = list(_yolo(names, pictures, _yolo_names(named, read(named, MOST_TEXT)), read))
+            found = _some(_yolo(names, pictures, _yolo_names(named, read(named, MOST_TEXT)), read))
     if found is None:
         return None
     if not found:
@@ -87,6 +90,11 @@ def boxes_of(names: Sequence[str], read: Callable[[str, int], bytes]) -> list[Bo
     if len(found) > MOST_BOXES:
         raise _bad(f"These annotations hold more than {MOST_BOXES:,} boxes.")
     return sorted(found, key=lambda one: one.picture)
+
+
+def _some(boxes: Iterator[Boxed]) -> list[Boxed]:
+    """Return boxes, up to one more than is allowed."""
+    return list(islice(boxes, MOST_BOXES + 1))
 
 
 def cut(photo: Photo, area: Area) -> Photo:

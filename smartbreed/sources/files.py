@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
 from smartbreed.core.archives import BROKEN_ZIP
@@ -34,14 +35,24 @@ def walk(folder: Path) -> Iterator[Item]:
 def matches(pattern: str) -> Iterator[Item]:
     """Yield the files that a pattern matches.
 
-    Matched folders are searched, unless the match ends with ``/`` or the pattern contains ``**``.
+    Names and labels are those below the part of the pattern before its first wildcard. Matched folders are
+    searched, unless the match ends with ``/`` or the pattern contains ``**``.
     """
+    fixed = takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts)
+    root = Path(*fixed)
+
+    def item(path: Path) -> Item:
+        name = PurePosixPath(Path(os.path.relpath(path, root)).as_posix())
+        return Item(str(name), path, name.parent.name)
+
     for match in sorted(glob.glob(pattern, recursive=True)):
         if os.path.isdir(match):
             if not match.endswith(("/", os.sep)) and "**" not in pattern:
-                yield from walk(Path(match))
+                for found in walk(Path(match)):
+                    assert isinstance(found.where, Path)
+                    yield item(found.where)
         else:
-            yield Item(Path(match).name, Path(match))
+            yield item(Path(match))
 
 
 def entries(archive: Path | Remote) -> list[Item]:

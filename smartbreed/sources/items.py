@@ -133,7 +133,7 @@ def _read_remote(where: Remote, max_bytes: int) -> bytes:
 
 def _read_member(where: Member, max_bytes: int) -> bytes:
     try:
-        with _archive(where.archive).open(where.entry) as member:
+        with _archive(where.archive, _version(where.archive)).open(where.entry) as member:
             return member.read(max_bytes + 1)  # the size in its header may be wrong
     except FileNotFoundError:
         raise PhotoError("not_found", "The zip is gone.") from None
@@ -142,8 +142,16 @@ def _read_member(where: Member, max_bytes: int) -> bytes:
 
 
 @lru_cache(2)
-def _archive(where: Path | Remote) -> zipfile.ZipFile:
+def _archive(where: Path | Remote, version: tuple[int, ...]) -> zipfile.ZipFile:
     return open_zip(where)
+
+
+def _version(where: Path | Remote) -> tuple[int, ...]:
+    """Return what changes when a zip of this machine is replaced, so that the old one is not read on."""
+    if isinstance(where, Remote):
+        return ()
+    found = where.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def open_zip(where: Path | Remote) -> zipfile.ZipFile:

@@ -51,7 +51,7 @@ def open_source(
     if local.is_dir():
         return _folder(local, config, split)
     if local.is_file():
-        return _file(local, config, split)
+        return _file(local, config, split, settings)
     if glob.has_magic(where):
         # Addresses that are patterns were passed to their own file system above.
         found = list(matches(where))
@@ -78,7 +78,7 @@ def _folder(folder: Path, config: str, split: str) -> Source:
     return _listed(folder.resolve().name, list(walk(folder)), exists)
 
 
-def _file(path: Path, config: str, split: str) -> Source:
+def _file(path: Path, config: str, split: str, settings: Settings | None) -> Source:
     with path.open("rb") as file:
         head = file.read(4)
     if head == b"PAR1":
@@ -87,7 +87,8 @@ def _file(path: Path, config: str, split: str) -> Source:
         return _listed(path.name, entries(path), path.is_file, [path])
     if is_picture(path.name):
         return _listed(path.name, [Item(path.name, path)], path.is_file)
-    return _listed(path.name, _lines(path.read_bytes(), str(path.parent)), lambda: True)
+    found = _lines(path.read_bytes(), str(path.parent), lambda protocol: _options(protocol, settings))
+    return _listed(path.name, found, lambda: True)
 
 
 def _local_tables(name: str, files: Sequence[str], root: str) -> Source:
@@ -98,15 +99,20 @@ def _local_tables(name: str, files: Sequence[str], root: str) -> Source:
 
 def _address(where: str, config: str, split: str, settings: Settings | None) -> Source:
     protocol = where.partition("://")[0]
-    options: dict[str, Any] = {}
-    if protocol == "hf":
-        api = connect(settings or load_settings())
-        options = {"endpoint": api.endpoint, "token": api.token}
+    options = _options(protocol, settings)
     try:
-        fs, path = fsspec.core.url_to_fs(where, **options)
+        fs, path = fsspec.core.url_to_fs(where, **dict(options))
     except (ImportError, ValueError) as error:
         raise RequestError("not_installed", f"{protocol}:// cannot be read here: {error}.") from None
-    return _remote(where, fs, path, Remote(protocol, path, tuple(options.items())), config, split)
+    return _remote(where, fs, path, Remote(protocol, path, options), config, split)
+
+
+def _options(protocol: str, settings: Settings | None) -> tuple[tuple[str, Any], ...]:
+    """Return the options of a protocol's file system: for ``hf``, the Hub of the settings and its token."""
+    if protocol != "hf":
+        return ()
+    api = connect(settings or load_settings())
+    return ("endpoint", api.endpoint), ("token", api.token)
 
 
 def _repo(
@@ -164,7 +170,9 @@ def _remote(
     if files == [path] and path.endswith(".zip"):
         items = entries(place._replace(path=path))
     elif files == [path] and not is_picture(path):
-        items = _lines(fs.cat_file(path), where.rpartition("/")[0])
+        # Addresses of another protocol are read without the options of this one.
+        options = {place.protocol: place.options}
+        items = _lines(fs.cat_file(path), where.rpartition("/")[0], lambda other: options.get(other, ()))
     elif files == [path]:
         items = [item(path, posixpath.basename(path))]
     else:
@@ -172,9 +180,16 @@ def _remote(
     return _listed(name, items, exists, stamp=stamp)
 
 
-def _lines(text: bytes, folder: str) -> list[Item]:
-    """Read a list of photos, one path or address per line; relative paths start at the list's folder."""
+def _lines(text: bytes, folder: str, options: Callable[[str], tuple[tuple[str, Any], ...]]) -> list[Item]:
+    """Read a list of photos, one path or address per line; relative paths start at the list's folder.
+
+    Args:
+        text: the list.
+        folder: its folder, a path or an address.
+        options: returns the options for the file system of a protocol.
+    """
     found = []
+    known: dict[str, tuple[tuple[str, Any], ...]] = {}
     for line in text.decode("utf-8-sig", "surrogateescape").splitlines():
         name = line.strip()
         if not name:
@@ -184,7 +199,9 @@ def _lines(text: bytes, folder: str) -> list[Item]:
         if "://" in name:
             protocol, _, rest = name.partition("://")
             path = name if protocol in ("http", "https") else rest
-            found.append(Item(name, Remote(protocol, path)))
+            if protocol not in known:
+                known[protocol] = options(protocol)
+            found.append(Item(name, Remote(protocol, path, known[protocol])))
         else:
             found.append(Item(name, Path(folder, name)))
     return found

@@ -136,11 +136,11 @@ def _splits(names: dict[str, str]) -> dict[str, list[str]]:
 
 def _columns(schema: pa.Schema) -> tuple[str, str, list[str]]:
     """Return the column of pictures, that of labels ("" if none), and the names of numeric labels."""
-    said = json.loads((schema.metadata or {}).get(b"huggingface", b"{}")).get("info", {}).get("features", {})
+    features = _features(schema)
     pictures = [
         field.name
         for field in schema
-        if (said.get(field.name) or {}).get("_type") == "Image"
+        if features.get(field.name, {}).get("_type") == "Image"
         or (pa.types.is_struct(field.type) and field.type.get_field_index("bytes") >= 0)
         or pa.types.is_binary(field.type)
         or pa.types.is_large_binary(field.type)
@@ -148,7 +148,17 @@ def _columns(schema: pa.Schema) -> tuple[str, str, list[str]]:
     if not pictures:
         raise no_source("This table has no column of pictures.")
     label = next((name for name in LABELS if name in schema.names), "")
-    return pictures[0], label, (said.get(label) or {}).get("names") or []
+    names = features.get(label, {}).get("names")
+    return pictures[0], label, [str(name) for name in names] if isinstance(names, list) else []
+
+
+def _features(schema: pa.Schema) -> dict[str, dict[str, Any]]:
+    """Return what `datasets` recorded of columns that are no lists; empty if it recorded nothing usable."""
+    try:
+        said = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
+        return {name: feature for name, feature in said.items() if isinstance(feature, dict)}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}
 
 
 def _bytes(value: Any) -> bytes:
@@ -157,5 +167,6 @@ def _bytes(value: Any) -> bytes:
 
 
 def _said(value: Any, names: list[str]) -> str:
-    named = isinstance(value, int) and 0 <= value < len(names)
-    return names[value] if named else "" if value is None else str(value)
+    if value is None or (names and isinstance(value, int) and value < 0):  # `datasets` writes -1 for no label
+        return ""
+    return names[value] if isinstance(value, int) and 0 <= value < len(names) else str(value)

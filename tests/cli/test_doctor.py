@@ -40,6 +40,14 @@ def test_a_setting_that_cannot_be_used(tmp_path: Path) -> None:
     assert "SMARTBREED_TOP_K" in found["settings"][0]["said"]
 
 
+@pytest.mark.parametrize("url", ["foo", "postgresql://u:p@h:abc/x"])
+def test_an_address_that_is_no_database(tmp_path: Path, url: str) -> None:
+    found = examined(tmp_path, 1, SMARTBREED_DATABASE_URL=url)
+    assert [one["state"] for one in found["database"]] == ["failed"]
+    assert "not a database URL" in found["database"][0]["said"]
+    assert "u:p" not in json.dumps(found), "it may hold a password"
+
+
 @pytest.fixture
 def smtp() -> Iterator[int]:
     """A mail server that takes connections and no password."""

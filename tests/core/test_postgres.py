@@ -16,8 +16,9 @@ from support.clock import until
 from support.postgres import new_database, postgres
 from support.processes import ROOT, Server, run
 
-from smartbreed.core.database import make_engine
-from smartbreed.core.errors import SettingError
+from smartbreed.core import database
+from smartbreed.core.database import make_engine, make_sessions, read, write, write_connection
+from smartbreed.core.errors import SettingError, StorageError
 from smartbreed.core.migrate import migrate
 
 pytestmark = pytest.mark.slow
@@ -156,3 +157,34 @@ def test_the_app(server: str, photo: Path, tmp_path: Path) -> None:
         assert holds(engine, EMAIL) == []
         engine.dispose()
     assert not [line for line in running.log().splitlines() if "Traceback" in line or "refused" in line]
+
+
+def test_a_writer_that_is_gone_stops_the_others_for_a_while_only(
+    server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(database._LIMITS, "lock_timeout", 300)
+    engine = make_engine(new_database(server, "waiting"))
+    sessions = make_sessions(engine)
+    with write(sessions), pytest.raises(StorageError, match="it is busy"), write(sessions):
+        pass
+    with write_connection(engine) as connection:
+        assert connection.execute(sa.text("SHOW lock_timeout")).scalar() == "0"
+    with read(sessions) as session:
+        assert session.execute(sa.text("SHOW lock_timeout")).scalar() == "300ms"
+    engine.dispose()
+
+
+def test_a_reader_sees_one_snapshot(server: str) -> None:
+    engine = make_engine(new_database(server, "snapshots"))
+    sessions = make_sessions(engine)
+    with write(sessions) as session:
+        session.execute(sa.text("CREATE TABLE pets (name text)"))
+    count = sa.text("SELECT count(*) FROM pets")
+    with read(sessions) as session:
+        before = session.scalar(count)
+        with write(sessions) as other:
+            other.execute(sa.text("INSERT INTO pets VALUES ('Rex')"))
+        assert session.scalar(count) == before == 0
+    with read(sessions) as session:
+        assert session.scalar(count) == 1
+    engine.dispose()

@@ -114,6 +114,8 @@ def test_the_units_of_measured_troubles_are_translated() -> None:
         ("", "fr-FR,fr;q=0.9,es;q=0.5,en;q=0.1", "es"),
         ("", "en;q=0.2,de;q=0.7", "de"),
         ("", "fr", "en"),
+        ("", "EN-US", "en"),
+        ("", "De-at", "de"),
         ("", "*;q=0.5, ;;q=, de;q=x", "en"),
         ("es", "de", "es"),
         ("xx", "de", "de"),

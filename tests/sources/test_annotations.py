@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from smartbreed.core.errors import PhotoError, RequestError
 from smartbreed.imaging.photo import Photo
+from smartbreed.sources import annotations
 from smartbreed.sources.annotations import (
     BAD_BOX,
     NO_CLASS,
@@ -74,6 +75,23 @@ def test_yolo(names: str, text: str) -> None:
         ("", "Rex", NO_PICTURE), ("images/train/a.jpg", "Luna", ""), ("images/train/a.jpg", "Rex", ""),
     ]  # fmt: skip
     assert found[1].area == pytest.approx((0.4, 0.3, 0.6, 0.7, 1, 1))
+
+
+def test_reading_stops_at_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(annotations, "MOST_BOXES", 10)
+    for files in (
+        {"classes.txt": b"Rex", **{f"{n}.txt": b"0 0 0 1 1\n" * 4 for n in range(50)}},
+        {f"{n}.json": coco([one()] * 4) for n in range(50)},
+    ):
+        asked = []
+
+        def content(name: str, most: int, files: dict[str, bytes] = files, asked: list[str] = asked) -> bytes:
+            asked.append(name)
+            return files[name]
+
+        with pytest.raises(RequestError, match="more than 10 boxes"):
+            boxes_of(list(files), content)
+        assert len(asked) < 10
 
 
 def test_files_without_boxes_are_no_annotations() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from pathlib import Path
 
@@ -184,6 +185,51 @@ def test_what_is_no_source(tmp_path: Path) -> None:
     for where in (tmp_path / "missing", tmp_path, tmp_path / "broken.zip", tmp_path / "*.jpg", "a\0b"):
         with pytest.raises(SmartBreedError):
             open_source(str(where), settings=load_settings(home=tmp_path / "home", hub="embedded"))
+
+
+def test_photos_of_a_pattern_are_named_by_their_folders(tmp_path: Path) -> None:
+    for name in ("a/1.jpg", "b/1.jpg", "b/c/2.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(picture(1))
+    found = {
+        pattern: [(item.name, item.label) for item in open_source(str(tmp_path / pattern)).photos]
+        for pattern in ("*/1.jpg", "*", "**/*.jpg", "a/*.jpg")
+    }
+    both, all_of_them = [("a/1.jpg", "a"), ("b/1.jpg", "b")], [("b/c/2.jpg", "c")]
+    assert found["*/1.jpg"] == both
+    assert sorted(found["*"]) == sorted(found["**/*.jpg"]) == sorted([*both, *all_of_them])
+    assert found["a/*.jpg"] == [("1.jpg", "")]
+
+
+def test_a_zip_that_is_replaced_is_opened_again(tmp_path: Path) -> None:
+    path = tmp_path / "photos.zip"
+    for data in (picture(1), picture(2)):
+        with zipfile.ZipFile(tmp_path / "new.zip", "w") as archive:
+            archive.writestr("a.jpg", data)
+        (tmp_path / "new.zip").rename(path)
+        assert content(open_source(str(path))) == [("a.jpg", data)]
+
+
+def test_columns_that_are_lists_and_labels_that_are_missing(tmp_path: Path) -> None:
+    features = {
+        "caption": [{"dtype": "string", "_type": "Value"}],
+        "label": {"names": ["pug", "beagle"], "_type": "ClassLabel"},
+    }
+    rows = pa.table({"image": [picture(n) for n in range(3)], "label": [1, -1, None], "caption": [["a"]] * 3})
+    for said in (json.dumps({"info": {"features": features}}), "no JSON", "[]"):
+        pq.write_table(rows.replace_schema_metadata({"huggingface": said}), tmp_path / "a.parquet")
+        labels = [item.label for item in open_source(str(tmp_path / "a.parquet")).photos]
+        assert labels == (["beagle", "", ""] if said.startswith("{") else ["1", "-1", ""])
+
+
+def test_addresses_of_a_list_are_read_from_the_chosen_hub(tmp_path: Path, folder: Path) -> None:
+    settings = load_settings(home=tmp_path / "home", hub="embedded")
+    api = connect(settings)
+    ensure_repo(api, "me/photos", "dataset")
+    api.upload_folder(repo_id="me/photos", repo_type="dataset", folder_path=folder)
+    (tmp_path / "list.txt").write_text("hf://datasets/me/photos/pug/1.jpg\n")
+    [item] = open_source(str(tmp_path / "list.txt"), settings=settings).photos
+    assert item.read(MOST) == PHOTOS["pug/1.jpg"]
 
 
 def test_file_names_are_no_patterns() -> None:
