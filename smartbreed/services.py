@@ -276,10 +276,18 @@ class Services:
         self.members.write_to_operator(f"SmartBreed, contact form: {message.topic}", text, message.email)
 
     def _go_on_with_deletions(self) -> None:
-        self.teach.store.sweep()
-        member_data.go_on_with_all(self.flags, self.kept_photos, self.teach.store, dt.datetime.now(dt.UTC))
-        self.messages.forget_old()
-        sweep(self.flags.sessions, dt.datetime.now(dt.UTC))
+        now = dt.datetime.now(dt.UTC)
+        steps: tuple[Callable[[], object], ...] = (
+            self.teach.store.sweep,
+            lambda: member_data.go_on_with_all(self.flags, self.kept_photos, self.teach.store, now),
+            self.messages.forget_old,
+            lambda: sweep(self.flags.sessions, now),
+        )
+        for step in steps:
+            try:
+                step()
+            except SmartBreedError as error:  # one file that cannot be deleted must not keep the others
+                log.warning("something could not be deleted, and is tried again: %s", error.message)
 
     @cached_property
     def gallery(self) -> Gallery:

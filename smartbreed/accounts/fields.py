@@ -11,10 +11,11 @@ from smartbreed.core.errors import AccountError
 #: Minimum and maximum length of a password, in characters. Argon2 has no maximum, but requests need one.
 SHORTEST, LONGEST = 10, 200
 
-#: Dot-separated parts without blanks, quotes or brackets, and an ASCII domain. No validation library is used,
+#: Dot-separated parts without blanks, quotes or brackets, and an ASCII domain. ``=?`` would begin an encoded
+#: word, which mail programs decode into another address. No validation library is used,
 #: because FastAPI would import it at every start once it is installed.
 _ADDRESS = re.compile(
-    r"(?=.{1,64}@)[^\s@<>()\[\],;:\\\"\ud800-\udfff.]+(\.[^\s@<>()\[\],;:\\\"\ud800-\udfff.]+)*"
+    r"(?=.{1,64}@)(?!.*=\?)[^\s@<>()\[\],;:\\\"\ud800-\udfff.]+(\.[^\s@<>()\[\],;:\\\"\ud800-\udfff.]+)*"
     r"@([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]"
 )
 

@@ -77,10 +77,10 @@ class Mail:
             log.warning("no mail server is set; %s link for account %s: %s", kind, who, link)
             return
         subject, text = _TEXTS[kind]
-        message = EmailMessage()
-        message["Subject"], message["From"], message["To"] = subject, self._sender, address
-        message.set_content(text.format(link=link, hours=hours))
         try:
+            message = EmailMessage()
+            message["Subject"], message["From"], message["To"] = subject, self._sender, address
+            message.set_content(text.format(link=link, hours=hours))
             self._deliver(message)
         except Exception as error:  # only its type is logged: a server's answer may repeat the address
             log.error("a mail to account %s was not sent: %s", who, type(error).__name__)
@@ -94,12 +94,12 @@ class Mail:
         """
         if not (self.configured and to):
             return
-        message = EmailMessage()
-        message["Subject"], message["From"], message["To"] = subject, self._sender, to
-        if reply_to.isascii() and reply_to:
-            message["Reply-To"] = reply_to
-        message.set_content(text)
         try:
+            message = EmailMessage()
+            message["Subject"], message["From"], message["To"] = subject, self._sender, to
+            if reply_to.isascii() and reply_to:
+                message["Reply-To"] = reply_to
+            message.set_content(text)
             self._deliver(message)
         except Exception as error:
             log.error("a mail to the people who run this site was not sent: %s", type(error).__name__)

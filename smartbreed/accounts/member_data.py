@@ -226,7 +226,7 @@ def go_on(
 
 
 def go_on_with_all(flags: FlagService, kept: KeptPhotos, taught: ModelStore, now: dt.datetime) -> None:
-    """Call `go_on` for every deletion that is not complete.
+    """Call `go_on` for every deletion that is not complete; one that fails keeps no other from going on.
 
     Raises:
         StorageError: disk or database refused.
@@ -234,8 +234,14 @@ def go_on_with_all(flags: FlagService, kept: KeptPhotos, taught: ModelStore, now
     with read(flags.sessions) as session:
         query = sa.select(DeletionReceipt.id).where(DeletionReceipt.pending.is_not(None))
         ids = list(session.scalars(query))
+    failed: StorageError | None = None
     for receipt_id in ids:
-        go_on(flags, kept, taught, receipt_id, now)
+        try:
+            go_on(flags, kept, taught, receipt_id, now)
+        except StorageError as error:
+            failed = failed or error
+    if failed is not None:
+        raise failed
 
 
 def _has_left_the_dataset(session: Session, rows: list[str]) -> bool:

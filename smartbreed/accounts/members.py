@@ -210,10 +210,15 @@ class Members:
             if member is None:
                 member = Member(email=address, created_at=now)
                 session.add(member)
-            if member.verified_at is None:
-                member.password_hash, member.name = hashed, name  # only the link of the latest sign-up works
+            # An administrator made it: a password from the form would end the link given out.
+            invited = member.id is not None and member.verified_at is None and member.password_hash is None
+            if member.verified_at is None and not invited:
+                # Only the link of the latest sign-up works, and it lasts as long as that of a first one.
+                member.password_hash, member.name, member.created_at = hashed, name, now
             session.flush()
-        if member.verified_at is None:
+        if invited:
+            self._send("reset", member)
+        elif member.verified_at is None:
             self._send("verify", member, browser)
         else:
             self._send("known", member)
@@ -300,6 +305,8 @@ class Members:
         with write(self._sessions) as session:
             self._end(session, before)
             current = self._usable(session, member.id)
+            if current.password_hash != hashed:  # it was changed while this one was compared
+                raise AccountError("wrong_password", _WRONG, status=403)
             if self._passwords.current_hasher.check_needs_rehash(current.password_hash or ""):
                 current.password_hash = self._hash_of(password)
             return self._open_session(session, current, agent)
@@ -340,6 +347,9 @@ class Members:
         with suppress(AccountError):
             address = normalise(claim.email)
         now = self._now()
+        # Asked before the write lock is taken: a second connection inside it may never come while others,
+        # who hold all connections, wait for the lock.
+        takes_new = self._takes_new()
         with write(self._sessions) as session:
             known = session.get(MemberIdentity, (claim.issuer[:200], claim.subject[:200]))
             if known is None:
@@ -352,7 +362,8 @@ class Members:
                     )
                 member = member_by_email(session, address) if address else None
                 if member is None:
-                    self._check_takes_new()
+                    if not takes_new:
+                        raise _no_new_accounts()
                     member = Member(email=address or None, name=one_line(claim.name), created_at=now)
                     session.add(member)
                 elif member.verified_at is None:
@@ -549,7 +560,7 @@ class Members:
 
     def _check_takes_new(self) -> None:
         if not self._takes_new():
-            raise AccountError("no_new_accounts", FEATURES["sign_up"].closed, status=403)
+            raise _no_new_accounts()
 
     @property
     def where_links_are(self) -> str:
@@ -709,3 +720,7 @@ def _disabled() -> AccountError:
 
 def _hash(value: str) -> str:
     return hashlib.sha256(value.encode()).hexdigest()
+
+
+def _no_new_accounts() -> AccountError:
+    return AccountError("no_new_accounts", FEATURES["sign_up"].closed, status=403)

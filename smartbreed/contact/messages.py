@@ -125,7 +125,12 @@ class Messages:
         return number
 
 
+#: Characters between letters that words of some languages, and emojis, are made with.
+_JOINERS = "\u200c\u200d"
+
+
 def clean_text(text: str) -> str:
-    """Normalise line breaks, and remove control characters and lone surrogates from a text."""
+    """Normalise line breaks and blanks, and remove control characters and lone surrogates from a text."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n")
-    return "".join(c for c in lines if c in "\n\t" or c.isprintable() or c == "\u200d").strip()
+    spaced = "".join(" " if c not in "\n\t" and c.isspace() else c for c in lines)
+    return "".join(c for c in spaced if c in "\n\t" or c.isprintable() or c in _JOINERS).strip()

@@ -8,7 +8,7 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import sqlalchemy as sa
@@ -172,7 +172,7 @@ class Quiz:
             started_at=self._now(), rounds=0, right=0, model_right=0, points=0, streak=0, best_streak=0,
             lives=LIVES, asked="[]",
         )  # fmt: skip
-        self._ask(game)
+        self._ask(game, self._photos() if game.kind == "photos" else [])
         stale = self._now() - dt.timedelta(seconds=_FORGOTTEN_S)
         with write(self._open()) as session:
             session.execute(
@@ -273,12 +273,15 @@ class Quiz:
             RequestError: ``no_such_game``.
             StorageError: the database refused.
         """
+        # Read before the write lock is taken: a second connection inside it may never come while others, who
+        # hold all connections, wait for the lock.
+        photos = self._photos()
         with write(self._open()) as session:
             game = self._own(session, player, game_id)
             if game.stage != "shown" or question_of(game).number != number:
                 return game
             done = game.rounds >= ROUNDS if game.mode == "timed" else game.lives <= 0
-            if done or not self._ask(game):
+            if done or not self._ask(game, photos):
                 game.stage, game.ended_at = "over", self._now()
             return game
 
@@ -385,15 +388,19 @@ class Quiz:
 
     # -- inside
 
-    def _ask(self, game: QuizGame) -> bool:
-        """Put the next question into a game; return False if none is left."""
+    def _ask(self, game: QuizGame, photos: Sequence[tuple[str, str]]) -> bool:
+        """Put the next question into a game; return False if none is left.
+
+        Args:
+            photos: see `_photos`.
+        """
         questions, asked = self._questions(), json.loads(game.asked)
         level = min(game.streak // _STEP, HARDEST)
         question = None
         if game.kind == "facts":
             question = questions.fact(asked, level)
         else:
-            left = [(photo, label) for photo, label in self._photos() if photo not in asked]
+            left = [(photo, label) for photo, label in photos if photo not in asked]
             if left:
                 # The breed is drawn first, so that one with many photos is not asked about more often.
                 label = secrets.choice(sorted({label for _, label in left}))

@@ -47,11 +47,35 @@ class ModelStore:
         """Return the folder of one of a model's bundles."""
         return self.folder(model_id) / "bundles" / str(number)
 
+    def new_bundle(self, model_id: str) -> int:
+        """Make an empty folder for a bundle and return its number, which no other bundle of the model has.
+
+        Raises:
+            StorageError: disk or database refused.
+        """
+        with read(self.sessions) as session:
+            query = sa.select(TeachModel.bundle).where(TeachModel.id == model_id)
+            number = session.scalar(query) or 0
+        with disk_errors("The model was not saved"):
+            while True:
+                number += 1
+                try:
+                    self.bundle(model_id, number).mkdir(parents=True)
+                    return number
+                except FileExistsError:  # of another training, in this process or in another one
+                    continue
+
+    def drop_bundles(self, model_id: str, last: int) -> None:
+        """Delete a model's bundles up to the number ``last``; what cannot be deleted stays."""
+        for folder in self.bundle(model_id, last).parent.iterdir():
+            if int(folder.name) <= last:
+                shutil.rmtree(folder, ignore_errors=True)
+
     def sweep(self) -> None:
         """Remove folders without a row, left by a process that died after it had deleted the rows."""
         if not self._root.is_dir():
             return
-        folders = {path.name for path in self._root.iterdir()}
+        folders = {path.name for path in self._root.iterdir() if _is_id(path.name) and path.is_dir()}
         with read(self.sessions) as session:
             known = set(session.scalars(sa.select(TeachModel.id)))
         self.drop(folders - known)
@@ -130,3 +154,8 @@ class ModelStore:
 
 def _file(photo: Any) -> str:
     return f"teach/{photo.model_id}/{photo.sample_id}.jpg"
+
+
+def _is_id(name: str) -> bool:
+    """True for the name of a model's folder: 26 letters and digits."""
+    return len(name) == 26 and name.isascii() and name.isalnum()

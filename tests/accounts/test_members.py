@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import threading
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,10 +18,10 @@ from smartbreed.accounts import members as module
 from smartbreed.accounts.fields import normalise
 from smartbreed.accounts.link_tokens import LASTS_S as LINK_LASTS_S
 from smartbreed.accounts.maintainers import TOKEN_HEADER, Maintainers
-from smartbreed.accounts.members import COOKIE, FRESH_S, LASTS_S, Claim
+from smartbreed.accounts.members import COOKIE, FRESH_S, LASTS_S, Claim, Members
 from smartbreed.accounts.signed import CLOCKS_DIFFER_S
 from smartbreed.accounts.tables import Member, MemberSession, UsedToken
-from smartbreed.core.database import read
+from smartbreed.core.database import read, write
 from smartbreed.core.errors import AccountError
 from smartbreed.core.text import one_line
 from smartbreed.throttle.login_throttle import SLOW_S
@@ -184,6 +185,69 @@ def test_a_new_password_ends_older_links_and_all_sessions(world: MembersWorld) -
     assert world.members.log_in(EMAIL, NEW, "x")
 
 
+def test_a_password_that_changes_while_it_is_compared_opens_nothing(
+    world: MembersWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.joined()
+    world.members.forgot(EMAIL, "x")
+    token = world.letter().token
+    compared = world.members._matches
+
+    def slowly(password: str, hashed: str) -> bool:
+        right = compared(password, hashed)
+        world.members.reset(token, NEW)
+        return right
+
+    monkeypatch.setattr(world.members, "_matches", slowly)
+    with refused("wrong_password"):
+        world.members.log_in(EMAIL, PASSWORD, "x")
+
+
+def test_signing_up_again_gives_the_full_time(world: MembersWorld) -> None:
+    world.members.sign_up(EMAIL, PASSWORD, "", "x", "browser")
+    world.members.settle()
+    world.clock.forward(module.UNCONFIRMED_S - 60)
+    world.members.sign_up(EMAIL, PASSWORD, "", "x", "browser")
+    token = world.letter().token
+    world.clock.forward(120)
+    world.joined("other@example.org")
+    assert world.members.verify(token, "browser", "x")
+
+
+def test_a_form_does_not_end_an_invitation(world: MembersWorld) -> None:
+    _, link = world.roster.create(EMAIL, "admin")
+    token = link.rpartition("token=")[2]
+    world.members.sign_up(EMAIL, PASSWORD, "", "x", "browser")
+    assert world.letter().kind == "reset"
+    world.members.check_reset(token)
+    assert world.members.reset(token, NEW)
+    with refused("wrong_password"):
+        world.members.log_in(EMAIL, PASSWORD, "x")
+
+
+def test_no_second_connection_is_opened_while_writing(world: MembersWorld) -> None:
+    asked: list[bool] = []
+
+    def takes_new() -> bool:
+        # In another thread, as a connection of its own: it would wait for the write lock in vain.
+        done = threading.Event()
+
+        def write_too() -> None:
+            with write(world.flags.sessions):
+                done.set()
+
+        threading.Thread(target=write_too, daemon=True).start()
+        asked.append(done.wait(60))
+        return True
+
+    members = Members(
+        world.settings, lambda: world.flags.sessions, world.clock.seconds, world.clock.forward, world.letters,
+        takes_new,
+    )  # fmt: skip
+    assert members.enter_with(Claim("a provider", "https://id.example.org", "1", EMAIL, True))
+    assert asked == [True]
+
+
 def test_links_expire(world: MembersWorld) -> None:
     world.members.sign_up(EMAIL, PASSWORD, "", "x", "browser")
     token = world.letter().token
@@ -261,6 +325,21 @@ def test_forged_cookies(world: MembersWorld) -> None:
                    world.members._cookies.sign(who.session).decode()):  # fmt: skip
         assert world.who(forged) is None
     assert world.another().of({"cookie": f"a=b; {COOKIE}={cookie}"}) is not None, "another process knows it"
+
+
+@pytest.mark.parametrize(
+    "other", ['x={"a":1}', "x=[1, 2]", "näm=1", "=", "a b c", 'open="', f"not_{COOKIE}=v", "", "x={1}; y=é"]
+)
+def test_cookies_of_other_apps_do_not_hide_ours(world: MembersWorld, other: str) -> None:
+    cookie = world.joined()
+    for header in (
+        f"{other}; {COOKIE}={cookie}",
+        f"{COOKIE}={cookie}; {other}",
+        f'{other};{COOKIE}="{cookie}"',
+    ):
+        assert world.members.of({"cookie": header}) is not None, header
+    assert world.members.of({"cookie": f"{other}; x{COOKIE}={cookie}"}) is None
+    assert world.members.of({"cookie": other}) is None
 
 
 def test_a_copy_of_the_database_does_not_sign_in(world: MembersWorld) -> None:
@@ -354,7 +433,8 @@ def test_bad_passwords(world: MembersWorld, password: str) -> None:
 
 @pytest.mark.parametrize(
     "email", ["", "rosa", "@", "a@", "@b.org", "a b@c.org", "a@b@c.org", "a@b..org", "a" * 70 + "@b.org",
-              "a@" + "b" * 250 + ".org", "a\n@b.org", "a@b.org\r\nBcc: x@y.org", "\ud800@b.org", "<a@b.org>"],
+              "a@" + "b" * 250 + ".org", "a\n@b.org", "a@b.org\r\nBcc: x@y.org", "\ud800@b.org", "<a@b.org>",
+              "=?utf-8?q?victim?=@example.org"],
 )  # fmt: skip
 def test_bad_addresses(world: MembersWorld, email: str) -> None:
     for ask in (

@@ -64,6 +64,8 @@ def test_what_is_no_message(world: MembersWorld, text: str, topic: str, code: st
 
 
 def test_text_is_cleaned_and_nothing_of_it_is_lost() -> None:
+    assert clean_text("10\u00a0km,\u3000柴\u2028犬\vWau") == "10 km, 柴 犬 Wau"
+    assert clean_text("می\u200cخواهم") == "می\u200cخواهم"
     assert clean_text("\0a\tb\x1b[31m\ud800 👩\u200d👧 é\u202e\n") == "a\tb[31m 👩\u200d👧 é"
     script = "<script>alert(1)</script>{{7*7}}"
     assert clean_text(script) == script

@@ -14,7 +14,7 @@ from support.flags import flag_request
 from support.nursery import Nursery
 
 from smartbreed.core.database import Sessions, read
-from smartbreed.core.errors import AccountError, FlagError, MaintainerError
+from smartbreed.core.errors import AccountError, FlagError, MaintainerError, StorageError
 from smartbreed.core.settings import load_settings
 from smartbreed.feedback.flags import FlagService, open_feedback
 from smartbreed.feedback.limits import Limits
@@ -206,13 +206,21 @@ def test_what_counts_no_more_is_swept_and_nothing_else(opened: Opened) -> None:
     assert (sweep(flags.sessions, clock()), rows(flags.sessions)) == (1, 0)
 
 
-def test_the_running_app_sweeps(tmp_path: Path) -> None:
+def test_the_running_app_sweeps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise StorageError("The database refused.")
+
     services = Services(load_settings(home=tmp_path / "home", salt="a salt", hub="embedded"))
     past = Clock(dt.datetime.now(dt.UTC) - dt.timedelta(days=2))
     try:
         assert services.rate("games", 3, past.seconds).take("ann")
         assert services.rate("games", 3).take("ann")
+        # What a file manager leaves is no model, and a step that fails keeps no other from its work.
+        (tmp_path / "home" / "teach").mkdir()
+        (tmp_path / "home" / "teach" / ".DS_Store").write_bytes(b"x")
+        monkeypatch.setattr(services.messages, "forget_old", refuse)
         services._go_on_with_deletions()
+        assert (tmp_path / "home" / "teach" / ".DS_Store").exists()
         assert rows(services.flags.sessions) == 1
     finally:
         services.stop()
