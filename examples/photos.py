@@ -31,10 +31,24 @@ def read_photos(folder: Path, breed: str, to_flag: int, others: int = 4) -> Phot
         others: maximum number of pictures of each other breed.
 
     Raises:
-        SystemExit: the breed is missing or has too few pictures; the text says what was expected.
+        SystemExit: the breed is missing or has too few pictures, or there is no picture of another one; the
+            text says what was expected.
     """
-    if (folder / "breeds").is_dir():
-        return _read_shared(folder / "breeds", breed, to_flag, others)
+    shared = (folder / "breeds").is_dir()
+    read = (
+        _read_shared(folder / "breeds", breed, to_flag, others)
+        if shared
+        else _read(folder, breed, to_flag, others)
+    )
+    if not read.held_back[breed] or not any(some for label, some in read.held_back.items() if label != breed):
+        raise SystemExit(
+            f"{folder} needs held-out photographs of {breed} and of at least one other breed, "
+            "to see what a new version has learnt and that it has forgotten nothing"
+        )
+    return read
+
+
+def _read(folder: Path, breed: str, to_flag: int, others: int) -> Photos:
     found = {
         path.name: sorted(file for file in path.iterdir() if file.suffix.lower() in _SUFFIXES)
         for path in sorted(folder.iterdir() if folder.is_dir() else [])

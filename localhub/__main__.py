@@ -7,12 +7,15 @@ import logging
 import os
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 from localhub.embedded import DEFAULT_PORT, serve_folder
 from localhub.errors import LocalHubError
 from localhub.maintenance import GRACE, collect_garbage
 from localhub.store import HubStore
+
+log = logging.getLogger("localhub")
 
 _SECRET = "LOCALHUB_WEBHOOK_SECRET"
 
@@ -77,11 +80,13 @@ def _parser() -> argparse.ArgumentParser:
 def _collect_daily(root: Path) -> None:
     while True:
         try:
-            store = HubStore(root)
-            collect_garbage(store)
-            store.close()
+            with closing(HubStore(root)) as store:
+                collect_garbage(store)
         except LocalHubError as error:
-            logging.getLogger("localhub").warning("%s", error.message)
+            log.warning("%s", error.message)
+        except Exception:
+            # Whatever was wrong may be right tomorrow; an exception would end this thread for good.
+            log.exception("The collection of garbage failed")
         threading.Event().wait(GRACE)
 
 

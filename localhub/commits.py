@@ -39,6 +39,10 @@ _STALE = (
     "A commit has happened since. The branch was updated since you opened this page. "
     "Please refresh and try again."
 )
+_IN_THE_WAY = (
+    "The git-lfs pointer of a file is stored in this Hub as if it were a file of its own, "
+    "and the file has the same id; erase the pointer first"
+)
 _COLUMNS = "oid, tree, parent, author, title, message, created"
 
 
@@ -70,6 +74,12 @@ def apply(db: sqlite3.Connection, files: Files, tree: str, changes: Sequence[Cha
         if files.size(change.blob.sha256) != change.blob.size:
             raise StorageError("An uploaded file is no longer there; send it again.")
         db.execute("INSERT OR IGNORE INTO blobs VALUES (?, ?, ?, ?)", change.blob)
+        row = db.execute(
+            "SELECT oid, sha256, size, lfs FROM blobs WHERE oid = ?", (change.blob.oid,)
+        ).fetchone()
+        if Blob(*row) != change.blob:
+            # An LFS file and its pointer have one git id, and the pointer may have been stored as a file.
+            raise bad_request(_IN_THE_WAY)
         editor.put(change.path, change.blob.oid)
     return editor.store()
 

@@ -9,6 +9,7 @@ in this process or for a child process, and every tool built on it uses this Hub
 from __future__ import annotations
 
 import ipaddress
+import signal
 import socket
 import sys
 import threading
@@ -85,7 +86,7 @@ def serve(
     access: Access | None = None,
     app: HubApp | None = None,
 ) -> None:
-    """Serve a store until interrupted.
+    """Serve a store until interrupted; SIGTERM then raises SystemExit, so that callers can clean up.
 
     Args:
         access: the access rules; they need tokens if other machines reach the address.
@@ -95,8 +96,29 @@ def serve(
         SettingError: there are no tokens, but other machines reach the address; or the port is taken.
     """
     server = _server(store, host, port, access, app)
-    with _listen(host, port) as listener:
+    with _listen(host, port) as listener, _sigterm_raises():
         server.run([listener])
+
+
+@contextmanager
+def _sigterm_raises() -> Iterator[None]:
+    """Let SIGTERM raise SystemExit in the block, unless the program handles it in its own way.
+
+    uvicorn shuts down and then raises the signal again, which by default would end the process at once.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+
+    def stop(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @contextmanager
@@ -141,6 +163,9 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise SettingError(f"Port {port} of {host} cannot be used: {error.strerror}") from error
+    except (OverflowError, ValueError) as error:  # a port out of range; a host that no name can be
+        listener.close()
+        raise SettingError(f"Port {port} of {host!r} cannot be used: {error}") from error
     return listener
 
 

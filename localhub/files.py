@@ -73,18 +73,28 @@ class Files:
         return self._blobs / sha256[:2] / sha256
 
     def size(self, sha256: str) -> int | None:
-        """Return the size of a content in bytes; None if it is not stored."""
-        try:
-            return self.path(sha256).stat().st_size
-        except FileNotFoundError:
-            return None
+        """Return the size of a content in bytes; None if it is not stored.
+
+        Raises:
+            StorageError: the disk failed.
+        """
+        with disk_errors():
+            try:
+                return self.path(sha256).stat().st_size
+            except FileNotFoundError:
+                return None
 
     def age(self, sha256: str) -> float:
-        """Return the seconds since a content was last written or claimed; 0 if it is not stored."""
-        try:
-            return time.time() - self.path(sha256).stat().st_mtime
-        except FileNotFoundError:
-            return 0.0
+        """Return the seconds since a content was last written or claimed; 0 if it is not stored.
+
+        Raises:
+            StorageError: the disk failed.
+        """
+        with disk_errors():
+            try:
+                return time.time() - self.path(sha256).stat().st_mtime
+            except FileNotFoundError:
+                return 0.0
 
     def claim(self, sha256: str) -> int | None:
         """Like `size`, but restart the grace period of the content, because it is about to be used."""
@@ -130,12 +140,17 @@ class Files:
         return data
 
     def intact(self, sha256: str) -> bool:
-        """True if a content is stored and its bytes still match its sha256."""
-        try:
-            with self.path(sha256).open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest() == sha256
-        except FileNotFoundError:
-            return False
+        """True if a content is stored and its bytes still match its sha256.
+
+        Raises:
+            StorageError: the disk failed.
+        """
+        with disk_errors():
+            try:
+                with self.path(sha256).open("rb") as file:
+                    return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+            except FileNotFoundError:
+                return False
 
     def delete(self, sha256: str) -> int:
         """Delete a content for good; return the number of bytes freed, 0 if it was not stored."""
@@ -150,12 +165,18 @@ class Files:
         return size
 
     def older_than(self, seconds: float) -> Iterator[str]:
-        """Yield the names of contents that were not written or claimed for `seconds`."""
+        """Yield the names of contents that were not written or claimed for `seconds`.
+
+        Raises:
+            StorageError: the disk failed.
+        """
         newest = time.time() - seconds
         for path in self._blobs.glob("??/*"):
-            with suppress(FileNotFoundError):
-                if is_sha256(path.name) and path.stat().st_mtime <= newest:
-                    yield path.name
+            old = False
+            with disk_errors(), suppress(FileNotFoundError):
+                old = is_sha256(path.name) and path.stat().st_mtime <= newest
+            if old:
+                yield path.name
 
     def sweep_tmp(self, older_than_s: float) -> int:
         """Delete the files that a crash left half-written; return how many they were."""

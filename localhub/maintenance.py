@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import NamedTuple
 
+from localhub.errors import StorageError
 from localhub.store import HubStore
 from localhub.trees import EMPTY_TREE, load_tree
 
@@ -172,8 +173,11 @@ def check_store(store: HubStore, *, contents: bool = False) -> list[str]:
     problems += [f"The file {oid} is not listed" for oid in found.blobs - blobs.keys()]
     for oid in found.blobs & blobs.keys():
         sha256, size = blobs[oid]
-        if store.files.size(sha256) != size:
-            problems.append(f"The content {sha256} is missing or has another size")
-        elif contents and not store.files.intact(sha256):
-            problems.append(f"The content {sha256} is damaged")
+        try:
+            if store.files.size(sha256) != size:
+                problems.append(f"The content {sha256} is missing or has another size")
+            elif contents and not store.files.intact(sha256):
+                problems.append(f"The content {sha256} is damaged")
+        except StorageError as error:
+            problems.append(f"The content {sha256} cannot be read. {error.message}")
     return problems

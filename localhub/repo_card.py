@@ -15,7 +15,7 @@ import yaml  # type: ignore[import-untyped]
 MAX_CARD = 1_000_000
 _MAX_HEAD = 100_000
 _MAX_NODES = 50_000
-_HEAD = re.compile(r"\A\ufeff?\s*^---[ \t]*\r?\n(.*?)^---[ \t]*$", re.DOTALL | re.MULTILINE)
+_HEAD = re.compile(r"\A\ufeff?\s*^---[ \t]*\r?\n(.*?)^---[ \t]*\r?$", re.DOTALL | re.MULTILINE)
 
 
 class CardError(ValueError):
@@ -96,7 +96,7 @@ def _parse(head: str) -> dict[str, Any]:
     if len(head) > _MAX_HEAD:
         raise CardError(f"The metadata is over {_MAX_HEAD} characters")
     try:
-        value = yaml.safe_load(head)
+        value = yaml.load(head, _Loader)
     except yaml.YAMLError as error:
         raise CardError(" ".join(str(error).split())[:300]) from None
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
@@ -107,6 +107,31 @@ def _parse(head: str) -> dict[str, Any]:
         raise CardError("The metadata must be a mapping of names to values")
     plain: dict[str, Any] = _Plain()(value)
     return plain
+
+
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]
+    """A safe loader that bounds merge keys: a few lines of ``<<: [*a, *a]`` can expand to gigabytes."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._left = _MAX_NODES
+        self._sizes: dict[yaml.Node, int] = {}
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        if any(key.tag == "tag:yaml.org,2002:merge" for key, _ in node.value):
+            self._left -= self._size(node)
+            if self._left < 0:
+                raise yaml.YAMLError("The metadata is too large or too deep")
+        super().flatten_mapping(node)
+
+    def _size(self, node: yaml.Node) -> int:
+        """Return how many nodes a value has with every alias written out; too many if it contains itself."""
+        if node not in self._sizes:
+            self._sizes[node] = _MAX_NODES + 1  # until it is known
+            inner = [] if isinstance(node, yaml.ScalarNode) else node.value
+            parts = [part for one in inner for part in (one if isinstance(one, tuple) else (one,))]
+            self._sizes[node] = min(1 + sum(self._size(part) for part in parts), _MAX_NODES + 1)
+        return self._sizes[node]
 
 
 class _Plain:
@@ -120,18 +145,23 @@ class _Plain:
         if self._left < 0 or depth > 40:
             raise CardError("The metadata is too large or too deep")
         if isinstance(value, dict):
-            return {_text(str(key)): self(inner, depth + 1) for key, inner in value.items()}
+            return {_text(str(_small(key))): self(inner, depth + 1) for key, inner in value.items()}
         if isinstance(value, list | tuple | set):
             return [self(inner, depth + 1) for inner in value]
         if isinstance(value, dt.date):
             return value.isoformat()
         if isinstance(value, float) and not math.isfinite(value):
             return str(value)
-        if isinstance(value, int) and abs(value) >= 1 << 63:
-            raise CardError("The metadata has a number that is too large")
-        if isinstance(value, int | float | None):
+        if isinstance(_small(value), int | float | None):
             return value
         return _text(str(value))
+
+
+def _small(value: object) -> object:
+    """Return a value; refuse a number that JSON readers cannot hold, and that Python may not even print."""
+    if isinstance(value, int) and abs(value) >= 1 << 63:
+        raise CardError("The metadata has a number that is too large")
+    return value
 
 
 def _text(text: str) -> str:

@@ -75,6 +75,11 @@ def _moved(name: RepoName) -> str:
     return f"moved:{name.type}:{name.id.lower()}"
 
 
+def space_key(repo: Repo) -> str:
+    """Return the key in ``meta`` of a Space's settings."""
+    return f"space:{repo.key}"
+
+
 def list_repos(db: sqlite3.Connection, repo_type: str) -> list[Repo]:
     """Return all repos of a type, newest first."""
     query = f"SELECT {_COLUMNS} FROM repos WHERE type = ? ORDER BY created DESC, id DESC"
@@ -155,7 +160,12 @@ def set_private(db: sqlite3.Connection, repo: Repo, private: bool) -> None:
 
 
 def delete(db: sqlite3.Connection, repo: Repo) -> None:
-    """Delete a repo with its history; its contents leave the disk with the next garbage collection."""
+    """Delete a repo with its history, a Space's settings and the earlier names that led to it.
+
+    Its contents leave the disk with the next garbage collection.
+    """
     db.execute("DELETE FROM refs WHERE repo = ?", (repo.key,))
     db.execute("DELETE FROM commits WHERE repo = ?", (repo.key,))
     db.execute("DELETE FROM repos WHERE id = ?", (repo.key,))
+    db.execute("DELETE FROM meta WHERE key = ?", (space_key(repo),))
+    db.execute("DELETE FROM meta WHERE key GLOB 'moved:*' AND value = ?", (str(repo.key),))

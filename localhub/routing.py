@@ -7,6 +7,7 @@ path ``refs%2Fpr%2F1`` would be three segments. A body is read up to a limit.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Awaitable, Callable, Container, Iterator
 from contextlib import contextmanager
@@ -45,18 +46,26 @@ async def read_body(request: Request, most: int = MAX_BODY) -> bytes:
 
 
 def loads(data: bytes) -> Any:
-    """Parse JSON; refuse lone surrogates, which JSON allows but which can be neither stored nor sent.
+    """Parse JSON; refuse what can be neither stored nor sent: lone surrogates, NaN and infinite numbers.
 
     Raises:
         HubError: 400.
     """
     try:
-        value = json.loads(data)
+        # As a text, because from bytes the parser also takes surrogates that are encoded as if by UTF-8.
+        value = json.loads(data.decode("utf-8-sig"), parse_constant=_finite, parse_float=_finite)
         if b"\\u" in data:
             json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise bad_request("Not valid JSON") from None
     return value
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is no number of JSON, or too large")
+    return number
 
 
 def parse_json(data: bytes) -> dict[str, Any]:

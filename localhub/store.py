@@ -16,7 +16,7 @@ from typing import NamedTuple
 from localhub import commits, refs, repos, trees
 from localhub.commits import Change, Commit
 from localhub.database import Database
-from localhub.errors import no_entry
+from localhub.errors import bad_request, no_entry
 from localhub.files import Files
 from localhub.names import DEFAULT_BRANCH, RepoName, repo_name, wanted_path
 from localhub.repos import Repo
@@ -117,8 +117,12 @@ class HubStore:
         author: str = "local",
         private: bool = False,
         sdk: str | None = None,
+        also: Callable[[Opened], None] | None = None,
     ) -> str:
         """Create a repo; return the id of its first commit.
+
+        Args:
+            also: called with the new repo, in the same transaction; if it raises, there is no repo.
 
         Raises:
             HubError: 400 for an invalid name, 409 if it exists already.
@@ -127,6 +131,8 @@ class HubStore:
         with self.db.write() as db:
             commit = repos.create(db, self.files, name, author, private=private, sdk=sdk)
             repo = repos.get(db, name)
+            if also is not None:
+                also(Opened(db, repo))
         self.notify(Push(repo, "refs/heads/main", None, commit.oid))
         return commit.oid
 
@@ -139,8 +145,18 @@ class HubStore:
         with self.change(name, exact=True) as opened:
             repos.delete(opened.db, opened.repo)
 
-    def duplicate_repo(self, name: RepoName, copy: RepoName, *, private: bool | None = None) -> Repo:
+    def duplicate_repo(
+        self,
+        name: RepoName,
+        copy: RepoName,
+        *,
+        private: bool | None = None,
+        also: Callable[[Opened], None] | None = None,
+    ) -> Repo:
         """Create a repo with the history, branches and tags of another; file contents are shared.
+
+        Args:
+            also: called with the new repo, in the same transaction; if it raises, there is no repo.
 
         Raises:
             HubError: 404 no such repo, 409 the new one exists already.
@@ -148,6 +164,8 @@ class HubStore:
         with self.change(name) as opened:
             made = repos.duplicate(opened.db, opened.repo, copy, private=private)
             commit = refs.head(opened.db, made.key, DEFAULT_BRANCH)
+            if also is not None:
+                also(Opened(opened.db, made))
         self.notify(Push(made, f"refs/heads/{DEFAULT_BRANCH}", None, commit))
         return made
 
@@ -186,7 +204,17 @@ class HubStore:
         return commit
 
     def put_text(self, path: str, data: bytes) -> Change:
-        """Store the content of a small file; return the `Change` to put into a commit."""
+        """Store the content of a small file; return the `Change` to put into a commit.
+
+        Raises:
+            HubError: 400, the content is the pointer of an LFS file.
+        """
+        if trees.is_pointer(data):
+            # It has the git id of the file that it stands for, and ids lead to contents.
+            raise bad_request(
+                f"{ascii(path)[1:-1][:120]} is only the git-lfs pointer of a file; "
+                "run git lfs pull, and send the file itself"
+            )
         self.files.put(data)
         return Change("put", path, regular_blob(data))
 

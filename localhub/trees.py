@@ -65,6 +65,16 @@ def pointer(sha256: str, size: int) -> bytes:
     return f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n".encode()
 
 
+_POINTER = re.compile(
+    rb"version https://git-lfs\.github\.com/spec/v1\noid sha256:[0-9a-f]{64}\nsize (0|[1-9]\d*)\n"
+)
+
+
+def is_pointer(data: bytes) -> bool:
+    """True if git would store exactly these bytes in place of an LFS file, so that both have one git id."""
+    return _POINTER.fullmatch(data) is not None
+
+
 def lfs_blob(sha256: str, size: int) -> Blob:
     """Return the `Blob` of an LFS file."""
     return Blob(git_oid("blob", pointer(sha256, size)), sha256, size, True)

@@ -43,8 +43,12 @@ class Webhook:
     repos: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urlsplit(self.url)
+            usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:  # brackets that do not match, or a port out of range
+            usable = False
+        if not usable:
             raise SettingError(f"A webhook needs an http or https address. Received: {self.url!r}")
         if not self.secret.isascii() or not (self.secret.isprintable() or not self.secret):
             raise SettingError("A webhook's secret must be printable ASCII.")

@@ -32,7 +32,8 @@ def list_repos(call: Call) -> Response:
     query = call.request.query_params
     kind = call.request.url.path.rstrip("/").rsplit("/", 1)[-1].removesuffix("s")
     start, limit = call.cursor(), call.page(_PAGE, _PAGE)
-    sort, wanted = query.get("sort", "createdAt"), set(query.getlist("expand"))
+    sort = query.get("sort", "createdAt")
+    wanted = {*query.getlist("expand"), *query.getlist("expand[]")}
     if sort not in _SORTS:
         raise bad_request(f"sort is one of {', '.join(sorted(_SORTS))}")
     if query.get("direction", "-1") != "-1":

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from localhub.errors import NO_PULL_REQUESTS, HubError, bad_request, too_large
 from localhub.intake import MAX_LINE, MAX_MESSAGE, MAX_TITLE, TOO_LONG, Intake, decode_base64
 from localhub.names import check_path
-from localhub.preupload import ignore_rules, is_large
+from localhub.preupload import Ignore, is_large
 from localhub.routing import Call, Route, Table, answer
 from localhub.store import Opened
 from localhub.trees import find, load_blobs
@@ -25,7 +25,7 @@ def preupload(call: Call) -> Response:
     with call.open() as opened:
         commit = opened.commit(call.revision)
         given = call.body.get("gitIgnore")
-        ignored = ignore_rules(given[:_MAX_GITIGNORE] if isinstance(given, str) else _gitignore(call, opened))
+        ignored = Ignore(given[:_MAX_GITIGNORE] if isinstance(given, str) else _gitignore(call, opened))
         for file in call.items("files"):
             if not isinstance(file, dict):
                 raise bad_request("files must be objects")

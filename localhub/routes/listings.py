@@ -105,7 +105,7 @@ def list_commits(call: Call) -> Response:
         facts.append(fact)
     headers = {}
     if len(found) > size:
-        asked = {key: query[key] for key in ("limit", "expand[]") if key in query}
+        asked = {key: query[key] for key in ("limit", "expand", "expand[]") if key in query}
         headers["Link"] = _next(call, f"commits/{found[size].oid}", asked)
     return answer(facts, headers=headers)
 

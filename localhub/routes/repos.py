@@ -44,7 +44,7 @@ def _named(call: Call) -> RepoName:
 
 
 def _private(body: dict[str, Any]) -> bool | None:
-    if "visibility" in body:
+    if body.get("visibility") is not None:
         if body["visibility"] not in ("public", "private"):
             raise bad_request("visibility must be public or private")
         return bool(body["visibility"] == "private")
@@ -62,11 +62,9 @@ def create(call: Call) -> Response:
         raise bad_request(f"sdk must be one of {', '.join(_SDKS)}")
     private = bool(_private(call.body))
     url = f"{call.base}/{name.url_path}"
-    space = spaces.given(call) if name.type == "space" else {}
+    also = spaces.keeper(spaces.given(call)) if name.type == "space" else None
     try:
-        call.store.create_repo(name.id, name.type, author=call.author, private=private, sdk=sdk)
-        if space:
-            spaces.keep(call.store, name, space)
+        call.store.create_repo(name.id, name.type, author=call.author, private=private, sdk=sdk, also=also)
     except HubError as error:
         if error.status != 409:
             raise
@@ -93,19 +91,17 @@ def duplicate(call: Call) -> Response:
     """Handle ``POST /api/{type}s/{repo}/duplicate``: copy history and a Space's variables, but no secrets."""
     copy = repo_name(call.repo.type, *_split(call.text("repository")))
     private = _private(call.body)
-    space = spaces.given(call) if copy.type == "space" else {}
+    also = None
     with call.open() as opened:
         if copy.type == "space":
-            space["variables"] = spaces.variables_of(opened.db, opened.repo) | space["variables"]
+            also = spaces.keeper(spaces.given(call, spaces.variables_of(opened.db, opened.repo)))
     url = f"{call.base}/{copy.url_path}"
     try:
-        call.store.duplicate_repo(call.repo, copy, private=private)
+        call.store.duplicate_repo(call.repo, copy, private=private, also=also)
     except HubError as error:
         if error.status != 409:
             raise
         return _there_already(error, url=url)
-    if space:
-        spaces.keep(call.store, copy, space)
     return answer({"url": url, "filesCopyPending": False})
 
 
@@ -124,9 +120,11 @@ def settings(call: Call) -> Response:
         raise not_served("gated")
     private = _private(call.body)
     with call.store.change(call.repo) as opened:
-        if private is not None:
+        if private is None:
+            private = opened.repo.private
+        else:
             repos.set_private(opened.db, opened.repo, private)
-    return answer({"private": bool(private)})
+    return answer({"private": private})
 
 
 def auth_check(call: Call) -> Response:

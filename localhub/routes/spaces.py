@@ -10,15 +10,15 @@ import datetime as dt
 import json
 import re
 import sqlite3
+from collections.abc import Callable
 from typing import Any
 
 from starlette.responses import Response
 
 from localhub.errors import bad_request
-from localhub.names import RepoName
-from localhub.repos import Repo
+from localhub.repos import Repo, space_key
 from localhub.routing import Call, Route, Table, answer
-from localhub.store import HubStore
+from localhub.store import Opened
 
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
 _LONGEST = 65_536
@@ -37,13 +37,12 @@ _EMPTY: dict[str, Any] = {
 def _load(db: sqlite3.Connection, repo: Repo) -> dict[str, Any]:
     if repo.name.type != "space":
         raise bad_request("Only a Space has these settings")
-    # Ids of repos are never reused, so settings that outlive their repo belong to no other.
-    row = db.execute("SELECT value FROM meta WHERE key = ?", (f"space:{repo.key}",)).fetchone()
+    row = db.execute("SELECT value FROM meta WHERE key = ?", (space_key(repo),)).fetchone()
     return {**_EMPTY, **(json.loads(row[0]) if row else {})}
 
 
 def _save(db: sqlite3.Connection, repo: Repo, facts: dict[str, Any]) -> None:
-    db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (f"space:{repo.key}", json.dumps(facts)))
+    db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (space_key(repo), json.dumps(facts)))
 
 
 def _show(call: Call, kind: str) -> Response:
@@ -87,13 +86,16 @@ def _set(call: Call, kind: str) -> Response:
     return answer(facts[kind])
 
 
-def given(call: Call) -> dict[str, Any]:
+def given(call: Call, inherited: dict[str, Any] | None = None) -> dict[str, Any]:
     """Return the settings that come with a new Space.
+
+    Args:
+        inherited: variables of the Space that it is a copy of.
 
     Raises:
         HubError: 400.
     """
-    facts = dict(_EMPTY)
+    facts = {**_EMPTY, "variables": inherited or {}}
     if call.body.get("hardware") is not None:
         facts["hardware"] = _flavor(call.text("hardware"))
     facts["sleep"] = _sleep(call)
@@ -110,10 +112,9 @@ def variables_of(db: sqlite3.Connection, repo: Repo) -> dict[str, Any]:
     return dict(_load(db, repo)["variables"])
 
 
-def keep(store: HubStore, name: RepoName, facts: dict[str, Any]) -> None:
-    """Store the settings of a Space."""
-    with store.change(name) as opened:
-        _save(opened.db, opened.repo, facts)
+def keeper(facts: dict[str, Any]) -> Callable[[Opened], None]:
+    """Return what stores the settings of a new Space, for the transaction that creates it."""
+    return lambda opened: _save(opened.db, opened.repo, facts)
 
 
 def _drop(call: Call, kind: str) -> Response:

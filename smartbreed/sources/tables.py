@@ -20,7 +20,9 @@ from smartbreed.sources.items import Item, no_source
 LABELS = ("breed", "label", "labels", "class")
 #: Rows read at once; few, because they contain pictures.
 _ROWS = 32
-_FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---", re.DOTALL)
+_FRONT_MATTER = re.compile(r"\A---\r?\n(.*?)\n---", re.DOTALL)
+#: Most patterns of files in the front matter of a README.
+_MAX_PATTERNS = 100_000
 
 
 class Tables:
@@ -110,13 +112,17 @@ def _configs(fs: fsspec.AbstractFileSystem, root: str) -> dict[str, dict[str, li
     try:
         text = fs.cat_file(f"{root}/README.md").decode("utf-8", "replace")
         head = read_yaml((_FRONT_MATTER.search(text) or [""] * 2)[1]) or {}
-        return {
-            str(one["config_name"]): {
-                str(part["split"]): [part["path"]] if isinstance(part["path"], str) else list(part["path"])
-                for part in one["data_files"]
-            }
-            for one in head.get("configs", [])
-        }
+        found: dict[str, dict[str, list[str]]] = {}
+        left = _MAX_PATTERNS
+        for one in head.get("configs", []):
+            splits = found[str(one["config_name"])] = {}
+            for part in one["data_files"]:
+                patterns = [part["path"]] if isinstance(part["path"], str) else list(part["path"])
+                left -= 1 + len(patterns)
+                if left < 0:  # YAML aliases can repeat a list any number of times
+                    return {}
+                splits[str(part["split"])] = patterns
+        return found
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
 

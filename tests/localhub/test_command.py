@@ -12,14 +12,16 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import httpx2
 import pytest
 from huggingface_hub import HfApi
 from support.clock import until
-from support.processes import free_port, start
+from support.processes import free_port, kill, start
 from typer.testing import CliRunner
 
+import localhub.__main__ as own_command
 from localhub.access import read_tokens
-from localhub.errors import SettingError
+from localhub.errors import SettingError, StorageError
 from localhub.store import HubStore
 from smartbreed.cli.main import app
 
@@ -113,6 +115,89 @@ def test_tokens_and_webhooks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "command", [["localhub", "--root"], ["smartbreed", "hub", "serve"]], ids=["own", "app"]
+)
+def test_waiting_webhooks_are_still_sent_after_sigterm(tmp_path: Path, command: list[str]) -> None:
+    calls, free = list[str](), threading.Event()
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            calls.append(body["repo"]["name"])
+            free.wait(30)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    receiver = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    threading.Thread(target=receiver.serve_forever, args=(0.02,), daemon=True).start()
+    hook, port = f"http://127.0.0.1:{receiver.server_port}/", free_port()
+    root = [str(tmp_path / "hub")] if "--root" in command else []
+    process = start(
+        "-m", *command, *root, "--port", str(port), "--webhook", hook,
+        env={**os.environ, "SMARTBREED_HOME": str(tmp_path)},
+    )  # fmt: skip
+
+    def listens() -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    try:
+        until(listens)
+        names = [f"r{number}" for number in range(20)]
+        for name in names:
+            sent = httpx2.post(f"http://127.0.0.1:{port}/api/repos/create", json={"name": name})
+            assert sent.status_code == 200
+        until(lambda: calls)
+        process.terminate()
+        until(lambda: not listens())
+        free.set()
+        said = process.communicate(timeout=30)[1]
+    finally:
+        kill(process)
+        receiver.shutdown()
+        receiver.server_close()
+    assert calls == [f"local/{name}" for name in names]
+    assert (process.returncode, "Traceback" in said) == (143, False), said
+
+
+def test_a_fault_ends_no_daily_collection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    faults, third = [OSError(5, "Input/output error"), StorageError("The disk is full.")], threading.Event()
+
+    def collect(store: HubStore) -> None:
+        if faults:
+            raise faults.pop(0)
+        third.set()
+        threading.Event().wait()  # the thread ends with the test run
+
+    monkeypatch.setattr(own_command, "collect_garbage", collect)
+    monkeypatch.setattr(own_command, "GRACE", 0.0)
+    monkeypatch.setattr(own_command, "serve_folder", lambda *_, **__: until(third.is_set))
+    assert own_command.main(["--root", str(tmp_path)]) == 0
+    assert "Input/output error" in caplog.text
+    assert "The disk is full." in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--port", "70000"], "Port 70000"),
+        (["--webhook", "http://[x"], "http or https"),
+        (["--webhook", "http://x:99999"], "http or https"),
+    ],
+)
+def test_unusable_options_of_the_own_command_are_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], sentence: str
+) -> None:
+    assert own_command.main(["--root", str(tmp_path), *words]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("text", "mode", "sentence"),
     [
         ("", 0o600, "no token"),
@@ -139,6 +224,7 @@ def test_nonsense_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         (["serve", "--token-file", str(tmp_path / "none")], "token file"),
         (["serve", "--host", "0.0.0.0"], "without tokens"),
         (["serve", "--webhook", "ftp://x"], "http"),
+        (["serve", "--webhook", "http://[x"], "http"),
         (["serve", "--webhook", "http://x", "--webhook-secret-env", "NOT_SET"], "NOT_SET"),
     ):
         done = CliRunner().invoke(app, ["hub", *words])

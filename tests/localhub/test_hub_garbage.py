@@ -210,6 +210,11 @@ def test_any_readme(fuzzed: tuple[HubStore, httpx2.Client], head: str) -> None:
     sane(fuzzed[1].post("/api/validate-yaml", json={"content": text.encode("utf-8", "replace").decode()}))
 
 
+#: Merged mappings: each has the pairs of the one before ten times over.
+MERGED = "---\na: &a {k: v}\n" + "".join(
+    f"{new}: &{new} {{<<: [{','.join(['*' + old] * 10)}]}}\n"
+    for old, new in zip("abcdefghijklmnopqrs", "bcdefghijklmnopqrst", strict=True)
+)
 BOMB = "---\na: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"{new}: &{new} [{','.join(['*' + old] * 9)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
 )
@@ -230,14 +235,25 @@ BOMB = "---\na: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
         "---\na: !!int ''\n---\n",
         "---\na: !!timestamp x\n---\n",
         "---\na: 0001-01-01T00:00:00+23:59\n---\n",
+        MERGED + "---\n",
+        f"---\n? 0x{'f' * 5000}\n: a\n---\n",
+        "---\na: &a {<<: *a}\n---\n",
     ],
-    ids=range(12),
+    ids=range(15),
 )
 def test_metadata_that_wants_to_hurt(fuzzed: tuple[HubStore, httpx2.Client], head: str) -> None:
     sane(fuzzed[1].post("/api/validate-yaml", json={"content": head}))
     content = base64.b64encode(head.encode()).decode()
     sane(fuzzed[1].post(COMMIT, content=lines(HEADER, put("README.md", content))))
     assert fuzzed[1].get("/api/models/a/b").status_code == 200
+
+
+def test_a_card_may_merge_mappings(fuzzed: tuple[HubStore, httpx2.Client]) -> None:
+    head = "---\na: &a {license: mit}\nb: &b {tags: [dog]}\n<<: [*a, *b]\n---\n"
+    content = base64.b64encode(head.encode()).decode()
+    sane(fuzzed[1].post(COMMIT, content=lines(HEADER, put("README.md", content))))
+    card = fuzzed[1].get("/api/models/a/b").json()["cardData"]
+    assert (card["license"], card["tags"]) == ("mit", ["dog"])
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from huggingface_hub.errors import BadRequestError
 from support.embedded_hub import Hub
 
+from localhub.errors import StorageError
+from localhub.maintenance import collect_garbage
 from localhub.routes import catalogue
 
 CARD = """---
@@ -80,6 +84,84 @@ def test_settings_of_a_new_space_are_kept(hub: Hub) -> None:
             "pets/b", repo_type="space", space_sdk="gradio", space_secrets=twice, space_variables=twice
         )
     assert not hub.api.repo_exists("pets/b", repo_type="space")
+
+
+@pytest.fixture
+def demo(hub: Hub) -> Hub:
+    """A Hub with the Space pets/demo, which has a variable and a secret."""
+    hub.api.create_repo(
+        "pets/demo", repo_type="space", space_sdk="gradio",
+        space_variables=[{"key": "A", "value": "a value of its own"}],
+        space_secrets=[{"key": "B", "value": "y"}],
+    )  # fmt: skip
+    return hub
+
+
+def test_a_space_is_made_with_its_settings_or_not_at_all(demo: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened, write = list[bool](), demo.store.db.write
+
+    @contextmanager
+    def write_once() -> Iterator[object]:
+        if opened:
+            raise StorageError("The Hub's database is busy; try again in a moment.")
+        opened.append(True)
+        with write() as db:
+            yield db
+
+    settings = {"secrets": [{"key": "S", "value": "x"}], "variables": [{"key": "V", "value": "y"}]}
+    for path, body in (
+        ("repos/create", {"type": "space", "organization": "pets", "name": "new", "sdk": "gradio"}),
+        ("spaces/pets/demo/duplicate", {"repository": "pets/copy"}),
+    ):
+        opened.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(demo.store.db, "write", write_once)
+            made = demo.http.post(f"/api/{path}", json=body | settings)
+        assert made.status_code == 200, made.text
+    for name, variables in (("new", {"V"}), ("copy", {"A", "V"})):
+        assert set(demo.http.get(f"/api/spaces/pets/{name}/variables").json()) == variables
+        assert set(demo.http.get(f"/api/spaces/pets/{name}/secrets").json()) == {"S"}
+
+
+def test_a_copy_of_a_space_has_no_name_twice(demo: Hub) -> None:
+    given = {"repository": "pets/copy", "secrets": [{"key": "A", "value": "x"}]}
+    refused = demo.http.post("/api/spaces/pets/demo/duplicate", json=given)
+    assert (refused.status_code, "as a variable" in refused.json()["error"]) == (400, True)
+    assert not demo.api.repo_exists("pets/copy", repo_type="space")
+    given = {"repository": "pets/copy", "variables": [{"key": "A", "value": "another"}]}
+    assert demo.http.post("/api/spaces/pets/demo/duplicate", json=given).status_code == 200
+    assert demo.api.get_space_variables("pets/copy")["A"].value == "another"
+
+
+def test_of_a_deleted_space_nothing_stays(demo: Hub, tmp_path: Path) -> None:
+    demo.api.move_repo("pets/demo", "pets/moved", repo_type="space")
+    demo.api.create_repo("pets/other")
+    demo.api.move_repo("pets/other", "pets/renamed")
+    demo.api.delete_repo("pets/moved", repo_type="space")
+    collect_garbage(demo.store, grace_s=0)
+    demo.store.db.checkpoint()
+    kept = (tmp_path / "hub" / "hub.db").read_bytes()
+    assert b"a value of its own" not in kept
+    assert b"moved:space:pets/demo" not in kept
+    assert demo.api.model_info("pets/other").id == "pets/renamed", "of another repo, its earlier name stays"
+
+
+@pytest.mark.parametrize(
+    "value", [b"\xed\xa0\x80", b"NaN", b"-Infinity", b"1e999"], ids=["surrogate", "NaN", "infinite", "1e999"]
+)
+def test_settings_that_could_not_be_answered_are_refused(demo: Hub, value: bytes) -> None:
+    quoted = value if value[:1] in b"N-1" else b'"' + value + b'"'
+    body = b'{"volumes": [{"a": ' + quoted + b"}]}"
+    refused = demo.http.put("/api/spaces/pets/demo/volumes", content=body)
+    assert (refused.status_code, refused.json()["error"]) == (400, "Not valid JSON")
+    assert demo.api.get_space_runtime("pets/demo").stage == "STOPPED"
+
+
+def test_both_spellings_of_expand_are_heard(hub: Hub) -> None:
+    hub.api.create_repo("pets/one")
+    for key in ("expand", "expand[]"):
+        [found] = hub.http.get("/api/models", params={key: "siblings"}).json()
+        assert found["siblings"] == [{"rfilename": ".gitattributes"}], key
 
 
 REFUSED: dict[str, Callable[[Hub], object]] = {

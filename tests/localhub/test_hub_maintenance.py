@@ -163,3 +163,23 @@ def test_the_check_finds_what_is_missing_or_damaged(repo: HubStore) -> None:
     # The next upload of the same bytes repairs what is missing.
     repo.put_text("a.bin", b"one")
     assert len(check_store(repo, contents=True)) == 1
+
+
+def test_the_check_lists_files_that_cannot_be_read(repo: HubStore) -> None:
+    commit(repo, a=b"one", b=b"two", c=b"")
+    one, two, empty = (repo.files.path(repo.files.put(data)) for data in (b"one", b"two", b""))
+    one.unlink()
+    one.symlink_to(one)  # neither its size nor its age can be asked for
+    two.write_bytes(b"owt")
+    empty.unlink()
+    empty.symlink_to("/proc/self/mem")  # it has a size, but the first byte cannot be read
+    assert len(check_store(repo)) == 1
+    problems = check_store(repo, contents=True)
+    assert len(problems) == 3
+    for path, word in ((one, "cannot be read"), (two, "damaged"), (empty, "cannot be read")):
+        assert any(path.name in problem and word in problem for problem in problems), problems
+    for ask in (repo.files.size, repo.files.age, repo.files.intact):
+        with pytest.raises(StorageError):
+            ask(one.name)
+    with pytest.raises(StorageError):
+        collect_garbage(repo, grace_s=0)

@@ -28,9 +28,10 @@ from huggingface_hub.errors import (
 )
 from support.embedded_hub import Hub
 
-from localhub.maintenance import check_store
+from localhub.commits import Change
+from localhub.maintenance import check_store, collect_garbage
 from localhub.names import RepoName
-from localhub.trees import git_oid
+from localhub.trees import git_oid, pointer, regular_blob
 
 REPO = "pets/breeds"
 
@@ -459,3 +460,78 @@ def test_a_readme_with_bad_metadata_is_refused_before_the_upload(hub: Hub, repo:
     card = hub.api.model_info(REPO).card_data
     assert card is not None
     assert (card.license, card.tags, card.to_dict()["date"]) == ("mit", ["dog"], "2026-01-02")
+
+
+def pointer_of(data: bytes) -> bytes:
+    return pointer(hashlib.sha256(data).hexdigest(), len(data))
+
+
+def content_of(hub: Hub, path: str, repo: str = REPO) -> bytes:
+    return bytes(hub.http.get(f"/{repo}/resolve/main/{path}").content)
+
+
+@pytest.mark.parametrize("first", [False, True], ids=["pointer first", "file first"])
+def test_the_pointer_of_a_large_file_is_no_file(hub: Hub, repo: str, first: bool) -> None:
+    data = b"\0 the real content" * 100
+    if first:
+        add(hub, "data.idx", data)
+    with pytest.raises(BadRequestError, match="git lfs pull"):
+        add(hub, "notes.txt", pointer_of(data))
+    add(hub, "data.idx", data)
+    hub.api.create_repo("pets/other")
+    add(hub, "b.bin", data, repo="pets/other")
+    collect_garbage(hub.store, grace_s=0)
+    assert content_of(hub, "data.idx") == content_of(hub, "b.bin", "pets/other") == data
+    for like in (pointer_of(data)[:-1], pointer_of(data) + b"\n", b"see " + pointer_of(data)):
+        add(hub, "notes.txt", like)
+        assert content_of(hub, "notes.txt") == like
+
+
+def test_a_pointer_in_an_older_store_stays_itself_and_hides_no_file(hub: Hub, repo: str) -> None:
+    data = b"\0 the real content" * 100
+    hub.store.files.put(pointer_of(data))
+    change = Change("put", "data.idx", regular_blob(pointer_of(data)))
+    hub.store.commit(RepoName("model", *REPO.split("/")), "main", [change], title="as before")
+    hub.api.create_repo("pets/other")
+    with pytest.raises(BadRequestError, match="pointer"):
+        add(hub, "b.bin", data, repo="pets/other")
+    assert content_of(hub, "data.idx") == pointer_of(data)
+    assert not check_store(hub.store, contents=True)
+    hub.api.delete_repo(REPO)
+    collect_garbage(hub.store, grace_s=0)
+    add(hub, "b.bin", data, repo="pets/other")
+    assert content_of(hub, "b.bin", "pets/other") == data
+
+
+def test_the_lines_of_a_card_may_end_as_on_windows(hub: Hub, repo: str) -> None:
+    add(hub, "README.md", b"---\r\nlicense: mit\r\ntags:\r\n- dog\r\n---\r\n# Text\r\n")
+    info = hub.api.model_info(REPO)
+    assert (info.card_data.license, "dog" in info.tags) == ("mit", True)
+
+
+def test_settings_answer_what_is_stored(hub: Hub, repo: str) -> None:
+    address = f"/api/models/{REPO}/settings"
+    assert hub.http.put(address, json={"visibility": None, "private": True}).json() == {"private": True}
+    assert hub.http.put(address, json={"gated": False}).json() == {"private": True}
+    assert hub.http.put(address, json={"private": False}).json() == {"private": False}
+    assert hub.http.put(address, json={"visibility": "hidden"}).status_code == 400
+
+
+@pytest.mark.parametrize("key", ["expand", "expand[]"])
+def test_the_second_page_of_a_history_is_formatted_too(hub: Hub, repo: str, key: str) -> None:
+    add(hub, "a.txt", b"one")
+    first = hub.http.get(f"/api/models/{REPO}/commits/main", params={key: "formatted", "limit": 1})
+    link = re.search("<(.*)>", first.headers["link"])
+    assert link
+    for page in (first, hub.http.get(link[1])):
+        [commit] = page.json()
+        assert commit["formatted"]["title"] == commit["title"]
+
+
+def test_asking_to_download_large_files_by_hash_keeps_no_upload(hub: Hub, repo: str) -> None:
+    stray = hub.store.files.put(b"an upload whose commit never came")
+    os.utime(hub.store.files.path(stray), (0, 0))
+    batch = {"operation": "download", "objects": [{"oid": stray, "size": 33}]}
+    answer = hub.http.post(f"/{REPO}.git/info/lfs/objects/batch", json=batch).json()
+    assert answer["objects"][0]["error"]["code"] == 404
+    assert collect_garbage(hub.store).files == 1

@@ -24,6 +24,9 @@ from localhub.trees import EMPTY_TREE, Entry, commit_oid, decode_tree, encode_tr
         ("x/\n!x/keep", ["x/keep"], ["keep"]),
         ("file[0-9].t?t\n# note\n\\#a\n\\!b", ["file1.txt", "#a", "!b"], ["filex.txt", "note"]),
         ("a ", ["a"], ["a "]),
+        ("a\\  \nb \t", ["a ", "b"], ["a", "a  ", "b "]),
+        ("**/a/**/b", ["a/b", "a/x/b/c", "x/a/y/a/b"], ["a", "b", "a/x/c"]),
+        ("x/\n!x/y/z\n/y", ["x/y/z", "y/a"], ["x", "z/y"]),
         ("*a" * 100 + "b", [], ["a" * 200]),
         ("[\n[]\n!\n/\n//\n**\n", ["x", "x/y"], []),
     ],
@@ -85,3 +88,21 @@ def test_usable_names() -> None:
     assert repo_name("space", "A-b_c.d1", "x").id == "A-b_c.d1/x"
     assert check_path("a b/ü.txt") == ("a b", "ü.txt")
     assert [check_ref(ref) for ref in ("v1.0.0", "feature/x", "2026-01-01")]
+
+
+def test_a_long_line_of_a_gitignore_takes_no_time() -> None:
+    """With the expression that was here before, this took hours."""
+    assert not Ignore(f"{' ' * 3_000_000}x")("x")
+    assert Ignore(f"a{' ' * 3_000_000}")("a")
+
+
+def test_many_rules_for_many_paths_are_refused_before_they_take_long() -> None:
+    rules = "\n".join(["**/" + "*a" * 20 + "b"] * 1000)
+    deep = "/".join(["aaaaaaaaaaaaaaa"] * 64)
+    ignored = Ignore(rules)
+    with pytest.raises(HubError) as refused:
+        any(ignored(f"{number}{deep}") for number in range(1_000_000))
+    assert refused.value.status == 413
+    # As many as a client sends at once, with many rules, are answered.
+    ignored = Ignore("\n".join(f"*.{number}" for number in range(1000)))
+    assert [ignored(f"a/b/c/{number}.999") for number in range(256)] == [True] * 256

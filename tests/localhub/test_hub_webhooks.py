@@ -111,7 +111,7 @@ def test_only_the_repos_asked_for(store: HubStore, receiver: Receiver) -> None:
     notifier.close()
 
 
-@pytest.mark.parametrize("url", ["ftp://a/b", "javascript:x", "", "http://"])
+@pytest.mark.parametrize("url", ["ftp://a/b", "javascript:x", "", "http://", "http://[x", "http://x:99999"])
 def test_an_address_must_be_usable(url: str) -> None:
     with pytest.raises(SettingError):
         Webhook(url)

@@ -94,6 +94,48 @@ def test_reading_stops_at_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
         assert len(asked) < 10
 
 
+def test_rows_of_no_picture_are_counted_before_they_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+    monkeypatch.setattr(annotations._Finder, "find", lambda self, said, beside: looked.append(said) or "")
+    with pytest.raises(RequestError, match="more than 200,000 boxes"):
+        read({"a.jpg": b"", "x.json": coco([{}] * 200_001)})
+    assert looked == []
+    read({"a.jpg": b"", "x.json": coco([one()] * 1000)})
+    assert looked == ["a.jpg"], "a picture is looked for once, however many boxes it has"
+
+
+@pytest.mark.parametrize(
+    "hidden", ["[" + "{}," * 2_500_000 + "1]", "{" + '"a":{},' * 1_500_000 + '"b":1}', "[" * 2_500_000]
+)
+def test_json_of_too_many_items_is_not_parsed(hidden: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json, "loads", lambda text: pytest.fail("parsed"))
+    head = b'{"images":[],"categories":[],"annotations":[{}],"more":'
+    with pytest.raises(RequestError, match="too large"):
+        read({"a.jpg": b"", "x.json": head + hidden.encode() + b"}"})
+    assert read({"a.jpg": b"", "other.json": hidden.encode()}) is None, "no annotations, and so in no way"
+
+
+def test_all_annotations_together_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(annotations, "MOST_JSON", 10_000)
+    for files in (
+        {"classes.txt": b"Rex", **{f"{n}.txt": b"a" * 500 for n in range(50)}},
+        {f"{n}.json": coco([], more="a" * 500) for n in range(50)},
+    ):
+        with pytest.raises(RequestError, match="too large"):
+            read(files)
+
+
+def test_thousands_of_pictures_of_one_name_are_found_by_their_folders() -> None:
+    count = 20_000  # compared one by one, they would take 400 million steps
+    images = [{"id": n, "file_name": f"{n}/1.jpg"} for n in range(count)]
+    names = {f"data/{n}/1.jpg": b"" for n in range(count)}
+    found = read({**names, "x.json": coco([one(n) for n in range(count)], images=images)}) or []
+    assert {box.picture for box in found} == set(names)
+    images = [{"id": 1, "file_name": "1.jpg"}, {"id": 2, "file_name": "C:\\all\\7.jpg"}]
+    [first, second] = read({**names, "b/7.jpg": b"", "x.json": coco([one(1), one(2)], images=images)}) or []
+    assert (first.picture, second.picture) == ("", "b/7.jpg"), "a name counts where there is one of it"
+
+
 def test_files_without_boxes_are_no_annotations() -> None:
     assert (
         read({"Rex/a.jpg": b"", "Rex/note.txt": b"1 2 3 4 5", "some.json": b'{"a": 1}', "b.json": b"{"})
@@ -125,6 +167,13 @@ def test_what_cannot_be_read_is_refused() -> None:
             read({**yolo, "data.yaml": f"names: {text}".encode()})
     [found] = read({**yolo, "data.yaml": f"names: [0x{'f' * 5000}]".encode()}) or []
     assert found.problem == NO_CLASS
+    merged = "a: &a {0: Rex}\n" + "".join(
+        f"{b}: &{b} {{<<: [{', '.join([f'*{a}'] * 10)}]}}\n" for a, b in pairwise(letters)
+    )
+    with pytest.raises(RequestError, match="cannot be read"):
+        read({**yolo, "data.yaml": f"{merged}names: *v".encode()})
+    [found] = read({**yolo, "data.yaml": b"a: &a {0: Rex}\nnames: {<<: *a}"}) or []
+    assert found.label == "Rex"
     with pytest.raises(RequestError, match="no box"):
         read({"a.jpg": b"", "x.json": coco([])})
     [found] = read({**yolo, "data.yaml": f"{bomb}names: [*v]".encode()}) or []

@@ -13,10 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 from support.gallery import picture
 
+from localhub.names import RepoName
 from smartbreed.core.errors import PhotoError, RequestError, SmartBreedError
 from smartbreed.core.settings import load_settings
 from smartbreed.hub.client import ensure_repo
-from smartbreed.hub.connection import connect
+from smartbreed.hub.connection import connect, embedded_store
 from smartbreed.sources.items import Source
 from smartbreed.sources.opening import open_source
 from smartbreed.sources.tables import dataset_files
@@ -169,6 +170,16 @@ def test_a_dataset_repo_of_the_hub(tmp_path: Path, folder: Path) -> None:
         )  # fmt: skip
     assert len(content(open_source("me/tables", settings=settings))) == 8
     assert content(open_source("me/tables", split="test", settings=settings))[0][1] == picture(0)
+    # With the line ends of Windows, too. Of a card that is far too large, nothing is taken.
+    files = "[{split: test, path: data/train-0.parquet}]"
+    many = f"a: &a [{'p,' * 5000}]\nb: &b [{'{split: test, path: *a},' * 5000}]\n"
+    many += f"c: &c {{config_name: x, data_files: *b}}\nconfigs: [{'*c,' * 5000}]"
+    for head, rows in ((f"configs:\r\n- config_name: default\r\n  data_files: {files}", 5), (many, 3)):
+        store = embedded_store(settings)
+        assert store is not None
+        change = store.put_text("README.md", f"---\r\n{head}\r\n---\r\n".encode())
+        store.commit(RepoName("dataset", "me", "tables"), "main", [change], title="card")
+        assert len(content(open_source("me/tables", split="test", settings=settings))) == rows
     # What is committed meanwhile does not change what is read.
     api.upload_file(
         path_or_fileobj=picture(9), path_in_repo="pug/1.jpg", repo_id="me/photos", repo_type="dataset"
