@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -97,10 +98,8 @@ class Switches:
         """Return the current value: 1 or 0 for a feature, the number for a cap."""
         made, known = self._known
         if time.monotonic() - made >= _FRESH_S:
-            try:
+            with suppress(StorageError):  # keep the last known values, and do not ask again for each of them
                 known = _rows(self._open)
-            except StorageError:  # keep the last known values
-                return known.get(name, default_of(self._settings, name))
             self._known = (time.monotonic(), known)
         return known.get(name, default_of(self._settings, name))
 

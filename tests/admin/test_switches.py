@@ -9,8 +9,8 @@ from support.members import MembersWorld
 from smartbreed.accounts.members import Claim, Members
 from smartbreed.admin import audit, switches
 from smartbreed.admin.switches import CAPS, FEATURES, Switches
-from smartbreed.core.database import read
-from smartbreed.core.errors import AccountError, FlagError, RequestError, SettingError
+from smartbreed.core.database import Sessions, read
+from smartbreed.core.errors import AccountError, FlagError, RequestError, SettingError, StorageError
 from smartbreed.core.settings import load_settings
 from smartbreed.feedback.limits import Limits
 
@@ -53,6 +53,31 @@ def test_other_processes_follow(world: MembersWorld, monkeypatch: pytest.MonkeyP
     assert not one.is_on("quiz")
     clock.forward(2)
     assert not other.is_on("quiz")
+
+
+def test_a_database_that_refuses_is_asked_once_for_all_values(
+    world: MembersWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, asked, refuses = Clock(), 0, True
+    monkeypatch.setattr(switches.time, "monotonic", clock.seconds)
+
+    def sessions() -> Sessions:
+        nonlocal asked
+        asked += 1
+        if refuses:
+            raise StorageError("The database cannot be reached.")
+        return world.flags.sessions
+
+    of(world).set("sign_up", 0)
+    site = Switches(load_settings(home=world.home, off="quiz"), sessions)
+    assert (site.off, site.value("client_flags"), asked) == ({"quiz"}, world.settings.client_flags, 1)
+    clock.forward(2)
+    refuses = False
+    assert (site.off, asked) == ({"quiz", "sign_up"}, 2)
+    clock.forward(2)
+    refuses = True
+    assert [site.off, site.off] == [{"quiz", "sign_up"}] * 2  # the last values known
+    assert asked == 3
 
 
 @pytest.mark.parametrize(("name", "value"), [("nothing", 1), ("quiz", 2), ("quiz", -1), ("quota", 10**18)])

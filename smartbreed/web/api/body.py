@@ -29,8 +29,9 @@ from smartbreed.web.api.photos import Given, clean_name, receive
 _BAD = "bad_body"
 #: Names of the form fields that hold one photo, and of those that may hold several.
 _PHOTO, _PHOTOS = ("photo", "file", "image"), ("photos", "files", "images")
-#: A photo sent as text: a data URL, a web address, or bare base64. The bytes of a picture never match.
-_AS_TEXT = re.compile(rb"\s*(data:|https?://|[\w+/=\s-]{64,}\Z)", re.IGNORECASE)
+#: A photo sent as text: a data URL, a web address, or bare base64. The bytes of a picture never match. The
+#: quantifiers are possessive, so that white space is not divided between them in every possible way.
+_AS_TEXT = re.compile(rb"\s*+(?:data:|https?://)|[\w+/=\s-]{64,}+\Z", re.IGNORECASE)
 _AS_FIELD = re.compile(rb"(photo|file|image)s?=", re.IGNORECASE)
 #: A non-ASCII file name, encoded as in RFC 5987: ``filename*=UTF-8''r%C3%A9x.jpg``.
 _ENCODED_NAME = re.compile(rb";\s*filename\*\s*=\s*\"?([\w-]*)'[^']*'([^;\"\s]*)", re.IGNORECASE)

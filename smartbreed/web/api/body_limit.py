@@ -109,7 +109,7 @@ class BodyLimit:
         if b"transfer-encoding" not in headers and announced in (b"", b"0"):
             await self._app(scope, receive, send)
             return
-        rule = self._rule(scope["path"])
+        rule = self._rule(scope["path"], headers.get(b"content-type", b""))
         coding = headers.get(b"content-encoding", b"identity").strip().lower()
         body = _Body(receive, rule.limit, self._grace_s, self._bytes_per_s)
         try:
@@ -133,8 +133,9 @@ class BodyLimit:
         except SmartBreedError as error:
             await _refuse(send, error, rule)
 
-    def _rule(self, path: str) -> Rule:
-        if _UPLOAD.match(path):
+    def _rule(self, path: str, kind: bytes) -> Rule:
+        # Of any other kind, the app would hold the whole body in memory.
+        if _UPLOAD.match(path) and kind.partition(b";")[0].strip().lower() == b"multipart/form-data":
             return self._upload
         return self._photo if _PHOTO.match(path) else self._ordinary
 
@@ -193,11 +194,11 @@ class BodyLimit:
         file.seek(0)
         data = file.read()
         file.close()
-        if data[:64].lstrip(_BEFORE_JSON)[:1] in (b"[", b"{"):
+        if data[:_LONG].lstrip(_BEFORE_JSON)[:1] in (b"", b"[", b"{"):
             if len(data) < _LONG:
-                check_json(data)
+                _check(data)
             else:
-                await anyio.to_thread.run_sync(check_json, data)
+                await anyio.to_thread.run_sync(_check, data)
         pending: list[bytes] = [data]
         del data
 
@@ -207,6 +208,19 @@ class BodyLimit:
             return await receive()
 
         await self._app(scope, again, send)
+
+
+def _check(data: bytes) -> None:
+    """Check a body if it begins like JSON, whatever its content type says.
+
+    Raises:
+        RequestError: as `check_json`.
+    """
+    for start in range(0, len(data), _LONG):  # in pieces, or long white space would keep all threads waiting
+        if begun := data[start : start + _LONG].lstrip(_BEFORE_JSON):
+            if begun[:1] in (b"[", b"{"):
+                check_json(data)
+            return
 
 
 class _Body:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
+from contextlib import suppress
 
 import numpy as np
 
@@ -45,7 +46,8 @@ class Memory:
             if turn.done() and not turn.cancelled():  # granted at the last moment
                 self.release(amount)
             else:
-                self._waiting.remove((amount, turn))
+                with suppress(ValueError):  # `release` has passed it over already
+                    self._waiting.remove((amount, turn))
                 self.release(0)  # the next in line may need less
             raise
         return amount
@@ -67,9 +69,9 @@ MAX_ITEMS = 50_000
 #: Most digits of a number: no double needs more.
 MAX_DIGITS = 1_000
 
-#: A string, or an unterminated one up to the end. Possessive quantifiers keep the match linear in time.
-_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|$)', re.DOTALL)
-_LONG_NUMBER = re.compile(rb"[0-9]{%d}" % (MAX_DIGITS + 1))
+#: A string, or an unterminated one up to the end. It matches at every quote, and its quantifiers are
+#: possessive, so that no byte is read twice.
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 #: Bytes checked at a time.
 _SLICE = 1 << 18
 _STEP = np.zeros(256, np.int8)
@@ -77,6 +79,8 @@ _STEP[[ord("["), ord("{")]] = 1
 _STEP[[ord("]"), ord("}")]] = -1
 _ITEM = np.zeros(256, bool)
 _ITEM[[ord("["), ord("{"), ord(",")]] = True
+_OTHER = np.ones(256, bool)
+_OTHER[list(b"0123456789")] = False
 
 
 def check_json(text: bytes, *, max_depth: int = MAX_DEPTH, max_items: int = MAX_ITEMS) -> None:
@@ -87,16 +91,28 @@ def check_json(text: bytes, *, max_depth: int = MAX_DEPTH, max_items: int = MAX_
     """
     if b"\0" in text[:4] or text[:2] in (b"\xfe\xff", b"\xff\xfe"):  # UTF-16 or UTF-32, which parsers accept
         raise RequestError("bad_body", "JSON is sent in UTF-8.", status=400)
-    bare = _STRING.sub(b"", text)
-    if _LONG_NUMBER.search(bare):  # Python's parser raises what the MCP library takes for its own fault
-        raise RequestError("bad_body", f"A number has more than {MAX_DIGITS:,} digits.", status=400)
+    # An item has two strings at most, a key and a value. To find millions would keep all threads waiting.
+    most = 2 * max_items + 1
+    bare, strings = _STRING.subn(b"", text, count=most + 1)
+    if strings > most:
+        raise _too_many(max_items)
     outside = np.frombuffer(bare, np.uint8)
-    depth = items = 0
+    depth = items = digits = 0
     for start in range(0, outside.size, _SLICE):  # depths of the whole text would take many times its size
         part = outside[start : start + _SLICE]
+        # Between two of these places there is nothing but digits; the first counts those of earlier slices.
+        between = np.concatenate(([-1 - digits], np.flatnonzero(_OTHER[part]), [part.size]))
+        if int(np.diff(between).max()) - 1 > MAX_DIGITS:
+            # Python's parser raises what the MCP library takes for its own fault.
+            raise RequestError("bad_body", f"A number has more than {MAX_DIGITS:,} digits.", status=400)
+        digits = int(between[-1] - between[-2]) - 1
         depths = depth + np.cumsum(_STEP[part], dtype=np.int32)
         depth, items = int(depths[-1]), items + int(np.count_nonzero(_ITEM[part]))
         if int(depths.max()) > max_depth:
             raise RequestError("bad_body", f"The JSON is nested more than {max_depth} deep.", status=400)
         if items > max_items:
-            raise RequestError("bad_body", f"The JSON has more than {max_items:,} items.", status=413)
+            raise _too_many(max_items)
+
+
+def _too_many(max_items: int) -> RequestError:
+    return RequestError("bad_body", f"The JSON has more than {max_items:,} items.", status=413)

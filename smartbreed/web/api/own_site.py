@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -38,7 +39,8 @@ class OwnSiteMiddleware:
     Args:
         app: the wrapped app.
         settings: only the public address is used.
-        not_found: makes the page that people get at an unknown address; None: they get JSON, as programs do.
+        not_found: makes the page that people get at an unknown address, in a thread, because it reads the
+            database; None: they get JSON, as programs do.
     """
 
     def __init__(
@@ -57,7 +59,8 @@ class OwnSiteMiddleware:
         headers = Headers(scope=scope)
         route = route_for(scope["path"])
         if route is None and self._not_found and _reads(scope, headers):
-            await self._not_found()(scope, receive, send)
+            answer = await run_in_threadpool(self._not_found)
+            await answer(scope, receive, send)
             return
         if route is None:
             await _answer(send, 404, "no_such_page", "There is nothing here.")

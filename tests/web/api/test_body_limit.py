@@ -19,7 +19,7 @@ from support.processes import MAX_BYTES
 
 from smartbreed.core.errors import RequestError
 from smartbreed.web.api.body_limit import ORDINARY, BodyLimit
-from smartbreed.web.api.memory import Memory, check_json
+from smartbreed.web.api.memory import MAX_DIGITS, Memory, check_json
 
 ROUTES = (
     "gradio_api/call/identify",
@@ -124,6 +124,31 @@ def test_no_number_is_longer_than_a_parser_takes() -> None:
     assert caught.value.status == 400
 
 
+@pytest.mark.parametrize("places", [1, 2])
+def test_a_number_is_measured_across_the_slices(places: int) -> None:
+    before = b"[" + b" " * (places * (1 << 18) - 501)
+    check_json(before + b"9" * MAX_DIGITS + b"]")
+    with pytest.raises(RequestError, match="digits"):
+        check_json(before + b"9" * (MAX_DIGITS + 1) + b"]")
+    with pytest.raises(RequestError, match="digits"):
+        check_json(b"9" * (places << 18))
+    check_json(b"[" + (b"1" * MAX_DIGITS + b" ") * 500 * places)
+
+
+def test_a_string_that_ends_in_half_an_escape_is_read_once() -> None:
+    """Reading it again from every quote would not end within the time limit of a test."""
+    text = b'["' + b'\\"[' * 5_000_000 + b"\\"
+    check_json(text, max_depth=1, max_items=1)
+
+
+def test_more_strings_than_items_are_not_all_read() -> None:
+    for text in (b'["' + b'"' * 1000, b'{"a":"b"' + b',"a":"b"' * 500):
+        with pytest.raises(RequestError, match="items") as caught:
+            check_json(text, max_items=100)
+        assert caught.value.status == 413
+    check_json(b'{"a":"b"' + b',"a":"b"' * 99 + b"}", max_items=100)  # two strings each
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_checked_without_another_error(data: bytes) -> None:
     with contextlib.suppress(RequestError):
@@ -153,6 +178,25 @@ def test_memory_is_given_out_in_order_and_never_beyond_its_size() -> None:
             await memory.acquire(1, patience_s=0.01)
         memory.release(100)
         assert await memory.acquire(100, patience_s=1) == 100
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("kind", ["cancel", "time-out"])
+def test_a_turn_that_ends_while_it_is_granted_gives_the_memory_back(kind: str) -> None:
+    async def run() -> None:
+        memory = Memory(10)
+        held = await memory.acquire(10, patience_s=1)
+        waiting = asyncio.create_task(memory.acquire(5, patience_s=0 if kind == "time-out" else 60))
+        await asyncio.sleep(0)  # it waits
+        if kind == "cancel":
+            waiting.cancel()
+        else:
+            await asyncio.sleep(0)  # its patience ends, and it has not noticed yet
+        memory.release(held)
+        with pytest.raises(asyncio.CancelledError if kind == "cancel" else TimeoutError):
+            await waiting
+        assert await memory.acquire(10, patience_s=1) == 10
 
     asyncio.run(run())
 
@@ -200,6 +244,42 @@ def test_a_client_that_goes_away_is_not_answered() -> None:
 
     gone = [{"type": "http.request", "body": b"xx", "more_body": True}, {"type": "http.disconnect"}]
     assert ask(BodyLimit(app, max_bytes=1000), gone, "/api/identify", content_length="100") == []
+
+
+@pytest.mark.parametrize("before", [64, 100_000])
+@pytest.mark.parametrize("sign", [b" ", b"\n", b"\xef\xbb\xbf", b"\0"])
+def test_white_space_hides_no_json(before: int, sign: bytes) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        raise AssertionError("such JSON is not passed on")
+
+    body = sign * before + b"[" * 1000
+    sent = [{"type": "http.request", "body": body, "more_body": False}]
+    start, answer = ask(BodyLimit(app, max_bytes=1000), sent, "/api/identify", content_length=str(len(body)))
+    assert start["status"] == 400
+    assert json.loads(answer["body"])["error"]["code"] == "bad_body"
+
+
+@pytest.mark.parametrize(
+    "path", ["/teach/model/x/photos", "/teach/model/x/try", "/m/x", "/gradio_api/upload"]
+)
+def test_only_multipart_is_an_upload(path: str) -> None:
+    received: list[bytes] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        received.append((await receive())["body"])
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    limit, size = BodyLimit(app, max_bytes=1_000_000), ORDINARY + 1
+    sent = [{"type": "http.request", "body": bytes(size), "more_body": False}]
+    for kind in ("application/x-www-form-urlencoded", "text/plain", "", "multipart/mixed; boundary=b"):
+        start, answer = ask(limit, sent, path, content_length=str(size), content_type=kind)
+        assert start["status"] == 413, kind
+        assert json.loads(answer["body"])["error"]["code"] == "too_many_bytes"
+    assert not received
+    for kind in ("multipart/form-data; boundary=b", "Multipart/Form-Data;boundary=b"):
+        (start,) = ask(limit, sent, path, content_length=str(size), content_type=kind)
+        assert start["status"] == 200
+    assert [len(body) for body in received] == [size, size]
 
 
 def test_half_a_head_is_closed(monkeypatch, tmp_path) -> None:

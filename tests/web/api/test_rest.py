@@ -117,6 +117,13 @@ def test_a_photo_in_every_form_that_programs_send(server, photo) -> None:
     assert len(httpx.post(server.url + "api/identify", timeout=60, **two).json()["results"]) == 2
 
 
+def test_a_text_that_is_nearly_base64_is_read_once(server) -> None:
+    """To try every way to divide the white space would not end within the time limit of a test."""
+    for text in (b" " * 900_000 + b"\0", b"a\n" * 450_000 + b"\0", b"\n" * 900_000 + b"data"):
+        answer = httpx.post(server.url + "api/identify", timeout=60, **form(("name=photo", text)))
+        assert (answer.status_code, answer.json()["error"]["code"]) == (415, "unsupported_format")
+
+
 @pytest.mark.parametrize("coding", ["gzip", "deflate"])
 def test_a_compressed_body(server, photo, coding: str) -> None:
     pack = {"gzip": gzip.compress, "deflate": zlib.compress}[coding]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import html
 import io
@@ -10,6 +11,7 @@ import logging
 import re
 import zipfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +21,19 @@ from PIL import Image
 from starlette.testclient import TestClient
 from support.languages import english_in, text_of
 
+from smartbreed.accounts.members import Members
 from smartbreed.accounts.tables import Member
+from smartbreed.admin import switches
 from smartbreed.core.database import write
+from smartbreed.core.errors import StorageError
 from smartbreed.core.settings import load_settings
 from smartbreed.i18n.languages import LANGUAGES
 from smartbreed.inference.results import Identification
 from smartbreed.quiz.tables import QuizGame
 from smartbreed.services import Services
 from smartbreed.web.api.language import LanguageMiddleware
+from smartbreed.web.api.own_site import OwnSiteMiddleware
+from smartbreed.web.components.plain import not_found
 from smartbreed.web.pages.account.page import account_app
 from smartbreed.web.pages.account.visit import safe_next
 
@@ -135,6 +142,33 @@ def test_a_session_that_was_planted_is_not_taken_over(app: App, log: pytest.LogC
     assert victim.name == "Rosa"
     assert victim.cookies["smartbreed_member"] != planted
     assert attacker.name == ""
+
+
+def test_no_page_of_an_error_reads_the_database_on_the_event_loop(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    def refuses(*given: Any) -> Any:
+        try:
+            asked.append(bool(asyncio.get_running_loop()))
+        except RuntimeError:
+            asked.append(False)
+        raise StorageError("The database cannot be reached.")
+
+    monkeypatch.setattr(switches, "_rows", refuses)
+    monkeypatch.setattr(Members, "has_maintainers", property(refuses))
+    site = OwnSiteMiddleware(app.asgi, app.services.settings, partial(not_found, app.services))
+    browser = Browser(LanguageMiddleware(site, app.services.settings, lambda: False), {})
+    for method, path, status, said in (
+        ("POST", "/account/sign-in", 400, "Das ist keines unserer Formulare."),
+        ("GET", "/nowhere", 404, "Hier ist nichts"),
+    ):
+        asked.clear()
+        answer = browser.request(method, path, headers={"accept": "text/html", "accept-language": "de"})
+        assert (answer.status_code, said in answer.text) == (status, True), path
+        assert asked, path
+        assert not any(asked), path
 
 
 FORMS = {

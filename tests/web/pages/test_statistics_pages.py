@@ -32,6 +32,8 @@ from smartbreed.gallery.tables import GalleryPhoto
 from smartbreed.inference.bundle import load_bundle
 from smartbreed.services import Services
 from smartbreed.statistics import csv_tables
+from smartbreed.statistics.report import LEAST_SEEN
+from smartbreed.statistics.tables import FlagCount
 from smartbreed.statistics.usage import Count, Recorder, add_counts
 from smartbreed.web.api.access import route_for
 from smartbreed.web.components.sentences import percent
@@ -259,6 +261,32 @@ def test_a_full_page_and_a_model_without_figures(tmp_path: Path, monkeypatch: py
     page = client.get("/statistics?sort=f1&of=x&said=y").text
     assert "Nothing was measured" in page
     assert "comes with nothing to compare with" in page
+    services.stop()
+
+
+def test_two_breeds_with_feedback_about_different_versions(tmp_path: Path) -> None:
+    services = Services(load_settings(home=tmp_path / "home", hub="embedded"))
+    client = TestClient(Starlette(routes=StatisticsPages(services).routes()), base_url="http://pets.test")
+    bundle = services.identifier.bundle
+    said = {"pug": bundle.version.revision, "beagle": "of-an-older-version"}
+    with write(services.flags.sessions) as session:
+        for breed, revision in said.items():
+            session.add(
+                FlagCount(
+                    day=dt.datetime.now(dt.UTC).date(), revision=revision, predicted=breed, verdict="correct",
+                    number=LEAST_SEEN,
+                )
+            )  # fmt: skip
+    page = client.get("/statistics")
+    assert page.status_code == 200
+    table = page.text.partition("By breed and version")[2].partition("</table>")[0]
+    rows = {
+        cells[0]: set(cells[1:])
+        for row in table.split("<tr>")[2:]
+        if (cells := re.findall(r"<t[hd][^>]*>(?:<a[^>]*>)?([^<]*)", row))
+    }
+    answers = f"100 % ({LEAST_SEEN})"
+    assert rows == {"Pug": {answers, "–"}, "Beagle": {answers, "–"}}
     services.stop()
 
 

@@ -146,11 +146,13 @@ class Visit:
                 browser and sign-in.
         """
         kind = self.request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        body = await self.request.body()
-        if len(body) > longest:
-            raise AccountError(
-                "too_long", "That is more text than this form takes; please shorten it.", status=413
-            )
+        body = bytearray()
+        async for part in self.request.stream():
+            body += part
+            if len(body) > longest:  # the rest is not read: some routes accept far more than a form may have
+                raise AccountError(
+                    "too_long", "That is more text than this form takes; please shorten it.", status=413
+                )
         if kind != "application/x-www-form-urlencoded":
             raise AccountError("bad_form", "This is not one of our forms.", status=400)
         try:
@@ -320,8 +322,8 @@ def form_app(services: Services, refused: Callable[[Request, Visit, SmartBreedEr
     """Return an app for pages with forms, in which every exception becomes a response with a message.
 
     Args:
-        refused: makes that response from the request, the visit and the error. If the database cannot be
-            read, the visit has no member.
+        refused: makes that response from the request, the visit and the error; called in a thread. If the
+            database cannot be read, the visit has no member.
     """
 
     async def failed(request: Request, error: Exception) -> Response:
@@ -337,7 +339,7 @@ def form_app(services: Services, refused: Callable[[Request, Visit, SmartBreedEr
             visit = await run_in_threadpool(visit_of, services, request)
         except SmartBreedError as unknown:
             said = unknown
-        return refused(request, visit, said)
+        return await run_in_threadpool(refused, request, visit, said)  # a page reads the database
 
     errors = (SmartBreedError, HTTPException, RequestValidationError, ClientDisconnect, Exception)
     handlers: dict[Any, Any] = dict.fromkeys(errors, failed)
