@@ -224,6 +224,7 @@ def _of_data() -> Iterator[Sentence]:
     from smartbreed.breeds.catalogue import GROUPS
     from smartbreed.breeds.facts import CoatLength, Level, Size
     from smartbreed.gallery.gallery import ALIKE
+    from smartbreed.imaging.decoding import PHRASES
     from smartbreed.statistics.usage import INTERFACES, MANY
     from smartbreed.training_jobs.progress import STAGES
 
@@ -236,6 +237,8 @@ def _of_data() -> Iterator[Sentence]:
         yield Sentence(text, "smartbreed/breeds/facts.py")
     for text in ("test pictures", "test pictures of %(data)s"):
         yield Sentence(text, "smartbreed/inference/evaluation.py", ERROR)
+    for text in PHRASES:
+        yield Sentence(text, "smartbreed/imaging/decoding.py", ERROR)
     for _, text in ALIKE:
         yield Sentence(text, "smartbreed/gallery/gallery.py")
     for text in (

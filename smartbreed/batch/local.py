@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -27,9 +28,11 @@ def answers(identifier: Identifier, options: Options, items: Iterable[Item]) -> 
     local files per thread, and one decoded photo per thread.
     """
     threads = identifier.threads
-    # Threads wait for memory as long as it takes; none is refused.
+    # Threads wait for memory as long as it takes; none is refused, however large the waiting files are.
     large = most_memory(options.max_pixels)
-    admission = Admission(large, large, patience_s=_FOR_EVER_S, most_waiting=threads)
+    admission = Admission(
+        large, large, patience_s=_FOR_EVER_S, most_waiting=threads, most_carried=sys.maxsize
+    )
 
     def answer(item: Item, reading: Future[bytes | PhotoError]) -> Done:
         return work(identifier, options, item.name, reading.result(), admission)

@@ -27,6 +27,8 @@ _SENTENCE_END = re.compile(r"(?<=[.?!]) (?=[A-Z])")
 #: Separates the phrases of a list in which each phrase ends with figures in brackets.
 _LISTED = re.compile(r"(?<=\)), ")
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s")
+#: A number whose digits are grouped as in English.
+_GROUPED = re.compile(r"\d{1,3}(,\d{3})+")
 
 
 def gettext(sentence: str, /, **values: Any) -> str:
@@ -60,8 +62,25 @@ def translated(message: str) -> str:
         return said
     for pattern, sentence in _patterns(code, ERROR):
         if found := pattern.fullmatch(message):
-            return _translations(code).gettext(sentence) % found.groupdict()
+            values = {name: _value(code, text) for name, text in found.groupdict().items()}
+            return _translations(code).gettext(sentence) % values
     return message
+
+
+def _value(code: str, text: str) -> str:
+    """Translate a value inside an error: group digits with points, translate phrases, and keep names."""
+    if _GROUPED.fullmatch(text):
+        return text.replace(",", ".")
+    return _error_phrases(code).get(text, text)
+
+
+@cache
+def _error_phrases(code: str) -> dict[str, str]:
+    return {
+        str(one.id): str(one.string)
+        for one in catalogue(code)
+        if ERROR in one.auto_comments and one.string and not _PLACEHOLDER.search(str(one.id))
+    }
 
 
 def each_translated(text: str) -> str:

@@ -103,14 +103,16 @@ class Admission:
         patience_s: seconds that a photo waits.
         most_waiting: maximum number of large photos that wait for memory, and of photos that wait for a
             worker; eight times as many ordinary photos may wait for memory.
+        most_carried: maximum bytes of the files of the photos that wait for any one of these.
     """
 
     def __init__(
-        self, ordinary: int, large: int, *, patience_s: float = PATIENCE_S, most_waiting: int = MOST_WAITING
-    ) -> None:
-        self.ordinary = Lane(ordinary, most_waiting=8 * most_waiting)
-        self.large = Lane(max(large, ordinary), most_waiting=most_waiting)
-        self.workers = Lane(WORKERS, most_waiting=most_waiting)
+        self, ordinary: int, large: int, *, patience_s: float = PATIENCE_S, most_waiting: int = MOST_WAITING,
+        most_carried: int = MOST_CARRIED,
+    ) -> None:  # fmt: skip
+        self.ordinary = Lane(ordinary, 8 * most_waiting, most_carried)
+        self.large = Lane(max(large, ordinary), most_waiting, most_carried)
+        self.workers = Lane(WORKERS, most_waiting, most_carried)
         self._patience_s = patience_s
 
     @contextmanager

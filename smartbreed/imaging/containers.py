@@ -19,12 +19,18 @@ MOST_SCANS = 100
 #: Maximum number of chunks of a PNG, or of a WebP, where each frame is one. Encoders write 8 kB and more
 #: per chunk of a PNG.
 MOST_CHUNKS = 20_000
-#: Maximum number of segments and fill bytes before a JPEG's first scan. Pillow reads these in a Python loop.
+#: Maximum number of segments of a JPEG, and of bytes between those before its first scan. Pillow reads these
+#: in a Python loop.
 MOST_SEGMENTS = 10_000
+#: Maximum number of segments over which the EXIF of a JPEG is spread. Pillow copies all before for each.
+MOST_EXIF = 100
 #: Maximum number of blocks before a GIF's first picture: 4,000 comments of 255 bytes are a megabyte.
 MOST_BLOCKS = 4_000
 #: Maximum number of entries in a TIFF directory (EXIF is one), and of strips or tiles in a TIFF.
 MOST_ENTRIES, MOST_STRIPS = 5_000, 100_000
+#: Maximum number of compressed profiles and texts in a PNG of which all side data is kept. Pillow unpacks
+#: each, to a megabyte at most.
+MOST_COMPRESSED = 50
 #: Maximum number of places in a HEIC or AVIF that look like EXIF.
 MOST_DIRECTORIES = 100
 #: Bytes that the values of a directory may take beyond twice the file size. Real values do not share bytes,
@@ -33,16 +39,28 @@ _SPARE = 1_000_000
 #: Size in bytes of one value of each TIFF type, from type 1 on.
 _VALUE_SIZES = (1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8)
 _STRIP_OFFSETS, _TILE_OFFSETS = 273, 324
-_TIFF_HEADERS = re.compile(rb"II\*\0|MM\0\*")
+#: All headers that Pillow accepts. It takes a directory for one of BigTIFF if the third byte is 43.
+_TIFF_HEADERS = re.compile(rb"(?:II|MM)(?:[*+]\0|\0[*+])")
+_BIG = 43
+_EXIF = b"Exif\0\0"
+#: Maximum number of prefixes of EXIF. Pillow copies the rest of it for each.
+_MOST_PREFIXES = 4
 #: Longest ancillary chunk of a PNG that is kept, and longest unpacked colour profile, in bytes; Pillow
 #: refuses a file with more.
 _MOST_SIDE_DATA = 1_000_000
 #: Ancillary PNG chunks that affect colours or orientation → length of their body; None if it varies.
 _LOOKS = {b"tRNS": None, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"iCCP": None, b"eXIf": None, b"iTXt": None}
+_COMPRESSED = {b"iCCP", b"zTXt", b"iTXt"}
 _PNG_HEAD = 8
 #: Bytes of a colour profile's header and tag table, of which at most 100 tags are read.
 _PROFILE_TABLE = 132 + 12 * 100
-_SOS, _APP1 = 0xDA, 0xE1
+_EOI, _SOS, _APP1 = 0xD9, 0xDA, 0xE1
+#: A marker before a JPEG's first scan; and one after it, where restart markers are part of the pixels' data.
+_MARKER, _LATER_MARKER = re.compile(rb"\xff[^\0\xff]"), re.compile(rb"\xff[^\0\xff\xd0-\xd7]")
+#: Markers that neither Pillow nor libjpeg skips by a length: what follows may be another marker.
+_ALONE = {*range(0xC0), 0xC8, *range(0xD0, 0xDA), *range(0xF0, 0xFE)}
+#: Bytes between segments, in place of a marker.
+_JUNK = 0
 
 
 def check_work(kind: str, data: bytes) -> None:
@@ -52,19 +70,7 @@ def check_work(kind: str, data: bytes) -> None:
         PhotoError: ``damaged``.
     """
     if kind == "JPEG":
-        exif = []
-        for count, (marker, start, end) in enumerate(_segments(data)):
-            if count == MOST_SEGMENTS:
-                raise _made_of(kind, MOST_SEGMENTS, "segments")
-            if marker == _APP1 and data.startswith(b"Exif\0\0", start + 4):
-                exif.append(data[start + 10 : end])
-        if scans_of(data) > MOST_SCANS:
-            raise PhotoError(
-                "damaged",
-                f"The JPEG has more than {MOST_SCANS} scans, more than any camera writes. "
-                "Open it in a picture viewer and save a new copy.",
-            )
-        _check_directory(kind, b"".join(exif))
+        _check_jpeg(data)
     elif kind in ("PNG", "WebP"):
         chunks = _riff_chunks if kind == "WebP" else _chunks
         if sum(1 for _ in chunks(data, MOST_CHUNKS + 1)) > MOST_CHUNKS:
@@ -81,6 +87,27 @@ def check_work(kind: str, data: bytes) -> None:
             if number == MOST_DIRECTORIES:
                 raise _made_of(kind, MOST_DIRECTORIES, "directories")
             _check_directory(kind, memoryview(data)[header.start() :])
+
+
+def _check_jpeg(data: bytes) -> None:
+    steps = exif = scans = 0
+    for marker, start, end in _segments(data):
+        steps += end - start if marker == _JUNK else 1
+        if steps > MOST_SEGMENTS:
+            raise _made_of("JPEG", MOST_SEGMENTS, "segments")
+        exif += marker == _APP1 and data.startswith(_EXIF, start + 4)
+        if exif > MOST_EXIF:
+            raise _made_of("JPEG", MOST_EXIF, "segments of EXIF")
+    for number, marker in enumerate(_later_markers(data)):
+        if number == MOST_SEGMENTS:
+            raise _made_of("JPEG", MOST_SEGMENTS, "segments")
+        scans += marker == _SOS
+        if scans > MOST_SCANS:
+            raise PhotoError(
+                "damaged",
+                f"The JPEG has more than {MOST_SCANS} scans, more than any camera writes. "
+                "Open it in a picture viewer and save a new copy.",
+            )
 
 
 def _made_of(kind: str, most: int, what: str) -> PhotoError:
@@ -112,10 +139,10 @@ def directory_work(tiff: bytes | memoryview) -> tuple[int, int, int]:
     if order is None:
         return 0, 0, 0
     try:
-        big = struct.unpack_from(order + "H", tiff, 2)[0] == 43
+        big = tiff[2] == _BIG
         at = struct.unpack_from(order + ("Q" if big else "I"), tiff, 8 if big else 4)[0]
         entries = struct.unpack_from(order + ("Q" if big else "H"), tiff, at)[0]
-    except (struct.error, OverflowError):
+    except (IndexError, struct.error, OverflowError):
         return 0, 0, 0
     at += 8 if big else 2
     form = struct.Struct(order + ("HHQ8x" if big else "HHI4x"))
@@ -141,7 +168,11 @@ def without_pipelines(profile: bytes) -> bytes:
 
 def is_costly_exif(exif: bytes) -> bool:
     """Return whether reading a picture's EXIF would take far longer than its length suggests."""
-    tiff = exif.removeprefix(b"Exif\0\0")
+    tiff = exif
+    for _ in range(_MOST_PREFIXES):
+        tiff = tiff.removeprefix(_EXIF)
+    if tiff.startswith(_EXIF):
+        return True
     entries, values, _ = directory_work(tiff)
     return entries > MOST_ENTRIES or values > 2 * len(tiff) + _SPARE
 
@@ -162,8 +193,15 @@ def _blocks(data: bytes, most: int) -> Iterator[int]:
             at += 2 if inside else 1
 
 
+def is_crowded(kind: str, data: bytes) -> bool:
+    """Return whether a file's side data would take far longer to unpack than its length suggests."""
+    if kind != "PNG":
+        return False
+    return sum(name in _COMPRESSED for name, _, _ in _chunks(data, MOST_CHUNKS)) > MOST_COMPRESSED
+
+
 def without_side_data(kind: str, data: bytes) -> bytes:
-    """Strip side data that may have made decoding fail, for a second try; the same bytes if there is none."""
+    """Strip side data that makes decoding fail or take long; return the same bytes if there is none."""
     if kind == "PNG":
         return _plain_png(data)
     if kind == "JPEG":
@@ -198,10 +236,14 @@ def _riff_chunks(data: bytes, most: int) -> Iterator[tuple[bytes, int, int]]:
 
 def _plain_png(data: bytes) -> bytes:
     kept, at = [data[:_PNG_HEAD]], _PNG_HEAD
+    seen: set[bytes] = set()
     for kind, start, end in _chunks(data, MOST_CHUNKS):
         critical = not kind[0] & 0x20
-        if critical or _is_sound(kind, data[start:end]):
+        stays = critical or (kind not in seen and _is_sound(kind, data[start:end]))
+        if stays:
             kept.append(data[start:end])
+        if stays or kind == b"iCCP":  # only one is unpacked, even to see whether it is sound
+            seen.add(kind)
         at = end
     return b"".join((*kept, data[at:]))
 
@@ -223,31 +265,47 @@ def _is_sound(kind: bytes, chunk: bytes) -> bool:
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Yield marker, start and end of each segment before a JPEG's first scan."""
+    """Yield marker, start and end of each segment before a JPEG's first scan, as decoders find them.
+
+    Bytes between two segments, which decoders skip, are yielded as `_JUNK`.
+    """
     at = 2
-    while at + 4 <= len(data) and data[at] == 0xFF:
-        marker = data[at + 1]
-        if marker == 0xFF:  # fill byte
-            yield marker, at, at + 1
-            at += 1
-            continue
+    while found := _MARKER.search(data, at):
+        start = found.start()
+        if start > at:
+            yield _JUNK, at, start
+        marker = data[start + 1]
         if marker == _SOS:
             return
-        alone = marker == 0x01 or 0xD0 <= marker <= 0xD8
-        end = at + 2 if alone else at + 2 + struct.unpack(">H", data[at + 2 : at + 4])[0]
-        yield marker, at, end
-        at = end
+        at = _end(data, marker, start)
+        yield marker, start, at
+
+
+def _end(data: bytes, marker: int, start: int) -> int:
+    """Return the end of the segment that starts with a marker; it may be beyond the end of the file."""
+    if marker in _ALONE:
+        return start + 2
+    return start + 2 + max(2, int.from_bytes(data[start + 2 : start + 4], "big"))
 
 
 def _first_scan(data: bytes) -> int:
     return min(max((end for _, _, end in _segments(data)), default=2), len(data))
 
 
+def _later_markers(data: bytes) -> Iterator[int]:
+    """Yield the markers of a JPEG's first picture from its first scan on.
+
+    What a segment contains is skipped, as libjpeg does: a comment may hold bytes that look like the end.
+    """
+    at = _first_scan(data)
+    while (found := _LATER_MARKER.search(data, at)) and (marker := data[found.start() + 1]) != _EOI:
+        yield marker
+        at = _end(data, marker, found.start())
+
+
 def scans_of(data: bytes) -> int:
     """Count the scans of a JPEG's first picture; 0 if the file ends before the first scan."""
-    start = _first_scan(data)
-    end = data.find(b"\xff\xd9", start)
-    return data.count(b"\xff\xda", start, end if end >= 0 else len(data))
+    return sum(marker == _SOS for marker in _later_markers(data))
 
 
 def is_run_length_coded(bmp: bytes) -> bool:
@@ -265,14 +323,14 @@ def _plain_jpeg(data: bytes) -> bytes:
     at = 2
     for marker, start, end in _segments(data):
         segment = data[start:end]
-        if not 0xE0 <= marker <= 0xEF or _says_how_it_looks(marker, segment[4:]):
+        if marker != _JUNK and (not 0xE0 <= marker <= 0xEF or _says_how_it_looks(marker, segment[4:])):
             kept.append(segment)
         at = end
     return b"".join((*kept, data[at:]))
 
 
 def _says_how_it_looks(marker: int, body: bytes) -> bool:
-    if marker == 0xE1:
+    if marker == _APP1:
         return body.startswith((b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"))
     if marker == 0xE2:
         return body.startswith(b"ICC_PROFILE\0") and len(body) > 14

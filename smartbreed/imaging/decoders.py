@@ -272,6 +272,9 @@ class Decoders:
                     worker.close()
                     raise busy()
                 yield worker
+            except BaseException:  # such as KeyboardInterrupt: its answer would be taken for the next file's
+                worker.close()
+                raise
             finally:
                 with self._lock:
                     self._busy.discard(worker)

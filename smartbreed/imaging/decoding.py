@@ -27,6 +27,7 @@ from smartbreed.imaging.colour import Pixels, upright_rgb
 from smartbreed.imaging.containers import (
     check_work,
     ends_without_marker,
+    is_crowded,
     is_progressive,
     is_run_length_coded,
     scans_of,
@@ -111,7 +112,7 @@ _BLOCK, _SMOOTHED = 16, 2
 #: Most pixels that one bit of a JPEG can encode: each block of 8 × 8 has a code of its own.
 _LEAST = 64
 _DECODERS = {
-    "JPEG": ("PIL.JpegImagePlugin", "JpegImageFile"),  # not jpeg_factory: an MPO's first picture is the photo
+    "JPEG": (__name__, "Jpeg"),
     "PNG": ("PIL.PngImagePlugin", "PngImageFile"),
     "WebP": ("PIL.WebPImagePlugin", "WebPImageFile"),
     "GIF": ("PIL.GifImagePlugin", "GifImageFile"),
@@ -133,7 +134,6 @@ _MAGIC = (
 )
 #: Files that people send by mistake: naming their kind helps more than "unknown".
 _RAW_FILE = "a camera raw file"
-RAW = "This is a camera raw file. Export it as a JPEG in the camera or in a photo program, and send that."
 _OTHERS = (
     (b"IIRO", _RAW_FILE),
     (b"IIRS", _RAW_FILE),
@@ -153,6 +153,8 @@ _OTHERS = (
     (b"\0\0\0\x18ftyp", "a video"),
     (b"\0\0\0 ftyp", "a video"),
 )
+#: Phrases inside errors; pages translate them.
+PHRASES = (SUPPORTED, *dict.fromkeys(what for _, what in _OTHERS if what != _RAW_FILE))
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
 _ANY_BRANDS = {b"mif1", b"msf1"}
 _AVIF_BRANDS = {b"avif", b"avis"}
@@ -162,6 +164,16 @@ _PHOTOMETRIC, _COMPRESSION, _YCBCR = 262, 259, 6  # TIFF tags, and a value of th
 _UNREAD = re.compile(
     r"unsupported|not (yet )?supported|unknown (pixel mode|compression|data organization)", re.IGNORECASE
 )
+
+
+class Jpeg(JpegImageFile):
+    """A JPEG whose EXIF is not read when it is opened: `colour` reads it, unless that would take long.
+
+    It is not an MPO: the first picture of one is the photo.
+    """
+
+    def _read_dpi_from_exif(self) -> None:
+        """Leave the resolution unknown; nothing uses it."""
 
 
 class TooCostly(BaseException):  # not an Exception: those mean that a file is broken
@@ -199,12 +211,11 @@ def decode(
     kind = sniff(data)
     if kind is None:
         known = next((what for magic, what in _OTHERS if data[:64].lstrip().startswith(magic)), "")
-        if known == _RAW_FILE:
-            raise PhotoError("unsupported_format", RAW)
-        seems = f"This looks like {known}, not a photo" if known else "This is not a picture of a known kind"
-        raise PhotoError("unsupported_format", f"{seems}. Send a {SUPPORTED} file.")
+        raise _not_supported(known)
     _silence_decoders()
     check_work(kind, data)
+    if is_crowded(kind, data):
+        data = without_side_data(kind, data)
     passes = 1.0
     if kind == "JPEG":
         # Without an end marker it is rendered up to five times, to see whether it is cut off.
@@ -394,7 +405,7 @@ def _decoder(kind: str) -> Callable[[BytesIO, str], Image.Image]:
 
 def _open(kind: str, data: bytes) -> Image.Image:
     if kind == "TIFF" and data[8:10] == b"CR":
-        raise PhotoError("unsupported_format", RAW)
+        raise _not_supported(_RAW_FILE)
     opener = _decoder(kind)
     try:
         image = opener(BytesIO(data), "")
@@ -409,7 +420,7 @@ def _open(kind: str, data: bytes) -> Image.Image:
         # Pillow would expect four bytes per pixel and call the file truncated.
         raise ValueError("unsupported: uncompressed YCbCr in a TIFF")
     if tags.get(_SUBFILE, 0) & 1 or _DNG in tags:
-        raise PhotoError("unsupported_format", RAW)  # its first picture is a small preview
+        raise _not_supported(_RAW_FILE)  # its first picture is a small preview
     return image
 
 
@@ -438,6 +449,23 @@ def _failure(error: Exception, kind: str, *, ends_early: bool) -> PhotoError:
             f"This is a rare kind of {kind} that cannot be read here. Save it as an ordinary JPEG or PNG.",
         )
     return damaged(kind)
+
+
+def _not_supported(known: str) -> PhotoError:
+    """Return the error for a file that is none of the formats; ``known`` says what it is, if not empty."""
+    if known == _RAW_FILE:
+        return PhotoError(
+            "unsupported_format",
+            "This is a camera raw file. "
+            "Export it as a JPEG in the camera or in a photo program, and send that.",
+        )
+    if known:
+        return PhotoError(
+            "unsupported_format", f"This looks like {known}, not a photo. Send a {SUPPORTED} file."
+        )
+    return PhotoError(
+        "unsupported_format", f"This is not a picture of a known kind. Send a {SUPPORTED} file."
+    )
 
 
 def damaged(kind: str) -> PhotoError:

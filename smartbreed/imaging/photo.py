@@ -173,7 +173,10 @@ def decode_base64(text: str, *, max_bytes: int | None = None) -> bytes:
         if not comma:
             raise PhotoError("bad_base64", "The data URL does not have the form data:image/…;base64,…")
         if not unquote(header).rstrip().lower().endswith(";base64"):
-            data = unquote_to_bytes(text)
+            try:
+                data = unquote_to_bytes(text)
+            except UnicodeEncodeError:  # half of a surrogate pair
+                raise _not_base64() from None
             check_bytes(len(data), max_bytes)
             return data
         if "%" in text:
@@ -184,11 +187,15 @@ def decode_base64(text: str, *, max_bytes: int | None = None) -> bytes:
     try:
         data = base64.b64decode(text.translate(_URL_SAFE) + "=" * (-len(text) % 4), validate=True)
     except ValueError:
-        raise PhotoError(
-            "bad_base64", "The text is not valid base64. Send the file's bytes as base64 or as a data URL."
-        ) from None
+        raise _not_base64() from None
     check_bytes(len(data), max_bytes)
     return data
+
+
+def _not_base64() -> PhotoError:
+    return PhotoError(
+        "bad_base64", "The text is not valid base64. Send the file's bytes as base64 or as a data URL."
+    )
 
 
 def encode_jpeg(pixels: Pixels, quality: int = 92) -> bytes:

@@ -56,6 +56,7 @@ def reported() -> list[str]:
         "No newly accepted photos to learn from since version 1.3.0; at least 5 are needed.",
         "Mudi is not learnt yet: 3 accepted pictures of the 5 it needs.",
         "Left out: 2 over one person's share.",
+        "It does not recognise other animals any more, because it was made without pictures of them.",
         "Learning Pug, Boxer, Beagle, Mudi and 7 more breeds",
         "Looking at 12 accepted photos",
     ]

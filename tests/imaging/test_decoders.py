@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from io import BytesIO
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +210,26 @@ def test_a_file_is_not_to_blame_for_a_worker_that_ended_while_it_waited(pool: De
     [pid] = pool.pids
     assert read_photo(AVIF).width == 64
     assert pool.pids != [pid]
+
+
+def test_a_photo_never_gets_the_answer_to_one_that_was_interrupted(
+    pool: Decoders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert read_photo(AVIF).width == 64
+    [pid] = pool.pids
+    poll = Connection.poll
+
+    def interrupted(self: Connection, timeout: float | None = 0.0) -> bool:
+        monkeypatch.setattr(Connection, "poll", poll)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Connection, "poll", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        read_photo(AVIF)
+    assert gone(pid)
+    assert pool.pids == []
+    other = encoded(Image.new("L", (320, 200), 90), "TIFF")
+    assert read_photo(other).pixels.shape == (200, 320, 3)
 
 
 def test_a_worker_that_cannot_be_started_asks_for_patience() -> None:

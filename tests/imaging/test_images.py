@@ -449,7 +449,9 @@ def test_base64_in_all_its_spellings() -> None:
         assert read_photo(spelling).sha256 == hashlib.sha256(data).hexdigest()
         assert decode_base64(spelling) == data
     assert decode_base64("__79_A") == b"\xff\xfe\xfd\xfc"
-    for wrong in ("é" * 40, "abc!", "a", "====", "no base64 at all"):
+    half = "\ud800"  # of a character, as JSON may spell it
+    halves = (half * 40, f"data:,{half}", f"data:image/png,%20{half}", f"data:image/png;base64,%20{half}")
+    for wrong in ("é" * 40, "abc!", "a", "====", "no base64 at all", *halves):
         with pytest.raises(PhotoError, match="base64") as caught:
             decode_base64(wrong)
         assert caught.value.code == "bad_base64"
