@@ -27,7 +27,10 @@ EMBEDDED_BUNDLE = Path(__file__).parents[1] / "assets"
 
 
 class Settings(BaseSettings):
-    """All settings. Field names are the variable names without the prefix, in lower case."""
+    """All settings. Field names are the variable names without the prefix, in lower case.
+
+    Secret ones have ``repr=False``, which also keeps them from the trainer.
+    """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
@@ -42,6 +45,7 @@ class Settings(BaseSettings):
     )
     database_url: str = Field(
         default="",
+        repr=False,
         description="SQLAlchemy URL, such as `postgresql://user:password@host/name`, which needs "
         "`psycopg[binary]`; empty: SQLite under SMARTBREED_HOME.",
     )
@@ -87,6 +91,7 @@ class Settings(BaseSettings):
     )
     salt: str = Field(
         default="",
+        repr=False,
         description="Secret mixed into the hash that stands for a flagger; empty: one is made and kept in "
         "SMARTBREED_HOME.",
     )

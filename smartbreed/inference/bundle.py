@@ -25,6 +25,7 @@ Rules for writing a bundle (`write_config` computes the sums):
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -34,7 +35,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from smartbreed.core.errors import BundleError
-from smartbreed.core.files import replace_durably
+from smartbreed.core.files import disk_errors, replace_durably
 from smartbreed.inference.bundle_config import (
     CONFIG,
     FORMAT,
@@ -111,6 +112,7 @@ def load_bundle(folder: str | Path, *, repo: str = "", revision: str = "") -> Bu
 
     Raises:
         BundleError: a file is missing, malformed or changed; the message names it.
+        StorageError: the disk does not give out a file, which is no fault of the bundle.
     """
     folder = Path(folder)
     text, config = read_config(folder)
@@ -118,20 +120,30 @@ def load_bundle(folder: str | Path, *, repo: str = "", revision: str = "") -> Bu
     for name in sorted(needed - set(config.files)):
         raise BundleError(f"The model bundle uses {name} but {CONFIG} lists no sha256 for it.")
     for name, expected in config.files.items():
-        path = folder / name
         # Check the name, not the target of a link: the Hub client's cache links into its own blob folder.
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
             raise BundleError(f"The model bundle lists a file outside its folder: {name}.")
-        if not path.is_file():
-            raise BundleError(f"The model bundle is incomplete: {name} is missing.")
-        if sha256_of(path) != expected:
-            raise BundleError(f"The model bundle was changed: {name} does not match its sha256.")
-        check_contents(path, name)
+        with disk_errors("The model bundle could not be read"):
+            _check_file(folder / name, name, expected)
     for name in sorted(needed):
         if not name.endswith(".tflite"):
             raise BundleError(f"The model bundle names {name} as a network; only .tflite files are run.")
     identity = revision or hashlib.sha256(text).hexdigest()
     return Bundle(folder, config, ModelVersion(repo or folder.resolve().name, identity, config.version))
+
+
+def _check_file(path: Path, name: str, expected: str) -> None:
+    try:
+        found = path.is_file()
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        found = False  # no file can have this name
+    if not found:
+        raise BundleError(f"The model bundle is incomplete: {name:.100} is missing.")
+    if sha256_of(path) != expected:
+        raise BundleError(f"The model bundle was changed: {name} does not match its sha256.")
+    check_contents(path, name)
 
 
 def read_config(folder: Path) -> tuple[bytes, BundleConfig]:

@@ -100,9 +100,9 @@ def _up_close(
         return None
     best = seen[int(same.argmax())]  # detections are sorted best first
     doubt = DOUBT * (2 if _is_cut_off(best.box, part, *picture.size) else 1)
-    odds = min(best.score, found.score)
-    odds = odds / (1 - odds) * float(np.exp(-doubt))
-    return replace(best, score=odds / (1 + odds))
+    score, factor = min(best.score, found.score), float(np.exp(-doubt))
+    # The odds score / (1 - score), times the factor, as a score again; a score may be exactly 1.
+    return replace(best, score=score * factor / (1 - score + score * factor))
 
 
 def _around(box: Box, width: int, height: int) -> Box:

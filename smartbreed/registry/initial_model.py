@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, NamedTuple, TypeVar
 
 from smartbreed.core.errors import BundleError, HubCallError, StorageError
@@ -42,7 +42,8 @@ def open_bundle(settings: Settings) -> Bundle:
 def open_with(settings: Settings, load: Callable[[Opened], T], *, ask_hub: bool = False) -> T:
     """Open the selected bundle and return what `load` makes of it; see `open_bundle`.
 
-    If a bundle does not verify, or `load` raises BundleError for it, the next candidate is tried.
+    If a bundle does not verify or cannot be read, or `load` raises BundleError for it, the next candidate is
+    tried.
 
     Args:
         settings: the installation's settings.
@@ -65,14 +66,14 @@ def open_with(settings: Settings, load: Callable[[Opened], T], *, ask_hub: bool 
         try:
             fetched = _fetch(settings, source, state, tried=not ask_hub)
             return load(Opened(fetched, "fixed" if source.sha else "latest"))
-        except BundleError as error:
+        except (BundleError, StorageError) as error:
             if not known:
                 raise
             log.warning("%s", error.message)
     for release, chosen in known:
         try:
             return load(Opened(open_release(settings, release), chosen))
-        except BundleError as error:
+        except (BundleError, StorageError) as error:
             log.warning("version %s cannot be served any more: %s", release.version, error.message)
     if source.kind == "embedded":
         return load(Opened(load_bundle(EMBEDDED_BUNDLE, repo=EMBEDDED), "embedded"))
@@ -151,29 +152,41 @@ def _fetch(settings: Settings, source: ModelSource, state: SourceState, *, tried
         _remember(settings, source.key + ("" if tried else _COMMANDS), bundle)
         return bundle
 
+    def revisions(head: str) -> Iterator[str]:
+        yield head
+        for _, sha in versions(list_tags(api, source.repo, "model")):  # asked only if the head is not usable
+            yield sha
+
     api = connect(settings)
     try:
         head = read_head(api, source)
-        rejected = "" if head.fixed else state.why_rejected(head.sha)
-        try:
-            if rejected:
-                raise BundleError(rejected)
+        if head.fixed:
             return take(head.sha)
-        except BundleError as error:
-            if head.fixed:
-                raise
-            log.warning("the newest release of %s is not usable: %s", source.repo, error.message)
-            for version, sha in versions(list_tags(api, source.repo, "model")):
-                if sha != head.sha and not state.why_rejected(sha):
-                    try:
-                        return take(sha)
-                    except BundleError as other:
-                        log.warning("version %s is not usable either: %s", version, other.message)
-            if rejected:
-                return take(head.sha)  # it is all there is, and what failed before may work now
-            raise
+        errors: dict[str, BundleError] = {}
+        for sha in _rejected_last(revisions(head.sha), state):
+            try:
+                return take(sha)
+            except BundleError as error:
+                log.warning("release %.10s of %s is not usable: %s", sha, source.repo, error.message)
+                errors[sha] = error
+        raise errors[head.sha]
     except HubCallError as error:
         raise BundleError(_unreached(source, error)) from None
+
+
+def _rejected_last(revisions: Iterable[str], state: SourceState) -> Iterator[str]:
+    """Yield each revision once; what was rejected comes last, since it may work now."""
+    seen: set[str] = set()
+    rejected = []
+    for revision in revisions:
+        if revision in seen:
+            continue
+        seen.add(revision)
+        if state.why_rejected(revision):
+            rejected.append(revision)
+        else:
+            yield revision
+    yield from rejected
 
 
 def _unreached(source: ModelSource, error: HubCallError) -> str:

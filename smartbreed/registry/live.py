@@ -23,7 +23,7 @@ from smartbreed.inference.results import ModelVersion
 from smartbreed.registry import pinning
 from smartbreed.registry.initial_model import Chosen, Opened, as_known_good, open_with
 from smartbreed.registry.model_source import ModelSource, read_source
-from smartbreed.registry.state import KnownGood, Rejected, StateFile
+from smartbreed.registry.state import KnownGood, Rejected, StateFile, identity
 from smartbreed.registry.warm_up import warm_up
 
 log = logging.getLogger(__name__)
@@ -142,6 +142,8 @@ class LiveModel:
     def status(self) -> ModelStatus:
         """Return which model answers, why, and any problem; the Hub is not asked."""
         current, state = self.current, self.state.read(self.source.key)
+        pin = pinning.as_shipped(state.pin) if state.pin else None
+        before = pinning.before(self.source, state, _identity(current))
         return ModelStatus(
             version=current.version.version,
             revision=current.version.revision,
@@ -151,9 +153,9 @@ class LiveModel:
             watching=f"{self.source.repo}@{self.source.asked}" if self.watched else "",
             problem=self.problem,
             looked_at=self.looked_at,
-            pin=state.pin.version if state.pin else "",
-            pin_revision=state.pin.revision if state.pin else "",
-            before=getattr(pinning.before(self.source, state, current.version.revision), "version", ""),
+            pin=pin.version if pin else "",
+            pin_revision=pin.revision if pin else "",
+            before=before.version if before else "",
             rejected=state.rejected,
         )
 
@@ -178,7 +180,7 @@ class LiveModel:
         Raises:
             SmartBreedError: there is none; nothing has changed.
         """
-        chosen = pinning.rollback(self.settings, self.current.version.revision)
+        chosen = pinning.rollback(self.settings, _identity(self.current))
         self.poke()
         return chosen
 
@@ -247,6 +249,10 @@ class LiveModel:
             self.state.change(self.source.key, lambda state: state.serving(good, first))
         except StorageError as error:  # it serves anyway; a restart may load an older one
             log.warning("%s", error.message)
+
+
+def _identity(model: LoadedModel) -> str:
+    return identity(model.version.repo, model.version.revision)
 
 
 def _now() -> str:

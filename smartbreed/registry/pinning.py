@@ -59,7 +59,7 @@ def rollback(settings: Settings, current: str = "") -> KnownGood:
 
     Args:
         settings: the installation's settings.
-        current: revision in use; empty to take it from the state.
+        current: `smartbreed.registry.state.identity` of the release in use; empty to take it from the state.
 
     Raises:
         RequestError: SMARTBREED_MODEL leaves no choice, or there is no earlier release.
@@ -77,26 +77,35 @@ def rollback(settings: Settings, current: str = "") -> KnownGood:
 
 
 def before(source: ModelSource, state: SourceState, current: str) -> KnownGood | None:
-    """Return the release that a rollback from the revision `current` goes to; None if there is none."""
-    place = next((n for n, known_good in enumerate(state.known_good) if known_good.revision == current), None)
-    if place is None:
+    """Return the release that a rollback goes to; None if there is none.
+
+    Args:
+        source: where models come from.
+        state: its state.
+        current: `smartbreed.registry.state.identity` of the release to go back from.
+    """
+    older = state.older_than(current)
+    if older is None:
         return None
-    older = [
-        known_good
-        for known_good in state.known_good[place + 1 :]
-        if not state.why_rejected(known_good.revision)
-    ]
-    if older:
-        return older[0]
-    if source.kind == "embedded" and state.known_good[place].repo != EMBEDDED:
-        return KnownGood(repo=EMBEDDED, revision=EMBEDDED, version=embedded_version())
+    for release in older:
+        if not state.why_rejected(release.revision):
+            return as_shipped(release)
+    if source.kind == "embedded" and all(one.repo != EMBEDDED for one in state.known_good):
+        return as_shipped(KnownGood(repo=EMBEDDED, revision=EMBEDDED, version=""))
     return None
+
+
+def as_shipped(release: KnownGood) -> KnownGood:
+    """Return a release; the embedded model has the version that it has in this program."""
+    if release.repo != EMBEDDED:
+        return release
+    return release.model_copy(update={"version": embedded_version()})
 
 
 def _serving(state: SourceState) -> str:
     if state.pin:
-        return state.pin.revision
-    return state.known_good[0].revision if state.known_good else ""
+        return state.pin.identity
+    return state.known_good[0].identity if state.known_good else ""
 
 
 def _open(settings: Settings) -> tuple[ModelSource, StateFile]:

@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -129,8 +130,9 @@ class Waiting:
 
 
 CONFIG = "config.json"
-#: Seconds for which the list is cached, however many people open the page.
-_FRESH_S = 5.0
+#: Seconds for which the list is cached, however many people open the page. If the Hub fails, the pause before
+#: it is asked again doubles with each failure, up to the longest.
+_FRESH_S, _LONGEST_S = 5.0, 60.0
 #: Number of versions listed, the newest ones.
 _MOST = 40
 
@@ -138,49 +140,77 @@ _MOST = 40
 class Releases:
     """The releases of the model repo in the settings, cached briefly; safe to use from many threads.
 
+    A Hub that hangs answers after its time-out only. Therefore one thread at a time asks it, without the
+    lock, and the others get at once what is known.
+
     Args:
         settings: settings that name Hub and repo.
+        clock: returns monotonic seconds; tests pass their own.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings
-        self._guard = threading.Lock()
-        self._files: dict[tuple[str, str], bytes | None] = {}  # by sha and path; a commit never changes
+        self._clock = clock
+        self._asking = threading.Lock()  # held by the thread that asks the Hub
+        self._guard = threading.Lock()  # held for moments, to read or change the following fields together
         self._known: list[Release] | None = None
         self._learnt: dict[str, str] = {}
-        self._asked_at = float("-inf")
+        self._next = float("-inf")
+        self._failures = 0
+        self._forgotten = 0  # calls of `forget`
+        self._files: dict[tuple[str, str], bytes | None] = {}  # by sha and path; a commit never changes
         #: Why the list may be out of date; empty if the Hub has answered.
         self.problem = ""
 
     def known(self) -> list[Release]:
         """Return the versions, newest first; while the Hub does not answer, those known before."""
+        self._refresh()
         with self._guard:
-            self._refresh()
             return [*(self._known or [])]
 
     def learnt(self) -> dict[str, str] | None:
         """Return what the newest version has learnt (see `parse_learnt`); None if the Hub never answered."""
+        self._refresh()
         with self._guard:
-            self._refresh()
             return None if self._known is None else self._learnt
 
     def forget(self) -> None:
         """Drop the cache after a release, so that the next call asks the Hub."""
-        self._asked_at = float("-inf")
+        with self._guard:
+            self._next, self._failures = float("-inf"), 0
+            self._forgotten += 1
 
     def _refresh(self) -> None:
-        if time.monotonic() - self._asked_at < _FRESH_S:
+        """Ask the Hub if that is due and no other thread is asking it."""
+        if self._clock() < self._next or not self._asking.acquire(blocking=False):
             return
         try:
-            self._known, self.problem = self._ask(), ""
+            if self._clock() >= self._next:  # else another thread has just asked
+                self._ask_once()
+        finally:
+            self._asking.release()
+
+    def _ask_once(self) -> None:
+        forgotten, problem = self._forgotten, ""
+        found: tuple[list[Release], dict[str, str]] | None = None
+        try:
+            found = self._ask()
         except SmartBreedError as error:
             if error.code == "hub_no_repo":  # nothing was released yet
-                self._known, self._learnt, self.problem = [], {}, ""
+                found = [], {}
             else:
-                self.problem = error.message
-        self._asked_at = time.monotonic()
+                problem = error.message
+        with self._guard:
+            self.problem = problem
+            if found is not None:
+                self._known, self._learnt = found
+            if forgotten == self._forgotten:  # else there was a release meanwhile, which this answer may lack
+                self._failures = self._failures + 1 if problem else 0
+                pause = min(_FRESH_S * 2.0 ** min(self._failures, 10), _LONGEST_S)
+                self._next = self._clock() + pause
 
-    def _ask(self) -> list[Release]:
+    def _ask(self) -> tuple[list[Release], dict[str, str]]:
+        """Return the versions, newest first, and what the newest one has learnt."""
         from smartbreed.hub.client import commit_dates, list_tags
         from smartbreed.hub.connection import connect
         from smartbreed.registry.model_source import read_source
@@ -188,15 +218,15 @@ class Releases:
 
         repo = read_source(self._settings).repo
         if not repo:
-            return []
+            return [], {}
         api = connect(self._settings)
         tags = versions(list_tags(api, repo, "model"))[:_MOST]
         if not tags:
-            return []
+            return [], {}
         dates = commit_dates(api, repo, "model")
         configs = {version: parse(self._file(api, repo, sha, CONFIG)) for version, sha in tags}
-        self._learnt = parse_learnt(self._file(api, repo, tags[0][1], LEARNT))
-        return [
+        learnt = parse_learnt(self._file(api, repo, tags[0][1], LEARNT))
+        found = [
             release_of(
                 configs[version],
                 version,
@@ -206,6 +236,7 @@ class Releases:
             )
             for version, sha in tags
         ]
+        return found, learnt
 
     def _file(self, api: HfApi, repo: str, sha: str, path: str) -> bytes | None:
         from smartbreed.hub.client import read_file

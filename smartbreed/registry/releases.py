@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from smartbreed.core.errors import BundleError, HubCallError
+from smartbreed.core.files import disk_errors
 from smartbreed.core.settings import Settings
 from smartbreed.inference.bundle import CONFIG, Bundle, BundleConfig, load_bundle, parse_config
 from smartbreed.inference.contents import check_folder
@@ -91,9 +92,11 @@ def verify(folder: Path, repo: str, sha: str) -> Bundle:
 
     Raises:
         BundleError: a file is missing, damaged or not allowed; the message names it.
+        StorageError: the disk refused.
     """
     bundle = load_bundle(folder, repo=repo, revision=sha)
-    check_folder(folder)
+    with disk_errors("The release could not be read"):
+        check_folder(folder)
     return bundle
 
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from smartbreed.core.errors import BundleError
+from smartbreed.core.errors import BundleError, StorageError
 from smartbreed.inference.bundle import Bundle
 
 #: Longest duration of a smoke test, in seconds.
@@ -90,7 +90,7 @@ def _main(folder: str) -> int:
     except MemoryError:
         print(json.dumps({"message": "The model needs more memory than a model may."}))
         return _REFUSED
-    except OSError:
+    except (OSError, StorageError):
         return _INCONCLUSIVE  # a fault of the disk, not of the model
     return 0
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from smartbreed.core.errors import StorageError
 from smartbreed.core.files import disk_errors, make_dirs, only_holder, replace_durably, sweep_tmp, write_tmp
+from smartbreed.registry.model_source import EMBEDDED
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,14 @@ FORMAT = 1
 _MOST_KNOWN_GOOD = 8
 _MOST_REJECTED = 50
 _OLD_S = 3600.0
+
+
+def identity(repo: str, revision: str) -> str:
+    """Return what tells a release from others: its revision, or ``embedded`` for the program's own model.
+
+    The embedded model is one release whatever its digest is: an update of the program replaces it.
+    """
+    return EMBEDDED if repo == EMBEDDED else revision
 
 
 class _Record(BaseModel):
@@ -46,6 +55,10 @@ class KnownGood(_Record):
     version: str
     folder: str = ""
     at: str = ""
+
+    @property
+    def identity(self) -> str:
+        return identity(self.repo, self.revision)
 
 
 class Rejected(_Record):
@@ -74,6 +87,21 @@ class SourceState(_Record):
         """Return the reason why a release is rejected; empty if it is not."""
         return next((rejected.reason for rejected in self.rejected if rejected.revision == revision), "")
 
+    def older_than(self, wanted: str) -> list[KnownGood] | None:
+        """Return the known good releases that served before one; None if that one is not among them.
+
+        Args:
+            wanted: the `identity` of a release.
+        """
+        place = self._place(wanted)
+        return None if place is None else list(self.known_good[place + 1 :])
+
+    def _place(self, wanted: str) -> int | None:
+        # An earlier program may have written the embedded model down several times, one for each digest. Its
+        # last place counts, so that a rollback never goes forward.
+        places = [place for place, one in enumerate(self.known_good) if one.identity == wanted]
+        return places[-1] if places else None
+
     def serving(self, release: KnownGood, before: KnownGood | None = None) -> SourceState:
         """Return the state after a release began to serve: first among the known good, and not rejected.
 
@@ -83,13 +111,20 @@ class SourceState(_Record):
             release: the release that serves now.
             before: the release that served until now; it becomes known good too.
         """
-        known = [known_good.revision for known_good in self.known_good]
-        known_good = list(self.known_good)
-        if not (self.pin and self.pin.revision == release.revision and release.revision in known):
-            known_good = [release, *(one for one in known_good if one.revision != release.revision)]
-        if before and before.revision not in known:
-            place = [one.revision for one in known_good].index(release.revision)
-            known_good.insert(place + 1, before)
+        known = {one.revision for one in self.known_good}
+        others = [one for one in self.known_good if one.identity != release.identity]
+        place = 0
+        if self.pin and self.pin.identity == release.identity:
+            known_place = self._place(release.identity)
+            if known_place is not None:
+                place = sum(one.identity != release.identity for one in self.known_good[:known_place])
+            elif release.repo == EMBEDDED:  # a rollback past all that are remembered leads to it
+                place = min(len(others), _MOST_KNOWN_GOOD - 1)
+                others = others[:place]
+        known_good = [*others[:place], release, *others[place:]]
+        if before and before.revision not in known and before.identity != release.identity:
+            known_good = [one for one in known_good if one.identity != before.identity]
+            known_good.insert(known_good.index(release) + 1, before)
         rejected = tuple(one for one in self.rejected if one.revision != release.revision)
         return self.model_copy(
             update={"known_good": tuple(known_good[:_MOST_KNOWN_GOOD]), "rejected": rejected}

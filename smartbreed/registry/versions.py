@@ -9,7 +9,7 @@ from smartbreed.core.settings import Settings
 from smartbreed.inference.results import ModelVersion
 from smartbreed.registry.initial_model import embedded_version, open_bundle
 from smartbreed.registry.model_source import EMBEDDED, ModelSource, another_model, newer, order, read_source
-from smartbreed.registry.state import SourceState, StateFile
+from smartbreed.registry.state import SourceState, StateFile, identity
 
 
 class Row(NamedTuple):
@@ -46,11 +46,11 @@ def list_releases(settings: Settings) -> tuple[list[Row], str]:
     source = read_source(settings)
     state = StateFile(settings.home_dir).read(source.key)
     serving = open_bundle(settings).version
-    found = {(good.repo, _id(good.repo, good.revision)): good.version for good in state.known_good}
+    found = {(good.repo, good.identity): good.version for good in state.known_good}
     found |= {(source.repo, bad.revision): bad.version for bad in state.rejected}
-    found[serving.repo, _id(serving.repo, serving.revision)] = serving.version
+    found[serving.repo, identity(serving.repo, serving.revision)] = serving.version
     if state.pin:
-        found[state.pin.repo, _id(state.pin.repo, state.pin.revision)] = state.pin.version
+        found[state.pin.repo, state.pin.identity] = state.pin.version
     offered, problem = _offered(settings, source)
     found |= {(source.repo, sha): version for version, sha in offered}
     rows = [_row(version, repo, revision, state, serving) for (repo, revision), version in found.items()]
@@ -80,18 +80,14 @@ def why_not_taken(settings: Settings) -> str:
         return ""  # such errors are reported elsewhere
 
 
-def _id(repo: str, revision: str) -> str:
-    return EMBEDDED if repo == EMBEDDED else revision
-
-
 def _row(version: str, repo: str, revision: str, state: SourceState, serving: ModelVersion) -> Row:
     pin = state.pin
     return Row(
         version or "?",
         revision,
         repo,
-        serves=(repo, revision) == (serving.repo, _id(serving.repo, serving.revision)),
-        pinned=pin is not None and (repo, revision) == (pin.repo, _id(pin.repo, pin.revision)),
+        serves=(repo, revision) == (serving.repo, identity(serving.repo, serving.revision)),
+        pinned=pin is not None and (repo, revision) == (pin.repo, pin.identity),
         here=repo == EMBEDDED or any(good.revision == revision for good in state.known_good),
         bad=state.why_rejected(revision),
     )

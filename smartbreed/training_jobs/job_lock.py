@@ -4,6 +4,9 @@ It is a kernel lock (``flock``) that belongs to the *trainer's* process, which i
 file. It is therefore held exactly as long as the trainer lives, even if the app that started it is
 killed, and it is released at once if the trainer is killed. The file's content names the job that
 holds it.
+
+A job has a second lock of this kind, which belongs to the process that started it: see
+`smartbreed.training_jobs.jobs.Jobs.close`.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ _PATIENCE_S = 0.5
 
 
 class JobLock:
-    """The lock file of a home's retrainings.
+    """The lock file of a home's retrainings, or of the process that started one.
 
     Args:
         path: the lock file; its folder must exist.

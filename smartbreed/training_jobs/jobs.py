@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,8 @@ MODES = ("head", "full")
 PUBLISHING = ("export", "publish")
 #: Jobs whose folders are kept, the newest ones.
 _KEPT = 50
+#: File of a job. The process that started the job keeps it locked, so that others see whether it still lives.
+_STARTER = "starter"
 _POLL_S = 0.5
 #: Most bytes of output: a trainer that prints more is faulty and is stopped before it fills the disk.
 _FLOOD = 50_000_000
@@ -55,6 +57,7 @@ class Jobs:
         self._job_lock = JobLock(settings.home_dir / "retraining" / "lock")
         self._guard = threading.Lock()
         self._watched: dict[str, threading.Thread] = {}
+        self._started: dict[str, ExitStack] = {}  # by job; each holds the lock of its `_STARTER`
         #: Called with each job that this process sees end; exceptions are only logged.
         self.on_end: list[Callable[[Job], None]] = []
 
@@ -92,10 +95,11 @@ class Jobs:
             if lock is None:
                 raise _busy()
             remove_leftovers(self.settings.home_dir)
-            folder = self._folder / spec.id
+            folder, starter = self._folder / spec.id, ExitStack()
             try:
                 with disk_errors("The retraining could not start"):
                     make_dirs(folder)
+                starter.enter_context(JobLock(folder / _STARTER).take(spec.id))
                 save_spec(folder, spec)
                 arguments = [
                     *command,
@@ -104,8 +108,10 @@ class Jobs:
                 ]
                 process = spawn(arguments, folder, self.settings, lock)
             except BaseException:
+                starter.close()
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
+        self._started[spec.id] = starter
         self._watch(spec.id, process)
         self._prune()
         job = self.get(spec.id)
@@ -173,6 +179,7 @@ class Jobs:
     def adopt(self) -> Job | None:
         """Watch the running job as if it had been started here, after a restart of the app; return it.
 
+        If the process that started it still lives, as another replica, `close` does not stop the job.
         Also remove the work folders of trainers that were killed meanwhile.
         """
         remove_leftovers(self.settings.home_dir)
@@ -198,13 +205,21 @@ class Jobs:
         return self.get(job_id)
 
     def close(self, grace_s: float = GRACE_S) -> None:
-        """Stop the job that this process started or adopted, because the app is stopping."""
+        """Stop the job that this process started, or adopted from one that died, as the app is stopping."""
         with self._guard:
             watched = dict(self._watched)
-        if self._job_lock.holder() in watched:
-            self.cancel(grace_s)
+        running = self._job_lock.holder()
+        if running in watched:
+            if self._is_of_another(running):
+                del watched[running]
+            else:
+                self.cancel(grace_s)
         for thread in watched.values():
             thread.join(grace_s + 5)
+
+    def _is_of_another(self, name: str) -> bool:
+        """Return whether another process started a job and still lives."""
+        return name not in self._started and JobLock(self._folder / name / _STARTER).holder() is not None
 
     def _watch(self, name: str, process: subprocess.Popen[bytes] | None) -> None:
         with self._guard:
@@ -240,6 +255,8 @@ class Jobs:
         remove_leftovers(self.settings.home_dir)
         with self._guard:
             self._watched.pop(name, None)
+        if starter := self._started.pop(name, None):
+            starter.close()
         job = self.get(name)
         if job is None:
             return

@@ -11,23 +11,18 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from smartbreed.core.extras import require
 from smartbreed.core.files import disk_errors, expanded
+from smartbreed.core.settings import PREFIX, Settings
 from smartbreed.training_jobs.job import process_group
-
-if TYPE_CHECKING:
-    from smartbreed.core.settings import Settings
 
 #: The folder that holds both `smartbreed` and `training`.
 ROOT = Path(__file__).resolve().parents[2]
-#: Secrets of the app that the trainer does not get.
-_SECRETS = (
-    "SMARTBREED_MAINTAINER_PASSWORD",
-    "SMARTBREED_WEBHOOK_SECRET",
-    "SMARTBREED_SALT",
-    "SMARTBREED_DATABASE_URL",
+#: Variables of the app's secret settings. The trainer needs none of them: it only uses files and the Hub, and
+#: the Hub's token is no setting, but HF_TOKEN.
+_SECRETS = frozenset(
+    f"{PREFIX}{name.upper()}" for name, field in Settings.model_fields.items() if not field.repr
 )
 #: Niceness of the trainer, so that it gets only the CPU time that the app leaves over.
 _NICENESS = 10
@@ -87,10 +82,10 @@ def environment(settings: Settings) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if name not in _SECRETS and not name.startswith("GRADIO_")
+        if name.upper() not in _SECRETS and not name.startswith("GRADIO_")
     }
     for name in type(settings).model_fields:
-        variable = f"SMARTBREED_{name.upper()}"
+        variable = f"{PREFIX}{name.upper()}"
         if variable not in _SECRETS:
             kept[variable] = str(getattr(settings, name))
     for name in ("base_dataset", "model"):

@@ -33,7 +33,7 @@ _MOST_BYTES = 100_000_000
 
 
 class DatasetChanges:
-    """Remembers a push to the dataset repo until it was checked.
+    """Remembers a push to the dataset repo until it was checked and, if it is due, a retraining has started.
 
     Args:
         jobs: the retrainings of this home.
@@ -258,15 +258,22 @@ class Triggers(PeriodicTask):
             last = self._jobs.latest()
             now = dt.datetime.now(dt.UTC)
             trigger = self._counted(last, now, asked) if self._after or self._every_h else None
-            if trigger is None and self._dataset_changes is not None and self._dataset_changes.due(last, now):
-                trigger = "webhook"
             if trigger is not None:
                 return self._start(trigger)
+            if self._dataset_changes is not None and self._dataset_changes.due(last, now):
+                return self._start_after_push(self._dataset_changes)
         except SmartBreedError as error:
             log.warning("no retraining was started: %s", error.message)
         except Exception:
             log.exception("looking for a reason to retrain failed")
         return None
+
+    def _start_after_push(self, changes: DatasetChanges) -> Job:
+        try:
+            return self._start("webhook")
+        except BaseException:
+            changes.reported()  # the next check tries again
+            raise
 
     def _counted(self, last: Job | None, now: dt.datetime, asked: bool) -> str | None:
         waiting = self._waiting()

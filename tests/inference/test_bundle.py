@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import pickle
 import shutil
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 from support.bundles import edit_config
 
-from smartbreed.core.errors import BundleError
+from smartbreed.core.errors import BundleError, StorageError
 from smartbreed.inference.bundle import load_bundle, sha256_of, write_config
 from smartbreed.inference.pipeline import Identifier
 from smartbreed.inference.stored_embeddings import read_embeddings
@@ -55,6 +56,23 @@ def test_a_missing_file_is_refused_by_name(bundle_copy: Path, name: str) -> None
     refused(bundle_copy, name, "missing")
     (bundle_copy / name).mkdir()
     refused(bundle_copy, name, "missing")
+
+
+@pytest.mark.parametrize("name", ["x" * 300 + ".txt", "ä" * 150, "a/" * 4000 + "b"])
+def test_a_name_that_no_file_can_have_is_missing(bundle_copy: Path, name: str) -> None:
+    edit_config(bundle_copy, lambda c: c["files"].update({name: "0" * 64}))
+    refused(bundle_copy, name[:50], "missing")
+
+
+def test_a_disk_that_gives_a_file_out_no_more(bundle_copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That is no fault of the bundle, so that a release is not rejected for it."""
+
+    def fail(path: Path) -> str:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("smartbreed.inference.bundle.sha256_of", fail)
+    with pytest.raises(StorageError, match="The model bundle could not be read"):
+        load_bundle(bundle_copy)
 
 
 def test_a_folder_without_a_bundle(tmp_path: Path) -> None:

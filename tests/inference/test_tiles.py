@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from itertools import islice, pairwise
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -10,11 +12,11 @@ from PIL import Image
 from support.photos import needs_public, opened, pet_scenes, rows
 
 from smartbreed.core.settings import EMBEDDED_BUNDLE
-from smartbreed.imaging.photo import Photo
+from smartbreed.imaging.photo import Box, Photo
 from smartbreed.inference.boxes import iou
-from smartbreed.inference.detector import Detector
+from smartbreed.inference.detector import Detection, Detector
 from smartbreed.inference.pipeline import Identifier
-from smartbreed.inference.tiles import MOST_PIECES, parts
+from smartbreed.inference.tiles import MOST_PIECES, parts, search
 
 WALL = (120, 128, 110)
 
@@ -83,3 +85,25 @@ def test_tiles_cover_the_photo_and_are_few(size: tuple[int, int]) -> None:
     assert (max(part[2] for part in found), max(part[3] for part in found)) == pytest.approx(size)
     for (_, _, right, bottom), (left, top, *_) in pairwise(found):
         assert left < right or top < bottom
+
+
+class Certain:
+    """A detector that sees one pet wherever it looks, and is as sure as its number allows.
+
+    Attributes:
+        config: with the overlap that `search` reads.
+    """
+
+    config = SimpleNamespace(overlap=0.5)
+
+    def __init__(self, score: float) -> None:
+        self._score = score
+
+    def detect(self, picture: Image.Image, smallest: float, part: Box | None = None) -> list[Detection]:
+        return [Detection((400.0, 400.0, 500.0, 500.0), self._score)]
+
+
+@pytest.mark.parametrize(("score", "doubted"), [(1.0, 1.0), (0.9, 0.549), (0.0, 0.0)])
+def test_a_find_that_is_beyond_doubt_stays_so(score: float, doubted: float) -> None:
+    found = search(cast(Detector, Certain(score)), Image.new("RGB", (1200, 1000)), 0.1)
+    assert {round(one.score, 3) for one in found} == {doubted}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pickle
@@ -22,7 +23,7 @@ from support.processes import ROOT, kill, start
 
 from localhub.embedded import serving
 from localhub.store import HubStore
-from smartbreed.core.errors import BundleError, HubCallError, SmartBreedError
+from smartbreed.core.errors import BundleError, HubCallError, SmartBreedError, StorageError
 from smartbreed.core.settings import Settings, load_settings
 from smartbreed.hub import session
 from smartbreed.hub.client import connect, delete_repo
@@ -95,6 +96,10 @@ def no_json(folder: Path) -> None:
     (folder / "config.json").write_text("<html>")
 
 
+def too_long(folder: Path) -> None:
+    edit_config(folder, lambda config: config["files"].update({"x" * 300: "0" * 64}))
+
+
 def another_network(folder: Path) -> None:
     edit_config(folder, lambda config: config["self_test"].update(logits=[0.5] * 133))
 
@@ -131,6 +136,7 @@ def a_crash(folder: Path) -> None:
         (too_new, "format 3, which is newer"),
         (too_old, "format 0, which is too old"),
         (no_json, "no JSON object"),
+        (too_long, f"{'x' * 100} is missing"),
         (another_network, "self-test"),
         (no_network, "LiteRT"),
         (a_crash, ""),
@@ -199,6 +205,12 @@ def test_the_first_start_passes_over_a_broken_release(settings: Settings, tmp_pa
     assert LiveModel(asked).status().version == "7.1.0"
 
 
+def reject(settings: Settings, sha: str) -> None:
+    """As the app does after a smoke test."""
+    rejected = Rejected(revision=sha, reason="It did not pass the smoke test.")
+    StateFile(settings.home_dir).change(read_source(settings).key, lambda state: state.failing(rejected))
+
+
 def test_the_first_start_tries_a_rejected_release_last(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,10 +223,58 @@ def test_the_first_start_tries_a_rejected_release_last(
     asked = settings.model_copy(update={"model": REPO})
     publish(settings, make_bundle(tmp_path / "good", "7.1.0"))
     sha = publish(settings, make_bundle(tmp_path / "bad", "7.2.0", turn=1))
-    rejected = Rejected(revision=sha, reason="It did not pass the smoke test.")
-    StateFile(asked.home_dir).change(read_source(asked).key, lambda state: state.failing(rejected))
+    reject(asked, sha)
     assert LiveModel(asked).status().version == "7.1.0"
     assert tried == ["7.1.0"]
+
+
+@pytest.mark.parametrize("rejected", [["7.2.0"], ["7.1.0"], ["7.1.0", "7.2.0"]])
+def test_the_first_start_tries_rejected_releases_if_there_is_no_other(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rejected: list[str]
+) -> None:
+    """Each is tried once, the newest first among its kind; 7.1.0 works again."""
+    tried: list[str] = []
+
+    def try_out(bundle: Bundle) -> None:
+        tried.append(bundle.version.version)
+        if bundle.version.version != "7.1.0":
+            raise BundleError("It does not work.")
+
+    monkeypatch.setattr("smartbreed.registry.smoke_test.try_out", try_out)
+    asked = settings.model_copy(update={"model": REPO})
+    shas = {
+        version: publish(settings, make_bundle(tmp_path / version, version, turn=turn))
+        for turn, version in enumerate(("7.1.0", "7.2.0"))
+    }
+    for version in rejected:
+        reject(asked, shas[version])
+    assert LiveModel(asked).status().version == "7.1.0"
+    assert tried == (["7.1.0"] if rejected == ["7.2.0"] else ["7.2.0", "7.1.0"])
+
+
+def test_a_disk_that_fails_for_a_moment_rejects_no_release(
+    live: LiveModel, watcher: Watcher, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(settings, make_bundle(tmp_path / "new", "7.1.0"))
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    for part in ("inference.bundle.check_contents", "registry.releases.check_folder"):
+        with monkeypatch.context() as patched:
+            patched.setattr(f"smartbreed.{part}", fail)
+            watcher.check()
+        assert "could not be read" in live.status().problem
+        assert (live.status().version, live.status().rejected) == (EMBEDDED, ())
+    watcher.check()
+    assert (live.status().version, live.status().problem) == ("7.1.0", "")
+    with monkeypatch.context() as patched:
+        patched.setattr("smartbreed.registry.initial_model.open_release", _unreadable)
+        assert LiveModel(settings).status().version == EMBEDDED, "a start falls back on the next one"
+
+
+def _unreadable(*_: object) -> Bundle:
+    raise StorageError("The model bundle could not be read.")
 
 
 def test_a_repo_that_vanished(live: LiveModel, watcher: Watcher, settings: Settings, tmp_path: Path) -> None:

@@ -74,6 +74,34 @@ def test_an_open_session_outlives_a_swap(page: IdentifyPage, settings: Settings,
     assert "in use now" not in footer
 
 
+def test_the_threshold_is_that_of_the_model_in_use(
+    page: IdentifyPage, settings: Settings, tmp_path: Path
+) -> None:
+    """A slider that was not moved is the model's own threshold, whatever the model is by now."""
+
+    def strict(config: dict[str, Any]) -> None:
+        config["detector"]["score"] = 0.8765
+
+    panel, detector = page.settings, page.services.identifier.bundle.config.detector
+    old = panel.score.value
+    assert old == round(detector.score, 2)
+    _, shown, opened = page.show_now()
+    assert (shown, opened) == (old, old)
+    publish(settings, make_bundle(tmp_path / "new", "7.1.0", detector=True, change=strict))
+    Watcher(page.services.model).check()
+    assert page.services.identifier.bundle.config.detector.score == 0.8765
+    # A page that was opened before still shows the old value, and one that is opened now the new one.
+    assert panel.options(5, old, False, False, opened).score is None
+    assert panel.options(5, 0.88, False, False, opened).score == 0.88
+    _, shown, opened = page.show_now()
+    assert shown == opened == 0.88
+    assert panel.options(5, shown, False, False, opened).score is None
+    assert panel.options(5, old, False, False, opened).score == old
+    # The session of a page that was open for long has expired.
+    assert panel.options(5, 0.88, False, False, None).score is None
+    assert panel.options(5, old, False, False, None).score == old
+
+
 def test_a_breed_the_catalogue_lacks_can_be_named_and_flagged(
     page: IdentifyPage, settings: Settings, tmp_path: Path
 ) -> None:

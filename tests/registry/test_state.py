@@ -49,6 +49,39 @@ def test_a_rollback_keeps_the_order_so_that_the_next_goes_further_back() -> None
     assert [one.revision[0] for one in state.known_good] == ["b", "a"]
 
 
+def shipped(digest: str) -> KnownGood:
+    """The embedded model of some version of the program."""
+    return KnownGood(repo="embedded", revision=digest * 64, version=f"2.{ord(digest)}.0")
+
+
+def names(state: SourceState) -> str:
+    return "".join(one.revision[0] for one in state.known_good)
+
+
+def test_the_embedded_model_is_one_release_whatever_its_digest() -> None:
+    state = SourceState().serving(good("b"), shipped("1"))
+    back = state.pinned(shipped("1")).serving(shipped("2"), good("b"))  # the program was updated meanwhile
+    assert names(back) == "b2"
+    assert names(state.serving(good("c"), shipped("2"))) == "c2b", "it served just before"
+    assert names(state.serving(good("c"), good("b"))) == "cb1"
+
+
+def test_a_rollback_past_what_is_remembered_puts_the_embedded_model_last() -> None:
+    state = SourceState()
+    for name in "abcdefgh":
+        state = state.serving(good(name))
+    oldest = state.pinned(good("a")).serving(good("a"))
+    back = oldest.pinned(KnownGood(repo="embedded", revision="embedded", version="2.0.0"))
+    assert names(back.serving(shipped("1"), good("a"))) == "hgfedcb1"
+
+
+def test_an_embedded_model_that_was_written_down_twice_counts_where_it_was_last() -> None:
+    state = SourceState(known_good=(shipped("2"), good("b"), shipped("1")), pin=shipped("1"))
+    older = state.older_than("embedded")
+    assert older == []
+    assert names(state.serving(shipped("2"))) == "b2"
+
+
 def test_bad_ones_are_forgiven_when_asked_for() -> None:
     bad = Rejected(revision=good("a").revision, reason="it barks")
     state = SourceState().failing(bad).failing(bad)

@@ -15,7 +15,7 @@ from smartbreed.core.settings import Settings, load_settings
 from smartbreed.hub.client import commit_files, connect, ensure_repo
 from smartbreed.imaging.photo import Photo, read_photo
 from smartbreed.inference.results import ModelVersion
-from smartbreed.registry import open_bundle
+from smartbreed.registry import open_bundle, pinning
 from smartbreed.registry.live import LiveModel
 from smartbreed.registry.watcher import Watcher
 
@@ -179,13 +179,49 @@ def test_a_newer_program_brings_its_own_model(
     assert upgraded.status().chosen == "embedded"
 
 
+def test_a_rollback_after_a_program_update_never_goes_forward(
+    live: LiveModel, watcher: Watcher, settings: Settings, tmp_path: Path
+) -> None:
+    """The state names the embedded model of the program before; going back to it serves the one of today."""
+    publish(settings, make_bundle(tmp_path / "new", "7.1.0"))
+    watcher.check()
+    old = {"revision": "0" * 64, "version": "0.1.0"}
+    live.state.change(
+        live.source.key,
+        lambda state: state.model_copy(
+            update={"known_good": (state.known_good[0], state.known_good[1].model_copy(update=old))}
+        ),
+    )
+    updated = LiveModel(settings)
+    assert (served(updated), updated.status().before) == ("7.1.0", EMBEDDED)
+    assert updated.rollback().version == EMBEDDED
+    Watcher(updated).check()
+    status = updated.status()
+    assert (status.version, status.pin, status.before) == (EMBEDDED, EMBEDDED, "")
+    with pytest.raises(RequestError, match="no release before"):
+        updated.rollback()
+    with pytest.raises(RequestError, match="no release before"):
+        pinning.rollback(settings)  # as a command does
+    # The state may have forgotten the embedded model, as after eight releases.
+    updated.use("latest")
+    updated.state.change(
+        updated.source.key, lambda state: state.model_copy(update={"known_good": state.known_good[:1]})
+    )
+    Watcher(updated).check()
+    updated.state.change(
+        updated.source.key, lambda state: state.model_copy(update={"known_good": state.known_good[:1]})
+    )
+    assert updated.rollback().version == EMBEDDED
+    Watcher(updated).check()
+    assert (served(updated), updated.status().before) == (EMBEDDED, "")
+
+
 def test_another_process_publishes_and_chooses(
     live: LiveModel, running: Watcher, settings: Settings, tmp_path: Path
 ) -> None:
     """The trainer and the command line are other processes: here, another store on the same folder."""
     from localhub.embedded import serving
     from localhub.store import HubStore
-    from smartbreed.registry import pinning
 
     store = HubStore(settings.home_dir / "hub")
     with serving(store) as endpoint:

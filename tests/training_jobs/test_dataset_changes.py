@@ -12,6 +12,7 @@ import pytest
 from starlette.testclient import TestClient
 from support.processes import FAKE_TRAINER
 
+from smartbreed.core.errors import UnavailableError
 from smartbreed.core.settings import load_settings
 from smartbreed.dataset.schema import arrow_schema, shard_path
 from smartbreed.hub.client import commit_files, connect, ensure_repo
@@ -141,5 +142,26 @@ def test_a_hub_that_fails_is_asked_again(
     with monkeypatch.context() as patched:
         patched.setattr(client, "repo_state", refuse)
         assert triggers.check() is None
+    assert triggers.check() is not None
+    assert runs(services) == 1
+
+
+def test_a_push_is_remembered_until_a_retraining_has_started(
+    services: Services, push: Push, report: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The retraining may not start at this moment: another app was faster, or the disk is full."""
+    triggers = services.triggers
+    triggers.start(on_push=True)
+    triggers.stop()
+    push("accept")
+    report()
+    for error in (UnavailableError("retraining_running", "One is running.", status=409), OSError("broken")):
+
+        def refuse(*_: object, error: Exception = error, **__: object) -> None:
+            raise error
+
+        with monkeypatch.context() as patched:
+            patched.setattr(services.retraining, "start", refuse)
+            assert triggers.check() is None
     assert triggers.check() is not None
     assert runs(services) == 1

@@ -16,6 +16,7 @@ from smartbreed.core.errors import RequestError, SmartBreedError, StorageError
 from smartbreed.core.settings import Settings, load_settings
 from smartbreed.training_jobs.job import Job, process_group
 from smartbreed.training_jobs.jobs import Jobs
+from smartbreed.training_jobs.process import environment
 
 Trainer = Callable[[str], Jobs]
 
@@ -58,6 +59,22 @@ def test_a_run_from_start_to_release(
     again = jobs.latest()
     assert again is not None
     assert (again.spec.trigger, again.spec.accepted, again.state) == ("count", 7, "released")
+
+
+def test_the_trainer_gets_no_secret_of_the_app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    secret = (
+        "maintainer_password", "secret", "salt", "database_url", "smtp_url", "webhook_secret",
+        "metrics_token", "google_client_secret", "github_client_secret", "oidc_client_secret",
+    )  # fmt: skip
+    for name in secret:
+        monkeypatch.setenv(f"SMARTBREED_{name.upper()}", "hush hush")
+    monkeypatch.setenv("smartbreed_smtp_url", "hush hush")  # settings are read in any case
+    monkeypatch.setenv("HF_TOKEN", "for the Hub")
+    settings = load_settings(home=tmp_path, dataset="me/flags")
+    assert "hush hush" not in repr(settings)
+    passed = environment(settings)
+    assert "hush hush" not in passed.values()
+    assert (passed["HF_TOKEN"], passed["SMARTBREED_DATASET"]) == ("for the Hub", "me/flags")
 
 
 @pytest.mark.parametrize(
@@ -215,6 +232,33 @@ def test_stopping_the_app_stops_its_trainer(trainer: Trainer, settings: Settings
     ended = jobs.get(job.spec.id)
     assert ended is not None
     assert ended.state == "cancelled"
+
+
+def test_stopping_a_replica_leaves_the_trainer_of_another_alone(trainer: Trainer) -> None:
+    starter, other = trainer("hang"), trainer("ok")
+    job = starter.start()
+    until(lambda: fits(starter))
+    assert other.adopt() is not None
+    other.close()
+    current = other.current()
+    assert current is not None
+    assert (current.spec.id, current.running) == (job.spec.id, True)
+    starter.close()
+    assert end_of(starter, job).state == "cancelled"
+
+
+def test_stopping_the_app_stops_the_trainer_of_one_that_was_killed(
+    trainer: Trainer, settings: Settings
+) -> None:
+    with start(SUPPORT / "app_process.py", settings.home_dir, "hang") as app:
+        assert app.stdout is not None
+        app.stdout.readline()
+        app.kill()
+    jobs = trainer("ok")
+    found = jobs.adopt()
+    assert found is not None
+    jobs.close()
+    assert end_of(jobs, found).state == "cancelled"
 
 
 def test_nothing_starts_on_a_disk_that_refuses(trainer: Trainer, settings: Settings) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from support.clock import until
 from support.flags import flag
-from support.processes import FAKE_TRAINER, WITH_FAKE_TRAINER, Server
+from support.processes import SUPPORT, WITH_FAKE_TRAINER, Server, start
 
 from smartbreed.core.settings import load_settings
 from smartbreed.feedback.flags import open_feedback
@@ -16,8 +16,11 @@ from smartbreed.training_jobs.jobs import Jobs
 def test_the_last_publish_waits_for_no_retraining(tmp_path: Path) -> None:
     home = tmp_path / "home"
     settings = load_settings(home=home, hub="embedded")
-    jobs = Jobs(settings, [*FAKE_TRAINER, "stubborn"])
-    job = jobs.start()  # deaf to SIGTERM; the app finds and adopts it
+    with start(SUPPORT / "app_process.py", home, "stubborn") as killed:  # a trainer that is deaf to SIGTERM
+        assert killed.stdout is not None
+        job_id = killed.stdout.readline().strip()
+        killed.kill()  # so that the next app adopts it
+    jobs = Jobs(settings)
     app = Server(
         tmp_path,
         command=[*WITH_FAKE_TRAINER, "serve"],
@@ -36,5 +39,5 @@ def test_the_last_publish_waits_for_no_retraining(tmp_path: Path) -> None:
     finally:
         feedback.close()
         jobs.cancel(0.1)
-        jobs.wait(job.spec.id, 30)
+        until(lambda: (job := jobs.get(job_id)) is not None and not job.running)
         assert app.stop() == 0
