@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from smartbreed.core.database import UtcDateTime
+from smartbreed.core.database import UtcDateTime, batches
 from smartbreed.dataset.schema import KEYS
 from smartbreed.dataset.sources import Row, unclaimed
 from smartbreed.dataset.tables import ShardRow
@@ -113,11 +113,12 @@ class DecisionSource:
 
     @staticmethod
     def _mark(session: Session, ids: Sequence[str], state: str, moment: dt.datetime | None) -> None:
-        session.execute(
-            sa.update(_decisions)
-            .where(_decisions.c.decision_id.in_(ids))
-            .values(state=state, published_at=moment)
-        )
+        for some in batches(ids):
+            session.execute(
+                sa.update(_decisions)
+                .where(_decisions.c.decision_id.in_(some))
+                .values(state=state, published_at=moment)
+            )
 
 
 def is_accepted(flag_id: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from smartbreed.core.database import batches
 from smartbreed.core.errors import StorageError
 from smartbreed.dataset.decision_source import count_decisions, is_accepted
 from smartbreed.dataset.sources import Row, Unusable, unclaimed, unparked
@@ -104,10 +105,10 @@ class FlagSource:
 
     def mark_published(self, session: Session, ids: Sequence[str], moment: dt.datetime) -> None:
         # A withdrawn flag only gets the time: the dataset has it now, and it must be taken out again.
-        session.execute(sa.update(Flag).where(Flag.id.in_(ids)).values(published_at=moment))
-        session.execute(
-            sa.update(Flag).where(Flag.id.in_(ids), Flag.state == "pending").values(state="published")
-        )
+        for some in batches(ids):
+            these = sa.update(Flag).where(Flag.id.in_(some))
+            session.execute(these.values(published_at=moment))
+            session.execute(these.where(Flag.state == "pending").values(state="published"))
 
     def mark_waiting(self, session: Session, ids: Sequence[str]) -> None:
         session.execute(

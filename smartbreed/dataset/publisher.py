@@ -212,16 +212,21 @@ class Publisher:
     def _find_repo(self, shard_store: ShardStore) -> None:
         """Check that the Hub answers and that the repo is still the same one; create a missing repo."""
         known = shard_store.state()
+        missing = False
         try:
             state = self._remote.state()
         except HubCallError as error:
             if error.kind != "no_repo":
                 raise
-            shard_store.forget_published()
-            state = self._remote.create()
+            # The Hub answers the same to a token that may not see the repo: a repo that is there all the
+            # time still has its shards, and its history the contents that are to be erased.
+            missing, state = True, self._remote.create()
         created = state.created.isoformat() if state.created else None
-        if known.target == self.target and known.repo_created not in (None, created):
+        before = known.repo_created if known.target == self.target else None
+        if before not in (None, created):
             log.warning("the dataset repo is another one than before: everything is published again")
+            shard_store.forget_published()
+        elif missing and before is None:
             shard_store.forget_published()
         if (known.target, known.repo_created) != (self.target, created):
             shard_store.change(target=self.target, repo_created=created)

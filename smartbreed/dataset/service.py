@@ -42,9 +42,9 @@ def maintenance_tasks(settings: Settings, flags: FlagService) -> list[Maintenanc
 
 
 def photo_maintenance(settings: Settings, flags: FlagService) -> Any:
-    """Return the `Maintenance` work that deletes photos no flag needs.
+    """Return the `Maintenance` work that deletes photos no flag needs, and what earlier versions kept.
 
-    These are photos of withdrawn flags, and photos that a crash left without a flag. A photo that
+    The photos are photos of withdrawn flags, and photos that a crash left without a flag. A photo that
     the database does not know is deleted only if it was written after this database came into use:
     an older photo may belong to another database, which may be used again.
     """
@@ -56,6 +56,7 @@ def photo_maintenance(settings: Settings, flags: FlagService) -> Any:
         if memory.get("database") != database:
             memory.update(database=database, since=time.time())
         gone = collect_orphans(flags.blobs, flags.sessions, older_than_s=DAY_S, since=float(memory["since"]))
+        flags.forget_leftovers()
         forget_deleted(flags.sessions)
         sweep(Path(tempfile.gettempdir()), SCRATCH)  # downloads of processes that were killed
         if gone:

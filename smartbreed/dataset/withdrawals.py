@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from smartbreed.core.database import forget_deleted, read, write
+from smartbreed.core.database import batches, forget_deleted, read, write
 from smartbreed.core.errors import StorageError
 from smartbreed.dataset.push import Pusher
 from smartbreed.dataset.remote import DatasetRepo, facts_of
@@ -29,17 +29,15 @@ def to_remove(shard_store: ShardStore) -> list[tuple[Shard, list[str]]]:
     found: list[tuple[Shard, list[str]]] = []
     with read(shard_store.sessions) as session:
         for config, source in shard_store.sources.items():
-            if not (ids := source.to_remove(session)):
-                continue
-            rows = session.execute(
+            query = (
                 sa.select(Shard, ShardRow.row_id)
                 .join(ShardRow, ShardRow.shard_id == Shard.id)
-                .where(ShardRow.config == config, ShardRow.row_id.in_(ids))
-                .where(Shard.target == shard_store.target)
+                .where(ShardRow.config == config, Shard.target == shard_store.target)
             )
             by_shard: dict[str, tuple[Shard, list[str]]] = {}
-            for shard, row_id in rows:
-                by_shard.setdefault(shard.id, (shard, []))[1].append(row_id)
+            for ids in batches(source.to_remove(session)):
+                for shard, row_id in session.execute(query.where(ShardRow.row_id.in_(ids))):
+                    by_shard.setdefault(shard.id, (shard, []))[1].append(row_id)
             found += by_shard.values()
     return found
 

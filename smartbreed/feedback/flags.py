@@ -17,13 +17,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from smartbreed.core.database import (
     Sessions,
+    batches,
     forget_deleted,
     forget_earlier_deleted,
     make_engine,
@@ -38,7 +39,7 @@ from smartbreed.core.private import private_file
 from smartbreed.core.salt import hash_token, load_salt
 from smartbreed.feedback.blobs import BlobStore
 from smartbreed.feedback.limits import Guard, Limits
-from smartbreed.feedback.request import CheckedFlag, FlagRequest, check
+from smartbreed.feedback.request import MAX_LABEL_TEXT, CheckedFlag, FlagRequest, check, clean
 from smartbreed.feedback.tables import ERASED, STATES, Flag
 from smartbreed.imaging.photo import sample_encoding
 
@@ -76,9 +77,40 @@ def new_row(checked: CheckedFlag, sample_id: str, flagger: str, key: str) -> Fla
 
 def dedupe_key(checked: CheckedFlag, sample_id: str, flagger: str) -> str:
     """Return a sha256 over who said what about which pet, so that saying it twice makes one row."""
+    said = _said(checked, sample_id, flagger)
+    if _only_species(checked):  # other flags keep the keys that they have always had
+        said.append(checked.species)
+    return _hashed(said)
+
+
+def _said(checked: CheckedFlag, sample_id: str, flagger: str) -> list[Any]:
+    return [flagger, sample_id, checked.box, checked.verdict, checked.label, checked.label_text]
+
+
+def _only_species(checked: CheckedFlag) -> bool:
+    """Return whether the species is something that the person says, and that no label implies."""
+    return checked.verdict == "missed" and checked.label is None
+
+
+def _hashed(said: list[Any]) -> str:
     # JSON keeps neighbouring fields apart, which plain joining would not.
-    said = [flagger, sample_id, checked.box, checked.verdict, checked.label, checked.label_text]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
+
+def same_said(checked: CheckedFlag, sample_id: str, flagger: str) -> sa.ColumnElement[bool]:
+    """Return the condition that a row is the flag of one person that says the same about the same pet."""
+    same = Flag.dedupe_key == dedupe_key(checked, sample_id, flagger)
+    if not _only_species(checked):
+        return same
+    # Earlier versions left the species out of the key, so such a row may be of the other species.
+    earlier = _hashed(_said(checked, sample_id, flagger))
+    return sa.or_(
+        same, sa.and_(Flag.dedupe_key == earlier, Flag.species.is_not_distinct_from(checked.species))
+    )
+
+
+#: What a flag that is saved again takes over from the new request; its key stands for all else.
+_REFRESHED = ("found", "pet_index", "predicted", "probability", "species", "model_revision", "note")
 
 
 def utc_now() -> dt.datetime:
@@ -88,8 +120,10 @@ def utc_now() -> dt.datetime:
 
 log = logging.getLogger(__name__)
 
-#: The columns of the review's table that are needed here; this package must not import the review.
+#: The columns of the review's tables that are needed here; this package must not import the review.
 _decisions = sa.table("decisions", sa.column("flag_id", sa.String), sa.column("sample_id", sa.String))
+_signals = sa.table("signals", sa.column("flag_id", sa.String))
+_trust = sa.table("trust", sa.column("flagger", sa.String))
 
 __all__ = ["FlagRequest", "FlagService", "Receipt", "open_feedback"]
 
@@ -161,14 +195,14 @@ class FlagService:
         sample_id = hashlib.sha256(data).hexdigest()
         flagger = hash_token(self._salt, request.flagger_token)
         place = hash_token(self._salt, f"client {client}") if client else ""
-        key = dedupe_key(checked, sample_id, flagger)
+        same = same_said(checked, sample_id, flagger)
         size = 0 if self.blobs.exists(sample_id) else len(data)
         with read(self.sessions) as session:  # so that nothing is written for a refused flag
-            if self._is_new(session, key):
+            if self._is_new(session, same):
                 self._limits.check(session, flagger, place, size)
         self.blobs.put(data)
         try:
-            receipt = self._save(checked, data, sample_id, flagger, key, place, size, also)
+            receipt = self._save(checked, data, sample_id, flagger, same, place, size, also)
         except FlagError:  # a race: other flags have reached a limit since the first check
             self._drop_photo(sample_id)
             raise
@@ -182,24 +216,27 @@ class FlagService:
         data: bytes,
         sample_id: str,
         flagger: str,
-        key: str,
+        same: sa.ColumnElement[bool],
         place: str,
         size: int,
         also: Callable[[Session, str], None] | None,
     ) -> Receipt:
         with write(self.sessions) as session:
-            if self._is_new(session, key):
+            if self._is_new(session, same):
                 self._limits.check(session, flagger, place, size)
             if not self.blobs.exists(sample_id):
                 # Another request has deleted the same photo since. Deletions hold this lock, so now it stays.
                 self.blobs.put(data)
-            flag = session.scalar(sa.select(Flag).where(Flag.dedupe_key == key))
+            flag = session.scalar(sa.select(Flag).where(same))
             created = flag is None or flag.state == "withdrawn"
+            fresh = new_row(checked, sample_id, flagger, dedupe_key(checked, sample_id, flagger))
             if flag is None:
-                flag = new_row(checked, sample_id, flagger, key)
+                flag = fresh
                 session.add(flag)
             elif created:
-                flag.state, flag.published_at, flag.flagged_at = "pending", None, utc_now()
+                flag.state, flag.published_at, flag.flagged_at = "pending", None, fresh.flagged_at
+                for name in _REFRESHED:
+                    setattr(flag, name, getattr(fresh, name))
             session.flush()
             if created:
                 self._limits.taken(session, place)
@@ -209,8 +246,8 @@ class FlagService:
         return receipt
 
     @staticmethod
-    def _is_new(session: Session, key: str) -> bool:
-        state = session.scalar(sa.select(Flag.state).where(Flag.dedupe_key == key))
+    def _is_new(session: Session, same: sa.ColumnElement[bool]) -> bool:
+        state = session.scalar(sa.select(Flag.state).where(same))
         return state in (None, "withdrawn")
 
     def _receipt(self, flag_id: str) -> str:
@@ -232,14 +269,21 @@ class FlagService:
     def people_who_named(self, *names: str) -> int:
         """Return how many people named a breed in their own words, by any of its names.
 
+        Neither case nor spaces matter.
+
         Raises:
             StorageError: the database failed.
         """
-        query = sa.select(sa.func.count(Flag.flagger.distinct())).where(
-            sa.func.lower(Flag.label_text).in_([name.lower() for name in names]), Flag.state != "withdrawn"
-        )
+        asked = {cleaned.casefold() for name in names if (cleaned := _as_stored(name))}
+        standing = sa.and_(Flag.label_text.is_not(None), Flag.state != "withdrawn")
+        people: set[str] = set()
         with read(self.sessions) as session:
-            return session.scalar(query) or 0
+            # Compared here: in SQLite, lower() leaves letters that are not ASCII as they are.
+            texts = session.scalars(sa.select(Flag.label_text).where(standing).distinct())
+            for some in batches(text for text in texts if text is not None and text.casefold() in asked):
+                query = sa.select(Flag.flagger).where(standing, Flag.label_text.in_(some)).distinct()
+                people.update(session.scalars(query))
+        return len(people)
 
     def recent(self, limit: int = 50) -> list[Flag]:
         """Return the newest flags of all states, newest first; `limit` is clamped to 1…1000."""
@@ -253,7 +297,9 @@ class FlagService:
         """Withdraw a flag; only the person who sent it can. The call is idempotent.
 
         A published flag keeps its `published_at`, so that the publisher takes it out of
-        the dataset. The photo is deleted unless another flag needs it.
+        the dataset. The photo is deleted unless another flag needs it; the note and what the review
+        computed from the photo are deleted as well. The rest of the row stays, so that limits count it
+        and the same flag can be saved again.
 
         Raises:
             FlagError: ``unknown_flag`` (404), also for another person's flag, so that ids cannot be guessed.
@@ -277,7 +323,8 @@ class FlagService:
             flag = _find(session, flag_id)
             if not may(flag):
                 raise _unknown()
-            flag.state = "withdrawn"
+            flag.state, flag.note = "withdrawn", None
+            session.execute(sa.delete(_signals).where(_signals.c.flag_id == flag.id))
             sample_id = flag.sample_id
         try:
             self._drop_photo(sample_id)
@@ -300,20 +347,39 @@ class FlagService:
 
     @staticmethod
     def erase_rows(session: Session, flags: Iterable[Flag]) -> set[str]:
-        """Delete flags in the caller's transaction.
+        """Delete flags in the caller's transaction, and the records of people who have no other flag.
 
         Returns:
             The names of their photos, to be passed to `drop_photos` after the commit.
         """
-        sample_ids = set()
+        sample_ids, people = set(), set()
         for flag in flags:
             sample_ids.add(flag.sample_id)
+            people.add(flag.flagger)
             # The name of a photo is a fingerprint of it, so it goes; the decision may stay.
             session.execute(
                 sa.update(_decisions).where(_decisions.c.flag_id == flag.id).values(sample_id=ERASED)
             )
             session.delete(flag)
+        session.flush()
+        for some in batches(people):
+            # A record holds the person's hash. Of a person with other flags it stays: without it, one who
+            # was wrong too often would count again.
+            session.execute(sa.delete(_trust).where(_trust.c.flagger.in_(some), _has_no_flag()))
         return sample_ids
+
+    def forget_leftovers(self) -> None:
+        """Delete what earlier versions kept: notes and signals of withdrawn flags, records without a flag.
+
+        Raises:
+            StorageError: the database failed.
+        """
+        gone = sa.select(Flag.id).where(Flag.state == "withdrawn")
+        noted = sa.update(Flag).where(Flag.state == "withdrawn", Flag.note.is_not(None))
+        with write(self.sessions) as session:
+            session.execute(noted.values(note=None))
+            session.execute(sa.delete(_signals).where(_signals.c.flag_id.in_(gone)))
+            session.execute(sa.delete(_trust).where(_has_no_flag()))
 
     def drop_photos(self, sample_ids: Iterable[str]) -> None:
         """Delete photos that no flag needs any more, and erased rows from the write-ahead log.
@@ -372,6 +438,19 @@ def _find(session: Session, flag_id: str) -> Flag:
     if flag is None:
         raise _unknown()
     return flag
+
+
+def _has_no_flag() -> sa.ColumnElement[bool]:
+    """Return the condition that a record is of a person without a flag."""
+    return ~sa.select(Flag.id).where(Flag.flagger == _trust.c.flagger).exists()
+
+
+def _as_stored(words: str) -> str | None:
+    """Return a breed's name as flags store it; None if none can have it."""
+    try:
+        return clean(words, MAX_LABEL_TEXT, "The breed")
+    except FlagError:  # longer than any that is stored
+        return None
 
 
 def _unknown() -> FlagError:

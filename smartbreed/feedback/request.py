@@ -140,14 +140,14 @@ def check(request: FlagRequest) -> CheckedFlag:
         box=box,
         found=found,
         pet_index=None if index is None else int(index),
-        predicted=_clean(request.predicted, MAX_LABEL_TEXT, "The predicted breed"),
+        predicted=clean(request.predicted, MAX_LABEL_TEXT, "The predicted breed"),
         probability=None if probability is None else float(probability),
         species=species,
         verdict=verdict,
         label=label,
         label_text=label_text,
-        model_revision=_clean(request.model_revision, MAX_REVISION, "The model's revision") or "unknown",
-        note=_clean(request.note, MAX_NOTE, "The note"),
+        model_revision=clean(request.model_revision, MAX_REVISION, "The model's revision") or "unknown",
+        note=clean(request.note, MAX_NOTE, "The note"),
     )
 
 
@@ -217,10 +217,10 @@ def _label(request: FlagRequest) -> tuple[str, str | None, str | None, str | Non
             raise FlagError("label_required", "There is no prediction to agree with; say which breed it is.")
         breed = resolve(request.predicted, request.more_breeds)
         # A retrained model may know breeds this catalogue lacks; they keep their id.
-        label = breed.id if breed else _clean(request.predicted, MAX_LABEL_TEXT, "The predicted breed")
+        label = breed.id if breed else clean(request.predicted, MAX_LABEL_TEXT, "The predicted breed")
         return verdict, label, None, (breed.species or None) if breed else request.species
-    name = _clean(request.label, MAX_LABEL_TEXT, "The breed")
-    text = _clean(request.label_text, MAX_LABEL_TEXT, "The breed in your own words")
+    name = clean(request.label, MAX_LABEL_TEXT, "The breed")
+    text = clean(request.label_text, MAX_LABEL_TEXT, "The breed in your own words")
     if name is None and text is not None and (breed := resolve(text, request.more_breeds)):
         name, text = breed.id, None  # the breed is known after all
     if name is None:
@@ -236,7 +236,7 @@ def _label(request: FlagRequest) -> tuple[str, str | None, str | None, str | Non
     return verdict, breed.id, text, breed.species or None
 
 
-def _clean(text: str | None, limit: int, what: str) -> str | None:
+def clean(text: str | None, limit: int, what: str) -> str | None:
     """Return `text` in one line without control, formatting or surrogate characters; None if empty.
 
     Those characters can reorder what a reviewer reads, and lone surrogates cannot be stored.

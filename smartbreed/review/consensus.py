@@ -109,7 +109,7 @@ def _by_agreement(session: Session, agreements: int, cap: int, now: dt.datetime)
     for pet in _pets(flags):
         decided = [latest[flag.id] for flag in pet if flag.id in latest]
         claims = {answer_of(flag) for flag in pet if flag.id in counts} - {None}
-        claims |= {row.label for row in decided if row.decision != "undo"} - {None}
+        claims |= {_decided_claim(row) for row in decided} - {None}
         if len(claims) != 1 or any(row.decision in ("undo", "reject", "relabel") for row in decided):
             continue
         agreed = [flag for flag in pet if flag.id in counts and label_of(flag) is not None]
@@ -124,6 +124,13 @@ def _by_agreement(session: Session, agreements: int, cap: int, now: dt.datetime)
             if flag.id not in latest
         ]
     return made
+
+
+def _decided_claim(row: Decision) -> str | None:
+    """Return what a decision says about a pet, as `answer_of` does; None if nothing definite."""
+    if row.decision == "accept" and row.label is None and row.species is None:
+        return NO_PET
+    return None if row.decision == "undo" else row.label
 
 
 def _pets(flags: Iterable[Flag]) -> list[list[Flag]]:

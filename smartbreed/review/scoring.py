@@ -72,7 +72,10 @@ def score_flags(
             break
         made += len(rows)
         with write(flags.sessions) as session:
-            still = set(session.scalars(sa.select(Flag.id).where(Flag.id.in_([row.flag_id for row in rows]))))
+            ids = [row.flag_id for row in rows]  # of which some may have been withdrawn since
+            still = set(
+                session.scalars(sa.select(Flag.id).where(Flag.id.in_(ids), Flag.state != "withdrawn"))
+            )
             for row in rows:
                 if row.flag_id in still:
                     session.merge(row)
@@ -136,7 +139,8 @@ def _memory(session: Session, identifier: Identifier, model: str) -> Memory:
     latest = latest_decisions(session)
     rows = session.execute(
         sa.select(Signals.flag_id, Signals.embedding)
-        .where(Signals.model == model, Signals.embedding.is_not(None))
+        .join(Flag, Flag.id == Signals.flag_id)
+        .where(Signals.model == model, Signals.embedding.is_not(None), Flag.state != "withdrawn")
         .order_by(Signals.flag_id.desc())
     )
     vectors: list[np.ndarray] = []

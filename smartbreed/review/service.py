@@ -239,9 +239,11 @@ class ReviewService:
             only: ids of the decisions that may be undone, so that no other maintainer's is; None: any.
 
         Raises:
-            ReviewError: nothing could be undone; the message gives the reason for the first flag.
+            ReviewError: nothing could be undone; the message gives the reason for the first flag. Or
+                ``text_too_long``: the reason.
         """
         ids = few(flag_ids)
+        new_decision = NewDecision("undo", reason=rows.clean(reason, rows.MAX_REASON, "The reason"))
         skipped: dict[str, str] = {}
         made: list[Decision] = []
         with write(self.sessions) as session:
@@ -257,7 +259,6 @@ class ReviewService:
                 elif only is not None and last.decision_id not in only:
                     skipped[flag_id] = f"Flag {flag_id} was decided anew since; nothing was taken back."
                 else:
-                    new_decision = NewDecision("undo", reason=reason or None)
                     made.append(rows.append(session, flag, new_decision, reviewer, last, now))
                     unmark(session, flag_id)  # an undone answer is no known answer
             if not made:

@@ -22,6 +22,9 @@ from smartbreed.core.errors import AccountError, StorageError
 from smartbreed.dataset.service import open_publisher
 from smartbreed.feedback.flags import FlagRequest
 from smartbreed.feedback.tables import Flag
+from smartbreed.review.decisions import accept
+from smartbreed.review.service import ReviewService
+from smartbreed.review.tables import Trust
 
 NOW = dt.datetime.now(dt.UTC)
 
@@ -58,6 +61,28 @@ def test_a_flag_of_an_account_that_has_gone_is_a_visitors(world: MembersWorld) -
     with read(world.flags.sessions) as session:
         assert session.get(Flag, saved) is not None
         assert session.get(MemberFlag, saved) is None
+
+
+def test_a_deletion_takes_the_record_of_right_and_wrong_answers(world: MembersWorld) -> None:
+    mine = member_id(world)
+    review = ReviewService(world.flags, world.settings)
+    own = [flag(world, mine, number, flagger_token=f"member {mine}") for number in (1, 2)]
+    shared = flag(world, mine, 3, flagger_token="browser")
+    left = flag(world, "", 4, flagger_token="browser")  # saved before they had an account
+    review.decide([*own, shared, left], accept(), "a" * 64)
+
+    def hashes() -> set[str]:
+        with read(world.flags.sessions) as session:
+            return set(session.scalars(sa.select(Trust.flagger)))
+
+    assert len(hashes()) == 2
+    world.flags.erase(own[0])
+    assert len(hashes()) == 2, "there is another flag of theirs"
+    delete(world.flags, world.kept, world.taught, mine, NOW)
+    with read(world.flags.sessions) as session:
+        assert hashes() == {session.scalar(sa.select(Flag.flagger))}, "the browser still has a flag here"
+    world.flags.erase(left)
+    assert hashes() == set()
 
 
 def test_an_erased_flag_has_no_owner(world: MembersWorld) -> None:

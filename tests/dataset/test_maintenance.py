@@ -14,13 +14,15 @@ from support.faults import Fault
 from support.flags import flag_request
 from support.publishing import PublishingWorld
 
-from smartbreed.core.database import read
+from smartbreed.core.database import read, write
 from smartbreed.core.errors import StorageError
 from smartbreed.core.settings import Settings
 from smartbreed.dataset.service import BackgroundPublisher, maintenance_tasks, open_publisher
 from smartbreed.dataset.tables import Shard
 from smartbreed.feedback.flags import open_feedback
+from smartbreed.feedback.tables import Flag
 from smartbreed.hub.client import delete_repo
+from smartbreed.review.tables import Signals, Trust
 
 DAYS = 3 * 24 * 3600
 
@@ -75,6 +77,25 @@ def test_a_photo_that_could_not_be_deleted_goes_with_maintenance(
     assert photos.run()
     assert world.flags.blobs.exists(kept.sample_id)
     assert not world.flags.blobs.exists(gone.sample_id)
+
+
+def test_what_earlier_versions_kept_goes_with_maintenance(world: PublishingWorld) -> None:
+    kept, gone = world.flag(2, note="at my home")
+    world.flags.withdraw(gone.flag_id, "ann")
+    now = world.clock.now
+    with write(world.flags.sessions) as session:
+        session.execute(sa.update(Flag).values(note="at my home"))
+        ann = session.scalars(sa.select(Flag.flagger).distinct()).one()
+        session.add_all(Trust(flagger=who, right=1, wrong=0, updated_at=now) for who in ("f" * 64, ann))
+        for receipt in (kept, gone):
+            session.add(Signals(flag_id=receipt.flag_id, model="1", looked_at=now))
+    photos, _ = maintenance_tasks(world.settings, world.flags)
+    assert photos.run()
+    with read(world.flags.sessions) as session:
+        notes = {flag.id: flag.note for flag in session.scalars(sa.select(Flag))}
+        assert notes == {kept.flag_id: "at my home", gone.flag_id: None}
+        assert session.scalars(sa.select(Signals.flag_id)).all() == [kept.flag_id]
+        assert session.scalars(sa.select(Trust.flagger)).all() == [ann]
 
 
 def test_photos_of_another_database_stay(world: PublishingWorld, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import sqlite3
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -15,9 +16,10 @@ from support.publishing import PublishingWorld
 
 from localhub.maintenance import check_store
 from smartbreed.core.database import read, write
-from smartbreed.dataset import shard_builder
+from smartbreed.dataset import shard_builder, withdrawals
 from smartbreed.dataset.schema import arrow_schema, has_schema, shard_config
-from smartbreed.dataset.tables import Shard
+from smartbreed.dataset.tables import Shard, ShardRow
+from smartbreed.feedback.tables import Flag
 from smartbreed.hub.client import delete_repo
 from smartbreed.review.tables import Decision
 
@@ -98,6 +100,61 @@ def test_withdrawn_and_erased_flags_leave_dataset_history_and_disk(world: Publis
     assert not check_store(world.store, contents=True)
     assert (world.status().to_remove, world.flags.count("withdrawn")) == (0, 1)
     assert world.publisher.run().removed == 0
+
+
+@pytest.mark.parametrize("part", ["", "/api/datasets/"])
+def test_a_token_that_may_not_see_the_repo_drops_no_erasure(world: PublishingWorld, part: str) -> None:
+    """The Hub answers 404 for a repo that the token may not see, as if there were none."""
+    _, withdrawn = world.flag(2)
+    world.publisher.run()
+    old_sha = next(iter(world.manifest()["shards"].values()))["sha256"]
+    world.flags.withdraw(withdrawn.flag_id, "ann")
+    world.faults.fault = Fault(503, "lfs-files")
+    assert world.publisher.run().problem, "the new content is there, the old one still in the history"
+    assert world.store.files.size(old_sha) is not None
+    world.faults.fault = Fault(404, part, headers={"X-Error-Code": "RepoNotFound"})
+    assert world.publisher.run(by_hand=True).problem
+    assert world.flags.count("published") == 1, "nothing is marked as lost"
+    world.faults.fault = None
+    assert world.publisher.run(by_hand=True).problem is None
+    assert world.store.files.size(old_sha) is None
+
+
+def test_more_rows_leave_at_once_than_a_query_has_variables(world: PublishingWorld) -> None:
+    world.flag(2)
+    world.publisher.run()
+    with read(world.flags.sessions) as session:
+        shard = session.scalars(sa.select(Shard)).one()
+    others = [{"config": "flags", "row_id": f"Z{number:025}", "shard_id": shard.id} for number in range(1200)]
+    with write(world.flags.sessions) as session:
+        session.execute(sa.insert(ShardRow), others)
+        session.execute(sa.update(Flag).values(state="withdrawn"))
+    engine = world.flags.sessions.kw["bind"]
+
+    @sa.event.listens_for(engine, "checkout")
+    def few_variables(connection: sqlite3.Connection, *_: object) -> None:
+        connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 1000)
+
+    ((found, removed),) = withdrawals.to_remove(world.publisher.shard_store("disk"))
+    assert (found.id, len(set(removed)), len(removed)) == (shard.id, 1202, 1202), "each shard once, whole"
+
+
+def test_more_rows_are_said_again_than_a_query_has_variables(world: PublishingWorld) -> None:
+    world.flag(2)
+    world.publisher.run()
+    engine = world.flags.sessions.kw["bind"]
+    with write(world.flags.sessions) as session:
+        session.execute(sa.update(Flag).values(state="pending", published_at=None))
+
+    @sa.event.listens_for(engine, "checkout")
+    def few_variables(connection: sqlite3.Connection, *_: object) -> None:
+        connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 1000)
+
+    with write(world.flags.sessions) as session:
+        ids = [f"Z{number:025}" for number in range(1200)]
+        for source in world.publisher.shard_store("disk").sources.values():
+            source.mark_published(session, [*ids, *source.said_again(session)], world.clock.now)
+    assert world.flags.count("published") == 2
 
 
 def test_the_last_row_takes_the_file_along(world: PublishingWorld) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 import os
 import time
@@ -16,10 +17,11 @@ from sqlalchemy.orm import Session
 from support.flags import flag_request
 from support.nursery import Nursery
 
+from smartbreed.core.database import write
 from smartbreed.core.errors import FlagError, RequestError
 from smartbreed.core.settings import Settings
 from smartbreed.feedback.blobs import BlobStore, collect_orphans
-from smartbreed.feedback.flags import FlagService, open_feedback
+from smartbreed.feedback.flags import FlagRequest, FlagService, open_feedback
 from smartbreed.feedback.tables import Flag, new_id
 from smartbreed.imaging.photo import read_photo
 
@@ -120,6 +122,78 @@ def test_saying_it_again_after_withdrawing_counts(service: FlagService) -> None:
     again = service.save(flag_request())
     assert (again.flag_id, again.created) == (receipt.flag_id, True)
     assert only(service).state == "pending"
+
+
+def missed(species: str | None, **changes: Any) -> FlagRequest:
+    """A missed pet of no named breed."""
+    said = {"verdict": "missed", "label": None, "predicted": None, "probability": None, "species": species}
+    return flag_request(**(said | changes))
+
+
+@pytest.mark.parametrize("box", [None, (1.0, 2.0, 30.0, 31.0)])
+def test_a_missed_cat_and_a_missed_dog_are_two(service: FlagService, box: Any) -> None:
+    receipts = [service.save(missed(species, box=box)) for species in ("cat", "dog", None)]
+    assert [receipt.created for receipt in receipts] == [True] * 3
+    assert [flag.species for flag in service.recent()] == [None, "dog", "cat"]
+    service.withdraw(receipts[1].flag_id, "ann")
+    again = service.save(missed("dog", box=box))
+    assert (again.flag_id, again.created) == (receipts[1].flag_id, True)
+    assert not service.save(missed("cat", box=box)).created
+    named = service.save(missed("cat", box=box, label="pug"))
+    assert (named.created, service.save(missed("dog", box=box, label="pug")).created) == (True, False)
+
+
+@pytest.mark.parametrize("first", ["cat", "dog", None])
+def test_a_missed_pet_saved_by_an_earlier_version_is_one_row(service: FlagService, first: Any) -> None:
+    saved = service.save(missed(first))
+    flag = only(service)
+    said = [flag.flagger, flag.sample_id, flag.box, "missed", None, None]
+    with write(service.sessions) as session:
+        key = hashlib.sha256(json.dumps(said).encode()).hexdigest()
+        session.merge(flag).dedupe_key = key
+    for species in ("cat", "dog", None):
+        again = service.save(missed(species))
+        assert (again.created, again.flag_id == saved.flag_id) == (species != first, species == first)
+    service.withdraw(saved.flag_id, "ann")
+    again = service.save(missed(first))
+    assert (again.created, again.flag_id, service.count()) == (True, saved.flag_id, 3)
+
+
+def test_a_flag_that_is_saved_again_says_what_was_said_last(service: FlagService) -> None:
+    pet = (1.0, 1.0, 20.0, 20.0)
+    first = service.save(missed("cat", label="birman", note="a cat", found=[(pet, "dog")], pet_index=1))
+    service.withdraw(first.flag_id, "ann")
+    last = missed(
+        "cat", label="birman", predicted="siamese", probability=0.25, model_revision="new",
+        found=[(pet, "cat")], note="at dusk", pet_index=2,
+    )  # fmt: skip
+    assert service.save(last).flag_id == first.flag_id
+    flag = only(service)
+    assert (flag.predicted, flag.probability, flag.model_revision) == ("siamese", 0.25, "new")
+    assert (flag.note, flag.found_pets, flag.pet_index) == ("at dusk", [(pet, "cat")], 2)
+    assert (flag.state, flag.species, flag.label) == ("pending", "cat", "birman")
+
+
+def test_a_note_goes_with_a_flag_that_is_taken_back(service: FlagService) -> None:
+    receipt = service.save(flag_request(note="at my home"))
+    service.withdraw(receipt.flag_id, "ann")
+    assert only(service).note is None
+    service.save(flag_request(note="at my home"))
+    assert only(service).note == "at my home"
+
+
+def test_people_who_named_a_breed_are_counted_however_they_wrote_it(service: FlagService) -> None:
+    words = ["Älvhund Röd", "ÄLVHUND RÖD", "a\u0308lvhund   röd", "Straße", "Something else"]
+    for number, text in enumerate(words):
+        service.save(flag_request(label=None, label_text=text, flagger_token=f"person {number}"))
+    assert service.people_who_named("älvhund röd") == 3
+    assert service.people_who_named(" A\u0308lvhund\u200b RÖD", "STRASSE") == 4
+    assert service.people_who_named("", "x" * 2000) == 0
+    service.save(flag_request(label=None, label_text="älvhund röd", flagger_token="person 0"))
+    assert service.people_who_named("älvhund röd") == 3, "people, not flags"
+    service.withdraw(service.recent(1)[0].id, "person 0")
+    service.withdraw(service.recent()[-2].id, "person 1")
+    assert service.people_who_named("älvhund röd") == 2
 
 
 def test_erasing_takes_the_photo_with_its_last_flag(service: FlagService) -> None:

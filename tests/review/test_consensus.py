@@ -96,6 +96,33 @@ def test_a_maintainer_who_took_it_back_is_not_overruled(review: ReviewService, f
     assert review.decide_by_consensus() == []
 
 
+@pytest.mark.parametrize("flagger", ["dora", "beyond", "distrusted"])
+def test_a_maintainer_who_says_there_is_no_pet_is_not_overruled(
+    flags: FlagService, settings: Settings, clock: Any, flag: Make, flagger: str
+) -> None:
+    review = ReviewService(flags, settings.model_copy(update={"daily_flags": 8}), clock)
+    make_trusted(review, flag, "ann")
+    if flagger == "beyond":
+        for seed in range(8):
+            flag(3000 + seed, flagger)
+    if flagger == "distrusted":
+        make_distrusted(review, flag, flagger)
+    none = flag(1, flagger, verdict="not_a_pet", label=None)
+    review.decide([none], decisions.accept(), ANN)
+    flag(1, "ann"), flag(1, "bob")
+    assert review.decide_by_consensus() == []
+
+
+def test_an_accepted_pet_without_a_breed_does_not_stop_an_agreement(
+    review: ReviewService, flag: Make
+) -> None:
+    make_trusted(review, flag, "ann")
+    missed = flag(1, "dora", verdict="missed", label=None, predicted=None, species="cat")
+    review.decide([missed], decisions.accept(), ANN)
+    ids = [flag(1, "ann"), flag(1, "bob")]
+    assert decided(review) == [(flag_id, "accept", "siamese", "agreement") for flag_id in sorted(ids)]
+
+
 def test_a_known_answer_that_is_a_new_breed_has_the_name_it_was_given(
     review: ReviewService, flag: Make
 ) -> None:

@@ -94,6 +94,17 @@ def test_undo_opens_a_flag_and_keeps_the_history(review: ReviewService, flag: Ma
         review.undo([made], ANN)
 
 
+def test_the_reason_of_an_undo_is_cleaned_and_limited(review: ReviewService, flag: Make) -> None:
+    flag_id = flag()
+    review.decide([flag_id], decisions.accept(), ANN)
+    with pytest.raises(ReviewError) as caught:
+        review.undo([flag_id], ANN, reason="x" * (decisions.MAX_REASON + 1))
+    assert caught.value.code == "text_too_long"
+    assert review.current([flag_id]) == {flag_id: "accepted"}, "nothing was undone"
+    review.undo([flag_id], ANN, reason=" a \u202eslip\n of the  mouse ")
+    assert review.history(flag_id)[-1].reason == "a slip of the mouse"
+
+
 def test_undo_takes_back_only_ones_own_decision(review: ReviewService, flag: Make) -> None:
     made = flag()
     mine = review.decide([made], decisions.accept(), ANN).decisions[0].decision_id

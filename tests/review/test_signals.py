@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from support.clock import until
 from support.photos import rows
 
+from smartbreed.core.database import read, write
 from smartbreed.core.settings import EMBEDDED_BUNDLE
 from smartbreed.feedback.flags import FlagService
 from smartbreed.imaging.photo import read_photo
@@ -23,6 +25,7 @@ from smartbreed.review import decisions, scoring
 from smartbreed.review.scores import Memory, difference_hash, load_memory, measure, uncertainty
 from smartbreed.review.scoring import Background, score_flags
 from smartbreed.review.service import ReviewService
+from smartbreed.review.tables import Signals
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +64,45 @@ def test_a_photo_that_is_gone_is_said(
     assert "is missing" in review.item(gone).why[-1]
     assert review.item(there).top
     assert score_flags(flags, identifier) == 0, "not again at once"
+
+
+def signals(flags: FlagService) -> set[str]:
+    """Ids of the flags that have signals."""
+    with read(flags.sessions) as session:
+        return set(session.scalars(sa.select(Signals.flag_id)))
+
+
+def test_what_was_computed_from_a_photo_goes_with_its_flag(
+    review: ReviewService,
+    flags: FlagService,
+    flag: Any,
+    identifier: Identifier,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept, gone, back = flag(1), flag(2), flag(3)
+    review.decide([kept, gone, back], decisions.accept(), "a" * 64)
+    assert score_flags(flags, identifier) == 3
+    with read(flags.sessions) as session:
+        before = session.get(Signals, back)
+    flags.withdraw(gone, "ann")
+    assert signals(flags) == {kept, back}
+    flags.withdraw(back, "ann")
+    with write(flags.sessions) as session:
+        session.merge(before)  # as an earlier version left it
+    examples = []
+
+    def measured(identifier: Identifier, memory: Memory, *rest: Any) -> Any:
+        examples.append(len(memory.labels) - len(load_memory(identifier.bundle).labels))
+        flags.withdraw(late, "ann")  # while its photo is looked at
+        return measure(identifier, memory, *rest)
+
+    late = flag(4)
+    monkeypatch.setattr(scoring, "measure", measured)
+    assert score_flags(flags, identifier) == 1
+    assert examples == [1], "only the flag that is kept is a known example"
+    assert signals(flags) == {kept, back}
+    flags.forget_leftovers()
+    assert signals(flags) == {kept}
 
 
 def test_a_wrong_label_is_suspected_and_a_right_one_is_not(

@@ -100,6 +100,21 @@ def test_other_accepted_flags_say_more_than_what_was_found() -> None:
     assert labels([missed(), relabelled], [review(0), review(1)]) == [(MISSED, "dog"), (FOUND, "dog")]
 
 
+def test_of_two_flags_of_a_missed_pet_the_one_decided_last_counts() -> None:
+    again = beside(
+        1, verdict="missed", label=None, species="cat", box=MISSED, found_boxes=[], found_species=[]
+    )
+    flags = [missed(), again]
+    assert labels(flags, [review(0), review(1, later=1)]) == [(MISSED, "cat"), (FOUND, "cat")]
+    decided = [review(0), review(1, later=1), review(0, "undo", later=2), review(0, later=3)]
+    assert labels(flags, decided) == [(MISSED, "dog"), (FOUND, "cat")]
+    assert labels(flags[::-1], decided[::-1]) == [(MISSED, "dog"), (FOUND, "cat")]
+    others = [beside(2, box=FOUND, label="pug"), beside(3, box=FOUND, label="siamese", species="cat")]
+    both = [review(0), review(2, later=2), review(3, later=1)]
+    assert labels([missed(), *others], both) == [(MISSED, "dog"), (FOUND, "dog")]
+    assert labels([missed(), *others[::-1]], both) == [(MISSED, "dog"), (FOUND, "dog")]
+
+
 def test_a_photo_of_which_not_every_pet_is_known_is_left_out() -> None:
     for changes, reason in [
         ({"found_boxes": None, "found_species": None}, "without what else was found in the photo"),

@@ -11,8 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.flags import flag as save_flag
 
+from smartbreed.core.database import read
 from smartbreed.core.settings import load_settings
 from smartbreed.dataset.accepted import accepted_pets, parse_learnt, sample_key, waiting_for
+from smartbreed.dataset.decision_source import DecisionSource
+from smartbreed.dataset.flag_source import FlagSource
 from smartbreed.registry.release_history import history_of, parse, release_of
 from smartbreed.review import decisions
 from smartbreed.services import Services
@@ -62,6 +65,27 @@ def test_decisions_become_samples_each_pet_once(services: Services) -> None:
         "beagle", "boxer", "keeshond",
     ]  # fmt: skip
     assert services.accepted() == {"Beagle": 1, "Boxer": 1, "Keeshond": 1}
+
+
+def test_what_was_decided_last_gives_the_label_here_and_to_the_trainer(services: Services) -> None:
+    from training.data.accepted_samples import accepted_samples
+
+    decide, reviewer = services.review.decide, "0" * 64
+    first = flag(services, 0)
+    second = flag(services, 0, who="another visitor", label="boxer")  # the same pet
+    decide([first], decisions.accept(), reviewer)
+    decide([second], decisions.relabel("keeshond", {}), reviewer)
+    services.review.undo([first], reviewer)
+    decide([first], decisions.relabel("beagle", {}), reviewer)
+    sources = [FlagSource(services.flags.blobs), DecisionSource()]
+    with read(services.flags.sessions) as session:
+        flags, reviews = (
+            [source.row(session, row) for row in source.waiting(session, 9)] for source in sources
+        )
+    assert (len(flags), len(reviews)) == (2, 4)
+    (here,) = accepted_pets(services.flags.sessions)
+    (there,) = accepted_samples(flags, reviews).samples
+    assert (here.key, here.label) == (there.key, there.label) == (here.key, "beagle")
 
 
 def test_what_a_version_has_learnt_waits_no_more(services: Services) -> None:

@@ -111,9 +111,10 @@ def sample_key(sample_id: str, box: Sequence[float] | None) -> str:
 
 
 def latest_reviews(reviews: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Return the latest decision about each flag by the flag's id; ties: the larger decision id."""
+    """Return the latest decision about each flag by the flag's id, the latest last; ties: the larger id."""
     latest: dict[str, dict[str, Any]] = {}
     for review in sorted(reviews, key=lambda row: (row["decided_at"], row["decision_id"])):
+        latest.pop(review["flag_id"], None)  # else the flag would keep the place of its first decision
         latest[review["flag_id"]] = review
     return latest
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from smartbreed.breeds.catalogue import BREEDS
 from smartbreed.core.errors import PhotoError
+from smartbreed.core.files import expanded
 from smartbreed.dataset.needs import capped
 from smartbreed.imaging.photo import Box, read_photo
 from smartbreed.inference.boxes import iou
@@ -137,7 +138,7 @@ def _rows(source: str, scratch: Path) -> Rows:
     from smartbreed.core.settings import load_settings
     from smartbreed.hub.client import connect, parse_repo
 
-    folder = Path(source).expanduser()
+    folder = expanded(source)
     if folder.is_dir():
         rows = read_folder(folder)
     elif repo := parse_repo(source):
@@ -162,7 +163,8 @@ def _labelled(
     no_pet: list[Box] = []
     open_ones: list[dict[str, Any]] = []
     reported: list[dict[str, Any]] = []
-    for flag in flags:
+    place = {flag_id: number for number, flag_id in enumerate(latest)}
+    for flag in sorted(flags, key=lambda flag: place.get(flag["flag_id"], -1)):
         review = latest.get(flag["flag_id"])
         if review is None or review["decision"] == "undo":
             open_ones.append(flag)
@@ -188,7 +190,7 @@ def _labelled(
             (box, str(kind or "")) for one, kind in zip(boxes, kinds, strict=True) if (box := _box(one))
         ]
     pets: list[tuple[Box, str]] = []
-    for box, species in [*missed, *others, *found]:
+    for box, species in [*_each_once(missed), *_each_once(others), *found]:
         if not _among(box, no_pet) and not _among(box, [other for other, _ in pets]):
             pets.append((box, species))
     if any(_undecided(flag, [box for box, _ in pets]) for flag in open_ones):
@@ -202,6 +204,18 @@ def _labelled(
         tuple(species for _, species in pets),
         reported[0]["flagger"] or "",
     )
+
+
+def _each_once(pets: Sequence[tuple[Box, str]]) -> list[tuple[Box, str]]:
+    """Return each pet once: of several decisions about one, the last says where and what it is."""
+    found: list[tuple[Box, str]] = []
+    for box, species in pets:
+        same = next((number for number, (other, _) in enumerate(found) if _among(box, [other])), None)
+        if same is None:
+            found.append((box, species))
+        else:
+            found[same] = (box, species)
+    return found
 
 
 def _undecided(flag: dict[str, Any], boxes: list[Box]) -> bool:
