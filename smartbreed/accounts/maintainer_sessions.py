@@ -13,7 +13,6 @@ import os
 import re
 import secrets
 from collections.abc import Mapping
-from http.cookies import CookieError, SimpleCookie
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
@@ -66,12 +65,20 @@ def set_cookie(name: str, value: str, age: int, *, secure: bool, same_site: str 
 
 
 def read_cookie(headers: Mapping[str, str], name: str) -> str:
-    """Return the value of a cookie; empty if it is missing or malformed."""
-    try:
-        found = SimpleCookie(headers.get("cookie", "")).get(name)
-    except CookieError:
-        return ""
-    return found.value if found else ""
+    """Return the value of a cookie, without quotation marks around it; empty if it is missing or not ASCII.
+
+    Of several with this name the last counts.
+    """
+    # Not SimpleCookie, which drops every cookie after one that it cannot parse, and other apps of the same
+    # domain may set such cookies.
+    value = ""
+    for pair in headers.get("cookie", "").split(";"):
+        key, _, text = pair.partition("=")
+        if key.strip() == name:
+            value = text.strip()
+    if not value.isascii():
+        return ""  # none of ours
+    return value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value
 
 
 _VALUE = re.compile(r"[A-Za-z0-9_-]{43}")

@@ -25,8 +25,10 @@ from smartbreed.web.pages.train.page import TrainPage
 from smartbreed.web.theme import SmartBreedTheme
 
 _STATIC = Path(__file__).parent / "static"
-#: How often gradio checks its temporary files, and the age at which it deletes them, in seconds.
-_CACHE = (300, 3600)
+#: How often gradio checks its temporary files, and the age at which it deletes them, in seconds. It deletes
+#: them when it stops; until then `UploadFolder.sweep` does. gradio's check would end for good if another
+#: thread registered a file meanwhile.
+_CACHE = (10**9, 3600)
 #: Maximum number of events that wait in gradio's queue; their arguments are held in memory.
 _MOST_WAITING = 100
 #: How often gradio polls for a waiting event, and for the progress of a running one, in seconds. With its
@@ -57,7 +59,7 @@ def build_app(services: Services) -> gr.Blocks:
         with _page("identify"):
             page = IdentifyPage(services)
             gr.HTML(each_language(partial(nav.footer, here=nav.root())))
-        app.load(page.show_now, None, page.footer, show_progress="hidden", api_visibility="private")
+        app.load(page.show_now, None, page.current, show_progress="hidden", api_visibility="private")
         if services.settings.gallery:
             found = [page.examples_box, page.examples_heading, page.gallery]
             app.load(page.load_examples, None, found, show_progress="hidden", api_visibility="private")

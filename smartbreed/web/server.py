@@ -316,7 +316,9 @@ def upload_folder(blocks: gr.Blocks, settings: Settings) -> UploadFolder:
             kept |= set(getattr(component, "keep_in_cache", ()))
         return kept
 
-    return UploadFolder(Path(get_upload_folder()), settings.max_uploads, shown)
+    return UploadFolder(
+        Path(get_upload_folder()), settings.max_uploads, shown, lambda: list(blocks.temp_file_sets)
+    )
 
 
 def _leave(number: int, frame: object) -> None:

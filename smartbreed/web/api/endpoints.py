@@ -155,7 +155,7 @@ def _endpoints(services: Services, gate: Gate, blocks: gr.Blocks) -> list[Callab
         pixels = await gate.run(model.explain, picture, animal, wanted or None)
         name = f"{shortened(Path(picture.name).stem, 150) or 'photo'}-{wanted or animal.breeds[0].id}.jpg"
         path = save_bytes_to_cache(encode_jpeg(pixels), name, get_upload_folder())
-        blocks.upload_file_set.add(path)  # so that gradio deletes it by age, like uploads
+        blocks.upload_file_set.add(path)  # so that gradio deletes it when it stops, like uploads
         meta = {"_type": "gradio.FileData"}
         return {"path": path, "orig_name": name, "mime_type": "image/jpeg", "meta": meta}  # type: ignore
 

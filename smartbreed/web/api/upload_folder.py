@@ -1,13 +1,15 @@
 """The folder of uploads: old files are deleted, and the total size stays within a quota.
 
-gradio deletes only registered files by age. Other files stay until the restart: aborted uploads, with all of
-a photo's metadata, and gradio's own ``deep_links``.
+gradio could delete registered files by age. Other files would stay until the restart: aborted uploads, with
+all of a photo's metadata, and gradio's own ``deep_links``. So all are deleted here, and gradio deletes files
+only when it stops.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import re
 import threading
 import time
@@ -35,11 +37,15 @@ class UploadFolder:
         folder: gradio's folder for uploads and for the files it makes.
         quota: most bytes in it.
         keep: returns the paths of files that are never deleted, such as the example pictures of a page.
+        registers: returns gradio's sets of paths, to which it adds each file that it makes or receives.
     """
 
-    def __init__(self, folder: Path, quota: int, keep: Callable[[], Iterable[str]] = tuple) -> None:
+    def __init__(
+        self, folder: Path, quota: int, keep: Callable[[], Iterable[str]] = tuple,
+        registers: Callable[[], Iterable[set[str]]] = tuple,
+    ) -> None:  # fmt: skip
         self.folder, self.quota = folder, quota
-        self._keep = keep
+        self._keep, self._registers = keep, registers
         self._used = 0
         self._lock = threading.Lock()
 
@@ -76,7 +82,8 @@ class UploadFolder:
     def sweep(self, age_s: float = AGE_S, temporary_age_s: float = TEMPORARY_AGE_S) -> int:
         """Delete the files that have not changed for ``age_s`` seconds; return how many they were.
 
-        Files that are still being received have ``temporary_age_s`` instead. Empty folders are removed too.
+        Files that are still being received have ``temporary_age_s`` instead. Empty folders are removed too,
+        and so are, from gradio's sets, the paths of files that no longer exist.
         """
         kept, now, gone = self._kept(), time.time(), 0
         for path, changed, _ in self._files():
@@ -90,6 +97,9 @@ class UploadFolder:
                         with contextlib.suppress(OSError):  # not empty, or in use
                             if now - inner.lstat().st_mtime > 1:
                                 inner.rmdir()
+        for paths in self._registers():
+            # Other threads add to the set meanwhile, and copying it cannot be interrupted.
+            paths.difference_update([one for one in paths.copy() if not os.path.lexists(one)])
         return gone
 
     def _kept(self) -> set[str]:

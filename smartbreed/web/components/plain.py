@@ -21,8 +21,10 @@ from smartbreed.web.components.templates import render
 from smartbreed.web.theme import SmartBreedTheme
 
 STATIC = Path(__file__).parents[1] / "static"
-#: A file's URL contains a hash of its content, so a browser may cache it forever.
+#: A file's URL contains a hash of its content, so a browser may cache it forever. But only with that hash:
+#: during an update a page of the new version may ask a replica of the old one, which has other content.
 _FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
+_FRESH = {"Cache-Control": "no-cache"}
 #: Matches a rule for dark mode; on Gradio pages a script sets its class, ``.dark``.
 _DARK = re.compile(r"^\.dark ([^{}]*)(\{[^{}]*\})", re.MULTILINE)
 
@@ -54,10 +56,12 @@ def _files() -> dict[str, tuple[bytes, str]]:
 
 def files(request: Request) -> Response:
     """Return a stylesheet, script or icon of these pages."""
-    found = _files().get(request.path_params["name"])
+    name = request.path_params["name"]
+    found = _files().get(name)
     if found is None:
-        return Response("There is nothing here.", 404, media_type="text/plain")
-    return Response(found[0], media_type=found[1], headers=_FOREVER)
+        return Response("There is nothing here.", 404, {"Cache-Control": "no-store"}, "text/plain")
+    headers = _FOREVER if request.query_params.get("v") == _hash(name) else _FRESH
+    return Response(found[0], media_type=found[1], headers=headers)
 
 
 def not_found(services: Services) -> Response:
@@ -100,7 +104,11 @@ def service_worker(request: Request) -> Response:
     return Response(script, media_type="text/javascript", headers=policy)
 
 
-@cache
 def file_address(name: str) -> str:
     """Return a file's address below the root; it changes with the content."""
-    return f"files/{name}?v={hashlib.sha256(_files()[name][0]).hexdigest()[:12]}"
+    return f"files/{name}?v={_hash(name)}"
+
+
+@cache
+def _hash(name: str) -> str:
+    return hashlib.sha256(_files()[name][0]).hexdigest()[:12]

@@ -3,12 +3,13 @@
 (() => {
   const BATCH = 6, MOST_BYTES = 20e6;
 
-  // Uploads chosen photos at once, in batches, and shows the progress.
+  // Uploads chosen photos at once, in batches, and shows the progress. Returns what the server answered, and
+  // whether it could be reached.
   const send = async (form, files) => {
     const said = form.querySelector("[role=status]"), buttons = [...form.querySelectorAll("button, input")];
     const data = new FormData(form), name = form.querySelector("input[type=file]").name;
     const notes = [];
-    let at = 0;
+    let at = 0, reached = true;
     buttons.forEach((one) => (one.disabled = true));
     said.hidden = false;
     while (at < files.length) {
@@ -29,16 +30,23 @@
         if (note) notes.push(note);
         if (!answer.ok) break;
       } catch {
-        notes.push(said.dataset.offline || "");
+        reached = false;
         break;
       }
     }
     buttons.forEach((one) => (one.disabled = false));
-    return notes;
+    return { notes, reached };
   };
 
   const upload = async (form, files) => {
-    const notes = await send(form, files);
+    const { notes, reached } = await send(form, files);
+    if (!reached) {
+      // A reload would fail too, and take the page away.
+      const said = form.querySelector("[role=status]");
+      said.textContent = [...new Set([...notes, said.dataset.offline])].join(" ");
+      form.querySelector("input[type=file]").value = ""; // so that the same files can be chosen again
+      return;
+    }
     sessionStorage.setItem("teach-notes", JSON.stringify(notes));
     location.reload();
   };
@@ -92,6 +100,7 @@
   const dialog = document.getElementById("camera");
   if (dialog && navigator.mediaDevices?.getUserMedia) {
     const video = dialog.querySelector("video"), said = dialog.querySelector("[role=status]");
+    const stop = (stream) => stream?.getTracks().forEach((track) => track.stop());
     let into = null, taken = [];
     for (const button of document.querySelectorAll(".sb-camera")) {
       button.hidden = false;
@@ -101,7 +110,10 @@
         said.textContent = "";
         dialog.showModal();
         try {
-          video.srcObject = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
+          const stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
+          if (!dialog.open) return stop(stream); // closed while the browser asked for permission
+          stop(video.srcObject); // closed and opened again meanwhile
+          video.srcObject = stream;
         } catch (error) {
           said.textContent = error.message;
         }
@@ -121,7 +133,7 @@
     });
     dialog.querySelector("[data-do=close]").addEventListener("click", () => dialog.close());
     dialog.addEventListener("close", () => {
-      video.srcObject?.getTracks().forEach((track) => track.stop());
+      stop(video.srcObject);
       if (!taken.length) return;
       const files = new DataTransfer();
       taken.forEach((file) => files.items.add(file));

@@ -113,6 +113,44 @@ def test_old_files_go_and_what_the_page_shows_stays(tmp_path) -> None:
     }  # fmt: skip
 
 
+def test_gradio_forgets_the_files_that_were_deleted(tmp_path: Path) -> None:
+    folder = tmp_path / ("ab" * 32)
+    folder.mkdir()
+    old, kept = folder / "old.jpg", folder / "kept.jpg"
+    for path in (old, kept):
+        path.write_bytes(bytes(100))
+    received, shown = {str(old), str(kept)}, {str(old), str(folder / "gone.jpg"), "\0"}
+    uploads = UploadFolder(tmp_path, 10_000, lambda: {str(kept)}, lambda: [received, shown])
+    time.sleep(0.05)
+    assert uploads.sweep(age_s=0.02) == 1
+    assert (received, shown) == ({str(kept)}, set())
+    assert uploads.sweep(age_s=0.02) == 0
+    assert received == {str(kept)}
+
+
+def test_the_running_app_forgets_them_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Uploads, and the pictures that components make: gradio has a set for each."""
+    import gradio as gr
+
+    from smartbreed.core.settings import load_settings
+    from smartbreed.web.server import upload_folder
+
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
+    with gr.Blocks() as blocks:
+        image = gr.Image()
+    path = tmp_path / "uploads" / ("ab" * 32) / "photo.jpg"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(bytes(100))
+    blocks.upload_file_set.add(str(path))
+    assert image.move_resource_to_block_cache(str(path)) == str(path)
+    uploads = upload_folder(blocks, load_settings(home=tmp_path / "home"))
+    assert uploads.sweep() == 0
+    assert [len(paths) for paths in blocks.temp_file_sets] == [1, 1]
+    path.unlink()  # as `check_space` does
+    uploads.sweep()
+    assert [len(paths) for paths in blocks.temp_file_sets] == [0, 0]
+
+
 def test_a_full_folder_takes_no_more(tmp_path) -> None:
     folder = tmp_path / ("ab" * 32)
     folder.mkdir()

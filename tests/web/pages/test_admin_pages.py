@@ -240,3 +240,25 @@ def test_every_view_in_the_language_of_its_admin(site: Site, code: str) -> None:
     refused = asking.act("/admin/switches", name="quiz", value="lots")
     assert english_in(text_of(refused.text), code, least=6) == []
     assert "back to 1.2.0" in asking.get("/admin/audit.csv").text, "for programs it is English"
+
+
+def other_language(page: str) -> str:
+    [there] = re.findall(r'href="([^"]+)[?]lang=es"', page)
+    return html.unescape(there)
+
+
+def test_every_view_can_be_opened_in_another_language(site: Site) -> None:
+    boss = site.browser("boss")
+    site.browser("rosa", "member")
+    delete = f"/admin/members/{site.ids['rosa']}/delete"
+    for path in ("/admin", "/admin/members", "/admin/messages", "/admin/switches", "/admin/audit", delete):
+        assert other_language(boss.get(path).text) == path
+    for answer, there in (
+        (boss.act(delete), delete), (boss.act("/admin/members/unknown", do="role"), "/admin/members"),
+        (boss.act("/admin/switches", name="quiz", value="many"), "/admin/switches"),
+        (boss.act(f"/admin/members/{site.ids['boss']}/delete", sure="yes"),
+         f"/admin/members/{site.ids['boss']}/delete"),
+    ):  # fmt: skip
+        assert answer.status_code >= 400
+        assert other_language(answer.text) == there
+        assert boss.get(f"{there}?lang=es").status_code == 200

@@ -354,6 +354,16 @@ def test_files_are_named_after_their_content(site: Site) -> None:
     assert site.get("/files/..%2f..%2fserver.py").status_code == 404
 
 
+def test_only_the_content_of_its_address_is_kept_for_ever(site: Site) -> None:
+    """During an update a page may ask a replica that has another version of its files."""
+    address = site.page("/breeds").head["stylesheet"]
+    path, query = urlsplit(address).path, urlsplit(address).query
+    for asked in (path, f"{path}?v=", f"{path}?v=0123456789ab", f"{path}?{query}0", f"{path}?w=1"):
+        answer = site.get(asked)
+        assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-cache"), asked
+    assert site.get("/files/new.css?v=0123456789ab").headers["cache-control"] == "no-store"
+
+
 def test_a_model_of_ones_own_has_pages_too(tmp_path: Path) -> None:
     def own(config: dict[str, Any]) -> None:
         for number, label in enumerate(config["classifier"]["labels"]):

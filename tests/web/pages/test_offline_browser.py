@@ -148,3 +148,56 @@ def test_it_speaks_the_visitors_language(chromium: Any, served: Server, tmp_path
     opened(pet_scenes(1)[0]).convert("RGB").save(tmp_path / "pet.jpg")
     identify(page, tmp_path / "pet.jpg")
     assert "gefunden" in page.inner_text("#offline-status")
+
+
+def test_of_two_photos_in_quick_succession_the_last_is_shown(
+    chromium: Any, served: Server, tmp_path: Path, no_pet: Path
+) -> None:
+    pet = tmp_path / "pet.jpg"
+    opened(pet_scenes(1)[0]).convert("RGB").save(pet)
+    # The browser does not let a test hold what a service worker asks for.
+    page = open_page(chromium, f"{served.url}offline", service_workers="block")
+    held: list[Any] = []
+    page.route("**/model/classifier.tflite*", lambda route: held.append(route))
+    page.evaluate(
+        """() => {
+            window.answers = [];
+            document.addEventListener('identified', (event) => window.answers.push(event.detail.length));
+        }"""
+    )
+    with page.expect_request("**/model/classifier.tflite*"):
+        page.set_input_files("#offline-file", str(pet))
+    page.set_input_files("#offline-file", str(no_pet))
+    held[0].continue_()
+    page.wait_for_function("window.answers.includes(0)", timeout=120_000)
+    assert page.evaluate("window.answers") == [0]
+    assert page.locator("#offline-pets section").count() == 0
+    assert "No cat or dog" in page.inner_text("#offline-status")
+    shown = page.evaluate("document.getElementById('offline-photo').toDataURL()")
+    page.unroute("**/model/classifier.tflite*")
+    assert len(identify(page, pet)) == page.locator("#offline-pets section").count() > 0
+    identify(page, no_pet)
+    assert page.evaluate("document.getElementById('offline-photo').toDataURL()") == shown, "no frame on it"
+    assert not page.faults
+
+
+def test_the_networks_of_older_versions_are_not_kept(chromium: Any, alone: str) -> None:
+    page = open_page(chromium, alone)
+    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    page.wait_for_function("navigator.serviceWorker.controller")
+    kept = page.evaluate(
+        """async () => {
+            const cache = await caches.open('smartbreed-offline');
+            const networks = async () =>
+                (await cache.keys()).map((one) => one.url).filter((url) => url.includes('.tflite')).sort();
+            const first = await networks();
+            const old = first.map((url) => url.replace(/v=.*/, 'v=old'));
+            for (const url of first) await cache.delete(url);
+            for (const url of old) await cache.put(url, new Response('an old network'));
+            for (const url of first) await (await fetch(url)).arrayBuffer();
+            return [first, old, await networks()];
+        }"""
+    )
+    assert len(kept[0]) == 2
+    assert kept[1] != kept[0]
+    assert kept[2] == kept[0]

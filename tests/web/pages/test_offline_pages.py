@@ -7,11 +7,13 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from starlette.testclient import TestClient
 
 from smartbreed.core.errors import SmartBreedError
-from smartbreed.core.settings import EMBEDDED_BUNDLE
+from smartbreed.core.settings import EMBEDDED_BUNDLE, load_settings
 from smartbreed.inference.bundle import load_bundle
-from smartbreed.web.pages.offline import runtime, site
+from smartbreed.services import Services
+from smartbreed.web.pages.offline import page, runtime, site
 
 
 def test_the_browser_gets_what_the_decision_needs_and_no_more() -> None:
@@ -53,3 +55,26 @@ def test_without_the_runtime_no_folder_is_begun(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(SmartBreedError, match="make offline"):
         site.build(load_bundle(EMBEDDED_BUNDLE), tmp_path / "site")
     assert not (tmp_path / "site").exists()
+
+
+def test_a_network_is_sent_only_to_who_has_its_labels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The model may be replaced, or the replica be another one, between config.json and the networks."""
+    monkeypatch.setattr(page, "is_there", lambda: True)
+    services = Services(load_settings(home=tmp_path / "home", model="", hub="embedded"))
+    browser = TestClient(page.offline_app(services))
+    config = browser.get("/offline/model/config.json").json()
+    for part in (config["classifier"], config["detector"]):
+        address = f"/offline/model/{part['file']}"
+        answer = browser.get(f"{address}?v={part['version']}")
+        assert answer.status_code == 200
+        assert "immutable" in answer.headers["cache-control"]
+        for other in ("0" * 12, f"{part['version']}0", part["version"][:11]):
+            answer = browser.get(f"{address}?v={other}")
+            assert (answer.status_code, answer.headers["cache-control"]) == (404, "no-store"), other
+        assert browser.get(address).headers["cache-control"] == "no-cache"
+    for name in ("page.js", "identify.js", "worker.js", "page.css", "model/config.json"):
+        answer = browser.get(f"/offline/{name}?v=0123456789ab")
+        assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-cache"), name
+    assert browser.get("/offline/new.js?v=1").headers["cache-control"] == "no-store"

@@ -178,3 +178,17 @@ def test_the_card_says_what_the_breed_is_and_where_there_is_more(session: Sessio
     shown = html.pet_text(own, 1, **_more(own))
     assert 'href="/breeds/my%20cat%20%26%20co"' in shown
     assert "More about the My &lt;cat&gt;" in shown
+
+
+def test_a_member_is_answered_while_the_database_is_not(
+    page: IdentifyPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise StorageError("The database does not answer.")
+
+    monkeypatch.setattr(page.services.members, "of", refuse)
+    settings = (5, page.settings.model_score(), True, False, None)
+    shown = page._added([(PICTURE, "lion.jpg")], Session(), "gradcam", *settings)
+    assert "This photo did not work" not in shown[page.status]
+    assert len(shown[page.session].views) == 1
+    assert shown[page.session].answer.pets

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 import urllib.request
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +67,18 @@ def link(server: Server, before: int, page: Any) -> str:
     raise AssertionError("no link was logged")
 
 
+def sign_up(page: Any, server: Server, email: str) -> None:
+    """Fill in the form for a new account, which the page shows, and confirm the address."""
+    before = len(re.findall("verify link", server.log()))
+    page.fill("#sb-email", email)
+    page.fill("#sb-name", "Rosa")
+    page.fill("#sb-password", "my two cats sing")
+    page.click("button:has-text('Create an account')")
+    page.goto(link(server, before, page))
+    page.click("text=Confirm and sign in")
+    page.wait_for_url("**/account")
+
+
 @pytest.mark.parametrize(("width", "scheme"), LOOKS)
 def test_from_a_few_photos_to_an_address(
     chromium: Any, server: Server, tmp_path: Path, width: int, scheme: str
@@ -82,14 +96,7 @@ def test_from_a_few_photos_to_an_address(
     page.wait_for_url("**/teach")
     fits(page)
     page.click("main >> text=Create an account")
-    before = len(re.findall("verify link", server.log()))
-    page.fill("#sb-email", f"teacher-{width}-{scheme}@example.org")
-    page.fill("#sb-name", "Rosa")
-    page.fill("#sb-password", "my two cats sing")
-    page.click("button:has-text('Create an account')")
-    page.goto(link(server, before, page))
-    page.click("text=Confirm and sign in")
-    page.wait_for_url("**/account")
+    sign_up(page, server, f"teacher-{width}-{scheme}@example.org")
 
     page.goto(f"{server.url}teach")
     fits(page)
@@ -210,3 +217,72 @@ def test_from_a_few_photos_to_an_address(
     assert not [path for path in (server.home / "teach").iterdir() if path.is_dir()]
     context.close()
     assert faults == []
+
+
+@pytest.fixture
+def page(chromium: Any, server: Server) -> Iterator[Any]:
+    """The page of a new model with one class, in a language other than English."""
+    context = chromium.new_context(locale="de-DE")
+    context.grant_permissions(["camera"], origin=server.url)
+    context.set_default_timeout(30_000)
+    page = context.new_page()
+    page.goto(f"{server.url}account/sign-up?lang=en")
+    sign_up(page, server, f"{secrets.token_hex(4)}@example.org")
+    page.goto(f"{server.url}teach")
+    page.fill("#name", "My pets")
+    page.click("button:has-text('Begin')")
+    page.wait_for_url("**/teach/model/*")
+    page.fill("[name=add]", "Rex")
+    page.click("button:has-text('Add class')")
+    page.wait_for_selector(".sb-class h4:has-text('Rex')")
+    page.goto(f"{page.url.partition('#')[0]}?lang=de")
+    yield page
+    context.close()
+
+
+def test_a_server_that_cannot_be_reached_is_named(page: Any, tmp_path: Path) -> None:
+    files = sorted((as_folder(tmp_path / "pets") / "Pet 1").iterdir())[:2]
+    page.route("**/photos", lambda route: route.abort())
+    page.set_input_files(".sb-class input[type=file]", files)
+    said = page.locator(".sb-class .sb-upload [role=status]").first
+    page.wait_for_function("!document.querySelector('.sb-class input[type=file]').disabled")
+    assert "nicht zu erreichen" in said.inner_text()
+    assert page.locator(".sb-thanks").count() == 0
+    page.unroute("**/photos")
+    page.set_input_files(".sb-class input[type=file]", files)  # the same files
+    page.wait_for_selector(".sb-thanks:has-text('2')")
+    page.wait_for_selector(".sb-class .sb-thumbs li >> nth=1")
+
+
+def test_a_camera_that_is_allowed_too_late_is_switched_off(page: Any) -> None:
+    page.evaluate(
+        """() => {
+            const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+            window.streams = [];
+            window.prompts = [];
+            navigator.mediaDevices.getUserMedia = async (wanted) => {
+                await new Promise((allow) => window.prompts.push(allow));
+                window.streams.push(await ask(wanted));
+                return window.streams.at(-1);
+            };
+        }"""
+    )
+    answered = """async (number) => {
+        const before = window.streams.length;
+        window.prompts[number]();
+        while (window.streams.length === before) await new Promise((done) => setTimeout(done, 10));
+        await new Promise((done) => setTimeout(done));
+        return window.streams.map((one) => one.getTracks().every((track) => track.readyState === 'live'));
+    }"""
+    camera, close = page.locator(".sb-class .sb-camera"), page.locator("[data-do=close]")
+    camera.click()
+    close.click()
+    assert page.evaluate(answered, 0) == [False]
+    camera.click()  # closed and opened again before it is allowed, twice
+    close.click()
+    camera.click()
+    assert page.evaluate(answered, 1) == [False, True]
+    assert page.evaluate(answered, 2) == [False, False, True]
+    page.wait_for_function("document.querySelector('video').videoWidth > 0")
+    close.click()
+    assert page.evaluate("window.streams.some((one) => one.active)") is False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
 import re
 from collections.abc import Iterator
@@ -136,6 +137,30 @@ def test_photos_that_cannot_be_used(site: Teacher, rosa: Browser) -> None:
         site.teach.remove_class(site.rosa, site.model, one.id)
 
 
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "text/plain", ""])
+@pytest.mark.parametrize("app", [teach_app, served_app])
+def test_a_form_that_never_ends_is_not_read_on(site: Teacher, app: Any, kind: str) -> None:
+    path = f"{site.at}/photos" if app is teach_app else "/m/some"
+    received, answered = 0, []
+
+    async def receive() -> dict[str, Any]:
+        nonlocal received
+        received += 1
+        assert received < 100
+        return {"type": "http.request", "body": b"token=" * 1000, "more_body": True}
+
+    async def send(message: Any) -> None:
+        answered.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "server": ("pets.test", 80),
+             "headers": [(b"host", b"pets.test"), (b"content-type", kind.encode())], "scheme": "http",
+             "client": ("127.0.0.1", 1), "http_version": "1.1", "root_path": ""}  # fmt: skip
+    asyncio.run(app(site.services)(scope, receive, send))
+    assert answered[0]["status"] == 413
+    assert b"please shorten it" in b"".join(message.get("body", b"") for message in answered)
+    assert received == 4
+
+
 def test_training_shows_its_curve_and_trying_its_answer(site: Teacher, rosa: Browser) -> None:
     assert rosa.submit(site.at, f"{site.at}/train").headers["location"] == f"{site.at}#train"
     site.teach._pool.submit(lambda: None).result()
@@ -154,6 +179,31 @@ def test_training_shows_its_curve_and_trying_its_answer(site: Teacher, rosa: Bro
     assert answer.content.startswith(b"\xff\xd8")
     assert answer.headers["cache-control"].startswith("private")
     assert rosa.get(f"{site.at}/photo/{'0' * 26}").status_code == 404
+
+
+def test_the_answer_to_a_form_can_be_opened_in_another_language(site: Teacher, rosa: Browser) -> None:
+    """The address of a form cannot: it takes nothing but the form."""
+
+    def other_language(answer: Any) -> str:
+        [there] = re.findall(r'href="([^"]+)[?]lang=es"', answer.text)
+        return html.unescape(there)
+
+    photo = {"photo": ("a.jpg", classes()["Pet 1"][1])}
+    group = site.teach.model(site.rosa, site.model).classes[0].id
+    for answer in (
+        rosa.get(site.at), rosa.submit(site.at, f"{site.at}/try", photo),
+        rosa.submit(site.at, f"{site.at}/try"),
+        rosa.submit(site.at, f"{site.at}/photos", {"photos": ("a.jpg", b"no")}, **{"class": group}),
+        rosa.submit(site.at, f"{site.at}/change"), rosa.submit(site.at, f"{site.at}/publish", do="nothing"),
+    ):  # fmt: skip
+        assert other_language(answer) == site.at
+    for answer in (
+        rosa.get("/teach"), rosa.submit(site.at, "/teach/new", name=" ", subject="pet"),
+        rosa.submit(site.at, f"/teach/model/{'0' * 26}/train"), rosa.post(f"{site.at}/train"),
+        rosa.get("/teach/new"),
+    ):  # fmt: skip
+        assert other_language(answer) == "/teach"
+    assert rosa.get(f"{site.at}?lang=es").status_code == 200
 
 
 def test_another_member_finds_nothing(site: Teacher) -> None:

@@ -16,6 +16,7 @@ from support.photos import noise
 from support.sound_html import check_sound
 
 from smartbreed import feedback_loop
+from smartbreed.core.errors import PhotoError, StorageError
 from smartbreed.core.settings import load_settings
 from smartbreed.imaging.photo import read_photo
 from smartbreed.registry.live import LiveModel
@@ -139,6 +140,48 @@ def test_a_photo_that_is_gone_costs_its_picture_and_not_the_page(services: Servi
     assert "can no longer be read" in shown
     assert "The photo accepted last" in shown
     check_sound(shown)
+
+
+@pytest.mark.parametrize(
+    "passing",
+    [PhotoError("busy", "Too many photos."), StorageError("The disk is busy.")],
+    ids=["busy", "disk"],
+)
+def test_a_failure_that_passes_is_not_kept(
+    services: Services, flag: Flagging, monkeypatch: pytest.MonkeyPatch, passing: Exception
+) -> None:
+    tried: list[object] = []
+
+    def failing(*arguments: Any) -> Any:
+        tried.append(arguments)
+        raise passing
+
+    accept(services, flag(1), flag(2))
+    walker = Walker(services)
+    with monkeypatch.context() as patch:
+        patch.setattr(walking, "stored_photo", failing)
+        assert [step.now for step in walker.walk().steps] == [None, None]
+    # Each photo waits long for its turn before it is refused as busy, so the second does not try.
+    assert len(tried) == (1 if isinstance(passing, PhotoError) else 2)
+    steps = walker.walk().steps
+    assert all(step.now and step.picture for step in steps)
+
+
+def test_a_damaged_photo_is_read_once(
+    services: Services, flag: Flagging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[object] = []
+
+    def failing(*arguments: Any) -> Any:
+        tried.append(arguments)
+        raise PhotoError("damaged", "This picture is damaged.")
+
+    monkeypatch.setattr(walking, "stored_photo", failing)
+    accept(services, flag(1), flag(2))
+    walker = Walker(services)
+    for _ in range(2):
+        assert [step.now for step in walker.walk().steps] == [None, None]
+    assert len(tried) == 2
 
 
 def test_which_version_learnt_from_a_photo() -> None:

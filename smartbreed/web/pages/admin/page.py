@@ -80,10 +80,11 @@ def _admin(visit: Visit) -> SignedIn:
 
 def _page(visit: Visit, view: str, status: int = 200, **values: Any) -> Response:
     title, about = map(gettext, _SAID[view])
+    done = visit.request.query_params.get("done", "")
     return visit.plain(
         f"admin/{view or 'overview'}.html", status, key="admin", title=title, about=about,
-        path=f"admin/{view}".rstrip("/"), view=view, views=_VIEWS,
-        **{"note": _DONE.get(visit.request.query_params.get("done", ""), ""), **values},
+        view=view, views=_VIEWS,
+        **{"path": f"admin/{view}".rstrip("/"), "note": _DONE.get(done, ""), **values},
     )  # fmt: skip
 
 
@@ -153,10 +154,14 @@ def _add_members(app: FastAPI, services: Services) -> None:
             return visit.go(f"{nav.root()}account")  # no longer an admin
         return visit.go(f"{nav.root()}admin/members?done={done}")
 
+    def show_delete(visit: Visit, member: Member, status: int = 200, **values: Any) -> Response:
+        path = f"admin/members/{member.id}/delete"
+        return _page(visit, "delete", status, path=path, member=member, me=visit.member().id, **values)
+
     @app.get("/admin/members/{member}/delete")
     def ask_delete(member: str, visit: Visit = asked) -> Response:
-        who = _admin(visit)
-        return _page(visit, "delete", member=roster.find(_id(member)), me=who.id)
+        _admin(visit)
+        return show_delete(visit, roster.find(_id(member)))
 
     @app.post("/admin/members/{member}/delete")
     def delete(member: str, visit: Visit = asked, form: dict[str, str] = formed) -> Response:
@@ -164,13 +169,13 @@ def _add_members(app: FastAPI, services: Services) -> None:
         found = roster.find(_id(member))
         if form.get("sure") != "yes":
             said = mark("Tick the box to say that you are sure; nothing was deleted.")
-            return _page(visit, "delete", 422, member=found, me=who.id, problem=said)
+            return show_delete(visit, found, 422, problem=said)
         try:
             _did(visit, lambda: services.delete_member(found.id, who.id))
         except AccountError as error:
             if error.code != "last_admin":
                 raise
-            return _page(visit, "delete", error.status, member=found, me=who.id, problem=error.message)
+            return show_delete(visit, found, error.status, problem=error.message)
         return visit.go(f"{nav.root()}{'' if found.id == who.id else 'admin/members?done=deleted'}")
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import gradio as gr
 
+from smartbreed.core.errors import StorageError
 from smartbreed.i18n import gettext
 from smartbreed.imaging.photo import Photo
 from smartbreed.inference.results import Failure, Identification
@@ -27,7 +29,7 @@ from smartbreed.web.pages.identify.session import (
     keep_for_member,
     read_view,
 )
-from smartbreed.web.pages.identify.settings_panel import SettingsPanel, options
+from smartbreed.web.pages.identify.settings_panel import SettingsPanel
 
 #: Number of cards built in advance; showing and hiding them is faster and steadier than creating new ones.
 CARDS = 6
@@ -57,6 +59,8 @@ class IdentifyPage:
                 self._right()
         details = partial(html.footer, None, self._version())
         self.footer = gr.HTML(each_language(details), elem_id="details")
+        #: What `show_now` fills when the page is opened.
+        self.current = [self.footer, self.settings.score, self.settings.opened_score]
         self._wire()
 
     def _left(self) -> None:
@@ -154,9 +158,10 @@ class IdentifyPage:
             card.wire(self.settings.method)
         self.missed.wire()
 
-    def show_now(self) -> str:
-        """Return the current value of `footer`; the model version may have changed since startup."""
-        return str(html.footer(None, self._version(), waiting(self.services)))
+    def show_now(self) -> tuple[str, float, float]:
+        """Return the current values of `current`; the model may have changed since startup."""
+        score = self.settings.model_score()
+        return str(html.footer(None, self._version(), waiting(self.services))), score, score
 
     def load_examples(self) -> tuple[Any, Any, Any]:
         """Return values for `examples_box`, `examples_heading` and `gallery`; may take seconds."""
@@ -184,9 +189,10 @@ class IdentifyPage:
 
     def _shown(self, files: tuple[Upload, ...], method: str, *settings: Any, keep: bool = False) -> Updates:
         try:
-            session, photo = identify_uploads(self.services, files, options(*settings))
+            session, photo = identify_uploads(self.services, files, self.settings.options(*settings))
             if keep:
-                keep_for_member(self.services, session)
+                with suppress(StorageError):  # the answer is there without the database
+                    keep_for_member(self.services, session)
             return self._show(session, 0, method, photo)
         except Exception as error:
             return {self.status: html.failure(explain_failure(error))}

@@ -10,15 +10,17 @@ from smartbreed.services import Services
 from smartbreed.web.pages.identify.session import Options
 
 _MOST = 10  # most breeds listed per pet; few people read further
+_LOWEST, _HIGHEST = 0.1, 0.9  # ends of the slider for the pet threshold
 
 
 class SettingsPanel:
     """The settings panel; create it inside ``with gr.Blocks()``.
 
-    The function `options` turns the values of `inputs` into `Options`.
+    The method `options` turns the values of `inputs` into `Options`.
     """
 
     def __init__(self, services: Services) -> None:
+        self._services = services
         detector = services.identifier.bundle.config.detector
         with gr.Accordion(gettext("Settings"), open=False, elem_id="settings"):
             self.whole = gr.Checkbox(
@@ -38,9 +40,9 @@ class SettingsPanel:
                 elem_id="settings-top-k",
             )
             self.score = gr.Slider(
-                0.1,
-                0.9,
-                value=round(detector.score, 2) if detector else 0.5,
+                _LOWEST,
+                _HIGHEST,
+                value=self.model_score(),
                 step=0.01,
                 label=gettext("How sure to be that something is a pet"),
                 info=gettext("Lower finds more pets, and more false alarms."),
@@ -56,11 +58,24 @@ class SettingsPanel:
                 ),
                 elem_id="settings-method",
             )
-        self.inputs = [self.top_k, self.score, self.whole, self.combine]
+        #: Value of `score` when the page was opened; None if the session has expired.
+        self.opened_score = gr.State(None)
+        self.inputs = [self.top_k, self.score, self.whole, self.combine, self.opened_score]
         #: Events after which the photos must be identified again.
         self.changes = (self.top_k.change, self.score.change, self.whole.input, self.combine.input)
 
+    def model_score(self) -> float:
+        """Return the pet threshold of the model in use as a value of `score`."""
+        detector = self._services.identifier.bundle.config.detector
+        return min(max(round(detector.score, 2), _LOWEST), _HIGHEST) if detector else 0.5
 
-def options(top_k: float, score: float, whole: bool, combine: bool) -> Options:
-    """Return the values of `SettingsPanel.inputs` as `Options`."""
-    return Options(int(top_k), float(score), whole, combine)
+    def options(
+        self, top_k: float, score: float, whole: bool, combine: bool, opened_score: float | None
+    ) -> Options:
+        """Return the values of `inputs` as `Options`.
+
+        A slider that was not moved stands for the threshold of the model, which may have been replaced since.
+        """
+        untouched = self.model_score() if opened_score is None else opened_score
+        own = round(score, 2) == untouched
+        return Options(int(top_k), None if own else float(score), whole, combine)

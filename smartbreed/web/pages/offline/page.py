@@ -52,10 +52,13 @@ def offline_app(services: Services) -> FastAPI:
 
     @app.get("/offline/{name:path}")
     def file(name: str, v: str = "") -> Response:
-        found = None if why_not_offline(services) else site.file_of(services.identifier.bundle, name)
-        if found is None:
-            return Response("There is nothing here.", 404, media_type="text/plain")
-        headers = _WORKER if name == site.WORKER else _FOREVER if v else _FRESH
+        bundle = services.identifier.bundle  # keep this one: another model may replace it meanwhile
+        found = None if why_not_offline(services) else site.file_of(bundle, name)
+        version = site.version_of(bundle, name)
+        # The network of another model does not fit to the labels that the browser already has.
+        if found is None or (version and v and v != version):
+            return Response("There is nothing here.", 404, {"Cache-Control": "no-store"}, "text/plain")
+        headers = _WORKER if name == site.WORKER else _FOREVER if version and v else _FRESH
         kind = _TYPES.get(Path(name).suffix, "application/octet-stream")
         if isinstance(found, Path):
             return FileResponse(found, headers=headers, media_type=kind)

@@ -86,7 +86,7 @@ def model_config(bundle: Bundle) -> dict[str, Any]:
     detector = config.detector.model_dump() if config.detector else None
     for part in (classifier, detector):
         if part:
-            part["version"] = config.files[part["file"]][:12]
+            part["version"] = version_of(bundle, f"model/{part['file']}")
     networks = [f"model/{part['file']}?v={part['version']}" for part in (classifier, detector) if part]
     return {
         "name": config.name,
@@ -111,6 +111,12 @@ def file_of(bundle: Bundle, name: str) -> Path | bytes | None:
     if folder == "model" and last in _networks(bundle):
         return bundle.path(last)
     return None
+
+
+def version_of(bundle: Bundle, name: str) -> str:
+    """Return the version in the address of a network, given its relative address; empty for other files."""
+    folder, _, last = name.rpartition("/")
+    return bundle.config.files[last][:12] if folder == "model" and last in _networks(bundle) else ""
 
 
 def build(bundle: Bundle, folder: Path) -> list[str]:

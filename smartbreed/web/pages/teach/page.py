@@ -88,12 +88,12 @@ def _sent_with(services: Services, *, members: bool) -> Any:
     asked, _ = dependencies(services)
 
     async def sent(request: Request, visit: Visit = asked) -> AsyncIterator[Sent]:
-        if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        kind, said = parse_options_header(request.headers.get("content-type", ""))
+        if kind != b"multipart/form-data":
             yield Sent(await visit.form())
             return
         if members:
             visit.member()
-        _, said = parse_options_header(request.headers["content-type"])
         if said.get(b"charset", b"utf-8").lower() != b"utf-8":  # others may raise or yield lone surrogates
             raise RequestError("bad_form", "This is not one of our forms.", status=400)
         try:
@@ -122,7 +122,7 @@ def teach_app(services: Services) -> FastAPI:
             return sign_in
         if "/photo/" in request.url.path:
             return Response(said.message, said.status, {"Cache-Control": "no-store"}, "text/plain")
-        return _page(visit, "message", said.status, problem=said.message)
+        return _page(visit, "message", said.status, path="teach", problem=said.message)
 
     app = form_app(services, refused)
     _add_lists(app, services)
@@ -140,7 +140,7 @@ def _add_lists(app: FastAPI, services: Services) -> None:
         models = teach.models(visit.who.id) if visit.who else []
         finds_pets = services.identifier.detector is not None
         return _page(
-            visit, "start", status, models=models, most=services.settings.teach_models,
+            visit, "start", status, path="teach", models=models, most=services.settings.teach_models,
             finds_pets=finds_pets, **values,
         )  # fmt: skip
 
@@ -173,7 +173,8 @@ def _show(visit: Visit, model_id: str, status: int = 200, **values: Any) -> Resp
     if training is not None and training.done and training.problem:
         values.setdefault("problem", training.problem)
     return _page(
-        visit, "model", status, title=view.row.name, view=view, model=view.row, report=view.report,
+        visit, "model", status, path=f"teach/model/{view.row.id}", title=view.row.name,
+        view=view, model=view.row, report=view.report,
         suspicious=suspicious, class_of={key: one for key, (_, one) in by_id.items()},
         training=training if training is not None and not training.done else None,
         curve=_curve(view.report.steps) if view.report else None, shown=_SHOWN, fewest=FEWEST,
@@ -312,7 +313,8 @@ def served_app(services: Services) -> FastAPI:
                 Failure("", said).as_dict() if isinstance(said, PhotoError) else {"error": said.as_dict()}
             )
             return JSONResponse(answer, said.status)
-        return _page(visit, "message", said.status, problem=said.message, own=False)
+        path = request.url.path.lstrip("/")
+        return _page(visit, "message", said.status, path=path, problem=said.message, own=False)
 
     app = form_app(services, refused)
     asked, _ = dependencies(services)
@@ -321,8 +323,9 @@ def served_app(services: Services) -> FastAPI:
     def show(visit: Visit, row: TeachModel, status: int = 200, **values: Any) -> Response:
         names = [one.name for one in teach.serving.identifier_of(row).known.breeds]
         return _page(
-            visit, "served", status, title=row.name, model=row, names=names, origin=_origin(visit), **values
-        )
+            visit, "served", status, path=f"m/{row.address}", title=row.name, model=row, names=names,
+            origin=_origin(visit), **values,
+        )  # fmt: skip
 
     @app.get("/m/{address}")
     def page(address: str, visit: Visit = asked) -> Response:
@@ -354,8 +357,12 @@ def served_app(services: Services) -> FastAPI:
     return app
 
 
-def _page(visit: Visit, template: str, status: int = 200, **values: Any) -> Response:
-    path = visit.request.url.path.lstrip("/")
+def _page(visit: Visit, template: str, status: int = 200, *, path: str, **values: Any) -> Response:
+    """Return a page.
+
+    Args:
+        path: path below the root of a page that can be opened, for the language links; not that of a form.
+    """
     return visit.plain(
         f"teach/{template}.html", status, key="teach", about=gettext(_ABOUT), path=path,
         **{"title": gettext("Teach"), "note": "", "tried": None, "own": True, **values},

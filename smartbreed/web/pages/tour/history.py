@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from smartbreed.core.errors import SmartBreedError
+from smartbreed.core.errors import PhotoError, SmartBreedError
 from smartbreed.dataset.corrections import Correction, corrections
 from smartbreed.imaging.photo import encode_jpeg
 from smartbreed.inference.pipeline import Identifier
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 SHOWN = 8
 #: Longest side of a picture, in pixels.
 SIDE = 360
+#: Codes of photo errors that may not occur again.
+_PASSING = ("busy", "too_slow")
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,10 @@ class Walk:
     problem: str = ""
 
 
+#: Picture and answer of a photo that cannot be read.
+_NOTHING: tuple[bytes, Answer | None] = (b"", None)
+
+
 class Walker:
     """Reads the latest corrections and identifies their photos again; thread-safe.
 
@@ -123,10 +129,19 @@ class Walker:
             keys = {(revision, replace(correction, said="")): correction for correction in found}
             # Forget photos that were withdrawn.
             self._seen = {key: value for key, value in self._seen.items() if key in keys}
+            busy = False
             for key, correction in keys.items():
-                if key not in self._seen:
+                if key in self._seen or busy:
+                    continue
+                try:
                     self._seen[key] = _ask(self._services, identifier, correction)
-            return [(correction, self._seen[key]) for key, correction in keys.items()]
+                except PhotoError as error:
+                    busy = error.code == "busy"  # each of the others would wait as long in vain
+                    if error.code not in _PASSING:
+                        self._seen[key] = _NOTHING
+                except SmartBreedError:  # such as a disk that failed; the next visit asks again
+                    pass
+            return [(correction, self._seen.get(key, _NOTHING)) for key, correction in keys.items()]
 
     def _step(
         self,
@@ -149,11 +164,13 @@ class Walker:
 
 
 def _ask(services: Services, identifier: Identifier, correction: Correction) -> tuple[bytes, Answer | None]:
-    try:
-        photo = stored_photo(services.flags.blobs, correction.sample_id, services.admission)
-        guess = pet_at(identifier, photo, correction.box).breeds[0]
-    except SmartBreedError:
-        return b"", None
+    """Return the pet's picture and the current answer.
+
+    Raises:
+        SmartBreedError: the photo cannot be read or identified, perhaps only at this moment.
+    """
+    photo = stored_photo(services.flags.blobs, correction.sample_id, services.admission)
+    guess = pet_at(identifier, photo, correction.box).breeds[0]
     answer = Answer(guess.id, guess.name, guess.probability, "", guess.id == correction.label)
     return encode_jpeg(np.asarray(surroundings(photo, correction.box, SIDE)), 82), answer
 

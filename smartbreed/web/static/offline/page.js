@@ -7,7 +7,7 @@ const words = JSON.parse($("offline-words").textContent);
 //: Longest side to which a photo is scaled down, in pixels; a phone's canvas holds at most 16 million pixels.
 const LONGEST = 2048;
 const COLOURS = ["#b3451a", "#1f6f8b", "#5b7a1f", "#7d4aa3", "#a3324f", "#8a6a10"];
-let model;
+let model, latest = 0;
 
 const say = (text, wrong = false) => {
   $("offline-status").textContent = text;
@@ -21,17 +21,21 @@ async function loaded() {
 
 async function identify(file) {
   if (!file) return;
+  const mine = ++latest;
+  const replaced = () => mine !== latest; // by another photo, whose answer is the one to show
   try {
     const identifier = await loaded();
+    if (replaced()) return;
     say(words.working);
     let bitmap;
     try {
       bitmap = await createImageBitmap(file);
     } catch {
-      return say(words.unreadable, true);
+      return replaced() || say(words.unreadable, true);
     }
+    if (replaced()) return bitmap.close();
     const shrink = Math.min(1, LONGEST / Math.max(bitmap.width, bitmap.height));
-    const canvas = $("offline-photo");
+    const canvas = document.createElement("canvas"); // the page shows the last photo until this one is done
     canvas.width = Math.max(1, Math.round(bitmap.width * shrink));
     canvas.height = Math.max(1, Math.round(bitmap.height * shrink));
     const context = canvas.getContext("2d", { willReadFrequently: true });
@@ -42,24 +46,28 @@ async function identify(file) {
     bitmap.close();
     const picture = context.getImageData(0, 0, canvas.width, canvas.height);
     await new Promise(requestAnimationFrame); // let the status be painted before the work begins
+    if (replaced()) return;
     const started = performance.now();
     const pets = await identifier.identify(picture);
     const took = Math.round(performance.now() - started);
-    show(identifier, canvas, context, pets);
+    if (replaced()) return;
+    show(identifier, canvas, pets);
     say(`${pets.length === 0 ? words.none : pets.length === 1 ? words.one : words.several.replace("{n}", pets.length)} ${words.took.replace("{ms}", took)}`);
     document.dispatchEvent(new CustomEvent("identified", { detail: pets.map(({ box, verdict, species, breeds }) => ({ box, verdict, species, breeds })) }));
   } catch (error) {
     console.warn(error);
+    if (replaced()) return;
     model = undefined;
     say(words.failed, true);
   }
 }
 
-function show(identifier, canvas, context, pets) {
+function show(identifier, photo, pets) {
+  const canvas = $("offline-photo");
   canvas.hidden = false;
-  const photo = document.createElement("canvas");
-  [photo.width, photo.height] = [canvas.width, canvas.height];
-  photo.getContext("2d").drawImage(canvas, 0, 0);
+  [canvas.width, canvas.height] = [photo.width, photo.height];
+  const context = canvas.getContext("2d");
+  context.drawImage(photo, 0, 0);
   const line = Math.max(2, Math.max(canvas.width, canvas.height) / 220);
   $("offline-pets").replaceChildren(...pets.map((pet, place) => card(identifier, photo, pet, place)));
   pets.forEach(({ box: [x0, y0, x1, y1] }, place) => {

@@ -1,5 +1,14 @@
 // Caches the files of this page, so that it works without a connection. Photos are not cached.
 const KEPT = "smartbreed-offline";
+const versioned = (address) => new URL(address).search.startsWith("?v=");
+
+// Stores a file; if its address has a version, instead of its other versions: each network takes megabytes.
+async function keep(cache, request, answer) {
+  await cache.put(request, answer);
+  if (!versioned(request.url)) return;
+  for (const other of await cache.keys(request, { ignoreSearch: true }))
+    if (other.url !== request.url) await cache.delete(other);
+}
 
 self.addEventListener("install", (event) => {
   self.skipWaiting();
@@ -19,10 +28,10 @@ self.addEventListener("fetch", (event) => {
     (async () => {
       const cache = await caches.open(KEPT);
       const kept = await cache.match(request);
-      if (kept && new URL(request.url).search.startsWith("?v=")) return kept; // a versioned address always has the same content
+      if (kept && versioned(request.url)) return kept; // a versioned address always has the same content
       try {
         const answer = await fetch(request);
-        if (answer.ok) await cache.put(request, answer.clone());
+        if (answer.ok) await keep(cache, request, answer.clone());
         return answer;
       } catch (error) {
         if (kept) return kept;
