@@ -18,6 +18,7 @@ from smartbreed.inference.bundle import CONFIG
 from smartbreed.inference.evaluation import FILE
 from training.data import HELD_BACK, Crops, Scene, held_back, load_crops, load_scenes, split_scenes
 from training.data.others import Others, load_others, unseen_scenes
+from training.data.scenes import scenes_of_test
 from training.evaluation import evaluate_bundle
 from training.evaluation.bundle_scores import rounded, write_scores
 from training.evaluation.check import agreement, difference
@@ -119,9 +120,8 @@ def read(
 
     dropped: list[dict[str, str]] = []
     crops = load_crops(data, "test", dropped)
-    shown, known = (
-        [] if crops_only else load_scenes(data, split, dropped=dropped) for split in ("test", "train")
-    )
+    shown = [] if crops_only else scenes_of_test(data, "scenes", dropped)
+    known = [] if crops_only else load_scenes(data, "train", dropped=dropped)
     scenes = [scene for scene in shown if len(scene.boxes)]
     empty = [scene for scene in split_scenes(known)[1] if not len(scene.boxes)]
     train = [row["source_id"] for row in read_rows(data, "breeds", "train", needed=("source_id",))[1]]

@@ -9,11 +9,13 @@ from typing import Annotated
 
 import typer
 
+from smartbreed.core.errors import BundleError
 from smartbreed.core.files import disk_errors
 from smartbreed.core.settings import EMBEDDED_BUNDLE
 from smartbreed.inference.bundle import CONFIG, write_config
 from smartbreed.inference.pipeline import Identifier
 from training.common.cli import sentences
+from training.export.bundle import copy_network, section_of
 from training.pipeline.stages.export import bundle_config
 
 
@@ -57,19 +59,20 @@ def install_detector(bundle: Path, version: str, target: Path = EMBEDDED_BUNDLE)
         target: bundle to change, written as by `install`.
 
     Raises:
-        BundleError, StorageError: as for `install`.
+        BundleError, StorageError: as for `install`; also if ``bundle`` has no detector.
     """
-    Identifier.load(bundle)
+    source = Identifier.load(bundle).bundle
     theirs, config = bundle_config(bundle), bundle_config(target)
-    detector = theirs["detector"]
+    detector = section_of(source, "detector")
+    if not detector:
+        raise BundleError(f"The bundle has no detector to install. Received: {bundle}")
     with (
         disk_errors("The detector was not installed"),
         tempfile.TemporaryDirectory(dir=target.parent) as folder,
     ):
         new = Path(shutil.copytree(target, Path(folder) / "bundle"))
-        for name in (detector["file"], detector["weights"]):
-            shutil.copyfile(bundle / name, new / name)
-        log = {**theirs["training"].get("detector", {}), "recipe": theirs["recipe"]}
+        copy_network(source, detector, new)
+        log = {**theirs.get("training", {}).get("detector", {}), "recipe": theirs.get("recipe", {})}
         training = {**config.get("training", {}), "detector": log}
         changed = {**config, "version": version, "detector": detector, "training": training}
         write_config(new, changed)

@@ -25,7 +25,8 @@ def cross_validate(recipe: Recipe, run: RunDirectory, folds: int) -> dict[str, A
     """Train once per fold; a killed run resumes where it stopped.
 
     Returns:
-        ``folds``: the held-back figures of each fold; ``mean`` and ``deviation`` of every figure.
+        ``folds``: the held-back figures of each fold; ``mean`` and ``deviation`` of every figure that all
+        folds have. A fold that holds back no cat has no figure of cats.
 
     Raises:
         RecipeError: fewer than two folds, or the recipe trains a detector.
@@ -43,10 +44,11 @@ def cross_validate(recipe: Recipe, run: RunDirectory, folds: int) -> dict[str, A
         child = RunDirectory(run / f"fold-{fold}", quiet=run.quiet)
         run_recipe(changed, child, ("prepare", "train"))
         found.append(child.read_json("training.json")["held_back"])
+    shared = [key for key in found[0] if all(key in one for one in found)]
     result = {
         "folds": found,
-        "mean": {key: float(np.mean([one[key] for one in found])) for key in found[0]},
-        "deviation": {key: float(np.std([one[key] for one in found], ddof=1)) for key in found[0]},
+        "mean": {key: float(np.mean([one[key] for one in found])) for key in shared},
+        "deviation": {key: float(np.std([one[key] for one in found], ddof=1)) for key in shared},
     }
     run.write_json("kfold.json", result)
     (run / "plots").mkdir(exist_ok=True)

@@ -12,6 +12,7 @@ import typer
 
 from smartbreed.core.errors import SmartBreedError
 from smartbreed.core.extras import require
+from smartbreed.core.files import expanded
 from smartbreed.core.private import work_privately
 from smartbreed.core.settings import load_settings
 from training.continual.work import ProgressReporter
@@ -53,7 +54,7 @@ def main(
         chosen = {"dataset": dataset, "model_repo": model, "home": home, "base_dataset": data}
         settings = load_settings(**{key: value for key, value in chosen.items() if value})
         work_privately(settings.home_dir)
-        if model and not Path(settings.model).expanduser().is_dir():
+        if model and not expanded(settings.model).is_dir():
             settings = settings.model_copy(update={"model": ""})  # --model says which model
         repo = model or _release_repo(settings, publish)
         result = _retrain(settings, repo, mode, publish, by_count, tuple(overrides), reporter, stopping)

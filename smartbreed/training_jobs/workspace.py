@@ -11,10 +11,12 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from smartbreed.core.scratch import scratch_folder, sweep
 from smartbreed.training_jobs.job_lock import JobLock
@@ -30,6 +32,8 @@ _EARLIER = ("data", "run", "tmp*")
 def workspace(home: Path) -> Iterator[Path]:
     """Make the work folder of this trainer process and use it for temporary files too; remove it at the end.
 
+    The copies that the library `datasets` makes of what it reads are temporary files as well.
+
     Args:
         home: SMARTBREED_HOME.
 
@@ -38,19 +42,51 @@ def workspace(home: Path) -> Iterator[Path]:
     """
     parent = _parent(home)
     sweep(parent, _PREFIX)
-    before = tempfile.tempdir, os.environ.get("TMPDIR")
+    before = tempfile.tempdir
     with scratch_folder(parent, _PREFIX) as folder:
         (folder / "tmp").mkdir()
         # For all temporary files, those of libraries included, in this process and its children.
-        tempfile.tempdir = os.environ["TMPDIR"] = str(folder / "tmp")
-        try:
-            yield folder
-        finally:
-            tempfile.tempdir = before[0]
-            if before[1] is None:
-                del os.environ["TMPDIR"]
+        temporary, copies = str(folder / "tmp"), folder / "datasets"
+        with _datasets_cache(copies), _environment(TMPDIR=temporary, HF_DATASETS_CACHE=str(copies)):
+            tempfile.tempdir = temporary
+            try:
+                yield folder
+            finally:
+                tempfile.tempdir = before
+
+
+@contextmanager
+def _environment(**values: str) -> Iterator[None]:
+    """Set environment variables during the block."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
             else:
-                os.environ["TMPDIR"] = before[1]
+                os.environ[name] = value
+
+
+@contextmanager
+def _datasets_cache(folder: Path) -> Iterator[None]:
+    """Point the cache of `datasets` at a folder during the block.
+
+    The library reads the environment only when it is imported, which may have happened before.
+    """
+    early: Any = sys.modules.get("datasets.config")
+    before = None if early is None else early.HF_DATASETS_CACHE
+    if early is not None:
+        early.HF_DATASETS_CACHE = folder
+    try:
+        yield
+    finally:
+        config: Any = sys.modules.get("datasets.config")
+        if config is not None:  # perhaps imported in the block
+            usual = os.environ.get("HF_DATASETS_CACHE", config.DEFAULT_HF_DATASETS_CACHE)
+            config.HF_DATASETS_CACHE = before or Path(usual)
 
 
 def remove_leftovers(home: Path) -> int:

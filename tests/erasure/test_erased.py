@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sqlite3
 import subprocess
 import tempfile
@@ -12,7 +13,8 @@ from pathlib import Path
 
 import pytest
 from support.installation import Installation
-from support.processes import kill, start
+from support.processes import kill, run, start
+from support.tiny_data import pets_dataset
 from support.traces import traces
 
 from smartbreed.core.settings import load_settings
@@ -83,6 +85,31 @@ def test_the_folders_of_a_retraining_that_runs_stay(tmp_path: Path) -> None:
         assert (folder / "photo.jpg").exists()
         assert Path(tempfile.mkdtemp()).is_relative_to(folder), "libraries write there too"
     assert list((tmp_path / "retraining" / "work").iterdir()) == []
+
+
+@pytest.mark.parametrize("when", ["imported before", "imported in it"])
+def test_the_copies_of_a_dataset_go_with_the_folder(tmp_path: Path, when: str) -> None:
+    """Also what the library `datasets` copies, whose cache is elsewhere."""
+    pets = pets_dataset(tmp_path / "pets")
+    script = f"""
+import sys
+from pathlib import Path
+from smartbreed.training_jobs.workspace import workspace
+if {when == "imported before"}:
+    import datasets
+with workspace(Path(sys.argv[1])) as folder:
+    from training.data.crops import load_crops
+    assert len(load_crops(sys.argv[2], "train"))
+    assert list((folder / "datasets").rglob("*.arrow"))
+from datasets import config
+assert config.HF_DATASETS_CACHE == Path(sys.argv[3]), config.HF_DATASETS_CACHE
+"""
+    usual = tmp_path / "cache"
+    environment = os.environ | {"HF_DATASETS_CACHE": str(usual)}
+    ended = run("-c", script, tmp_path / "home", pets, usual, env=environment)
+    assert ended.returncode == 0, ended.stderr
+    assert not usual.exists()
+    assert list((tmp_path / "home" / "retraining" / "work").iterdir()) == []
 
 
 def test_what_earlier_trainers_left_goes_and_an_unpublished_bundle_stays(tmp_path: Path) -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from smartbreed.core.errors import HubCallError
 from smartbreed.core.settings import Settings
 from smartbreed.hub.client import connect, list_commits, list_tags, repo_state
+from smartbreed.training_jobs.workspace import workspace
 from support.photos import pattern
 from support.shards import flag, push, review
 from training.continual.full import retrain_everything
@@ -45,13 +44,13 @@ class RetrainingWorld:
         """One retraining in this process."""
         run = {"head": retrain_head, "full": retrain_everything}[mode]
         chosen = Choices(self.settings.dataset, self.settings.model_repo, mode, **choices)
-        with tempfile.TemporaryDirectory() as scratch:
+        with workspace(self.settings.home_dir) as scratch:
             work = Work(
                 self.settings,
                 chosen,
                 ProgressReporter(as_json=True),
                 connect(self.settings),
-                Path(scratch),
+                scratch,
                 self._shot,
             )
             return run(work)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,17 @@ import numpy as np
 import pytest
 from support.tiny_data import encoded, image_folder, pets_dataset, picture
 
+from smartbreed.core.errors import SettingError
+from smartbreed.inference.bundle import Label
 from training.common.errors import DataError
+from training.data.accepted_scenes import accepted_scenes
 from training.data.labels import describe_labels, slug
-from training.data.reading import read_crops
+from training.data.listing import listing
+from training.data.reading import bundle_folder, read_crops
 from training.data.rows import species_number
 from training.data.sources import open_source
+from training.fitting.detector import build_detector_start
+from training.recipe.file import load_recipe
 from training.recipe.recipe import Data, LabelInfo
 
 
@@ -265,9 +272,20 @@ def test_other_labels_get_ids_and_names() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "label"),
+    [("犬（柴）", "犬_柴"), ("🐶 犬", "犬"), ("犬/猫", "犬_猫"), ("(犬)", "犬)"), ("कुत्ता", "कुत्ता"),
+     ("犬 (柴), 小", "犬 (柴), 小"), ("৴犬", "犬"), ("🐶1", "1"), ("Кошка!", "кошка")],
+)  # fmt: skip
+def test_an_id_is_one_that_a_bundle_takes(text: str, label: str) -> None:
+    assert slug(text) == Label(id=slug(text)).id == label
+
+
+@pytest.mark.parametrize(
     ("labels", "known", "sentence"),
     [
         (["ant"], {}, "at least two classes.*Received: ant"),
+        (["ant", "🐶"], {}, "needs a letter or a digit.*Received: '🐶'"),
+        (["…", "🐶"], {}, "needs a letter or a digit.*Received: '…'"),
         (["a b", "a-b"], {}, "same id a_b.*Received: a b and a-b"),
         (["ant", "bee"], {"ant": LabelInfo()}, "data.labels knows no label bee.*Received: bee"),
     ],
@@ -275,3 +293,18 @@ def test_other_labels_get_ids_and_names() -> None:
 def test_labels_that_cannot_be(labels: list[str], known: dict[str, LabelInfo], sentence: str) -> None:
     with pytest.raises(DataError, match=sentence):
         describe_labels(labels, data("x", labels=known))
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        listing,
+        bundle_folder,
+        lambda path: open_source(data(path)),
+        lambda path: accepted_scenes(path, Path()),
+        lambda path: build_detector_start(load_recipe("detector", [f"model.start={path}"])),
+    ],
+)
+def test_a_home_of_an_unknown_user_is_a_sentence(read: Callable[[str], object]) -> None:
+    with pytest.raises(SettingError, match="~nosuchuser/pets cannot be used"):
+        read("~nosuchuser/pets")

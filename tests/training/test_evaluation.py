@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,8 @@ from smartbreed.inference.bundle import load_bundle, write_config
 from smartbreed.inference.evaluation import FILE, Evaluation, evaluation_of
 from smartbreed.inference.pipeline import Identifier
 from training.common.errors import DataError
-from training.data import Scene
+from training.common.run_directory import RunDirectory
+from training.data import Crops, Scene
 from training.data.labels import describe_labels
 from training.evaluate import main as evaluate
 from training.evaluate import read
@@ -28,6 +30,10 @@ from training.evaluation.answers import ask
 from training.evaluation.check import agreement, difference
 from training.evaluation.out_of_distribution import kind_of
 from training.evaluation.whole_photographs import as_photo, other_photograph_metrics, stem
+from training.pipeline.runner import run_recipe
+from training.pipeline.stage import Context
+from training.pipeline.stages import evaluate as evaluate_stage
+from training.recipe.file import load_recipe
 from training.recipe.recipe import Data
 
 
@@ -221,6 +227,33 @@ def test_one_broken_photograph_does_not_stop_the_evaluation(
     said = capsys.readouterr().err
     assert said.count("left out half of scenes.png: ") == 2
     assert "left out half of breeds.png: " in said
+
+
+def test_without_test_photographs_the_crops_are_evaluated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the command and by a recipe's stage alike."""
+    data = pets_dataset(tmp_path / "pets")
+    (data / "README.md").unlink()
+    (data / "scenes" / "test-00000-of-00001.parquet").unlink()
+    shown, scenes, empty, _ = read(str(data), False)
+    assert (len(shown), len(scenes), len(empty) > 0) == (15, 0, True)
+    recipe = load_recipe("image_folder", [
+        f"data.source={data}", "data.config=breeds", "data.label=breed", "data.scenes=scenes",
+        "data.label_errors=false", "model.input_size=32", "model.backbone=small_cnn", "model.start=none",
+        "model.freeze_till=", "train.epochs=1", "evaluate.robustness=0",
+    ])  # fmt: skip
+    run = RunDirectory(tmp_path / "run", quiet=True)
+    run_recipe(recipe, run, ("prepare",))
+    evaluated: list[dict[str, Any]] = []
+
+    def evaluate_bundle(bundle: Path, crops: Crops, out: Path, **given: Any) -> dict[str, Any]:
+        evaluated.append({"crops": len(crops), "scenes": given["scenes"], "empty": len(given["empty"])})
+        return {}
+
+    monkeypatch.setattr(evaluate_stage, "evaluate_bundle", evaluate_bundle)
+    evaluate_stage.run(Context(recipe, run, run))
+    assert evaluated == [{"crops": 15, "scenes": [], "empty": len(empty)}]
 
 
 def test_evaluating_on_nothing_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:

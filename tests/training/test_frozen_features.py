@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -12,11 +13,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from smartbreed.core.errors import StorageError
 from training.augment.crops import CropAugmentation
+from training.common.errors import RecipeError
+from training.common.run_directory import RunDirectory
+from training.data import Crops
 from training.fitting.batches import scale
+from training.fitting.classifier import train_classifier
 from training.fitting.frozen_features import FeatureBatches, FrozenFeatures, copy_weights, top_of
 from training.fitting.quick_layers import depthwise, pointwise
 from training.models.mobilenet_v2 import build_classifier
+from training.recipe.file import load_recipe
 
 CUT = "block_12_add"
 
@@ -87,6 +94,42 @@ def test_batches_show_every_view_and_repeat(model: keras.Model, images: np.ndarr
             for values, label in zip(shown, target.argmax(1), strict=True):
                 views |= {v for v in range(2) if np.array_equal(values, features.of([v], [label])[0])}
     assert views == {0, 1}
+
+
+def test_space_is_reserved_before_features_are_stored(
+    model: keras.Model, images: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a disk that becomes full kills the process."""
+    missing: list[int] = []
+
+    def look(count: int) -> None:
+        found = (tmp_path / "features.npy").stat()
+        missing.append(found.st_size - found.st_blocks * 512)
+
+    FrozenFeatures(model, "block_2_add", tmp_path, np.repeat(images[:1], 500, 0), 1, None, 0, look)
+    assert missing[0] <= 0
+
+    def full(descriptor: int, offset: int, size: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(StorageError, match="The features were not written: the disk is full"):
+        FrozenFeatures(model, CUT, tmp_path, images, 1, None, 0)
+
+
+def test_a_cut_inside_a_block_is_refused_before_the_features(images: np.ndarray, tmp_path: Path) -> None:
+    start = build_classifier(3, input_size=64, alpha=0.35)
+    start.save_weights(tmp_path / "start.weights.h5")
+    recipe = load_recipe("cifar10", [
+        "data.source=x", "model.backbone=mobilenet_v2", "model.input_size=64", "model.alpha=0.35",
+        f"model.start={tmp_path / 'start.weights.h5'}", "model.freeze_till=block_12_project", "train.cache=1",
+        "train.epochs=1", "train.batch=4", "head.epochs=1", "head.least_steps=1",
+    ])  # fmt: skip
+    crops = Crops(images, np.arange(12) % 3, np.zeros(12, int), [""] * 12, [""] * 12, ["ant", "bee", "cow"])
+    run = RunDirectory(tmp_path / "run", quiet=True)
+    with pytest.raises(RecipeError, match=r"end of a block.*Received: model.freeze_till=block_12_project$"):
+        train_classifier(recipe, run, crops, crops)
+    assert not (run / "features").exists()
 
 
 def test_a_layer_that_reads_what_was_cut_away_is_named(model: keras.Model) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.tiny_bundle import write_bundle
 from support.tiny_data import image_folder
 
 from smartbreed.core.errors import BundleError
@@ -91,6 +92,24 @@ def test_every_picture_is_held_back_in_one_fold(folder: Path, weights: Path, tmp
     assert (run / "plots/kfold.png").is_file()
     with pytest.raises(RecipeError, match="at least 2 folds"):
         cross_validate(tiny(folder, weights), run, 1)
+
+
+def test_a_figure_that_not_every_fold_has_is_no_mean(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fold may hold back no cat."""
+    figures = [{"top1": 0.5, "val_loss": 1.0, "cats": 1.0}, {"top1": 0.7, "val_loss": 2.0}]
+
+    def trained(recipe: Recipe, run: RunDirectory, stages: tuple[str, ...]) -> None:
+        run.write_json("training.json", {"held_back": figures[recipe.split.fold]})
+
+    monkeypatch.setattr("training.kfold.run_recipe", trained)
+    run = RunDirectory(tmp_path / "run", quiet=True)
+    result = cross_validate(tiny(folder, "bundle:embedded"), run, 2)
+    assert result == run.read_json("kfold.json")
+    assert result["mean"] == pytest.approx({"top1": 0.6, "val_loss": 1.5})
+    assert set(result["deviation"]) == {"top1", "val_loss"}
+    assert result["folds"] == figures
 
 
 @pytest.mark.slow
@@ -177,3 +196,20 @@ def test_a_detector_alone_is_installed(tmp_path: Path) -> None:
     assert after["training"]["classifier"] == before["training"]["classifier"]
     assert after["training"]["detector"]["epochs"] == [{"map": 0.7}]
     assert after["training"]["detector"]["recipe"]["name"] == "theirs"
+
+
+def test_a_bundle_without_a_detector_has_none_to_install(tmp_path: Path) -> None:
+    source, target = write_bundle(tmp_path / "source"), tmp_path / "target"
+    shutil.copytree(EMBEDDED_BUNDLE, target)
+    before = bundle_config(target)
+    with pytest.raises(BundleError, match=r"no detector to install\. Received: .*source$"):
+        install_detector(source, "9.8.7", target)
+    assert bundle_config(target) == before
+
+
+def test_a_detector_without_a_history_is_installed(tmp_path: Path) -> None:
+    """The bundle of another program may name neither files nor a recipe."""
+    source, target = write_bundle(tmp_path / "source", detector=True), tmp_path / "target"
+    shutil.copytree(EMBEDDED_BUNDLE, target)
+    install_detector(source, "9.8.7", target)
+    assert (target / "detector.tflite").read_bytes() == (source / "detector.tflite").read_bytes()

@@ -8,17 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from support.tiny_bundle import SIZE, crops, write_bundle
+from support.tiny_bundle import BREEDS, SIZE, crops, write_bundle
 
 from smartbreed.inference.bundle import write_config
-from smartbreed.inference.picture_quality import Faults
+from smartbreed.inference.picture_quality import Faults, faults_of
 from smartbreed.inference.pipeline import Identifier
+from smartbreed.inference.pixels import resample
 from training.augment.crops import Mixing
 from training.augment.degradations import DEGRADATIONS, degrade
 from training.calibration.quality import MOST, fit_fault_weights, fit_other
 from training.data.others import Others
 from training.data.outliers import unnamed_of
 from training.fitting.classifier import SetCrossentropy
+from training.pipeline.stages import calibrate
 from training.pipeline.stages.calibrate import degraded_faults, other_animals
 
 STRIPES = Image.fromarray(
@@ -73,6 +75,30 @@ def test_a_cat_of_no_breed_may_be_any_cat() -> None:
     images = np.zeros((2, 4, 4, 3), np.float32)
     mixed = Mixing(mixup=1.0)(images, np.array([[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]), np.random.default_rng(0))
     assert mixed[1] == pytest.approx(np.array([[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]))
+
+
+def test_faults_are_measured_at_the_size_that_the_app_sees(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Crops of a dataset may be smaller than what the network takes."""
+    monkeypatch.setattr(calibrate, "degrade", lambda image, rng: image)
+    served = Identifier.load(write_bundle(tmp_path / "bundle"))
+    shown = crops(size=SIZE // 2)
+    whole = (0.0, 0.0, SIZE / 2, SIZE / 2)
+    large = [resample(Image.fromarray(image), whole, (SIZE, SIZE)) for image in shown.images]
+    measured: list[list[Faults]] = []
+
+    def fit(
+        logits: np.ndarray, labels: np.ndarray, faults: list[Faults], temperature: float
+    ) -> dict[str, float]:
+        measured.append(faults)
+        return {}
+
+    monkeypatch.setattr(calibrate, "fit_fault_weights", fit)
+    nothing = np.zeros((0, len(BREEDS)))
+    degraded_faults(served, shown, nothing, nothing[:, 0], 1.0, copies=1, caution=1.0, seed=0)
+    assert measured == [[faults_of(image) for image in large]]
+    assert measured != [[faults_of(image) for image in shown.images]]
 
 
 @pytest.mark.slow

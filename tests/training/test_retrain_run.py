@@ -214,6 +214,15 @@ def test_small_losses_do_not_add_up(world: RetrainingWorld, tmp_path: Path) -> N
     assert [reason for reason in found["reasons"] if "Against version 1.0.0" in reason] == found["reasons"]
 
 
+def test_a_model_of_an_unknown_user_is_a_sentence(world: RetrainingWorld) -> None:
+    ended = run(
+        "-m", "training.retrain", "--home", world.settings.home_dir, "--model", "me/pets",
+        env=os.environ | {"SMARTBREED_MODEL": "~nosuchuser/pets"},
+    )  # fmt: skip
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("retrain: ~nosuchuser/pets cannot be used")
+
+
 def test_full_mode_says_at_once_what_is_missing(world: RetrainingWorld, tmp_path: Path) -> None:
     nowhere = RetrainingWorld(world.settings.model_copy(update={"base_dataset": str(tmp_path / "nowhere")}))
     with pytest.raises(DataError, match=r"SMARTBREED_BASE_DATASET.*Received: .*nowhere"):

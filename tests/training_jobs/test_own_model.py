@@ -47,6 +47,21 @@ def release(settings: Settings, folder: Path, repo: str = OWN) -> str:
     return sha
 
 
+def test_the_loop_begins_only_with_photographs_of_another_breed_to_compare(tmp_path: Path) -> None:
+    from examples.photos import read_photos
+
+    for breed, many in (("pug", 7), ("beagle", 1)):
+        if breed == "beagle":
+            with pytest.raises(SystemExit, match="at least one other breed"):
+                read_photos(tmp_path, "pug", 2)
+        (tmp_path / breed).mkdir()
+        for number in range(many):
+            (tmp_path / breed / f"{number}.jpg").write_bytes(bytes([number]))
+    photos = read_photos(tmp_path, "pug", 2)
+    assert (len(photos.to_flag["pug"]), len(photos.held_back["pug"])) == (2, 5)
+    assert photos.held_back["beagle"] == [b"\0"]
+
+
 @pytest.mark.slow
 def test_a_model_of_ones_own_goes_the_whole_way_round(tmp_path: Path) -> None:
     from examples.loop import flag, review

@@ -20,6 +20,7 @@ from training.common.errors import DataError
 from training.continual.plan import Plan
 from training.continual.views import crop
 from training.data.rows import files_of, reason_of
+from training.data.splits import TEST, TRAIN, VALIDATION
 from training.export.replay import ACCEPTED
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 #: Columns that the base dataset must have; see `docs/training.md`.
 COLUMNS = ("image", "breed", "species", "source_id")
+#: Configuration of the base dataset that shows other animals, which is optional, and its columns.
+OTHERS, OTHERS_COLUMNS = "others", ("image", "boxes", "species", "kind", "class")
 #: Default folder of the base dataset, relative to a checkout.
 DEFAULT = "../shared/data/pets"
 
@@ -102,12 +105,14 @@ def extended_dataset(
         ``folder``.
 
     Raises:
-        DataError: the base dataset has other breeds than the model, or a damaged file.
+        DataError: the base dataset has other breeds than the model, no picture of one of them, or a damaged
+            file.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     schema = check_base(base, plan)
+    check_pictures(base, plan)
     make_dirs(folder / "breeds")
     for split, number, shard in _shards(base, "breeds"):
         try:
@@ -117,14 +122,15 @@ def extended_dataset(
         pq.write_table(table, folder / "breeds" / f"{split}-{number:05d}.parquet")
     if has_scenes(base):
         _add_scenes(base / "scenes", folder / "scenes", scenes)
-    kinds = _feature(schema, "species") or ["cat", "dog"]
+    if has_others(base):
+        _link(_shards(base, OTHERS), folder / OTHERS)
     rows, species = [], {label["id"]: label["species"] for label in plan.labels}
     for sample, out in zip(plan.samples, plan.held_out, strict=True):
         if not out:
             row = dict.fromkeys(schema.names)
             kind = "dog" if species[sample.label] == "dog" else "cat"
             rows.append({**row, "image": {"bytes": crops[sample.key], "path": None},
-                         "breed": plan.names.index(sample.label), "species": kinds.index(kind),
+                         "breed": plan.names.index(sample.label), "species": _species(schema, kind),
                          "source": "flags", "source_id": ACCEPTED + sample.key})  # fmt: skip
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), folder / "breeds" / "train-accepted.parquet")
     return folder
@@ -136,11 +142,7 @@ def _add_scenes(base: Path, folder: Path, scenes: Sequence[Scene]) -> None:
     import pyarrow.parquet as pq
 
     shards = _shards(base.parent, base.name)
-    make_dirs(folder)
-    for split, number, shard in shards:
-        place = folder / f"{split}-{number:05d}.parquet"
-        if not place.is_symlink():
-            place.symlink_to(shard.resolve())
+    _link(shards, folder)
     train = [shard for split, _, shard in shards if split == "train"]
     if not train or not scenes:
         return
@@ -152,16 +154,58 @@ def _add_scenes(base: Path, folder: Path, scenes: Sequence[Scene]) -> None:
         height, width = scene.image.shape[:2]
         known = {
             "image": {"bytes": buffer.getvalue(), "path": None}, "boxes": scene.boxes.tolist(),
-            "species": scene.species.tolist(), "kind": scene.kind, "origin": scene.origin,
+            "species": [_species(schema, ("cat", "dog")[number]) for number in scene.species],
+            "kind": _written(schema, "kind", scene.kind), "origin": scene.origin,
             "width": width, "height": height,
         }  # fmt: skip
         rows.append({name: known.get(name) for name in schema.names})
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), folder / "train-accepted.parquet")
 
 
+def _link(shards: Sequence[tuple[str, int, Path]], folder: Path) -> None:
+    """Link shards into ``folder``, each under the name of its split."""
+    make_dirs(folder)
+    for split, number, shard in shards:
+        place = folder / f"{split}-{number:05d}.parquet"
+        if not place.is_symlink():
+            place.symlink_to(shard.resolve())
+
+
+def _species(schema: Any, kind: str) -> int | str | None:
+    """Return ``cat`` or ``dog`` as the column ``species`` holds it: as text, or as a number."""
+    if _feature(schema, "species") is None and not _holds_text(schema, "species"):
+        return ("cat", "dog").index(kind)
+    return _written(schema, "species", kind)
+
+
+def _written(schema: Any, column: str, text: str) -> int | str | None:
+    """Return a text as a column holds it: in a ClassLabel as a number, or None if it has no such name."""
+    names = _feature(schema, column)
+    if names is None:
+        return text
+    return names.index(text) if text in names else None
+
+
+def _holds_text(schema: Any, column: str) -> bool:
+    """True for a column of texts, or of lists of them."""
+    import pyarrow as pa
+
+    if column not in schema.names:
+        return False
+    kind = schema.field(column).type
+    while pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        kind = kind.value_type
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
 def has_scenes(base: Path) -> bool:
     """True when the base dataset also has whole photographs, which box verification is fitted on."""
     return any((base / "scenes").glob("*.parquet"))
+
+
+def has_others(base: Path) -> bool:
+    """True when the base dataset also has other animals, from which the model learns to recognise them."""
+    return any((base / OTHERS).glob("*.parquet"))
 
 
 def check_base(base: Path, plan: Plan) -> Any:
@@ -194,7 +238,66 @@ def check_base(base: Path, plan: Plan) -> Any:
             "The column species of the base dataset must name cat and dog. "
             f"Received: {_feature(schema, 'species')}"
         )
+    if has_others(base):
+        _check_others(base)
     return schema
+
+
+def _check_others(base: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    shards = _shards(base, OTHERS)
+    if TRAIN not in (splits := [split for split, _, _ in shards]):
+        raise DataError(
+            f"The other animals of the base dataset need a split {TRAIN}. Received: {OTHERS} with "
+            f"{', '.join(sorted(set(splits)))}"
+        )
+    for _, _, shard in shards:
+        try:
+            names = pq.read_schema(shard).names
+        except (pa.ArrowException, OSError) as error:
+            raise _damaged(shard, error) from None
+        if missing := [name for name in OTHERS_COLUMNS if name not in names]:
+            raise DataError(
+                f"The other animals of the base dataset need the columns {', '.join(OTHERS_COLUMNS)}. "
+                f"Received: {', '.join(names)}; no {missing[0]}"
+            )
+
+
+def check_pictures(base: Path, plan: Plan) -> None:
+    """Reject a plan with a breed that has no picture to train on.
+
+    Such is a breed that an earlier version has learnt from photos that were withdrawn since.
+
+    Raises:
+        DataError: there is such a breed, or a file is damaged.
+    """
+    learnt = {sample.label for sample, out in zip(plan.samples, plan.held_out, strict=True) if not out}
+    learnt |= {plan.names[number] for number in _labels_to_train_on(base) if 0 <= number < len(plan.names)}
+    if missing := [name for name in plan.names if name not in learnt]:
+        raise DataError(
+            f"Full mode cannot train {plan.called[missing[0]]}: neither the base dataset nor the accepted "
+            "photos have a picture of it. Add some, or use head mode, which keeps what it has learnt. "
+            f"Received: {', '.join(missing)}"
+        )
+
+
+def _labels_to_train_on(base: Path) -> set[int]:
+    """Return the numbers of the breeds with a picture that the recipe may train on."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    found: set[int] = set()
+    for split, _, shard in _shards(base, "breeds"):
+        if split in (VALIDATION, TEST):
+            continue
+        try:
+            column = pq.read_table(shard, columns=["breed"])["breed"]
+        except (pa.ArrowException, OSError) as error:
+            raise _damaged(shard, error) from None
+        found.update(number for number in column.unique().to_pylist() if number is not None)
+    return found
 
 
 def _shards(base: Path, config: str) -> list[tuple[str, int, Path]]:
@@ -211,9 +314,10 @@ def _damaged(shard: Path, error: Exception) -> DataError:
 
 
 def _feature(schema: Any, column: str) -> list[str] | None:
-    """Return the class names of a ClassLabel column; None for any other column."""
+    """Return the class names of a column of ClassLabels, or of lists of them; None for any other column."""
     try:
-        found = json.loads(schema.metadata[b"huggingface"])["info"]["features"][column]["names"]
+        feature = json.loads(schema.metadata[b"huggingface"])["info"]["features"][column]
+        found = feature["feature"]["names"] if "feature" in feature else feature["names"]
     except (KeyError, TypeError, ValueError):
         return None
     return found if isinstance(found, list) else None

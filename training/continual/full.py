@@ -8,6 +8,7 @@ pictures themselves, because their backbones differ.
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -16,15 +17,17 @@ from typing import Any
 import numpy as np
 
 from smartbreed.dataset.needs import HELD_OUT
-from smartbreed.inference.bundle import load_bundle, write_config
+from smartbreed.inference.bundle import Bundle, load_bundle, write_config
 from smartbreed.inference.classifier import Classifier, Outputs
 from smartbreed.inference.evaluation import FILE as EVALUATION
 from smartbreed.inference.stored_embeddings import GATE
 from training.continual.base_dataset import (
+    OTHERS,
     base_folder,
     check_base,
     cut,
     extended_dataset,
+    has_others,
     has_scenes,
     pixels_of,
 )
@@ -39,11 +42,10 @@ from training.continual.plan import Plan, write_record
 from training.continual.release import next_version, publish
 from training.continual.retrained_card import add_to_changelog, differences, license_of, render_card
 from training.continual.run import (
-    UNREADABLE,
     enough,
     nothing_to_do,
     parent_of,
-    plan_of,
+    plan_without,
     read,
     taken_versions,
 )
@@ -61,6 +63,8 @@ _STAGES = (
     ("fit", "Fine-tuning every layer; this takes a long time", ("train",)),
     ("calibrate", "Choosing temperature and thresholds", ("calibrate", "export")),
 )
+#: Suffixes of the files of a bundle that hold networks, weights and arrays; all others are documents.
+_OF_EMBEDDINGS = (".tflite", ".h5", ".npz", ".npy")
 
 
 def recipe_for(architecture: str) -> str:
@@ -87,16 +91,13 @@ def retrain_everything(work: Work, recipe: str = "") -> dict[str, Any]:
 
     work.reporter.step("read", "Looking for the base dataset")
     base = base_folder(work.api, work.settings)  # fails now instead of after hours
-    champion, plan = read(work)
-    plan = plan_of(champion.bundle, plan.samples, SHARE)
+    champion, plan = read(work, SHARE)
     if not enough(work, plan):
         return nothing_to_do(work, champion, plan)
     check_base(base, plan)
     with work.stage("embed", f"Looking at {len(plan.samples)} accepted photos") as progress:
         crops = cut(plan, champion.bundle, progress)
-    if len(crops) < len(plan.samples):
-        work.facts["left_out"][UNREADABLE] = len(plan.samples) - len(crops)
-        plan = plan_of(champion.bundle, [one for one in plan.samples if one.key in crops], SHARE)
+    plan = plan_without(work, champion, plan, crops, SHARE)
     if too_few := _too_few_held_out(plan):
         history = history_of(raw_config(champion.bundle), None, champion.bundle.config.version, [])
         return work.end(
@@ -107,18 +108,18 @@ def retrain_everything(work: Work, recipe: str = "") -> dict[str, Any]:
         data = extended_dataset(base, work.scratch / "data", plan, crops, scenes)
     version = next_version(champion.base, new_breeds=bool(plan.new_breeds), taken=taken_versions(work))
     run = RunDirectory(work.scratch / "run", quiet=True)
-    start = f"bundle:{champion.bundle.folder}"
     # Average with the champion (model soup), as the recipe does with the previous version. This needs the
     # same labels.
-    soup = "" if plan.new_breeds else champion.bundle.folder
+    parent = str(champion.bundle.folder)
+    soup = "" if plan.new_breeds else parent
+    # The plan has decided how few pictures of a breed are enough, so the recipe does not decide again.
     chosen = load_recipe(
         recipe or recipe_for(champion.bundle.config.classifier.architecture),
-        [f"data.source={data}", f"model.start={start}", "head.rows=bundle", "train.epochs=4",
-         f"train.soup={soup}",
-         f"distil.teachers=[{{kind: bundle, file: '{champion.bundle.folder}'}}]",
-         "data.others=",
+        [f"data.source={_yaml(str(data))}", "data.least=1", f"model.start={_yaml(f'bundle:{parent}')}",
+         "head.rows=bundle", "train.epochs=4", f"train.soup={_yaml(soup)}",
+         f"distil.teachers={_yaml([{'kind': 'bundle', 'file': parent}])}", *_others(champion, base),
          *(() if has_scenes(base) else ("data.scenes=", "train.outliers=false")),
-         f"export.version={version}", f"export.detector={champion.bundle.folder}", *work.choices.overrides],
+         f"export.version={version}", f"export.detector={_yaml(parent)}", *work.choices.overrides],
     )  # fmt: skip
     for stage, message, parts in _STAGES:
         with work.stage(stage, message) as progress:
@@ -126,6 +127,28 @@ def retrain_everything(work: Work, recipe: str = "") -> dict[str, Any]:
                 run.watch = _watching(progress, number, len(parts))
                 run_recipe(chosen, run, (part,))
     return _finish(work, champion, plan, crops, run / "bundle", version)
+
+
+def _yaml(value: Any) -> str:
+    """Return a value as YAML on one line; a path may hold ``#`` or quotes."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _others(champion: Champion, base: Path) -> tuple[str, ...]:
+    """Return the override by which a new version recognises other animals if the champion does.
+
+    What recognises them is fitted to the embeddings, which full mode changes, so it cannot be copied.
+    """
+    if not has_others(base):
+        return ("data.others=",)
+    return (f"data.others={OTHERS}",) if champion.bundle.config.classifier.other else ()
+
+
+def _lost(champion: Bundle, challenger: Bundle) -> list[str]:
+    """Return sentences about what the new version cannot do any more, for lack of pictures."""
+    if champion.config.classifier.other is None or challenger.config.classifier.other is not None:
+        return []
+    return ["It does not recognise other animals any more, because it was made without pictures of them."]
 
 
 def _watching(progress: Progress, number: int, of: int) -> Callable[[float, str], None]:
@@ -180,7 +203,8 @@ def _finish(
             compared[0], compared[1], gate, groups, answers, words=plan.words, names=plan.called
         )
     history = history_of(before, gate_result, version, plan.learnt())
-    reasons = gate_result.reasons + plan.remarks
+    lost = _lost(champion.bundle, challenger)
+    reasons = gate_result.reasons + lost + plan.remarks
     if not gate_result.passed:
         return work.end(plan, gate_result, reasons, version, history)
     with work.stage("export", f"Writing version {version}"):
@@ -190,6 +214,7 @@ def _finish(
         config |= {
             "root": _baseline(compared[1], gate, version), "history": history,
             "name": before["name"], "metrics": gate_result.figures,
+            **({"about": before["about"]} if before.get("about") else {}),
             "parents": [{"repo": work.choices.repo if parent else champion.bundle.version.repo,
                          "revision": parent.revision if parent else champion.bundle.version.revision,
                          "version": before["version"]}],
@@ -209,6 +234,7 @@ def _finish(
         write_record(folder, plan.record(), work.choices.dataset, work.facts["dataset_revision"])
         if EVALUATION in champion.bundle.config.files:  # measured on an ancestor, whose version it names
             shutil.copyfile(champion.bundle.path(EVALUATION), folder / EVALUATION)
+        _copy_documents(champion.bundle, folder)
         learnt = plan.sentences()
         facts = {
             "figures": gate_result.figures, "learnt": learnt, "mode": "full",
@@ -217,7 +243,7 @@ def _finish(
         card = render_card(config, facts, license_of(champion.bundle))
         (folder / "README.md").write_text(card, encoding="utf-8")
         add_to_changelog(
-            folder / "CHANGELOG.md", version, [*learnt, *gate_result.reasons], work.choices.now.date()
+            folder / "CHANGELOG.md", version, [*learnt, *gate_result.reasons, *lost], work.choices.now.date()
         )
         write_config(folder, config)
         load_bundle(folder)
@@ -228,6 +254,17 @@ def _finish(
         work.before_publishing()
         released = publish(work.api, work.choices.repo, folder, version, parent, "\n".join(learnt))
     return work.end(plan, gate_result, reasons, version, history, released.revision)
+
+
+def _copy_documents(parent: Bundle, folder: Path) -> None:
+    """Copy the parent's documents that the folder lacks, such as its changelog and a licence.
+
+    Its networks, weights and arrays belong to the old embeddings, so they are not copied.
+    """
+    for name in parent.config.files:
+        if not name.endswith(_OF_EMBEDDINGS) and not (folder / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(parent.path(name), folder / name)
 
 
 def _baseline(challenger: ModelLogits, gate: GateSet, version: str) -> dict[str, Any]:

@@ -68,6 +68,7 @@ class Plan:
         fresh: mask of the samples that the parent has not used.
         held_out: mask of the samples never trained on.
         remarks: sentences about what is not learnt.
+        accepted: all samples that the plan was made from, also those of breeds that have too few.
     """
 
     labels: list[dict[str, Any]]
@@ -76,6 +77,7 @@ class Plan:
     fresh: np.ndarray
     held_out: np.ndarray
     remarks: list[str]
+    accepted: list[Sample]
 
     @property
     def names(self) -> list[str]:
@@ -187,7 +189,7 @@ def make_plan(
     index = np.array([names.index(sample.label) for sample in kept], np.int64)
     fresh = np.array([not record.knows(sample) for sample in kept], bool)
     out = split([sample.key for sample in kept], index, base, set(record.samples), share)
-    return Plan(whole, len(labels), kept, fresh, out, remarks)
+    return Plan(whole, len(labels), kept, fresh, out, remarks, samples)
 
 
 def name_of(label: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -104,8 +105,8 @@ def retrain_head(work: Work) -> dict[str, Any]:
     return work.end(plan, gate_result, reasons, version, history, released.revision)
 
 
-def read(work: Work) -> tuple[Champion, Plan]:
-    """Find the champion, read the dataset repo and plan what to learn.
+def read(work: Work, share: float = HELD_OUT["head"]) -> tuple[Champion, Plan]:
+    """Find the champion, read the dataset repo and plan what to learn; ``share`` of it is held out.
 
     Sets ``missed`` and ``facts`` of ``work``.
     """
@@ -115,7 +116,7 @@ def read(work: Work) -> tuple[Champion, Plan]:
         rows = read_dataset(work.api, choices.dataset, work.scratch, progress=progress)
         accepted = accepted_samples(rows.flags, rows.reviews)
         work.missed = labelled_photos(rows.flags, rows.reviews)
-    plan = plan_of(champion.bundle, accepted.samples)
+    plan = plan_of(champion.bundle, accepted.samples, share)
     work.facts |= {
         "dataset": choices.dataset,
         "dataset_revision": rows.revision,
@@ -124,9 +125,7 @@ def read(work: Work) -> tuple[Champion, Plan]:
         "counts": {
             "flags": len(rows.flags),
             "decisions": len(rows.reviews),
-            "accepted samples": len(plan.samples),
-            "new since the parent": int(plan.fresh.sum()),
-            "held out": int(plan.held_out.sum()),
+            **_counts(plan),
         },
         "parent": {
             "repo": champion.bundle.version.repo,
@@ -136,6 +135,38 @@ def read(work: Work) -> tuple[Champion, Plan]:
         "mode": choices.mode,
     }
     return champion, plan
+
+
+def _counts(plan: Plan) -> dict[str, int]:
+    return {
+        "accepted samples": len(plan.samples),
+        "new since the parent": int(plan.fresh.sum()),
+        "held out": int(plan.held_out.sum()),
+    }
+
+
+def plan_without(
+    work: Work, champion: Champion, plan: Plan, readable: Collection[str], share: float = HELD_OUT["head"]
+) -> Plan:
+    """Plan again without the samples that cannot be read, and report how many they are.
+
+    A new breed may then have too few samples; the plan drops the rest of them too.
+
+    Args:
+        work: the retraining; its ``facts`` are brought up to date.
+        champion: the model it is made from.
+        plan: the plan so far.
+        readable: keys of the samples of ``plan`` that can be read.
+        share: see `plan_of`.
+    """
+    unreadable = {sample.key for sample in plan.samples}.difference(readable)
+    if not unreadable:
+        return plan
+    work.facts["left_out"][UNREADABLE] = len(unreadable)
+    # From all accepted samples, so that the remarks about breeds with too few stay.
+    plan = plan_of(champion.bundle, [one for one in plan.accepted if one.key not in unreadable], share)
+    work.facts["counts"] |= _counts(plan)
+    return plan
 
 
 def plan_of(bundle: Bundle, samples: list[Sample], share: float = HELD_OUT["head"]) -> Plan:
@@ -157,13 +188,10 @@ def embed(work: Work, champion: Champion, plan: Plan) -> tuple[Plan, np.ndarray]
     bundle, found = champion.bundle, len(plan.samples)
     with work.stage("embed", f"Looking at {found} accepted photos") as progress:
         views, readable = embed_samples(Classifier(bundle, 2), plan.samples, progress=progress)
-    if len(readable) < found:
-        work.facts["left_out"][UNREADABLE] = found - len(readable)
-        keys = [plan.samples[i].key for i in readable]
-        plan = plan_of(bundle, [plan.samples[i] for i in readable])
-        # A new breed may now have too few samples; the plan then drops the rest of them too.
-        views = views[[keys.index(sample.key) for sample in plan.samples]]
-    return plan, views
+    keys = [plan.samples[i].key for i in readable]
+    plan = plan_without(work, champion, plan, keys)
+    place = {key: number for number, key in enumerate(keys)}
+    return plan, views[[place[sample.key] for sample in plan.samples]]
 
 
 def enough(work: Work, plan: Plan) -> bool:

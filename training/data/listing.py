@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from smartbreed.core.files import expanded
 
 
 def listing(source: str) -> dict[str, int]:
     """Return the size in bytes of every file in a folder by relative path; empty if it is not a folder."""
-    folder = Path(source).expanduser()
+    folder = expanded(source)
     if not folder.is_dir():
         return {}
     files = (path for path in sorted(folder.rglob("*")) if path.is_file())

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from smartbreed.core.errors import PhotoError
+from smartbreed.core.files import expanded
 from smartbreed.core.settings import EMBEDDED_BUNDLE
 from smartbreed.imaging.photo import Box, read_photo
 from smartbreed.inference.boxes import with_margin
@@ -142,7 +143,7 @@ def _resized(picture: Image.Image, box: Box, size: int) -> np.ndarray:
 
 def bundle_folder(name: str) -> Path:
     """Return the folder of a bundle that is given as ``embedded`` or as a folder."""
-    return EMBEDDED_BUNDLE if name == "embedded" else Path(name).expanduser()
+    return EMBEDDED_BUNDLE if name == "embedded" else expanded(name)
 
 
 def pet_finder(bundle: str) -> Finder:

@@ -76,11 +76,12 @@ def read_scenes(
     features, rows = read_rows(root, config, split, needed=(*COLUMNS, *more))
     inner = getattr(features["species"], "feature", features["species"])
     names = getattr(inner, "names", None)
+    kinds = getattr(features["kind"], "names", None)
 
     def read(job: tuple[int, dict[str, Any]]) -> tuple[Scene, dict[str, Any]] | dict[str, str]:
         number, row = job
         try:
-            return _scene(row, names), row
+            return _scene(row, names, kinds), row
         except (PhotoError, DataError) as error:
             return {"origin": place_of(row, split, number), "reason": error.message}
 
@@ -91,20 +92,23 @@ def read_scenes(
     return [item for item in found if isinstance(item, tuple)]
 
 
-def scenes_of_test(source: str, config: str) -> list[Scene]:
+def scenes_of_test(source: str, config: str, dropped: list[dict[str, str]] | None = None) -> list[Scene]:
     """Load the photographs of the split ``test``; empty if the dataset has none.
+
+    Args:
+        source, config, dropped: see `load_scenes`.
 
     Raises:
         DataError: there is one, and it cannot be loaded. Without it, near-duplicates of its photographs
             would be trained on.
     """
     try:
-        return load_scenes(source, "test", config)
+        return load_scenes(source, "test", config, dropped)
     except MissingSplitError:
         return []
 
 
-def _scene(row: dict[str, Any], names: list[str] | None) -> Scene:
+def _scene(row: dict[str, Any], names: list[str] | None, kinds: list[str] | None) -> Scene:
     raw = encoded(row)
     image, boxes = decode(raw), np.array(box_list(row["boxes"]), np.float32).reshape(-1, 4)
     height, width = image.shape[:2]
@@ -117,8 +121,9 @@ def _scene(row: dict[str, Any], names: list[str] | None) -> Scene:
         raise DataError(
             f"Every box needs a species, cat or dog. Received: {len(boxes)} boxes, species {given}"
         )
+    kind = row["kind"] if kinds is None or row["kind"] is None else kinds[row["kind"]]
     return Scene(
-        image, inside, np.array(species, np.int64), row["kind"] or "", row["origin"] or "",
+        image, inside, np.array(species, np.int64), kind or "", row["origin"] or "",
         hashlib.sha256(raw).hexdigest(),
         row.get("breed") or "",
         row["image"].get("path") or "",

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from smartbreed.core.files import expanded
 from smartbreed.imaging.photo import Box
 from training.common.errors import DataError
 from training.data.rows import box_list, cache_of, located, reason_of, species_number
@@ -68,7 +69,7 @@ def open_source(data: Data) -> PictureSource:
     """
     if data.source.startswith("keras:"):
         return _keras(data.source.removeprefix("keras:"))
-    path = Path(data.source).expanduser()
+    path = expanded(data.source)
     if path.is_dir() and not _has_tables(path):
         return _image_folder(path)
     return _dataset(data, path)

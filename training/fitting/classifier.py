@@ -262,12 +262,12 @@ def _fine_tune(
     if choices.cache:
         run.say(f"computing the frozen layers of {choices.cache} views of {len(images)} pictures")
         cut = str(recipe.model.freeze_till)
+        trained = _top(model, cut)  # before the features, which take long: the cut may be impossible
         features = FrozenFeatures(
             model, cut, run / "features", images, choices.cache, augment, recipe.seed,
             lambda count: run.advance(count, "Computing the frozen layers"),
         )  # fmt: skip
         batches: CropBatches = FeatureBatches(features, targets, batch, recipe.seed, draw=draw, mixing=mixing)
-        trained = top_of(model, cut)
     else:
         batches = CropBatches(images, targets, batch, recipe.seed, draw=draw, augment=augment, mixing=mixing)
     run.say(f"{frozen} layers frozen, {len(batches)} steps an epoch", frozen=frozen, steps=len(batches))
@@ -291,6 +291,22 @@ def _fine_tune(
         ),
         callbacks=[*trackers(recipe, run.folder), _step_progress(recipe, run, len(batches), len(validation))],
     )  # fmt: skip
+
+
+def _top(model: keras.Model, cut: str) -> keras.Model:
+    """Return the layers after ``cut``; see `top_of`.
+
+    Raises:
+        RecipeError: a later layer reads more than ``cut`` gives, as inside a residual block.
+    """
+    try:
+        return top_of(model, cut)
+    except ValueError as error:
+        why = str(error).partition(". Received")[0]
+        raise RecipeError(
+            "With train.cache, model.freeze_till must name a layer whose output is all that later ones read, "
+            f"such as the end of a block. {why}. Received: model.freeze_till={cut}"
+        ) from None
 
 
 def _step_progress(recipe: Recipe, run: RunDirectory, steps: int, validated: int) -> Any:

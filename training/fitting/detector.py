@@ -6,7 +6,6 @@ Also here: batches of scenes, and detection and evaluation with a network in tra
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -14,6 +13,7 @@ import numpy as np
 from keras import layers
 from PIL import Image
 
+from smartbreed.core.files import expanded
 from smartbreed.inference.boxes import decode, non_maximum_suppression, ssd_anchors
 from training.augment.pasted_pets import pasted_crops
 from training.augment.scenes import SceneComposer
@@ -137,7 +137,7 @@ def build_detector_start(recipe: Recipe) -> keras.Model:
     model, start = build_detector(alpha=recipe.model.alpha), recipe.model.start
     if start == "none":
         return model
-    path = Path(start).expanduser()
+    path = expanded(start)
     if not path.is_file():
         raise InitialWeightsError(f"A detector starts from a file or none. Received: model.start={start}")
     try:

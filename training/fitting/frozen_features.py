@@ -11,6 +11,7 @@ bfloat16, for which newer CPUs have an instruction.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,7 @@ class FrozenFeatures:
             self.values = np.lib.format.open_memmap(
                 folder / "features.npy", "w+", np.int8, (views, len(images), *first.shape[1:])
             )
+            _reserve(folder / "features.npy")
             for which in range(views):
                 for number in range(len(images)):
                     shown = images[number] if not which else view(images, number, which, augment, seed)
@@ -77,6 +79,16 @@ class FrozenFeatures:
     def of(self, which: np.ndarray, numbers: np.ndarray) -> np.ndarray:
         """Return the float32 features of views ``which`` of pictures ``numbers``."""
         return self.values[which, numbers].astype(np.float32) * self.scale
+
+
+def _reserve(path: Path) -> None:
+    """Reserve disk space for the whole of a file.
+
+    A new array is a file with holes. Writing to a hole for which the disk has no space kills the process
+    (SIGBUS); reserving the space first raises an OSError.
+    """
+    with path.open("r+b") as file:
+        os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 def _features(network: Network, image: np.ndarray) -> np.ndarray:

@@ -145,7 +145,8 @@ def degraded_faults(
 
     Args:
         served: the model.
-        validation: held-back crops of its input size.
+        validation: held-back crops of any size; faults are measured at the model's input size, as in the
+            app.
         clear: logits of pictures without faults.
         clear_labels: labels of those pictures.
         temperature: temperature for pictures without faults.
@@ -153,9 +154,11 @@ def degraded_faults(
         caution: factor on the maximum-likelihood weights.
         seed: seed of the degradations.
     """
-    rng = np.random.default_rng(seed)
+    rng, side = np.random.default_rng(seed), served.classifier.config.input_size
     images = [
-        np.asarray(degrade(Image.fromarray(image), rng)) for _ in range(copies) for image in validation.images
+        _squashed(np.asarray(degrade(Image.fromarray(image), rng)), side)
+        for _ in range(copies)
+        for image in validation.images
     ]
     labels, faults = np.tile(validation.labels, copies), [faults_of(image) for image in images]
     logits = _logits(served, np.stack(images))

@@ -10,6 +10,7 @@ import numpy as np
 from training.data import Crops, Scene, load_scenes, split_scenes
 from training.data.others import Others, load_others, unseen_scenes
 from training.data.prepared import load_prepared
+from training.data.scenes import scenes_of_test
 from training.data.splits import TEST, TRAIN, VALIDATION
 from training.evaluation import evaluate_bundle
 from training.evaluation.bundle_scores import rounded, write_scores
@@ -82,7 +83,7 @@ def _photographs(recipe: Recipe) -> tuple[list[Scene], list[Scene]]:
     if not recipe.data.scenes:
         return [], []
     source, config = recipe.data.source, recipe.data.scenes
-    pets = [scene for scene in load_scenes(source, "test", config, dropped=[]) if len(scene.boxes)]
+    pets = [scene for scene in scenes_of_test(source, config) if len(scene.boxes)]
     known = load_scenes(source, "train", config, dropped=[])
     empty = [scene for scene in split_scenes(known)[1] if not len(scene.boxes)]
     return pets, empty
