@@ -39,7 +39,7 @@ class Retriever:
     """A BM25 index over the passages for one model.
 
     Args:
-        passages: at least one.
+        passages: empty for a model whose breeds have none.
     """
 
     def __init__(self, passages: Sequence[Passage]) -> None:
@@ -50,9 +50,10 @@ class Retriever:
 
         logging.getLogger("bm25s").setLevel(logging.WARNING)  # by default it logs every index
         self._index = bm25s.BM25()
-        self._index.index(
-            [terms_of(f"{passage.names} {passage.said}") for passage in passages], show_progress=False
-        )
+        if passages:
+            self._index.index(
+                [terms_of(f"{passage.names} {passage.said}") for passage in passages], show_progress=False
+            )
 
     def find(self, question: str, limit: int = 3) -> list[Passage]:
         """Return the passages that answer a question, best first; empty if none does.
@@ -69,7 +70,7 @@ class Retriever:
         named = {breed.id for breed in breeds}
         species = {word.removesuffix("s") for word in rest.split()} & {"cat", "dog"}
         asked = terms_of(rest)
-        if not named and not asked:
+        if not self.passages or (not named and not asked):
             return []
         words = terms_of(question)
         known = [word for word in words if word in self._index.vocab_dict]

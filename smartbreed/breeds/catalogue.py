@@ -161,11 +161,15 @@ def resolve(text: str, others: Iterable[Breed] = ()) -> Breed | None:
 
     Args:
         text: anything a person typed.
-        others: breeds that a model knows; those also in the catalogue make no difference.
+        others: breeds that a model knows; those also in the catalogue make no difference. A name without
+            letters and digits must be given as it is.
     """
     words = words_of(text)
     index: Mapping[str, Breed] = _index()
-    if more := [breed for breed in others if breed.id not in BREEDS]:
+    more = [breed for breed in others if breed.id not in BREEDS]
+    if not words:
+        return next((breed for breed in more if breed.name == text.strip() != ""), None)
+    if more:
         index = {"".join(term): breed for breed in more for term in _terms_of(breed)} | dict(index)
     found = index.get("".join(words))
     if found is None and len(words) > 1 and words[-1] in ("cat", "dog"):

@@ -27,6 +27,7 @@ from smartbreed.sources.items import Item, Source
 
 #: Photos per commit; a killed process repeats at most so many.
 _BATCH = 16
+_NO_BREED = "No breed is called"
 #: The split in a path such as ``test/pug/1.jpg`` or ``breeds/train-00000-of-00002.parquet``.
 _PART = re.compile(r"(?:^|[/_-])(train|test|validation|val)(?=[/._-])")
 
@@ -99,6 +100,8 @@ class _Builder:
         self._ids: dict[str, str] = {}
         row = GalleryPhoto
         query = sa.select(row.origin, row.state, row.model, row.embedding, row.phash)
+        with write(gallery.sessions) as session:  # rows of earlier versions: their breeds may have names now
+            session.execute(sa.delete(row).where(row.state == "bad", row.problem.startswith(_NO_BREED)))
         with read(gallery.sessions) as session:
             rows = session.execute(query).all()
         self._known = {row.origin for row in rows}
@@ -150,7 +153,8 @@ class _Builder:
         """Process a photo.
 
         Returns:
-            A new row and its picture; None if the photo is known; a sentence if its file cannot be read.
+            A new row and its picture; None if the photo is known; a sentence without a row if its file cannot
+            be read or no breed is called so: a later build tries it again.
         """
         settings = self._gallery.settings
         try:
@@ -160,9 +164,12 @@ class _Builder:
         origin = hashlib.sha256(data).hexdigest()
         if origin in self._known:
             return None
-        row, jpeg = GalleryPhoto(origin=origin, model=self._model, pets=0, part=_part(found.name)), b""
+        label = self._label(found.label)
+        if not label:
+            return f"{_NO_BREED} {found.label[:60]!r}."
+        row = GalleryPhoto(origin=origin, label=label, model=self._model, pets=0, part=_part(found.name))
+        jpeg = b""
         try:
-            row.label = self._label(found.label)
             photo = read_photo(
                 data, max_bytes=settings.max_bytes, max_pixels=settings.max_pixels, reduce=True
             )
@@ -171,17 +178,16 @@ class _Builder:
             jpeg = encode_jpeg(np.asarray(picture), 90)
             for name, value in embedded(self._identifier, read_photo(jpeg)).items():
                 setattr(row, name, value)
-        except (PhotoError, RequestError) as error:
+        except PhotoError as error:
             row.state, row.problem = "bad", error.message[:300]
         return row, jpeg
 
     def _label(self, text: str) -> str:
+        """Return the id of the breed of this name; empty if there is none."""
         if text not in self._ids:
             breeds = self._identifier.known.breeds
             named = text if text in self._identifier.known.ids else getattr(resolve(text, breeds), "id", "")
             self._ids[text] = named
-        if not self._ids[text]:
-            raise RequestError("no_breed", f"No breed is called {text[:60]!r}.")
         return self._ids[text]
 
     def _is_duplicate(self, row: GalleryPhoto) -> bool:

@@ -150,6 +150,8 @@ class Gallery:
         self.pictures = BlobStore(self.folder / "pictures", "picture")
         self._file = self.folder / "embeddings.npy"
         self._index: Index | None = None
+        #: Id of the last photo that `_embed_some` took; empty: the next one is the first.
+        self._passed = ""
         self._guard = threading.Lock()
         self._thumbnail = lru_cache(256)(self._make_thumbnail)
 
@@ -285,7 +287,8 @@ class Gallery:
             Seconds to wait until the next call.
 
         Raises:
-            StorageError: disk or database refused.
+            StorageError: disk or database refused. Photos that cannot be read stay; a later call tries them
+                again.
         """
         with self._guard:
             identifier = self._identifier()
@@ -294,6 +297,7 @@ class Gallery:
             stamp, count, width = self._stamp(model)
             if count == 0:
                 self._index = None
+                self._delete_index()
                 return _BETWEEN_S if left else EVERY_S
             if self._index is None or self._index.stamp != stamp:
                 found = read_index(self._file)
@@ -310,6 +314,7 @@ class Gallery:
     def _graph(self, index: Index) -> Any:
         """Return the graph of an index, built if missing; None for few photos or without usearch."""
         if len(index.names) <= graph.EXACT or not graph.available():
+            graph.delete_graphs(self.folder)
             return None
         path = graph.graph_file(self._file, index.stamp)
         found = graph.read_graph(path, *index.vectors.shape)
@@ -317,6 +322,12 @@ class Gallery:
             graph.write_graph(path, index.vectors)
             found = graph.read_graph(path, *index.vectors.shape)
         return found
+
+    def _delete_index(self) -> None:
+        """Delete the files with embeddings: those of deleted photos must not stay on the disk."""
+        with disk_errors("The index of the gallery was not deleted"):
+            for path in self.folder.glob(f"{self._file.stem}*"):  # also graphs, and unfinished files
+                path.unlink(missing_ok=True)
 
     def refresh_all(self) -> None:
         """Call `refresh` until nothing is left to do."""
@@ -365,22 +376,30 @@ class Gallery:
                     yield f"g{row}", embedding
 
     def _embed_some(self, identifier: Identifier, model: str) -> bool:
-        """Embed a batch of photos that the current model has not processed; return False if none was.
+        """Embed a batch of photos that the current model has not processed; return False if none is left.
 
-        Nothing is embedded if all photos are up to date, or while another process builds the gallery.
+        Nothing is embedded if all photos are up to date, or while another process builds the gallery. Photos
+        that cannot be read are passed over; after the last photo, the next call begins with them.
+
+        Raises:
+            StorageError: the database refused, or none of the batch can be read.
         """
         stale = (
             sa.select(GalleryPhoto)
             .where(
                 GalleryPhoto.state == "kept",
                 sa.or_(GalleryPhoto.model != model, GalleryPhoto.said.is_(None)),
+                GalleryPhoto.id > self._passed,
             )
+            .order_by(GalleryPhoto.id)
             .limit(_AT_ONCE)
         )
         with read(self.sessions) as session:
             rows = list(session.scalars(stale))
         if not rows:
+            self._passed = ""
             return False
+        faults: list[StorageError] = []
         with self.adding() as alone:
             if not alone:
                 return False  # another process builds the gallery
@@ -388,12 +407,20 @@ class Gallery:
                 try:
                     photo = read_photo(self.photo(row), max_bytes=2**31, max_pixels=2**31)
                     values = embedded(identifier, photo)
-                except (PhotoError, StorageError) as error:
+                except StorageError as error:  # it may come back, as when its disk is mounted again
+                    faults.append(error)
+                    continue
+                except PhotoError as error:
                     values = {"state": "bad", "problem": error.message[:300], "embedding": None}
                 with write(self.sessions) as session:
                     session.execute(
                         sa.update(GalleryPhoto).where(GalleryPhoto.id == row.id).values(model=model, **values)
                     )
+        self._passed = rows[-1].id
+        if len(faults) == len(rows):
+            raise faults[0]
+        for fault in faults:
+            log.warning("a photo of the gallery is not embedded: %s", fault.message)
         return True
 
     def adding(self) -> Any:
@@ -451,8 +478,8 @@ class Gallery:
                     sa.select(sa.func.count()).select_from(GalleryPhoto).where(GalleryPhoto.state == "kept")
                 )
                 session.execute(sa.delete(GalleryPhoto))
+            self._delete_index()
             with disk_errors("Not all pictures of the gallery were deleted"):
-                self._file.unlink(missing_ok=True)
                 if self.pictures.root.exists():
                     shutil.rmtree(self.pictures.root)
             self._index = None

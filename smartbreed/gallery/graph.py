@@ -65,8 +65,18 @@ def write_graph(path: Path, vectors: np.ndarray) -> None:
             replace_durably(tmp, path)
         finally:
             tmp.unlink(missing_ok=True)
-        for old in path.parent.glob("*.usearch"):
-            if old != path:
+    delete_graphs(path.parent, but=path)
+
+
+def delete_graphs(folder: Path, but: Path | None = None) -> None:
+    """Delete the graphs in a folder, except ``but``.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    with disk_errors("A graph of the gallery was not deleted"):
+        for old in folder.glob("*.usearch"):
+            if old != but:
                 old.unlink(missing_ok=True)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections import defaultdict
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -18,8 +18,14 @@ from smartbreed.imaging.photo import Photo
 from smartbreed.sources.files import is_picture
 from smartbreed.sources.items import no_source, open_zip
 
-#: Maximum size of JSON and text files that are read, in bytes, and maximum number of boxes.
-MOST_JSON, MOST_TEXT, MOST_BOXES = 32_000_000, 1_000_000, 200_000
+#: Maximum size of a JSON or text file that is read, and of all files with annotations together, in bytes.
+MOST_JSON, MOST_TEXT = 16_000_000, 1_000_000
+#: Maximum number of boxes, and of lists, objects and values in all JSON: parsed, they take 240 MB at most.
+MOST_BOXES, _MOST_ITEMS = 200_000, 2_000_000
+#: Characters of the longest path of a picture.
+_MOST_PATH = 4_096
+#: What COCO's JSON contains at least.
+_COCO = ("images", "annotations", "categories")
 #: Margin around a box, as a share of its sides, and the shortest side of a usable box, in pixels.
 _MARGIN, _LEAST = 0.1, 16
 #: Files in which YOLO's tools list the names of the classes.
@@ -71,30 +77,45 @@ def boxes_of(names: Sequence[str], read: Callable[[str, int], bytes]) -> list[Bo
         RequestError: ``bad_boxes``: the annotations cannot be read, or contain no box or too many.
     """
     pictures = [name for name in names if is_picture(name)]
+    finder, budget = _Finder(pictures), _Budget()
     found: list[Boxed] | None = None
     for name in names:
-        if PurePosixPath(name).suffix.lower() == ".json":
-            content = _json(read(name, MOST_JSON))
-            if isinstance(content, dict) and {"images", "annotations", "categories"} <= content.keys():
-                found = [*(found or []), *_some(_coco(content, _Finder(pictures), name))]
-                if len(found) > MOST_BOXES:
-                    break
+        # One byte more, by which a file that is too large is recognised.
+        if name.lower().endswith(".json") and (content := _coco_content(read(name, MOST_JSON + 1), budget)):
+            found = found or []
+            if len(found) + len(content["annotations"]) > MOST_BOXES:
+                raise _too_many()
+            found.extend(_coco(content, finder, name))
     if found is None:
         named = next((one for key in _NAMES for one in names if PurePosixPath(one).name == key), "")
         if named:
-            found = _some(_yolo(names, pictures, _yolo_names(named, read(named, MOST_TEXT)), read))
+            labels = _yolo_names(named, read(named, MOST_TEXT))
+            found = list(islice(_yolo(names, pictures, labels, read, budget), MOST_BOXES + 1))
     if found is None:
         return None
     if not found:
         raise _bad("These annotations hold no box.")
     if len(found) > MOST_BOXES:
-        raise _bad(f"These annotations hold more than {MOST_BOXES:,} boxes.")
+        raise _too_many()
     return sorted(found, key=lambda one: one.picture)
 
 
-def _some(boxes: Iterator[Boxed]) -> list[Boxed]:
-    """Return boxes, up to one more than is allowed."""
-    return list(islice(boxes, MOST_BOXES + 1))
+class _Budget:
+    """Counts the bytes and the items of all annotations."""
+
+    def __init__(self) -> None:
+        self._bytes, self._items = MOST_JSON, _MOST_ITEMS
+
+    def take(self, size: int, items: int = 0) -> None:
+        """Count a file before it is parsed.
+
+        Raises:
+            RequestError: ``bad_boxes``: together with those before it is too large.
+        """
+        self._bytes -= size
+        self._items -= items
+        if self._bytes < 0 or self._items < 0:
+            raise _bad("These annotations are too large. Leave out what is no box, such as outlines.")
 
 
 def cut(photo: Photo, area: Area) -> Photo:
@@ -122,40 +143,55 @@ class _Finder:
 
     def __init__(self, pictures: Sequence[str]) -> None:
         self._paths = set(pictures)
-        self._by_name: dict[str, list[str]] = defaultdict(list)
-        for path in pictures:
-            self._by_name[PurePosixPath(path).name].append(path)
+        #: Sorted by their ends: pictures with the same end stand together, however many there are.
+        self._backwards = sorted(f"/{path}"[::-1] for path in self._paths)
 
     def find(self, said: str, beside: str) -> str:
         """Return the path of a picture; empty if there is none."""
-        clean = said.replace("\\", "/").removeprefix("./")
-        near = (PurePosixPath(beside).parent / clean).as_posix()
-        same = self._by_name.get(PurePosixPath(clean).name, [])
-        ends = [path for path in same if path.endswith(f"/{clean}")]
-        if clean in self._paths:
-            return clean
-        if near in self._paths:
-            return near
-        return ends[0] if len(ends) == 1 else same[0] if len(same) == 1 else ""
+        if not said or len(said) > _MOST_PATH:
+            return ""
+        # Without pathlib, which takes ten times as long, and there may be as many names as boxes.
+        parts = [part for part in said.replace("\\", "/").split("/") if part not in ("", ".")]
+        clean, folder = "/".join(parts), beside.rpartition("/")[0]
+        near = f"{folder}/{clean}" if folder else clean
+        for path in (clean, near):
+            if path in self._paths:
+                return path
+        return self._only(clean) or self._only(clean.rpartition("/")[2])
+
+    def _only(self, end: str) -> str:
+        """Return the path that ends with these parts; empty if there is none or more than one."""
+        wanted = f"/{end}"[::-1]
+        first = bisect_left(self._backwards, wanted)
+        found = [path for path in self._backwards[first : first + 2] if path.startswith(wanted)]
+        return found[0][::-1].removeprefix("/") if end and len(found) == 1 else ""
 
 
 def _coco(content: dict[str, Any], finder: _Finder, name: str) -> Iterator[Boxed]:
     labels = {_id(one.get("id")): _text(one.get("name")) for one in _rows(content["categories"])}
     images = {_id(one.get("id")): one for one in _rows(content["images"])}
-    for row in _rows(content["annotations"]):
-        image = images.get(_id(row.get("image_id")), {})
-        label = labels.get(_id(row.get("category_id")), "")
-        picture = finder.find(_text(image.get("file_name")) or "-", name)
-        box, size = _numbers(row.get("bbox"), 4), _numbers([image.get("width"), image.get("height")], 2)
+    pictures: dict[str | float | None, str] = {}
+    for row in content["annotations"]:
         if row.get("iscrowd"):
             continue
+        number = _id(row.get("image_id"))
+        image = images.get(number, {})
+        label = labels.get(_id(row.get("category_id")), "")
+        if number not in pictures:
+            pictures[number] = finder.find(_text(image.get("file_name")), name)
+        picture = pictures[number]
+        box, size = _numbers(row.get("bbox"), 4), _numbers([image.get("width"), image.get("height")], 2)
         width, height = size if size and min(size) > 0 else (0.0, 0.0)
         area = Area(box[0], box[1], box[0] + box[2], box[1] + box[3], width, height) if box else None
         yield _boxed(picture, label, area)
 
 
 def _yolo(
-    names: Sequence[str], pictures: Sequence[str], labels: Sequence[str], read: Callable[[str, int], bytes]
+    names: Sequence[str],
+    pictures: Sequence[str],
+    labels: Sequence[str],
+    read: Callable[[str, int], bytes],
+    budget: _Budget,
 ) -> Iterator[Boxed]:
     by_stem = {PurePosixPath(path).with_suffix("").as_posix(): path for path in pictures}
     for name in names:
@@ -165,7 +201,9 @@ def _yolo(
         stem = path.with_suffix("").as_posix()
         beside = "/".join("images" if part == "labels" else part for part in stem.split("/"))
         picture = by_stem.get(beside) or by_stem.get(stem) or ""
-        for line in read(name, MOST_TEXT).decode("utf-8", "replace").splitlines():
+        data = read(name, MOST_TEXT)
+        budget.take(len(data))
+        for line in data.decode("utf-8", "replace").splitlines():
             words = line.split()
             if not words:
                 continue
@@ -205,11 +243,24 @@ def _yolo_names(name: str, data: bytes) -> list[str]:
     return [_text(one) for one in names]
 
 
-def _json(data: bytes) -> Any:
+def _coco_content(data: bytes, budget: _Budget) -> dict[str, Any] | None:
+    """Return the content of COCO's JSON; None for anything else, as any file may lie beside the pictures.
+
+    Raises:
+        RequestError: ``bad_boxes``: it is too large.
+    """
     try:
-        return json.loads(data)
-    except (ValueError, RecursionError):  # not annotations: any file may lie beside the pictures
+        text = data.decode(json.detect_encoding(data), "surrogatepass")
+        if not all(f'"{key}"' in text for key in _COCO):
+            return None
+        # Before it is parsed, because that can turn 4 MB into 250; those in names count too, but are few.
+        budget.take(len(data), text.count(",") + text.count("[") + text.count("{"))
+        content = json.loads(text)
+    except (ValueError, RecursionError):
         return None
+    if not isinstance(content, dict) or not all(key in content for key in _COCO):
+        return None
+    return content | {"annotations": _rows(content["annotations"])}
 
 
 def _rows(value: Any) -> list[dict[str, Any]]:
@@ -241,6 +292,10 @@ def _numbers(values: Any, count: int) -> list[float] | None:
 
 def _bad(sentence: str) -> RequestError:
     return RequestError("bad_boxes", sentence)
+
+
+def _too_many() -> RequestError:
+    return _bad(f"These annotations hold more than {MOST_BOXES:,} boxes.")
 
 
 def zip_files(path: Path) -> tuple[list[str], Callable[[str, int], bytes]]:

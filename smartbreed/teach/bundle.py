@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import shutil
+import unicodedata
 from collections.abc import Sequence
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +22,23 @@ from smartbreed.teach.photos import Subject
 README = "README.md"
 #: Fewest photos per class.
 FEWEST = 3
+#: Unicode's categories of letters and digits, which ids are made of, and the most characters of an id.
+_IN_IDS, _LONGEST = frozenset(("Lu", "Ll", "Lt", "Lm", "Lo", "Nl", "Nd")), 90
 
 
 def label_ids(names: Sequence[str]) -> list[str]:
     """Return a unique id for each name, made of letters, digits and ``_``."""
     ids: list[str] = []
+    taken: set[str] = set()
     for number, name in enumerate(names, start=1):
-        plain = re.sub(r"\W+", "_", name.lower()).strip("_") or f"class_{number}"
-        ids.append(plain if plain not in ids else f"{plain}_{number}")
+        text = unicodedata.normalize("NFKC", name).lower()
+        # Not ``\w``: what it matches differs between Python and the pattern of ids in a bundle.
+        fit = "".join(sign if unicodedata.category(sign) in _IN_IDS or sign == "_" else " " for sign in text)
+        plain = re.sub(" +", "_", fit).strip("_")[:_LONGEST] or f"class_{number}"
+        numbered = (f"{plain}_{n}" for n in count(number))
+        made = next(one for one in chain([plain], numbered) if one not in taken)
+        ids.append(made)
+        taken.add(made)
     return ids
 
 
@@ -67,7 +78,7 @@ def write_bundle(
     """Write a bundle, load it and return it.
 
     Args:
-        folder: created if missing; its old contents are deleted.
+        folder: empty, or created.
         base: the model whose embeddings were learnt from.
         taught: the fitted head.
         names: of its classes, in order.
@@ -104,8 +115,7 @@ def write_bundle(
         and detector.model_dump(mode="json") | {"file": "detector.tflite", "weights": "", "confirm": None},
     }  # fmt: skip
     with disk_errors("The model was not saved"):
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         (folder / "classifier.tflite").write_bytes(content)
         if detector:
             shutil.copyfile(base.path(detector.file), folder / "detector.tflite")

@@ -404,9 +404,9 @@ class Teach:
         Raises:
             RequestError: ``no_such_model``, ``too_few_classes``, ``too_few_photos``, ``busy``.
         """
-        view = self.model(member_id, model_id)
-        check_classes(view.names, [len(one.photos) for one in view.classes])
-        with self._guard:
+        with self._guard:  # or a training that ends meanwhile would be repeated with what it began with
+            view = self.model(member_id, model_id)
+            check_classes(view.names, [len(one.photos) for one in view.classes])
             running = self._trainings.get(model_id)
             if running is not None and not running.done:
                 raise RequestError("busy", "This model is already being trained.", status=409)
@@ -447,9 +447,13 @@ class Teach:
         embeddings = np.stack([embedding_of(photo) for photo in photos])
         groups = groups_of(embeddings, [photo.phash for photo in photos])
         taught = learning.teach(embeddings, labels, len(names), groups, training.steps.append)
-        number = row.bundle + 1
+        number = self.store.new_bundle(row.id)
         folder = self.store.bundle(row.id, number)
-        write_bundle(folder, identifier.bundle, taught, names, row.name, subject)
+        try:
+            write_bundle(folder, identifier.bundle, taught, names, row.name, subject)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
         report = Report(
             names=names,
             counts=list(taught.counts),
@@ -467,14 +471,16 @@ class Teach:
         )
         with write(self._sessions()) as session:
             found = session.get(TeachModel, row.id)
-            if found is not None:
+            served = found.bundle if found is not None else 0
+            if found is not None and served < number:
                 found.bundle, found.report = number, report.model_dump_json()
         if found is None:  # the model was deleted meanwhile
             self.store.drop([row.id])
-            return
-        for old in self.store.bundle(row.id, number).parent.iterdir():
-            if old.name != str(number):
-                shutil.rmtree(old, ignore_errors=True)
+        elif served > number:  # another process began to write its bundle later, and ended before
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            # Not those after the one served until now: another process may be writing one of them.
+            self.store.drop_bundles(row.id, served)
 
     def _look_again(self, identifier: Identifier, photo: TeachPhoto, subject: Subject) -> None:
         """Recompute a photo's embedding, because the serving model has changed since it was computed."""

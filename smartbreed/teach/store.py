@@ -68,7 +68,7 @@ class ModelStore:
     def drop_bundles(self, model_id: str, last: int) -> None:
         """Delete a model's bundles up to the number ``last``; what cannot be deleted stays."""
         for folder in self.bundle(model_id, last).parent.iterdir():
-            if int(folder.name) <= last:
+            if folder.name.isdecimal() and int(folder.name) <= last:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def sweep(self) -> None:

@@ -94,6 +94,11 @@ def test_without_the_language_model_the_texts_answer(failure: Exception | None) 
     assert (reply.text, reply.phrased) == (reply.citations[0].text, False)
 
 
+def test_a_model_without_passages_answers_nothing() -> None:
+    for question in ("How much exercise does a whippet need?", "pug", "which dogs are calm", ""):
+        assert Retriever([]).find(question) == []
+
+
 def test_the_index_follows_the_model_that_answers() -> None:
     assistant = Assistant(load_settings(assistant_model="someone/model"), lambda: BUNDLE)
     assert assistant.phrase is not None

@@ -8,8 +8,11 @@ import json
 import os
 import re
 import shutil
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -19,16 +22,20 @@ from support.clock import until
 from support.processes import environment, kill, smartbreed, start
 
 import smartbreed as package
+from smartbreed.batch import local
+from smartbreed.batch import watch as watching
 from smartbreed.batch.parts import Parts
 from smartbreed.batch.report import write_report
 from smartbreed.batch.rows import rows_of, schema
 from smartbreed.batch.run import Progress, about, local_engine, run
-from smartbreed.batch.worker import Options
+from smartbreed.batch.watch import watch_folder
+from smartbreed.batch.worker import Done, Options
 from smartbreed.core.errors import PhotoError, RequestError, StorageError
+from smartbreed.imaging.admission import MOST_CARRIED, Admission
 from smartbreed.imaging.photo import read_photo
 from smartbreed.inference.pipeline import Identifier
 from smartbreed.inference.results import Failure
-from smartbreed.sources.items import Source
+from smartbreed.sources.items import Item, Source
 from smartbreed.sources.opening import open_source
 
 Row = dict[str, Any]
@@ -86,6 +93,40 @@ def test_rows_are_those_of_identify(
         assert [float(cell[name] or -1) for cell in cells] == [
             -1 if row[name] is None else row[name] for row in rows
         ]
+
+
+@pytest.mark.parametrize("lane", ["ordinary", "large", "workers"])
+def test_files_that_wait_are_not_refused_however_large_they_are_together(
+    lane: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a machine with many cores they are larger than what visitors may have waiting."""
+
+    def wait(_: Any, __: Options, name: str, ___: Any, admission: Admission) -> Done:
+        refused: list[PhotoError] = []
+        waited = getattr(admission, lane)
+
+        def enter() -> None:
+            try:
+                if lane == "workers":
+                    with admission.turn(MOST_CARRIED + 1):
+                        pass
+                else:
+                    amount = waited.size if lane == "large" else 1_000_000
+                    admission.admit(amount, carried=MOST_CARRIED + 1).release()
+            except PhotoError as error:
+                refused.append(error)
+
+        held = waited.acquire(waited.size, 60)
+        other = threading.Thread(target=enter)
+        other.start()
+        until(lambda: waited.waiting or not other.is_alive())
+        waited.release(held)
+        other.join(60)
+        return Done(rows_of(name, Failure(name, refused[0])) if refused else [{"path": name}])
+
+    monkeypatch.setattr(local, "work", wait)
+    [done] = local.answers(SimpleNamespace(threads=1), OPTIONS, [Item("photo", b"bytes")])  # type: ignore[arg-type]
+    assert done.error == ""
 
 
 def test_python_yields_the_same_rows(album: Path, expected: list[Row]) -> None:
@@ -230,6 +271,83 @@ def test_crops_and_a_page(
     assert page.count("<figure>") == len(pets)
     assert "unsupported_format" in page
     assert f"<dd>{len(pets)}</dd>" in page
+
+
+class Enough(Exception):
+    """Ends a watch."""
+
+
+def watch(folder: Path, out: Path, identifier: Identifier, photos: int) -> None:
+    """Watch a folder until so many photos are named, or for a hundred polls."""
+    left = photos
+    polls = iter(range(100))
+
+    def named(line: str) -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            raise Enough
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(watching, "time", SimpleNamespace(time=time.time, sleep=lambda seconds: next(polls)))
+        with pytest.raises(Enough):
+            watch_folder(folder, out, identifier, OPTIONS, named=named)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"prompt": "a"}\n{"prompt": "b"}\n', b'{"prompt": "a"}', b'["path", "pet", "pets"]\n',
+        b"[" * 99_999 + b"\n", b"{ROW}\n\n{ROW}\n{ROW}\n", b"{ROW}\n{ROW},\n{ROW}\n", b"{ROW}\n\n",
+        b'{ROW}\n{"name": "x',
+        b'{"path": 1, "pet": 1, "pets": 1}\n', b'{"path": "a", "pet": "1", "pets": 1}\n',
+    ],
+)  # fmt: skip
+def test_a_watch_changes_no_file_that_is_not_its_own(
+    content: bytes, identifier: Identifier, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.jsonl"
+    content = content.replace(b"{ROW}", b'{"path": "a.jpg", "pet": 1, "pets": 1}')
+    out.write_bytes(content)
+    with pytest.raises(RequestError, match=r"Line \d of out\.jsonl") as refused:
+        watch(tmp_path, out, identifier, 1)
+    assert refused.value.code == "bad_output"
+    assert out.read_bytes() == content
+
+
+@pytest.mark.parametrize("tail", ["", '{"path": "', '{"path": "b.jpg", "sh', "{ROW}", "{ROW}\n", "{ROW}\n{"])
+def test_only_unfinished_rows_are_cut_off(
+    tail: str, album: Path, identifier: Identifier, tmp_path: Path
+) -> None:
+    out, folder = tmp_path / "out.jsonl", tmp_path / "arrivals"
+    folder.mkdir()
+    earlier: list[Row] = [{"path": "a.jpg", "pet": n, "pets": 2} for n in (1, 2)]
+    earlier.append({"path": "c.jpg", "pet": None, "pets": None, "error": "damaged"})
+    kept = "".join(json.dumps(row) + "\n" for row in earlier)
+    out.write_text(kept + tail.replace("{ROW}", '{"path": "b.jpg", "pet": 1, "pets": 2}'))
+    for name in ("a.jpg", "b.jpg"):
+        shutil.copy(album / "scenes" / "00.jpg", folder / name)
+    watch(folder, out, identifier, 1)
+    text = out.read_text()
+    assert text.startswith(kept)
+    assert {json.loads(line)["path"] for line in text.removeprefix(kept).splitlines()} == {"b.jpg"}
+
+
+def test_names_that_are_not_in_utf8_are_several_photos(
+    album: Path, identifier: Identifier, tmp_path: Path
+) -> None:
+    out, folder = tmp_path / "out.jsonl", tmp_path / "arrivals"
+    folder.mkdir()
+    photo = (album / "scenes" / "00.jpg").read_bytes()
+    for name in (b"b\xe4r.jpg", b"b\xfcr.jpg"):
+        Path(folder, os.fsdecode(name)).write_bytes(photo)
+    watch(folder, out, identifier, 2)
+    whole = out.read_bytes()
+    assert {json.loads(line)["path"] for line in whole.splitlines()} == {"b?r.jpg"}
+    (folder / "other.jpg").write_bytes(photo)
+    watch(folder, out, identifier, 1)
+    added = out.read_bytes().removeprefix(whole)
+    assert {json.loads(line)["path"] for line in added.splitlines()} == {"other.jpg"}
 
 
 def test_a_folder_is_watched(album: Path, expected: list[Row], tmp_path: Path) -> None:

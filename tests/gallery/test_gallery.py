@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import re
@@ -11,6 +12,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,8 +25,9 @@ from starlette.testclient import TestClient
 from support.gallery import BREEDS, fill, photographs, picture
 
 from smartbreed.core.database import read, write
-from smartbreed.core.errors import RequestError, SmartBreedError
+from smartbreed.core.errors import RequestError, SmartBreedError, StorageError
 from smartbreed.core.settings import load_settings
+from smartbreed.gallery import graph
 from smartbreed.gallery.build import build
 from smartbreed.gallery.gallery import SAME, SHOWN
 from smartbreed.gallery.index import read_index, write_index
@@ -187,6 +190,84 @@ def test_duplicates_bad_photos_and_unknown_breeds(pictures: Path, services: Serv
     again = fill(services, source)
     assert (again.kept, again.duplicates) == (0, 0)
     assert services.gallery.status().kept == report.kept
+
+
+def test_photos_of_a_breed_unknown_by_then_are_tried_by_the_next_build(
+    pictures: Path, services: Services, tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    (source / "Pugg").mkdir(parents=True)
+    photos = sorted((pictures / "pug").iterdir())[:2]
+    for photo in photos:
+        shutil.copy(photo, source / "Pugg")
+    for _ in range(2):
+        report = fill(services, source)
+        assert report.problems == {"No breed is called 'Pugg'.": 2}
+        assert (report.known, report.bad, report.seen) == (0, 2, 2)
+        assert rows(services) == []
+    earlier = hashlib.sha256(photos[0].read_bytes()).hexdigest()
+    with write(services.gallery.sessions) as session:  # as earlier versions kept it
+        session.add(GalleryPhoto(origin=earlier, state="bad", problem="No breed is called 'Pugg'."))
+    (source / "Pugg").rename(source / "Pug")
+    assert fill(services, source).kept == 2
+    assert [row.state for row in rows(services)] == ["kept", "kept"]
+
+
+def test_photos_that_cannot_be_read_come_back_with_their_disk(services: Services, tmp_path: Path) -> None:
+    fill(services, photographs(tmp_path / "photos", 2))
+    gallery = services.gallery
+    count = len(rows(services))
+    with write(gallery.sessions) as session:
+        session.execute(sa.update(GalleryPhoto).values(model="another-revision"))
+    gallery.pictures.root.rename(tmp_path / "away")
+    for _ in range(4):
+        with suppress(StorageError):
+            gallery.refresh_all()
+    assert {row.state for row in rows(services)} == {"kept"}
+    with pytest.raises(StorageError):
+        gallery.refresh()
+    (tmp_path / "away").rename(gallery.pictures.root)
+    lost = gallery.pictures.path(rows(services)[0].picture or "")
+    lost.rename(tmp_path / "lost")
+    for _ in range(4):  # all the others are embedded and searched, wherever the last round ended
+        with suppress(StorageError):
+            gallery.refresh_all()
+    status = gallery.status()
+    assert (status.kept, status.embedded, status.searched, status.bad) == (count, count - 1, count - 1, 0)
+    (tmp_path / "lost").rename(lost)
+    for _ in range(2):
+        gallery.refresh_all()
+    status = gallery.status()
+    assert (status.embedded, status.searched) == (count, count)
+
+
+def test_vectors_of_deleted_photos_do_not_stay_on_the_disk(
+    services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graph, "EXACT", 5)
+    photos, gallery = photographs(tmp_path / "photos", 1), services.gallery
+
+    def files() -> set[str]:
+        return {path.suffix for path in gallery.folder.iterdir() if path.is_file()} - {""}
+
+    whole = {".npy", ".usearch"} if graph.available() else {".npy"}
+    fill(services, photos)
+    assert files() == whole
+    (gallery.folder / "embeddings.npy.1.tmp").write_bytes(b"vectors")  # of a process that was killed
+    gallery.clear()
+    assert files() == set()
+    fill(services, photos)
+    with write(gallery.sessions) as session:
+        session.execute(sa.delete(GalleryPhoto))
+    gallery.refresh()
+    assert files() == set()
+    fill(services, photos)
+    kept = [row.id for row in rows(services) if row.state == "kept"]
+    assert files() == whole
+    with write(gallery.sessions) as session:
+        session.execute(sa.delete(GalleryPhoto).where(GalleryPhoto.id.in_(kept[3:])))
+    gallery.refresh()
+    assert files() == {".npy"}, "three photos need no graph"
 
 
 def test_sources_that_are_none(tmp_path: Path) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import json
 import re
+import threading
 import zipfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,14 +25,18 @@ from smartbreed.accounts import member_data
 from smartbreed.cli.common import MISUSE, SOME_FAILED
 from smartbreed.cli.main import app
 from smartbreed.core.database import read
-from smartbreed.core.errors import RequestError, SmartBreedError
+from smartbreed.core.errors import RequestError, SmartBreedError, StorageError
 from smartbreed.core.settings import EMBEDDED_BUNDLE
 from smartbreed.hub.client import connect, ensure_repo, list_files
 from smartbreed.inference.bundle import load_bundle
+from smartbreed.inference.bundle_config import Label
 from smartbreed.inference.pipeline import Identifier
+from smartbreed.services import Services
 from smartbreed.sources.annotations import BAD_BOX
-from smartbreed.teach import archives, learning
+from smartbreed.teach import archives, learning, service
+from smartbreed.teach.bundle import label_ids
 from smartbreed.teach.offline import teach_folder
+from smartbreed.teach.service import Training
 from smartbreed.teach.tables import TeachClass, TeachModel, TeachPhoto
 
 
@@ -279,6 +285,83 @@ def test_what_is_no_animal_is_learnt_too_and_a_bundle_that_is_gone_comes_back(te
     )
     assert said.guesses[0][0] == "Pet 2"
     assert said.whole
+
+
+def test_trainings_of_two_processes_never_write_the_same_bundle(teacher: Teacher) -> None:
+    """Two copies of the app on one home; both read the model before either has trained it."""
+    model_id, rosa = teacher.filled(), teacher.rosa
+    copy = Services(teacher.services.settings)
+    first, second = teacher.teach, copy.teach
+    waits = [threading.Event(), threading.Event()]
+    for teach, wait in zip((first, second), waits, strict=True):
+        teach._pool.submit(wait.wait)
+    trainings = [first.train(rosa, model_id)]
+    [one, _] = first.model(rosa, model_id).classes
+    first.rename_class(rosa, model_id, one.id, "Rex")
+    trainings.append(second.train(rosa, model_id))
+    for teach, wait, name in zip((first, second), waits, ("Pet 1", "Rex"), strict=True):
+        wait.set()
+        teach._pool.submit(lambda: None).result()
+        row = first.model(rosa, model_id).row
+        guesses = first.serving.try_out(row, "", pattern(1)).guesses
+        assert {guess for guess, _ in guesses} == {name, "Pet 2"}, "what is kept in memory is not another one"
+    assert [training.problem for training in trainings] == ["", ""]
+    copy.stop()
+
+
+def test_an_older_training_that_ends_later_replaces_nothing(
+    teacher: Teacher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model_id, rosa = teacher.filled(), teacher.rosa
+    copy = Services(teacher.services.settings)
+    other = copy.teach
+    write, later = service.write_bundle, list[Training]()
+
+    def slow(*arguments: Any) -> Any:
+        if not later:  # the other process trains and ends while this one writes
+            later.append(other.train(rosa, model_id))
+            other._pool.submit(lambda: None).result()
+        return write(*arguments)
+
+    monkeypatch.setattr(service, "write_bundle", slow)
+    teacher.train(model_id)
+    assert later[0].problem == ""
+    row = teacher.teach.model(rosa, model_id).row
+    assert teacher.teach.serving.try_out(row, "", pattern(1)).guesses
+    folder = teacher.teach.store.bundle(model_id, row.bundle)
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+    copy.stop()
+
+
+def test_a_bundle_that_cannot_be_written_leaves_nothing(
+    teacher: Teacher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model_id = teacher.filled()
+    teacher.train(model_id)
+
+    def fails(*arguments: Any) -> Any:
+        raise StorageError("The disk is full.")
+
+    monkeypatch.setattr(service, "write_bundle", fails)
+    training = teacher.teach.train(teacher.rosa, model_id)
+    teacher.teach._pool.submit(lambda: None).result()
+    assert training.problem == "The disk is full."
+    assert [path.name for path in teacher.teach.store.bundle(model_id, 1).parent.iterdir()] == ["1"]
+    row = teacher.teach.model(teacher.rosa, model_id).row
+    assert teacher.teach.serving.try_out(row, "", pattern(1)).guesses
+
+
+def test_any_names_of_classes_become_ids_of_a_bundle() -> None:
+    assert label_ids(["Tom", "Tom 3", "tom", "Tom"]) == ["tom", "tom_3", "tom_4", "tom_5"]
+    assert label_ids(["5 m²", "½ Pudel", "Hund ①", "Straße", "a__b", "???"]) == [
+        "5_m2", "1_2_pudel", "hund_1", "straße", "a__b", "class_6",
+    ]  # fmt: skip
+    every = [chr(number) for number in range(0x30000) if not 0xD800 <= number < 0xE000]
+    names = [*every, "\ufdfa" * 60, "a" * 200, "a" * 199 + "b"]
+    ids = label_ids(names)
+    assert len(set(ids)) == len(names)
+    for one in ids:
+        Label(id=one)
 
 
 # -- zips
