@@ -132,8 +132,6 @@ def test_search_ranks_before_it_cuts() -> None:
 def test_a_name_without_letters_is_meant_by_itself_only() -> None:
     names = ("\U0001f436", "\U0001f431")
     dog, cat = (Breed(f"label_{n}", name, (), "dog", "") for n, name in enumerate(names))
-        Breed(f"label_{n}", name, (), "dog", "") for n, name in enumerate(("\U0001f436", "\U0001f431"))
-    )
     for text in ("", " ", "???", "\U0001f43e"):
         assert resolve(text, [dog, cat]) is None
     assert resolve(" \U0001f436 ", [cat, dog]) == dog
