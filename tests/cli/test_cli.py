@@ -88,7 +88,7 @@ def test_folders_patterns_and_files(tmp_path: Path) -> None:
         "sub/deep/d.heic",
     ]
     assert [source.name for source in expand([f"{tmp_path}/*.jpg"])] == ["b.jpg"]
-    assert [source.name for source in expand([f"{tmp_path}/**/*.heic"])] == ["d.heic"]
+    assert [source.name for source in expand([f"{tmp_path}/**/*.heic"])] == ["sub/deep/d.heic"]
     assert [source.name for source in expand([f"{tmp_path}/notes.txt", "-"])] == ["notes.txt", ""]
     (tmp_path / "[1].jpg").write_bytes(b"x")
     assert [source.name for source in expand([f"{tmp_path}/[1].jpg"])] == ["[1].jpg"], (
