@@ -28,11 +28,11 @@ def read_photos(folder: Path, breed: str, to_flag: int, others: int = 4) -> Phot
         folder: ``<label>/*.jpg``, or the layout of ../shared/data/pets.
         breed: the label to learn.
         to_flag: how many of its pictures are flagged.
-        others: maximum number of pictures of each other breed.
+        others: maximum number of pictures of each other breed; 0 if none are needed.
 
     Raises:
-        SystemExit: the breed is missing or has too few pictures, or there is no picture of another one; the
-            text says what was expected.
+        SystemExit: the breed is missing or has too few pictures, or none is found of another breed; the text
+            says what was expected.
     """
     shared = (folder / "breeds").is_dir()
     read = (
@@ -40,7 +40,8 @@ def read_photos(folder: Path, breed: str, to_flag: int, others: int = 4) -> Phot
         if shared
         else _read(folder, breed, to_flag, others)
     )
-    if not read.held_back[breed] or not any(some for label, some in read.held_back.items() if label != breed):
+    compared = others == 0 or any(some for label, some in read.held_back.items() if label != breed)
+    if not read.held_back[breed] or not compared:
         raise SystemExit(
             f"{folder} needs held-out photographs of {breed} and of at least one other breed, "
             "to see what a new version has learnt and that it has forgotten nothing"

@@ -285,4 +285,6 @@ def test_a_camera_that_is_allowed_too_late_is_switched_off(page: Any) -> None:
     assert page.evaluate(answered, 2) == [False, False, True]
     page.wait_for_function("document.querySelector('video').videoWidth > 0")
     close.click()
-    assert page.evaluate("window.streams.some((one) => one.active)") is False
+    page.wait_for_function(
+        "window.streams.every((one) => !one.active)"
+    )  # the event `close` comes a little later
