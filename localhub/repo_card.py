@@ -10,11 +10,14 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
+from localhub import bounded_yaml
+
 #: Most characters of a README that are read, then of its front matter (the parser only reads about 50 kB a
 #: second), then most nodes of its YAML.
 MAX_CARD = 1_000_000
 _MAX_HEAD = 100_000
 _MAX_NODES = 50_000
+_TOO_LARGE = "The metadata is too large or too deep"
 _HEAD = re.compile(r"\A\ufeff?\s*^---[ \t]*\r?\n(.*?)^---[ \t]*\r?$", re.DOTALL | re.MULTILINE)
 
 
@@ -96,7 +99,9 @@ def _parse(head: str) -> dict[str, Any]:
     if len(head) > _MAX_HEAD:
         raise CardError(f"The metadata is over {_MAX_HEAD} characters")
     try:
-        value = yaml.load(head, _Loader)
+        value = bounded_yaml.load(head, _MAX_NODES)
+    except bounded_yaml.TooLargeError:
+        raise CardError(_TOO_LARGE) from None
     except yaml.YAMLError as error:
         raise CardError(" ".join(str(error).split())[:300]) from None
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
@@ -109,31 +114,6 @@ def _parse(head: str) -> dict[str, Any]:
     return plain
 
 
-class _Loader(yaml.SafeLoader):  # type: ignore[misc]
-    """A safe loader that bounds merge keys: a few lines of ``<<: [*a, *a]`` can expand to gigabytes."""
-
-    def __init__(self, stream: str) -> None:
-        super().__init__(stream)
-        self._left = _MAX_NODES
-        self._sizes: dict[yaml.Node, int] = {}
-
-    def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        if any(key.tag == "tag:yaml.org,2002:merge" for key, _ in node.value):
-            self._left -= self._size(node)
-            if self._left < 0:
-                raise yaml.YAMLError("The metadata is too large or too deep")
-        super().flatten_mapping(node)
-
-    def _size(self, node: yaml.Node) -> int:
-        """Return how many nodes a value has with every alias written out; too many if it contains itself."""
-        if node not in self._sizes:
-            self._sizes[node] = _MAX_NODES + 1  # until it is known
-            inner = [] if isinstance(node, yaml.ScalarNode) else node.value
-            parts = [part for one in inner for part in (one if isinstance(one, tuple) else (one,))]
-            self._sizes[node] = min(1 + sum(self._size(part) for part in parts), _MAX_NODES + 1)
-        return self._sizes[node]
-
-
 class _Plain:
     """Rebuilds a YAML value for JSON, and counts its nodes: anchors can expand a few lines to gigabytes."""
 
@@ -143,7 +123,7 @@ class _Plain:
     def __call__(self, value: object, depth: int = 0) -> Any:
         self._left -= 1
         if self._left < 0 or depth > 40:
-            raise CardError("The metadata is too large or too deep")
+            raise CardError(_TOO_LARGE)
         if isinstance(value, dict):
             return {_text(str(_small(key))): self(inner, depth + 1) for key, inner in value.items()}
         if isinstance(value, list | tuple | set):

@@ -6,7 +6,6 @@ Every change is written to the audit log (`smartbreed.admin.audit`) in the same 
 from __future__ import annotations
 
 import datetime as dt
-import re
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
@@ -19,6 +18,7 @@ from smartbreed.accounts.tables import ROLES, Member, MemberSession, member_by_e
 from smartbreed.admin.audit import note
 from smartbreed.core.database import Sessions, read, write
 from smartbreed.core.errors import AccountError
+from smartbreed.feedback.tables import is_id
 
 
 class Roster:
@@ -56,7 +56,7 @@ class Roster:
             AccountError: ``no_such_member``.
         """
         with read(self._sessions()) as session:
-            member = session.get(Member, email_or_id) if re.fullmatch(r"[0-9A-Z]{26}", email_or_id) else None
+            member = session.get(Member, email_or_id) if is_id(email_or_id) else None
             if member is None:
                 with suppress(AccountError):
                     member = member_by_email(session, normalise(email_or_id))

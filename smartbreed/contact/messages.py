@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Callable
 
 import sqlalchemy as sa
@@ -12,10 +11,10 @@ from smartbreed.admin.audit import note
 from smartbreed.contact.tables import STATES, TOPICS, ContactMessage
 from smartbreed.core.database import Sessions, forget_deleted, read, write
 from smartbreed.core.errors import RequestError
+from smartbreed.feedback.tables import is_id
 
 #: Maximum length of a message, in characters.
 LONGEST = 4000
-_ID = re.compile(r"[0-9A-Z]{26}")
 
 
 class Messages:
@@ -102,7 +101,7 @@ class Messages:
     def _change(self, message_id: str, change: sa.Update | sa.Delete, words: str) -> None:
         found = None
         with write(self._open()) as session:
-            if _ID.fullmatch(message_id):
+            if is_id(message_id):
                 found = session.get(ContactMessage, message_id)
             if found is None:
                 raise RequestError(

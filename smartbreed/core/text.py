@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 #: Most nodes of the mappings with merge keys in one text, with every alias written out.
@@ -33,40 +32,10 @@ def read_yaml(text: str) -> Any:
     """
     import yaml
 
+    from localhub.bounded_yaml import load
+
     wrong = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
     try:
-        return yaml.load(text, _loader())
+        return load(text, _MAX_MERGED)
     except (yaml.YAMLError, *wrong):
         raise ValueError("This YAML cannot be read.") from None
-
-
-@cache
-def _loader() -> Any:
-    """Return PyYAML's safe loader with a bound on merge keys, which alone copy what an alias names.
-
-    Each line of ``b: &b {<<: [*a, *a]}`` doubles the one before.
-    """
-    import yaml
-
-    class Loader(yaml.SafeLoader):  # type: ignore[misc]
-        def __init__(self, stream: str) -> None:
-            super().__init__(stream)
-            self._left = _MAX_MERGED
-            self._sizes: dict[yaml.Node, int] = {}
-
-        def flatten_mapping(self, node: yaml.MappingNode) -> None:
-            if any(key.tag == "tag:yaml.org,2002:merge" for key, _ in node.value):
-                self._left -= self._size(node)
-                if self._left < 0:
-                    raise yaml.YAMLError("too many merged mappings")
-            super().flatten_mapping(node)
-
-        def _size(self, node: yaml.Node) -> int:
-            if node not in self._sizes:
-                self._sizes[node] = _MAX_MERGED + 1  # of a node that contains itself
-                inner = [] if isinstance(node, yaml.ScalarNode) else node.value
-                parts = [part for one in inner for part in (one if isinstance(one, tuple) else (one,))]
-                self._sizes[node] = min(1 + sum(self._size(part) for part in parts), _MAX_MERGED + 1)
-            return self._sizes[node]
-
-    return Loader

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 import secrets
 import time
 
@@ -22,12 +23,18 @@ STATES = ("pending", "published", "withdrawn")
 ERASED = ""
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_ID = re.compile(r"[0-9A-Z]{26}")
 
 
 def new_id() -> str:
     """Return a ULID: 26 characters that sort by the millisecond of their creation."""
     number = (int(time.time() * 1000) << 80) | secrets.randbits(80)
     return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))
+
+
+def is_id(text: str) -> bool:
+    """True for a text of the form that `new_id` returns."""
+    return _ID.fullmatch(text) is not None
 
 
 class Flag(Base):

@@ -16,6 +16,7 @@ from smartbreed.core.errors import StorageError
 from smartbreed.core.files import disk_errors
 from smartbreed.core.settings import Settings
 from smartbreed.feedback.blobs import BlobStore
+from smartbreed.feedback.tables import is_id
 from smartbreed.hub.client import connect, delete_repo
 from smartbreed.teach.tables import TeachClass, TeachModel, TeachPhoto
 
@@ -75,7 +76,7 @@ class ModelStore:
         """Remove folders without a row, left by a process that died after it had deleted the rows."""
         if not self._root.is_dir():
             return
-        folders = {path.name for path in self._root.iterdir() if _is_id(path.name) and path.is_dir()}
+        folders = {path.name for path in self._root.iterdir() if is_id(path.name) and path.is_dir()}
         with read(self.sessions) as session:
             known = set(session.scalars(sa.select(TeachModel.id)))
         self.drop(folders - known)
@@ -154,8 +155,3 @@ class ModelStore:
 
 def _file(photo: Any) -> str:
     return f"teach/{photo.model_id}/{photo.sample_id}.jpg"
-
-
-def _is_id(name: str) -> bool:
-    """True for the name of a model's folder: 26 letters and digits."""
-    return len(name) == 26 and name.isascii() and name.isalnum()

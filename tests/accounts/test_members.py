@@ -229,7 +229,7 @@ def test_no_second_connection_is_opened_while_writing(world: MembersWorld) -> No
     asked: list[bool] = []
 
     def takes_new() -> bool:
-        # In another thread, as a connection of its own: it would wait for the write lock in vain.
+        # In another thread, as a connection of its own: inside the write it would wait until it gives up.
         done = threading.Event()
 
         def write_too() -> None:

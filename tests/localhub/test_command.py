@@ -7,10 +7,11 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -67,13 +68,14 @@ def test_the_command_serves_and_keeps_what_was_pushed(tmp_path: Path) -> None:
         assert "Traceback" not in said[0]
 
 
-def test_tokens_and_webhooks(tmp_path: Path) -> None:
-    calls: list[tuple[str | None, dict[str, object]]] = []
+@contextmanager
+def receiving(call: Callable[[str | None, Any], object]) -> Iterator[str]:
+    """The address of a server that calls this with the secret and the body of each webhook."""
 
     class Receiver(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            calls.append((self.headers["x-webhook-secret"], json.loads(body)))
+            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            call(self.headers["x-webhook-secret"], body)
             self.send_response(200)
             self.end_headers()
 
@@ -82,18 +84,25 @@ def test_tokens_and_webhooks(tmp_path: Path) -> None:
 
     receiver = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
     threading.Thread(target=receiver.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{receiver.server_port}/"
+    finally:
+        receiver.shutdown()
+        receiver.server_close()
+
+
+def test_tokens_and_webhooks(tmp_path: Path) -> None:
+    calls: list[tuple[str | None, dict[str, object]]] = []
     file = tmp_path / "tokens"
     file.write_text(TOKENS)
     file.chmod(0o600)
-    words = [
-        "--no-anonymous",
-        "--webhook",
-        f"http://127.0.0.1:{receiver.server_port}/",
-        "--webhook-secret-env",
-    ]
-    with serving_command(
-        tmp_path / "home", *words, "HOOK", HOOK="s3cret", SMARTBREED_HUB_TOKEN_FILE=str(file)
-    ) as (port, said):
+    with (
+        receiving(lambda *call: calls.append(call)) as hook,
+        serving_command(
+            tmp_path / "home", "--no-anonymous", "--webhook", hook, "--webhook-secret-env", "HOOK",
+            HOOK="s3cret", SMARTBREED_HUB_TOKEN_FILE=str(file),
+        ) as (port, said),
+    ):  # fmt: skip
         ada, rob, anonymous = (
             HfApi(endpoint=f"http://127.0.0.1:{port}", token=token)
             for token in ("hf_long_secret", "hf_other_one", False)
@@ -105,8 +114,6 @@ def test_tokens_and_webhooks(tmp_path: Path) -> None:
             rob.create_repo("rob/pets")
         assert not anonymous.repo_exists("ada/pets")
         until(lambda: calls)
-    receiver.shutdown()
-    receiver.server_close()
     ((secret, body),) = calls
     assert secret == "s3cret"
     assert body["repo"]["name"] == "ada/pets"  # type: ignore[index]
@@ -118,47 +125,35 @@ def test_tokens_and_webhooks(tmp_path: Path) -> None:
     "command", [["localhub", "--root"], ["smartbreed", "hub", "serve"]], ids=["own", "app"]
 )
 def test_waiting_webhooks_are_still_sent_after_sigterm(tmp_path: Path, command: list[str]) -> None:
-    calls, free = list[str](), threading.Event()
-
-    class Receiver(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            calls.append(body["repo"]["name"])
-            free.wait(30)
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    receiver = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
-    threading.Thread(target=receiver.serve_forever, args=(0.02,), daemon=True).start()
-    hook, port = f"http://127.0.0.1:{receiver.server_port}/", free_port()
+    calls, free, port = list[str](), threading.Event(), free_port()
     root = [str(tmp_path / "hub")] if "--root" in command else []
-    process = start(
-        "-m", *command, *root, "--port", str(port), "--webhook", hook,
-        env={**os.environ, "SMARTBREED_HOME": str(tmp_path)},
-    )  # fmt: skip
+
+    def call(secret: str | None, body: Any) -> None:
+        calls.append(body["repo"]["name"])
+        free.wait(30)
 
     def listens() -> bool:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", port)) == 0
 
-    try:
-        until(listens)
-        names = [f"r{number}" for number in range(20)]
-        for name in names:
-            sent = httpx2.post(f"http://127.0.0.1:{port}/api/repos/create", json={"name": name})
-            assert sent.status_code == 200
-        until(lambda: calls)
-        process.terminate()
-        until(lambda: not listens())
-        free.set()
-        said = process.communicate(timeout=30)[1]
-    finally:
-        kill(process)
-        receiver.shutdown()
-        receiver.server_close()
+    with receiving(call) as hook:
+        process = start(
+            "-m", *command, *root, "--port", str(port), "--webhook", hook,
+            env={**os.environ, "SMARTBREED_HOME": str(tmp_path)},
+        )  # fmt: skip
+        try:
+            until(listens)
+            names = [f"r{number}" for number in range(20)]
+            for name in names:
+                sent = httpx2.post(f"http://127.0.0.1:{port}/api/repos/create", json={"name": name})
+                assert sent.status_code == 200
+            until(lambda: calls)
+            process.terminate()
+            until(lambda: not listens())
+            free.set()
+            said = process.communicate(timeout=30)[1]
+        finally:
+            kill(process)
     assert calls == [f"local/{name}" for name in names]
     assert (process.returncode, "Traceback" in said) == (143, False), said
 

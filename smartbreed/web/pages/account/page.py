@@ -18,6 +18,7 @@ from smartbreed.accounts.maintainer_sessions import read_cookie, set_cookie
 from smartbreed.accounts.secret import load_secret
 from smartbreed.accounts.signed import SignedValues
 from smartbreed.core.errors import AccountError, SmartBreedError
+from smartbreed.feedback.tables import is_id
 from smartbreed.i18n import mark
 from smartbreed.quiz.quiz import Player
 from smartbreed.services import Services
@@ -197,7 +198,7 @@ def _add_members(app: FastAPI, services: Services) -> None:
         who, do = visit.member(), form.get("do", "")
         if do in ("keep", "stop"):
             services.kept_photos.agree(who.id, dt.datetime.now(dt.UTC) if do == "keep" else None)
-        elif do == "forget" and re.fullmatch(r"|[0-9A-Z]{26}", form.get("photo", "?")):
+        elif do == "forget" and ((photo := form.get("photo", "?")) == "" or is_id(photo)):
             services.kept_photos.forget(who.id, form["photo"])
         else:
             raise AccountError("bad_form", "This is not one of our forms.", status=400)

@@ -18,6 +18,7 @@ from smartbreed.admin.switches import CAPS, FEATURES, default_of
 from smartbreed.admin.tables import ACTORS, AuditEntry
 from smartbreed.contact.tables import STATES
 from smartbreed.core.errors import AccountError, RequestError, SmartBreedError
+from smartbreed.feedback.tables import is_id
 from smartbreed.i18n import gettext, mark
 from smartbreed.services import Services
 from smartbreed.web.components import nav
@@ -246,7 +247,7 @@ def _add_audit(app: FastAPI, services: Services) -> None:
         member = query.get("member", "")
         return {
             "action": query.get("action", ""), "actor": query.get("actor", ""),
-            "member": member if re.fullmatch(r"[0-9A-Z]{26}", member) else "",
+            "member": member if is_id(member) else "",
             "before": _number(query.get("before", "0"), 2**62, 0),
         }  # fmt: skip
 
@@ -303,7 +304,7 @@ def _id(text: str) -> str:
     Raises:
         AccountError: ``no_such_member``.
     """
-    if not re.fullmatch(r"[0-9A-Z]{26}", text):
+    if not is_id(text):
         raise AccountError("no_such_member", "There is no such account.", status=404)
     return text
 

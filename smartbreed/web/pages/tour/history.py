@@ -136,7 +136,7 @@ class Walker:
                 try:
                     self._seen[key] = _ask(self._services, identifier, correction)
                 except PhotoError as error:
-                    busy = error.code == "busy"  # each of the others would wait as long in vain
+                    busy = error.code == "busy"  # the others would wait as long for nothing
                     if error.code not in _PASSING:
                         self._seen[key] = _NOTHING
                 except SmartBreedError:  # such as a disk that failed; the next visit asks again
